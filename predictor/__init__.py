@@ -1,0 +1,1 @@
+"""Serves the current version of every published model over HTTP."""

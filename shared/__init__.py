@@ -1,0 +1,1 @@
+"""What the trainer and the predictor must agree on. NumPy, Pillow and pydantic only."""

@@ -1,0 +1,159 @@
+"""The contract file of a bundle: what one version is, and the hash of every file in it."""
+
+import hashlib
+from collections.abc import Mapping
+from datetime import datetime
+from pathlib import Path, PurePosixPath
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from shared.errors import ReadsmithError
+from shared.preprocessing import ImageSpec
+from shared.vocabulary import Vocabulary
+
+FORMAT = 1
+MANIFEST = "manifest.json"
+KERAS_MODEL = "prediction_model.h5"
+ONNX_MODEL = "prediction_model.onnx"
+GOLDEN_READINGS = "golden/readings.json"
+
+MODEL_NAME_PATTERN = r"^[a-z0-9][a-z0-9._-]{0,63}$"
+ModelName = Annotated[str, Field(pattern=MODEL_NAME_PATTERN)]
+Scalar = int | float | str | bool | None
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid", protected_namespaces=())
+
+
+class FileEntry(_Frozen):
+    """Size in bytes and SHA-256 of one file of the bundle."""
+
+    size: int = Field(ge=0)
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+
+    @classmethod
+    def of(cls, path: Path) -> "FileEntry":
+        """Measure a file."""
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        return cls(size=path.stat().st_size, sha256=digest)
+
+
+class Metrics(_Frozen):
+    """What was measured, each with its counts; the test part was measured once."""
+
+    train_images: int = Field(ge=0)
+    validation_images: int = Field(ge=0)
+    test_images: int = Field(ge=0)
+    exact_match: float = Field(ge=0, le=1)
+    exact_match_interval: tuple[float, float] = Field(strict=False)
+    """95 % Wilson interval of the exact match on the test part."""
+    cer: float = Field(ge=0)
+    mean_confidence: float = Field(ge=0, le=1)
+    validation_exact_match: float = Field(ge=0, le=1)
+    train_seconds: float = Field(ge=0)
+    images_per_second: float = Field(ge=0)
+    epochs: int = Field(ge=0)
+
+
+class Calibration(_Frozen):
+    """How confidences were calibrated on the validation part."""
+
+    temperature: float = Field(gt=0)
+
+
+class Manifest(_Frozen):
+    """One version's contract."""
+
+    format: Literal[1] = FORMAT
+    model: ModelName
+    version: int = Field(ge=1)
+    job_id: str
+    attempt: int = Field(ge=1)
+    created_at: datetime = Field(strict=False)
+    origin: Literal["trained", "imported"]
+    preset: str | None
+    base: str | None
+    """The version that the weights started from, as model/version."""
+    dataset: str
+    """What the model was trained on, in words."""
+    vocabulary: tuple[str, ...] = Field(min_length=1, strict=False)
+    blank_index: int = Field(ge=1)
+    image: ImageSpec
+    time_steps: int = Field(ge=1)
+    label_lengths: dict[str, int]
+    """How many labels of each length were seen."""
+    metrics: Metrics | None
+    calibration: Calibration | None = None
+    seed: int
+    parameters: dict[str, Scalar]
+    libraries: dict[str, str]
+    files: dict[str, FileEntry]
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "Manifest":
+        if self.blank_index != Vocabulary(self.vocabulary).blank_index:
+            raise ValueError(
+                f"blank_index is {self.blank_index}, "
+                f"but the blank comes after the {len(self.vocabulary)} characters"
+            )
+        for name in (KERAS_MODEL, ONNX_MODEL, GOLDEN_READINGS):
+            if name not in self.files:
+                raise ValueError(f"files does not list {name}")
+        for name in self.files:
+            path = PurePosixPath(name)
+            if path.is_absolute() or ".." in path.parts or "\\" in name:
+                raise ValueError(f"files lists {name!r}, which lies outside the bundle")
+        return self
+
+    def reader_vocabulary(self) -> Vocabulary:
+        """Return the vocabulary as the decoder wants it."""
+        return Vocabulary(self.vocabulary)
+
+
+class BundleError(ReadsmithError):
+    """A bundle that must not be served; code bundle_invalid."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__("bundle_invalid", message, "Publish the version again.")
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (type(self), (self.message,))
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """Read a bundle's manifest; raises BundleError saying which field is wrong."""
+    try:
+        return Manifest.model_validate_json((folder / MANIFEST).read_bytes())
+    except OSError as error:
+        raise BundleError(f"{MANIFEST} cannot be read: {error.strerror}.") from error
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(str(part) for part in first["loc"]) or "document"
+        raise BundleError(f"{MANIFEST} is not valid at {where}: {first['msg']}.") from error
+
+
+def verify_files(folder: Path, files: Mapping[str, FileEntry]) -> None:
+    """Check size and hash of every listed file; raises BundleError naming the first that differs."""
+    for name, entry in files.items():
+        try:
+            found = FileEntry.of(folder / name)
+        except OSError as error:
+            raise BundleError(f"{name} cannot be read: {error.strerror}.") from error
+        if found.size != entry.size:
+            raise BundleError(
+                f"{name} has {found.size} bytes, the manifest says {entry.size} bytes."
+            )
+        if found.sha256 != entry.sha256:
+            raise BundleError(f"{name} does not have the SHA-256 that the manifest says.")
+
+
+class GoldenReading(_Frozen):
+    """A held-out picture of the bundle, what it says, and what the trainer read."""
+
+    file: str
+    truth: str
+    text: str
+    confidence: float = Field(ge=0, le=1)

@@ -1,0 +1,177 @@
+"""The only code between a picture's bytes and a model's input, for training and for serving."""
+
+import io
+import warnings
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps, UnidentifiedImageError
+from pydantic import BaseModel, ConfigDict, Field
+
+from shared.errors import ReadsmithError
+
+FORMATS = ("PNG", "JPEG", "GIF", "BMP", "WEBP", "TIFF", "PPM")
+"""Pillow formats that are opened; every other parser stays out of reach."""
+
+MAX_PIXELS = 10_000_000
+"""A picture of more pixels is refused before it is decoded."""
+
+MIN_DEVIATION = 1 / 255
+"""Floor of the standard deviation, so that an empty picture stays finite."""
+
+
+class ImageSpec(BaseModel):
+    """How a picture becomes a model's input; part of the manifest."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
+
+    height: int = Field(ge=8, le=2048)
+    width: int = Field(ge=8, le=8192)
+    channels: Literal[1, 3]
+    resize: Literal["stretch", "pad"]
+    """pad: keep the aspect, fill the right and the bottom with the picture's mean."""
+    standardize: bool
+    """True: zero mean and unit variance per picture. False: values in [0, 1]."""
+    layout: Literal["HWC", "WHC"] = "HWC"
+    """WHC: transposed, as models of the Keras captcha tutorial want it."""
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """The shape of one input, channels last."""
+        if self.layout == "WHC":
+            return self.width, self.height, self.channels
+        return self.height, self.width, self.channels
+
+
+class ImageRejectedError(ReadsmithError):
+    """A picture that cannot be read; codes not_an_image, unsupported_format, image_too_large."""
+
+
+def open_image(data: bytes) -> Image.Image:
+    """Decode a picture: first frame, turned as its EXIF says, mode L or RGB, nothing transparent.
+
+    Raises ImageRejectedError before decoding if the format or the size is not allowed.
+    """
+    image = _identify(data)
+    if image.width * image.height > MAX_PIXELS:
+        raise ImageRejectedError(
+            "image_too_large",
+            f"The picture has {image.width}x{image.height} pixels.",
+            f"The limit is {MAX_PIXELS:,} pixels.",
+        )
+    try:
+        image.load()
+        return _flatten(ImageOps.exif_transpose(image))
+    except (OSError, ValueError, SyntaxError, EOFError, MemoryError) as error:
+        raise ImageRejectedError(
+            "not_an_image", f"The picture is damaged: {error}.", "Send the whole file."
+        ) from error
+
+
+def _identify(data: bytes) -> Image.Image:
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("error", Image.DecompressionBombWarning)
+            return Image.open(io.BytesIO(data), formats=FORMATS)
+    except UnidentifiedImageError:
+        raise ImageRejectedError(
+            "not_an_image" if not _other_format(data) else "unsupported_format",
+            "The data is not a picture in a format that is read here.",
+            f"Formats: {', '.join(FORMATS)}.",
+        ) from None
+    except (Image.DecompressionBombError, Image.DecompressionBombWarning):
+        raise ImageRejectedError(
+            "image_too_large", "The picture is far too large.", f"The limit is {MAX_PIXELS:,} pixels."
+        ) from None
+    except (OSError, ValueError, SyntaxError, EOFError) as error:
+        raise ImageRejectedError(
+            "not_an_image", f"The picture is damaged: {error}.", "Send the whole file."
+        ) from error
+
+
+def _other_format(data: bytes) -> bool:
+    """Tell whether the data starts like a well-known picture or document that is not read here."""
+    head = data[:16]
+    return (
+        head.startswith((b"%PDF", b"<svg", b"<?xml", b"8BPS", b"\x00\x00\x01\x00", b"%!PS"))
+        or head[4:12] in (b"ftypheic", b"ftypheix", b"ftypavif", b"ftypmif1")
+        or head[:4] == b"\x00\x00\x00\x0c"
+    )
+
+
+def _flatten(image: Image.Image) -> Image.Image:
+    """Return the picture in mode L or RGB, transparency laid on a contrasting background."""
+    if image.mode.startswith("I") or image.mode == "F":
+        return Image.fromarray(_to_bytes(np.asarray(image, dtype=np.float32)))
+    if image.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in image.info:
+        return _on_background(image.convert("RGBA"))
+    if image.mode in ("L", "1"):
+        return image.convert("L")
+    return image.convert("RGB")
+
+
+def _to_bytes(values: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """Scale 16- or 32-bit gray to 8 bits: by 65,535 where it fits, else by its own maximum."""
+    if not np.isfinite(values).all():
+        raise ValueError("it holds values that are not finite")
+    low, high = float(values.min()), float(values.max())
+    top = 255.0 if high <= 255.0 else max(65_535.0, high)
+    bottom = min(0.0, low)
+    return np.round((values - bottom) * (255.0 / (top - bottom))).astype(np.uint8)
+
+
+def _on_background(image: Image.Image) -> Image.Image:
+    """Lay a picture on white, or on black if what is drawn on it is light."""
+    pixels = np.asarray(image.convert("LA"), dtype=np.float32)
+    alpha = pixels[..., 1]
+    drawn = float((pixels[..., 0] * alpha).sum() / max(float(alpha.sum()), 1.0))
+    light = drawn > 127 and float(alpha.mean()) < 127
+    background = Image.new("RGBA", image.size, (0, 0, 0) if light else (255, 255, 255))
+    return Image.alpha_composite(background, image).convert("RGB")
+
+
+def fit(image: Image.Image, spec: ImageSpec) -> NDArray[np.uint8]:
+    """Bring a picture to the spec's size and channels: uint8 (H, W, C), bilinear, antialiased."""
+    image = image.convert("L" if spec.channels == 1 else "RGB")
+    size = (spec.width, spec.height)
+    if spec.resize == "pad":
+        return _pad(image, size)
+    if image.size != size:
+        image = image.resize(size, Image.Resampling.BILINEAR)
+    return np.asarray(image, dtype=np.uint8).reshape(spec.height, spec.width, spec.channels)
+
+
+def _pad(image: Image.Image, size: tuple[int, int]) -> NDArray[np.uint8]:
+    scale = min(size[0] / image.width, size[1] / image.height)
+    inner = (
+        min(size[0], max(1, round(image.width * scale))),
+        min(size[1], max(1, round(image.height * scale))),
+    )
+    if image.size != inner:
+        image = image.resize(inner, Image.Resampling.BILINEAR)
+    pixels = np.asarray(image, dtype=np.uint8).reshape(inner[1], inner[0], -1)
+    canvas = np.empty((size[1], size[0], pixels.shape[2]), dtype=np.uint8)
+    canvas[:] = np.round(pixels.mean(axis=(0, 1)))
+    canvas[: inner[1], : inner[0]] = pixels
+    return canvas
+
+
+def normalize(pixels: NDArray[np.uint8], spec: ImageSpec) -> NDArray[np.float32]:
+    """Turn uint8 (N, H, W, C) into float32 inputs (N, H, W, C), or (N, W, H, C) for layout WHC."""
+    values = pixels.astype(np.float32) / np.float32(255)
+    if spec.standardize:
+        mean = values.mean(axis=(1, 2, 3), keepdims=True)
+        deviation = values.std(axis=(1, 2, 3), keepdims=True)
+        values = (values - mean) / np.maximum(deviation, np.float32(MIN_DEVIATION))
+    if spec.layout == "WHC":
+        values = np.ascontiguousarray(values.transpose(0, 2, 1, 3))
+    return values
+
+
+def preprocess(data: bytes, spec: ImageSpec) -> NDArray[np.float32]:
+    """Turn one picture's bytes into one input, float32 of shape ``spec.shape``.
+
+    Raises ImageRejectedError.
+    """
+    return np.asarray(normalize(fit(open_image(data), spec)[np.newaxis], spec)[0])

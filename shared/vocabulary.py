@@ -1,0 +1,57 @@
+"""The ordered characters that a model can read, and their class numbers."""
+
+import unicodedata
+from collections.abc import Iterable, Sequence
+
+UNKNOWN = "\ufffd"
+"""Stands for a class that names no character (the tutorial's ``[UNK]``)."""
+
+
+class Vocabulary:
+    """Maps text to CTC classes and back; the blank is the class after the last character.
+
+    (Graves et al. 2006, "Connectionist Temporal Classification", section 3.)
+    """
+
+    def __init__(self, characters: Sequence[str]) -> None:
+        if not characters:
+            raise ValueError("a vocabulary needs at least one character")
+        if any(len(character) != 1 for character in characters):
+            raise ValueError("every vocabulary entry is exactly one Unicode code point")
+        if len(set(characters)) != len(characters):
+            raise ValueError("a vocabulary holds every character once")
+        self.characters = tuple(characters)
+        self._classes = {character: index for index, character in enumerate(self.characters)}
+
+    @classmethod
+    def from_labels(cls, labels: Iterable[str]) -> "Vocabulary":
+        """Collect the distinct characters of the labels, sorted by code point."""
+        return cls(sorted(set("".join(labels))))
+
+    @property
+    def blank_index(self) -> int:
+        """The CTC blank's class: the last one."""
+        return len(self.characters)
+
+    @property
+    def classes(self) -> int:
+        """How many outputs a model with this vocabulary has, blank included."""
+        return len(self.characters) + 1
+
+    def encode(self, text: str) -> list[int]:
+        """Return the class of each character; raises KeyError for one that is not here."""
+        return [self._classes[character] for character in text]
+
+    def decode(self, classes: Iterable[int]) -> str:
+        """Join the characters of these classes, none of them the blank."""
+        return "".join(self.characters[index] for index in classes)
+
+
+def normalise_label(text: str) -> str:
+    """Return the label as it is learned and compared: Unicode NFC, outer white space removed."""
+    return unicodedata.normalize("NFC", text).strip()
+
+
+def required_time_steps(text: str) -> int:
+    """Time steps that CTC needs at least: one per character, one blank per adjacent repeat."""
+    return len(text) + sum(a == b for a, b in zip(text, text[1:], strict=False))

@@ -1,0 +1,1 @@
+"""Turns labelled images into a published model: HTTP service, queue, worker, pipeline."""

@@ -1,0 +1,125 @@
+"""What a user asks for with POST /jobs: strict, frozen, and checked before anything is queued."""
+
+import re
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+
+from shared.manifest import ModelName
+
+DEFAULT_DATASET_URL = (
+    "https://github.com/AakashKumarNain/CaptchaCracker/raw/master/captcha_images_v2.zip"
+)
+
+PresetName = Literal["crnn"]
+Auto = Literal["auto"]
+
+
+class _Request(BaseModel):
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
+
+
+class UrlDataset(_Request):
+    """A zip of labelled images to download."""
+
+    url: str = Field(max_length=2048, pattern=r"^https?://[^\s/]+(/\S*)?$")
+    sha256: str | None = Field(None, pattern=r"^[0-9a-f]{64}$")
+
+
+class UploadedDataset(_Request):
+    """A zip that was sent to POST /datasets."""
+
+    id: str = Field(pattern=r"^dataset-[0-9a-f]{32}$")
+
+
+class Synthetic(_Request):
+    """Parameters of a set drawn by the `captcha` library."""
+
+    images: int = Field(1040, ge=10, le=100_000)
+    width: int = Field(200, ge=40, le=1000)
+    height: int = Field(50, ge=20, le=300)
+    min_length: int = Field(5, ge=1, le=16)
+    max_length: int = Field(5, ge=1, le=16)
+    characters: str = Field("2345678bcdefgmnpwxy", min_length=2, max_length=200)
+    seed: int = Field(0, ge=0, le=2**32 - 1)
+
+    @field_validator("characters")
+    @classmethod
+    def _drawable(cls, value: str) -> str:
+        if len(set(value)) != len(value) or any(not c.isascii() or not c.isalnum() for c in value):
+            raise ValueError("must be distinct ASCII letters and digits")
+        return value
+
+    @model_validator(mode="after")
+    def _ordered(self) -> "Synthetic":
+        if self.min_length > self.max_length:
+            raise ValueError("min_length must not be greater than max_length")
+        return self
+
+
+class SyntheticDataset(_Request):
+    """A set that is drawn, not collected."""
+
+    synthetic: Synthetic
+
+
+Dataset = UrlDataset | UploadedDataset | SyntheticDataset
+
+
+class FilenameLabels(_Request):
+    """Labels in the file names, cut out by a regular expression.
+
+    The group named `text`, else the first group, else the whole match is the label; it is
+    searched in the file name without its ending.
+    """
+
+    pattern: str = Field(max_length=200)
+
+    @field_validator("pattern")
+    @classmethod
+    def _compiles(cls, value: str) -> str:
+        try:
+            re.compile(value)
+        except re.error as error:
+            raise ValueError(f"is not a regular expression: {error}") from None
+        return value
+
+
+class FilenameLabelSource(_Request):
+    """Labels are taken from the file names."""
+
+    filename: FilenameLabels
+
+
+Labels = Literal["auto", "filename", "manifest"] | FilenameLabelSource
+
+
+class Hyperparameters(_Request):
+    """Each a number, or "auto" to let the trainer choose from the data."""
+
+    epochs: Annotated[int, Field(ge=1, le=10_000)] | Auto = "auto"
+    batch_size: Annotated[int, Field(ge=1, le=4096)] | Auto = "auto"
+    learning_rate: Annotated[float, Field(gt=0, le=1, strict=False)] | Auto = "auto"
+    patience: Annotated[int, Field(ge=1, le=10_000)] | Auto = "auto"
+    """Epochs without a better validation result after which training stops."""
+    height: Annotated[int, Field(ge=16, le=512)] | Auto = "auto"
+    width: Annotated[int, Field(ge=16, le=4096)] | Auto = "auto"
+    max_minutes: Annotated[float, Field(gt=0, le=10_080, strict=False)] | Auto = "auto"
+    limit_images: Annotated[int, Field(ge=2)] | Auto = "auto"
+    """At most this many images for training and validation together."""
+
+
+class JobRequest(_Request):
+    """The body of POST /jobs; everything has a default."""
+
+    dataset: Dataset = UrlDataset(url=DEFAULT_DATASET_URL)
+    labels: Labels = "auto"
+    model: ModelName = "default"
+    preset: PresetName = "crnn"
+    hyperparameters: Hyperparameters = Hyperparameters()
+    seed: int = Field(0, ge=0, le=2**32 - 1)
+    base: Annotated[int, Field(ge=1)] | None = None
+    """An earlier version of the same model to start from."""
+    metadata: dict[
+        Annotated[str, Field(min_length=1, max_length=64)], Annotated[str, Field(max_length=512)]
+    ] = Field(default_factory=dict, max_length=16)
