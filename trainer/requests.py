@@ -19,19 +19,6 @@ class _Request(BaseModel):
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
 
 
-class UrlDataset(_Request):
-    """A zip of labelled images to download."""
-
-    url: str = Field(max_length=2048, pattern=r"^https?://[^\s/]+(/\S*)?$")
-    sha256: str | None = Field(None, pattern=r"^[0-9a-f]{64}$")
-
-
-class UploadedDataset(_Request):
-    """A zip that was sent to POST /datasets."""
-
-    id: str = Field(pattern=r"^dataset-[0-9a-f]{32}$")
-
-
 class Synthetic(_Request):
     """Parameters of a set drawn by the `captcha` library."""
 
@@ -57,13 +44,24 @@ class Synthetic(_Request):
         return self
 
 
-class SyntheticDataset(_Request):
-    """A set that is drawn, not collected."""
+class Dataset(_Request):
+    """Where the labelled images come from: exactly one of `url`, `id` and `synthetic`."""
 
-    synthetic: Synthetic
+    url: str | None = Field(None, max_length=2048, pattern=r"^https?://[^\s/]+(/\S*)?$")
+    """A zip to download."""
+    sha256: str | None = Field(None, pattern=r"^[0-9a-f]{64}$")
+    """What the downloaded zip must hash to."""
+    id: str | None = Field(None, pattern=r"^dataset-[0-9a-f]{32}$")
+    """A zip that was sent to POST /datasets."""
+    synthetic: Synthetic | None = None
 
-
-Dataset = UrlDataset | UploadedDataset | SyntheticDataset
+    @model_validator(mode="after")
+    def _one_source(self) -> "Dataset":
+        if sum(source is not None for source in (self.url, self.id, self.synthetic)) != 1:
+            raise ValueError("must have exactly one of url, id and synthetic")
+        if self.sha256 is not None and self.url is None:
+            raise ValueError("sha256 goes with url only")
+        return self
 
 
 class FilenameLabels(_Request):
@@ -112,7 +110,7 @@ class Hyperparameters(_Request):
 class JobRequest(_Request):
     """The body of POST /jobs; everything has a default."""
 
-    dataset: Dataset = UrlDataset(url=DEFAULT_DATASET_URL)
+    dataset: Dataset = Dataset(url=DEFAULT_DATASET_URL)
     labels: Labels = "auto"
     model: ModelName = "default"
     preset: PresetName = "crnn"
