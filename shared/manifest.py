@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Mapping
 from datetime import datetime
 from pathlib import Path, PurePosixPath
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -12,7 +12,7 @@ from shared.errors import ReadsmithError
 from shared.preprocessing import ImageSpec
 from shared.vocabulary import Vocabulary
 
-FORMAT = 1
+FORMAT: Final = 1
 MANIFEST = "manifest.json"
 KERAS_MODEL = "prediction_model.h5"
 ONNX_MODEL = "prediction_model.onnx"

@@ -1,7 +1,7 @@
 """The folder of published models: the only place where trainer and predictor meet.
 
-    <root>/<model>/versions/<n>/…   one bundle; it exists once its manifest does
-    <root>/<model>/current          the number of the served version
+<root>/<model>/versions/<n>/…   one bundle; it exists once its manifest does
+<root>/<model>/current          the number of the served version
 """
 
 import fcntl

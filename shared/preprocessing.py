@@ -82,7 +82,9 @@ def _identify(data: bytes) -> Image.Image:
         ) from None
     except (Image.DecompressionBombError, Image.DecompressionBombWarning):
         raise ImageRejectedError(
-            "image_too_large", "The picture is far too large.", f"The limit is {MAX_PIXELS:,} pixels."
+            "image_too_large",
+            "The picture is far too large.",
+            f"The limit is {MAX_PIXELS:,} pixels.",
         ) from None
     except (OSError, ValueError, SyntaxError, EOFError) as error:
         raise ImageRejectedError(

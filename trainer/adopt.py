@@ -1,0 +1,152 @@
+"""Adopts a bare prediction_model.h5 made elsewhere as a version of a model.
+
+The conventions are those of the Keras captcha tutorial: input (N, W, H, C) in [0, 1], output
+softmax (N, T, classes), class 0 an unknown token, then the characters, the blank last.
+"""
+
+import json
+import tempfile
+import uuid
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+from shared.errors import ReadsmithError
+from shared.manifest import GOLDEN_READINGS, KERAS_MODEL, FileEntry, Manifest
+from shared.model_store import ModelStore
+from shared.preprocessing import ImageSpec
+from shared.vocabulary import UNKNOWN, Vocabulary
+from trainer.clean_process import in_clean_process
+
+HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
+
+
+@dataclass(frozen=True)
+class Graph:
+    """What the h5 says about itself; libraries are the versions that converted it."""
+
+    input_shape: tuple[int | None, ...]
+    steps: int
+    classes: int
+    libraries: dict[str, str]
+
+
+def adopt(h5: Path, vocabulary: str, store: ModelStore, model: str) -> Manifest:
+    """Convert an h5 in a process of its own and publish it as the model's next version.
+
+    vocabulary: the characters in class order, without the unknown token and the blank.
+    Raises ReadsmithError (model_unreadable, vocabulary_differs, and others).
+    """
+    data = _read(h5)
+    characters = _distinct(vocabulary)
+    with tempfile.TemporaryDirectory() as folder:
+        build = Path(folder)
+        (build / KERAS_MODEL).write_bytes(data)
+        graph = in_clean_process(convert, build)
+        manifest = _manifest(graph, characters, model)
+        (build / "golden").mkdir()
+        (build / GOLDEN_READINGS).write_text(json.dumps([]))
+        job_id = f"import-{uuid.uuid4().hex}"
+
+        def numbered(version: int, files: dict[str, FileEntry]) -> Manifest:
+            return Manifest.model_validate(
+                manifest | {"job_id": job_id, "version": version, "files": files}
+            )
+
+        return store.publish(build, numbered, model=model, job_id=job_id)
+
+
+def convert(build: Path) -> Graph:
+    """Load the h5, check its shape and write the ONNX beside it. For a clean process."""
+    from trainer.keras_files import load_keras, write_onnx  # noqa: PLC0415 - imports TensorFlow
+    from trainer.stages.export import library_versions  # noqa: PLC0415
+
+    model = load_keras(build / KERAS_MODEL)
+    if len(model.inputs) != 1 or len(model.outputs) != 1:
+        raise ReadsmithError(
+            "model_not_inference",
+            f"The model has {len(model.inputs)} inputs and {len(model.outputs)} outputs.",
+            "Save the inference model alone: from the image to the softmax output.",
+        )
+    if len(model.input_shape) != 4 or len(model.output_shape) != 3:
+        raise ReadsmithError(
+            "model_shape",
+            f"The model maps {model.input_shape} to {model.output_shape}.",
+            "It must map pictures (N, W, H, C) to probabilities (N, T, classes).",
+        )
+    steps = write_onnx(model, build)
+    return Graph(tuple(model.input_shape), steps, int(model.output_shape[2]), library_versions())
+
+
+def _read(h5: Path) -> bytes:
+    try:
+        data = h5.read_bytes()
+    except OSError as error:
+        raise ReadsmithError(
+            "model_not_found", f"{h5} cannot be read: {error.strerror}.", "Give the path of an h5."
+        ) from error
+    if not data.startswith(HDF5_SIGNATURE):
+        raise ReadsmithError(
+            "model_unreadable", f"{h5.name} is not an HDF5 file.", "Give a Keras .h5 file."
+        )
+    return data
+
+
+def _distinct(vocabulary: str) -> tuple[str, ...]:
+    try:
+        return Vocabulary(vocabulary).characters
+    except ValueError as error:
+        raise ReadsmithError(
+            "vocabulary_invalid",
+            f"The vocabulary {vocabulary!r} is not valid: {error}.",
+            "Give the characters in the order of the classes, each once.",
+        ) from error
+
+
+def _manifest(graph: Graph, characters: tuple[str, ...], model: str) -> dict[str, object]:
+    if graph.classes == len(characters) + 2:
+        characters = (UNKNOWN, *characters)
+    elif graph.classes != len(characters) + 1:
+        raise ReadsmithError(
+            "vocabulary_differs",
+            f"The model has {graph.classes} classes; "
+            f"the vocabulary has {len(characters)} characters.",
+            "Classes are an unknown token (if any), the characters, and the blank: "
+            f"give {graph.classes - 2} or {graph.classes - 1} characters.",
+        )
+    return {
+        "model": model,
+        "attempt": 1,
+        "created_at": datetime.now(UTC),
+        "origin": "imported",
+        "preset": None,
+        "base": None,
+        "dataset": "imported h5",
+        "vocabulary": characters,
+        "blank_index": len(characters),
+        "image": _image_spec(graph.input_shape),
+        "time_steps": graph.steps,
+        "label_lengths": {},
+        "metrics": None,
+        "seed": 0,
+        "parameters": {},
+        "libraries": graph.libraries,
+    }
+
+
+def _image_spec(shape: tuple[int | None, ...]) -> ImageSpec:
+    _, width, height, channels = shape
+    if width is None or height is None or channels not in (1, 3):
+        raise ReadsmithError(
+            "model_shape",
+            f"The model takes pictures of shape {shape[1:]}.",
+            "The shape must be (W, H, C), fixed, with 1 or 3 channels.",
+        )
+    return ImageSpec(
+        height=height,
+        width=width,
+        channels=1 if channels == 1 else 3,
+        resize="stretch",
+        standardize=False,
+        layout="WHC",
+    )

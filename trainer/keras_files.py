@@ -1,0 +1,75 @@
+"""The Keras and ONNX files of a bundle: written, loaded and read with. Imports TensorFlow."""
+
+import logging
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+
+from shared.decoding import Reading, decode
+from shared.errors import ReadsmithError
+from shared.manifest import KERAS_MODEL, ONNX_MODEL
+from shared.preprocessing import ImageSpec, normalize
+from shared.vocabulary import Vocabulary
+from trainer.dataset import LabelledImage
+from trainer.image_source import open_source
+from trainer.inference import BATCH, load_pixels, predict
+
+
+def write_models(model: Any, build: Path) -> None:
+    """Write a Keras inference graph as prediction_model.h5 and prediction_model.onnx."""
+    logging.getLogger("absl").setLevel(logging.ERROR)
+    model.save(build / KERAS_MODEL)
+    write_onnx(model, build)
+
+
+def write_onnx(model: Any, build: Path) -> int:
+    """Write the graph as prediction_model.onnx; return its number of time steps."""
+    logging.getLogger("tf2onnx").setLevel(logging.ERROR)
+    output = model(np.zeros((1, *model.input_shape[1:]), np.float32))  # export wants a called model
+    model.export(build / ONNX_MODEL, format="onnx", verbose=False)
+    return int(output.shape[1])
+
+
+def load_keras(path: Path) -> Any:
+    """Load an h5 without compiling it; raises ReadsmithError (model_unreadable)."""
+    try:
+        return keras.models.load_model(path, compile=False, safe_mode=True)
+    except Exception as error:
+        raise ReadsmithError(
+            "model_unreadable",
+            f"{path.name} cannot be loaded by Keras {keras.__version__}: {_first_line(error)}",
+            "Save the inference model whole with model.save('prediction_model.h5'), "
+            "without the CTC layer and without layers of your own.",
+        ) from error
+
+
+def _first_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
+
+
+def reread(
+    build: Path,
+    dataset: Path,
+    images: tuple[LabelledImage, ...],
+    image: ImageSpec,
+    characters: tuple[str, ...],
+) -> dict[str, list[Reading]]:
+    """Read pictures with both files of a bundle: {file name: readings}. For a clean process."""
+    vocabulary = Vocabulary(characters)
+    pixels = load_pixels(open_source(dataset), images, image)
+    return {
+        KERAS_MODEL: decode(predict(load_keras(build / KERAS_MODEL), pixels, image), vocabulary),
+        ONNX_MODEL: decode(_predict_onnx(build / ONNX_MODEL, pixels, image), vocabulary),
+    }
+
+
+def _predict_onnx(path: Path, pixels: NDArray[np.uint8], image: ImageSpec) -> NDArray[np.float32]:
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    name = session.get_inputs()[0].name
+    batches = [pixels[i : i + BATCH] for i in range(0, len(pixels), BATCH)]
+    outputs = [session.run(None, {name: normalize(batch, image)})[0] for batch in batches]
+    return np.concatenate(outputs)

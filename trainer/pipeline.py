@@ -1,0 +1,90 @@
+"""A training run from its request to the published version. Importing this imports TensorFlow."""
+
+import os
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+from shared.model_store import ModelStore
+from trainer.base import load_base
+from trainer.progress import Observer, RunResult, Stage
+from trainer.requests import JobRequest
+from trainer.stages.dataset import load_dataset
+from trainer.stages.download import describe, fetch
+from trainer.stages.evaluate import evaluate
+from trainer.stages.export import (
+    Origin,
+    build_bundle,
+    clear_folder,
+    make_manifest,
+    require_same_readings,
+)
+from trainer.stages.train import train
+
+
+@dataclass(frozen=True)
+class RunContext:
+    """Where a run works and on whose behalf."""
+
+    job_id: str
+    attempt: int
+    work: Path
+    """A private scratch folder."""
+    cache: Path
+    """Downloads, shared between jobs."""
+    uploads: Path
+    store: ModelStore
+    may_publish: Callable[[], None]
+    """Raises if this attempt no longer holds the job."""
+    local: Path | None = None
+    """A folder or zip to use instead of the request's dataset (command line)."""
+
+
+def run(request: JobRequest, context: RunContext, observer: Observer) -> RunResult:
+    """Train and publish one version.
+
+    Raises ReadsmithError for what a user can mend, CancelledRunError when told to stop.
+    """
+    observer.stage(Stage.DOWNLOAD)
+    source = context.local or fetch(request.dataset, context.cache, context.uploads, observer)
+
+    observer.stage(Stage.DATASET)
+    base = load_base(request, context.store)
+    dataset = load_dataset(source, request, base)
+    observer.summary(dataset.summary)
+
+    observer.stage(Stage.TRAIN)
+    trained = train(dataset, request, observer, base)
+
+    observer.stage(Stage.EVALUATE)
+    evaluation = evaluate(trained, dataset)
+
+    observer.stage(Stage.EXPORT)
+    build = clear_folder(context.work / "bundle")
+    build_bundle(trained, evaluation, dataset, build)
+    require_same_readings(build, source, dataset, evaluation)
+    observer.checkpoint()
+    origin = Origin(
+        job_id=context.job_id,
+        attempt=context.attempt,
+        dataset=str(context.local.name) if context.local else describe(request.dataset),
+        base=f"{request.model}/{request.base}" if request.base else None,
+    )
+    published = context.store.publish(
+        build,
+        make_manifest(trained, evaluation, dataset, request, origin),
+        model=request.model,
+        job_id=context.job_id,
+        may_publish=context.may_publish,
+    )
+    return RunResult(
+        model=published.model,
+        version=published.version,
+        metrics=evaluation.metrics,
+        seconds_to=trained.seconds_to,
+        parameters=asdict(trained.parameters),
+        preset=request.preset,
+    )

@@ -1,0 +1,41 @@
+"""The CTC loss as a layer, as in the Keras captcha tutorial."""
+
+from typing import Any
+
+import keras
+import tensorflow as tf
+from keras import ops
+
+PADDING = -1
+"""Fills label batches behind the end of shorter labels."""
+
+
+def ctc_loss(labels: Any, probabilities: Any) -> Any:
+    """Return the CTC loss of each image, float32 (N,), with true label lengths.
+
+    labels: int32 (N, L), padded with PADDING; probabilities: softmax (N, T, classes), blank last.
+    Sparse labels take TensorFlow's fast path. (Graves et al. 2006, section 4.)
+    """
+    places = tf.where(labels >= 0)
+    sparse = tf.SparseTensor(
+        places, tf.gather_nd(labels, places), tf.shape(labels, out_type=tf.int64)
+    )
+    shape = tf.shape(probabilities)
+    logits = tf.math.log(tf.transpose(probabilities, (1, 0, 2)) + keras.config.epsilon())
+    return tf.nn.ctc_loss(
+        labels=sparse,
+        logits=logits,
+        label_length=None,
+        logit_length=tf.fill((shape[0],), shape[1]),
+        logits_time_major=True,
+        blank_index=-1,
+    )
+
+
+class CTCLayer(keras.layers.Layer):  # type: ignore[misc]
+    """Adds the mean CTC loss over the batch's images and passes the predictions through."""
+
+    def call(self, labels: Any, probabilities: Any) -> Any:
+        """labels: int32 (N, L) padded with PADDING; probabilities: (N, T, classes)."""
+        self.add_loss(ops.mean(ctc_loss(labels, probabilities)))
+        return probabilities

@@ -1,0 +1,158 @@
+"""Stage 5: build the bundle, read the test part again with its files, publish it."""
+
+import csv
+import json
+import shutil
+import sys
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version as library_version
+from pathlib import Path
+
+from shared.errors import ReadsmithError
+from shared.manifest import GOLDEN_READINGS, FileEntry, GoldenReading, Manifest
+from trainer.clean_process import in_clean_process
+from trainer.dataset import Dataset
+from trainer.keras_files import reread, write_models
+from trainer.requests import JobRequest
+from trainer.training import Evaluation, Trained
+
+GOLDEN_IMAGES = 8
+HELD_OUT_IMAGES = 100
+LIBRARIES = ("keras", "tensorflow-cpu", "tensorflow", "numpy", "pillow", "onnxruntime", "tf2onnx")
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Which attempt of which job makes the bundle, and from what."""
+
+    job_id: str
+    attempt: int
+    dataset: str
+    base: str | None
+
+
+def build_bundle(trained: Trained, evaluation: Evaluation, dataset: Dataset, build: Path) -> None:
+    """Write everything but the manifest into an empty folder."""
+    write_models(trained.model, build)
+    _write_golden(evaluation, dataset, build)
+    _write_report(trained, evaluation, build / "report")
+    _write_held_out(evaluation, dataset, build / "report" / "held_out")
+
+
+def require_same_readings(
+    build: Path, source: Path, dataset: Dataset, evaluation: Evaluation
+) -> None:
+    """Read the test part with both files in a clean process.
+
+    Raises ReadsmithError (readings_differ) if any text is not what training measured.
+    """
+    again = in_clean_process(
+        reread, build, source, dataset.test, dataset.image, dataset.vocabulary.characters
+    )
+    for name, readings in again.items():
+        for measured, reading in zip(evaluation.readings, readings, strict=True):
+            if measured.text != reading.text:
+                raise ReadsmithError(
+                    "readings_differ",
+                    f"{name} reads {measured.file} as {reading.text!r}; "
+                    f"training measured {measured.text!r}. Nothing was published.",
+                    "Start the job again; if it happens again, report it as a fault.",
+                )
+
+
+def make_manifest(
+    trained: Trained,
+    evaluation: Evaluation,
+    dataset: Dataset,
+    request: JobRequest,
+    origin: Origin,
+) -> Callable[[int, dict[str, FileEntry]], Manifest]:
+    """Return the function that writes the manifest once version and files are known."""
+
+    def manifest(version: int, files: dict[str, FileEntry]) -> Manifest:
+        lengths = Counter(len(label) for label in dataset.labels)
+        return Manifest(
+            model=request.model,
+            version=version,
+            job_id=origin.job_id,
+            attempt=origin.attempt,
+            created_at=datetime.now(UTC),
+            origin="trained",
+            preset=request.preset,
+            base=origin.base,
+            dataset=origin.dataset,
+            vocabulary=dataset.vocabulary.characters,
+            blank_index=dataset.vocabulary.blank_index,
+            image=dataset.image,
+            time_steps=trained.time_steps,
+            label_lengths={str(length): count for length, count in sorted(lengths.items())},
+            metrics=evaluation.metrics,
+            seed=request.seed,
+            parameters=asdict(trained.parameters),
+            libraries=library_versions(),
+            files=files,
+        )
+
+    return manifest
+
+
+def library_versions() -> dict[str, str]:
+    """Return the versions of Python and of the libraries that shape a model."""
+    versions = {"python": sys.version.split()[0]}
+    for name in LIBRARIES:
+        try:
+            versions[name] = library_version(name)
+        except ModuleNotFoundError:
+            continue  # TensorFlow comes under one of two names
+    return versions
+
+
+def _write_golden(evaluation: Evaluation, dataset: Dataset, build: Path) -> None:
+    """Keep a few pictures of the test part with what was read in them."""
+    golden = []
+    (build / "golden").mkdir()
+    for index, reading in enumerate(evaluation.readings[:GOLDEN_IMAGES], 1):
+        file = f"golden/{index:04}{Path(reading.file).suffix.lower()}"
+        (build / file).write_bytes(dataset.source.read(reading.file))
+        golden.append(
+            GoldenReading(
+                file=file, truth=reading.truth, text=reading.text, confidence=reading.confidence
+            ).model_dump()
+        )
+    (build / GOLDEN_READINGS).write_text(json.dumps(golden, ensure_ascii=False, indent=2))
+
+
+def _write_report(trained: Trained, evaluation: Evaluation, folder: Path) -> None:
+    folder.mkdir()
+    metrics = evaluation.metrics.model_dump(mode="json") | {
+        "seconds_to": trained.seconds_to,
+        "history": [progress.model_dump() for progress in trained.history],
+        "wrong": [asdict(r) for r in evaluation.readings if r.text != r.truth],
+    }
+    (folder / "metrics.json").write_text(json.dumps(metrics, ensure_ascii=False, indent=2))
+    with (folder / "test_readings.csv").open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["file", "truth", "text", "confidence"])
+        writer.writerows([r.file, r.truth, r.text, r.confidence] for r in evaluation.readings)
+
+
+def _write_held_out(evaluation: Evaluation, dataset: Dataset, folder: Path) -> None:
+    """Keep up to 100 pictures of the test part as a labelled set of their own."""
+    folder.mkdir()
+    with (folder / "labels.csv").open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file)
+        writer.writerow(["filename", "text"])
+        for index, reading in enumerate(evaluation.readings[:HELD_OUT_IMAGES], 1):
+            name = f"{index:04}{Path(reading.file).suffix.lower()}"
+            (folder / name).write_bytes(dataset.source.read(reading.file))
+            writer.writerow([name, reading.truth])
+
+
+def clear_folder(folder: Path) -> Path:
+    """Return the folder, empty: an earlier attempt may have left something."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    return folder

@@ -1,0 +1,63 @@
+"""What training and evaluation hand on: plain values, no TensorFlow."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from shared.manifest import Metrics
+from trainer.progress import Progress
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """The training parameters in force, "auto" resolved."""
+
+    epochs: int
+    batch_size: int
+    learning_rate: float
+    patience: int
+    max_minutes: float | None
+
+
+@dataclass(frozen=True)
+class Validation:
+    """One measurement on the validation part; loss is the mean CTC loss per image, in nats."""
+
+    exact_match: float
+    loss: float
+    cer: float
+    all_empty: bool
+
+
+@dataclass
+class Trained:
+    """A trained model with its best weights, and how it got there."""
+
+    model: Any
+    """The Keras inference graph: (N, H, W, C) to softmax (N, T, classes)."""
+    time_steps: int
+    parameters: Parameters
+    validation: Validation
+    seconds: float
+    epochs: int
+    images_per_second: float
+    seconds_to: dict[str, float | None]
+    """Training seconds until the validation part's exact match reached each milestone."""
+    history: list[Progress] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class TestReading:
+    """What the trained model read in one image of the test part."""
+
+    file: str
+    truth: str
+    text: str
+    confidence: float
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """The test part, measured once."""
+
+    metrics: Metrics
+    readings: tuple[TestReading, ...]
