@@ -1,0 +1,57 @@
+"""`python -m predictor`: serve the model store over HTTP until a signal ends it."""
+
+import socket
+import sys
+from collections.abc import Callable
+from typing import Any
+
+from gunicorn.app.base import BaseApplication
+from pydantic import ValidationError
+
+from predictor.gunicorn_conf import configuration
+from predictor.settings import PredictorSettings
+
+
+class _Server(BaseApplication):  # type: ignore[misc]
+    def __init__(self, settings: PredictorSettings, listener: int) -> None:
+        self._settings = settings
+        self._listener = listener
+        super().__init__()
+
+    def load_config(self) -> None:
+        for name, value in configuration(self._settings, self._listener).items():
+            self.cfg.set(name, value)
+
+    def load(self) -> Callable[..., Any]:
+        """Build the app; gunicorn calls this in each worker, after the fork."""
+        from predictor.app import create_app  # noqa: PLC0415
+        from predictor.registry import Registry  # noqa: PLC0415
+
+        registry = Registry(self._settings)
+        registry.start()
+        return create_app(self._settings, registry)
+
+
+def main() -> None:
+    """Check the settings, bind the port, serve; exit code 2 for what the user must change."""
+    try:
+        settings = PredictorSettings()
+    except ValidationError as error:
+        for each in error.errors(include_url=False):
+            name = "READSMITH_" + str(each["loc"][0]).upper()
+            print(f"{name}={each['input']}: {each['msg']}.", file=sys.stderr)  # noqa: T201
+        sys.exit(2)
+    host, port = settings.predictor_host, settings.predictor_port
+    try:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        listener = socket.create_server((host, port), family=family)
+    except OSError as error:
+        sys.exit(
+            f"Cannot listen on {host} port {port}: {error.strerror}. "
+            "Set READSMITH_PREDICTOR_HOST or READSMITH_PREDICTOR_PORT to another."
+        )
+    _Server(settings, listener.detach()).run()
+
+
+if __name__ == "__main__":
+    main()

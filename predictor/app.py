@@ -1,0 +1,246 @@
+"""The predictor's HTTP interface."""
+
+import logging
+import os
+import re
+import time
+import uuid
+from typing import Any
+
+from flask import Flask, Response, g, jsonify, request
+from werkzeug.exceptions import HTTPException
+
+from predictor import metrics
+from predictor.problems import RequestError, problem
+from predictor.registry import ModelState, Registry, Served
+from predictor.settings import PredictorSettings
+from predictor.uploads import InMemoryRequest, Question, parse
+from shared.decoding import Reading
+from shared.errors import ReadsmithError
+
+log = logging.getLogger("readsmith.predictor")
+
+SANE_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
+MAX_TEXT_FIELDS_BYTES = 65_536
+RETRY_AFTER_SECONDS = 5
+OTHER_ROUTE = "other"
+
+ABOUT = {
+    "service": "Readsmith predictor: reads short text lines in pictures",
+    "routes": {
+        "POST /predict": 'read pictures, e.g. curl -F "image=@captcha.png" …/predict',
+        "GET /models": "the models that answer now",
+        "GET /healthz": "is this process alive",
+        "GET /readyz": "can it read, and which versions",
+        "GET /metrics": "counts for Prometheus",
+    },
+}
+
+
+def create_app(settings: PredictorSettings, registry: Registry) -> Flask:
+    """Build the app that answers with the registry's models; the caller starts the registry."""
+    app = Flask("predictor", static_folder=None)
+    app.request_class = InMemoryRequest
+    app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
+    app.config["MAX_FORM_MEMORY_SIZE"] = MAX_TEXT_FIELDS_BYTES
+    app.config["MAX_FORM_PARTS"] = settings.max_images + 8
+    app.json.sort_keys = False  # type: ignore[attr-defined]
+    _add_request_ids_and_counts(app)
+    _add_error_answers(app, settings)
+    _add_reading(app, settings, registry)
+    _add_status(app, registry)
+    return app
+
+
+def _add_reading(app: Flask, settings: PredictorSettings, registry: Registry) -> None:
+    @app.post("/predict")
+    def predict() -> dict[str, Any]:
+        question = parse(request, settings)
+        served = registry.served(question.model)
+        if served is None:
+            raise _no_such_model(question.model, settings, registry)
+        manifest = served.engine.manifest
+        origin = {
+            "model": manifest.model,
+            "version": manifest.version,
+            "request_id": g.request_id,
+        }
+        results = _read(served, question)
+        if len(results) > 1:
+            return {"results": results, **origin}
+        return {**results[0], **origin}
+
+
+def _read(served: Served, question: Question) -> list[dict[str, Any]]:
+    """Read every picture; among several, a bad one does not spoil the others' readings."""
+    results = served.engine.read_each([upload.data for upload in question.uploads])
+    answers: list[dict[str, Any]] = []
+    for upload, result in zip(question.uploads, results, strict=True):
+        if isinstance(result, Reading):
+            answers.append(_reading(result))
+        elif len(question.uploads) == 1:
+            raise RequestError(result.code, result.message, result.hint, upload.field)
+        else:
+            answers.append({"error": problem(result, field=upload.field)})
+    metrics.images_read(question.model, sum("text" in answer for answer in answers))
+    return answers
+
+
+def _reading(reading: Reading) -> dict[str, Any]:
+    return {
+        "text": reading.text,
+        "confidence": round(reading.confidence, 6),
+        "characters": [
+            {"text": character.text, "confidence": round(character.confidence, 6)}
+            for character in reading.characters
+        ],
+    }
+
+
+def _no_such_model(model: str, settings: PredictorSettings, registry: Registry) -> RequestError:
+    known = [name for name, state in registry.states().items() if state.served is not None]
+    if known and model != settings.default_model:
+        return RequestError(
+            "unknown_model",
+            f"There is no model {model[:64]!r}.",
+            f"Known: {', '.join(known)}.",
+            "model",
+        )
+    return RequestError(
+        "no_model",
+        f"No version of model {model[:64]!r} is loaded.",
+        "Train one: POST /jobs to the trainer, or `readsmith train DATASET`; it is served here "
+        "as soon as it is published. GET /readyz says if one was refused."
+        + (f" Loaded: {', '.join(known)}." if known else ""),
+    )
+
+
+def _add_status(app: Flask, registry: Registry) -> None:
+    @app.get("/")
+    def about() -> dict[str, Any]:
+        return ABOUT
+
+    @app.get("/models")
+    def models() -> dict[str, Any]:
+        served = [state.served for state in registry.states().values()]
+        return {"data": [_model(each) for each in served if each is not None]}
+
+    @app.get("/healthz")
+    def healthz() -> dict[str, str]:
+        return {"status": "alive"}
+
+    @app.get("/readyz")
+    def readyz() -> tuple[dict[str, Any], int]:
+        states = registry.states()
+        ready = any(state.served is not None for state in states.values())
+        models = {name: _state(state) for name, state in states.items()}
+        return {"ready": ready, "pid": os.getpid(), "models": models}, 200 if ready else 503
+
+    @app.get("/metrics")
+    def counts() -> Response:
+        body, content_type = metrics.exposition()
+        return Response(body, content_type=content_type)
+
+
+def _model(served: Served) -> dict[str, Any]:
+    manifest = served.engine.manifest
+    measured = manifest.metrics
+    return {
+        "model": manifest.model,
+        "version": manifest.version,
+        "vocabulary": "".join(manifest.vocabulary),
+        "image": manifest.image.model_dump(),
+        "origin": manifest.origin,
+        "preset": manifest.preset,
+        "dataset": manifest.dataset,
+        "exact_match": measured and measured.exact_match,
+        "exact_match_interval": measured and measured.exact_match_interval,
+        "cer": measured and measured.cer,
+        "test_images": measured and measured.test_images,
+        "created_at": manifest.created_at.isoformat(),
+        "loaded_at": served.loaded_at.isoformat(),
+    }
+
+
+def _state(state: ModelState) -> dict[str, Any]:
+    served, refusal = state.served, state.refusal
+    return {
+        "version": served and served.engine.manifest.version,
+        "loaded_at": served and served.loaded_at.isoformat(),
+        "wanted": state.wanted,
+        "refusal": refusal and {"version": refusal.version, "reason": refusal.reason},
+        "refusals": state.refusals,
+    }
+
+
+def _add_request_ids_and_counts(app: Flask) -> None:
+    @app.before_request
+    def arrive() -> None:
+        g.arrived = time.perf_counter()
+        asked = request.headers.get("X-Request-ID", "")
+        g.request_id = asked if SANE_REQUEST_ID.fullmatch(asked) else uuid.uuid4().hex
+
+    @app.after_request
+    def leave(response: Response) -> Response:
+        response.headers["X-Request-ID"] = g.request_id
+        route = request.url_rule.rule if request.url_rule else OTHER_ROUTE
+        method = request.method if request.url_rule else OTHER_ROUTE
+        metrics.request_answered(
+            method, route, response.status_code, time.perf_counter() - g.arrived
+        )
+        return response
+
+
+def _add_error_answers(app: Flask, settings: PredictorSettings) -> None:
+    @app.errorhandler(ReadsmithError)
+    def known(error: ReadsmithError) -> Response:
+        return _problem_answer(error)
+
+    @app.errorhandler(HTTPException)
+    def http(error: HTTPException) -> Response:
+        answer = _problem_answer(_from_http(error, settings))
+        if (allowed := getattr(error, "valid_methods", None)) is not None:
+            answer.headers["Allow"] = ", ".join(sorted(allowed))
+        return answer
+
+    @app.errorhandler(Exception)
+    def unexpected(error: Exception) -> Response:
+        log.error("request %s failed", g.request_id, exc_info=error)
+        return _problem_answer(
+            ReadsmithError(
+                "internal_error",
+                "The predictor failed on this request.",
+                "Its log tells more under the request_id.",
+            )
+        )
+
+
+def _problem_answer(error: ReadsmithError) -> Response:
+    document = problem(error, field=getattr(error, "field", None))
+    answer = jsonify({**document, "request_id": g.request_id})
+    answer.status_code = document["status"]
+    answer.content_type = "application/problem+json"
+    if answer.status_code == 503:
+        answer.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
+    return answer
+
+
+def _from_http(error: HTTPException, settings: PredictorSettings) -> ReadsmithError:
+    """Say in our words what Flask and Werkzeug found wrong with a request."""
+    routes = f"Routes: {', '.join(ABOUT['routes'])}."
+    match error.code:
+        case 404:
+            return ReadsmithError("not_found", f"There is nothing at {request.path[:80]}.", routes)
+        case 405:
+            return ReadsmithError(
+                "method_not_allowed", f"{request.path} does not take {request.method}.", routes
+            )
+        case 413:
+            return RequestError(
+                "body_too_large",
+                "The request's body is too large.",
+                f"The limit is {settings.max_body_bytes:,} bytes, in them {settings.max_images} "
+                f"pictures and {MAX_TEXT_FIELDS_BYTES:,} bytes of other fields.",
+                "body",
+            )
+    return ReadsmithError("bad_request", error.description or "The request is not valid.", "")

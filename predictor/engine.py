@@ -1,0 +1,112 @@
+"""One loaded version of a model: from pictures to readings, by ONNX Runtime."""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+
+from shared.decoding import Reading, decode
+from shared.manifest import ONNX_MODEL, BundleError, Manifest
+from shared.preprocessing import ImageRejectedError, preprocess
+
+BATCH = 32
+"""Pictures per run; bounds the memory that many pictures take."""
+
+ONLY_FATAL = 4
+
+
+class Engine:
+    """Reads pictures with one version; safe to use from several threads at once."""
+
+    def __init__(self, session: onnxruntime.InferenceSession, manifest: Manifest) -> None:
+        self.manifest = manifest
+        self._session = session
+        self._input = session.get_inputs()[0].name
+        self._vocabulary = manifest.reader_vocabulary()
+
+    @classmethod
+    def load(cls, folder: Path, manifest: Manifest, *, threads: int = 1) -> "Engine":
+        """Load the bundle's ONNX graph and try it on empty pictures.
+
+        threads: how many of them work on one run. The bytes that are hashed are the bytes that
+        are loaded. Raises BundleError if the file is not what the manifest says.
+        """
+        try:
+            graph = (folder / ONNX_MODEL).read_bytes()
+        except OSError as error:
+            raise BundleError(f"{ONNX_MODEL} cannot be read: {error.strerror}.") from error
+        if hashlib.sha256(graph).hexdigest() != manifest.files[ONNX_MODEL].sha256:
+            raise BundleError(f"{ONNX_MODEL} does not have the SHA-256 that the manifest says.")
+        try:
+            engine = cls(_session(graph, threads), manifest)
+            engine._check_signature()
+        except BundleError:
+            raise
+        except Exception as error:  # ONNX Runtime's errors have no common base class
+            raise BundleError(f"{ONNX_MODEL} cannot be run: {error}") from error
+        return engine
+
+    def read(self, images: Sequence[bytes]) -> list[Reading]:
+        """Read encoded pictures; raises ImageRejectedError for the first that cannot be read."""
+        readings = []
+        for result in self.read_each(images):
+            if isinstance(result, ImageRejectedError):
+                raise result
+            readings.append(result)
+        return readings
+
+    def read_each(self, images: Sequence[bytes]) -> Iterator[Reading | ImageRejectedError]:
+        """Read encoded pictures; each gives a reading or the reason why it has none, in order."""
+        for start in range(0, len(images), BATCH):
+            inputs = [self._prepare(image) for image in images[start : start + BATCH]]
+            accepted = [values for values in inputs if not isinstance(values, ImageRejectedError)]
+            readings = iter(self._run(np.stack(accepted)) if accepted else ())
+            for values in inputs:
+                yield values if isinstance(values, ImageRejectedError) else next(readings)
+
+    def _prepare(self, image: bytes) -> NDArray[np.float32] | ImageRejectedError:
+        try:
+            return preprocess(image, self.manifest.image)
+        except ImageRejectedError as error:
+            return error
+
+    def _run(self, inputs: NDArray[np.float32]) -> list[Reading]:
+        return decode(self._probabilities(inputs), self._vocabulary)
+
+    def _probabilities(self, inputs: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Run the graph: (N, *image.shape) → (N, T, classes)."""
+        return np.asarray(self._session.run(None, {self._input: inputs})[0])
+
+    def _check_signature(self) -> None:
+        inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
+        if len(inputs) != 1 or len(outputs) != 1:
+            raise BundleError(
+                f"{ONNX_MODEL} has {len(inputs)} inputs and {len(outputs)} outputs, not one each."
+            )
+        shape = self.manifest.image.shape
+        if inputs[0].type != "tensor(float)" or tuple(inputs[0].shape[1:]) != shape:
+            raise BundleError(
+                f"{ONNX_MODEL} takes {inputs[0].type} {inputs[0].shape}, "
+                f"the manifest says float32 (N, {', '.join(map(str, shape))})."
+            )
+        batch = 2  # one would not show a graph that takes single pictures only
+        found = self._probabilities(np.zeros((batch, *shape), dtype=np.float32))
+        expected = (batch, self.manifest.time_steps, self._vocabulary.classes)
+        if found.dtype != np.float32 or found.shape != expected:
+            raise BundleError(
+                f"{ONNX_MODEL} answers {found.dtype} {found.shape}, "
+                f"the manifest says float32 {expected} (pictures, time steps, classes)."
+            )
+        if not np.allclose(found.sum(axis=2), 1.0, atol=1e-3) or found.min() < 0:
+            raise BundleError(f"{ONNX_MODEL} does not answer with probabilities.")
+
+
+def _session(graph: bytes, threads: int) -> onnxruntime.InferenceSession:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = ONLY_FATAL
+    return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])

@@ -1,0 +1,49 @@
+"""From errors to RFC 9457 problem documents, by one table."""
+
+from http import HTTPStatus
+from typing import Any
+
+from shared.errors import ReadsmithError
+
+STATUS = {
+    "bad_base64": 400,
+    "bad_json": 400,
+    "bad_request": 400,
+    "empty_image": 400,
+    "no_image": 400,
+    "not_an_image": 400,
+    "unknown_field": 400,
+    "not_found": 404,
+    "unknown_model": 404,
+    "method_not_allowed": 405,
+    "body_too_large": 413,
+    "image_too_large": 413,
+    "too_many_images": 413,
+    "unsupported_content_type": 415,
+    "unsupported_format": 415,
+    "internal_error": 500,
+    "no_model": 503,
+}
+"""HTTP status of every error code that an answer can carry."""
+
+
+class RequestError(ReadsmithError):
+    """A request that cannot be answered; field names the part of it that is wrong, if one is."""
+
+    def __init__(self, code: str, message: str, hint: str, field: str | None = None) -> None:
+        super().__init__(code, message, hint)
+        self.field = field
+
+
+def problem(error: ReadsmithError, *, field: str | None = None) -> dict[str, Any]:
+    """Describe an error as RFC 9457 wants it, with the members code, hint and field."""
+    status = STATUS[error.code]
+    document = {
+        "type": "about:blank",
+        "title": HTTPStatus(status).phrase,
+        "status": status,
+        "detail": error.message,
+        "code": error.code,
+        "hint": error.hint,
+    }
+    return document if field is None else {**document, "field": field}

@@ -1,0 +1,49 @@
+"""Everything about the predictor that can be set from outside."""
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from shared.manifest import ModelName
+
+AtLeastOne = Annotated[int, Field(ge=1)]
+
+
+class PredictorSettings(BaseSettings):
+    """Environment variables READSMITH_<FIELD>; built once, where the program starts."""
+
+    model_config = SettingsConfigDict(
+        env_prefix="READSMITH_", env_ignore_empty=True, frozen=True, extra="ignore"
+    )
+
+    store: Path = Field(Path("var/models"), description="Folder of the published models.")
+    default_model: ModelName = Field(
+        "default", description="Model that reads when a request names none."
+    )
+    poll_seconds: float = Field(
+        1.0, gt=0, le=3600, description="Seconds between two looks for new versions."
+    )
+    max_image_bytes: AtLeastOne = Field(10_000_000, description="Largest picture, in bytes.")
+    max_body_bytes: AtLeastOne = Field(
+        32_000_000, description="Largest request to the predictor, all pictures together, in bytes."
+    )
+    max_images: AtLeastOne = Field(64, description="Most pictures in one request.")
+    inference_threads: AtLeastOne = Field(
+        1, description="Threads that work on one picture inside each predictor process."
+    )
+    predictor_host: str = Field(
+        "127.0.0.1", min_length=1, description="Address that the predictor listens on."
+    )
+    predictor_port: int = Field(
+        8080, ge=1, le=65535, description="Port that the predictor listens on."
+    )
+    predictor_workers: AtLeastOne | None = Field(
+        None,
+        description="Predictor processes; by default one per available core, "
+        "fewer where the memory limit asks for it.",
+    )
+    predictor_threads: AtLeastOne = Field(
+        8, description="Requests that one predictor process works on at a time."
+    )
