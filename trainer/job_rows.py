@@ -1,0 +1,90 @@
+"""A job's row: reading it, and the one way to change its status."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pydantic_core
+from sqlalchemy import Connection, Row, insert, select, update
+
+from shared.errors import ReadsmithError
+from trainer.database import events, jobs, now
+from trainer.jobs import Job, Status
+from trainer.requests import JobRequest
+
+
+def find(connection: Connection, job_id: str, *, lock: bool = False) -> Row[Any]:
+    """Return the job's row; raises ReadsmithError job_not_found.
+
+    lock: no other transaction changes the job, or tells an event of it, until this one ends.
+    """
+    query = select(jobs).where(jobs.c.id == job_id)
+    row = connection.execute(query.with_for_update() if lock else query).one_or_none()
+    if row is None:
+        raise ReadsmithError(
+            "job_not_found", f"There is no job {job_id}.", "GET /jobs lists the jobs there are."
+        )
+    return row
+
+
+def move(connection: Connection, row: Row[Any], to: Status, message: str, **values: Any) -> None:
+    """Give a locked job its next status and tell it as an event; the row given is then stale."""
+    if not Status(row.status).may_become(to):
+        raise AssertionError(f"job {row.id} cannot go from {row.status} to {to}")
+    if to is not Status.RUNNING:
+        values |= {"stage": None, "lease_until": None}
+    if to.is_final:
+        values["finished_at"] = now()
+    connection.execute(update(jobs).where(jobs.c.id == row.id).values(status=to, **values))
+    data = {"status": to, "attempt": values.get("attempt", row.attempt)}
+    record(connection, row.id, "status", message, data | _error(values))
+
+
+def record(
+    connection: Connection, job_id: str, kind: str, message: str, data: dict[str, Any]
+) -> None:
+    """Tell an event of a job that this transaction has locked."""
+    connection.execute(
+        insert(events).values(
+            job_id=job_id, at=now(), type=kind, message=message, data=plain_json(data)
+        )
+    )
+
+
+def job_of(row: Row[Any]) -> Job:
+    """Build the job that everybody sees."""
+    request = JobRequest.model_validate(row.request)
+    result = row.result or {}
+    return Job(
+        id=row.id,
+        status=row.status,
+        stage=row.stage,
+        model=request.model,
+        preset=result.get("preset", request.preset),
+        request=request,
+        metadata=request.metadata,
+        created_at=moment(row.created_at),
+        started_at=row.started_at and moment(row.started_at),
+        finished_at=row.finished_at and moment(row.finished_at),
+        attempt=row.attempt,
+        progress=row.progress,
+        dataset=row.dataset,
+        metrics=result.get("metrics"),
+        seconds_to=result.get("seconds_to"),
+        parameters=result.get("parameters"),
+        version=result.get("version"),
+        error=row.error,
+    )
+
+
+def moment(seconds: float) -> datetime:
+    """Turn seconds since 1970 into a time in UTC."""
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+def plain_json(value: Any) -> Any:
+    """Return what JSON can hold; NaN and infinity become null."""
+    return pydantic_core.from_json(pydantic_core.to_json(value, inf_nan_mode="null"))
+
+
+def _error(values: dict[str, Any]) -> dict[str, Any]:
+    return {"error": values["error"]} if "error" in values else {}

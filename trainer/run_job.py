@@ -1,0 +1,169 @@
+"""The child process that runs one attempt of a job: `python -m trainer.run_job`.
+
+Its order comes on standard input. TensorFlow is imported here, after the start, and nowhere
+in the worker.
+"""
+
+import contextlib
+import errno
+import logging
+import math
+import sys
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+from pydantic import BaseModel
+
+from shared.errors import ReadsmithError
+from shared.model_store import ModelStore
+from trainer.database import Database
+from trainer.job_queue import JobQueue
+from trainer.job_rows import moment
+from trainer.jobs import Claim, JobError, JobProgress, LostClaimError
+from trainer.processes import die_with_parent
+from trainer.progress import CancelledRunError, Progress, RunResult, Stage
+from trainer.requests import JobRequest
+from trainer.settings import Settings
+
+CHECK_SECONDS = 1.0
+"""How often at most the database is asked whether to stop."""
+
+log = logging.getLogger("trainer.run_job")
+
+
+class Order(BaseModel):
+    """What the worker hands to its child."""
+
+    claim: Claim
+    worker_pid: int
+    settings: dict[str, Any]
+
+
+class JobObserver:
+    """Writes what a run tells into the database, under the claim of its attempt.
+
+    Every method raises CancelledRunError once another attempt holds the job.
+    """
+
+    def __init__(self, queue: JobQueue, claim: Claim) -> None:
+        self._queue = queue
+        self._claim = claim
+        self._checked = -math.inf
+
+    def stage(self, stage: Stage) -> None:
+        """Record that a stage begins."""
+        self._write(self._queue.stage, stage)
+
+    def progress(self, progress: Progress) -> None:
+        """Record how training goes and when it should end."""
+        message = (
+            f"Epoch {progress.epoch} of {progress.epochs}: loss {progress.loss:.4g}, "
+            f"exact match {progress.exact_match:.1%}."
+        )
+        numbers = progress.model_dump()
+        if not all(math.isfinite(number) for number in numbers.values()):
+            self.event("warning", f"{message} That is not finite.", numbers)
+            return
+        finish = moment(time.time()) + timedelta(seconds=progress.seconds_left)
+        self._write(
+            self._queue.progress, JobProgress(**numbers, estimated_finish_at=finish), message
+        )
+
+    def summary(self, summary: dict[str, Any]) -> None:
+        """Record the dataset summary."""
+        self._write(self._queue.summary, summary)
+
+    def event(self, kind: str, message: str, data: dict[str, Any] | None = None) -> None:
+        """Record an event of the run's own."""
+        self._write(self._queue.event, kind, message, data or {})
+
+    def checkpoint(self) -> None:
+        """Raise CancelledRunError if the job was asked to stop."""
+        if time.monotonic() - self._checked >= CHECK_SECONDS:
+            self._write(self._queue.check)
+            self._checked = time.monotonic()
+
+    def may_publish(self) -> None:
+        """Pass the point of no return; raises CancelledRunError if it must not."""
+        self._write(self._queue.begin_publishing)
+
+    def _write(self, write: Callable[..., None], *what: Any) -> None:
+        try:
+            write(self._claim, *what)
+        except LostClaimError:
+            raise CancelledRunError from None
+
+
+Run = Callable[[Claim, JobRequest, Settings, JobObserver], RunResult]
+
+
+def execute(text: str, run: Run) -> None:
+    """Carry out an order and record how it ended; a lost claim is left to its new holder."""
+    order = Order.model_validate_json(text)
+    die_with_parent(order.worker_pid)
+    settings = Settings(**order.settings)
+    queue = JobQueue(
+        Database(settings.jobs_database),
+        lease_seconds=settings.lease_seconds,
+        max_attempts=settings.max_attempts,
+    )
+    with contextlib.suppress(LostClaimError):
+        try:
+            request = queue.request(order.claim)
+            result = run(order.claim, request, settings, JobObserver(queue, order.claim))
+            queue.succeed(order.claim, result)
+        except CancelledRunError:
+            queue.cancelled(order.claim)
+        except Exception as error:
+            queue.fail(order.claim, explain_failure(error))
+
+
+def run_pipeline(
+    claim: Claim, request: JobRequest, settings: Settings, observer: JobObserver
+) -> RunResult:
+    """Train for real."""
+    from trainer.pipeline import RunContext, run  # noqa: PLC0415 - imports TensorFlow
+
+    work = settings.scratch / claim.job_id
+    work.mkdir(parents=True, exist_ok=True)
+    context = RunContext(
+        job_id=claim.job_id,
+        attempt=claim.attempt,
+        work=work,
+        cache=settings.state / "cache",
+        uploads=settings.uploads,
+        store=ModelStore(settings.store),
+        may_publish=observer.may_publish,
+    )
+    return run(request, context, observer)
+
+
+def explain_failure(error: Exception) -> JobError:
+    """Put what ended a run into words; the unexpected goes to the log with its traceback."""
+    if isinstance(error, ReadsmithError):
+        return JobError.of(error)
+    if isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError":
+        return JobError(
+            code="out_of_memory",
+            message="Memory ran out.",
+            hint="Lower batch_size or the image size, or give the trainer more memory.",
+        )
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+        return JobError(
+            code="disk_full",
+            message=f"No room is left on the disk for {error.filename or 'a file of the run'}.",
+            hint="Make room in the state folder and in the model store, then post the job again.",
+        )
+    log.error("The run failed", exc_info=error)
+    return JobError(
+        code="internal_error",
+        message=f"The run failed in a way that nobody foresaw ({type(error).__name__}).",
+        hint="The trainer's log has the details.",
+    )
+
+
+if __name__ == "__main__":
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s: %(message)s")
+    execute(sys.stdin.read(), run_pipeline)
