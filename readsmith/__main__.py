@@ -1,0 +1,26 @@
+"""The `readsmith` command."""
+
+import typer
+
+from readsmith.adopt import adopt
+from readsmith.check import check
+from readsmith.evaluate import evaluate
+from readsmith.jobs import jobs
+from readsmith.models import models
+from readsmith.output import Commands
+from readsmith.predict import predict
+from readsmith.train import train
+from readsmith.up import up
+
+app = typer.Typer(
+    cls=Commands,
+    help="Trains and serves readers of short text lines.",
+    add_completion=False,
+    pretty_exceptions_enable=False,
+)
+for command in (up, check, train, evaluate, predict, models, jobs):
+    app.command()(command)
+app.command("import")(adopt)
+
+if __name__ == "__main__":
+    app()

@@ -1,0 +1,46 @@
+"""`readsmith import`: adopts a Keras model that was made elsewhere."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from readsmith import options
+from readsmith.output import out, print_json, say
+from shared.model_store import ModelStore
+
+
+def adopt(
+    h5: Annotated[
+        Path,
+        typer.Argument(
+            metavar="MODEL.h5", help="A Keras inference model.", exists=True, dir_okay=False
+        ),
+    ],
+    vocabulary: Annotated[
+        str,
+        typer.Option(help="Its characters in the order of its classes, without unknown and blank."),
+    ],
+    model: options.Model = "default",
+    store: options.Store = options.STORE,
+    as_json: options.Json = False,
+) -> None:
+    """Publish a Keras model made elsewhere, for example with the Keras captcha tutorial.
+
+    Example: readsmith import prediction_model.h5 --vocabulary 2345678bcdefgmnpwxy
+    """
+    from trainer.adopt import adopt as publish
+
+    manifest = publish(h5, vocabulary, ModelStore(store), model)
+    if as_json:
+        print_json(
+            {
+                "model": manifest.model,
+                "version": manifest.version,
+                "vocabulary": "".join(manifest.vocabulary),
+                "image": manifest.image.model_dump(mode="json"),
+                "time_steps": manifest.time_steps,
+            }
+        )
+    else:
+        say(out, f"Published {manifest.model} version {manifest.version} in {store}.")

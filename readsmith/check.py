@@ -1,0 +1,52 @@
+"""`readsmith check`: what a job would find in a dataset."""
+
+from typing import Any
+
+from readsmith import options
+from readsmith.output import out, print_json, print_table, say
+
+
+def check(
+    dataset: options.Dataset,
+    labels: options.Labels = "auto",
+    seed: options.Seed = 0,
+    limit_images: options.LimitImages = None,
+    state: options.State = options.STATE,
+    as_json: options.Json = False,
+) -> None:
+    """Check labelled images as a job would, and say what is left out and why.
+
+    Example: readsmith check captchas.zip
+    """
+    from readsmith.request import fetched, job_request
+    from trainer.stages.dataset import check_dataset
+
+    request = job_request(dataset, labels, seed=seed, limit_images=limit_images)
+    source = fetched(dataset, request, state)
+    summary = check_dataset(source, request)
+    if as_json:
+        print_json(summary)
+    else:
+        _print(summary)
+
+
+def _print(summary: dict[str, Any]) -> None:
+    from readsmith.display import summary_line
+
+    say(out, summary_line(summary))
+    rows = [
+        ("characters", f"{len(summary['vocabulary'])}: {summary['vocabulary']}"),
+        ("label lengths", _counts(summary["label_lengths"])),
+        ("sizes", _counts(summary["sizes"])),
+        ("modes", _counts(summary["modes"])),
+    ]
+    print_table(("found", ""), rows)
+    for warning in summary["warnings"]:
+        say(out, f"Warning: {warning}")
+    problems = [(p["kind"], p["file"], p["detail"]) for p in summary["problems"]]
+    if problems:
+        print_table(("left out", "file", "why"), problems)
+
+
+def _counts(counts: dict[str, int]) -> str:
+    return ", ".join(f"{name} ({count})" for name, count in counts.items())

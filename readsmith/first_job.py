@@ -1,0 +1,113 @@
+"""The first job of `make run`: from images to readings of pictures held out."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from readsmith.client import PredictorClient, TrainerClient
+from readsmith.held_out import HeldOutReading, read_held_out
+from readsmith.output import percent, say
+from readsmith.post_job import run_job, upload
+from shared.errors import ReadsmithError
+from shared.model_store import ModelStore
+from trainer.requests import JobRequest
+
+SHOWN = 8
+"""So many readings are printed."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A finished job, and what the predictor read with its version."""
+
+    job: dict[str, Any]
+    readings: list[HeldOutReading]
+
+    @property
+    def right(self) -> int:
+        """How many held-out pictures were read right."""
+        return sum(reading.right for reading in self.readings)
+
+    @property
+    def mostly_right(self) -> bool:
+        """True if more than half were."""
+        return 2 * self.right > len(self.readings)
+
+    @property
+    def images(self) -> str:
+        """What the pictures are: drawn ones are called so."""
+        synthetic = self.job["request"]["dataset"].get("synthetic")
+        return "synthetic images" if synthetic else "images"
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the outcome for --json."""
+        return {
+            "job": self.job,
+            "held_out": {
+                "images": len(self.readings),
+                "right": self.right,
+                "readings": [
+                    {"file": str(r.file), "truth": r.truth, "text": r.text} for r in self.readings
+                ],
+            },
+        }
+
+
+@dataclass(frozen=True)
+class FirstJob:
+    """Where the services are; watch is called while waiting and raises to stop."""
+
+    trainer: str
+    predictor: str
+    store: Path
+    console: Console
+    watch: Callable[[], None]
+
+    def run(self, request: JobRequest, local: Path | None) -> Outcome:
+        """Train, wait until the predictor serves the new version, read the held-out pictures.
+
+        local: a folder or zip to upload as the dataset. Raises ReadsmithError, among others
+        with the job's own error.
+        """
+        job = self._train(request, local)
+        model, version = job["model"], job["version"]
+        say(self.console, f"Published {model} version {version}; waiting for the predictor")
+        bundle = ModelStore(self.store).folder(model, version)
+        predictor = PredictorClient(self.predictor)
+        readings = read_held_out(predictor, bundle, model, version, self.watch)
+        outcome = Outcome(job, readings)
+        self._print(outcome)
+        return outcome
+
+    def _train(self, request: JobRequest, local: Path | None) -> dict[str, Any]:
+        trainer = TrainerClient(self.trainer)
+        body = request.model_dump(mode="json", exclude_unset=True)
+        if local is not None:
+            say(self.console, f"Sending {local} to the trainer")
+            body["dataset"] = {"id": upload(trainer, local)}
+        job = run_job(trainer, body, self.console, self.watch)
+        if "dataset" not in body and (job["error"] or {}).get("code") == "download_failed":
+            say(self.console, f"The default images cannot be had: {job['error']['message']}")
+            say(self.console, "Going on with synthetic images, drawn by the captcha library.")
+            body["dataset"] = {"synthetic": {}}
+            job = run_job(trainer, body, self.console, self.watch)
+        if job["status"] != "succeeded":
+            error = job["error"] or {"code": "job_cancelled", "message": "The job was cancelled."}
+            raise ReadsmithError(error["code"], error["message"], error.get("hint", ""))
+        return job
+
+    def _print(self, outcome: Outcome) -> None:
+        for reading in outcome.readings[:SHOWN]:
+            mark = "right" if reading.right else "WRONG"
+            confidence = percent(reading.confidence)
+            say(self.console, f"  {reading.truth} read as {reading.text}  {mark}  {confidence}")
+        total = len(outcome.readings)
+        say(self.console, f"{outcome.right} of {total} held-out {outcome.images} right")
+        say(self.console, "Go on with:")
+        picture = outcome.readings[0].file
+        say(self.console, f"  curl -X POST -F 'image=@{picture}' {self.predictor}/predict")
+        say(self.console, f"  curl {self.predictor}/models")
+        say(self.console, f"  curl {self.trainer}/jobs/{outcome.job['id']}")

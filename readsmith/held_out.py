@@ -1,0 +1,76 @@
+"""Reads a version's held-out pictures through a running predictor."""
+
+import csv
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from readsmith.client import PredictorClient, RefusedError
+from shared.errors import ReadsmithError
+
+FOLDER = Path("report/held_out")
+RELOAD_SECONDS = 60.0
+"""A published version must be served within this time."""
+NOT_YET = (404, 503)
+"""Statuses of a predictor that does not serve the model yet."""
+
+
+@dataclass(frozen=True)
+class HeldOutReading:
+    """A picture that training never saw, what it says, and what the predictor answered."""
+
+    file: Path
+    truth: str
+    text: str
+    confidence: float
+
+    @property
+    def right(self) -> bool:
+        """True if the whole text is right."""
+        return self.truth == self.text
+
+
+def read_held_out(
+    predictor: PredictorClient, bundle: Path, model: str, version: int, watch: Callable[[], None]
+) -> list[HeldOutReading]:
+    """Read every held-out picture of a bundle with this very version.
+
+    A worker process of the predictor may still serve the version before: it is asked again.
+    Raises ReadsmithError not_served if that lasts, or the predictor's own refusal.
+    """
+    deadline = time.monotonic() + RELOAD_SECONDS
+    readings = []
+    for file, truth in _labels(bundle / FOLDER):
+        picture = file.read_bytes()
+        while (answer := _answer(predictor, picture, model, version)) is None:
+            watch()
+            if time.monotonic() > deadline:
+                raise ReadsmithError(
+                    "not_served",
+                    f"The predictor does not serve {model} version {version} "
+                    f"{RELOAD_SECONDS:.0f} s after it was published.",
+                    f"{predictor.url}/readyz tells why.",
+                )
+            time.sleep(0.2)
+        readings.append(HeldOutReading(file, truth, answer["text"], answer["confidence"]))
+    return readings
+
+
+def _labels(folder: Path) -> list[tuple[Path, str]]:
+    with (folder / "labels.csv").open(encoding="utf-8", newline="") as file:
+        return [(folder / row["filename"], row["text"]) for row in csv.DictReader(file)]
+
+
+def _answer(
+    predictor: PredictorClient, picture: bytes, model: str, version: int
+) -> dict[str, Any] | None:
+    """Return the answer, None if it does not come from the wanted version yet."""
+    try:
+        answer = predictor.predict(picture, model)
+    except RefusedError as error:
+        if error.status in NOT_YET:
+            return None
+        raise
+    return answer if answer["version"] == version else None

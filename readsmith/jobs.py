@@ -1,0 +1,54 @@
+"""`readsmith jobs`: the jobs of a running trainer."""
+
+from typing import Annotated, Any
+
+import typer
+
+from readsmith import options
+from readsmith.client import TrainerClient
+from readsmith.output import percent, print_json, print_table
+
+
+def jobs(
+    job: Annotated[
+        str | None, typer.Argument(help="Show this job only.", show_default=False)
+    ] = None,
+    cancel: Annotated[bool, typer.Option("--cancel", help="Ask JOB to stop.")] = False,
+    limit: Annotated[int, typer.Option(min=1, max=100, help="How many to list.")] = 20,
+    url: Annotated[str, typer.Option(help="The trainer.")] = "http://127.0.0.1:8000",
+    as_json: options.Json = False,
+) -> None:
+    """List the jobs of a running trainer, newest first; show one, or cancel it.
+
+    Example: readsmith jobs
+    """
+    trainer = TrainerClient(url)
+    if job is None:
+        if cancel:
+            raise typer.BadParameter("--cancel needs the id of a job.")
+        data = trainer.jobs(limit)
+        _show({"data": data}, data, as_json)
+        return
+    found = trainer.cancel(job) if cancel else trainer.job(job)
+    _show(found, [found], as_json)
+
+
+def _show(answer: dict[str, Any], data: list[dict[str, Any]], as_json: bool) -> None:
+    if as_json:
+        print_json(answer)
+    else:
+        columns = ("job", "status", "created", "model", "version", "exact match", "")
+        print_table(columns, [_row(job) for job in data])
+
+
+def _row(job: dict[str, Any]) -> tuple[object, ...]:
+    measured = job["metrics"] or job["progress"]
+    return (
+        job["id"],
+        job["status"],
+        job["created_at"][:19],
+        job["model"],
+        job["version"],
+        percent(measured["exact_match"]) if measured else "",
+        job["error"]["message"] if job["error"] else job["stage"],
+    )

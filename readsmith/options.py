@@ -1,0 +1,94 @@
+"""Arguments and options that several commands have."""
+
+import re
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from shared.manifest import MODEL_NAME_PATTERN
+
+
+def is_url(dataset: str) -> bool:
+    """Tell a URL from a path."""
+    return dataset.startswith(("http://", "https://"))
+
+
+def _existing_dataset(dataset: str | None) -> str | None:
+    if dataset is None or is_url(dataset):
+        return dataset
+    if not Path(dataset).exists():
+        raise typer.BadParameter(f"{dataset} does not exist. Give a zip, a folder or a URL.")
+    return dataset
+
+
+def _model_name(model: str) -> str:
+    if not re.fullmatch(MODEL_NAME_PATTERN, model):
+        raise typer.BadParameter(
+            f"{model!r} is not a model name: lower-case letters, digits, '.', '_' and '-', "
+            "at most 64, a letter or digit first."
+        )
+    return model
+
+
+Dataset = Annotated[
+    str,
+    typer.Argument(
+        metavar="DATASET",
+        help="A zip, a folder, or the URL of a zip of labelled images.",
+        callback=_existing_dataset,
+        show_default=False,
+    ),
+]
+OptionalDataset = Annotated[
+    str | None,
+    typer.Option(
+        "--dataset",
+        help="A zip, a folder, or the URL of a zip. Without it: the public Captcha Images V2.",
+        callback=_existing_dataset,
+        show_default=False,
+    ),
+]
+Model = Annotated[str, typer.Option("--model", help="The model's name.", callback=_model_name)]
+Version = Annotated[
+    int | None,
+    typer.Option("--version", min=1, help="Which version; the current one unless given."),
+]
+Store = Annotated[
+    Path, typer.Option("--store", envvar="READSMITH_STORE", help="Folder of published models.")
+]
+State = Annotated[
+    Path,
+    typer.Option("--state", envvar="READSMITH_STATE", help="Folder of jobs, uploads, downloads."),
+]
+Labels = Annotated[
+    str,
+    typer.Option(
+        "--labels",
+        help="Where labels are: auto, manifest (labels.csv), filename, or filename:REGEX.",
+    ),
+]
+Preset = Annotated[
+    str | None, typer.Option("--preset", help="The network to train.", show_default=False)
+]
+Seed = Annotated[int, typer.Option("--seed", min=0, max=2**32 - 1, help="Seed of all randomness.")]
+Epochs = Annotated[
+    int | None, typer.Option("--epochs", min=1, help="Most epochs.", show_default=False)
+]
+MaxMinutes = Annotated[
+    float | None,
+    typer.Option("--max-minutes", help="Stop training after this time.", show_default=False),
+]
+LimitImages = Annotated[
+    int | None,
+    typer.Option(
+        "--limit-images",
+        min=2,
+        help="Most images for training and validation together.",
+        show_default=False,
+    ),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
+
+STORE = Path("var/models")
+STATE = Path("var/trainer")

@@ -1,0 +1,107 @@
+"""What the commands print: results on stdout, everything else on stderr, JSON on request."""
+
+import errno
+import json
+import os
+import sys
+import traceback
+from collections.abc import Iterable, Sequence
+from typing import Any, NoReturn
+
+from rich.console import Console
+from rich.table import Table
+from typer import TyperException
+from typer.core import TyperGroup
+
+from shared.errors import ReadsmithError
+
+out = Console(markup=False, emoji=False, highlight=False)
+err = Console(stderr=True, markup=False, emoji=False, highlight=False)
+
+FAILED = 1
+WRONG_USAGE = 2
+
+
+class Commands(TyperGroup):
+    """The commands' common frame: an error becomes one or two lines and an exit code.
+
+    0 ok, 1 the operation failed, 2 wrong usage, 130 Ctrl-C.
+    """
+
+    def main(
+        self,
+        args: Sequence[str] | None = None,
+        prog_name: str | None = None,
+        complete_var: str | None = None,
+        standalone_mode: bool = True,
+        windows_expand_args: bool = True,
+        **extra: Any,
+    ) -> NoReturn:
+        """Run a command and exit; no exception leaves it."""
+        arguments = list(sys.argv[1:] if args is None else args) or ["--help"]
+        try:
+            code = super().main(arguments, "readsmith", standalone_mode=False, **extra)
+        except Exception as error:
+            if os.environ.get("READSMITH_TRACEBACK"):
+                traceback.print_exc()
+            print_error(explained(error), as_json="--json" in arguments)
+            sys.exit(WRONG_USAGE if isinstance(error, TyperException) else FAILED)
+        sys.exit(code)
+
+
+def explained(error: Exception) -> ReadsmithError:
+    """Turn any exception into one with a message for a user."""
+    if isinstance(error, ReadsmithError):
+        return error
+    if isinstance(error, TyperException):
+        context = getattr(error, "ctx", None)
+        command = context.command_path if context else "readsmith"
+        return ReadsmithError("usage", error.format_message(), f"{command} --help tells more.")
+    if isinstance(error, MemoryError):
+        return ReadsmithError("out_of_memory", "There is not enough memory.")
+    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+        return ReadsmithError("disk_full", "The disk is full.", "Make room and try again.")
+    if isinstance(error, OSError) and error.strerror:
+        where = f": {error.filename}" if error.filename else ""
+        return ReadsmithError("system_error", f"{error.strerror}{where}")
+    return ReadsmithError(
+        "internal_error",
+        f"This should not have happened: {type(error).__name__}: {error}",
+        "Please report it with what READSMITH_TRACEBACK=1 prints.",
+    )
+
+
+def print_error(error: ReadsmithError, *, as_json: bool) -> None:
+    """Print an error on stderr: the message, then the hint; or one JSON object."""
+    if as_json:
+        body = {"code": error.code, "message": error.message, "hint": error.hint}
+        say(err, json.dumps({"error": body}, ensure_ascii=False))
+        return
+    say(err, f"Error: {error.message}")
+    if error.hint:
+        say(err, error.hint)
+
+
+def print_json(value: Any) -> None:
+    """Print one JSON value on stdout."""
+    say(out, json.dumps(value, ensure_ascii=False, indent=2))
+
+
+def say(console: Console, text: str) -> None:
+    """Print text as it is: no markup, no line breaks but its own."""
+    console.print(text, soft_wrap=True)
+
+
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Print a table on stdout."""
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    for column in columns:
+        table.add_column(column, overflow="fold")
+    for row in rows:
+        table.add_row(*("" if cell is None else str(cell) for cell in row))
+    out.print(table)
+
+
+def percent(share: float) -> str:
+    """Write a share for people: 0.9873 becomes 98.7 %."""
+    return f"{100 * share:.1f} %"

@@ -1,0 +1,58 @@
+"""From command-line options to the request that POST /jobs takes."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import typer
+from pydantic import ValidationError
+
+from readsmith.display import TrainingDisplay
+from readsmith.options import is_url
+from readsmith.output import err
+from trainer.requests import JobRequest
+from trainer.stages.download import fetch
+
+
+def job_request(dataset: str | None, labels: str = "auto", **fields: Any) -> JobRequest:
+    """Build a request; fields that are None are left to their defaults.
+
+    fields: those of JobRequest and Hyperparameters. A local dataset is not part of a request;
+    see local_path. Raises typer.BadParameter naming the field that is wrong.
+    """
+    given = {name: value for name, value in fields.items() if value is not None}
+    top = {name: given.pop(name) for name in list(given) if name in JobRequest.model_fields}
+    body: dict[str, Any] = {"labels": _labels(labels), **top}
+    if given:
+        body["hyperparameters"] = given
+    if dataset is not None and is_url(dataset):
+        body["dataset"] = {"url": dataset}
+    try:
+        return JobRequest.model_validate_json(json.dumps(body))
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise typer.BadParameter(f"{where}: {first['msg']}.") from error
+
+
+def local_path(dataset: str | None) -> Path | None:
+    """Return the path of a dataset on this machine, None for a URL or none."""
+    return None if dataset is None or is_url(dataset) else Path(dataset)
+
+
+def _labels(text: str) -> Any:
+    kind, colon, pattern = text.partition(":")
+    if colon and kind == "filename":
+        return {"filename": {"pattern": pattern}}
+    if text not in ("auto", "filename", "manifest"):
+        raise typer.BadParameter(
+            f"--labels {text!r} is not one of auto, manifest, filename, filename:REGEX."
+        )
+    return text
+
+
+def fetched(dataset: str, request: JobRequest, state: Path) -> Path:
+    """Return the folder or zip of a dataset, downloaded if it is a URL; raises ReadsmithError."""
+    return local_path(dataset) or fetch(
+        request.dataset, state / "cache", state / "uploads", TrainingDisplay(err)
+    )

@@ -1,0 +1,106 @@
+"""`readsmith train`: from labelled images to a published version, without any service."""
+
+import contextlib
+import logging
+import os
+import sys
+import tempfile
+import uuid
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from readsmith import options
+from readsmith.output import err, out, percent, print_json, say
+from shared.model_store import ModelStore
+
+if TYPE_CHECKING:
+    from trainer.progress import RunResult
+    from trainer.requests import JobRequest
+
+
+def train(
+    dataset: options.Dataset,
+    model: options.Model = "default",
+    store: options.Store = options.STORE,
+    state: options.State = options.STATE,
+    preset: options.Preset = None,
+    labels: options.Labels = "auto",
+    seed: options.Seed = 0,
+    epochs: options.Epochs = None,
+    max_minutes: options.MaxMinutes = None,
+    limit_images: options.LimitImages = None,
+    as_json: options.Json = False,
+) -> None:
+    """Train a model and publish it, without any service.
+
+    Example: readsmith train captchas.zip --model captcha --max-minutes 10
+    """
+    from readsmith.request import job_request, local_path
+
+    request = job_request(
+        dataset,
+        labels,
+        model=model,
+        preset=preset,
+        seed=seed,
+        epochs=epochs,
+        max_minutes=max_minutes,
+        limit_images=limit_images,
+    )
+    with contextlib.redirect_stdout(sys.stderr):  # libraries print; stdout is for the result
+        result = _run(request, local_path(dataset), store, state)
+    if as_json:
+        print_json(_as_json(result))
+    else:
+        _print(result, store)
+
+
+def _run(request: "JobRequest", local: Path | None, store: Path, state: Path) -> "RunResult":
+    quieten_tensorflow()
+    from readsmith.display import TrainingDisplay
+    from trainer.pipeline import RunContext, run
+
+    with tempfile.TemporaryDirectory(prefix="readsmith-") as work, TrainingDisplay(err) as display:
+        context = RunContext(
+            job_id=f"job-{uuid.uuid4().hex}",
+            attempt=1,
+            work=Path(work),
+            cache=state / "cache",
+            uploads=state / "uploads",
+            store=ModelStore(store),
+            may_publish=lambda: None,
+            local=local,
+        )
+        return run(request, context, display)
+
+
+def quieten_tensorflow() -> None:
+    """Keep TensorFlow's own log off the terminal; call it before TensorFlow is imported."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
+
+
+def _as_json(result: "RunResult") -> dict[str, Any]:
+    return {
+        "model": result.model,
+        "version": result.version,
+        **result.metrics.model_dump(mode="json"),
+        "seconds_to": result.seconds_to,
+        "preset": result.preset,
+        "parameters": result.parameters,
+    }
+
+
+def _print(result: "RunResult", store: Path) -> None:
+    metrics = result.metrics
+    low, high = metrics.exact_match_interval
+    right = round(metrics.exact_match * metrics.test_images)
+    say(out, f"Published {result.model} version {result.version} in {store}.")
+    say(
+        out,
+        f"{right} of {metrics.test_images} held-out images right: "
+        f"{percent(metrics.exact_match)} (95 % interval {percent(low)} to {percent(high)}), "
+        f"CER {percent(metrics.cer)}.",
+    )
+    say(out, f"Trained on {metrics.train_images} images in {metrics.train_seconds:.0f} s.")
+    say(out, f"Read pictures: readsmith predict PICTURE --model {result.model} --store {store}")
