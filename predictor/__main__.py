@@ -1,5 +1,6 @@
 """`python -m predictor`: serve the model store over HTTP until a signal ends it."""
 
+import os
 import socket
 import sys
 from collections.abc import Callable
@@ -47,7 +48,7 @@ def main() -> None:
         listener = socket.create_server((host, port), family=family)
     except OSError as error:
         sys.exit(
-            f"Cannot listen on {host} port {port}: {error.strerror}. "
+            f"Cannot listen on {host} port {port}: {os.strerror(error.errno or 0)}. "
             "Set READSMITH_PREDICTOR_HOST or READSMITH_PREDICTOR_PORT to another."
         )
     _Server(settings, listener.detach()).run()

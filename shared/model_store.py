@@ -129,6 +129,7 @@ class ModelStore:
     ) -> Manifest:
         target = self.folder(model, version)
         target.mkdir()
+        _flush_folder(target.parent)
         names = sorted(p.relative_to(build).as_posix() for p in build.rglob("*") if p.is_file())
         for name in names:
             (target / name).parent.mkdir(parents=True, exist_ok=True)
@@ -157,7 +158,11 @@ def write_atomically(path: Path, data: bytes) -> None:
         file.flush()
         os.fsync(file.fileno())
     aside.replace(path)
-    folder = os.open(path.parent, os.O_RDONLY)
+    _flush_folder(path.parent)
+
+
+def _flush_folder(path: Path) -> None:
+    folder = os.open(path, os.O_RDONLY)
     try:
         os.fsync(folder)
     finally:
