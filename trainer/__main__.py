@@ -1,0 +1,41 @@
+"""The trainer's API: `python -m trainer`."""
+
+import socket
+import sys
+
+import uvicorn
+
+from shared.errors import ReadsmithError
+from trainer.app import create_app
+from trainer.settings import Settings, complaint, load_settings
+
+SHUTDOWN_SECONDS = 5
+"""How long open event streams may delay the end."""
+
+
+def main() -> None:
+    """Serve until SIGTERM or SIGINT."""
+    try:
+        settings = load_settings()
+        listener = _listen(settings)
+        app = create_app(settings)
+    except (ReadsmithError, OSError) as error:
+        sys.exit(complaint(error))
+    config = uvicorn.Config(app, timeout_graceful_shutdown=SHUTDOWN_SECONDS)
+    uvicorn.Server(config).run(sockets=[listener])
+
+
+def _listen(settings: Settings) -> socket.socket:
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    try:
+        return socket.create_server((settings.host, settings.port), family=family)
+    except OSError as error:
+        raise ReadsmithError(
+            "address_unavailable",
+            f"Cannot listen on {settings.host}:{settings.port}: {error.strerror}.",
+            "Set READSMITH_TRAINER_HOST and READSMITH_TRAINER_PORT to a free address.",
+        ) from None
+
+
+if __name__ == "__main__":
+    main()

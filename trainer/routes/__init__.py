@@ -1,0 +1,1 @@
+"""The trainer's HTTP routes, one file for each kind of thing."""

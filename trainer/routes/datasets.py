@@ -1,0 +1,144 @@
+"""Receive zips, written to disk as they arrive."""
+
+from typing import TYPE_CHECKING, Any
+
+from fastapi import APIRouter, Request, Response
+from python_multipart import MultipartParser
+from python_multipart.exceptions import FormParserError
+from python_multipart.multipart import parse_options_header
+from starlette.concurrency import run_in_threadpool
+
+from shared.errors import ReadsmithError
+from trainer.problems import InvalidFieldError, problem_responses
+from trainer.services import TheServices
+from trainer.uploads import IncomingZip, Upload
+
+if TYPE_CHECKING:
+    from python_multipart.multipart import MultipartCallbacks
+
+FIELDS = (b"file", b"dataset")
+
+FORM: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": ["file"],
+                    "properties": {"file": {"type": "string", "format": "binary"}},
+                }
+            }
+        },
+    }
+}
+
+router = APIRouter(tags=["datasets"], responses=problem_responses(422, 503))
+
+
+@router.post(
+    "/datasets",
+    status_code=201,
+    openapi_extra=FORM,
+    responses=problem_responses(400, 413, 415, 507),
+)
+async def upload_dataset(services: TheServices, request: Request, response: Response) -> Upload:
+    """Send a zip of labelled images in the form field `file`; name its id in POST /jobs."""
+    boundary = _boundary(request.headers.get("content-type", ""))
+    with services.uploads.incoming() as incoming:
+        form = _Form(boundary, incoming)
+        async for chunk in request.stream():
+            await run_in_threadpool(form.write, chunk)
+        form.require_file()
+        upload = await run_in_threadpool(services.uploads.keep, incoming)
+    response.headers["Location"] = f"/datasets/{upload.id}"
+    return upload
+
+
+@router.get("/datasets/{dataset_id}", responses=problem_responses(404))
+def read_dataset(services: TheServices, dataset_id: str) -> Upload:
+    """Read what is known of an upload."""
+    return services.uploads.get(dataset_id)
+
+
+def _boundary(content_type: str) -> bytes:
+    media_type, options = parse_options_header(content_type)
+    if media_type != b"multipart/form-data" or b"boundary" not in options:
+        raise ReadsmithError(
+            "unsupported_media_type",
+            f"The body came as {content_type or 'no media type'}.",
+            "Send a multipart form: curl -F file=@images.zip …",
+        )
+    return options[b"boundary"]
+
+
+class _Form:
+    """A multipart form whose file goes straight to disk; other fields are passed over."""
+
+    def __init__(self, boundary: bytes, incoming: IncomingZip) -> None:
+        self._incoming = incoming
+        self._name, self._value = bytearray(), bytearray()
+        self._disposition = b""
+        self._in_file = False
+        self._files = 0
+        self._complete = False
+        try:
+            self._parser = MultipartParser(boundary, self._callbacks())
+        except FormParserError as error:
+            raise _form_invalid(error) from None
+
+    def write(self, chunk: bytes) -> None:
+        """Take the next bytes of the body; raises ReadsmithError."""
+        try:
+            self._parser.write(chunk)
+        except FormParserError as error:
+            raise _form_invalid(error) from None
+
+    def require_file(self) -> None:
+        """Raise ReadsmithError unless the form came whole and held exactly one file."""
+        if not self._complete:
+            raise _form_invalid("it ends too early")
+        if self._files != 1:
+            raise InvalidFieldError(
+                "file",
+                f"the form holds {self._files} files of this name, not one.",
+                "curl -F file=@images.zip sends one.",
+            )
+
+    def _callbacks(self) -> "MultipartCallbacks":
+        return {
+            "on_part_begin": self._begin_part,
+            "on_header_field": lambda data, start, end: self._name.extend(data[start:end]),
+            "on_header_value": lambda data, start, end: self._value.extend(data[start:end]),
+            "on_header_end": self._end_header,
+            "on_headers_finished": self._end_headers,
+            "on_part_data": self._take_data,
+            "on_end": self._end,
+        }
+
+    def _begin_part(self) -> None:
+        self._disposition = b""
+
+    def _end_header(self) -> None:
+        if self._name.lower() == b"content-disposition":
+            self._disposition = bytes(self._value)
+        self._name.clear()
+        self._value.clear()
+
+    def _end_headers(self) -> None:
+        options = parse_options_header(self._disposition)[1]
+        self._in_file = options.get(b"name") in FIELDS and b"filename" in options
+        self._files += self._in_file
+
+    def _take_data(self, data: bytes, start: int, end: int) -> None:
+        if self._in_file and self._files == 1:
+            self._incoming.write(data[start:end])
+
+    def _end(self) -> None:
+        self._complete = True
+
+
+def _form_invalid(why: object) -> ReadsmithError:
+    return ReadsmithError(
+        "form_invalid", f"The form cannot be read: {why}.", "curl -F file=@images.zip sends one."
+    )

@@ -1,0 +1,65 @@
+"""Whether the trainer lives and works."""
+
+import os
+
+from fastapi import APIRouter, Response
+from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from pydantic import BaseModel
+from sqlalchemy.exc import DBAPIError
+
+from trainer.database import unavailable
+from trainer.problems import problem_responses
+from trainer.services import Services, TheServices
+
+router = APIRouter(tags=["health"])
+
+
+class Health(BaseModel):
+    """The process answers."""
+
+    status: str = "ok"
+
+
+class Readiness(BaseModel):
+    """Whether jobs can be taken; each part says "ok" or what is wrong."""
+
+    ready: bool
+    database: str
+    store: str
+    workers: int | None
+    """Workers seen during the last lease; without any, jobs wait."""
+
+
+@router.get("/healthz")
+def healthz() -> Health:
+    """Say that the process answers."""
+    return Health()
+
+
+@router.get("/readyz", responses={503: {"model": Readiness, "description": "Not ready"}})
+def readyz(services: TheServices, response: Response) -> Readiness:
+    """Say whether jobs can be taken."""
+    workers, database = None, "ok"
+    try:
+        workers = services.jobs.workers_seen(services.settings.lease_seconds)
+    except DBAPIError as error:
+        database = unavailable(error).message
+    store = _store_state(services)
+    ready = database == store == "ok"
+    response.status_code = 200 if ready else 503
+    return Readiness(ready=ready, database=database, store=store, workers=workers)
+
+
+@router.get(
+    "/metrics",
+    response_class=Response,
+    responses={200: {"content": {"text/plain": {}}}, **problem_responses(503)},
+)
+def metrics(services: TheServices) -> Response:
+    """Tell Prometheus of requests and jobs."""
+    return Response(generate_latest(services.registry), media_type=CONTENT_TYPE_LATEST)
+
+
+def _store_state(services: Services) -> str:
+    root = services.models.root
+    return "ok" if os.access(root, os.W_OK | os.X_OK) else f"{root} cannot be written to"

@@ -1,0 +1,100 @@
+"""Post, list, read and cancel jobs."""
+
+import json
+from typing import Annotated, Any
+
+from fastapi import APIRouter, Body, Depends, Header, Query, Request, Response
+
+from shared.errors import ReadsmithError
+from trainer.jobs import Job, JobPage, Status
+from trainer.problems import InvalidFieldError, problem_responses
+from trainer.requests import JobRequest
+from trainer.services import Services, TheServices
+
+router = APIRouter(tags=["jobs"], responses=problem_responses(422, 503))
+
+
+async def _require_json(request: Request) -> None:
+    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if await request.body() and media_type != "application/json":
+        raise ReadsmithError(
+            "unsupported_media_type",
+            f"The body came as {media_type or 'no media type'}.",
+            "Send JSON with the header Content-Type: application/json.",
+        )
+
+
+@router.post(
+    "/jobs",
+    status_code=202,
+    dependencies=[Depends(_require_json)],
+    responses=problem_responses(400, 413, 415, 429),
+)
+def create_job(
+    services: TheServices,
+    response: Response,
+    request: Annotated[JobRequest, Body()] = JobRequest(),  # noqa: B008 - frozen
+    idempotency_key: Annotated[str | None, Header(min_length=1, max_length=255)] = None,
+) -> Job:
+    """Queue a training run; an empty body asks for the default one.
+
+    The same Idempotency-Key with the same body answers with the job that it made the first time.
+    """
+    _require_references(request, services)
+    job = services.jobs.create(request, idempotency_key)
+    response.headers["Location"] = f"/jobs/{job.id}"
+    return job
+
+
+@router.get("/jobs", responses=problem_responses(404))
+def list_jobs(
+    services: TheServices,
+    limit: Annotated[int, Query(ge=1, le=100)] = 20,
+    after: Annotated[str | None, Query(description="The id of the last job seen.")] = None,
+) -> JobPage:
+    """List jobs, newest first."""
+    return services.jobs.page(limit, after)
+
+
+@router.get("/jobs/{job_id}", responses=problem_responses(404))
+def read_job(services: TheServices, job_id: str) -> Job:
+    """Read a job."""
+    return services.jobs.get(job_id)
+
+
+@router.post("/jobs/{job_id}/cancel", responses=problem_responses(404, 409))
+def cancel_job(services: TheServices, job_id: str) -> Job:
+    """Cancel a queued job, or ask a running one to stop, which it does within 10 s."""
+    return services.jobs.cancel(job_id)
+
+
+@router.get("/jobs/{job_id}/report", responses=problem_responses(404, 409))
+def read_report(services: TheServices, job_id: str) -> dict[str, Any]:
+    """Read the evaluation of the version that a job published."""
+    job = services.jobs.get(job_id)
+    if job.status is not Status.SUCCEEDED or job.version is None:
+        raise ReadsmithError(
+            "job_not_succeeded",
+            f"Job {job_id} is {job.status}, so it has no report.",
+            "Only a job that has succeeded has one.",
+        )
+    path = services.models.folder(job.model, job.version) / "report" / "metrics.json"
+    try:
+        report: dict[str, Any] = json.loads(path.read_bytes())
+    except FileNotFoundError:
+        raise ReadsmithError(
+            "report_not_found", f"Version {job.version} of {job.model} holds no report."
+        ) from None
+    return report
+
+
+def _require_references(request: JobRequest, services: Services) -> None:
+    versions = services.models.versions(request.model)
+    if request.base is not None and request.base not in versions:
+        there = f"the versions {', '.join(map(str, versions))}" if versions else "no version yet"
+        raise InvalidFieldError("base", f"model {request.model} has {there}, not {request.base}.")
+    if request.dataset.id is not None:
+        try:
+            services.uploads.get(request.dataset.id)
+        except ReadsmithError as error:
+            raise InvalidFieldError("dataset.id", error.message, error.hint) from None

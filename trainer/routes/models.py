@@ -1,0 +1,86 @@
+"""Look at the published models."""
+
+from datetime import datetime
+
+from fastapi import APIRouter
+from pydantic import BaseModel
+
+from shared.errors import ReadsmithError
+from shared.manifest import BundleError, Metrics
+from shared.model_store import ModelStore
+from trainer.problems import problem_responses
+from trainer.services import TheServices
+
+router = APIRouter(tags=["models"])
+
+
+class VersionView(BaseModel):
+    """One published version; if its manifest cannot be read, `problem` alone says why."""
+
+    version: int
+    created_at: datetime | None = None
+    job_id: str | None = None
+    preset: str | None = None
+    dataset: str | None = None
+    metrics: Metrics | None = None
+    problem: str | None = None
+
+
+class ModelView(BaseModel):
+    """A model, its versions oldest first, and the one that is served."""
+
+    name: str
+    current: int | None
+    versions: list[VersionView]
+    problem: str | None = None
+    """Why the served version is not known."""
+
+
+class ModelList(BaseModel):
+    """Every model that has a version."""
+
+    data: list[ModelView]
+
+
+@router.get("/models")
+def list_models(services: TheServices) -> ModelList:
+    """List the published models."""
+    names = services.models.models()
+    return ModelList(data=[_model(services.models, name) for name in names])
+
+
+@router.get("/models/{name}", responses=problem_responses(404, 422))
+def read_model(services: TheServices, name: str) -> ModelView:
+    """Read one model's versions and their metrics."""
+    if name not in services.models.models():
+        raise ReadsmithError(
+            "model_not_found",
+            f"No version of a model {name!r} has been published.",
+            "GET /models lists the models there are.",
+        )
+    return _model(services.models, name)
+
+
+def _model(store: ModelStore, name: str) -> ModelView:
+    current, problem = None, None
+    try:
+        current = store.current(name)
+    except BundleError as error:
+        problem = error.message
+    versions = [_version(store, name, number) for number in store.versions(name)]
+    return ModelView(name=name, current=current, versions=versions, problem=problem)
+
+
+def _version(store: ModelStore, name: str, number: int) -> VersionView:
+    try:
+        manifest = store.manifest(name, number)
+    except BundleError as error:
+        return VersionView(version=number, problem=error.message)
+    return VersionView(
+        version=number,
+        created_at=manifest.created_at,
+        job_id=manifest.job_id,
+        preset=manifest.preset,
+        dataset=manifest.dataset,
+        metrics=manifest.metrics,
+    )

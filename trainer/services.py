@@ -1,0 +1,36 @@
+"""What the routes work with, built once per app."""
+
+from typing import Annotated
+
+from fastapi import Depends, Request
+from prometheus_client import CollectorRegistry
+
+from shared.model_store import ModelStore
+from trainer.database import Database
+from trainer.job_store import JobStore
+from trainer.metrics import JobCounts
+from trainer.settings import Settings
+from trainer.uploads import Uploads
+
+
+class Services:
+    """The trainer's stores; raises ReadsmithError or OSError if one cannot be opened."""
+
+    def __init__(self, settings: Settings) -> None:
+        settings.store.mkdir(parents=True, exist_ok=True)
+        self.settings = settings
+        self.database = Database(settings.jobs_database)
+        self.jobs = JobStore(self.database, max_queued_jobs=settings.max_queued_jobs)
+        self.uploads = Uploads(self.database, settings.uploads, settings.max_upload_bytes)
+        self.models = ModelStore(settings.store)
+        self.registry = CollectorRegistry()
+        self.registry.register(JobCounts(self.jobs))
+
+
+async def _services(request: Request) -> Services:
+    services: Services = request.app.state.services
+    return services
+
+
+TheServices = Annotated[Services, Depends(_services)]
+"""A route's parameter of this type gets the app's services."""
