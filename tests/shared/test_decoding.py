@@ -1,0 +1,68 @@
+from itertools import groupby, product
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from shared.decoding import decode
+from shared.vocabulary import Vocabulary
+
+VOCABULARY = Vocabulary("ab")
+
+
+@st.composite
+def batches(draw: st.DrawFn) -> NDArray[np.float32]:
+    shape = (draw(st.integers(1, 3)), draw(st.integers(1, 5)), VOCABULARY.classes)
+    seed = draw(st.integers(0, 2**32 - 1))
+    logits = np.random.default_rng(seed).normal(scale=3, size=shape)
+    powers = np.exp(logits)
+    return np.asarray(powers / powers.sum(axis=2, keepdims=True), dtype=np.float32)
+
+
+def collapsed(path: tuple[int, ...]) -> str:
+    kept = [step for step, _ in groupby(path) if step != VOCABULARY.blank_index]
+    return "".join(VOCABULARY.characters[step] for step in kept)
+
+
+def probability(path: tuple[int, ...], steps: NDArray[np.float32]) -> float:
+    return float(np.prod([float(row[index]) for row, index in zip(steps, path, strict=True)]))
+
+
+@given(batches())
+def test_a_reading_is_the_likeliest_of_all_paths(probabilities: NDArray[np.float32]) -> None:
+    readings = decode(probabilities, VOCABULARY)
+    for reading, steps in zip(readings, probabilities, strict=True):
+        paths = product(range(VOCABULARY.classes), repeat=len(steps))
+        best = max(paths, key=lambda path: probability(path, steps))
+        assert reading.text == collapsed(best)
+        assert reading.confidence == pytest.approx(probability(best, steps))
+
+
+@given(batches())
+def test_characters_spell_the_text_and_are_no_less_likely_than_it(
+    probabilities: NDArray[np.float32],
+) -> None:
+    for reading in decode(probabilities, VOCABULARY):
+        assert "".join(character.text for character in reading.characters) == reading.text
+        assert all(reading.confidence <= c.confidence <= 1 for c in reading.characters)
+
+
+def test_repeats_are_merged_and_a_blank_keeps_them_apart() -> None:
+    path = [0, 0, 2, 0, 1, 1]
+    probabilities = np.eye(3, dtype=np.float32)[path][np.newaxis]
+    assert decode(probabilities, VOCABULARY)[0].text == "aab"
+
+
+def test_a_character_is_as_likely_as_its_best_step() -> None:
+    probabilities = np.array([[[0.6, 0.1, 0.3], [0.9, 0.0, 0.1], [0.1, 0.1, 0.8]]], np.float32)
+    (reading,) = decode(probabilities, VOCABULARY)
+    assert reading.characters[0].confidence == pytest.approx(0.9)
+    assert reading.confidence == pytest.approx(0.6 * 0.9 * 0.8)
+
+
+def test_only_blanks_read_as_nothing() -> None:
+    probabilities = np.array([[[0.0, 0.1, 0.9]] * 4], np.float32)
+    (reading,) = decode(probabilities, VOCABULARY)
+    assert (reading.text, reading.characters) == ("", ())
