@@ -39,8 +39,8 @@ class Outcome:
     @property
     def images(self) -> str:
         """What the pictures are: drawn ones are called so."""
-        synthetic = self.job["request"]["dataset"].get("synthetic")
-        return "synthetic images" if synthetic else "images"
+        drawn = self.job["request"]["dataset"].get("synthetic") is not None
+        return "synthetic images" if drawn else "images"
 
     def as_json(self) -> dict[str, Any]:
         """Return the outcome for --json."""

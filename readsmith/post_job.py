@@ -78,5 +78,5 @@ def _show(event: dict[str, Any], display: TrainingDisplay) -> None:
     elif event["type"] == "progress":
         fields = {name: data[name] for name in Progress.model_fields}
         display.progress(Progress.model_validate(fields))
-    elif event["type"] != "status":
+    elif event["type"] != "status" or data["status"] not in FINAL:
         display.event(event["type"], event["message"], data)

@@ -30,9 +30,10 @@ def job_request(dataset: str | None, labels: str = "auto", **fields: Any) -> Job
     try:
         return JobRequest.model_validate_json(json.dumps(body))
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise typer.BadParameter(f"{where}: {first['msg']}.") from error
+        # of the branches of a union, the one that came furthest is the one that was meant
+        closest = max(error.errors(include_url=False), key=lambda each: len(each["loc"]))
+        field = next(part for part in closest["loc"] if part != "hyperparameters")
+        raise typer.BadParameter(f"{field}: {closest['msg']}.") from error
 
 
 def local_path(dataset: str | None) -> Path | None:

@@ -1,0 +1,190 @@
+"""predict, evaluate, check and models on a real store and real pictures."""
+
+import json
+import zipfile
+from pathlib import Path
+
+from readsmith.train import _as_json
+from shared.manifest import ONNX_MODEL, Metrics
+from shared.scoring import wilson_interval
+from tests.readsmith.conftest import Run
+from trainer.progress import RunResult
+
+
+def test_predict_reads_pictures_with_the_current_version(
+    run: Run, store: Path, pictures: Path
+) -> None:
+    result = run(
+        "predict", pictures / "ab.png", pictures / "c.png", "--model", "stripes", "--store", store,
+        "--json",
+    )  # fmt: skip
+
+    first, second = json.loads(result.stdout)["results"]
+    assert (first["text"], second["text"]) == ("ab", "c")
+    assert (first["model"], first["version"]) == ("stripes", 2)
+    assert first["file"] == str(pictures / "ab.png")
+    assert [each["text"] for each in first["characters"]] == ["a", "b"]
+
+
+def test_predict_reads_with_an_earlier_version_when_told(
+    run: Run, store: Path, pictures: Path
+) -> None:
+    result = run(
+        "predict", pictures / "ab.png", "--model", "stripes", "--store", store, "--version", 1,
+        "--json",
+    )  # fmt: skip
+
+    assert json.loads(result.stdout)["results"][0]["version"] == 1
+
+
+def test_predict_reads_the_others_when_one_file_is_no_picture_and_fails(
+    run: Run, store: Path, pictures: Path
+) -> None:
+    (pictures / "text.png").write_text("no picture")
+
+    result = run(
+        "predict", pictures / "text.png", pictures / "ab.png", "--model", "stripes",
+        "--store", store, "--json",
+    )  # fmt: skip
+
+    bad, good = json.loads(result.stdout)["results"]
+    assert result.exit_code == 1
+    assert bad["error"]["code"] == "not_an_image"
+    assert good["text"] == "ab"
+
+
+def test_predict_without_any_model_says_how_to_train_one(run: Run, pictures: Path) -> None:
+    result = run("predict", pictures / "ab.png", "--store", "empty")
+
+    assert result.exit_code == 1
+    assert "There is no model named default in empty (there: none)." in result.stderr
+    assert "readsmith train DATASET --model default --store empty" in result.stderr
+
+
+def test_predict_names_the_versions_that_exist(run: Run, store: Path, pictures: Path) -> None:
+    result = run(
+        "predict", pictures / "ab.png", "--model", "stripes", "--store", store, "--version", 7
+    )
+
+    assert result.exit_code == 1
+    assert "no version 7 of stripes" in result.stderr
+    assert "there: 1, 2" in result.stderr
+
+
+def test_predict_refuses_a_damaged_bundle(run: Run, store: Path, pictures: Path) -> None:
+    graph = store / "stripes/versions/2" / ONNX_MODEL
+    graph.write_bytes(graph.read_bytes()[:-1] + b"!")
+
+    result = run("predict", pictures / "ab.png", "--model", "stripes", "--store", store)
+
+    assert result.exit_code == 1
+    assert "does not have the SHA-256 that the manifest says" in result.stderr
+
+
+def test_evaluate_counts_right_and_wrong_readings(run: Run, store: Path, pictures: Path) -> None:
+    result = run("evaluate", pictures, "--model", "stripes", "--store", store, "--json")
+
+    report = json.loads(result.stdout)
+    assert (report["images"], report["exact"]) == (11, 10)
+    assert report["exact_match"] == 10 / 11
+    assert tuple(report["exact_match_interval"]) == wilson_interval(10, 11)
+    assert report["cer"] == 1 / 19
+    [wrong] = report["wrong"]
+    assert (wrong["file"], wrong["truth"], wrong["text"]) == ("cc.png", "cc", "cb")
+    assert 0 < wrong["confidence"] <= 1
+
+
+def test_evaluate_reads_a_zip_and_tells_people_the_same(
+    run: Run, store: Path, pictures: Path, tmp_path: Path
+) -> None:
+    with zipfile.ZipFile(tmp_path / "set.zip", "w") as archive:
+        for picture in pictures.iterdir():
+            archive.write(picture, picture.name)
+
+    result = run("evaluate", "set.zip", "--model", "stripes", "--store", store)
+
+    assert result.exit_code == 0
+    assert "stripes version 2: 10 of 11 images right, 90.9 %" in result.stdout
+    assert "cc.png" in result.stdout
+
+
+def test_evaluate_without_usable_images_fails(run: Run, store: Path, tmp_path: Path) -> None:
+    (tmp_path / "nothing").mkdir()
+
+    result = run("evaluate", "nothing", "--model", "stripes", "--store", store)
+
+    assert result.exit_code == 1
+    assert "nothing" in result.stderr
+
+
+def test_check_tells_what_a_job_would_find(run: Run, pictures: Path) -> None:
+    (pictures / "ac copy.png").write_text("no picture")
+
+    summary = json.loads(run("check", pictures, "--json").stdout)
+    people = run("check", pictures).stdout
+
+    assert summary["images"] == 11
+    assert summary["left_out"] == {"unreadable": 1}
+    assert sum(summary["split"].values()) == 11
+    assert "11 images: " in people
+    assert "unreadable" in people
+    assert "ac copy.png" in people
+
+
+def test_check_fails_on_too_few_images_and_says_why(run: Run, pictures: Path) -> None:
+    for name in ("a.png", "b.png"):
+        (pictures / name).write_text("no picture")
+
+    result = run("check", pictures)
+
+    assert result.exit_code == 1
+    assert "9 usable labelled images were found" in result.stderr
+    assert "2 unreadable" in result.stderr
+
+
+def test_models_lists_every_version_and_marks_the_current(run: Run, store: Path) -> None:
+    first, second = json.loads(run("models", "--store", store, "--json").stdout)["data"]
+
+    assert (first["model"], first["version"], first["current"]) == ("stripes", 1, False)
+    assert (second["version"], second["current"]) == (2, True)
+    assert second["metrics"]["exact_match"] == 1.0
+    assert "stripes" in run("models", "--store", store).stdout
+
+
+def test_models_shows_a_damaged_version_and_goes_on(run: Run, store: Path) -> None:
+    (store / "stripes/versions/1/manifest.json").write_text("{}")
+
+    result = run("models", "--store", store)
+
+    assert result.exit_code == 0
+    assert "manifest.json is not valid" in " ".join(result.stdout.split())
+    assert "100.0 %" in result.stdout
+
+
+def test_models_of_an_empty_store_says_how_to_train_one(run: Run) -> None:
+    result = run("models", "--store", "empty")
+
+    assert result.exit_code == 0
+    assert "No model is published in empty." in result.stdout
+
+
+def test_the_json_of_train_holds_what_scripts_need() -> None:
+    metrics = Metrics(
+        train_images=80, validation_images=10, test_images=10, exact_match=0.9,
+        exact_match_interval=(0.6, 0.98), cer=0.02, mean_confidence=0.9,
+        validation_exact_match=0.9, train_seconds=12.0, images_per_second=100.0, epochs=7,
+    )  # fmt: skip
+    result = RunResult(
+        model="m", version=3, metrics=metrics, seconds_to={"0.95": 9.0, "0.99": None},
+        parameters={"batch_size": 16}, preset="crnn",
+    )  # fmt: skip
+
+    written = json.loads(json.dumps(_as_json(result)))
+
+    expected = {
+        "model": "m", "version": 3, "train_images": 80, "validation_images": 10, "test_images": 10,
+        "exact_match": 0.9, "cer": 0.02, "train_seconds": 12.0, "epochs": 7,
+        "seconds_to": {"0.95": 9.0, "0.99": None}, "preset": "crnn",
+        "parameters": {"batch_size": 16},
+    }  # fmt: skip
+    assert expected.items() <= written.items()
