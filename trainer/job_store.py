@@ -79,7 +79,7 @@ class JobStore:
         """Return how many jobs stand in each status."""
         query = select(jobs.c.status, func.count()).group_by(jobs.c.status)
         with self._database.reading.begin() as connection:
-            counts: dict[str, int] = dict(connection.execute(query).tuples().all())
+            counts: dict[str, int] = dict(connection.execute(query).all())
         return {status: counts.get(status, 0) for status in Status}
 
     def workers_seen(self, seconds: float) -> int:

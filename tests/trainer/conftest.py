@@ -1,0 +1,81 @@
+"""A job database for each test; READSMITH_TEST_DATABASE_URL adds a PostgreSQL to the SQLite."""
+
+import os
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+
+from shared.manifest import Metrics
+from trainer.database import Database
+from trainer.job_queue import JobQueue
+from trainer.job_store import JobStore
+from trainer.progress import RunResult
+from trainer.settings import Settings
+
+POSTGRESQL = os.environ.get("READSMITH_TEST_DATABASE_URL")
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings(store=tmp_path / "models", state=tmp_path / "state", lease_seconds=30)
+
+
+@pytest.fixture(params=["sqlite", "postgresql"] if POSTGRESQL else ["sqlite"])
+def database(request: pytest.FixtureRequest, settings: Settings) -> Iterator[Database]:
+    if request.param == "sqlite":
+        database = Database(settings.jobs_database)
+    else:
+        assert POSTGRESQL is not None
+        database = Database(POSTGRESQL)
+        with database.writing.begin() as connection:
+            connection.execute(text("TRUNCATE events, jobs, datasets, workers"))
+    yield database
+    database.close()
+
+
+@pytest.fixture
+def store(database: Database) -> JobStore:
+    return JobStore(database, max_queued_jobs=100)
+
+
+@pytest.fixture
+def queue(database: Database) -> JobQueue:
+    return JobQueue(database, lease_seconds=30, max_attempts=3)
+
+
+@pytest.fixture
+def expire(database: Database) -> Callable[[], None]:
+    """Make every lease run out at once, so that no test has to wait."""
+
+    def expire_leases() -> None:
+        with database.writing.begin() as connection:
+            connection.execute(text("UPDATE jobs SET lease_until = 0 WHERE status = 'running'"))
+
+    return expire_leases
+
+
+@pytest.fixture
+def result() -> RunResult:
+    metrics = Metrics(
+        train_images=8,
+        validation_images=1,
+        test_images=1,
+        exact_match=1.0,
+        exact_match_interval=(0.2, 1.0),
+        cer=0.0,
+        mean_confidence=0.9,
+        validation_exact_match=1.0,
+        train_seconds=1.5,
+        images_per_second=10.0,
+        epochs=2,
+    )
+    return RunResult(
+        model="default",
+        version=1,
+        metrics=metrics,
+        seconds_to={"0.95": 1.0, "0.99": None},
+        parameters={"epochs": 2},
+        preset="crnn",
+    )
