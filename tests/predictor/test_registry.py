@@ -1,0 +1,225 @@
+import json
+import re
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from predictor import registry as registry_module
+from predictor.registry import Registry
+from predictor.settings import PredictorSettings
+from shared.manifest import GOLDEN_READINGS, ONNX_MODEL, BundleError, FileEntry, Manifest
+from shared.model_store import ModelStore
+from tests.bundles import png, publish
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> ModelStore:
+    return ModelStore(tmp_path / "models")
+
+
+@pytest.fixture
+def registry(store: ModelStore) -> Registry:
+    """A registry without its thread: tests look for new versions themselves."""
+    return Registry(PredictorSettings(store=store.root))
+
+
+def reads(registry: Registry, picture: bytes, model: str = "default") -> tuple[int, str]:
+    served = registry.served(model)
+    assert served is not None
+    return served.engine.manifest.version, served.engine.read([picture])[0].text
+
+
+def reason(registry: Registry, model: str = "default") -> str | None:
+    refusal = registry.states()[model].refusal
+    return refusal.reason if refusal else None
+
+
+def test_an_empty_store_serves_nothing_and_complains_about_nothing(registry: Registry) -> None:
+    registry.poll()
+    assert registry.served("default") is None
+    assert reason(registry) is None
+
+
+def test_each_model_is_served_in_its_current_version(
+    store: ModelStore, registry: Registry, tmp_path: Path
+) -> None:
+    publish(store, tmp_path / "1")
+    publish(store, tmp_path / "2", model="plates", characters="XYZ")
+    registry.poll()
+    assert reads(registry, png("ab")) == (1, "ab")
+    assert reads(registry, png("ab"), "plates") == (1, "XY")
+    publish(store, tmp_path / "3", characters="def")
+    registry.poll()
+    assert reads(registry, png("ab")) == (2, "de")
+    assert list(registry.states()) == ["default", "plates"]
+
+
+def test_setting_current_back_serves_the_earlier_version(
+    store: ModelStore, registry: Registry, tmp_path: Path
+) -> None:
+    publish(store, tmp_path / "1")
+    publish(store, tmp_path / "2", characters="def")
+    registry.poll()
+    (store.root / "default" / "current").write_text("1")
+    registry.poll()
+    assert reads(registry, png("ab")) == (1, "ab")
+
+
+def test_a_store_that_was_begun_anew_is_noticed_though_the_number_is_the_same(
+    store: ModelStore, registry: Registry, tmp_path: Path
+) -> None:
+    publish(store, tmp_path / "1")
+    registry.poll()
+    shutil.rmtree(store.root)
+    registry.poll()
+    assert reads(registry, png("ab")) == (1, "ab")
+    publish(store, tmp_path / "2", characters="def")
+    registry.poll()
+    assert reads(registry, png("ab")) == (1, "de")
+
+
+def golden(**changes: object) -> bytes:
+    reading = {"file": "golden/0001.png", "truth": "abc", "text": "abc", "confidence": 1.0}
+    return json.dumps([{**reading, **changes}]).encode()
+
+
+def with_entry(name: str, entry: FileEntry) -> Callable[[Manifest], Manifest]:
+    return lambda manifest: manifest.model_copy(update={"files": {**manifest.files, name: entry}})
+
+
+def changed(**update: object) -> Callable[[Manifest], Manifest]:
+    return lambda manifest: manifest.model_copy(update=update)
+
+
+SOME_ENTRY = FileEntry(size=3, sha256="0" * 64)
+
+BROKEN_FILES = {
+    "no graph": ({ONNX_MODEL: b"no graph"}, "cannot be run"),
+    "golden readings are no JSON": ({GOLDEN_READINGS: b"["}, "readings.json is not valid"),
+    "other golden text": ({GOLDEN_READINGS: golden(text="abd")}, "the trainer read 'abd'"),
+    "other golden confidence": ({GOLDEN_READINGS: golden(confidence=0.99)}, r"0\.9900"),
+    "golden picture elsewhere": ({GOLDEN_READINGS: golden(file="../x.png")}, "not a file here"),
+    "golden picture damaged": ({"golden/0001.png": b"no picture"}, "not a picture"),
+}
+BROKEN_MANIFESTS = {
+    "other hash": (with_entry(ONNX_MODEL, SOME_ENTRY), "prediction_model.onnx has"),
+    "missing file": (with_entry("report/x.json", SOME_ENTRY), "report/x.json cannot be read"),
+    "other model": (changed(model="plates"), "of plates/2, not of default/2"),
+    "other time steps": (changed(time_steps=9), "the manifest says"),
+    "unknown format": (changed(format=2), "not valid at format"),
+}
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning:pydantic")
+@pytest.mark.parametrize(
+    ("files", "change", "expected"),
+    [
+        *((files, lambda manifest: manifest, text) for files, text in BROKEN_FILES.values()),
+        *(({}, change, text) for change, text in BROKEN_MANIFESTS.values()),
+    ],
+    ids=[*BROKEN_FILES, *BROKEN_MANIFESTS],
+)
+def test_a_broken_version_is_refused_while_the_old_one_serves_until_a_good_one_comes(
+    store: ModelStore,
+    registry: Registry,
+    tmp_path: Path,
+    files: dict[str, bytes],
+    change: Callable[[Manifest], Manifest],
+    expected: str,
+) -> None:
+    publish(store, tmp_path / "good")
+    registry.poll()
+    publish(store, tmp_path / "broken", files=files, change=change)
+    registry.poll()
+    assert reads(registry, png("ab")) == (1, "ab")
+    state = registry.states()["default"]
+    assert state.refusal is not None
+    assert re.search(expected, state.refusal.reason)
+    assert (state.refusal.version, state.wanted, state.refusals) == (2, 2, 1)
+    publish(store, tmp_path / "better", characters="def")
+    registry.poll()
+    assert reads(registry, png("ab"))[1] == "de"
+    assert reason(registry) is None
+
+
+@pytest.mark.parametrize(
+    ("content", "expected"), [("7", "manifest.json cannot be read"), ("new", "'new'")]
+)
+def test_a_current_that_leads_nowhere_is_refused(
+    store: ModelStore, registry: Registry, tmp_path: Path, content: str, expected: str
+) -> None:
+    publish(store, tmp_path / "good")
+    registry.poll()
+    (store.root / "default" / "current").write_text(content)
+    registry.poll()
+    assert reads(registry, png("ab")) == (1, "ab")
+    assert expected in (reason(registry) or "")
+    (store.root / "default" / "current").write_text("1")
+    registry.poll()
+    assert reason(registry) is None
+
+
+def test_a_copy_under_another_number_is_refused_since_answers_name_the_version(
+    store: ModelStore, registry: Registry, tmp_path: Path
+) -> None:
+    publish(store, tmp_path / "good")
+    shutil.copytree(store.folder("default", 1), store.folder("default", 2))
+    (store.root / "default" / "current").write_text("2")
+    registry.poll()
+    assert "is of default/1, not of default/2" in (reason(registry) or "")
+
+
+def test_one_broken_model_does_not_touch_the_others(
+    store: ModelStore, registry: Registry, tmp_path: Path
+) -> None:
+    publish(store, tmp_path / "1", files={ONNX_MODEL: b"no graph"})
+    publish(store, tmp_path / "2", model="plates")
+    registry.poll()
+    assert registry.served("default") is None
+    assert reads(registry, png("ab"), "plates") == (1, "ab")
+
+
+def test_a_refusal_is_logged_and_counted_once_and_the_version_tried_again_when_repaired(
+    store: ModelStore,
+    registry: Registry,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    version = publish(store, tmp_path / "1").version
+    graph = store.folder("default", version) / ONNX_MODEL
+    good = graph.read_bytes()
+    graph.write_bytes(good[:-1])
+    for _ in range(3):
+        registry.poll()
+    monkeypatch.setattr(registry_module, "RETRY_SECONDS", 0.0)
+    (store.root / "default" / "current").write_text("1")
+    registry.poll()
+    registry.poll()
+    assert registry.states()["default"].refusals == 1
+    assert sum("refused" in record.message for record in caplog.records) == 1
+    graph.write_bytes(good)
+    registry.poll()
+    assert reads(registry, png("ab")) == (1, "ab")
+
+
+def test_a_refused_version_is_not_loaded_again_at_every_look(
+    store: ModelStore, registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish(store, tmp_path / "1")
+    attempts: list[int] = []
+
+    def verify(folder: Path, files: object) -> None:
+        attempts.append(1)
+        raise BundleError("broken for good.")
+
+    monkeypatch.setattr(registry_module, "verify_files", verify)
+    for _ in range(3):
+        registry.poll()
+    assert len(attempts) == 1
+    manifest = store.folder("default", 1) / "manifest.json"
+    manifest.write_text(manifest.read_text() + "\n")
+    registry.poll()
+    assert len(attempts) == 2

@@ -1,0 +1,66 @@
+from pathlib import Path
+
+import pytest
+from pydantic import ValidationError
+
+from predictor import gunicorn_conf
+from predictor.settings import PredictorSettings
+
+
+def test_settings_come_from_the_environment_and_empty_ones_count_as_absent(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("READSMITH_STORE", "/models")
+    monkeypatch.setenv("READSMITH_PREDICTOR_PORT", "9000")
+    monkeypatch.setenv("READSMITH_PREDICTOR_WORKERS", "")
+    settings = PredictorSettings()
+    assert (settings.store, settings.predictor_port) == (Path("/models"), 9000)
+    assert settings.predictor_workers is None
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [
+        ("PREDICTOR_PORT", "0"),
+        ("POLL_SECONDS", "0"),
+        ("MAX_IMAGES", "-1"),
+        ("DEFAULT_MODEL", "A/B"),
+    ],
+)
+def test_a_setting_out_of_range_is_refused(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    monkeypatch.setenv(f"READSMITH_{name}", value)
+    with pytest.raises(ValidationError, match=name.lower()):
+        PredictorSettings()
+
+
+def test_every_setting_says_what_it_is() -> None:
+    assert all(field.description for field in PredictorSettings.model_fields.values())
+
+
+@pytest.mark.parametrize(
+    ("quota", "memory", "workers"),
+    [
+        ("max 100000", "max", 4),
+        ("200000 100000", "max", 2),
+        ("50000 100000", "max", 1),
+        ("max 100000", str(3 * 256 * 1024 * 1024), 3),
+        ("max 100000", "1000000", 1),
+        (None, None, 4),
+    ],
+)
+def test_workers_follow_the_cores_the_quota_and_the_memory_limit(
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    quota: str | None,
+    memory: str | None,
+    workers: int,
+) -> None:
+    for constant, content in (("CPU_QUOTA", quota), ("MEMORY_LIMIT", memory)):
+        file = tmp_path / constant
+        if content is not None:
+            file.write_text(content + "\n")
+        monkeypatch.setattr(gunicorn_conf, constant, file)
+    monkeypatch.setattr("os.sched_getaffinity", lambda _pid: {0, 1, 2, 3})
+    assert gunicorn_conf.default_workers() == workers
