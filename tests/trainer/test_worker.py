@@ -1,0 +1,237 @@
+"""A real worker with real children; only the training inside the child is a stand-in."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from trainer.job_queue import JobQueue
+from trainer.job_store import JobStore
+from trainer.jobs import Job, Status
+from trainer.progress import RunResult
+from trainer.requests import JobRequest
+from trainer.settings import Settings
+
+ROOT = Path(__file__).parents[2]
+
+CHILD = """
+import errno, os, signal, subprocess, sys, time
+from pathlib import Path
+from shared.errors import ReadsmithError
+from trainer.progress import Progress, RunResult, Stage
+from trainer.run_job import execute
+
+def run(claim, request, settings, observer):
+    work = settings.scratch / claim.job_id
+    work.mkdir(parents=True, exist_ok=True)
+    (work / "pid").write_text(str(os.getpid()))
+    observer.stage(Stage.TRAIN)
+    what = request.metadata["do"]
+    if what == "forever":
+        grandchild = subprocess.Popen(["sleep", "60"])
+        (work / "grandchild").write_text(str(grandchild.pid))
+        while True:
+            observer.checkpoint()
+            time.sleep(0.05)
+    if what == "hang":
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)
+        (work / "ready").touch()
+        while True:
+            time.sleep(1)
+    if what == "die":
+        os.kill(os.getpid(), signal.SIGKILL)
+    if what == "die once" and claim.attempt == 1:
+        os._exit(7)
+    if what == "refuse":
+        raise ReadsmithError("too_few_images", "3 images were found.", "Send more.")
+    if what == "bug":
+        raise KeyError("secret")
+    if what == "fill the disk":
+        raise OSError(errno.ENOSPC, "No space left on device", "x.h5")
+    if what == "eat memory":
+        raise MemoryError
+    observer.progress(Progress(epoch=1, epochs=2, loss=float(what == "ok") / 2,
+        validation_loss=1, exact_match=0.5, images_per_second=1, seconds=1, seconds_left=60))
+    observer.may_publish()
+    return RunResult.model_validate_json(Path(sys.argv[1]).read_text())
+
+execute(sys.stdin.read(), run)
+"""
+
+WORKER = """
+import json, signal, sys
+from trainer.database import Database
+from trainer.settings import Settings
+from trainer.worker import Worker
+
+settings = Settings(**json.loads(sys.argv[1]))
+worker = Worker(settings, Database(settings.jobs_database), [sys.executable, *sys.argv[2:]])
+signal.signal(signal.SIGTERM, lambda *_: worker.stop())
+worker.run()
+"""
+
+StartWorker = Callable[[], "subprocess.Popen[bytes]"]
+
+
+@pytest.fixture
+def start_worker(settings: Settings, tmp_path: Path, result: RunResult) -> Iterator[StartWorker]:
+    (tmp_path / "child.py").write_text(CHILD)
+    (tmp_path / "result.json").write_text(result.model_dump_json())
+    child = [str(tmp_path / "child.py"), str(tmp_path / "result.json")]
+    started = []
+
+    def start() -> "subprocess.Popen[bytes]":
+        worker = subprocess.Popen(
+            [sys.executable, "-c", WORKER, settings.model_dump_json(), *child],
+            env=os.environ | {"PYTHONPATH": str(ROOT)},
+        )
+        started.append(worker)
+        return worker
+
+    yield start
+    for worker in started:
+        worker.kill()
+        worker.wait()
+
+
+@pytest.fixture(autouse=True)
+def only_sqlite(database: Any) -> None:
+    if database.reading.dialect.name != "sqlite":
+        pytest.skip("the processes use the default database")
+
+
+def wait_until(true: Callable[[], Any], seconds: float = 60) -> None:
+    end = time.monotonic() + seconds
+    while not true():
+        assert time.monotonic() < end, "waited in vain"
+        time.sleep(0.05)
+
+
+def post(store: JobStore, what: str) -> str:
+    return store.create(JobRequest(metadata={"do": what})).id
+
+
+def outcome(store: JobStore, job_id: str) -> Job:
+    wait_until(lambda: store.get(job_id).status.is_final)
+    return store.get(job_id)
+
+
+def is_alive(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except FileNotFoundError:
+        return False
+    return state != "Z"
+
+
+def number_in(path: Path) -> int:
+    wait_until(lambda: path.is_file() and path.read_text())
+    return int(path.read_text())
+
+
+def test_jobs_run_to_their_end_one_after_the_other(
+    store: JobStore, start_worker: StartWorker, settings: Settings
+) -> None:
+    good, refused, bug, full, memory = (
+        post(store, what) for what in ("ok", "refuse", "bug", "fill the disk", "eat memory")
+    )
+    start_worker()
+    job = outcome(store, good)
+    assert (job.status, job.version, job.attempt) == (Status.SUCCEEDED, 1, 1)
+    assert job.progress is not None and job.progress.estimated_finish_at > job.created_at
+    errors = [outcome(store, job_id).error for job_id in (refused, bug, full, memory)]
+    codes = [error.code for error in errors if error]
+    assert codes == ["too_few_images", "internal_error", "disk_full", "out_of_memory"]
+    assert errors[0] is not None and errors[0].hint == "Send more."
+    assert errors[1] is not None and "secret" not in errors[1].message
+    wait_until(lambda: not list(settings.scratch.iterdir()))
+    assert store.workers_seen(30) == 1
+
+
+def test_a_child_that_always_dies_fails_the_job_and_says_how_it_died(
+    store: JobStore, start_worker: StartWorker
+) -> None:
+    job_id = post(store, "die")
+    start_worker()
+    job = outcome(store, job_id)
+    assert (job.status, job.attempt) == (Status.FAILED, 3)
+    assert job.error is not None and job.error.code == "child_died"
+    assert "SIGKILL" in job.error.message and "memory" in job.error.message
+
+
+def test_a_child_that_dies_once_is_tried_again(store: JobStore, start_worker: StartWorker) -> None:
+    job_id = post(store, "die once")
+    start_worker()
+    job = outcome(store, job_id)
+    assert (job.status, job.attempt) == (Status.SUCCEEDED, 2)
+    messages = [event.message for event in store.events(job_id, 20).data]
+    assert any("exit code 7" in message for message in messages)
+
+
+@pytest.mark.parametrize("what", ["forever", "hang"])
+def test_a_cancelled_job_ends_even_if_its_child_does_not_listen(
+    store: JobStore, start_worker: StartWorker, settings: Settings, what: str
+) -> None:
+    job_id = post(store, what)
+    start_worker()
+    child = number_in(settings.scratch / job_id / "pid")
+    if what == "hang":
+        wait_until((settings.scratch / job_id / "ready").exists)
+    store.cancel(job_id)
+    assert outcome(store, job_id).status is Status.CANCELLED
+    wait_until(lambda: not is_alive(child))
+    wait_until(lambda: not (settings.scratch / job_id).exists())
+
+
+def test_a_stopped_worker_hands_its_job_back_and_leaves_no_process(
+    store: JobStore, start_worker: StartWorker, settings: Settings
+) -> None:
+    job_id = post(store, "forever")
+    worker = start_worker()
+    pids = [number_in(settings.scratch / job_id / name) for name in ("pid", "grandchild")]
+    worker.send_signal(signal.SIGTERM)
+    assert worker.wait(30) == 0
+    assert store.get(job_id).status is Status.QUEUED
+    assert not any(is_alive(pid) for pid in pids)
+    assert store.workers_seen(30) == 0
+
+
+def test_a_killed_worker_takes_its_child_along_and_the_next_one_takes_the_job(
+    store: JobStore,
+    queue: JobQueue,
+    start_worker: StartWorker,
+    settings: Settings,
+    expire: Callable[[], None],
+) -> None:
+    job_id = post(store, "forever")
+    worker = start_worker()
+    child = number_in(settings.scratch / job_id / "pid")
+    worker.kill()
+    wait_until(lambda: not is_alive(child))
+    assert store.get(job_id).status is Status.RUNNING
+    expire()
+    start_worker()
+    wait_until(lambda: store.get(job_id).attempt == 2)
+
+
+def test_a_child_whose_job_was_taken_away_is_stopped(
+    store: JobStore,
+    queue: JobQueue,
+    start_worker: StartWorker,
+    settings: Settings,
+    expire: Callable[[], None],
+) -> None:
+    job_id = post(store, "hang")
+    start_worker()
+    child = number_in(settings.scratch / job_id / "pid")
+    expire()
+    taken = queue.claim()
+    assert taken is not None
+    wait_until(lambda: not is_alive(child))
+    queue.renew(taken)  # the new holder still has it
