@@ -10,7 +10,7 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
-from sqlalchemy.exc import DBAPIError
+from sqlalchemy.exc import DataError, DBAPIError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
@@ -23,6 +23,7 @@ MEDIA_TYPE = "application/problem+json"
 STATUS_OF_CODE = {
     "json_invalid": 400,
     "form_invalid": 400,
+    "value_unusable": 400,
     "job_not_found": 404,
     "dataset_not_found": 404,
     "model_not_found": 404,
@@ -152,6 +153,8 @@ async def _on_http_error(request: Request, error: Exception) -> Response:
 
 async def _on_database_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, DBAPIError)  # noqa: S101 - says the type
+    if isinstance(error, DataError):  # for example a NUL, which PostgreSQL does not store
+        return answer(400, "value_unusable", "The database cannot keep a value of this request.")
     return await _on_domain_error(request, unavailable(error))
 
 
@@ -186,14 +189,22 @@ def field_problems(errors: Sequence[Any], body: Any) -> list[FieldProblem]:
     ]
 
 
+_PLAIN = {
+    "extra_forbidden": "is not a field that is known here",
+    "missing": "is required",
+    "model_attributes_type": "should be an object",
+}
+
+
 def _path(error: Any, body: Any) -> tuple[str | int, ...]:
     source, *parts = error["loc"]
     if source != "body":
         return tuple(parts)
     path: list[str | int] = []
     value = body
-    for part in parts:
-        if isinstance(value, dict) and (part in value or error["type"] == "missing"):
+    for position, part in enumerate(parts, 1):
+        absent = error["type"] == "missing" and position == len(parts)
+        if isinstance(value, dict) and (part in value or absent):
             path.append(part)
             value = value.get(part)
     return tuple(path)
@@ -210,7 +221,8 @@ def _message(errors: Sequence[Any]) -> str:
 
 
 def _text(error: Any) -> str:
-    if error["type"] == "extra_forbidden":
-        return "is not a field that is known here"
+    known = _PLAIN.get(error["type"])
+    if known:
+        return known
     text: str = error["msg"].removeprefix("Value error, ").removeprefix("Input ")
     return text[0].lower() + text[1:]
