@@ -2,6 +2,7 @@
 
 import os
 import zipfile
+from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import Protocol
 
@@ -92,10 +93,8 @@ def _entry_name(entry: zipfile.ZipInfo) -> str:
     """Return the name as it was meant: many tools write UTF-8 without saying so."""
     name = entry.filename
     if not entry.flag_bits & 0x800:
-        try:
+        with suppress(UnicodeError):
             name = name.encode("cp437").decode("utf-8")
-        except UnicodeError:
-            pass
     return name.replace("\\", "/")
 
 

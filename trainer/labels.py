@@ -13,7 +13,11 @@ from trainer.image_source import ImageSource
 from trainer.requests import FilenameLabelSource, Labels
 
 IMAGE_ENDINGS = frozenset(
-    [".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".gif", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".pbm", ".pnm"]
+    f".{ending}"
+    for ending in (
+        *("png", "jpg", "jpeg", "jpe", "jfif", "gif", "bmp", "webp", "tif", "tiff"),
+        *("ppm", "pgm", "pbm", "pnm"),
+    )
 )
 MANIFEST_NAMES = ("labels.csv", "labels.tsv")
 

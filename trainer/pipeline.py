@@ -57,7 +57,7 @@ def run(request: JobRequest, context: RunContext, observer: Observer) -> RunResu
     observer.summary(dataset.summary)
 
     observer.stage(Stage.TRAIN)
-    trained = train(dataset, request, observer, base)
+    trained = train(dataset, request, observer, context.work, base)
 
     observer.stage(Stage.EVALUATE)
     evaluation = evaluate(trained, dataset)

@@ -11,7 +11,7 @@ DEFAULT_DATASET_URL = (
     "https://github.com/AakashKumarNain/CaptchaCracker/raw/master/captcha_images_v2.zip"
 )
 
-PresetName = Literal["crnn"]
+PresetName = Literal["conv", "crnn"]
 Auto = Literal["auto"]
 
 
@@ -113,7 +113,7 @@ class JobRequest(_Request):
     dataset: Dataset = Dataset(url=DEFAULT_DATASET_URL)
     labels: Labels = "auto"
     model: ModelName = "default"
-    preset: PresetName = "crnn"
+    preset: PresetName = "conv"
     hyperparameters: Hyperparameters = Hyperparameters()
     seed: int = Field(0, ge=0, le=2**32 - 1)
     base: Annotated[int, Field(ge=1)] | None = None

@@ -15,6 +15,7 @@ class Parameters:
     batch_size: int
     learning_rate: float
     patience: int
+    augmentation: float
     max_minutes: float | None
 
 

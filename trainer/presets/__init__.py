@@ -1,25 +1,79 @@
 """The architectures, by name. Importing this imports TensorFlow."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+import keras
+
 from shared.preprocessing import ImageSpec
-from trainer.presets import crnn
+from trainer.presets import conv, crnn
 from trainer.requests import PresetName
+
+WARM_UP_SHARE = 0.1
+MIN_EPOCHS, MAX_EPOCHS = 12, 400
 
 
 @dataclass(frozen=True)
 class Preset:
-    """How to build a model, and the training parameters that "auto" stands for."""
+    """How to build and train a model: what "auto" stands for."""
 
     build_model: Callable[[ImageSpec, int], Any]
-    epochs: int
+    """From image spec and number of classes to the two-input training model."""
+    make_optimizer: Callable[[float], Any]
+    """From the learning rate."""
+    schedule: Callable[[float], float]
+    """From the share of the training that is done to a factor of the learning rate."""
+    choose_epochs: Callable[[int], int]
+    """From the number of training images."""
     batch_size: int
     learning_rate: float
     patience: int
+    augmentation: float
+    """0 for none, 1 for the usual strength."""
+
+
+def _adam(learning_rate: float) -> Any:
+    return keras.optimizers.Adam(learning_rate)
+
+
+def _adamw(learning_rate: float) -> Any:
+    return keras.optimizers.AdamW(learning_rate, weight_decay=0.01, clipnorm=5.0)
+
+
+def _warm_up_and_cosine(done: float) -> float:
+    """Linear warm-up, then half a cosine down to nothing (Loshchilov & Hutter 2017)."""
+    if done < WARM_UP_SHARE:
+        return 0.05 + 0.95 * done / WARM_UP_SHARE
+    rest = (done - WARM_UP_SHARE) / (1 - WARM_UP_SHARE)
+    return 0.01 + 0.99 * (1 + math.cos(math.pi * rest)) / 2
+
+
+def _epochs_for_steps(images: int) -> int:
+    """Epochs that show about 30,000 images: small sets are seen more often."""
+    return min(MAX_EPOCHS, max(MIN_EPOCHS, round(30_000 / images)))
 
 
 PRESETS: dict[PresetName, Preset] = {
-    "crnn": Preset(crnn.build_model, epochs=100, batch_size=16, learning_rate=0.001, patience=10),
+    "conv": Preset(
+        conv.build_model,
+        _adamw,
+        _warm_up_and_cosine,
+        _epochs_for_steps,
+        batch_size=16,
+        learning_rate=0.002,
+        patience=20,
+        augmentation=1.0,
+    ),
+    "crnn": Preset(
+        crnn.build_model,
+        _adam,
+        lambda _done: 1.0,
+        lambda _images: 100,
+        batch_size=16,
+        learning_rate=0.001,
+        patience=10,
+        augmentation=0.0,
+    ),
 }

@@ -1,0 +1,76 @@
+"""What a training run needs to go on after a cut: written aside and renamed after every epoch."""
+
+import json
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shared.model_store import write_atomically
+from trainer.progress import Progress
+from trainer.training import Validation
+
+FILE = "checkpoint.npz"
+
+
+@dataclass
+class State:
+    """Where a run stands between two epochs."""
+
+    weights: list[NDArray[Any]]
+    """All variables of model and optimizer."""
+    best_weights: list[NDArray[Any]]
+    best: Validation | None = None
+    since_best: int = 0
+    seconds: float = 0.0
+    """Trained so far, over all attempts."""
+    seconds_to: dict[str, float | None] = field(default_factory=dict)
+    history: list[Progress] = field(default_factory=list)
+
+    @property
+    def epoch(self) -> int:
+        """How many epochs are done."""
+        return len(self.history)
+
+
+def save(folder: Path, state: State, run: str) -> None:
+    """Write the state; run names what is trained, so that nothing else takes it up."""
+    rest = {
+        "run": run,
+        "best": vars(state.best) if state.best else None,
+        "since_best": state.since_best,
+        "seconds": state.seconds,
+        "seconds_to": state.seconds_to,
+        "history": [progress.model_dump() for progress in state.history],
+    }
+    arrays: dict[str, Any] = {
+        f"weight_{index:04}": array for index, array in enumerate(state.weights)
+    }
+    arrays |= {f"best_{index:04}": array for index, array in enumerate(state.best_weights)}
+    aside = folder / f"new-{FILE}"
+    np.savez(aside, state=np.frombuffer(json.dumps(rest).encode(), np.uint8), **arrays)
+    write_atomically(folder / FILE, aside.read_bytes())
+    aside.unlink()
+
+
+def load(folder: Path, run: str) -> State | None:
+    """Return the state of the same run, None if there is none."""
+    path = folder / FILE
+    if not path.is_file():
+        return None
+    with np.load(path, allow_pickle=False) as arrays:
+        rest = json.loads(arrays["state"].tobytes())
+        if rest["run"] != run:
+            return None
+        names = sorted(arrays.files)
+        return State(
+            weights=[arrays[name] for name in names if name.startswith("weight_")],
+            best_weights=[arrays[name] for name in names if name.startswith("best_")],
+            best=Validation(**rest["best"]) if rest["best"] else None,
+            since_best=rest["since_best"],
+            seconds=rest["seconds"],
+            seconds_to=rest["seconds_to"],
+            history=[Progress(**progress) for progress in rest["history"]],
+        )
