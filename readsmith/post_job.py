@@ -55,17 +55,15 @@ def _follow(
     trainer: TrainerClient, job_id: str, display: TrainingDisplay, watch: Callable[[], None]
 ) -> dict[str, Any]:
     last = 0
-    summary_shown = False
     while True:
         watch()
         job = trainer.job(job_id)  # before its events, so that a final job's are all there
         while events := trainer.events(job_id, last):
             for event in events:
+                if event["data"].get("stage") == Stage.TRAIN:
+                    display.summary(trainer.job(job_id)["dataset"])
                 _show(event, display)
             last = events[-1]["id"]
-        if job["dataset"] and not summary_shown:
-            display.summary(job["dataset"])
-            summary_shown = True
         if job["status"] in FINAL:
             return job
         time.sleep(POLL_SECONDS)

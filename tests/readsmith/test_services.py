@@ -76,9 +76,7 @@ def test_a_client_reaches_a_service_that_listens_everywhere() -> None:
 def test_a_nearly_full_disk_is_one_clear_error(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(
-        services.shutil, "disk_usage", lambda path: SimpleNamespace(free=300_000_000)
-    )
+    monkeypatch.setattr("shutil.disk_usage", lambda path: SimpleNamespace(free=300_000_000))
 
     with pytest.raises(ReadsmithError, match=r"Only 0\.3 GB are free where .*var/models lies"):
         require_room(tmp_path / "var/models")
@@ -133,7 +131,7 @@ def test_up_serves_until_it_is_told_to_stop_and_leaves_no_process(
     command = [sys.executable, "-m", "readsmith", "up"]
     with subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE) as up:
         assert up.stdout is not None
-        lines = []
+        lines: list[bytes] = []
         while not lines or b"Serving until Ctrl-C." not in lines[-1]:
             lines.append(up.stdout.readline())
             assert lines[-1], "up ended before it served"

@@ -1,0 +1,100 @@
+"""What the documentation says is what the code does."""
+
+import json
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+import typer.main
+from pydantic_settings import BaseSettings
+
+from predictor.app import create_app as create_predictor
+from predictor.registry import Registry
+from predictor.settings import PredictorSettings
+from readsmith.__main__ import app
+from trainer.app import create_app as create_trainer
+from trainer.requests import JobRequest
+from trainer.settings import Settings
+
+ROOT = Path(__file__).parent.parent
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+SHELL = "\n".join(re.findall(r"```sh\n(.*?)```", README, re.DOTALL)).replace("\\\n", " ")
+LINES = [shlex.split(line, comments=True) for line in SHELL.splitlines()]
+
+
+@pytest.fixture(scope="module")
+def routes(tmp_path_factory: pytest.TempPathFactory) -> set[tuple[str, str, str]]:
+    """Port, method and path of everything that the two services answer."""
+    folder = tmp_path_factory.mktemp("services")
+    trainer = create_trainer(Settings(store=folder, state=folder)).openapi()["paths"]
+    settings = PredictorSettings(store=folder)
+    rules = create_predictor(settings, Registry(settings)).url_map.iter_rules()
+    return {("8000", method, path) for path, methods in trainer.items() for method in methods} | {
+        ("8080", method.lower(), rule.rule) for rule in rules for method in rule.methods or ()
+    }
+
+
+def settings_table() -> str:
+    rows: dict[str, str] = {}
+    for variable, default, description in [*fields(Settings), *fields(PredictorSettings)]:
+        row = f"| `{variable}` | {default} | {description} |"
+        assert rows.setdefault(variable, row) == row, f"the services disagree on {variable}"
+    return "\n".join(["| variable | default | what it is |", "|---|---|---|", *rows.values()])
+
+
+def fields(settings: type[BaseSettings]) -> list[tuple[str, str, str]]:
+    return [
+        (
+            str(field.validation_alias or f"READSMITH_{name.upper()}"),
+            "" if field.default is None else f"`{field.default}`",
+            str(field.description),
+        )
+        for name, field in settings.model_fields.items()
+    ]
+
+
+def test_the_settings_table_is_that_of_the_settings_classes() -> None:
+    assert settings_table() in README
+
+
+@pytest.mark.parametrize(
+    "line", [line for line in LINES if line[:1] == ["readsmith"]], ids=" ".join
+)
+def test_every_command_line_in_the_readme_has_options_that_exist(line: list[str]) -> None:
+    command = typer.main.get_command(app).commands[line[1]]  # type: ignore[attr-defined]
+    known = {option for parameter in command.params for option in parameter.opts}
+
+    assert {word for word in line if word.startswith("--")} <= known
+
+
+@pytest.mark.parametrize("line", [line for line in LINES if line[:1] == ["curl"]], ids=" ".join)
+def test_every_curl_line_in_the_readme_asks_for_a_route_that_exists(
+    line: list[str], routes: set[tuple[str, str, str]]
+) -> None:
+    url = next(word for word in line if word.startswith("http://localhost"))
+    port, path = re.fullmatch(r"http://localhost:(\d+)(/.*)", url).groups()  # type: ignore[union-attr]
+    shape = re.sub(r"job-[0-9a-f]{32}", "{job_id}", path)
+    posts = "POST" in line or "-F" in line
+
+    assert (port, "post" if posts else "get", shape) in routes
+
+
+def test_every_request_body_in_the_readme_is_accepted() -> None:
+    bodies = [line[line.index("-d") + 1] for line in LINES if "-d" in line]
+
+    assert bodies
+    for body in bodies:
+        JobRequest.model_validate_json(json.dumps(json.loads(body)))
+
+
+def test_every_make_target_in_the_documentation_exists() -> None:
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    contributing = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+
+    assert set(re.findall(r"^make ([a-z-]+)", README + contributing, re.MULTILINE)) <= targets
+
+
+def test_every_linked_file_exists() -> None:
+    for link in re.findall(r"\]\((?!http)([^)#]+)\)", README):
+        assert (ROOT / link).exists(), link
