@@ -1,7 +1,6 @@
 """The predictor's HTTP interface."""
 
 import logging
-import os
 import re
 import time
 import uuid
@@ -12,8 +11,9 @@ from werkzeug.exceptions import HTTPException
 
 from predictor import metrics
 from predictor.problems import RequestError, problem
-from predictor.registry import ModelState, Registry, Served
+from predictor.registry import Registry, Served
 from predictor.settings import PredictorSettings
+from predictor.status import ABOUT, add_status
 from predictor.uploads import InMemoryRequest, Question, parse
 from shared.decoding import Reading
 from shared.errors import ReadsmithError
@@ -24,17 +24,6 @@ SANE_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 MAX_TEXT_FIELDS_BYTES = 65_536
 RETRY_AFTER_SECONDS = 5
 OTHER_ROUTE = "other"
-
-ABOUT = {
-    "service": "Readsmith predictor: reads short text lines in pictures",
-    "routes": {
-        "POST /predict": 'read pictures, e.g. curl -F "image=@captcha.png" …/predict',
-        "GET /models": "the models that answer now",
-        "GET /healthz": "is this process alive",
-        "GET /readyz": "can it read, and which versions",
-        "GET /metrics": "counts for Prometheus",
-    },
-}
 
 
 def create_app(settings: PredictorSettings, registry: Registry) -> Flask:
@@ -48,7 +37,7 @@ def create_app(settings: PredictorSettings, registry: Registry) -> Flask:
     _add_request_ids_and_counts(app)
     _add_error_answers(app, settings)
     _add_reading(app, settings, registry)
-    _add_status(app, registry)
+    add_status(app, registry)
     return app
 
 
@@ -113,64 +102,6 @@ def _no_such_model(model: str, settings: PredictorSettings, registry: Registry) 
         "as soon as it is published. GET /readyz says if one was refused."
         + (f" Loaded: {', '.join(known)}." if known else ""),
     )
-
-
-def _add_status(app: Flask, registry: Registry) -> None:
-    @app.get("/")
-    def about() -> dict[str, Any]:
-        return ABOUT
-
-    @app.get("/models")
-    def models() -> dict[str, Any]:
-        served = [state.served for state in registry.states().values()]
-        return {"data": [_model(each) for each in served if each is not None]}
-
-    @app.get("/healthz")
-    def healthz() -> dict[str, str]:
-        return {"status": "alive"}
-
-    @app.get("/readyz")
-    def readyz() -> tuple[dict[str, Any], int]:
-        states = registry.states()
-        ready = any(state.served is not None for state in states.values())
-        models = {name: _state(state) for name, state in states.items()}
-        return {"ready": ready, "pid": os.getpid(), "models": models}, 200 if ready else 503
-
-    @app.get("/metrics")
-    def counts() -> Response:
-        body, content_type = metrics.exposition()
-        return Response(body, content_type=content_type)
-
-
-def _model(served: Served) -> dict[str, Any]:
-    manifest = served.engine.manifest
-    measured = manifest.metrics
-    return {
-        "model": manifest.model,
-        "version": manifest.version,
-        "vocabulary": "".join(manifest.vocabulary),
-        "image": manifest.image.model_dump(),
-        "origin": manifest.origin,
-        "preset": manifest.preset,
-        "dataset": manifest.dataset,
-        "exact_match": measured and measured.exact_match,
-        "exact_match_interval": measured and measured.exact_match_interval,
-        "cer": measured and measured.cer,
-        "test_images": measured and measured.test_images,
-        "created_at": manifest.created_at.isoformat(),
-        "loaded_at": served.loaded_at.isoformat(),
-    }
-
-
-def _state(state: ModelState) -> dict[str, Any]:
-    served, refusal = state.served, state.refusal
-    return {
-        "version": served and served.engine.manifest.version,
-        "loaded_at": served and served.loaded_at.isoformat(),
-        "wanted": state.wanted,
-        "refusal": refusal and {"version": refusal.version, "reason": refusal.reason},
-        "refusals": state.refusals,
-    }
 
 
 def _add_request_ids_and_counts(app: Flask) -> None:

@@ -74,18 +74,11 @@ class Registry:
         self._threads = settings.inference_threads
         self._poll_seconds = settings.poll_seconds
         self._states: dict[str, ModelState] = {}
-        self._stop = threading.Event()
-        self._thread = threading.Thread(target=self._run, name="registry", daemon=True)
 
     def start(self) -> None:
         """Load what is there, then go on looking in a thread; call it after the fork."""
         self.poll()
-        self._thread.start()
-
-    def stop(self) -> None:
-        """End the thread and wait for it."""
-        self._stop.set()
-        self._thread.join()
+        threading.Thread(target=self._run, name="registry", daemon=True).start()
 
     def served(self, model: str) -> Served | None:
         """Return the version of this model that answers now."""
@@ -102,7 +95,8 @@ class Registry:
             self._states = {**self._states, model: self._next(model, state)}
 
     def _run(self) -> None:
-        while not self._stop.wait(self._poll_seconds):
+        while True:
+            time.sleep(self._poll_seconds)
             try:
                 self.poll()
             except Exception:

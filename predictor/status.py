@@ -1,0 +1,80 @@
+"""The routes that tell how the predictor is and what it serves."""
+
+import os
+from typing import Any
+
+from flask import Flask, Response
+
+from predictor import metrics
+from predictor.registry import ModelState, Registry, Served
+
+ABOUT = {
+    "service": "Readsmith predictor: reads short text lines in pictures",
+    "routes": {
+        "POST /predict": 'read pictures, e.g. curl -F "image=@captcha.png" …/predict',
+        "GET /models": "the models that answer now",
+        "GET /healthz": "is this process alive",
+        "GET /readyz": "can it read, and which versions",
+        "GET /metrics": "counts for Prometheus",
+    },
+}
+
+
+def add_status(app: Flask, registry: Registry) -> None:
+    """Add the start page, the models, health, readiness and metrics."""
+
+    @app.get("/")
+    def about() -> dict[str, Any]:
+        return ABOUT
+
+    @app.get("/models")
+    def models() -> dict[str, Any]:
+        served = [state.served for state in registry.states().values()]
+        return {"data": [_model(each) for each in served if each is not None]}
+
+    @app.get("/healthz")
+    def healthz() -> dict[str, str]:
+        return {"status": "alive"}
+
+    @app.get("/readyz")
+    def readyz() -> tuple[dict[str, Any], int]:
+        states = registry.states()
+        ready = any(state.served is not None for state in states.values())
+        models = {name: _state(state) for name, state in states.items()}
+        return {"ready": ready, "pid": os.getpid(), "models": models}, 200 if ready else 503
+
+    @app.get("/metrics")
+    def counts() -> Response:
+        body, content_type = metrics.exposition()
+        return Response(body, content_type=content_type)
+
+
+def _model(served: Served) -> dict[str, Any]:
+    manifest = served.engine.manifest
+    measured = manifest.metrics
+    return {
+        "model": manifest.model,
+        "version": manifest.version,
+        "vocabulary": "".join(manifest.vocabulary),
+        "image": manifest.image.model_dump(),
+        "origin": manifest.origin,
+        "preset": manifest.preset,
+        "dataset": manifest.dataset,
+        "exact_match": measured and measured.exact_match,
+        "exact_match_interval": measured and measured.exact_match_interval,
+        "cer": measured and measured.cer,
+        "test_images": measured and measured.test_images,
+        "created_at": manifest.created_at.isoformat(),
+        "loaded_at": served.loaded_at.isoformat(),
+    }
+
+
+def _state(state: ModelState) -> dict[str, Any]:
+    served, refusal = state.served, state.refusal
+    return {
+        "version": served and served.engine.manifest.version,
+        "loaded_at": served and served.loaded_at.isoformat(),
+        "wanted": state.wanted,
+        "refusal": refusal and {"version": refusal.version, "reason": refusal.reason},
+        "refusals": state.refusals,
+    }
