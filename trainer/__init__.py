@@ -1,1 +1,7 @@
 """Turns labelled images into a published model: HTTP service, queue, worker, pipeline."""
+
+import os
+
+# Read by Keras and TensorFlow when they are first imported, in whichever process that is.
+os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")

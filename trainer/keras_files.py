@@ -1,6 +1,7 @@
 """The Keras and ONNX files of a bundle: written, loaded and read with. Imports TensorFlow."""
 
 import logging
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +31,9 @@ def write_onnx(model: Any, build: Path) -> int:
     """Write the graph as prediction_model.onnx; return its number of time steps."""
     logging.getLogger("tf2onnx").setLevel(logging.ERROR)
     output = model(np.zeros((1, *model.input_shape[1:]), np.float32))  # export wants a called model
-    model.export(build / ONNX_MODEL, format="onnx", verbose=False)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", FutureWarning)  # Keras asks NumPy for names it lost
+        model.export(build / ONNX_MODEL, format="onnx", verbose=False)
     return int(output.shape[1])
 
 

@@ -1,12 +1,8 @@
 """A training run from its request to the published version. Importing this imports TensorFlow."""
 
-import os
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-
-os.environ.setdefault("KERAS_BACKEND", "tensorflow")
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 from shared.model_store import ModelStore
 from trainer.base import load_base
