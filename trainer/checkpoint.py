@@ -1,5 +1,6 @@
 """What a training run needs to go on after a cut: written aside and renamed after every epoch."""
 
+import io
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -49,10 +50,9 @@ def save(folder: Path, state: State, run: str) -> None:
         f"weight_{index:04}": array for index, array in enumerate(state.weights)
     }
     arrays |= {f"best_{index:04}": array for index, array in enumerate(state.best_weights)}
-    aside = folder / f"new-{FILE}"
-    np.savez(aside, state=np.frombuffer(json.dumps(rest).encode(), np.uint8), **arrays)
-    write_atomically(folder / FILE, aside.read_bytes())
-    aside.unlink()
+    buffer = io.BytesIO()
+    np.savez(buffer, state=np.frombuffer(json.dumps(rest).encode(), np.uint8), **arrays)
+    write_atomically(folder / FILE, buffer.getvalue())
 
 
 def load(folder: Path, run: str) -> State | None:

@@ -44,6 +44,8 @@ def run(request: JobRequest, context: RunContext, observer: Observer) -> RunResu
 
     Raises ReadsmithError for what a user can mend, CancelledRunError when told to stop.
     """
+    context.work.mkdir(parents=True, exist_ok=True)
+
     observer.stage(Stage.DOWNLOAD)
     source = context.local or fetch(request.dataset, context.cache, context.uploads, observer)
 
