@@ -25,7 +25,11 @@ class TrainingDisplay:
     def __init__(self, console: Console) -> None:
         self._console = console
         self._bar = Bar(
-            TextColumn("{task.description}"), BarColumn(24), console=console, transient=True
+            TextColumn("{task.description}"),
+            BarColumn(24),
+            console=console,
+            transient=True,
+            refresh_per_second=2,
         )
         self._task = self._bar.add_task("", visible=False)
 

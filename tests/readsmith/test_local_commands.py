@@ -168,6 +168,16 @@ def test_models_of_an_empty_store_says_how_to_train_one(run: Run) -> None:
     assert "No model is published in empty." in result.stdout
 
 
+def test_import_refuses_what_is_no_h5(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "model.h5").write_text("no model")
+
+    result = run("import", "model.h5", "--vocabulary", "abc")
+
+    assert result.exit_code == 1
+    assert "Error: model.h5 is not an HDF5 file." in result.stderr
+    assert not (tmp_path / "var").exists()
+
+
 def test_the_json_of_train_holds_what_scripts_need() -> None:
     metrics = Metrics(
         train_images=80, validation_images=10, test_images=10, exact_match=0.9,
