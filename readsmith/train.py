@@ -1,8 +1,6 @@
 """`readsmith train`: from labelled images to a published version, without any service."""
 
 import contextlib
-import logging
-import os
 import sys
 import tempfile
 import uuid
@@ -56,7 +54,6 @@ def train(
 
 
 def _run(request: "JobRequest", local: Path | None, store: Path, state: Path) -> "RunResult":
-    quieten_tensorflow()
     from readsmith.display import TrainingDisplay
     from trainer.pipeline import RunContext, run
 
@@ -72,12 +69,6 @@ def _run(request: "JobRequest", local: Path | None, store: Path, state: Path) ->
             local=local,
         )
         return run(request, context, display)
-
-
-def quieten_tensorflow() -> None:
-    """Keep TensorFlow's own log off the terminal; call it before TensorFlow is imported."""
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-    logging.getLogger("tensorflow").setLevel(logging.ERROR)
 
 
 def _as_json(result: "RunResult") -> dict[str, Any]:
