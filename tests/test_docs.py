@@ -4,6 +4,7 @@ import json
 import re
 import shlex
 from pathlib import Path
+from typing import get_args
 
 import pytest
 import typer.main
@@ -14,7 +15,7 @@ from predictor.registry import Registry
 from predictor.settings import PredictorSettings
 from readsmith.__main__ import app
 from trainer.app import create_app as create_trainer
-from trainer.requests import JobRequest
+from trainer.requests import JobRequest, PresetName
 from trainer.settings import Settings
 
 ROOT = Path(__file__).parent.parent
@@ -93,6 +94,11 @@ def test_every_make_target_in_the_documentation_exists() -> None:
     contributing = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
 
     assert set(re.findall(r"^make ([a-z-]+)", README + contributing, re.MULTILINE)) <= targets
+
+
+def test_every_preset_is_named() -> None:
+    for preset in get_args(PresetName):
+        assert f"`{preset}`" in README or f"--preset {preset}`" in README
 
 
 def test_every_linked_file_exists() -> None:
