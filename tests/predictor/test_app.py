@@ -237,6 +237,23 @@ def test_a_picture_of_too_many_pixels_is_refused_by_its_header(client: FlaskClie
     assert "10,000,000 pixels" in document["hint"]
 
 
+def test_a_large_picture_needs_no_writable_disk(
+    store: ModelStore, registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish(store, tmp_path / "build")
+    registry.poll()
+    client = create_app(PredictorSettings(store=store.root), registry).test_client()
+    image = encoded(picture("cab").resize((1280, 640)), "BMP")
+    head = b'--x\r\nContent-Disposition: form-data; name="image"; filename="captcha.bmp"\r\n\r\n'
+    monkeypatch.setattr("tempfile.tempdir", "/nonexistent")
+    answer = client.post(
+        "/predict",
+        data=head + image + b"\r\n--x--\r\n",
+        content_type="multipart/form-data; boundary=x",
+    )
+    assert answer.get_json()["text"] == "cab"
+
+
 def test_unknown_routes_and_methods_are_problems_too(client: FlaskClient) -> None:
     assert problem_of(client.get("/nowhere"))["code"] == "not_found"
     wrong_method = client.get("/predict")
