@@ -8,6 +8,7 @@ import contextlib
 import errno
 import logging
 import math
+import os
 import sys
 import time
 from collections.abc import Callable
@@ -29,6 +30,9 @@ from trainer.settings import Settings
 
 CHECK_SECONDS = 1.0
 """How often at most the database is asked whether to stop."""
+
+NICENESS = 10
+"""Training takes the processor time that nobody else wants, so that both APIs stay quick."""
 
 log = logging.getLogger("trainer.run_job")
 
@@ -103,6 +107,7 @@ def execute(text: str, run: Run) -> None:
     """Carry out an order and record how it ended; a lost claim is left to its new holder."""
     order = Order.model_validate_json(text)
     die_with_parent(order.worker_pid)
+    os.nice(NICENESS)
     settings = Settings(**order.settings)
     queue = JobQueue(
         Database(settings.jobs_database),
