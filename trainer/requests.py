@@ -101,7 +101,7 @@ class Hyperparameters(_Request):
     patience: Annotated[int, Field(ge=1, le=10_000)] | Auto = "auto"
     """Epochs without a better validation result after which training stops."""
     height: Annotated[int, Field(ge=16, le=512)] | Auto = "auto"
-    width: Annotated[int, Field(ge=16, le=4096)] | Auto = "auto"
+    width: Annotated[int, Field(ge=16, le=4096, multiple_of=4)] | Auto = "auto"
     max_minutes: Annotated[float, Field(gt=0, le=10_080, strict=False)] | Auto = "auto"
     limit_images: Annotated[int, Field(ge=2)] | Auto = "auto"
     """At most this many images for training and validation together."""

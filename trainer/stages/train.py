@@ -151,7 +151,7 @@ class _Fitting:
         return [*self.model.variables, *self.optimizer.variables]
 
     def _weights(self) -> list[NDArray[Any]]:
-        return [np.array(variable) for variable in self._variables()]
+        return [variable.numpy() for variable in self._variables()]
 
     def _encode(self, images: Sequence[LabelledImage]) -> NDArray[np.int32]:
         return encode_labels([image.label for image in images], self.dataset.vocabulary)
@@ -194,7 +194,7 @@ class _Fitting:
 
     def _validate(self) -> Validation:
         output = predict(self.reader, self.validation_pixels, self.dataset.image)
-        loss = float(np.mean(ctc_loss(self.validation_labels, output)))
+        loss = float(tf.reduce_mean(ctc_loss(self.validation_labels, output)))
         texts = [reading.text for reading in decode(output, self.dataset.vocabulary)]
         truths = [image.label for image in self.dataset.validation]
         score = Score.of(zip(truths, texts, strict=True))

@@ -1,0 +1,34 @@
+"""An observer for tests: it keeps what a run tells, and can ask it to stop."""
+
+from typing import Any
+
+from trainer.progress import CancelledRunError, Progress, Stage
+
+
+class Recorder:
+    """Keeps everything; raises CancelledRunError at the checkpoint after cancel_after others."""
+
+    def __init__(self, cancel_after: int | None = None) -> None:
+        self.cancel_after = cancel_after
+        self.checkpoints = 0
+        self.stages: list[Stage] = []
+        self.epochs: list[Progress] = []
+        self.summaries: list[dict[str, Any]] = []
+        self.events: list[tuple[str, str]] = []
+
+    def stage(self, stage: Stage) -> None:
+        self.stages.append(stage)
+
+    def progress(self, progress: Progress) -> None:
+        self.epochs.append(progress)
+
+    def summary(self, summary: dict[str, Any]) -> None:
+        self.summaries.append(summary)
+
+    def event(self, kind: str, message: str, data: dict[str, Any] | None = None) -> None:
+        self.events.append((kind, message))
+
+    def checkpoint(self) -> None:
+        if self.cancel_after is not None and self.checkpoints >= self.cancel_after:
+            raise CancelledRunError
+        self.checkpoints += 1

@@ -1,0 +1,139 @@
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from shared.errors import ReadsmithError
+from shared.preprocessing import ImageSpec
+from shared.vocabulary import Vocabulary
+from tests.drawn import labelled_zip, picture, texts, write_zip
+from trainer.dataset import Base, LabelledImage
+from trainer.requests import Hyperparameters, JobRequest
+from trainer.stages.dataset import check_dataset, labelled_images, load_dataset, split
+
+REQUEST = JobRequest()
+
+
+def some_images(count: int) -> list[LabelledImage]:
+    return [LabelledImage(f"{i}.png", "AB"[i % 2]) for i in range(count)]
+
+
+def numbered(count: int) -> dict[str, bytes]:
+    return {f"{i:03}.png": picture(f"{i:03}", seed=i) for i in range(count)}
+
+
+@given(st.integers(10, 300), st.integers(0, 5))
+@settings(max_examples=50, deadline=None)
+def test_the_parts_hold_every_image_once(count: int, seed: int) -> None:
+    parts = split(some_images(count), JobRequest(seed=seed))
+    names = [image.name for part in parts for image in part]
+    assert sorted(names) == sorted(image.name for image in some_images(count))
+    assert all(parts)
+
+
+def test_the_seed_decides_the_split() -> None:
+    images = some_images(100)
+    assert split(images, JobRequest(seed=1)) == split(images, JobRequest(seed=1))
+    assert split(images, JobRequest(seed=1)) != split(images, JobRequest(seed=2))
+
+
+def test_limiting_the_images_leaves_the_test_part_as_it_is() -> None:
+    limited = JobRequest(hyperparameters=Hyperparameters(limit_images=20))
+    train, validation, test = split(some_images(200), limited)
+    assert len(train) + len(validation) == 20
+    assert test == split(some_images(200), REQUEST)[2]
+
+
+def test_a_character_seen_once_is_learned_not_tested() -> None:
+    for seed in range(10):
+        images = [*some_images(50), LabelledImage("rare.png", "AZ")]
+        train, _, _ = split(images, JobRequest(seed=seed))
+        assert LabelledImage("rare.png", "AZ") in train
+
+
+def test_copies_are_dropped_by_what_they_show_before_the_split(tmp_path: Path) -> None:
+    entries = numbered(20)
+    copies = {f"copy/{name}": data for name, data in entries.items()}
+    summary = check_dataset(write_zip(tmp_path / "set.zip", entries | copies), REQUEST)
+    assert summary["images"] == 20
+    assert summary["left_out"] == {"duplicate": 20}
+
+
+def test_one_picture_with_two_labels_is_left_out_with_all_its_copies(tmp_path: Path) -> None:
+    entries = numbered(20)
+    entries |= {"wrong.png": entries["003.png"]}
+    summary = check_dataset(write_zip(tmp_path / "set.zip", entries), REQUEST)
+    assert summary["images"] == 19
+    assert summary["left_out"] == {"conflicting_labels": 2}
+    assert {problem["file"] for problem in summary["problems"]} == {"003.png", "wrong.png"}
+
+
+def test_a_few_bad_files_are_reported_and_not_fatal(tmp_path: Path) -> None:
+    entries = numbered(20) | {"bad.png": b"not a picture", "cut.png": picture("999")[:100]}
+    summary = check_dataset(write_zip(tmp_path / "set.zip", entries), REQUEST)
+    assert summary["images"] == 20
+    assert summary["left_out"] == {"unreadable": 2}
+    assert summary["split"] == {"train": 16, "validation": 2, "test": 2}
+    assert summary["sizes"] == {"64x32": 20}
+    assert summary["modes"] == {"L": 20}
+
+
+def test_too_few_usable_images_are_an_error_that_counts_and_explains(tmp_path: Path) -> None:
+    entries = numbered(4) | {f"bad{i}.png": b"no" for i in range(3)} | {"notes.txt": b""}
+    with pytest.raises(ReadsmithError) as caught:
+        check_dataset(write_zip(tmp_path / "set.zip", entries), REQUEST)
+    assert caught.value.code == "too_few_images"
+    assert "4 usable" in caught.value.message
+    assert "3 unreadable" in caught.value.message
+    assert "other files: 1" in caught.value.message
+
+
+def test_labels_too_long_for_the_asked_width_are_left_out(tmp_path: Path) -> None:
+    labels = [*texts(20), "AXAXAX", "XX"]
+    narrow = JobRequest(hyperparameters=Hyperparameters(width=16))  # 4 time steps
+    summary = check_dataset(labelled_zip(tmp_path / "set.zip", labels), narrow)
+    assert summary["left_out"] == {"label_too_long": 1}
+    assert summary["problems"][0]["file"] == "0020.png"
+
+
+def test_rare_characters_are_warned_about(tmp_path: Path) -> None:
+    summary = check_dataset(labelled_zip(tmp_path / "set.zip", [*texts(30), "AZ"]), REQUEST)
+    assert summary["rare_characters"] == {"Z": 1}
+    assert "fewer than 5 times" in summary["warnings"][0]
+
+
+def test_numbered_file_names_get_a_hint_about_patterns(tmp_path: Path) -> None:
+    entries = {f"{i}_1.png": picture(str(i), seed=i) for i in range(12)}
+    warnings = check_dataset(write_zip(tmp_path / "set.zip", entries), REQUEST)["warnings"]
+    assert any("pattern" in warning for warning in warnings)
+
+
+def test_a_base_gives_its_image_spec_and_its_characters_first(tmp_path: Path) -> None:
+    spec = ImageSpec(height=40, width=80, channels=1, resize="pad", standardize=True)
+    base = Base(model=None, image=spec, vocabulary=Vocabulary("XQ"))
+    dataset = load_dataset(labelled_zip(tmp_path / "set.zip", texts(20)), REQUEST, base)
+    assert dataset.image == spec
+    assert dataset.vocabulary.characters == ("X", "Q", "A", "H")
+
+
+def test_labelled_images_yields_every_usable_image_once(tmp_path: Path) -> None:
+    entries = numbered(3) | {"copy/001.png": numbered(3)["001.png"]}
+    found = list(labelled_images(write_zip(tmp_path / "set.zip", entries), "auto"))
+    assert [(name, label) for name, label, _ in found] == [
+        ("000.png", "000"),
+        ("001.png", "001"),
+        ("002.png", "002"),
+    ]
+
+
+@pytest.mark.skipif("READSMITH_TEST_DATA" not in os.environ, reason="READSMITH_TEST_DATA is unset")
+def test_real_sets_are_understood_without_options() -> None:
+    folder = Path(os.environ["READSMITH_TEST_DATA"])
+    captchas = check_dataset(folder / "captcha_images_v2.zip", REQUEST)
+    assert (captchas["images"], captchas["vocabulary"]) == (933, "2345678bcdefgmnpwxy")
+    assert captchas["split"] == {"train": 747, "validation": 93, "test": 93}
+    plates = check_dataset(folder / "plates.zip", REQUEST)
+    assert plates["images"] == 902
+    assert plates["label_lengths"] == {"7": 902}

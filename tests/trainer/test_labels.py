@@ -1,0 +1,125 @@
+import unicodedata
+from pathlib import Path
+
+import pytest
+from pydantic import TypeAdapter
+
+from shared.errors import ReadsmithError
+from tests.drawn import write_zip
+from trainer.image_source import ImageSource, open_source
+from trainer.labels import find_labels
+from trainer.requests import Labels
+
+
+def source(tmp_path: Path, entries: dict[str, str]) -> ImageSource:
+    path = tmp_path / "set.zip"
+    return open_source(write_zip(path, {name: text.encode() for name, text in entries.items()}))
+
+
+def by_pattern(pattern: str) -> Labels:
+    how: Labels = TypeAdapter(Labels).validate_python({"filename": {"pattern": pattern}})
+    return how
+
+
+def test_without_a_label_file_the_file_name_is_the_label(tmp_path: Path) -> None:
+    found = find_labels(
+        source(tmp_path, {"x/Ab1.png": "", "x/12.5.jpg": "", "note.txt": ""}), "auto"
+    )
+    assert found.labels == {"x/Ab1.png": "Ab1", "x/12.5.jpg": "12.5"}
+    assert found.ignored == 1
+
+
+def test_a_label_file_anywhere_in_the_zip_wins_over_file_names(tmp_path: Path) -> None:
+    entries = {
+        "a/1.png": "",
+        "a/b/2.png": "",
+        "a/labels.csv": "filename,text\n1.png,one\nb/2.png,two\n",
+    }
+    assert find_labels(source(tmp_path, entries), "auto").labels == {
+        "a/1.png": "one",
+        "a/b/2.png": "two",
+    }
+
+
+def test_file_names_can_be_asked_for_although_there_is_a_label_file(tmp_path: Path) -> None:
+    entries = {"1.png": "", "labels.csv": "filename,text\n1.png,one\n"}
+    assert find_labels(source(tmp_path, entries), "filename").labels == {"1.png": "1"}
+
+
+def test_listed_files_are_found_from_the_top_and_by_their_own_name(tmp_path: Path) -> None:
+    entries = {
+        "images/1.png": "",
+        "images/2.png": "",
+        "meta/labels.csv": "filename,text\nimages/1.png,one\n2.png,two\n",
+    }
+    assert find_labels(source(tmp_path, entries), "auto").labels == {
+        "images/1.png": "one",
+        "images/2.png": "two",
+    }
+
+
+def test_a_tsv_with_a_byte_order_mark_and_quotes_in_its_text_is_read(tmp_path: Path) -> None:
+    entries = {"1.png": "", "labels.tsv": "\ufefftext\tfilename\na,b\t1.png\n"}
+    assert find_labels(source(tmp_path, entries), "manifest").labels == {"1.png": "a,b"}
+
+
+def test_a_csv_text_may_hold_a_quoted_comma(tmp_path: Path) -> None:
+    entries = {"1.png": "", "labels.csv": 'filename,text\n1.png,"a,b"\n'}
+    assert find_labels(source(tmp_path, entries), "auto").labels == {"1.png": "a,b"}
+
+
+def test_labels_are_composed_unicode_with_case_kept(tmp_path: Path) -> None:
+    decomposed = unicodedata.normalize("NFD", "Éa")
+    entries = {"1.png": "", "labels.csv": f"filename,text\n1.png,{decomposed}\n"}
+    assert find_labels(source(tmp_path, entries), "auto").labels == {"1.png": "Éa"}
+
+
+def test_every_left_out_row_or_file_says_why(tmp_path: Path) -> None:
+    rows = "filename,text\n1.png,one\n2.png,\ngone.png,three\n4.png,four\n4.png,vier\n"
+    names = ("1.png", "2.png", "3.png", "4.png")
+    found = find_labels(source(tmp_path, dict.fromkeys(names, "") | {"labels.csv": rows}), "auto")
+    assert found.labels == {"1.png": "one"}
+    assert {(p.kind, p.file) for p in found.problems} == {
+        ("empty_label", "2.png"),
+        ("missing_label", "3.png"),
+        ("missing_image", "gone.png"),
+        ("conflicting_labels", "4.png"),
+    }
+
+
+@pytest.mark.parametrize(
+    ("pattern", "label"),
+    [(r"^(.+)_\d+$", "ab"), (r"^(?P<text>[a-z]+)_(\d+)$", "ab"), (r"[a-z]+", "ab")],
+)
+def test_a_pattern_cuts_the_label_out_of_the_file_name(
+    tmp_path: Path, pattern: str, label: str
+) -> None:
+    found = find_labels(source(tmp_path, {"ab_17.png": ""}), by_pattern(pattern))
+    assert found.labels == {"ab_17.png": label}
+
+
+def test_a_file_name_that_does_not_match_the_pattern_is_left_out(tmp_path: Path) -> None:
+    found = find_labels(source(tmp_path, {"ab.png": ""}), by_pattern(r"^(.+)_\d+$"))
+    assert [problem.kind for problem in found.problems] == ["missing_label"]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [("file,label\n1.png,x\n", "starts with file, label"), ("", "starts with nothing")],
+)
+def test_a_label_file_without_the_right_columns_is_refused(
+    tmp_path: Path, content: str, message: str
+) -> None:
+    with pytest.raises(ReadsmithError, match=message):
+        find_labels(source(tmp_path, {"1.png": "", "labels.csv": content}), "auto")
+
+
+def test_a_label_file_that_is_not_utf8_is_refused(tmp_path: Path) -> None:
+    path = write_zip(tmp_path / "set.zip", {"labels.csv": b"filename,text\n1.png,\xff\n"})
+    with pytest.raises(ReadsmithError, match="not UTF-8 at byte 20"):
+        find_labels(open_source(path), "auto")
+
+
+def test_asking_for_a_label_file_that_is_not_there_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(ReadsmithError, match=r"no labels\.csv"):
+        find_labels(source(tmp_path, {"1.png": ""}), "manifest")
