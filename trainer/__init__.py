@@ -5,3 +5,6 @@ import os
 # Read by Keras and TensorFlow when they are first imported, in whichever process that is.
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+# Read by ONNX Runtime likewise; without it, it reports to its maker.
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"

@@ -245,7 +245,7 @@ def test_a_large_picture_needs_no_writable_disk(
     client = create_app(PredictorSettings(store=store.root), registry).test_client()
     image = encoded(picture("cab").resize((1280, 640)), "BMP")
     head = b'--x\r\nContent-Disposition: form-data; name="image"; filename="captcha.bmp"\r\n\r\n'
-    monkeypatch.setattr("tempfile.tempdir", "/nonexistent")
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "missing"))
     answer = client.post(
         "/predict",
         data=head + image + b"\r\n--x--\r\n",

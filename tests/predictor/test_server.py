@@ -45,7 +45,7 @@ def free_port() -> int:
 def environment(store: Path, port: int) -> dict[str, str]:
     return {
         **os.environ,
-        "HOME": "/nonexistent",
+        "HOME": str(store.with_name("home")),
         "PYTHONPATH": str(ROOT),
         "READSMITH_STORE": str(store),
         "READSMITH_PREDICTOR_PORT": str(port),
@@ -230,6 +230,15 @@ def test_a_signal_ends_it_cleanly(predictor: Predictor) -> None:
     assert predictor.process.wait(PATIENCE) == 0
     assert not any(Path(f"/proc/{pid}").exists() for pid in pids)
     assert "Traceback" not in predictor.log.read_text()
+
+
+def test_it_leaves_nothing_behind_in_the_home_folder(
+    predictor: Predictor, store: ModelStore, tmp_path: Path
+) -> None:
+    """ONNX Runtime keeps its maker's telemetry in the home folder, gunicorn a control socket."""
+    publish(store, tmp_path / "build")
+    eventually(lambda: predictor.all_serve(1))
+    assert not (tmp_path / "home").exists()
 
 
 def run_to_its_end(store: ModelStore, port: str) -> subprocess.CompletedProcess[str]:
