@@ -46,7 +46,7 @@ def _row(job: dict[str, Any]) -> tuple[object, ...]:
     return (
         job["id"],
         job["status"],
-        job["created_at"][:19],
+        job["created_at"][:16].replace("T", " "),
         job["model"],
         job["version"],
         percent(measured["exact_match"]) if measured else "",

@@ -49,7 +49,7 @@ def _row(version: dict[str, Any]) -> tuple[object, ...]:
     metrics = version["metrics"]
     return (
         *start,
-        version["created_at"][:19],
+        version["created_at"][:16].replace("T", " "),
         version["preset"] or version["origin"],
         percent(metrics["exact_match"]) if metrics else "not measured",
         "".join(version["vocabulary"]),
