@@ -1,0 +1,45 @@
+# One stage per service; `docker build .` makes the last one, the predictor.
+
+FROM debian:bookworm-slim AS gateway
+RUN apt-get update \
+ && apt-get install -y --no-install-recommends nginx \
+ && rm -rf /var/lib/apt/lists/*
+COPY gateway/nginx.conf /etc/nginx/nginx.conf
+USER 10001:10001
+EXPOSE 8000 8080
+HEALTHCHECK --interval=5s --timeout=5s --start-period=30s \
+  CMD ["bash", "-c", ": </dev/tcp/127.0.0.1/8000 && : </dev/tcp/127.0.0.1/8080"]
+CMD ["nginx", "-e", "stderr"]
+
+
+# /models and /state belong to the services' user, and so do volumes first mounted there.
+FROM python:3.11-slim AS python
+WORKDIR /app
+RUN install -d -o 10001 -g 10001 /models /state
+ENV READSMITH_STORE=/models
+
+
+FROM python AS trainer
+COPY trainer/requirements.lock .
+RUN pip install --no-cache-dir --require-hashes -r requirements.lock
+COPY shared shared
+COPY trainer trainer
+ENV READSMITH_STATE=/state READSMITH_TRAINER_HOST=0.0.0.0
+USER 10001:10001
+EXPOSE 8000
+HEALTHCHECK --interval=5s --timeout=5s --start-period=30s \
+  CMD ["python", "-c", "from urllib.request import urlopen; urlopen('http://127.0.0.1:8000/healthz')"]
+CMD ["python", "-m", "trainer"]
+
+
+FROM python AS predictor
+COPY predictor/requirements.lock .
+RUN pip install --no-cache-dir --require-hashes -r requirements.lock
+COPY shared shared
+COPY predictor predictor
+ENV READSMITH_PREDICTOR_HOST=0.0.0.0
+USER 10001:10001
+EXPOSE 8080
+HEALTHCHECK --interval=5s --timeout=5s --start-period=30s \
+  CMD ["python", "-c", "from urllib.request import urlopen; urlopen('http://127.0.0.1:8080/healthz')"]
+CMD ["python", "-m", "predictor"]
