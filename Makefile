@@ -1,10 +1,11 @@
 # make run    trains a first model and serves it   (DATASET=zip, folder or URL; ONCE=1)
 # make test   format, types, import rules, tests
+# make test-docker   builds the images and tries them out (needs a Docker engine and docker-compose)
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/installed
 
-.PHONY: run test format lock clean
+.PHONY: run test test-docker format lock clean
 
 run: $(INSTALLED)
 	@$(BIN)/readsmith up --first-job $(if $(DATASET),--dataset "$(DATASET)") $(if $(ONCE),--once)
@@ -16,14 +17,19 @@ test: $(INSTALLED)
 	$(BIN)/lint-imports
 	$(BIN)/pytest
 
+test-docker: $(INSTALLED)
+	READSMITH_TEST_DOCKER=1 $(BIN)/pytest -s tests/docker
+
 format: $(INSTALLED)
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-# Written anew with `uv`, then installed by the next make.
+# Written anew with `uv`, then installed by the next make; the services' locks are parts of the first.
+COMPILE := uv pip compile --universal --python-version 3.11 --generate-hashes --no-annotate --no-header
 lock:
-	uv pip compile --universal --python-version 3.11 --generate-hashes --no-annotate --no-header \
-	  pyproject.toml --extra trainer --extra predictor --extra dev -o requirements.lock
+	$(COMPILE) pyproject.toml --extra trainer --extra predictor --extra dev -o requirements.lock
+	$(COMPILE) pyproject.toml --extra trainer -c requirements.lock -o trainer/requirements.lock
+	$(COMPILE) pyproject.toml --extra predictor -c requirements.lock -o predictor/requirements.lock
 
 clean:
 	rm -rf .venv build *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

@@ -1,0 +1,111 @@
+"""The containers as a user starts them, on a Docker engine."""
+
+import contextlib
+import io
+import os
+import shutil
+import socket
+import subprocess
+import tarfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+import pytest
+import requests
+
+T = TypeVar("T")
+
+ROOT = Path(__file__).parents[2]
+PATIENCE = 120.0
+"""Seconds after which a test gives up; far more than a busy machine needs."""
+
+needs_docker = [
+    pytest.mark.skipif(
+        "READSMITH_TEST_DOCKER" not in os.environ,
+        reason="builds images and needs a Docker engine: make test-docker",
+    ),
+    pytest.mark.timeout(1800),
+]
+
+
+def eventually(happened: Callable[[], T]) -> T:
+    """Ask until the answer counts as true, and return it; a refused connection does not."""
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        with contextlib.suppress(requests.ConnectionError):
+            if answer := happened():
+                return answer
+        assert time.monotonic() < deadline, "it never happened"
+        time.sleep(0.5)
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def run(*command: str) -> str:
+    """Run a command, see that it succeeds, and return what it wrote to standard output."""
+    return subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True).stdout
+
+
+@dataclass(frozen=True)
+class Stack:
+    """The services of docker-compose.yml, in a project of their own."""
+
+    trainer: str
+    predictor: str
+
+    def compose(self, *arguments: str) -> str:
+        """Run docker-compose, of whichever generation."""
+        program = ["docker-compose"] if shutil.which("docker-compose") else ["docker", "compose"]
+        files = ["-f", "docker-compose.yml", "-f", "tests/docker/docker-compose.override.yml"]
+        return run(*program, "-p", "readsmith-test", *files, *arguments)
+
+    def inside(
+        self, service: str, script: str, user: str = "10001:10001"
+    ) -> subprocess.CompletedProcess[str]:
+        """Run a shell script in a service's container."""
+        command = ["docker", "exec", "-u", user, self.container(service), "sh", "-c", script]
+        return subprocess.run(command, capture_output=True, text=True, check=False)
+
+    def container(self, service: str) -> str:
+        """The id of a service's container."""
+        return self.compose("ps", "-q", service).strip()
+
+    def held_out(self, model: str, version: int) -> dict[str, bytes]:
+        """The files of a version's held-out pictures and their labels."""
+        folder = f"/models/{model}/versions/{version}/report/held_out"
+        command = ["docker", "exec", self.container("worker"), "tar", "-C", folder, "-c", "."]
+        archive = subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout
+        with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
+            return {
+                Path(member.name).name: file.read()
+                for member in tar
+                if (file := tar.extractfile(member)) is not None
+            }
+
+
+@pytest.fixture(scope="session")
+def stack(request: pytest.FixtureRequest) -> Iterator[Stack]:
+    """Everything built and up; torn down with its volumes, whatever happens."""
+    ports = {"READSMITH_TRAINER_PORT": free_port(), "READSMITH_PREDICTOR_PORT": free_port()}
+    trainer, predictor = (f"http://127.0.0.1:{port}" for port in ports.values())
+    stack = Stack(trainer, predictor)
+    with pytest.MonkeyPatch.context() as environment:
+        for name, port in ports.items():
+            environment.setenv(name, str(port))
+        try:
+            stack.compose("build")
+            stack.compose("up", "-d")
+            eventually(lambda: requests.get(f"{trainer}/readyz", timeout=PATIENCE))
+            eventually(lambda: requests.get(f"{predictor}/healthz", timeout=PATIENCE))
+            yield stack
+        finally:
+            if request.session.testsfailed:
+                print(stack.compose("logs", "--no-color", "--tail", "40"))
+            stack.compose("down", "-v")

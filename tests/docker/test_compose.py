@@ -1,0 +1,173 @@
+"""All services of docker-compose.yml together, asked through the gateway."""
+
+import csv
+import io
+import socket
+from collections.abc import Iterator
+from contextlib import ExitStack
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+import requests
+
+from tests.bundles import png
+from tests.docker.conftest import PATIENCE, Stack, eventually, needs_docker, run
+
+pytestmark = needs_docker
+
+SERVICES = ["trainer", "worker", "predictor", "gateway"]
+SMALL_JOB = {
+    "dataset": {
+        "synthetic": {
+            "images": 300,
+            "min_length": 1,
+            "max_length": 2,
+            "characters": "AHX",
+            "width": 80,
+            "height": 32,
+        }
+    }
+}
+
+
+def post_job(stack: Stack, body: dict[str, Any]) -> str:
+    answer = requests.post(f"{stack.trainer}/jobs", json=body, timeout=PATIENCE)
+    assert answer.status_code == 202, answer.text
+    return f"{stack.trainer}{answer.headers['Location']}"
+
+
+def job_at(url: str) -> dict[str, Any]:
+    job: dict[str, Any] = requests.get(url, timeout=PATIENCE).json()
+    return job
+
+
+def events_of(url: str) -> Iterator[str]:
+    """Yield the types of a job's events as they come in, to the job's end."""
+    headers = {"Accept": "text/event-stream"}
+    with requests.get(f"{url}/events", headers=headers, stream=True, timeout=PATIENCE) as stream:
+        for line in stream.iter_lines(chunk_size=1, decode_unicode=True):
+            if line.startswith("event: "):
+                yield line.removeprefix("event: ")
+
+
+def ask(stack: Stack, picture: bytes) -> requests.Response:
+    return requests.post(
+        f"{stack.predictor}/predict",
+        files={"image": ("captcha.png", picture)},
+        headers={"X-Request-ID": "from-the-test"},
+        timeout=PATIENCE,
+    )
+
+
+@pytest.fixture(scope="module")
+def pictures(stack: Stack) -> list[tuple[str, bytes]]:
+    """A small job trained; the pictures that it never saw, each after its label."""
+    url = post_job(stack, SMALL_JOB)
+    events = events_of(url)
+    assert next(events) == "status"
+    assert job_at(url)["status"] != "succeeded", "the gateway held the events back"
+    assert "progress" in list(events)
+    job = job_at(url)
+    assert job["status"] == "succeeded", job["error"]
+    files = stack.held_out("default", job["version"])
+    labels = csv.DictReader(io.StringIO(files["labels.csv"].decode()))
+    return [(row["text"], files[row["filename"]]) for row in labels]
+
+
+def test_before_a_model_exists_the_predictors_own_answer_passes_the_gateway(stack: Stack) -> None:
+    answer = ask(stack, png("abc"))
+    assert (answer.status_code, answer.json()["code"]) == (503, "no_model")
+    assert answer.headers["Retry-After"]
+    assert answer.headers["Content-Type"] == "application/problem+json"
+    assert answer.json()["request_id"] == "from-the-test"
+
+
+def test_a_job_trains_and_its_model_reads_pictures_that_it_never_saw(
+    stack: Stack, pictures: list[tuple[str, bytes]]
+) -> None:
+    readings = [
+        (truth, eventually(lambda: ask(stack, picture)).json()["text"])  # noqa: B023
+        for truth, picture in pictures
+    ]
+    right = sum(truth == text for truth, text in readings)
+    assert right >= 0.8 * len(readings), readings
+
+
+def test_a_killed_predictor_comes_back_with_the_model(
+    stack: Stack, pictures: list[tuple[str, bytes]]
+) -> None:
+    # Not `docker kill`: the engine takes that for the user's wish and restarts nothing.
+    restarts = ("docker", "inspect", "-f", "{{.RestartCount}}", stack.container("predictor"))
+    before = int(run(*restarts))
+    stack.inside("predictor", "kill -9 $(cat /proc/1/task/1/children)")
+    eventually(lambda: int(run(*restarts)) > before)
+    assert eventually(lambda: ask(stack, pictures[0][1])).json()["version"] == 1
+
+
+def test_a_set_that_cannot_be_downloaded_fails_its_job_and_says_so(stack: Stack) -> None:
+    url = post_job(stack, {"dataset": {"url": "http://nowhere.invalid/set.zip"}})
+    list(events_of(url))
+    job = job_at(url)
+    assert (job["status"], job["error"]["code"]) == ("failed", "download_failed")
+    assert "nowhere.invalid" in job["error"]["message"]
+
+
+def test_slow_clients_do_not_hold_the_predictor(stack: Stack) -> None:
+    address = urlsplit(stack.predictor)
+    head = b"POST /predict HTTP/1.1\r\nHost: readsmith\r\nContent-Length: 99\r\n\r\n"
+    with ExitStack() as clients:
+        for _ in range(100):  # more than the predictor has threads
+            client = socket.create_connection((str(address.hostname), address.port or 80))
+            clients.enter_context(client).sendall(head)
+        assert requests.get(f"{stack.predictor}/healthz", timeout=PATIENCE).ok
+
+
+@pytest.mark.parametrize(
+    ("service", "path", "megabytes"), [("trainer", "/jobs", 3), ("predictor", "/predict", 40)]
+)
+def test_a_body_that_is_too_large_for_the_gateway_is_a_problem_document(
+    stack: Stack, service: str, path: str, megabytes: int
+) -> None:
+    url = getattr(stack, service) + path
+    answer = requests.post(url, data=bytes(megabytes * 1_000_000), timeout=PATIENCE)
+    assert (answer.status_code, answer.json()["code"]) == (413, "body_too_large")
+
+
+def test_an_upload_may_be_larger_than_any_other_body(stack: Stack) -> None:
+    files = {"file": bytes(50_000_000)}
+    answer = requests.post(f"{stack.trainer}/datasets", files=files, timeout=PATIENCE)
+    assert (answer.status_code, answer.json()["code"]) == (422, "not_a_zip")
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_no_process_is_root_or_can_become_root(stack: Stack, service: str) -> None:
+    facts: dict[str, set[str]] = {}
+    for line in stack.inside(service, "cat /proc/[0-9]*/status").stdout.splitlines():
+        name, _, value = line.partition(":")
+        facts.setdefault(name, set()).update(value.split())
+    assert facts["Uid"] == facts["Gid"] == {"10001"}
+    assert facts["CapBnd"] == {"0000000000000000"}
+    assert facts["NoNewPrivs"] == {"1"}
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_the_root_file_system_is_read_only(stack: Stack, service: str) -> None:
+    assert "Read-only file system" in stack.inside(service, "touch /x", user="0").stderr
+
+
+def test_only_the_trainer_writes_models(stack: Stack) -> None:
+    assert "Read-only file system" in stack.inside("predictor", "touch /models/x").stderr
+    assert stack.inside("worker", "touch /models/x && rm /models/x").returncode == 0
+
+
+def test_the_predictor_has_no_network_but_one_without_a_way_out(stack: Stack) -> None:
+    shown = "{{range .NetworkSettings.Networks}}{{.NetworkID}} {{end}}"
+    networks = {
+        service: run("docker", "inspect", "-f", shown, stack.container(service)).split()
+        for service in ("predictor", "gateway", "trainer")
+    }
+    (only,) = networks["predictor"]
+    assert run("docker", "network", "inspect", "-f", "{{.Internal}}", only).strip() == "true"
+    assert only in networks["gateway"]
+    assert only not in networks["trainer"]

@@ -1,0 +1,32 @@
+"""What `docker build -t captcha-solver .` makes, run by itself."""
+
+from collections.abc import Iterator
+
+import pytest
+import requests
+
+from tests.bundles import png
+from tests.docker.conftest import PATIENCE, eventually, free_port, needs_docker, run
+
+pytestmark = needs_docker
+
+
+@pytest.fixture(scope="module")
+def predictor() -> Iterator[str]:
+    """The URL of the running image."""
+    port = free_port()
+    run("docker", "build", "--network", "host", "-t", "captcha-solver", ".")
+    container = run("docker", "run", "-d", "-p", f"127.0.0.1:{port}:8080", "captcha-solver").strip()
+    try:
+        url = f"http://127.0.0.1:{port}"
+        eventually(lambda: requests.get(f"{url}/healthz", timeout=PATIENCE))
+        yield url
+    finally:
+        run("docker", "rm", "-f", "-v", container)
+
+
+def test_the_image_answers_and_says_what_it_lacks(predictor: str) -> None:
+    picture = {"image": ("captcha.png", png("abc"))}
+    answer = requests.post(f"{predictor}/predict", files=picture, timeout=PATIENCE)
+    assert (answer.status_code, answer.json()["code"]) == (503, "no_model")
+    assert "POST /jobs" in answer.json()["hint"]
