@@ -136,7 +136,7 @@ def read_manifest(folder: Path) -> Manifest:
 
 
 def verify_files(folder: Path, files: Mapping[str, FileEntry]) -> None:
-    """Check size and hash of every listed file; raises BundleError naming the first that differs."""
+    """Check size and hash of every listed file; BundleError names the first that differs."""
     for name, entry in files.items():
         try:
             found = FileEntry.of(folder / name)

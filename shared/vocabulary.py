@@ -2,6 +2,7 @@
 
 import unicodedata
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 
 UNKNOWN = "\ufffd"
 """Stands for a class that names no character (the tutorial's ``[UNK]``)."""
@@ -54,4 +55,4 @@ def normalise_label(text: str) -> str:
 
 def required_time_steps(text: str) -> int:
     """Time steps that CTC needs at least: one per character, one blank per adjacent repeat."""
-    return len(text) + sum(a == b for a, b in zip(text, text[1:], strict=False))
+    return len(text) + sum(a == b for a, b in pairwise(text))

@@ -2,6 +2,7 @@
 
 import io
 import json
+import math
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,9 @@ class State:
     best_weights: list[NDArray[Any]]
     best: Validation | None = None
     since_best: int = 0
+    """Epochs without a better validation result."""
+    lowest_loss: float = math.inf
+    """On the validation part, of all epochs."""
     seconds: float = 0.0
     """Trained so far, over all attempts."""
     seconds_to: dict[str, float | None] = field(default_factory=dict)
@@ -42,6 +46,7 @@ def save(folder: Path, state: State, run: str) -> None:
         "run": run,
         "best": vars(state.best) if state.best else None,
         "since_best": state.since_best,
+        "lowest_loss": state.lowest_loss,
         "seconds": state.seconds,
         "seconds_to": state.seconds_to,
         "history": [progress.model_dump() for progress in state.history],
@@ -70,6 +75,7 @@ def load(folder: Path, run: str) -> State | None:
             best_weights=[arrays[name] for name in names if name.startswith("best_")],
             best=Validation(**rest["best"]) if rest["best"] else None,
             since_best=rest["since_best"],
+            lowest_loss=rest["lowest_loss"],
             seconds=rest["seconds"],
             seconds_to=rest["seconds_to"],
             history=[Progress(**progress) for progress in rest["history"]],

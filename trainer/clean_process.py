@@ -1,5 +1,6 @@
 """Runs a function in a fresh process that shares nothing with this one."""
 
+import os
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -7,6 +8,7 @@ from multiprocessing import get_context
 from typing import ParamSpec, TypeVar
 
 from shared.errors import ReadsmithError
+from trainer.processes import die_with_parent
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -17,7 +19,12 @@ def in_clean_process(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs
 
     Raises ReadsmithError (process_died) if the process ends without either.
     """
-    with ProcessPoolExecutor(max_workers=1, mp_context=get_context("spawn")) as pool:
+    with ProcessPoolExecutor(
+        max_workers=1,
+        mp_context=get_context("spawn"),
+        initializer=die_with_parent,
+        initargs=(os.getpid(),),
+    ) as pool:
         try:
             return pool.submit(function, *args, **kwargs).result()
         except BrokenProcessPool as error:

@@ -47,13 +47,20 @@ class Synthetic(_Request):
 class Dataset(_Request):
     """Where the labelled images come from: exactly one of `url`, `id` and `synthetic`."""
 
-    url: str | None = Field(None, max_length=2048, pattern=r"^https?://[^\s/]+(/\S*)?$")
+    url: str | None = Field(None, max_length=2048)
     """A zip to download."""
     sha256: str | None = Field(None, pattern=r"^[0-9a-f]{64}$")
     """What the downloaded zip must hash to."""
     id: str | None = Field(None, pattern=r"^dataset-[0-9a-f]{32}$")
     """A zip that was sent to POST /datasets."""
     synthetic: Synthetic | None = None
+
+    @field_validator("url")
+    @classmethod
+    def _of_the_web(cls, value: str | None) -> str | None:
+        if value is not None and not re.fullmatch(r"https?://[^\s/]+(/\S*)?", value):
+            raise ValueError("must be an address that begins with http:// or https://")
+        return value
 
     @model_validator(mode="after")
     def _one_source(self) -> "Dataset":

@@ -29,7 +29,8 @@ class Preset:
     """From the number of training images."""
     batch_size: int
     learning_rate: float
-    patience: int
+    patience: int | None
+    """Epochs; None to go through the whole schedule, which ends with the best weights."""
     augmentation: float
     """0 for none, 1 for the usual strength."""
 
@@ -63,7 +64,7 @@ PRESETS: dict[PresetName, Preset] = {
         _epochs_for_steps,
         batch_size=16,
         learning_rate=0.002,
-        patience=20,
+        patience=None,
         augmentation=1.0,
     ),
     "crnn": Preset(

@@ -29,6 +29,8 @@ from trainer.training import Parameters, Trained, Validation
 MILESTONES = (0.95, 0.99)
 PLATEAU_EPOCHS = 30
 """So long may a model give nothing but blanks, as CTC models do at first, before it is given up."""
+MAX_CER = 0.5
+"""A model that gets no whole text right is published only below this character error rate."""
 
 
 def train(
@@ -63,13 +65,14 @@ def train(
 def resolve(request: JobRequest, images: int) -> Parameters:
     """Replace every "auto" by the preset's value for this many training images."""
     preset, wanted = PRESETS[request.preset], request.hyperparameters
+    epochs = preset.choose_epochs(images) if wanted.epochs == "auto" else wanted.epochs
     return Parameters(
-        epochs=preset.choose_epochs(images) if wanted.epochs == "auto" else wanted.epochs,
+        epochs=epochs,
         batch_size=preset.batch_size if wanted.batch_size == "auto" else wanted.batch_size,
         learning_rate=(
             preset.learning_rate if wanted.learning_rate == "auto" else wanted.learning_rate
         ),
-        patience=preset.patience if wanted.patience == "auto" else wanted.patience,
+        patience=preset.patience or epochs if wanted.patience == "auto" else wanted.patience,
         augmentation=preset.augmentation,
         max_minutes=None if wanted.max_minutes == "auto" else wanted.max_minutes,
     )
@@ -135,11 +138,11 @@ class _Fitting:
         validation = self._validate()
         state.seconds = time.monotonic() - started
         state.weights = self._weights()
-        if state.best is None or _better(validation, state.best):
+        state.since_best = 0 if _improves(validation, state) else state.since_best + 1
+        state.lowest_loss = min(validation.loss, state.lowest_loss)
+        if state.best is None or _key(validation) >= _key(state.best):
+            # Of equals the later: the learning rate has come down further.
             state.best, state.best_weights = validation, self.reader.get_weights()
-            state.since_best = 0
-        else:
-            state.since_best += 1
         for milestone in MILESTONES:
             if validation.exact_match >= milestone and state.seconds_to[str(milestone)] is None:
                 state.seconds_to[str(milestone)] = round(state.seconds, 3)
@@ -232,8 +235,13 @@ def _finished(state: State, parameters: Parameters) -> bool:
     return state.since_best >= patience
 
 
-def _better(new: Validation, old: Validation) -> bool:
-    return (new.exact_match, -new.loss) > (old.exact_match, -old.loss)
+def _key(validation: Validation) -> tuple[float, float]:
+    return validation.exact_match, -validation.cer
+
+
+def _improves(validation: Validation, state: State) -> bool:
+    better = state.best is None or _key(validation) > _key(state.best)
+    return better or validation.loss < state.lowest_loss
 
 
 def _trained(fitting: _Fitting, state: State, parameters: Parameters) -> Trained:
