@@ -7,7 +7,7 @@ RUN apt-get update \
 COPY gateway/nginx.conf /etc/nginx/nginx.conf
 USER 10001:10001
 EXPOSE 8000 8080
-HEALTHCHECK --interval=5s --timeout=5s --start-period=30s \
+HEALTHCHECK --interval=5s --timeout=10s --start-period=60s \
   CMD ["bash", "-c", ": </dev/tcp/127.0.0.1/8000 && : </dev/tcp/127.0.0.1/8080"]
 CMD ["nginx", "-e", "stderr"]
 
@@ -27,7 +27,7 @@ COPY trainer trainer
 ENV READSMITH_STATE=/state READSMITH_TRAINER_HOST=0.0.0.0
 USER 10001:10001
 EXPOSE 8000
-HEALTHCHECK --interval=5s --timeout=5s --start-period=30s \
+HEALTHCHECK --interval=5s --timeout=10s --start-period=60s \
   CMD ["python", "-c", "from urllib.request import urlopen; urlopen('http://127.0.0.1:8000/healthz')"]
 CMD ["python", "-m", "trainer"]
 
@@ -40,6 +40,6 @@ COPY predictor predictor
 ENV READSMITH_PREDICTOR_HOST=0.0.0.0
 USER 10001:10001
 EXPOSE 8080
-HEALTHCHECK --interval=5s --timeout=5s --start-period=30s \
+HEALTHCHECK --interval=5s --timeout=10s --start-period=60s \
   CMD ["python", "-c", "from urllib.request import urlopen; urlopen('http://127.0.0.1:8080/healthz')"]
 CMD ["python", "-m", "predictor"]
