@@ -1,11 +1,12 @@
 # make run    trains a first model and serves it   (DATASET=zip, folder or URL; ONCE=1)
 # make test   format, types, import rules, tests
 # make test-docker   builds the images and tries them out (needs a Docker engine and docker-compose)
+# make bench-train   training measured against the seed recipe, hours   (ARGS="--part v2 --seeds 1")
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/installed
 
-.PHONY: run test test-docker format lock clean
+.PHONY: run test test-docker bench-train format lock clean
 
 run: $(INSTALLED)
 	@$(BIN)/readsmith up --first-job $(if $(DATASET),--dataset "$(DATASET)") $(if $(ONCE),--once)
@@ -19,6 +20,9 @@ test: $(INSTALLED)
 
 test-docker: $(INSTALLED)
 	READSMITH_TEST_DOCKER=1 $(BIN)/pytest -s tests/docker
+
+bench-train: $(INSTALLED)
+	$(BIN)/python -m benchmarks.train $(ARGS)
 
 format: $(INSTALLED)
 	$(BIN)/ruff format .

@@ -1,0 +1,108 @@
+"""Trains once and prints what was found as one JSON line; started anew for every measurement.
+
+python -m benchmarks.measure '{"side": "ours", "set": "V2", "dataset": "v2.zip", "seed": 0}'
+"""
+
+import contextlib
+import dataclasses
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from benchmarks.measurement import Measurement, Run, allowed_wrong
+from shared.errors import ReadsmithError
+from trainer.dataset import Dataset
+from trainer.progress import Progress, Stage
+from trainer.stages.dataset import load_dataset
+from trainer.stages.evaluate import evaluate
+from trainer.stages.train import train
+
+
+class _Observer:
+    """Keeps what a run tells."""
+
+    def __init__(self) -> None:
+        self.epochs: list[Progress] = []
+        self.events: list[str] = []
+
+    def stage(self, stage: Stage) -> None:
+        """Nothing to keep: the stages are timed where they are called."""
+
+    def progress(self, progress: Progress) -> None:
+        self.epochs.append(progress)
+
+    def summary(self, summary: dict[str, Any]) -> None:
+        """Nothing to keep."""
+
+    def event(self, kind: str, message: str, data: dict[str, Any] | None = None) -> None:
+        self.events.append(f"{kind}: {message}")
+
+    def checkpoint(self) -> None:
+        """Never ask to stop."""
+
+
+def measure(measurement: Measurement) -> Run:
+    """Train, then read the test part. A run that does not learn is a result, not an error."""
+    request, observer = measurement.request(), _Observer()
+    failure, exact = None, 0
+    began = time.monotonic()
+    dataset = load_dataset(measurement.dataset, request)
+    if measurement.side == "reference":
+        dataset = without_standardization(dataset)
+    checked = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="readsmith-") as work:
+        try:
+            trained = train(dataset, request, observer, Path(work))
+        except ReadsmithError as error:
+            failure = f"{error.code}: {error.message}"
+        fitted = time.monotonic()
+        if failure is None:
+            readings = evaluate(trained, dataset).readings
+            exact = sum(reading.text == reading.truth for reading in readings)
+    return Run(
+        measurement=measurement,
+        train_images=len(dataset.train),
+        validation_images=len(dataset.validation),
+        test_images=len(dataset.test),
+        epochs=len(observer.epochs),
+        check_seconds=checked - began,
+        fit_seconds=fitted - checked,
+        train_seconds=observer.epochs[-1].seconds if observer.epochs else fitted - checked,
+        seconds_to_99=seconds_to_99(observer.epochs, len(dataset.validation)),
+        validation_exact_match=max((epoch.exact_match for epoch in observer.epochs), default=0),
+        exact=exact,
+        peak_bytes=_peak_bytes(),
+        events=observer.events,
+        failure=failure,
+    )
+
+
+def without_standardization(dataset: Dataset) -> Dataset:
+    """Return the set as the seed recipe reads it: values in [0, 1]."""
+    image = dataset.image.model_copy(update={"standardize": False})
+    return dataclasses.replace(dataset, image=image)
+
+
+def seconds_to_99(epochs: Sequence[Progress], validation_images: int) -> float | None:
+    """Return the seconds until 99 % of the validation part were right, None if never."""
+    enough = validation_images - allowed_wrong(validation_images)
+    for epoch in epochs:
+        if round(epoch.exact_match * validation_images) >= enough:
+            return epoch.seconds
+    return None
+
+
+def _peak_bytes() -> int:
+    """Return the process's largest resident size; a parent's does not count, as in getrusage."""
+    status = Path("/proc/self/status").read_text(encoding="utf-8")
+    [line] = [line for line in status.splitlines() if line.startswith("VmHWM:")]
+    return int(line.split()[1]) * 1024
+
+
+if __name__ == "__main__":
+    with contextlib.redirect_stdout(sys.stderr):  # libraries print; stdout is for the result
+        run = measure(Measurement.model_validate_json(sys.argv[1]))
+    print(run.model_dump_json())

@@ -1,0 +1,125 @@
+"""The parts of the training benchmark: what each measures, in which order."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.drawn_sets import DRAWN, large, write_zip
+from benchmarks.measurement import Measurement, Side
+
+SIDES: tuple[Side, ...] = ("reference", "ours")
+LABEL_COUNTS = (10, 25, 50, 100, 200)
+DRAWN_IMAGES = 3000
+PLATES_MINUTES = 6.0
+FEW, MANY = 1000, 100_000
+"""Images of the two sets whose memory and time per image are compared."""
+QUICK_IMAGES, QUICK_EPOCHS = 60, 2
+
+
+class MissingDataError(Exception):
+    """A part's images are not on this machine; the message says which."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """Where a benchmark runs, and how much of it."""
+
+    data: Path | None
+    """Folder of the real sets."""
+    scratch: Path
+    """Folder for drawn sets."""
+    seeds: int | None
+    """Runs of each kind; None for the part's own number."""
+    quick: bool
+    """Only to see that everything works: tiny sets, two epochs, one seed."""
+
+    def real(self, name: str) -> Path:
+        """Return a real set's zip; raises MissingDataError."""
+        if self.data is None:
+            raise MissingDataError("READSMITH_TEST_DATA, the folder of the real sets, is not set")
+        if not (self.data / name).is_file():
+            raise MissingDataError(f"there is no {self.data / name}")
+        return self.data / name
+
+    def repeats(self, usual: int) -> range:
+        """Return the seeds to run with."""
+        return range(self.seeds or (1 if self.quick else usual))
+
+    @property
+    def epochs(self) -> int | None:
+        """Epochs of each run; None to leave them to the recipe."""
+        return QUICK_EPOCHS if self.quick else None
+
+
+def v2(setting: Setting) -> Iterator[Measurement]:
+    """Captcha Images V2, whole: time until 99 %, and exact match."""
+    path = setting.real("captcha_images_v2.zip")
+    for seed in setting.repeats(5):
+        for side in SIDES:
+            yield Measurement(side=side, set="V2", dataset=path, seed=seed, epochs=setting.epochs)
+
+
+def labels(setting: Setting) -> Iterator[Measurement]:
+    """Captcha Images V2 with few labels, for training and validation together."""
+    path = setting.real("captcha_images_v2.zip")
+    for count in LABEL_COUNTS[:1] if setting.quick else LABEL_COUNTS:
+        for seed in setting.repeats(3):
+            for side in SIDES:
+                yield Measurement(
+                    side=side,
+                    set="V2",
+                    dataset=path,
+                    seed=seed,
+                    epochs=setting.epochs,
+                    limit_images=count,
+                )
+
+
+def plates(setting: Setting) -> Iterator[Measurement]:
+    """Licence plates, with a limit of time."""
+    path = setting.real("plates.zip")
+    for seed in setting.repeats(3):
+        for side in SIDES:
+            yield Measurement(
+                side=side,
+                set="plates",
+                dataset=path,
+                seed=seed,
+                epochs=setting.epochs,
+                max_minutes=PLATES_MINUTES,
+            )
+
+
+def drawn(setting: Setting) -> Iterator[Measurement]:
+    """Drawn sets of other kinds, no options given."""
+    images = QUICK_IMAGES if setting.quick else DRAWN_IMAGES
+    for seed in setting.repeats(1):
+        for number, (name, draw) in enumerate(DRAWN.items()):
+            path = setting.scratch / f"drawn-{number}-{seed}.zip"
+            write_zip(path, draw(images, seed))
+            yield Measurement(side="ours", set=name, dataset=path, seed=seed, epochs=setting.epochs)
+
+
+def scale(setting: Setting) -> Iterator[Measurement]:
+    """Many pictures against few, equally many trained on: 100,000 once, 1,000 a hundred times."""
+    few, many = (50, 100) if setting.quick else (FEW, MANY)
+    for seed in setting.repeats(1):
+        for images in (few, many):
+            path = setting.scratch / f"large-{images}-{seed}.zip"
+            write_zip(path, large(images, seed))
+            yield Measurement(
+                side="ours",
+                set=f"{images:,} images",
+                dataset=path,
+                seed=seed,
+                epochs=many // images,
+            )
+
+
+PARTS: dict[str, Callable[[Setting], Iterator[Measurement]]] = {
+    "v2": v2,
+    "labels": labels,
+    "plates": plates,
+    "drawn": drawn,
+    "scale": scale,
+}

@@ -1,0 +1,106 @@
+"""The benchmark's result file: each part with the machine, the code and the date of its run."""
+
+import os
+import platform
+import subprocess
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from benchmarks.measurement import Run
+from benchmarks.table import Row
+from shared.errors import ReadsmithError
+
+ROOT = Path(__file__).parents[1]
+LIBRARIES = ("tensorflow-cpu", "keras", "numpy", "pillow")
+
+
+class Machine(BaseModel):
+    """What the figures depend on."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    cpu: str
+    cores: int
+    memory_bytes: int
+    load: float
+    """Processes that wanted a core in the minute before; near 0 on a quiet machine."""
+
+    @classmethod
+    def this(cls) -> "Machine":
+        """Look at this machine."""
+        models = [
+            line.partition(":")[2].strip()
+            for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+            if line.startswith("model name")
+        ]
+        return cls(
+            cpu=models[0] if models else platform.machine(),
+            cores=len(os.sched_getaffinity(0)),
+            memory_bytes=os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
+            load=os.getloadavg()[0],
+        )
+
+
+class PartRecord(BaseModel):
+    """One part's last run."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    command: str
+    date: str
+    commit: str
+    machine: Machine
+    versions: dict[str, str]
+    runs: list[Run] = []
+    rows: list[Row] = []
+
+    @classmethod
+    def begin(cls, command: str) -> "PartRecord":
+        """Start a record of a run that begins now, here."""
+        return cls(
+            command=command,
+            date=datetime.now(UTC).isoformat(timespec="seconds"),
+            commit=_commit(),
+            machine=Machine.this(),
+            versions={"python": platform.python_version()}
+            | {library: version(library) for library in LIBRARIES},
+        )
+
+
+class Record(BaseModel):
+    """All parts that were ever run into this file."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    parts: dict[str, PartRecord] = {}
+
+    @classmethod
+    def load(cls, path: Path) -> "Record":
+        """Read a file, or begin one; raises ReadsmithError for a file of another kind."""
+        if not path.exists():
+            return cls()
+        try:
+            return cls.model_validate_json(path.read_bytes())
+        except ValidationError as error:
+            first = error.errors(include_url=False)[0]
+            raise ReadsmithError(
+                "not_a_record",
+                f"{path} is no result of this benchmark: {first['msg']}.",
+                "Name another file, or delete it.",
+            ) from error
+
+    def save(self, path: Path) -> None:
+        """Replace the file."""
+        aside = path.with_name(f"{path.name}.part")
+        aside.write_text(self.model_dump_json(indent=2) + "\n", encoding="utf-8")
+        aside.replace(path)
+
+
+def _commit() -> str:
+    """Return the commit, marked if the code differs from it; "unknown" outside a checkout."""
+    git = ["git", "-C", str(ROOT), "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
+    found = subprocess.run(git, capture_output=True, text=True, check=False)
+    return found.stdout.strip() or "unknown"
