@@ -64,9 +64,10 @@ def ask(stack: Stack, picture: bytes) -> requests.Response:
 def pictures(stack: Stack) -> list[tuple[str, bytes]]:
     """A small job trained; the pictures that it never saw, each after its label."""
     url = post_job(stack, SMALL_JOB)
-    assert "progress" in list(events_of(url))
+    events = list(events_of(url))
     job = job_at(url)
     assert job["status"] == "succeeded", job["error"]
+    assert "progress" in events
     files = stack.held_out("default", job["version"])
     labels = csv.DictReader(io.StringIO(files["labels.csv"].decode()))
     return [(row["text"], files[row["filename"]]) for row in labels]
