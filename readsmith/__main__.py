@@ -6,6 +6,7 @@ from readsmith.adopt import adopt
 from readsmith.check import check
 from readsmith.evaluate import evaluate
 from readsmith.jobs import jobs
+from readsmith.learning_curve import learning_curve
 from readsmith.models import models
 from readsmith.output import Commands
 from readsmith.predict import predict
@@ -18,7 +19,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (up, check, train, evaluate, predict, models, jobs):
+for command in (up, check, train, evaluate, predict, models, jobs, learning_curve):
     app.command()(command)
 app.command("import")(adopt)
 

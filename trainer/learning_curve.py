@@ -1,0 +1,60 @@
+"""How much would more labels help: the same training on parts of the labels, nothing published.
+
+Importing this imports TensorFlow.
+"""
+
+from pathlib import Path
+
+from shared.errors import ReadsmithError
+from trainer.power_law import Point
+from trainer.progress import Observer, Stage
+from trainer.requests import JobRequest
+from trainer.stages.dataset import load_dataset
+from trainer.stages.evaluate import evaluate
+from trainer.stages.train import train
+
+SHARES = (0.25, 0.5, 1.0)
+"""Parts of the training and validation images; every part is held by the next."""
+
+
+def learning_curve(
+    source: Path, request: JobRequest, observer: Observer, work: Path
+) -> list[Point]:
+    """Train on parts of the labels and read the same test part with each model.
+
+    A run that does not learn reads nothing right. Raises ReadsmithError for a dataset that
+    cannot be used, CancelledRunError when told to stop.
+    """
+    observer.stage(Stage.DATASET)
+    dataset = load_dataset(source, request)
+    observer.summary(dataset.summary)
+    labels = len(dataset.train) + len(dataset.validation)
+    counts = [max(2, round(share * labels)) for share in SHARES]
+    return [
+        _point(source, _limited(request, count), observer, work / str(count)) for count in counts
+    ]
+
+
+def _point(source: Path, request: JobRequest, observer: Observer, work: Path) -> Point:
+    """Train with the request's labels and count what is read right."""
+    dataset = load_dataset(source, request)
+    labels = len(dataset.train) + len(dataset.validation)
+    observer.event("learning_curve", f"A run with {labels} labels.", {"labels": labels})
+    observer.stage(Stage.TRAIN)
+    work.mkdir(parents=True)
+    try:
+        trained = train(dataset, request, observer, work)
+    except ReadsmithError as error:
+        if error.code != "did_not_learn":
+            raise
+        observer.event("did_not_learn", error.message)
+        return Point(labels, 0, len(dataset.test))
+    observer.stage(Stage.EVALUATE)
+    readings = evaluate(trained, dataset).readings
+    exact = sum(reading.text == reading.truth for reading in readings)
+    return Point(labels, exact, len(readings))
+
+
+def _limited(request: JobRequest, images: int) -> JobRequest:
+    hyperparameters = request.hyperparameters.model_copy(update={"limit_images": images})
+    return request.model_copy(update={"hyperparameters": hyperparameters})
