@@ -4,7 +4,6 @@ python -m benchmarks.measure '{"side": "ours", "set": "V2", "dataset": "v2.zip",
 """
 
 import contextlib
-import dataclasses
 import sys
 import tempfile
 import time
@@ -13,11 +12,13 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.measurement import Measurement, Run, allowed_wrong
+from benchmarks.reference import train_reference, without_standardization
+from shared.decoding import decode
 from shared.errors import ReadsmithError
 from trainer.dataset import Dataset
+from trainer.inference import load_pixels, predict
 from trainer.progress import Progress, Stage
 from trainer.stages.dataset import load_dataset
-from trainer.stages.evaluate import evaluate
 from trainer.stages.train import train
 
 
@@ -47,7 +48,7 @@ class _Observer:
 def measure(measurement: Measurement) -> Run:
     """Train, then read the test part. A run that does not learn is a result, not an error."""
     request, observer = measurement.request(), _Observer()
-    failure, exact = None, 0
+    model, failure = None, None
     began = time.monotonic()
     dataset = load_dataset(measurement.dataset, request)
     if measurement.side == "reference":
@@ -55,13 +56,13 @@ def measure(measurement: Measurement) -> Run:
     checked = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="readsmith-") as work:
         try:
-            trained = train(dataset, request, observer, Path(work))
+            if measurement.side == "reference":
+                model = train_reference(dataset, request, observer, Path(work))
+            else:
+                model = train(dataset, request, observer, Path(work)).model
         except ReadsmithError as error:
             failure = f"{error.code}: {error.message}"
         fitted = time.monotonic()
-        if failure is None:
-            readings = evaluate(trained, dataset).readings
-            exact = sum(reading.text == reading.truth for reading in readings)
     return Run(
         measurement=measurement,
         train_images=len(dataset.train),
@@ -73,17 +74,19 @@ def measure(measurement: Measurement) -> Run:
         train_seconds=observer.epochs[-1].seconds if observer.epochs else fitted - checked,
         seconds_to_99=seconds_to_99(observer.epochs, len(dataset.validation)),
         validation_exact_match=max((epoch.exact_match for epoch in observer.epochs), default=0),
-        exact=exact,
+        exact=0 if model is None else count_exact(model, dataset),
         peak_bytes=_peak_bytes(),
         events=observer.events,
         failure=failure,
     )
 
 
-def without_standardization(dataset: Dataset) -> Dataset:
-    """Return the set as the seed recipe reads it: values in [0, 1]."""
-    image = dataset.image.model_copy(update={"standardize": False})
-    return dataclasses.replace(dataset, image=image)
+def count_exact(model: Any, dataset: Dataset) -> int:
+    """Return how many images of the test part a graph reads right."""
+    pixels = load_pixels(dataset.source, dataset.test, dataset.image)
+    readings = decode(predict(model, pixels, dataset.image), dataset.vocabulary)
+    pairs = zip(dataset.test, readings, strict=True)
+    return sum(image.label == reading.text for image, reading in pairs)
 
 
 def seconds_to_99(epochs: Sequence[Progress], validation_images: int) -> float | None:

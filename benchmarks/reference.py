@@ -1,0 +1,45 @@
+"""The seed recipe: what the well-known Keras captcha tutorial does, with the product's parts.
+
+Preset crnn, Adam 0.001, batches of 16, values in [0, 1], no augmentation, 100 epochs at most,
+patience 10. No second try either, and no giving up on the plateau where a CTC model begins.
+"""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import keras
+import tensorflow as tf
+
+from trainer.dataset import Dataset
+from trainer.fitting import Examples, Fitting
+from trainer.presets import PRESETS
+from trainer.progress import Observer
+from trainer.requests import JobRequest
+from trainer.stages.train import resolve
+
+
+def train_reference(dataset: Dataset, request: JobRequest, observer: Observer, work: Path) -> Any:
+    """Train on a set without standardisation; return the inference graph with its best weights."""
+    tf.config.experimental.enable_op_determinism()
+    keras.utils.set_random_seed(request.seed)
+    parameters = resolve(request, len(dataset.train))
+    fitting = Fitting(
+        dataset, Examples.of(dataset, work), PRESETS[request.preset], parameters, None, observer
+    )
+    state = fitting.first_state(restarts=0, seconds=0.0)
+    seconds = (parameters.max_minutes or float("inf")) * 60
+    while (
+        state.epoch < parameters.epochs
+        and state.since_best < parameters.patience
+        and state.seconds < seconds
+    ):
+        fitting.epoch(state)
+    fitting.reader.set_weights(state.best_weights)
+    return fitting.reader
+
+
+def without_standardization(dataset: Dataset) -> Dataset:
+    """Return the set read as the tutorial reads it: values in [0, 1]."""
+    image = dataset.image.model_copy(update={"standardize": False})
+    return replace(dataset, image=image)
