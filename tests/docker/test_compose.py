@@ -27,7 +27,8 @@ SMALL_JOB = {
             "width": 80,
             "height": 32,
         }
-    }
+    },
+    "hyperparameters": {"epochs": 40},
 }
 
 
