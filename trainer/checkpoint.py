@@ -24,6 +24,8 @@ class State:
     weights: list[NDArray[Any]]
     """All variables of model and optimizer."""
     best_weights: list[NDArray[Any]]
+    restarts: int = 0
+    """How often the run was started again with gentler settings."""
     best: Validation | None = None
     since_best: int = 0
     """Epochs without a better validation result."""
@@ -39,11 +41,29 @@ class State:
         """How many epochs are done."""
         return len(self.history)
 
+    def take(self, validation: Validation, weights: list[NDArray[Any]]) -> None:
+        """Keep the weights if they read the validation part as well as the best, or better.
+
+        Of equals the later are kept: the learning rate has come down further.
+        """
+        key = _key(validation)
+        better = self.best is None or key > _key(self.best)
+        improved = better or validation.loss < self.lowest_loss
+        self.since_best = 0 if improved else self.since_best + 1
+        self.lowest_loss = min(self.lowest_loss, validation.loss)
+        if self.best is None or key >= _key(self.best):
+            self.best, self.best_weights = validation, weights
+
+
+def _key(validation: Validation) -> tuple[float, float]:
+    return validation.exact_match, -validation.cer
+
 
 def save(folder: Path, state: State, run: str) -> None:
     """Write the state; run names what is trained, so that nothing else takes it up."""
     rest = {
         "run": run,
+        "restarts": state.restarts,
         "best": vars(state.best) if state.best else None,
         "since_best": state.since_best,
         "lowest_loss": state.lowest_loss,
@@ -73,6 +93,7 @@ def load(folder: Path, run: str) -> State | None:
         return State(
             weights=[arrays[name] for name in names if name.startswith("weight_")],
             best_weights=[arrays[name] for name in names if name.startswith("best_")],
+            restarts=rest["restarts"],
             best=Validation(**rest["best"]) if rest["best"] else None,
             since_best=rest["since_best"],
             lowest_loss=rest["lowest_loss"],

@@ -18,11 +18,14 @@ class LabelledImage:
 
 @dataclass(frozen=True)
 class Base:
-    """The earlier version that training starts from: its Keras model, and how it reads."""
+    """The weights that training starts from, and how their model reads."""
 
-    model: Any
+    name: str
+    """model/version, or "starter"."""
     image: ImageSpec
     vocabulary: Vocabulary
+    weights: dict[str, list[Any]]
+    """The arrays of each layer, by the layer's name; the output layer comes last."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,8 @@ class Dataset:
     """Chooses the weights."""
     test: tuple[LabelledImage, ...]
     """Measured once, after training; chooses nothing."""
+    median_height: float
+    """Of the pictures, in pixels."""
     summary: dict[str, Any]
     """What the check found, JSON; shown in the job and by `readsmith check`."""
 

@@ -8,10 +8,12 @@ import numpy as np
 
 from shared.preprocessing import ImageSpec
 from shared.vocabulary import required_time_steps
-from trainer.requests import Hyperparameters
+from trainer.requests import JobRequest
 
 STEP = 4
 """Columns of the input per time step, in every preset."""
+
+STARTER_HEIGHT = 48
 
 ASPECT_TOLERANCE = 1.15
 """Images whose aspect ratios differ by more than this are padded, not stretched."""
@@ -23,12 +25,13 @@ def time_steps(image: ImageSpec) -> int:
 
 
 def choose_image_spec(
-    sizes: Mapping[tuple[int, int], int], labels: Sequence[str], wanted: Hyperparameters
+    sizes: Mapping[tuple[int, int], int], labels: Sequence[str], request: JobRequest
 ) -> tuple[ImageSpec, dict[str, str]]:
     """Return the spec and a reason for each of its choices.
 
     sizes: how many images there are of each (width, height).
     """
+    wanted = request.hyperparameters
     counts = Counter(dict(sizes))
     heights = np.repeat([h for _, h in counts], list(counts.values()))
     aspects = np.repeat([w / h for w, h in counts], list(counts.values()))
@@ -37,6 +40,8 @@ def choose_image_spec(
     reasons: dict[str, str] = {}
     if isinstance(wanted.height, int):
         height, reasons["height"] = wanted.height, "as asked for"
+    elif request.preset == "conv":
+        height, reasons["height"] = STARTER_HEIGHT, "the height that the starter weights fit"
     else:
         median = float(np.median(heights))
         height = min(64, max(32, round(median)))

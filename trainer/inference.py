@@ -1,7 +1,10 @@
 """Runs a Keras inference graph over pictures, while training and when measuring."""
 
+import math
+import tempfile
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,17 +15,32 @@ from trainer.dataset import LabelledImage
 from trainer.image_source import ImageSource
 
 BATCH = 64
+CHUNK = 1024
+IN_MEMORY = 1_000_000_000
+"""Bytes of decoded pictures that are kept in memory."""
 
 
 def load_pixels(
-    source: ImageSource, images: Sequence[LabelledImage], image: ImageSpec
+    source: ImageSource,
+    images: Sequence[LabelledImage],
+    image: ImageSpec,
+    work: Path | None = None,
 ) -> NDArray[np.uint8]:
-    """Decode each picture once: uint8 (N, H, W, C)."""
-    pixels = np.empty((len(images), image.height, image.width, image.channels), np.uint8)
+    """Decode each picture once: uint8 (N, H, W, C).
+
+    What is larger than IN_MEMORY lies in a file of the work folder, read as it is needed.
+    """
+    shape = (len(images), image.height, image.width, image.channels)
+    if work is None or math.prod(shape) <= IN_MEMORY:
+        pixels = np.empty(shape, np.uint8)
+    else:
+        with tempfile.TemporaryFile(dir=work) as file:
+            pixels = np.memmap(file, np.uint8, "w+", shape=shape)
     with ThreadPoolExecutor() as pool:
-        pictures = pool.map(lambda one: fit(open_image(source.read(one.name)), image), images)
-        for index, picture in enumerate(pictures):
-            pixels[index] = picture
+        for start in range(0, len(images), CHUNK):
+            chunk = images[start : start + CHUNK]
+            pictures = pool.map(lambda one: fit(open_image(source.read(one.name)), image), chunk)
+            pixels[start : start + CHUNK] = list(pictures)
     return pixels
 
 

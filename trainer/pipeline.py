@@ -5,7 +5,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from shared.model_store import ModelStore
-from trainer.base import load_base
 from trainer.progress import Observer, RunResult, Stage
 from trainer.requests import JobRequest
 from trainer.stages.dataset import load_dataset
@@ -19,6 +18,7 @@ from trainer.stages.export import (
     require_same_readings,
 )
 from trainer.stages.train import train
+from trainer.start import load_base
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,7 @@ def run(request: JobRequest, context: RunContext, observer: Observer) -> RunResu
         job_id=context.job_id,
         attempt=context.attempt,
         dataset=str(context.local.name) if context.local else describe(request.dataset),
-        base=f"{request.model}/{request.base}" if request.base else None,
+        base=trained.base,
     )
     published = context.store.publish(
         build,

@@ -123,8 +123,9 @@ class JobRequest(_Request):
     preset: PresetName = "conv"
     hyperparameters: Hyperparameters = Hyperparameters()
     seed: int = Field(0, ge=0, le=2**32 - 1)
-    base: Annotated[int, Field(ge=1)] | None = None
-    """An earlier version of the same model to start from."""
+    base: Annotated[int, Field(ge=1)] | Literal["starter", "none"] = "starter"
+    """An earlier version of the same model to start from; the starter that comes with Readsmith
+    (where preset and size fit it); or none, to start from nothing."""
     metadata: dict[
         Annotated[str, Field(min_length=1, max_length=64)], Annotated[str, Field(max_length=512)]
     ] = Field(default_factory=dict, max_length=16)

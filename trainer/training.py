@@ -17,6 +17,7 @@ class Parameters:
     patience: int
     augmentation: float
     max_minutes: float | None
+    seed: int
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,8 @@ class Trained:
     model: Any
     """The Keras inference graph: (N, H, W, C) to softmax (N, T, classes)."""
     time_steps: int
+    base: str | None
+    """What the weights started from, None for fresh ones."""
     parameters: Parameters
     validation: Validation
     seconds: float

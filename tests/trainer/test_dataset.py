@@ -112,7 +112,7 @@ def test_numbered_file_names_get_a_hint_about_patterns(tmp_path: Path) -> None:
 
 def test_a_base_gives_its_image_spec_and_its_characters_first(tmp_path: Path) -> None:
     spec = ImageSpec(height=40, width=80, channels=1, resize="pad", standardize=True)
-    base = Base(model=None, image=spec, vocabulary=Vocabulary("XQ"))
+    base = Base("model/1", image=spec, vocabulary=Vocabulary("XQ"), weights={})
     dataset = load_dataset(labelled_zip(tmp_path / "set.zip", texts(20)), REQUEST, base)
     assert dataset.image == spec
     assert dataset.vocabulary.characters == ("X", "Q", "A", "H")

@@ -2,13 +2,19 @@ import pytest
 
 from shared.vocabulary import required_time_steps
 from trainer.image_choice import choose_image_spec, time_steps
-from trainer.requests import Hyperparameters
+from trainer.requests import Hyperparameters, JobRequest
 
-AUTO = Hyperparameters()
+AUTO = JobRequest()
 
 
-def test_a_uniform_set_keeps_its_size() -> None:
-    spec, reasons = choose_image_spec({(200, 50): 900}, ["ab2c3"], AUTO)
+def test_the_default_preset_takes_the_height_of_the_starter_weights() -> None:
+    spec, _ = choose_image_spec({(200, 50): 900}, ["ab2c3"], AUTO)
+    assert (spec.height, spec.width, spec.resize) == (48, 192, "stretch")
+
+
+def test_a_uniform_set_keeps_its_size_in_the_seed_architecture() -> None:
+    crnn = JobRequest(preset="crnn")
+    spec, reasons = choose_image_spec({(200, 50): 900}, ["ab2c3"], crnn)
     assert (spec.height, spec.width, spec.resize) == (50, 200, "stretch")
     assert set(reasons) == {"height", "width", "resize", "channels", "standardize"}
 
@@ -33,6 +39,8 @@ def test_odd_sizes_give_a_spec_within_bounds(size: tuple[int, int]) -> None:
 
 
 def test_what_is_asked_for_wins() -> None:
-    spec, reasons = choose_image_spec({(200, 50): 9}, ["ab"], Hyperparameters(height=32, width=100))
+    spec, reasons = choose_image_spec(
+        {(200, 50): 9}, ["ab"], JobRequest(hyperparameters=Hyperparameters(height=32, width=100))
+    )
     assert (spec.height, spec.width) == (32, 100)
     assert reasons["height"] == reasons["width"] == "as asked for"

@@ -12,7 +12,7 @@ from keras import layers
 from shared.preprocessing import ImageSpec
 from trainer.presets.ctc import CTCLayer
 
-CHANNELS = (24, 48, 64, 96)
+CHANNELS = (16, 32, 48, 96)
 WIDTH_CHANNELS = 128
 
 

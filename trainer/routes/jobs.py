@@ -90,7 +90,7 @@ def read_report(services: TheServices, job_id: str) -> dict[str, Any]:
 
 def _require_references(request: JobRequest, services: Services) -> None:
     versions = services.models.versions(request.model)
-    if request.base is not None and request.base not in versions:
+    if isinstance(request.base, int) and request.base not in versions:
         there = f"the versions {', '.join(map(str, versions))}" if versions else "no version yet"
         raise InvalidFieldError("base", f"model {request.model} has {there}, not {request.base}.")
     if request.dataset.id is not None:

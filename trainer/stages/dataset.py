@@ -60,7 +60,7 @@ def load_dataset(path: Path, request: JobRequest, base: Base | None = None) -> D
     _require_enough(checked, found)
     labels = [image.label for image in checked.images]
     if base is None:
-        spec, reasons = choose_image_spec(checked.sizes, labels, request.hyperparameters)
+        spec, reasons = choose_image_spec(checked.sizes, labels, request)
     else:
         spec, reasons = base.image, dict.fromkeys(ImageSpec.model_fields, "as in the base version")
     _drop_too_long(checked, spec)
@@ -73,7 +73,10 @@ def load_dataset(path: Path, request: JobRequest, base: Base | None = None) -> D
         "image": spec.model_dump() | {"time_steps": time_steps(spec)},
         "reasons": reasons,
     }
-    return Dataset(source, spec, vocabulary, train, validation, test, summary)
+    heights = np.repeat([h for _, h in checked.sizes], list(checked.sizes.values()))
+    return Dataset(
+        source, spec, vocabulary, train, validation, test, float(np.median(heights)), summary
+    )
 
 
 def check_dataset(path: Path, request: JobRequest) -> dict[str, Any]:

@@ -1,9 +1,9 @@
-"""The earlier version that a training run starts from. Importing this imports TensorFlow."""
+"""The weights that a training run starts from: an earlier version's, or the starter's."""
 
 from typing import Any
 
 from shared.errors import ReadsmithError
-from shared.manifest import KERAS_MODEL, verify_files
+from shared.manifest import KERAS_MODEL, Manifest, verify_files
 from shared.model_store import ModelStore
 from shared.vocabulary import Vocabulary
 from trainer.dataset import Base
@@ -16,7 +16,7 @@ def load_base(request: JobRequest, store: ModelStore) -> Base | None:
 
     Raises ReadsmithError (base_not_found, base_preset_differs, base_size_differs) or BundleError.
     """
-    if request.base is None:
+    if not isinstance(request.base, int):
         return None
     if request.base not in store.versions(request.model):
         raise ReadsmithError(
@@ -25,6 +25,18 @@ def load_base(request: JobRequest, store: ModelStore) -> Base | None:
             f"It has {', '.join(map(str, store.versions(request.model))) or 'none'}.",
         )
     manifest = store.manifest(request.model, request.base)
+    _require_alike(manifest, request)
+    folder = store.folder(request.model, request.base)
+    verify_files(folder, {KERAS_MODEL: manifest.files[KERAS_MODEL]})
+    return Base(
+        name=f"{request.model}/{request.base}",
+        image=manifest.image,
+        vocabulary=manifest.reader_vocabulary(),
+        weights=weights_of(load_keras(folder / KERAS_MODEL)),
+    )
+
+
+def _require_alike(manifest: Manifest, request: JobRequest) -> None:
     if manifest.preset != request.preset:
         raise ReadsmithError(
             "base_preset_differs",
@@ -42,30 +54,29 @@ def load_base(request: JobRequest, store: ModelStore) -> Base | None:
                 f"{getattr(manifest.image, side)}, not {asked}.",
                 f'Leave {side} at "auto", or ask for no base.',
             )
-    folder = store.folder(request.model, request.base)
-    verify_files(folder, {KERAS_MODEL: manifest.files[KERAS_MODEL]})
-    return Base(
-        model=load_keras(folder / KERAS_MODEL),
-        image=manifest.image,
-        vocabulary=manifest.reader_vocabulary(),
-    )
 
 
-def copy_weights(base: Base, model: Any, vocabulary: Vocabulary) -> None:
-    """Start a model from the base: equal layers whole, the output layer character by character.
+def weights_of(reader: Any) -> dict[str, list[Any]]:
+    """Return a model's weights by layer."""
+    return {layer.name: layer.get_weights() for layer in reader.layers if layer.get_weights()}
+
+
+def copy_weights(base: Base, reader: Any, vocabulary: Vocabulary) -> None:
+    """Start a model from a base: equal layers whole, the output layer character by character.
 
     Characters that the base does not know keep their fresh weights.
     """
-    layers = {layer.name: layer for layer in model.layers}
-    *hidden, old_output = base.model.layers
-    for layer in hidden:
-        layers[layer.name].set_weights(layer.get_weights())
-    new_output = model.layers[-1]
-    weights = new_output.get_weights()
+    known, weights = base.vocabulary, base.weights
+    layers = {layer.name: layer for layer in reader.layers}
+    *hidden, output = weights
+    for name in hidden:
+        layers[name].set_weights(weights[name])
     columns = {
-        base.vocabulary.encode(character)[0]: vocabulary.encode(character)[0]
-        for character in set(base.vocabulary.characters) & set(vocabulary.characters)
-    } | {base.vocabulary.blank_index: vocabulary.blank_index}
-    for old, new in zip(old_output.get_weights(), weights, strict=True):
+        known.encode(character)[0]: vocabulary.encode(character)[0]
+        for character in known.characters
+        if character in vocabulary.characters
+    } | {known.blank_index: vocabulary.blank_index}
+    fresh = layers[output].get_weights()
+    for old, new in zip(weights[output], fresh, strict=True):
         new[..., list(columns.values())] = old[..., list(columns)]
-    new_output.set_weights(weights)
+    layers[output].set_weights(fresh)

@@ -1,0 +1,102 @@
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.drawn import labelled_zip, texts
+from trainer.checkpoint import State, load, save
+from trainer.dataset import Dataset
+from trainer.diagnosis import did_not_learn, reads_nothing, why_dead
+from trainer.progress import Progress
+from trainer.requests import Hyperparameters, JobRequest
+from trainer.stages.dataset import load_dataset
+from trainer.stages.train import gentler
+from trainer.training import Parameters, Validation
+
+PARAMETERS = Parameters(
+    epochs=50,
+    batch_size=16,
+    learning_rate=0.003,
+    patience=10,
+    augmentation=1.0,
+    max_minutes=None,
+    seed=0,
+)
+EMPTY = Validation(exact_match=0.0, loss=16.3, cer=1.0, all_empty=True)
+READING = Validation(exact_match=0.5, loss=1.0, cer=0.1, all_empty=False)
+
+
+def after(losses: list[float], best: Validation) -> State:
+    history = [
+        Progress(
+            epoch=epoch,
+            epochs=50,
+            loss=loss,
+            validation_loss=loss,
+            exact_match=best.exact_match,
+            images_per_second=100,
+            seconds=epoch,
+            seconds_left=0,
+        )
+        for epoch, loss in enumerate(losses, 1)
+    ]
+    return State(weights=[], best_weights=[], best=best, history=history)
+
+
+def test_a_run_that_gives_nothing_but_blanks_for_long_is_dead() -> None:
+    assert why_dead(after([16.3] * 19, EMPTY), PARAMETERS) is None
+    assert "empty text for every picture" in str(why_dead(after([16.3] * 20, EMPTY), PARAMETERS))
+
+
+def test_a_run_that_reads_something_is_not_dead() -> None:
+    assert why_dead(after([5.0] * 40, READING), PARAMETERS) is None
+
+
+@pytest.mark.parametrize("loss", [float("nan"), float("inf")])
+def test_a_loss_that_is_no_number_is_deadly(loss: float) -> None:
+    assert f"loss is {loss}" in str(why_dead(after([3.0, loss], READING), PARAMETERS))
+
+
+def test_a_loss_that_goes_up_and_stays_up_is_deadly_but_one_bad_epoch_is_not() -> None:
+    assert why_dead(after([3.0, 1.0, 9.0, 1.1], READING), PARAMETERS) is None
+    assert "went up from 1.00 to 9.00" in str(
+        why_dead(after([3.0, 1.0, 8.0, 8.0, 9.0], READING), PARAMETERS)
+    )
+
+
+def test_what_reads_no_text_and_hardly_a_character_is_of_no_use() -> None:
+    assert reads_nothing(EMPTY)
+    assert not reads_nothing(READING)
+    assert not reads_nothing(replace(READING, exact_match=0.0, cer=0.3))  # long lines
+
+
+def test_another_try_is_slower_and_longer_but_keeps_what_was_asked_for() -> None:
+    again = gentler(PARAMETERS, JobRequest(), restarts=1)
+    assert again.learning_rate < PARAMETERS.learning_rate
+    assert again.epochs > PARAMETERS.epochs
+    assert again.augmentation < PARAMETERS.augmentation
+    explicit = JobRequest(hyperparameters=Hyperparameters(learning_rate=0.003, epochs=50))
+    again = gentler(PARAMETERS, explicit, restarts=2)
+    assert (again.learning_rate, again.epochs, again.augmentation) == (0.003, 50, 0.0)
+
+
+def loaded(tmp_path: Path, labels: list[str], size: tuple[int, int] = (64, 32)) -> Dataset:
+    return load_dataset(labelled_zip(tmp_path / "set.zip", labels, size), JobRequest())
+
+
+def test_the_diagnosis_names_what_the_figures_point_to(tmp_path: Path) -> None:
+    state = after([16.3], EMPTY)
+    many_characters = [chr(0x4E00 + 2 * i) + chr(0x4E01 + 2 * i) for i in range(20)]
+    error = did_not_learn(loaded(tmp_path, many_characters), state)
+    assert "character error rate 100%" in error.message
+    assert "Too few images for so many characters" in error.hint
+    assert "too small" in did_not_learn(loaded(tmp_path, texts(60), (30, 10)), state).hint
+    assert "may not match" in did_not_learn(loaded(tmp_path, texts(60)), state).hint
+
+
+def test_a_checkpoint_is_taken_up_by_the_same_run_only(tmp_path: Path) -> None:
+    state = after([2.0, 1.0], READING)
+    state.restarts, state.seconds, state.seconds_to = 1, 12.5, {"0.95": 3.0, "0.99": None}
+    save(tmp_path, state, "run a")
+    assert load(tmp_path, "run b") is None
+    assert load(tmp_path, "run a") == state

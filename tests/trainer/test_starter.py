@@ -1,0 +1,77 @@
+import random
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from captcha.image import DEFAULT_FONTS
+
+from shared.decoding import decode
+from shared.preprocessing import ImageSpec, fit, open_image
+from shared.scoring import Score
+from shared.vocabulary import Vocabulary
+from tests.drawn import picture
+from trainer.dataset import Base
+from trainer.inference import predict
+from trainer.presets import PRESETS
+from trainer.start import copy_weights, weights_of
+from trainer.starter.drawing import CHARACTERS, HEIGHT, WIDTH, Drawer
+from trainer.starter.weights import FILE, load_starter
+
+SPEC = ImageSpec(height=HEIGHT, width=96, channels=1, resize="stretch", standardize=True)
+FONT = Path(DEFAULT_FONTS[0])
+
+
+def reader(characters: str) -> keras.Model:
+    model = PRESETS["conv"].build_model(SPEC, Vocabulary(characters).classes)
+    return keras.Model(model.inputs[0], model.get_layer("ctc_loss").input[1])
+
+
+def test_the_same_seed_draws_the_same_pictures() -> None:
+    first, second, other = (Drawer([FONT], seed) for seed in (1, 1, 2))
+    for _ in range(5):
+        text, picture = first.draw()
+        assert picture.shape == (HEIGHT, WIDTH)
+        assert set(text) <= set(CHARACTERS)
+        again, same = second.draw()
+        assert (again, same.tobytes()) == (text, picture.tobytes())
+        assert other.draw()[1].tobytes() != picture.tobytes()
+
+
+def test_the_weights_in_the_package_are_small_and_fit_the_default_preset() -> None:
+    assert FILE.stat().st_size < 3_000_000
+    starter = load_starter()
+    assert starter.vocabulary.characters == tuple(CHARACTERS)
+    model = reader("2ab")
+    copy_weights(starter, model, Vocabulary("2ab"))
+    copied = weights_of(model)
+    for name, arrays in starter.weights.items():
+        if name != "output":
+            assert all(map(np.array_equal, arrays, copied[name]))
+
+
+def test_known_characters_keep_their_weights_and_new_ones_start_fresh() -> None:
+    known, wanted = Vocabulary("xyz"), Vocabulary("zéx")
+    old = reader("xyz")
+    base = Base("m/1", image=SPEC, vocabulary=known, weights=weights_of(old))
+    new = reader("zéx")
+    fresh = weights_of(new)["output"]
+    copy_weights(base, new, wanted)
+    kernel, bias = weights_of(new)["output"]
+    old_kernel, old_bias = base.weights["output"]
+    assert np.array_equal(kernel[:, [0, 2, 3]], old_kernel[:, [2, 0, 3]])
+    assert np.array_equal(bias[[0, 2, 3]], old_bias[[2, 0, 3]])
+    assert np.array_equal(kernel[:, 1], fresh[0][:, 1])
+
+
+@pytest.mark.parametrize("characters", ["ABCDEFGHKM", "0123456789"])
+def test_a_model_started_from_it_reads_drawn_text_before_any_training(characters: str) -> None:
+    vocabulary = Vocabulary(characters)
+    model = reader(characters)
+    copy_weights(load_starter(), model, vocabulary)
+    chance = random.Random(0)
+    labels = ["".join(chance.choices(characters, k=4)) for _ in range(40)]
+    pictures = [fit(open_image(picture(text, (96, 32), i)), SPEC) for i, text in enumerate(labels)]
+    readings = decode(predict(model, np.stack(pictures), SPEC), vocabulary)
+    score = Score.of((text, r.text) for text, r in zip(labels, readings, strict=True))
+    assert score.cer < 0.3

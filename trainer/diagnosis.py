@@ -1,0 +1,82 @@
+"""Tells a run that learns nothing from one that is slow, and says what may be wrong."""
+
+import math
+from collections import Counter
+
+from shared.errors import ReadsmithError
+from trainer.checkpoint import State
+from trainer.dataset import Dataset
+from trainer.training import Parameters, Validation
+
+PLATEAU_SHARE = 0.4
+PLATEAU_EPOCHS = 30
+"""So many epochs, or this share of all, may pass in which a model gives nothing but blanks:
+at first, every CTC model does."""
+
+DIVERGED = 2.0
+"""Three losses in a row this many times above the lowest are no noise."""
+
+MAX_CER = 0.5
+"""A model that gets no whole text right is published only below this character error rate."""
+
+IMAGES_PER_CHARACTER = 5
+SMALL_TEXT = 12
+"""Pixels of picture height below which characters are hard to tell."""
+
+
+def why_dead(state: State, parameters: Parameters) -> str | None:
+    """Return what shows that a run will not learn any more, None while it may."""
+    losses = [progress.loss for progress in state.history]
+    if not math.isfinite(losses[-1]):
+        return f"The loss is {losses[-1]} after epoch {state.epoch}."
+    if len(losses) > 3 and min(losses[-3:]) > DIVERGED * min(losses):
+        return f"The loss went up from {min(losses):.2f} to {losses[-1]:.2f}."
+    enough = min(PLATEAU_EPOCHS, max(3, math.ceil(PLATEAU_SHARE * parameters.epochs)))
+    if state.best is not None and state.best.all_empty and state.epoch >= enough:
+        return (
+            f"After {state.epoch} epochs the model still gives an empty text for every picture "
+            f"(loss {losses[-1]:.2f})."
+        )
+    return None
+
+
+def reads_nothing(best: Validation) -> bool:
+    """Tell whether a trained model is of no use to anyone."""
+    return best.exact_match == 0 and best.cer >= MAX_CER
+
+
+def did_not_learn(dataset: Dataset, state: State) -> ReadsmithError:
+    """Return the error of a run that learned nothing: the figures, and what they point to."""
+    best = state.best
+    figures = (
+        f"{len(dataset.train)} training images, {len(dataset.vocabulary.characters)} characters, "
+        f"{state.restarts + 1} tries"
+    )
+    if best is not None:
+        what = "an empty text for every picture" if best.all_empty else "hardly a text right"
+        figures = (
+            f"it gives {what} on the validation part (character error rate {best.cer:.0%}, "
+            f"loss {best.loss:.2f}; {figures})"
+        )
+    return ReadsmithError(
+        "did_not_learn", f"The model did not learn to read: {figures}.", _advice(dataset)
+    )
+
+
+def _advice(dataset: Dataset) -> str:
+    seen = Counter("".join(image.label for image in dataset.train))
+    rare = [c for c in dataset.vocabulary.characters if seen[c] < IMAGES_PER_CHARACTER]
+    if len(rare) > len(dataset.vocabulary.characters) / 2:
+        return (
+            f"Too few images for so many characters: {len(rare)} of them are seen fewer than "
+            f"{IMAGES_PER_CHARACTER} times. Label more images."
+        )
+    if dataset.median_height < SMALL_TEXT:
+        return (
+            f"The text may be too small: the pictures are {dataset.median_height:.0f} pixels high. "
+            "Use larger pictures."
+        )
+    return (
+        "The labels may not match the pictures: look at a few with `readsmith check`. "
+        "If they do, train longer."
+    )

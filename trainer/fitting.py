@@ -1,0 +1,191 @@
+"""A model with its optimizer and its data, trained epoch by epoch. Imports TensorFlow."""
+
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from shared.decoding import decode
+from shared.preprocessing import normalize
+from shared.scoring import Score
+from shared.vocabulary import Vocabulary
+from trainer.augmentation import augment
+from trainer.checkpoint import State
+from trainer.dataset import Base, Dataset
+from trainer.inference import load_pixels, predict
+from trainer.presets import Preset
+from trainer.presets.ctc import PADDING, ctc_loss
+from trainer.progress import Observer, Progress
+from trainer.start import copy_weights
+from trainer.training import Parameters, Validation
+
+MILESTONES = (0.95, 0.99)
+"""Shares of exact match on the validation part whose training seconds are told."""
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Decoded pictures, uint8 (N, H, W, C), and encoded labels, int32 (N, longest)."""
+
+    train_pixels: NDArray[np.uint8]
+    train_labels: NDArray[np.int32]
+    validation_pixels: NDArray[np.uint8]
+    validation_labels: NDArray[np.int32]
+
+    @classmethod
+    def of(cls, dataset: Dataset, work: Path) -> "Examples":
+        """Decode the pictures of both parts once."""
+        parts = (dataset.train, dataset.validation)
+        pixels = [load_pixels(dataset.source, part, dataset.image, work) for part in parts]
+        labels = [
+            encode_labels([image.label for image in part], dataset.vocabulary) for part in parts
+        ]
+        return cls(pixels[0], labels[0], pixels[1], labels[1])
+
+
+def encode_labels(labels: Sequence[str], vocabulary: Vocabulary) -> NDArray[np.int32]:
+    """Return classes, int32 (N, longest), PADDING behind the end of shorter labels."""
+    encoded = np.full((len(labels), max(map(len, labels))), PADDING, np.int32)
+    for row, label in zip(encoded, labels, strict=True):
+        row[: len(label)] = vocabulary.encode(label)
+    return encoded
+
+
+class Fitting:
+    """Everything random in it follows from the seed and the number of the epoch or step.
+
+    So a resumed run goes the way of an uncut one.
+    """
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        examples: Examples,
+        preset: Preset,
+        parameters: Parameters,
+        base: Base | None,
+        observer: Observer,
+    ) -> None:
+        self.dataset = dataset
+        self.examples = examples
+        self.preset = preset
+        self.parameters = parameters
+        self.observer = observer
+        self.model = preset.build_model(dataset.image, dataset.vocabulary.classes)
+        self.reader = _inference_model(self.model)
+        if base is not None:
+            copy_weights(base, self.reader, dataset.vocabulary)
+        self.optimizer = preset.make_optimizer(parameters.learning_rate)
+        self.optimizer.build(self.model.trainable_variables)
+        self._step = tf.function(self._train_step, reduce_retracing=True)
+
+    def first_state(self, restarts: int, seconds: float) -> State:
+        """Return the state before the first epoch of the so manieth try."""
+        return State(
+            weights=self._weights(),
+            best_weights=self.reader.get_weights(),
+            restarts=restarts,
+            seconds=seconds,
+            seconds_to={str(milestone): None for milestone in MILESTONES},
+        )
+
+    def restore(self, state: State) -> None:
+        """Take up a saved state."""
+        for variable, value in zip(self._variables(), state.weights, strict=True):
+            variable.assign(value)
+
+    def epoch(self, state: State) -> None:
+        """Train on every image once, measure, and bring the state up to date."""
+        started = time.monotonic() - state.seconds
+        loss = self._train_epoch(state.epoch, started)
+        validation = self._validate()
+        state.seconds = time.monotonic() - started
+        state.weights = self._weights()
+        state.take(validation, self.reader.get_weights())
+        for milestone in MILESTONES:
+            if validation.exact_match >= milestone and state.seconds_to[str(milestone)] is None:
+                state.seconds_to[str(milestone)] = round(state.seconds, 3)
+        progress = self._progress(state, loss, validation)
+        state.history.append(progress)
+        self.observer.progress(progress)
+
+    def _variables(self) -> list[Any]:
+        return [*self.model.variables, *self.optimizer.variables]
+
+    def _weights(self) -> list[NDArray[Any]]:
+        return [variable.numpy() for variable in self._variables()]
+
+    def _train_epoch(self, epoch: int, started: float) -> float:
+        """Train on every image once; return the mean loss per image."""
+        images, batch_size = len(self.examples.train_pixels), self.parameters.batch_size
+        steps = -(-images // batch_size)
+        total = 0.0
+        for index, chosen in enumerate(self._batches(epoch), epoch * steps):
+            self.observer.checkpoint()
+            done = max(index / (self.parameters.epochs * steps), self._time_spent(started))
+            self.optimizer.learning_rate.assign(
+                self.parameters.learning_rate * self.preset.schedule(min(done, 1.0))
+            )
+            pictures = normalize(self.examples.train_pixels[chosen], self.dataset.image)
+            seed = np.array([self.parameters.seed % 2**31, index], np.int32)
+            loss = self._step(pictures, self.examples.train_labels[chosen], seed)
+            total += float(loss) * len(chosen)
+        return total / images
+
+    def _batches(self, epoch: int) -> Iterator[NDArray[np.intp]]:
+        order = np.random.default_rng((self.parameters.seed, epoch)).permutation(
+            len(self.examples.train_pixels)
+        )
+        for start in range(0, len(order), self.parameters.batch_size):
+            # Sorted, since large sets lie on disk.
+            yield np.sort(order[start : start + self.parameters.batch_size])
+
+    def _time_spent(self, started: float) -> float:
+        """Share of the allowed minutes that is over, 0 without such a limit."""
+        minutes = self.parameters.max_minutes
+        return 0.0 if minutes is None else (time.monotonic() - started) / (minutes * 60)
+
+    def _train_step(self, pictures: Any, labels: Any, seed: Any) -> Any:
+        if self.parameters.augmentation:
+            pictures = augment(pictures, self.parameters.augmentation, seed)
+        with tf.GradientTape() as tape:
+            self.model([pictures, labels], training=True)
+            loss = tf.add_n(self.model.losses)
+        variables = self.model.trainable_variables
+        self.optimizer.apply(tape.gradient(loss, variables), variables)
+        return loss
+
+    def _validate(self) -> Validation:
+        output = predict(self.reader, self.examples.validation_pixels, self.dataset.image)
+        loss = float(tf.reduce_mean(ctc_loss(self.examples.validation_labels, output)))
+        texts = [reading.text for reading in decode(output, self.dataset.vocabulary)]
+        truths = [image.label for image in self.dataset.validation]
+        score = Score.of(zip(truths, texts, strict=True))
+        return Validation(score.exact_match, loss, score.cer, not any(texts))
+
+    def _progress(self, state: State, loss: float, validation: Validation) -> Progress:
+        epoch = state.epoch + 1
+        left = state.seconds / epoch * (self.parameters.epochs - epoch)
+        if self.parameters.max_minutes is not None:
+            left = min(left, max(0.0, self.parameters.max_minutes * 60 - state.seconds))
+        return Progress(
+            epoch=epoch,
+            epochs=self.parameters.epochs,
+            loss=loss,
+            validation_loss=validation.loss,
+            exact_match=validation.exact_match,
+            images_per_second=epoch * len(self.examples.train_pixels) / state.seconds,
+            seconds=state.seconds,
+            seconds_left=left,
+        )
+
+
+def _inference_model(model: Any) -> Any:
+    """Return the graph from the picture to the softmax output, without loss or custom layer."""
+    return keras.Model(model.inputs[0], model.get_layer("ctc_loss").input[1], name="reader")
