@@ -24,6 +24,8 @@ COPY trainer/requirements.lock .
 RUN pip install --no-cache-dir --require-hashes -r requirements.lock
 COPY shared shared
 COPY trainer trainer
+COPY predictor predictor
+COPY readsmith readsmith
 ENV READSMITH_STATE=/state READSMITH_TRAINER_HOST=0.0.0.0
 USER 10001:10001
 EXPOSE 8000
