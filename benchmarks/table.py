@@ -94,7 +94,7 @@ def _exact(runs: Sequence[Run]) -> Iterator[Row]:
             reference=_share(_of(of_set, "reference")),
             ours=_share(ours),
             ratio="",
-            target=f"≥ {target:.1%}",
+            target=f"≥ {100 * target:g} %",
             reached=statistics.mean(run.exact_match for run in ours) >= target,
         )
 
@@ -105,8 +105,8 @@ def _name(run: Run) -> str:
 
 
 def _share(runs: Sequence[Run]) -> str:
-    shares = [run.exact_match for run in runs]
-    return _spread(shares, "{:.1%}", statistics.mean) if shares else "–"
+    shares = [100 * run.exact_match for run in runs]
+    return _spread(shares, "{:.1f} %", statistics.mean) if shares else "–"
 
 
 def _scale(runs: Sequence[Run]) -> Iterator[Row]:

@@ -86,7 +86,7 @@ def describe(run: Run) -> str:
     return (
         f"{did.side}, {did.set}{limit}, seed {did.seed}: {run.epochs} epochs in "
         f"{run.train_seconds:.0f} s, {reached}, best on validation "
-        f"{run.validation_exact_match:.1%} of {run.validation_images}, "
+        f"{100 * run.validation_exact_match:.1f} % of {run.validation_images}, "
         f"test {run.exact} of {run.test_images}, peak {run.peak_bytes / 1e9:.2f} GB"
         + (f" ({run.failure})" if run.failure else "")
     )

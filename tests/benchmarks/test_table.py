@@ -54,7 +54,7 @@ def test_the_ratio_is_the_median_over_seeds_with_its_spread() -> None:
     assert speed.ratio == "7.2× (6.0× to 8.0×)"
     assert speed.reference == "180 s (150 s to 200 s)"
     assert speed.reached is True
-    assert exact.ours == "100.0% (100.0% to 100.0%)"
+    assert exact.ours == "100.0 % (100.0 % to 100.0 %)"
 
 
 def test_a_reference_that_never_gets_there_makes_the_ratio_a_lower_bound() -> None:
@@ -85,8 +85,8 @@ def test_a_run_that_did_not_learn_counts_as_nothing_right() -> None:
     [row] = rows("labels", runs)
 
     assert row.what.startswith("V2, 25 labels")
-    assert row.ours == "50.0% (0.0% to 100.0%)"
-    assert (row.target, row.reached) == ("≥ 88.0%", False)
+    assert row.ours == "50.0 % (0.0 % to 100.0 %)"
+    assert (row.target, row.reached) == ("≥ 88 %", False)
 
 
 def test_memory_and_time_of_many_images_stand_beside_those_of_few() -> None:
