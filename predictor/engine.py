@@ -74,7 +74,7 @@ class Engine:
             return error
 
     def _run(self, inputs: NDArray[np.float32]) -> list[Reading]:
-        return decode(self._probabilities(inputs), self._vocabulary)
+        return decode(self._probabilities(inputs), self._vocabulary, self.manifest.temperature)
 
     def _probabilities(self, inputs: NDArray[np.float32]) -> NDArray[np.float32]:
         """Run the graph: (N, *image.shape) → (N, T, classes)."""

@@ -8,7 +8,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from readsmith import options
-from readsmith.output import err, out, percent, print_json, say
+from readsmith.output import err, out, percent, print_json, print_table, say
+from shared.manifest import REPORT, Calibration
 from shared.model_store import ModelStore
 
 if TYPE_CHECKING:
@@ -47,10 +48,13 @@ def train(
     )
     with contextlib.redirect_stdout(sys.stderr):  # libraries print; stdout is for the result
         result = _run(request, local_path(dataset), store, state)
+    report = ModelStore(store).folder(result.model, result.version) / REPORT
     if as_json:
-        print_json(_as_json(result))
+        print_json(_as_json(result, report))
     else:
         _print(result, store)
+        _print_thresholds(result.calibration)
+        say(out, f"Report: {report}")
 
 
 def _run(request: "JobRequest", local: Path | None, store: Path, state: Path) -> "RunResult":
@@ -71,11 +75,13 @@ def _run(request: "JobRequest", local: Path | None, store: Path, state: Path) ->
         return run(request, context, display)
 
 
-def _as_json(result: "RunResult") -> dict[str, Any]:
+def _as_json(result: "RunResult", report: Path) -> dict[str, Any]:
     return {
         "model": result.model,
         "version": result.version,
         **result.metrics.model_dump(mode="json"),
+        "calibration": result.calibration.model_dump(mode="json"),
+        "report": str(report),
         "seconds_to": result.seconds_to,
         "preset": result.preset,
         "parameters": result.parameters,
@@ -95,3 +101,16 @@ def _print(result: "RunResult", store: Path) -> None:
     )
     say(out, f"Trained on {metrics.train_images} images in {metrics.train_seconds:.0f} s.")
     say(out, f"Read pictures: readsmith predict PICTURE --model {result.model} --store {store}")
+
+
+def _print_thresholds(calibration: Calibration) -> None:
+    rows = (
+        (
+            f"{row.threshold:.4f}",
+            percent(row.accepted),
+            percent(row.wrong),
+            " to ".join(map(percent, row.wrong_interval)),
+        )
+        for row in calibration.thresholds
+    )
+    print_table(("accept from confidence", "accepted", "of these wrong", "95 % interval"), rows)

@@ -30,18 +30,32 @@ class Reading:
     characters: tuple[Character, ...]
 
 
-def decode(probabilities: NDArray[np.float32], vocabulary: Vocabulary) -> list[Reading]:
+def decode(
+    probabilities: NDArray[np.float32], vocabulary: Vocabulary, temperature: float = 1.0
+) -> list[Reading]:
     """Read a batch by best path: the likeliest class per step, repeats merged, blanks dropped.
 
     probabilities: softmax output (N, T, classes), the blank last. A reading's confidence is
-    the probability of its text, a character's the highest of its steps.
-    (Graves et al. 2006, section 3.2.)
+    the probability of its text, a character's the highest of its steps, both at the temperature;
+    the text is the same at any. (Graves et al. 2006, section 3.2.)
     """
     classes = probabilities.argmax(axis=2)
     return [
         _best_path(path, steps, vocabulary)
-        for path, steps in zip(classes, probabilities, strict=True)
+        for path, steps in zip(classes, at_temperature(probabilities, temperature), strict=True)
     ]
+
+
+def at_temperature(probabilities: NDArray[np.float32], temperature: float) -> NDArray[np.float32]:
+    """Return softmax output (N, T, classes) as if its logits had been divided by the temperature.
+
+    Above 1 it becomes less sure, below 1 surer. (Guo et al. 2017, section 4.2.)
+    """
+    if temperature == 1:
+        return probabilities
+    # Relative to the likeliest class, so that no power leaves a step without any probability.
+    powers = (probabilities / probabilities.max(axis=2, keepdims=True)) ** (1 / temperature)
+    return np.asarray(powers / powers.sum(axis=2, keepdims=True))
 
 
 def _best_path(

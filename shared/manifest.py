@@ -17,6 +17,7 @@ MANIFEST = "manifest.json"
 KERAS_MODEL = "prediction_model.h5"
 ONNX_MODEL = "prediction_model.onnx"
 GOLDEN_READINGS = "golden/readings.json"
+REPORT = "report"
 
 MODEL_NAME_PATTERN = r"^[a-z0-9][a-z0-9._-]{0,63}$"
 ModelName = Annotated[str, Field(pattern=MODEL_NAME_PATTERN)]
@@ -58,10 +59,47 @@ class Metrics(_Frozen):
     epochs: int = Field(ge=0)
 
 
-class Calibration(_Frozen):
-    """How confidences were calibrated on the validation part."""
+class CalibrationError(_Frozen):
+    """Expected calibration error of the confidences of one part, before and after calibration.
 
-    temperature: float = Field(gt=0)
+    The gap between mean confidence and share of right readings, averaged over the images, in
+    ``Calibration.bins`` bins of equal width.
+    """
+
+    images: int = Field(ge=0)
+    before: float = Field(ge=0, le=1)
+    after: float = Field(ge=0, le=1)
+
+
+class Threshold(_Frozen):
+    """What comes of accepting only readings with at least this confidence.
+
+    Measured on the validation and the test part together: both were never trained on, and
+    thresholds need all the images there are.
+    """
+
+    threshold: float = Field(ge=0, le=1)
+    images: int = Field(ge=0)
+    """How many readings are accepted."""
+    accepted: float = Field(ge=0, le=1)
+    """Share of all readings."""
+    wrong: float = Field(ge=0, le=1)
+    """Share of the accepted readings."""
+    wrong_interval: tuple[float, float] = Field(strict=False)
+    """95 % Wilson interval of ``wrong``: with few images, no wrong one proves little."""
+
+
+class Calibration(_Frozen):
+    """What confidences mean: how they were calibrated on the validation part, and their worth."""
+
+    temperature: float = Field(gt=0, allow_inf_nan=False)
+    bins: int = Field(ge=1)
+    validation: CalibrationError
+    """On the part that chose the temperature."""
+    test: CalibrationError
+    """On the part that chose nothing."""
+    thresholds: tuple[Threshold, ...] = Field(strict=False)
+    """Ascending; the first accepts every reading."""
 
 
 class Manifest(_Frozen):
@@ -111,6 +149,11 @@ class Manifest(_Frozen):
     def reader_vocabulary(self) -> Vocabulary:
         """Return the vocabulary as the decoder wants it."""
         return Vocabulary(self.vocabulary)
+
+    @property
+    def temperature(self) -> float:
+        """Return the temperature of its confidences; 1 if nobody calibrated them."""
+        return self.calibration.temperature if self.calibration else 1.0
 
 
 class BundleError(ReadsmithError):

@@ -69,6 +69,7 @@ def job_of(row: Row[Any]) -> Job:
         progress=row.progress,
         dataset=row.dataset,
         metrics=result.get("metrics"),
+        calibration=result.get("calibration"),
         seconds_to=result.get("seconds_to"),
         parameters=result.get("parameters"),
         version=result.get("version"),

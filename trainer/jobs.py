@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from pydantic import BaseModel, Field
 
 from shared.errors import ReadsmithError
-from shared.manifest import Metrics
+from shared.manifest import Calibration, Metrics
 from trainer.progress import Progress, Stage
 from trainer.requests import JobRequest
 
@@ -91,6 +91,8 @@ class Job(BaseModel):
     dataset: dict[str, Any] | None
     """The dataset summary."""
     metrics: Metrics | None
+    calibration: Calibration | None
+    """What confidences are worth, and what accepting those above a threshold gives."""
     seconds_to: dict[str, float | None] | None
     """Training seconds until 95 % and 99 % exact match on the validation part."""
     parameters: dict[str, Any] | None

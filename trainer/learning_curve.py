@@ -50,8 +50,8 @@ def _point(source: Path, request: JobRequest, observer: Observer, work: Path) ->
         observer.event("did_not_learn", error.message)
         return Point(labels, 0, len(dataset.test))
     observer.stage(Stage.EVALUATE)
-    readings = evaluate(trained, dataset).readings
-    exact = sum(reading.text == reading.truth for reading in readings)
+    readings = evaluate(trained, dataset, observer).readings
+    exact = sum(reading.right for reading in readings)
     return Point(labels, exact, len(readings))
 
 

@@ -58,7 +58,7 @@ def run(request: JobRequest, context: RunContext, observer: Observer) -> RunResu
     trained = train(dataset, request, observer, context.work, base)
 
     observer.stage(Stage.EVALUATE)
-    evaluation = evaluate(trained, dataset)
+    evaluation = evaluate(trained, dataset, observer)
 
     observer.stage(Stage.EXPORT)
     build = clear_folder(context.work / "bundle")
@@ -82,6 +82,7 @@ def run(request: JobRequest, context: RunContext, observer: Observer) -> RunResu
         model=published.model,
         version=published.version,
         metrics=evaluation.metrics,
+        calibration=evaluation.calibration,
         seconds_to=trained.seconds_to,
         parameters=asdict(trained.parameters),
         preset=request.preset,

@@ -5,7 +5,7 @@ from typing import Any, Protocol
 
 from pydantic import BaseModel, ConfigDict
 
-from shared.manifest import Metrics
+from shared.manifest import Calibration, Metrics
 
 
 class Stage(StrEnum):
@@ -69,6 +69,7 @@ class RunResult(BaseModel):
     model: str
     version: int
     metrics: Metrics
+    calibration: Calibration
     seconds_to: dict[str, float | None]
     """Training seconds until 95 % and 99 % exact match on the validation part."""
     parameters: dict[str, Any]

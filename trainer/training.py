@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from shared.manifest import Metrics
+from shared.manifest import Calibration, Metrics
 from trainer.progress import Progress
 
 
@@ -50,18 +50,30 @@ class Trained:
 
 
 @dataclass(frozen=True)
-class TestReading:
-    """What the trained model read in one image of the test part."""
+class ImageReading:
+    """What the trained model read in one labelled image."""
 
     file: str
     truth: str
+    """The image's label."""
     text: str
     confidence: float
+    """Calibrated."""
+
+    @property
+    def right(self) -> bool:
+        """True if the whole text is right."""
+        return self.text == self.truth
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """The test part, measured once."""
+    """The test part, measured once, and what the other parts tell beside it."""
 
     metrics: Metrics
-    readings: tuple[TestReading, ...]
+    calibration: Calibration
+    readings: tuple[ImageReading, ...]
+    """Of the test part."""
+    suspects: tuple[ImageReading, ...]
+    """Images of the training and validation parts that are read surely and otherwise than their
+    labels say, the surest first."""

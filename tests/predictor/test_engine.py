@@ -9,7 +9,7 @@ from shared.decoding import Reading
 from shared.manifest import ONNX_MODEL, BundleError, read_manifest
 from shared.model_store import ModelStore
 from shared.preprocessing import ImageRejectedError
-from tests.bundles import SPEC, TIME_STEPS, onnx_graph, png, publish
+from tests.bundles import SPEC, TIME_STEPS, calibration, onnx_graph, png, publish
 
 
 def bundle(tmp_path: Path, graph: bytes | None = None) -> Path:
@@ -94,3 +94,21 @@ def test_a_changed_or_missing_file_is_refused_before_it_is_parsed(tmp_path: Path
     (folder / ONNX_MODEL).unlink()
     with pytest.raises(BundleError, match="cannot be read"):
         Engine.load(folder, manifest)
+
+
+def test_confidences_are_at_the_temperature_of_the_manifest(tmp_path: Path) -> None:
+    store = ModelStore(tmp_path / "models")
+    files = {ONNX_MODEL: onnx_graph(sharpness=20.0)}
+    readings = {}
+    for temperature in (1.0, 2.0):
+        published = publish(
+            store,
+            tmp_path / f"build-{temperature}",
+            files=files,
+            change=lambda m, t=temperature: m.model_copy(update={"calibration": calibration(t)}),  # type: ignore[misc]
+        )
+        (readings[temperature],) = load(store.folder("default", published.version)).read(
+            [png("ab")]
+        )
+    assert readings[1.0].text == readings[2.0].text
+    assert readings[2.0].confidence < 0.9 * readings[1.0].confidence

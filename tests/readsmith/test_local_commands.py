@@ -7,6 +7,7 @@ from pathlib import Path
 from readsmith.train import _as_json
 from shared.manifest import ONNX_MODEL, Metrics
 from shared.scoring import wilson_interval
+from tests.bundles import calibration
 from tests.readsmith.conftest import Run
 from trainer.progress import RunResult
 
@@ -185,16 +186,18 @@ def test_the_json_of_train_holds_what_scripts_need() -> None:
         validation_exact_match=0.9, train_seconds=12.0, images_per_second=100.0, epochs=7,
     )  # fmt: skip
     result = RunResult(
-        model="m", version=3, metrics=metrics, seconds_to={"0.95": 9.0, "0.99": None},
+        model="m", version=3, metrics=metrics, calibration=calibration(),
+        seconds_to={"0.95": 9.0, "0.99": None},
         parameters={"batch_size": 16}, preset="crnn",
     )  # fmt: skip
 
-    written = json.loads(json.dumps(_as_json(result)))
+    written = json.loads(json.dumps(_as_json(result, Path("models/m/versions/3/report"))))
 
     expected = {
         "model": "m", "version": 3, "train_images": 80, "validation_images": 10, "test_images": 10,
         "exact_match": 0.9, "cer": 0.02, "train_seconds": 12.0, "epochs": 7,
         "seconds_to": {"0.95": 9.0, "0.99": None}, "preset": "crnn",
-        "parameters": {"batch_size": 16},
+        "parameters": {"batch_size": 16}, "report": "models/m/versions/3/report",
+        "calibration": calibration().model_dump(mode="json"),
     }  # fmt: skip
     assert expected.items() <= written.items()

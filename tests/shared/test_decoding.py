@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from shared.decoding import decode
+from shared.decoding import at_temperature, decode
 from shared.vocabulary import Vocabulary
 
 VOCABULARY = Vocabulary("ab")
@@ -71,3 +71,29 @@ def test_only_blanks_read_as_nothing() -> None:
     probabilities = np.array([[[0.0, 0.1, 0.9]] * 4], np.float32)
     (reading,) = decode(probabilities, VOCABULARY)
     assert (reading.text, reading.characters) == ("", ())
+
+
+@given(batches(), st.floats(0.05, 20.0))
+def test_the_text_is_the_same_at_any_temperature(
+    probabilities: NDArray[np.float32], temperature: float
+) -> None:
+    plain = decode(probabilities, VOCABULARY)
+    tempered = decode(probabilities, VOCABULARY, temperature)
+    assert [reading.text for reading in tempered] == [reading.text for reading in plain]
+
+
+def test_a_temperature_divides_the_logits() -> None:
+    logits = np.array([[[2.0, -1.0, 0.5], [0.0, 3.0, 1.0]]])
+    softmax, halved = (
+        np.exp(x) / np.exp(x).sum(axis=2, keepdims=True) for x in (logits, logits / 2)
+    )
+    assert at_temperature(softmax.astype(np.float32), 2.0) == pytest.approx(halved, abs=1e-6)
+    (reading,) = decode(softmax.astype(np.float32), VOCABULARY, 2.0)
+    assert reading.characters[0].confidence == pytest.approx(halved[0, 0, 0], abs=1e-6)
+    assert reading.confidence == pytest.approx(decode(halved, VOCABULARY)[0].confidence)
+
+
+def test_no_temperature_leaves_a_step_without_probability() -> None:
+    probabilities = np.array([[[0.4, 0.35, 0.25], [1.0, 0.0, 0.0]]], np.float32)
+    for temperature in (1e-3, 1e3):
+        assert at_temperature(probabilities, temperature).sum(axis=2) == pytest.approx(1.0)

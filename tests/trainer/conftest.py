@@ -8,6 +8,7 @@ import pytest
 from sqlalchemy import text
 
 from shared.manifest import Metrics
+from tests.bundles import calibration
 from trainer.database import Database
 from trainer.job_queue import JobQueue
 from trainer.job_store import JobStore
@@ -75,6 +76,7 @@ def result() -> RunResult:
         model="default",
         version=1,
         metrics=metrics,
+        calibration=calibration(),
         seconds_to={"0.95": 1.0, "0.99": None},
         parameters={"epochs": 2},
         preset="crnn",

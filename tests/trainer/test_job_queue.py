@@ -59,6 +59,7 @@ def test_a_run_is_visible_while_it_goes(
     queue.succeed(claim, result)
     over = store.get(job.id)
     assert (over.status, over.stage, over.version) == (Status.SUCCEEDED, None, 1)
+    assert over.calibration == result.calibration
     assert (over.metrics, over.seconds_to) == (result.metrics, {"0.95": 1.0, "0.99": None})
     kinds = [event.type for event in store.events(job.id, 10).data]
     assert kinds == ["status", "status", "stage", "progress", "status"]

@@ -1,30 +1,35 @@
 """The whole run on a small drawn set, once per module; what it leaves is then looked at."""
 
+import csv
 import json
 import os
 import signal
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import keras
 import numpy as np
 import onnxruntime
 import pytest
+from PIL import Image
 
 from shared.decoding import decode
 from shared.errors import ReadsmithError
 from shared.manifest import KERAS_MODEL, ONNX_MODEL, Manifest, verify_files
 from shared.model_store import ModelStore
 from shared.preprocessing import preprocess
-from tests.drawn import labelled_zip, texts
+from tests.drawn import SIZE, labelled_zip, texts
 from tests.observing import Recorder
 from trainer.keras_files import write_models
 from trainer.pipeline import RunContext, run
 from trainer.progress import CancelledRunError, RunResult, Stage
 from trainer.requests import Hyperparameters, JobRequest
+from trainer.stages.dataset import load_dataset
+from trainer.stages.evaluate import evaluate
+from trainer.training import Parameters, Trained, Validation
 
 QUICK = JobRequest(model="quick", hyperparameters=Hyperparameters(epochs=25, height=32, width=64))
 
@@ -96,6 +101,65 @@ def test_the_bundle_is_whole_and_current(finished: Finished) -> None:
     assert finished.manifest.parameters["epochs"] == 25
 
 
+def test_the_report_tells_what_is_read_wrong(finished: Finished) -> None:
+    report = finished.folder / "report"
+    metrics = json.loads((report / "metrics.json").read_text())
+    assert sum(length["images"] for length in metrics["by_length"].values()) == 16
+    assert set(metrics["by_character"]) <= set("AHX")
+    with (report / "worst" / "worst.csv").open() as file:
+        worst = list(csv.DictReader(file))
+    assert [row["file"] for row in worst] == [wrong["file"] for wrong in metrics["wrong"]]
+    confidences = [float(row["confidence"]) for row in worst]
+    assert confidences == sorted(confidences, reverse=True)
+    for row in worst:
+        with Image.open(report / "worst" / row["picture"]) as picture:
+            assert picture.size == SIZE
+    assert (report / "learning_curves.png").stat().st_size > 5000
+    assert len(list((report / "tensorboard").iterdir())) == 1
+
+
+def test_confidences_are_calibrated_and_the_result_says_so(finished: Finished) -> None:
+    calibration = finished.result.calibration
+    assert finished.manifest.calibration == calibration
+    assert (calibration.validation.images, calibration.test.images) == (16, 16)
+    assert calibration.thresholds[0].images == 32
+    with (finished.folder / "report" / "test_readings.csv").open() as file:
+        confidences = [float(row["confidence"]) for row in csv.DictReader(file)]
+    assert np.mean(confidences) == pytest.approx(finished.result.metrics.mean_confidence)
+
+
+def test_a_wrong_label_is_suspected(finished: Finished) -> None:
+    dataset = load_dataset(finished.dataset, QUICK)
+    wrong = next(image for image in dataset.train if image.label == "AH")
+    train = tuple(
+        replace(image, label="XX") if image == wrong else image for image in dataset.train
+    )
+    evaluation = evaluate(again(finished), replace(dataset, train=train), Recorder())
+    suspects = {suspect.file: suspect for suspect in evaluation.suspects}
+    assert (suspects[wrong.name].truth, suspects[wrong.name].text) == ("XX", "AH")
+    assert evaluation.metrics.exact_match == finished.result.metrics.exact_match
+    confidences = [suspect.confidence for suspect in evaluation.suspects]
+    assert confidences == sorted(confidences, reverse=True)
+
+
+def again(finished: Finished) -> Trained:
+    """Return what training handed on, with the published model."""
+    metrics = finished.manifest.metrics
+    assert metrics is not None
+    return Trained(
+        model=keras.models.load_model(finished.folder / KERAS_MODEL, compile=False),
+        time_steps=finished.manifest.time_steps,
+        base=finished.manifest.base,
+        parameters=Parameters(**finished.result.parameters),
+        validation=Validation(metrics.validation_exact_match, loss=0.0, cer=0.0, all_empty=False),
+        seconds=metrics.train_seconds,
+        epochs=metrics.epochs,
+        images_per_second=metrics.images_per_second,
+        seconds_to=finished.result.seconds_to,
+        history=finished.recorder.epochs,
+    )
+
+
 def test_both_files_read_the_golden_pictures_as_the_trainer_did(finished: Finished) -> None:
     manifest = finished.manifest
     golden = json.loads((finished.folder / "golden" / "readings.json").read_text())
@@ -110,7 +174,7 @@ def test_both_files_read_the_golden_pictures_as_the_trainer_did(finished: Finish
         session.run(None, {session.get_inputs()[0].name: inputs})[0],
     ):
         assert output.shape[1:] == (manifest.time_steps, len(manifest.vocabulary) + 1)
-        readings = decode(output, manifest.reader_vocabulary())
+        readings = decode(output, manifest.reader_vocabulary(), manifest.temperature)
         assert [r.text for r in readings] == [g["text"] for g in golden]
         assert [r.confidence for r in readings] == pytest.approx(
             [g["confidence"] for g in golden], abs=1e-3

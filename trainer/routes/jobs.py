@@ -6,6 +6,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Body, Depends, Header, Query, Request, Response
 
 from shared.errors import ReadsmithError
+from shared.manifest import REPORT
 from trainer.jobs import Job, JobPage, Status
 from trainer.problems import InvalidFieldError, problem_responses
 from trainer.requests import JobRequest
@@ -70,7 +71,13 @@ def cancel_job(services: TheServices, job_id: str) -> Job:
 
 @router.get("/jobs/{job_id}/report", responses=problem_responses(404, 409))
 def read_report(services: TheServices, job_id: str) -> dict[str, Any]:
-    """Read the evaluation of the version that a job published."""
+    """Read the evaluation of the version that a job published.
+
+    Metrics and training history; calibration with its table of thresholds; confusions, insertions
+    and deletions of characters and what is right by_character and by_length; wrong readings; and
+    suspects, images that are read surely and otherwise than their labels say. Pictures, curves and
+    TensorBoard's event files are in the version's folder report.
+    """
     job = services.jobs.get(job_id)
     if job.status is not Status.SUCCEEDED or job.version is None:
         raise ReadsmithError(
@@ -78,7 +85,7 @@ def read_report(services: TheServices, job_id: str) -> dict[str, Any]:
             f"Job {job_id} is {job.status}, so it has no report.",
             "Only a job that has succeeded has one.",
         )
-    path = services.models.folder(job.model, job.version) / "report" / "metrics.json"
+    path = services.models.folder(job.model, job.version) / REPORT / "metrics.json"
     try:
         report: dict[str, Any] = json.loads(path.read_bytes())
     except FileNotFoundError:

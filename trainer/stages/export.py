@@ -1,6 +1,5 @@
 """Stage 5: build the bundle, read the test part again with its files, publish it."""
 
-import csv
 import json
 import shutil
 import sys
@@ -12,15 +11,15 @@ from importlib.metadata import version as library_version
 from pathlib import Path
 
 from shared.errors import ReadsmithError
-from shared.manifest import GOLDEN_READINGS, FileEntry, GoldenReading, Manifest
+from shared.manifest import GOLDEN_READINGS, REPORT, FileEntry, GoldenReading, Manifest
 from trainer.clean_process import in_clean_process
 from trainer.dataset import Dataset
 from trainer.keras_files import reread, write_models
+from trainer.report.files import write_report
 from trainer.requests import JobRequest
 from trainer.training import Evaluation, Trained
 
 GOLDEN_IMAGES = 8
-HELD_OUT_IMAGES = 100
 LIBRARIES = ("keras", "tensorflow-cpu", "tensorflow", "numpy", "pillow", "onnxruntime", "tf2onnx")
 
 
@@ -38,8 +37,7 @@ def build_bundle(trained: Trained, evaluation: Evaluation, dataset: Dataset, bui
     """Write everything but the manifest into an empty folder."""
     write_models(trained.model, build)
     _write_golden(evaluation, dataset, build)
-    _write_report(trained, evaluation, build / "report")
-    _write_held_out(evaluation, dataset, build / "report" / "held_out")
+    write_report(trained, evaluation, dataset, build / REPORT)
 
 
 def require_same_readings(
@@ -90,6 +88,7 @@ def make_manifest(
             time_steps=trained.time_steps,
             label_lengths={str(length): count for length, count in sorted(lengths.items())},
             metrics=evaluation.metrics,
+            calibration=evaluation.calibration,
             seed=request.seed,
             parameters=asdict(trained.parameters),
             libraries=library_versions(),
@@ -123,32 +122,6 @@ def _write_golden(evaluation: Evaluation, dataset: Dataset, build: Path) -> None
             ).model_dump()
         )
     (build / GOLDEN_READINGS).write_text(json.dumps(golden, ensure_ascii=False, indent=2))
-
-
-def _write_report(trained: Trained, evaluation: Evaluation, folder: Path) -> None:
-    folder.mkdir()
-    metrics = evaluation.metrics.model_dump(mode="json") | {
-        "seconds_to": trained.seconds_to,
-        "history": [progress.model_dump() for progress in trained.history],
-        "wrong": [asdict(r) for r in evaluation.readings if r.text != r.truth],
-    }
-    (folder / "metrics.json").write_text(json.dumps(metrics, ensure_ascii=False, indent=2))
-    with (folder / "test_readings.csv").open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(["file", "truth", "text", "confidence"])
-        writer.writerows([r.file, r.truth, r.text, r.confidence] for r in evaluation.readings)
-
-
-def _write_held_out(evaluation: Evaluation, dataset: Dataset, folder: Path) -> None:
-    """Keep up to 100 pictures of the test part as a labelled set of their own."""
-    folder.mkdir()
-    with (folder / "labels.csv").open("w", newline="", encoding="utf-8") as file:
-        writer = csv.writer(file)
-        writer.writerow(["filename", "text"])
-        for index, reading in enumerate(evaluation.readings[:HELD_OUT_IMAGES], 1):
-            name = f"{index:04}{Path(reading.file).suffix.lower()}"
-            (folder / name).write_bytes(dataset.source.read(reading.file))
-            writer.writerow([name, reading.truth])
 
 
 def clear_folder(folder: Path) -> Path:

@@ -1,0 +1,83 @@
+"""Which characters are read as which, and at what lengths readings are right."""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+Pair = tuple[str, str]
+"""(truth, text): of a picture; or of one character, where "" stands for none."""
+
+
+def align(truth: str, text: str) -> list[Pair]:
+    """Pair the characters by the fewest edits; "" on the left is an insertion, right a deletion.
+
+    Of several ways, the one that takes characters as confused rather than inserted and deleted.
+    (Wagner and Fischer 1974.)
+    """
+    costs = _edit_costs(truth, text)
+    pairs = []
+    i, j = len(truth), len(text)
+    while i or j:
+        if i and j and costs[i][j] == costs[i - 1][j - 1] + (truth[i - 1] != text[j - 1]):
+            i, j = i - 1, j - 1
+            pairs.append((truth[i], text[j]))
+        elif i and costs[i][j] == costs[i - 1][j] + 1:
+            i -= 1
+            pairs.append((truth[i], ""))
+        else:
+            j -= 1
+            pairs.append(("", text[j]))
+    return pairs[::-1]
+
+
+def _edit_costs(truth: str, text: str) -> list[list[int]]:
+    """Return the edit distances of all beginnings of both."""
+    costs = [list(range(len(text) + 1))]
+    for i, left in enumerate(truth, 1):
+        row = [i]
+        for j, right in enumerate(text):
+            row.append(min(costs[-1][j] + (left != right), costs[-1][j + 1] + 1, row[j] + 1))
+        costs.append(row)
+    return costs
+
+
+def describe_mistakes(pairs: Iterable[Pair]) -> dict[str, Any]:
+    """Count over (truth, text) of pictures, as JSON; the most frequent mistakes come first.
+
+    confusions: truth, text, count. insertions and deletions: count of each character.
+    by_character: how often each stands in the truth, and how often it is read right.
+    by_length: pictures of each length of the truth, and how many are read right.
+    """
+    pictures = list(pairs)
+    aligned = Counter(pair for truth, text in pictures for pair in align(truth, text))
+    mistakes = [(pair, count) for pair, count in aligned.most_common() if pair[0] != pair[1]]
+    return {
+        "confusions": [
+            {"truth": truth, "text": text, "count": count}
+            for (truth, text), count in mistakes
+            if truth and text
+        ],
+        "insertions": {text: count for (truth, text), count in mistakes if not truth},
+        "deletions": {truth: count for (truth, text), count in mistakes if not text},
+        "by_character": _by_character(aligned),
+        "by_length": _by_length(pictures),
+    }
+
+
+def _by_character(aligned: Counter[Pair]) -> dict[str, dict[str, int]]:
+    counts: Counter[str] = Counter()
+    for (truth, _), count in aligned.items():
+        counts[truth] += count
+    return {
+        character: {"count": counts[character], "right": aligned[character, character]}
+        for character in sorted(counts)
+        if character
+    }
+
+
+def _by_length(pictures: Sequence[Pair]) -> dict[str, dict[str, int]]:
+    images = Counter(len(truth) for truth, _ in pictures)
+    right = Counter(len(truth) for truth, text in pictures if truth == text)
+    return {
+        str(length): {"images": images[length], "right": right[length]} for length in sorted(images)
+    }
