@@ -129,3 +129,9 @@ def test_memory_and_time_of_many_images_stand_beside_those_of_few() -> None:
 def test_a_part_that_was_broken_off_shows_the_rows_that_it_has() -> None:
     assert rows("v2", [ran("reference")]) == []
     assert rows("scale", [ran("ours")]) == []
+
+
+def test_two_that_never_get_there_are_no_bound() -> None:
+    runs = [ran("reference", seconds_to_99=None), ran("ours", seconds_to_99=None)]
+
+    assert rows("v2", runs)[0].ratio == "0.0×"
