@@ -3,6 +3,7 @@
 Importing this imports TensorFlow.
 """
 
+import logging
 from pathlib import Path
 
 from shared.errors import ReadsmithError
@@ -25,6 +26,7 @@ def learning_curve(
     A run that does not learn reads nothing right. Raises ReadsmithError for a dataset that
     cannot be used, CancelledRunError when told to stop.
     """
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)  # it warns of every further model
     observer.stage(Stage.DATASET)
     dataset = load_dataset(source, request)
     observer.summary(dataset.summary)
