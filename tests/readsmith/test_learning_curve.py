@@ -50,6 +50,7 @@ def test_it_trains_on_parts_of_the_labels_and_publishes_nothing(run: Run, tmp_pa
     assert [point["labels"] for point in report["points"]] == [36, 72, 144]
     assert {point["images"] for point in report["points"]} == {16}
     assert report["conclusion"]
+    assert "WARNING" not in result.stderr
     assert list(tmp_path.iterdir()) == [dataset]
 
 
