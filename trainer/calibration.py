@@ -16,7 +16,7 @@ from shared.vocabulary import Vocabulary
 BINS: Final = 10
 TEMPERATURES: Final[list[float]] = (2.0 ** np.linspace(-2, 2, 33)).tolist()
 """Those tried: from 1/4 to 4, each 9 % above the one before."""
-PRIOR_DEVIATION: Final = 0.5
+PRIOR_DEVIATION: Final = 0.35
 """Standard deviation of log temperature before any picture was seen: few pictures change little."""
 LEAST: Final = 1e-30
 """Stands for the probability of a truth that the model holds for impossible."""
