@@ -58,10 +58,10 @@ def adopt(h5: Path, vocabulary: str, store: ModelStore, model: str) -> Manifest:
 
 def convert(build: Path) -> Graph:
     """Load the h5, check its shape and write the ONNX beside it. For a clean process."""
-    from trainer.keras_files import load_keras, write_onnx  # noqa: PLC0415 - imports TensorFlow
+    from trainer.keras_files import load_foreign, write_onnx  # noqa: PLC0415 - imports TensorFlow
     from trainer.stages.export import library_versions  # noqa: PLC0415
 
-    model = load_keras(build / KERAS_MODEL)
+    model = load_foreign(build / KERAS_MODEL)
     if len(model.inputs) != 1 or len(model.outputs) != 1:
         raise ReadsmithError(
             "model_not_inference",

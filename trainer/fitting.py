@@ -18,7 +18,7 @@ from shared.vocabulary import Vocabulary
 from trainer.augmentation import augment
 from trainer.checkpoint import State
 from trainer.dataset import Base, Dataset
-from trainer.inference import load_pixels, predict
+from trainer.inference import BATCH, load_pixels, predict
 from trainer.presets import Preset
 from trainer.presets.ctc import PADDING, ctc_loss
 from trainer.progress import Observer, Progress
@@ -163,7 +163,7 @@ class Fitting:
 
     def _validate(self) -> Validation:
         output = predict(self.reader, self.examples.validation_pixels, self.dataset.image)
-        loss = float(tf.reduce_mean(ctc_loss(self.examples.validation_labels, output)))
+        loss = _mean_loss(self.examples.validation_labels, output)
         texts = [reading.text for reading in decode(output, self.dataset.vocabulary)]
         truths = [image.label for image in self.dataset.validation]
         score = Score.of(zip(truths, texts, strict=True))
@@ -184,6 +184,15 @@ class Fitting:
             seconds=state.seconds,
             seconds_left=left,
         )
+
+
+def _mean_loss(labels: NDArray[np.int32], output: NDArray[np.float32]) -> float:
+    """Return the mean CTC loss per image, batch by batch: the loss wants much memory."""
+    losses = [
+        np.asarray(ctc_loss(labels[i : i + BATCH], output[i : i + BATCH]).numpy())
+        for i in range(0, len(labels), BATCH)
+    ]
+    return float(np.concatenate(losses).mean())
 
 
 def _inference_model(model: Any) -> Any:

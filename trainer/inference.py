@@ -3,7 +3,6 @@
 import math
 import tempfile
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +12,9 @@ from numpy.typing import NDArray
 from shared.preprocessing import ImageSpec, fit, normalize, open_image
 from trainer.dataset import LabelledImage
 from trainer.image_source import ImageSource
+from trainer.threads import map_in_threads
 
 BATCH = 64
-CHUNK = 1024
 IN_MEMORY = 1_000_000_000
 """Bytes of decoded pictures that are kept in memory."""
 
@@ -36,11 +35,9 @@ def load_pixels(
     else:
         with tempfile.TemporaryFile(dir=work) as file:
             pixels = np.memmap(file, np.uint8, "w+", shape=shape)
-    with ThreadPoolExecutor() as pool:
-        for start in range(0, len(images), CHUNK):
-            chunk = images[start : start + CHUNK]
-            pictures = pool.map(lambda one: fit(open_image(source.read(one.name)), image), chunk)
-            pixels[start : start + CHUNK] = list(pictures)
+    pictures = map_in_threads(lambda one: fit(open_image(source.read(one.name)), image), images)
+    for index, picture in enumerate(pictures):
+        pixels[index] = picture
     return pixels
 
 

@@ -1,10 +1,13 @@
 """The Keras and ONNX files of a bundle: written, loaded and read with. Imports TensorFlow."""
 
+import json
 import logging
 import warnings
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import h5py
 import keras
 import numpy as np
 import onnxruntime
@@ -48,6 +51,33 @@ def load_keras(path: Path) -> Any:
             "Save the inference model whole with model.save('prediction_model.h5'), "
             "without the CTC layer and without layers of your own.",
         ) from error
+
+
+def load_foreign(path: Path) -> Any:
+    """Load an h5 made elsewhere, by Keras 3 or 2.
+
+    The LSTMs of Keras 2 carry an argument, time_major, that Keras 3 lost: where it says nothing
+    special, it is dropped from the file. Raises ReadsmithError (model_unreadable).
+    """
+    with suppress(OSError):  # load_keras says what else is wrong
+        _drop_time_major(path)
+    return load_keras(path)
+
+
+def _drop_time_major(path: Path) -> None:
+    with h5py.File(path) as file:
+        config = file.attrs.get("model_config", "")
+    if isinstance(config, bytes):
+        config = config.decode()
+    if '"time_major": false' not in config:
+        return
+    with h5py.File(path, "r+") as file:
+        layers = json.loads(config, object_hook=_without_time_major)
+        file.attrs["model_config"] = json.dumps(layers)
+
+
+def _without_time_major(config: dict[str, Any]) -> dict[str, Any]:
+    return {k: v for k, v in config.items() if (k, v) != ("time_major", False)}
 
 
 def _first_line(error: Exception) -> str:

@@ -1,5 +1,7 @@
+import shutil
 from pathlib import Path
 
+import h5py
 import keras
 import numpy as np
 import onnxruntime
@@ -47,6 +49,17 @@ def test_a_tutorial_h5_becomes_a_version_that_gives_the_same_output(
     served = session.run(None, {session.get_inputs()[0].name: inputs})[0]
     expected = keras.models.load_model(tutorial_h5, compile=False).predict(inputs, verbose=0)
     assert served == pytest.approx(expected, abs=1e-4)
+
+
+def test_an_h5_of_keras_2_is_understood(tutorial_h5: Path, tmp_path: Path) -> None:
+    old = tmp_path / "keras2.h5"
+    shutil.copy(tutorial_h5, old)
+    with h5py.File(old, "r+") as file:
+        config = file.attrs["model_config"].replace(
+            '"return_sequences": true', '"return_sequences": true, "time_major": false'
+        )
+        file.attrs["model_config"] = config
+    assert adopt(old, CHARACTERS, ModelStore(tmp_path / "store"), "old").time_steps == 50
 
 
 def test_a_vocabulary_of_the_wrong_size_is_refused_with_the_right_one(

@@ -241,10 +241,15 @@ def test_a_cancelled_run_publishes_nothing(finished: Finished, tmp_path: Path) -
 def test_a_model_that_reads_nothing_is_not_published(tmp_path: Path) -> None:
     labels = texts(60)
     dataset = labelled_zip(tmp_path / "set.zip", ["".join(reversed(labels[-i])) for i in range(60)])
-    hopeless = QUICK.model_copy(update={"hyperparameters": Hyperparameters(epochs=1)})
+    hopeless = QUICK.model_copy(
+        update={"hyperparameters": Hyperparameters(epochs=1), "base": "none"}
+    )
+    recorder = Recorder()
     with pytest.raises(ReadsmithError) as caught:
-        run(hopeless, context(tmp_path, dataset), Recorder())
+        run(hopeless, context(tmp_path, dataset), recorder)
     assert caught.value.code == "did_not_learn"
+    assert "3 tries" in caught.value.message
+    assert [kind for kind, _ in recorder.events] == ["start", "restart", "restart"]
     assert ModelStore(tmp_path / "models").models() == []
 
 

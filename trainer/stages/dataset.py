@@ -3,7 +3,6 @@
 import hashlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,6 +17,7 @@ from trainer.image_choice import choose_image_spec, time_steps
 from trainer.image_source import ImageSource, UnreadableEntryError, open_source
 from trainer.labels import FoundLabels, Problem, find_labels
 from trainer.requests import JobRequest, Labels
+from trainer.threads import map_in_threads
 
 MIN_IMAGES = 10
 """With fewer usable images nothing can be learned and measured."""
@@ -138,26 +138,23 @@ def _check_pictures(source: ImageSource, found: FoundLabels) -> _Checked:
     names = sorted(found.labels)
     first: dict[bytes, str] = {}
     conflicting: set[str] = set()
-    with ThreadPoolExecutor() as pool:
-        pictures = pool.map(lambda name: _look_at(source, name), names)
-        for name, picture in zip(names, pictures, strict=True):
-            if isinstance(picture, Problem):
-                checked.problems.append(picture)
-                continue
-            label = found.labels[name]
-            other = first.setdefault(picture.digest, name)
-            if other == name:
-                checked.images.append(LabelledImage(name, label))
-                checked.sizes[picture.size] += 1
-                checked.modes[picture.mode] += 1
-            elif found.labels[other] == label:
-                checked.problems.append(Problem("duplicate", name, f"Same picture as {other}."))
-            else:
-                conflicting.add(other)
-                detail = (
-                    f"Same picture as {other}, labelled {found.labels[other]!r}, not {label!r}."
-                )
-                checked.problems.append(Problem("conflicting_labels", name, detail))
+    pictures = map_in_threads(lambda name: _look_at(source, name), names)
+    for name, picture in zip(names, pictures, strict=True):
+        if isinstance(picture, Problem):
+            checked.problems.append(picture)
+            continue
+        label = found.labels[name]
+        other = first.setdefault(picture.digest, name)
+        if other == name:
+            checked.images.append(LabelledImage(name, label))
+            checked.sizes[picture.size] += 1
+            checked.modes[picture.mode] += 1
+        elif found.labels[other] == label:
+            checked.problems.append(Problem("duplicate", name, f"Same picture as {other}."))
+        else:
+            conflicting.add(other)
+            detail = f"Same picture as {other}, labelled {found.labels[other]!r}, not {label!r}."
+            checked.problems.append(Problem("conflicting_labels", name, detail))
     _drop_conflicting(checked, conflicting)
     return checked
 

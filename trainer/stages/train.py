@@ -34,11 +34,13 @@ def train(
     """
     tf.config.experimental.enable_op_determinism()
     base = base or _starter(dataset, request)
-    observer.event("start", f"The weights start from {base.name}." if base else "Fresh weights.")
     examples = Examples.of(dataset, work)
     run = f"{request.model_dump_json()} {dataset.image} {dataset.vocabulary.characters}"
     state = load(work, run)
     restarts, seconds = (state.restarts, state.seconds) if state else (0, 0.0)
+    if state is None:
+        origin = f"those of {base.name}" if base else "fresh ones"
+        observer.event("start", f"The first weights are {origin}.")
     while True:
         keras.utils.set_random_seed(request.seed + restarts)
         parameters = gentler(resolve(request, len(dataset.train)), request, restarts)
