@@ -84,10 +84,10 @@ def exact_match(reader: Any, checked: Set) -> float:
 def main() -> None:
     """Draw, train, write the weights."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--images", type=int, default=60_000)
-    parser.add_argument("--epochs", type=int, default=12)
-    parser.add_argument("--batch", type=int, default=64)
-    parser.add_argument("--learning-rate", type=float, default=0.004)
+    parser.add_argument("--images", type=int, default=40_000)
+    parser.add_argument("--epochs", type=int, default=10)
+    parser.add_argument("--batch", type=int, default=32)
+    parser.add_argument("--learning-rate", type=float, default=0.003)
     arguments = parser.parse_args()
     keras.utils.set_random_seed(0)
     started = time.monotonic()
