@@ -2,12 +2,13 @@
 # make test   format, types, import rules, tests
 # make test-docker   builds the images and tries them out (needs a Docker engine and docker-compose)
 # make bench-train   training measured against the seed recipe, hours   (ARGS="--part v2 --seeds 1")
+# make bench-api   how fast the trainer answers while a job trains
 # make starter   the pre-trained weights in the package, drawn and trained anew (an hour on two cores)
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/installed
 
-.PHONY: run test test-docker bench-train starter format lock clean
+.PHONY: run test test-docker bench-train bench-api starter format lock clean
 
 run: $(INSTALLED)
 	@$(BIN)/readsmith up --first-job $(if $(DATASET),--dataset "$(DATASET)") $(if $(ONCE),--once)
@@ -21,6 +22,9 @@ test: $(INSTALLED)
 
 test-docker: $(INSTALLED)
 	READSMITH_TEST_DOCKER=1 $(BIN)/pytest -s tests/docker
+
+bench-api: $(INSTALLED)
+	$(BIN)/python benchmarks/api_latency.py $(ARGS)
 
 starter: $(INSTALLED)
 	$(BIN)/pip install --quiet --no-build-isolation -e '.[starter]'
