@@ -14,7 +14,9 @@ PLATEAU_EPOCHS = 30
 at first, every CTC model does."""
 
 DIVERGED = 2.0
-"""Three losses in a row this many times above the lowest are no noise."""
+DIVERGED_BY = 3.0
+"""Three losses in a row this many times, and this many nats per image, above the lowest are no
+noise; small losses double easily."""
 
 MAX_CER = 0.5
 """A model that gets no whole text right is published only below this character error rate."""
@@ -29,7 +31,7 @@ def why_dead(state: State, parameters: Parameters) -> str | None:
     losses = [progress.loss for progress in state.history]
     if not math.isfinite(losses[-1]):
         return f"The loss is {losses[-1]} after epoch {state.epoch}."
-    if len(losses) > 3 and min(losses[-3:]) > DIVERGED * min(losses):
+    if len(losses) > 3 and min(losses[-3:]) > DIVERGED * min(losses) + DIVERGED_BY:
         return f"The loss went up from {min(losses):.2f} to {losses[-1]:.2f}."
     enough = min(PLATEAU_EPOCHS, max(3, math.ceil(PLATEAU_SHARE * parameters.epochs)))
     if state.best is not None and state.best.all_empty and state.epoch >= enough:

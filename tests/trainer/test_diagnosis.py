@@ -59,6 +59,7 @@ def test_a_loss_that_is_no_number_is_deadly(loss: float) -> None:
 
 def test_a_loss_that_goes_up_and_stays_up_is_deadly_but_one_bad_epoch_is_not() -> None:
     assert why_dead(after([3.0, 1.0, 9.0, 1.1], READING), PARAMETERS) is None
+    assert why_dead(after([3.0, 0.02, 0.06, 0.07, 0.06], READING), PARAMETERS) is None
     assert "went up from 1.00 to 9.00" in str(
         why_dead(after([3.0, 1.0, 8.0, 8.0, 9.0], READING), PARAMETERS)
     )
