@@ -33,9 +33,11 @@ def write_models(model: Any, build: Path) -> None:
 def write_onnx(model: Any, build: Path) -> int:
     """Write the graph as prediction_model.onnx; return its number of time steps."""
     logging.getLogger("tf2onnx").setLevel(logging.ERROR)
-    output = model(np.zeros((1, *model.input_shape[1:]), np.float32))  # export wants a called model
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", FutureWarning)  # Keras asks NumPy for names it lost
+        # Keras asks NumPy for names it lost, and finds fault with how old models name their input.
+        warnings.simplefilter("ignore", FutureWarning)
+        warnings.simplefilter("ignore", UserWarning)
+        output = model(np.zeros((1, *model.input_shape[1:]), np.float32))  # export wants it called
         model.export(build / ONNX_MODEL, format="onnx", verbose=False)
     return int(output.shape[1])
 
