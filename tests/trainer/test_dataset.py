@@ -87,6 +87,7 @@ def test_too_few_usable_images_are_an_error_that_counts_and_explains(tmp_path: P
     assert caught.value.code == "too_few_images"
     assert "4 usable" in caught.value.message
     assert "3 unreadable" in caught.value.message
+    assert all(f"bad{i}.png: " in caught.value.message for i in range(3))
     assert "other files: 1" in caught.value.message
 
 

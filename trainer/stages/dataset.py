@@ -194,12 +194,14 @@ def _require_enough(checked: _Checked, found: FoundLabels) -> None:
         return
     reasons = Counter(problem.kind for problem in checked.problems)
     left_out = ", ".join(f"{count} {kind}" for kind, count in reasons.most_common()) or "none"
-    examples = "; ".join(f"{p.file}: {p.detail}" for p in checked.problems[:5])
+    each = [f"{problem.file}: {problem.detail}" for problem in checked.problems[:LISTED_PROBLEMS]]
+    more = len(checked.problems) - len(each)
     raise ReadsmithError(
         "too_few_images",
         f"{len(checked.images)} usable labelled images were found (labels from {found.source}); "
         f"left out: {left_out}; other files: {found.ignored}."
-        + (f" For example {examples}" if examples else ""),
+        + (f" Left out are {' '.join(each)}" if each else "")
+        + (f" And {more} more." if more else ""),
         f"At least {MIN_IMAGES} are needed; a few hundred are better.",
     )
 
