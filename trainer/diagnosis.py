@@ -6,12 +6,12 @@ from collections import Counter
 from shared.errors import ReadsmithError
 from trainer.checkpoint import State
 from trainer.dataset import Dataset
-from trainer.training import Parameters, Validation
+from trainer.training import Validation
 
-PLATEAU_SHARE = 0.4
-PLATEAU_EPOCHS = 30
-"""So many epochs, or this share of all, may pass in which a model gives nothing but blanks:
-at first, every CTC model does."""
+PLATEAU_STEPS = 1500
+PLATEAU_EPOCHS = 3
+"""So long may a model give nothing but blanks: at first, every CTC model does (preset crnn for
+about 800 steps on the captcha set)."""
 
 DIVERGED = 2.0
 DIVERGED_BY = 3.0
@@ -26,14 +26,14 @@ SMALL_TEXT = 12
 """Pixels of picture height below which characters are hard to tell."""
 
 
-def why_dead(state: State, parameters: Parameters) -> str | None:
+def why_dead(state: State, steps_per_epoch: int) -> str | None:
     """Return what shows that a run will not learn any more, None while it may."""
     losses = [progress.loss for progress in state.history]
     if not math.isfinite(losses[-1]):
         return f"The loss is {losses[-1]} after epoch {state.epoch}."
     if len(losses) > 3 and min(losses[-3:]) > DIVERGED * min(losses) + DIVERGED_BY:
         return f"The loss went up from {min(losses):.2f} to {losses[-1]:.2f}."
-    enough = min(PLATEAU_EPOCHS, max(3, math.ceil(PLATEAU_SHARE * parameters.epochs)))
+    enough = max(PLATEAU_EPOCHS, math.ceil(PLATEAU_STEPS / steps_per_epoch))
     if state.best is not None and state.best.all_empty and state.epoch >= enough:
         return (
             f"After {state.epoch} epochs the model still gives an empty text for every picture "

@@ -85,6 +85,11 @@ class Fitting:
         self.optimizer.build(self.model.trainable_variables)
         self._step = tf.function(self._train_step, reduce_retracing=True)
 
+    @property
+    def steps_per_epoch(self) -> int:
+        """How many batches show every training image once."""
+        return -(-len(self.examples.train_pixels) // self.parameters.batch_size)
+
     def first_state(self, restarts: int, seconds: float) -> State:
         """Return the state before the first epoch of the so manieth try."""
         return State(
@@ -123,8 +128,8 @@ class Fitting:
 
     def _train_epoch(self, epoch: int, started: float) -> float:
         """Train on every image once; return the mean loss per image."""
-        images, batch_size = len(self.examples.train_pixels), self.parameters.batch_size
-        steps = -(-images // batch_size)
+        images = len(self.examples.train_pixels)
+        steps = self.steps_per_epoch
         total = 0.0
         for index, chosen in enumerate(self._batches(epoch), epoch * steps):
             self.observer.checkpoint()

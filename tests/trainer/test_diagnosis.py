@@ -44,24 +44,25 @@ def after(losses: list[float], best: Validation) -> State:
 
 
 def test_a_run_that_gives_nothing_but_blanks_for_long_is_dead() -> None:
-    assert why_dead(after([16.3] * 19, EMPTY), PARAMETERS) is None
-    assert "empty text for every picture" in str(why_dead(after([16.3] * 20, EMPTY), PARAMETERS))
+    assert why_dead(after([16.3] * 29, EMPTY), 50) is None
+    assert "empty text for every picture" in str(why_dead(after([16.3] * 30, EMPTY), 50))
+    assert why_dead(after([16.3] * 99, EMPTY), 15) is None  # few steps, though many epochs
 
 
 def test_a_run_that_reads_something_is_not_dead() -> None:
-    assert why_dead(after([5.0] * 40, READING), PARAMETERS) is None
+    assert why_dead(after([5.0] * 40, READING), 50) is None
 
 
 @pytest.mark.parametrize("loss", [float("nan"), float("inf")])
 def test_a_loss_that_is_no_number_is_deadly(loss: float) -> None:
-    assert f"loss is {loss}" in str(why_dead(after([3.0, loss], READING), PARAMETERS))
+    assert f"loss is {loss}" in str(why_dead(after([3.0, loss], READING), 50))
 
 
 def test_a_loss_that_goes_up_and_stays_up_is_deadly_but_one_bad_epoch_is_not() -> None:
-    assert why_dead(after([3.0, 1.0, 9.0, 1.1], READING), PARAMETERS) is None
-    assert why_dead(after([3.0, 0.02, 0.06, 0.07, 0.06], READING), PARAMETERS) is None
+    assert why_dead(after([3.0, 1.0, 9.0, 1.1], READING), 50) is None
+    assert why_dead(after([3.0, 0.02, 0.06, 0.07, 0.06], READING), 50) is None
     assert "went up from 1.00 to 9.00" in str(
-        why_dead(after([3.0, 1.0, 8.0, 8.0, 9.0], READING), PARAMETERS)
+        why_dead(after([3.0, 1.0, 8.0, 8.0, 9.0], READING), 50)
     )
 
 

@@ -108,7 +108,7 @@ def _fit(fitting: Fitting, state: State, work: Path, run: str) -> str:
     while not _finished(state, fitting.parameters):
         fitting.epoch(state)
         save(work, state, run)
-        reason = why_dead(state, fitting.parameters)
+        reason = why_dead(state, fitting.steps_per_epoch)
         if reason is not None:
             return reason
     return f"After {state.epoch} epochs hardly a text is read right."
