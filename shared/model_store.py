@@ -2,16 +2,19 @@
 
 <root>/<model>/versions/<n>/…   one bundle; it exists once its manifest does
 <root>/<model>/current          the number of the served version
+<root>/<model>/history.json     what was current before, and the highest number given
+<root>/<model>/settings.json    what a user has chosen for the model
 """
 
 import fcntl
-import os
 import re
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
+from shared.atomic_files import flush_folder, write_atomically
+from shared.errors import ReadsmithError
 from shared.manifest import (
     MANIFEST,
     MODEL_NAME_PATTERN,
@@ -19,18 +22,25 @@ from shared.manifest import (
     FileEntry,
     Manifest,
     read_manifest,
+    verify_files,
 )
+from shared.model_settings import ModelSettings, read_settings, write_settings
+from shared.served_version import ServedVersion
+
+KEEP_VERSIONS = 5
 
 
 class ModelStore:
     """Publishes and finds versions below one root folder.
 
     Publishing never shows a half version: files are written aside, flushed and renamed,
-    the manifest comes last, then ``current``.
+    the manifest comes last, then ``current``. Of each model the last ``keep`` versions stay,
+    and always the current one and the one before it.
     """
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, keep: int = KEEP_VERSIONS) -> None:
         self.root = root
+        self._keep = keep
 
     def models(self) -> list[str]:
         """Return the names of the models that have a version, sorted."""
@@ -61,19 +71,57 @@ class ModelStore:
 
         Raises BundleError if ``current`` does not hold a version number.
         """
-        try:
-            text = (self.root / model / "current").read_text(encoding="ascii").strip()
-        except FileNotFoundError:
-            return None
-        except (OSError, UnicodeDecodeError) as error:
-            raise BundleError(f"current of model {model} cannot be read: {error}.") from error
-        if not re.fullmatch(r"[1-9][0-9]{0,8}", text):
-            raise BundleError(f"current of model {model} says {text[:40]!r}, not a version number.")
-        return int(text)
+        return self._served(model).number()
+
+    def previous(self, model: str) -> int | None:
+        """Return the version that rollback would make current, None if there is none."""
+        return next(reversed(self._served(model).history().before), None)
 
     def manifest(self, model: str, version: int) -> Manifest:
         """Read a version's manifest; raises BundleError."""
         return read_manifest(self.folder(model, version))
+
+    def settings(self, model: str) -> ModelSettings:
+        """Return what a user has chosen for the model; raises BundleError."""
+        return read_settings(self.root / model)
+
+    def change_settings(self, model: str, settings: ModelSettings) -> None:
+        """Keep what a user has chosen; raises ReadsmithError model_not_found."""
+        with self._existing(model):
+            write_settings(self.root / model, settings)
+
+    def promote(self, model: str, version: int) -> None:
+        """Make a kept version current, once its files have been verified.
+
+        Raises ReadsmithError model_not_found or version_not_found, or BundleError.
+        """
+        with self._existing(model):
+            if version not in (kept := self.versions(model)):
+                raise ReadsmithError(
+                    "version_not_found",
+                    f"Model {model} has no version {version}.",
+                    f"Kept are {', '.join(map(str, kept))}.",
+                )
+            self._verify(model, version)
+            self._served(model).change(version)
+
+    def rollback(self, model: str) -> int:
+        """Make the version current that was so before; done again, it goes back further.
+
+        Returns its number. Raises ReadsmithError model_not_found or no_earlier_version, or
+        BundleError.
+        """
+        with self._existing(model):
+            version = self.previous(model)
+            if version is None:
+                raise ReadsmithError(
+                    "no_earlier_version",
+                    f"No kept version of model {model} was current before this one.",
+                    f"Promote one by its number: {', '.join(map(str, self.versions(model)))}.",
+                )
+            self._verify(model, version)
+            self._served(model).step_back()
+            return version
 
     def publish(
         self,
@@ -83,21 +131,30 @@ class ModelStore:
         model: str,
         job_id: str,
         may_publish: Callable[[], None] = lambda: None,
+        promote: Callable[[int | None], bool] = lambda current: True,
     ) -> Manifest:
-        """Publish all files below ``build`` as the model's next version and make it current.
+        """Publish all files below ``build`` as the model's next version, then remove old ones.
 
-        make_manifest gets the version number and the entry of each file. may_publish is called
-        with the model locked and raises to refuse. A job that has published already gets its
-        version again, so that a repeated attempt publishes nothing twice.
+        make_manifest gets the version number and the entry of each file. With the model locked,
+        promote gets the served version (None if there is none that can be told) and says whether
+        to make the new one current; then may_publish is called, which raises to refuse. A job
+        that has published already gets its version again, so that a repeated attempt publishes
+        nothing twice; it is asked about only if the first attempt was cut off before its end.
         """
         with self._locked(model):
-            may_publish()
+            served = self._served(model)
             published = self._version_of_job(model, job_id)
+            finished = published is not None and published.version <= served.history().highest
+            promoted = not finished and promote(served.number_or_none())
+            may_publish()
             if published is None:
-                version = max([0, *self._numbers(model)]) + 1
+                version = self._next_number(model)
                 published = self._write_bundle(build, make_manifest, model, version)
-            if (self.current(model) or 0) < published.version:
-                self._set_current(model, published.version)
+            if promoted:
+                served.change(published.version)
+            if not finished:
+                served.use_up(max(self.versions(model)))
+                self._remove_old(model)
             return published
 
     def _version_of_job(self, model: str, job_id: str) -> Manifest | None:
@@ -110,15 +167,17 @@ class ModelStore:
                 return manifest
         return None
 
-    def _numbers(self, model: str) -> Iterator[int]:
-        """Yield every number in use; what a killed publisher left half done is removed."""
+    def _next_number(self, model: str) -> int:
+        """Return a number never used; what a killed publisher left half done is removed."""
+        used = [self._served(model).history().highest]
         for entry in list((self.root / model / "versions").iterdir()):
             if not entry.name.isdecimal():
                 continue
-            if (entry / MANIFEST).is_file():
-                yield int(entry.name)
-            else:
-                shutil.rmtree(entry)
+            if not (entry / MANIFEST).is_file():
+                shutil.rmtree(entry, ignore_errors=True)
+            if entry.exists():
+                used.append(int(entry.name))
+        return max(used) + 1
 
     def _write_bundle(
         self,
@@ -129,7 +188,7 @@ class ModelStore:
     ) -> Manifest:
         target = self.folder(model, version)
         target.mkdir()
-        _flush_folder(target.parent)
+        flush_folder(target.parent)
         names = sorted(p.relative_to(build).as_posix() for p in build.rglob("*") if p.is_file())
         for name in names:
             (target / name).parent.mkdir(parents=True, exist_ok=True)
@@ -138,8 +197,37 @@ class ModelStore:
         write_atomically(target / MANIFEST, manifest.model_dump_json(indent=2).encode())
         return manifest
 
-    def _set_current(self, model: str, version: int) -> None:
-        write_atomically(self.root / model / "current", f"{version}\n".encode("ascii"))
+    def _verify(self, model: str, version: int) -> None:
+        verify_files(self.folder(model, version), self.manifest(model, version).files)
+
+    def _served(self, model: str) -> ServedVersion:
+        return ServedVersion(self.root / model, self.versions(model))
+
+    def _remove_old(self, model: str) -> None:
+        """Remove what need not be kept, the manifest first: half a version does not exist."""
+        try:
+            needed = {self.current(model), self.previous(model)}
+        except BundleError:
+            return  # any of them may be the one that is served
+        for version in self.versions(model)[: -self._keep]:
+            if version not in needed:
+                folder = self.folder(model, version)
+                with suppress(OSError):  # what stays is in nobody's way
+                    (folder / MANIFEST).unlink()
+                    flush_folder(folder)
+                    shutil.rmtree(folder)
+
+    @contextmanager
+    def _existing(self, model: str) -> Iterator[None]:
+        """Lock a model that must exist."""
+        if model not in (models := self.models()):
+            raise ReadsmithError(
+                "model_not_found",
+                f"No version of a model {model!r} has been published.",
+                f"There are: {', '.join(models) or 'none'}.",
+            )
+        with self._locked(model):
+            yield
 
     @contextmanager
     def _locked(self, model: str) -> Iterator[None]:
@@ -148,22 +236,3 @@ class ModelStore:
         with (folder / ".lock").open("a") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
-
-
-def write_atomically(path: Path, data: bytes) -> None:
-    """Write a file so that a reader sees all of it or nothing, also after a power cut."""
-    aside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    with aside.open("wb") as file:
-        file.write(data)
-        file.flush()
-        os.fsync(file.fileno())
-    aside.replace(path)
-    _flush_folder(path.parent)
-
-
-def _flush_folder(path: Path) -> None:
-    folder = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)

@@ -173,8 +173,9 @@ def publish(
     job_id: str | None = None,
     files: Mapping[str, bytes] | None = None,
     change: Callable[[Manifest], Manifest] = lambda manifest: manifest,
+    promote: bool = True,
 ) -> Manifest:
-    """Publish a bundle as the model's next version and make it current.
+    """Publish a bundle as the model's next version and, unless told otherwise, make it current.
 
     build: an empty or missing folder. files replaces some of the good bundle's files; change gets
     the manifest before it is written. Each version is a job of its own unless job_id is given.
@@ -182,7 +183,7 @@ def publish(
     for name, data in {**bundle_files(characters), **(files or {})}.items():
         (build / name).parent.mkdir(parents=True, exist_ok=True)
         (build / name).write_bytes(data)
-    job = job_id or f"job-{build.name}-{len(store.versions(model)) + 1}"
+    job = job_id or f"job-{build.name}-{max(store.versions(model), default=0) + 1}"
     return store.publish(
         build,
         lambda version, entries: change(
@@ -190,4 +191,5 @@ def publish(
         ),
         model=model,
         job_id=job,
+        promote=lambda current: promote,
     )

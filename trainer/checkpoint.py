@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.model_store import write_atomically
+from shared.atomic_files import write_atomically
 from trainer.progress import Progress
 from trainer.training import Validation
 

@@ -91,12 +91,13 @@ def test_folders_that_are_no_models_are_not_listed(store: ModelStore, tmp_path: 
 
 def publish_several(root: Path, builds: Path, name: str) -> None:
     for number in range(5):
-        publish(ModelStore(root), builds / f"{name}{number}", job_id=f"{name}{number}")
+        publish(ModelStore(root, keep=10), builds / f"{name}{number}", job_id=f"{name}{number}")
 
 
 def test_processes_that_publish_at_once_get_versions_of_their_own(
     store: ModelStore, tmp_path: Path
 ) -> None:
+    store = ModelStore(store.root, keep=10)
     workers = [
         SPAWN.Process(target=publish_several, args=(store.root, tmp_path, name)) for name in "ab"
     ]
@@ -144,15 +145,16 @@ def test_a_publisher_killed_before_its_manifest_leaves_nothing_visible(
     assert_whole(store)
 
 
-def test_a_publisher_killed_before_current_finishes_when_it_tries_again(
-    store: ModelStore, tmp_path: Path
+@pytest.mark.parametrize("after_manifest", [1, 2, 3])
+def test_a_publisher_killed_after_its_manifest_finishes_when_it_tries_again(
+    store: ModelStore, tmp_path: Path, after_manifest: int
 ) -> None:
     publish(store, tmp_path / "good")
-    killed(store, tmp_path / "killed", FILES + 1)
-    assert store.current("default") == 1
+    killed(store, tmp_path / "killed", FILES + after_manifest)
+    assert store.current("default") == (2 if after_manifest == 3 else 1)
     assert publish(store, tmp_path / "again", job_id="killed").version == 2
     assert store.versions("default") == [1, 2]
-    assert store.current("default") == 2
+    assert (store.current("default"), store.previous("default")) == (2, 1)
     assert_whole(store)
 
 
