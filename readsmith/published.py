@@ -3,17 +3,18 @@
 from pathlib import Path
 
 from predictor.engine import Engine
+from shared.builtin import STARTER, builtin_store
 from shared.errors import ReadsmithError
 from shared.manifest import Manifest
 from shared.model_store import ModelStore
 
 
 def load_engine(store: Path, model: str, version: int | None) -> tuple[Engine, Manifest]:
-    """Load a version, the current one unless said.
+    """Load a version, the current one unless said; the starter comes with Readsmith.
 
     Raises ReadsmithError: no_model, no_version, bundle_invalid.
     """
-    models = ModelStore(store)
+    models = builtin_store() if model == STARTER else ModelStore(store)
     chosen = version or models.current(model)
     if chosen is None:
         known = ", ".join(models.models()) or "none"

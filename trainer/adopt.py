@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from shared.builtin import not_builtin
 from shared.errors import ReadsmithError
 from shared.manifest import GOLDEN_READINGS, KERAS_MODEL, FileEntry, Manifest
 from shared.model_store import ModelStore
@@ -37,6 +38,12 @@ def adopt(h5: Path, vocabulary: str, store: ModelStore, model: str) -> Manifest:
     vocabulary: the characters in class order, without the unknown token and the blank.
     Raises ReadsmithError (model_unreadable, vocabulary_differs, and others).
     """
+    try:
+        not_builtin(model)
+    except ValueError as error:
+        raise ReadsmithError(
+            "model_name_taken", f"The model name {error}.", "Name it with --model."
+        ) from None
     data = _read(h5)
     characters = _distinct(vocabulary)
     with tempfile.TemporaryDirectory() as folder:

@@ -3,8 +3,16 @@
 import re
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, field_validator, model_validator
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    field_validator,
+    model_validator,
+)
 
+from shared.builtin import not_builtin
 from shared.manifest import ModelName
 
 DEFAULT_DATASET_URL = (
@@ -119,7 +127,7 @@ class JobRequest(_Request):
 
     dataset: Dataset = Dataset(url=DEFAULT_DATASET_URL)
     labels: Labels = "auto"
-    model: ModelName = "default"
+    model: Annotated[ModelName, AfterValidator(not_builtin)] = "default"
     preset: PresetName = "conv"
     hyperparameters: Hyperparameters = Hyperparameters()
     seed: int = Field(0, ge=0, le=2**32 - 1)

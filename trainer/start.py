@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from shared.builtin import STARTER, builtin_store
 from shared.errors import ReadsmithError
 from shared.manifest import KERAS_MODEL, Manifest, verify_files
 from shared.model_store import ModelStore
@@ -24,12 +25,21 @@ def load_base(request: JobRequest, store: ModelStore) -> Base | None:
             f"Model {request.model} has no version {request.base} to start from.",
             f"It has {', '.join(map(str, store.versions(request.model))) or 'none'}.",
         )
-    manifest = store.manifest(request.model, request.base)
-    _require_alike(manifest, request)
-    folder = store.folder(request.model, request.base)
+    _require_alike(store.manifest(request.model, request.base), request)
+    return _read(store, request.model, request.base, f"{request.model}/{request.base}")
+
+
+def load_starter() -> Base:
+    """Load the starter; its layers fit the conv preset at this height and any width."""
+    store = builtin_store()
+    return _read(store, STARTER, store.versions(STARTER)[-1], STARTER)
+
+
+def _read(store: ModelStore, model: str, version: int, name: str) -> Base:
+    manifest, folder = store.manifest(model, version), store.folder(model, version)
     verify_files(folder, {KERAS_MODEL: manifest.files[KERAS_MODEL]})
     return Base(
-        name=f"{request.model}/{request.base}",
+        name=name,
         image=manifest.image,
         vocabulary=manifest.reader_vocabulary(),
         weights=weights_of(load_keras(folder / KERAS_MODEL)),

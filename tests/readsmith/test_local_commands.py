@@ -8,6 +8,7 @@ from readsmith.train import _as_json
 from shared.manifest import ONNX_MODEL, Metrics
 from shared.scoring import wilson_interval
 from tests.bundles import calibration
+from tests.drawn import picture
 from tests.readsmith.conftest import Run
 from trainer.progress import RunResult
 
@@ -60,6 +61,19 @@ def test_predict_without_any_model_says_how_to_train_one(run: Run, pictures: Pat
     assert result.exit_code == 1
     assert "There is no model named default in empty (there: none)." in result.stderr
     assert "readsmith train DATASET --model default --store empty" in result.stderr
+
+
+def test_predict_reads_with_the_starter_before_any_model_is_trained(
+    run: Run, tmp_path: Path
+) -> None:
+    (tmp_path / "word.png").write_bytes(picture("MARKET", (160, 48), 1))
+    result = run(
+        "predict", tmp_path / "word.png", "--model", "starter", "--store", "empty", "--json"
+    )
+
+    assert result.exit_code == 0, result.stderr
+    (reading,) = json.loads(result.stdout)["results"]
+    assert (reading["text"], reading["model"]) == ("MARKET", "starter")
 
 
 def test_predict_names_the_versions_that_exist(run: Run, store: Path, pictures: Path) -> None:

@@ -79,6 +79,11 @@ def test_a_vocabulary_that_is_none_is_refused(
         adopt(tutorial_h5, vocabulary, ModelStore(tmp_path), "old")
 
 
+def test_the_name_of_the_starter_is_taken(tutorial_h5: Path, tmp_path: Path) -> None:
+    with pytest.raises(ReadsmithError, match="should be another name"):
+        adopt(tutorial_h5, CHARACTERS, ModelStore(tmp_path), "starter")
+
+
 def test_what_is_no_keras_model_is_refused(tmp_path: Path, tutorial_h5: Path) -> None:
     (tmp_path / "text.h5").write_text("hello")
     (tmp_path / "cut.h5").write_bytes(tutorial_h5.read_bytes()[:2000])

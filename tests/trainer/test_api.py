@@ -95,6 +95,11 @@ def test_an_idempotency_key_makes_one_job(api: TestClient) -> None:
         ({"metadata": {"a": 1}}, "metadata.a", "should be a valid string (not 1)"),
         ({"base": 7}, "base", "model default has no version yet, not 7."),
         (
+            {"model": "starter"},
+            "model",
+            'should be another name: this one is of the model in the package (not "starter")',
+        ),
+        (
             {"dataset": {"id": "dataset-" + "0" * 32}},
             "dataset.id",
             f"There is no dataset dataset-{'0' * 32}.",

@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 from captcha.image import DEFAULT_FONTS
 
+from shared.builtin import STARTER, builtin_store
 from shared.decoding import decode
+from shared.manifest import verify_files
 from shared.preprocessing import ImageSpec, fit, open_image
 from shared.scoring import Score
 from shared.vocabulary import Vocabulary
@@ -14,9 +16,8 @@ from tests.drawn import picture
 from trainer.dataset import Base
 from trainer.inference import predict
 from trainer.presets import PRESETS
-from trainer.start import copy_weights, weights_of
+from trainer.start import copy_weights, load_starter, weights_of
 from trainer.starter.drawing import CHARACTERS, HEIGHT, WIDTH, Drawer
-from trainer.starter.weights import FILE, load_starter
 
 SPEC = ImageSpec(height=HEIGHT, width=96, channels=1, resize="stretch", standardize=True)
 FONT = Path(DEFAULT_FONTS[0])
@@ -39,7 +40,12 @@ def test_the_same_seed_draws_the_same_pictures() -> None:
 
 
 def test_the_weights_in_the_package_are_small_and_fit_the_default_preset() -> None:
-    assert FILE.stat().st_size < 3_000_000
+    store = builtin_store()
+    version = store.current(STARTER)
+    assert version is not None
+    manifest, folder = store.manifest(STARTER, version), store.folder(STARTER, version)
+    verify_files(folder, manifest.files)
+    assert sum(file.size for file in manifest.files.values()) < 3_000_000
     starter = load_starter()
     assert starter.vocabulary.characters == tuple(CHARACTERS)
     model = reader("2ab")

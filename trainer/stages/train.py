@@ -13,7 +13,7 @@ from trainer.fitting import Examples, Fitting
 from trainer.presets import PRESETS
 from trainer.progress import Observer
 from trainer.requests import JobRequest
-from trainer.starter.weights import load_starter
+from trainer.start import load_starter
 from trainer.training import Parameters, Trained
 
 MAX_RESTARTS = 2

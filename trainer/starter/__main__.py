@@ -1,9 +1,11 @@
-"""Makes the starter's weights: `python -m trainer.starter` (or `make starter`).
+"""Makes the starter: `python -m trainer.starter` (or `make starter`).
 
-Draws texts in the fonts of installed packages and trains the conv preset on them.
+Draws texts in the fonts of installed packages, trains the conv preset on them and publishes the
+result into the package.
 """
 
 import argparse
+import shutil
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -13,16 +15,15 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from shared.builtin import STARTER, builtin_store
 from shared.decoding import decode
 from shared.preprocessing import normalize
 from shared.scoring import Score
 from trainer.augmentation import augment
 from trainer.inference import predict
 from trainer.presets import PRESETS
-from trainer.presets.ctc import PADDING
-from trainer.start import weights_of
-from trainer.starter.drawn_set import VOCABULARY, Set, draw
-from trainer.starter.weights import SPEC, save_starter
+from trainer.starter.drawn_set import SPEC, VOCABULARY, Set, draw
+from trainer.starter.publish import publish, texts_of
 
 CHECK_IMAGES = 2000
 
@@ -67,7 +68,6 @@ def train(drawn: Set, checked: Set, epochs: int, batch: int, learning_rate: floa
             f"exact match {exact_match(reader, checked):.3f} {time.monotonic() - started:.0f} s",
             flush=True,
         )
-        save_starter(weights_of(reader), VOCABULARY)
     return reader
 
 
@@ -75,14 +75,12 @@ def exact_match(reader: Any, checked: Set) -> float:
     """Return the share of pictures that are read right."""
     pixels, labels = checked
     readings = decode(predict(reader, pixels, SPEC), VOCABULARY)
-    truths = [VOCABULARY.decode(int(c) for c in row if c != PADDING) for row in labels]
-    return Score.of(
-        (truth, reading.text) for truth, reading in zip(truths, readings, strict=True)
-    ).exact_match
+    pairs = zip(texts_of(labels), readings, strict=True)
+    return Score.of((truth, reading.text) for truth, reading in pairs).exact_match
 
 
 def main() -> None:
-    """Draw, train, write the weights."""
+    """Draw, train, publish."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--images", type=int, default=40_000)
     parser.add_argument("--epochs", type=int, default=10)
@@ -93,13 +91,17 @@ def main() -> None:
     started = time.monotonic()
     pixels, labels = draw(arguments.images + CHECK_IMAGES)
     print(f"{len(pixels)} pictures drawn, {time.monotonic() - started:.0f} s", flush=True)  # noqa: T201
-    train(
+    checked = pixels[:CHECK_IMAGES], labels[:CHECK_IMAGES]
+    started = time.monotonic()
+    reader = train(
         (pixels[CHECK_IMAGES:], labels[CHECK_IMAGES:]),
-        (pixels[:CHECK_IMAGES], labels[:CHECK_IMAGES]),
+        checked,
         arguments.epochs,
         arguments.batch,
         arguments.learning_rate,
     )
+    shutil.rmtree(builtin_store().root / STARTER, ignore_errors=True)
+    publish(reader, checked, vars(arguments), time.monotonic() - started)
 
 
 if __name__ == "__main__":

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from shared.preprocessing import ImageSpec
 from shared.vocabulary import Vocabulary
 from trainer.starter.drawing import CHARACTERS, HEIGHT, LONGEST, WIDTH, Drawer
 
@@ -17,6 +18,7 @@ UNUSABLE_FONTS = re.compile(r"STIX(Non|Siz)|cm(ex|sy|mi)|LastResort|[Aa]wesome|D
 CHUNK = 500
 PADDING = -1
 VOCABULARY = Vocabulary(CHARACTERS)
+SPEC = ImageSpec(height=HEIGHT, width=WIDTH, channels=1, resize="pad", standardize=True)
 
 Set = tuple[NDArray[np.uint8], NDArray[np.int32]]
 """Pictures (N, HEIGHT, WIDTH, 1) and their classes (N, LONGEST), PADDING behind shorter texts."""
