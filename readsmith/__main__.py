@@ -7,7 +7,7 @@ from readsmith.check import check
 from readsmith.evaluate import evaluate
 from readsmith.jobs import jobs
 from readsmith.learning_curve import learning_curve
-from readsmith.models import models
+from readsmith.models import app as models
 from readsmith.output import Commands
 from readsmith.predict import predict
 from readsmith.train import train
@@ -19,9 +19,10 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (up, check, train, evaluate, predict, models, jobs, learning_curve):
+for command in (up, check, train, evaluate, predict, jobs, learning_curve):
     app.command()(command)
 app.command("import")(adopt)
+app.add_typer(models, name="models")
 
 if __name__ == "__main__":
     app()

@@ -1,19 +1,82 @@
-"""`readsmith models`: what is published."""
+"""`readsmith models`: what is published, and which version is served."""
 
-from typing import Any
+from typing import Annotated, Any
+
+import typer
 
 from readsmith import options
 from readsmith.output import out, percent, print_json, print_table, say
 from shared.errors import ReadsmithError
 from shared.model_store import ModelStore
 
+app = typer.Typer(invoke_without_command=True)
 
-def models(store: options.Store = options.STORE, as_json: options.Json = False) -> None:
-    """List the published models and their versions.
+Name = Annotated[
+    str,
+    typer.Argument(
+        metavar="MODEL", help="The model's name.", callback=options.model_name, show_default=False
+    ),
+]
+
+
+@app.callback()
+def models(
+    context: typer.Context, store: options.Store = options.STORE, as_json: options.Json = False
+) -> None:
+    """List the published models and their versions; promote a version or roll back.
 
     Example: readsmith models --store var/models
     """
+    if context.invoked_subcommand is None:
+        _list(ModelStore(store), as_json)
+    elif any(_is_given(context, option) for option in ("store", "as_json")):
+        raise typer.BadParameter(f"Give options after {context.invoked_subcommand}.")
+
+
+def _is_given(context: typer.Context, option: str) -> bool:
+    source = context.get_parameter_source(option)
+    return source is not None and source.name == "COMMANDLINE"
+
+
+@app.command()
+def promote(
+    model: Name,
+    version: Annotated[int, typer.Argument(min=1, help="A kept version.", show_default=False)],
+    store: options.Store = options.STORE,
+    as_json: options.Json = False,
+) -> None:
+    """Make a kept version the one that is served, once its files have been verified.
+
+    Example: readsmith models promote captcha 3
+    """
     published = ModelStore(store)
+    published.promote(model, version)
+    _say_served(published, model, as_json)
+
+
+@app.command()
+def rollback(
+    model: Name, store: options.Store = options.STORE, as_json: options.Json = False
+) -> None:
+    """Serve the version that was served before; done again, it goes one step further back.
+
+    Example: readsmith models rollback captcha
+    """
+    published = ModelStore(store)
+    published.rollback(model)
+    _say_served(published, model, as_json)
+
+
+def _say_served(store: ModelStore, model: str, as_json: bool) -> None:
+    current, previous = store.current(model), store.previous(model)
+    if as_json:
+        print_json({"model": model, "current": current, "previous": previous})
+    else:
+        before = f"; before it: version {previous}" if previous else ""
+        say(out, f"{model} version {current} is served{before}.")
+
+
+def _list(published: ModelStore, as_json: bool) -> None:
     versions = [
         _version(published, model, number)
         for model in published.models()
@@ -27,13 +90,15 @@ def models(store: options.Store = options.STORE, as_json: options.Json = False) 
             [_row(version) for version in versions],
         )
     else:
-        say(out, f"No model is published in {store}. Train one: readsmith train DATASET")
+        root = published.root
+        say(out, f"No model is published in {root}. Train one: readsmith train DATASET")
 
 
 def _version(store: ModelStore, model: str, number: int) -> dict[str, Any]:
     about: dict[str, Any] = {"model": model, "version": number}
     try:
         about["current"] = store.current(model) == number
+        about["previous"] = store.previous(model) == number
         manifest = store.manifest(model, number)
     except ReadsmithError as error:
         return about | {"error": {"code": error.code, "message": error.message}}
@@ -42,7 +107,7 @@ def _version(store: ModelStore, model: str, number: int) -> dict[str, Any]:
 
 
 def _row(version: dict[str, Any]) -> tuple[object, ...]:
-    served = "yes" if version.get("current") else ""
+    served = "yes" if version.get("current") else "before" if version.get("previous") else ""
     start = (version["model"], version["version"], served)
     if "error" in version:
         return (*start, version["error"]["message"], "", "", "")

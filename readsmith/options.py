@@ -22,7 +22,8 @@ def _existing_dataset(dataset: str | None) -> str | None:
     return dataset
 
 
-def _model_name(model: str) -> str:
+def model_name(model: str) -> str:
+    """Return the name as it is; raises typer.BadParameter if a model cannot be called so."""
     if not re.fullmatch(MODEL_NAME_PATTERN, model):
         raise typer.BadParameter(
             f"{model!r} is not a model name: lower-case letters, digits, '.', '_' and '-', "
@@ -49,7 +50,7 @@ OptionalDataset = Annotated[
         show_default=False,
     ),
 ]
-Model = Annotated[str, typer.Option("--model", help="The model's name.", callback=_model_name)]
+Model = Annotated[str, typer.Option("--model", help="The model's name.", callback=model_name)]
 Version = Annotated[
     int | None,
     typer.Option("--version", min=1, help="Which version; the current one unless given."),

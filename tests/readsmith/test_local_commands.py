@@ -166,6 +166,33 @@ def test_models_lists_every_version_and_marks_the_current(run: Run, store: Path)
     assert "stripes" in run("models", "--store", store).stdout
 
 
+def test_models_promotes_a_version_and_rolls_back(run: Run, store: Path) -> None:
+    promoted = run("models", "promote", "stripes", 1, "--store", store)
+    assert promoted.stdout == "stripes version 1 is served; before it: version 2.\n"
+    first, second = json.loads(run("models", "--store", store, "--json").stdout)["data"]
+    assert (first["current"], second["current"]) == (True, False)
+    assert (first["previous"], second["previous"]) == (False, True)
+
+    back = run("models", "rollback", "stripes", "--store", store, "--json")
+
+    assert json.loads(back.stdout) == {"model": "stripes", "current": 2, "previous": 1}
+
+
+def test_models_names_the_versions_that_can_be_promoted(run: Run, store: Path) -> None:
+    result = run("models", "promote", "stripes", 9, "--store", store)
+
+    assert result.exit_code == 1
+    assert "Model stripes has no version 9." in result.stderr
+    assert "Kept are 1, 2." in result.stderr
+
+
+def test_models_takes_no_option_before_what_to_do(run: Run, store: Path) -> None:
+    result = run("models", "--store", store, "rollback", "stripes")
+
+    assert result.exit_code == 2
+    assert "Give options after rollback." in result.stderr
+
+
 def test_models_shows_a_damaged_version_and_goes_on(run: Run, store: Path) -> None:
     (store / "stripes/versions/1/manifest.json").write_text("{}")
 

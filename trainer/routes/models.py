@@ -1,9 +1,9 @@
-"""Look at the published models."""
+"""Look at the published models, and choose what they serve."""
 
 from datetime import datetime
 
 from fastapi import APIRouter
-from pydantic import BaseModel
+from pydantic import BaseModel, ConfigDict, Field
 
 from shared.errors import ReadsmithError
 from shared.manifest import BundleError, Metrics
@@ -27,10 +27,12 @@ class VersionView(BaseModel):
 
 
 class ModelView(BaseModel):
-    """A model, its versions oldest first, and the one that is served."""
+    """A model, its kept versions oldest first, and the one that is served."""
 
     name: str
     current: int | None
+    previous: int | None
+    """What was current before: where rollback goes back to."""
     versions: list[VersionView]
     problem: str | None = None
     """Why the served version is not known."""
@@ -40,6 +42,14 @@ class ModelList(BaseModel):
     """Every model that has a version."""
 
     data: list[ModelView]
+
+
+class Promotion(BaseModel):
+    """Which version is to be served."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    version: int = Field(ge=1)
 
 
 @router.get("/models")
@@ -52,13 +62,31 @@ def list_models(services: TheServices) -> ModelList:
 @router.get("/models/{name}", responses=problem_responses(404, 422))
 def read_model(services: TheServices, name: str) -> ModelView:
     """Read one model's versions and their metrics."""
-    if name not in services.models.models():
+    return _known(services.models, name)
+
+
+@router.post("/models/{name}/promote", responses=problem_responses(400, 404, 409, 413, 422, 507))
+def promote(services: TheServices, name: str, wanted: Promotion) -> ModelView:
+    """Make a kept version the one that is served, once its files have been verified."""
+    services.models.promote(name, wanted.version)
+    return _known(services.models, name)
+
+
+@router.post("/models/{name}/rollback", responses=problem_responses(404, 409, 507))
+def rollback(services: TheServices, name: str) -> ModelView:
+    """Serve the version that was served before; done again, it goes one step further back."""
+    services.models.rollback(name)
+    return _known(services.models, name)
+
+
+def _known(store: ModelStore, name: str) -> ModelView:
+    if name not in store.models():
         raise ReadsmithError(
             "model_not_found",
             f"No version of a model {name!r} has been published.",
             "GET /models lists the models there are.",
         )
-    return _model(services.models, name)
+    return _model(store, name)
 
 
 def _model(store: ModelStore, name: str) -> ModelView:
@@ -68,7 +96,13 @@ def _model(store: ModelStore, name: str) -> ModelView:
     except BundleError as error:
         problem = error.message
     versions = [_version(store, name, number) for number in store.versions(name)]
-    return ModelView(name=name, current=current, versions=versions, problem=problem)
+    return ModelView(
+        name=name,
+        current=current,
+        previous=store.previous(name),
+        versions=versions,
+        problem=problem,
+    )
 
 
 def _version(store: ModelStore, name: str, number: int) -> VersionView:

@@ -1,0 +1,82 @@
+"""Choosing over HTTP which version of a model is served."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from fastapi.testclient import TestClient
+
+from shared.manifest import ONNX_MODEL
+from shared.model_store import ModelStore
+from tests.bundles import publish
+from tests.trainer.test_api import fields, problem
+from trainer.app import create_app
+from trainer.settings import Settings
+
+
+@pytest.fixture
+def published(settings: Settings, tmp_path: Path) -> ModelStore:
+    """Three versions of the model `default`, the last of them current."""
+    store = ModelStore(settings.store)
+    for _ in range(3):
+        publish(store, tmp_path / "build")
+    return store
+
+
+@pytest.fixture
+def api(settings: Settings, published: ModelStore) -> Iterator[TestClient]:
+    with TestClient(create_app(settings), raise_server_exceptions=False) as client:
+        yield client
+
+
+def test_a_promoted_version_is_served_and_shown_with_the_one_before(
+    api: TestClient, published: ModelStore
+) -> None:
+    answer = api.post("/models/default/promote", json={"version": 1})
+    assert answer.status_code == 200
+    assert (answer.json()["current"], answer.json()["previous"]) == (1, 3)
+    assert published.current("default") == 1
+    assert api.get("/models/default").json() == answer.json()
+
+
+def test_rollback_goes_back_until_there_is_nothing_before(api: TestClient) -> None:
+    answers = [api.post("/models/default/rollback") for _ in range(2)]
+    assert [answer.json()["current"] for answer in answers] == [2, 1]
+    document = problem(api.post("/models/default/rollback"), 409, "no_earlier_version")
+    assert "1, 2, 3" in document["hint"]
+
+
+def test_a_version_that_is_not_kept_is_refused_with_those_that_are(api: TestClient) -> None:
+    answer = api.post("/models/default/promote", json={"version": 9})
+    assert "1, 2, 3" in problem(answer, 404, "version_not_found")["hint"]
+
+
+def test_a_model_that_is_not_there_cannot_be_changed(
+    api: TestClient, published: ModelStore
+) -> None:
+    problem(api.post("/models/none/promote", json={"version": 1}), 404, "model_not_found")
+    problem(api.post("/models/none/rollback"), 404, "model_not_found")
+    assert published.models() == ["default"]
+
+
+def test_a_damaged_version_is_not_promoted(api: TestClient, published: ModelStore) -> None:
+    (published.folder("default", 1) / ONNX_MODEL).write_bytes(b"")
+    answer = api.post("/models/default/promote", json={"version": 1})
+    assert ONNX_MODEL in problem(answer, 409, "bundle_invalid")["detail"]
+    assert published.current("default") == 3
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({}, "version"),
+        ({"version": "1"}, "version"),
+        ({"version": 0}, "version"),
+        ({"version": True}, "version"),
+        ({"version": 1, "force": True}, "force"),
+        ([1], "body"),
+    ],
+)
+def test_a_wrong_promotion_names_the_field(api: TestClient, body: object, field: str) -> None:
+    answer = api.post("/models/default/promote", json=body)
+    assert field in fields(problem(answer, 422, "request_invalid"))
