@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from shared.errors import ReadsmithError
 from shared.preprocessing import ImageSpec
+from shared.scoring import wilson_interval
 from shared.vocabulary import Vocabulary
 
 FORMAT: Final = 1
@@ -102,6 +103,34 @@ class Calibration(_Frozen):
     """Ascending; the first accepts every reading."""
 
 
+class Comparison(_Frozen):
+    """The new version and the one served before it, on the same images of the new test part.
+
+    Without those that the served version is known to have been trained on.
+    """
+
+    version: int = Field(ge=1)
+    """The served one."""
+    images: int = Field(ge=1)
+    exact_match: float = Field(ge=0, le=1)
+    """Of the new version; intervals are 95 % Wilson intervals."""
+    exact_match_interval: tuple[float, float] = Field(strict=False)
+    served_exact_match: float = Field(ge=0, le=1)
+    served_exact_match_interval: tuple[float, float] = Field(strict=False)
+    gained: int = Field(ge=0)
+    """Images that only the new version reads right."""
+    lost: int = Field(ge=0)
+    """Images that only the served version reads right."""
+
+    @property
+    def clearly_worse(self) -> bool:
+        """True if, of the images that one alone reads right, the new one surely has fewer than
+        half: the upper end of the Wilson interval of its share lies below 0.5.
+        """
+        _, most = wilson_interval(self.gained, self.gained + self.lost)
+        return most < 0.5
+
+
 class Manifest(_Frozen):
     """One version's contract."""
 
@@ -125,6 +154,8 @@ class Manifest(_Frozen):
     """How many labels of each length were seen."""
     metrics: Metrics | None
     calibration: Calibration | None = None
+    comparison: Comparison | None = None
+    """With the version that was served before it, if there was one that could be read with."""
     seed: int
     parameters: dict[str, Scalar]
     libraries: dict[str, str]

@@ -73,6 +73,10 @@ class ModelStore:
         """
         return self._served(model).number()
 
+    def current_if_known(self, model: str) -> int | None:
+        """Return the number of the served version, None also where it cannot be told."""
+        return self._served(model).number_or_none()
+
     def previous(self, model: str) -> int | None:
         """Return the version that rollback would make current, None if there is none."""
         return next(reversed(self._served(model).history().before), None)

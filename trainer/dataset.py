@@ -14,6 +14,8 @@ class LabelledImage:
 
     name: str
     label: str
+    content: str
+    """A hash of its decoded pixels, the same in every file format that keeps them."""
 
 
 @dataclass(frozen=True)

@@ -70,9 +70,11 @@ def job_of(row: Row[Any]) -> Job:
         dataset=row.dataset,
         metrics=result.get("metrics"),
         calibration=result.get("calibration"),
+        comparison=result.get("comparison"),
         seconds_to=result.get("seconds_to"),
         parameters=result.get("parameters"),
         version=result.get("version"),
+        promoted=result.get("promoted"),
         error=row.error,
     )
 

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 from pydantic import BaseModel, Field
 
 from shared.errors import ReadsmithError
-from shared.manifest import Calibration, Metrics
+from shared.manifest import Calibration, Comparison, Metrics
 from trainer.progress import Progress, Stage
 from trainer.requests import JobRequest
 
@@ -93,12 +93,16 @@ class Job(BaseModel):
     metrics: Metrics | None
     calibration: Calibration | None
     """What confidences are worth, and what accepting those above a threshold gives."""
+    comparison: Comparison | None
+    """The new version and the one served before it, on the same images."""
     seconds_to: dict[str, float | None] | None
     """Training seconds until 95 % and 99 % exact match on the validation part."""
     parameters: dict[str, Any] | None
     """The hyperparameters that training used."""
     version: int | None
     """The version that the job published."""
+    promoted: bool | None
+    """Whether that version was made the served one."""
     error: JobError | None
 
 

@@ -5,7 +5,7 @@ from typing import Any, Protocol
 
 from pydantic import BaseModel, ConfigDict
 
-from shared.manifest import Calibration, Metrics
+from shared.manifest import Calibration, Comparison, Metrics
 
 
 class Stage(StrEnum):
@@ -68,8 +68,12 @@ class RunResult(BaseModel):
 
     model: str
     version: int
+    promoted: bool = True
+    """Whether the version was made current."""
     metrics: Metrics
     calibration: Calibration
+    comparison: Comparison | None = None
+    """With the version served before it."""
     seconds_to: dict[str, float | None]
     """Training seconds until 95 % and 99 % exact match on the validation part."""
     parameters: dict[str, Any]

@@ -134,6 +134,9 @@ class JobRequest(_Request):
     base: Annotated[int, Field(ge=1)] | Literal["starter", "none"] = "starter"
     """An earlier version of the same model to start from; the starter that comes with Readsmith
     (where preset and size fit it); or none, to start from nothing."""
+    promote: Literal["auto", "always", "never"] = "auto"
+    """Whether the new version is served: unless it is clearly worse than the served one on the
+    new test part; always; or never, until somebody promotes it."""
     metadata: dict[
         Annotated[str, Field(min_length=1, max_length=64)], Annotated[str, Field(max_length=512)]
     ] = Field(default_factory=dict, max_length=16)

@@ -139,7 +139,7 @@ def run_pipeline(
         work=work,
         cache=settings.state / "cache",
         uploads=settings.uploads,
-        store=ModelStore(settings.store),
+        store=ModelStore(settings.store, settings.keep_versions),
         may_publish=observer.may_publish,
     )
     return run(request, context, observer)

@@ -6,6 +6,7 @@ from pydantic import Field, ValidationError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from shared.errors import ReadsmithError
+from shared.model_store import KEEP_VERSIONS
 
 
 class Settings(BaseSettings):
@@ -46,6 +47,13 @@ class Settings(BaseSettings):
     )
     max_upload_bytes: int = Field(
         1_000_000_000, ge=1, description="Largest zip that POST /datasets takes, in bytes."
+    )
+
+    keep_versions: int = Field(
+        KEEP_VERSIONS,
+        ge=1,
+        description="Versions of a model that are kept; besides them always the served one "
+        "and the one before it.",
     )
 
     @property

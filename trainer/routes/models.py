@@ -72,7 +72,7 @@ def promote(services: TheServices, name: str, wanted: Promotion) -> ModelView:
     return _known(services.models, name)
 
 
-@router.post("/models/{name}/rollback", responses=problem_responses(404, 409, 507))
+@router.post("/models/{name}/rollback", responses=problem_responses(404, 409, 422, 507))
 def rollback(services: TheServices, name: str) -> ModelView:
     """Serve the version that was served before; done again, it goes one step further back."""
     services.models.rollback(name)

@@ -146,7 +146,7 @@ def _check_pictures(source: ImageSource, found: FoundLabels) -> _Checked:
         label = found.labels[name]
         other = first.setdefault(picture.digest, name)
         if other == name:
-            checked.images.append(LabelledImage(name, label))
+            checked.images.append(LabelledImage(name, label, picture.digest.hex()))
             checked.sizes[picture.size] += 1
             checked.modes[picture.mode] += 1
         elif found.labels[other] == label:
