@@ -16,14 +16,14 @@ from trainer.fitting import Examples, Fitting
 from trainer.presets import PRESETS
 from trainer.progress import Observer
 from trainer.requests import JobRequest
-from trainer.stages.train import resolve
+from trainer.training_choice import choose_parameters
 
 
 def train_reference(dataset: Dataset, request: JobRequest, observer: Observer, work: Path) -> Any:
     """Train on a set without standardisation; return the inference graph with its best weights."""
     tf.config.experimental.enable_op_determinism()
     keras.utils.set_random_seed(request.seed)
-    parameters = resolve(request, len(dataset.train))
+    parameters, _ = choose_parameters(request, len(dataset.train), dataset.image.width)
     fitting = Fitting(
         dataset, Examples.of(dataset, work), PRESETS[request.preset], parameters, None, observer
     )

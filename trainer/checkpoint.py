@@ -29,6 +29,8 @@ class State:
     best: Validation | None = None
     since_best: int = 0
     """Epochs without a better validation result."""
+    skipped: int = 0
+    """Epochs of the schedule that are left out."""
     lowest_loss: float = math.inf
     """On the validation part, of all epochs."""
     seconds: float = 0.0
@@ -66,6 +68,7 @@ def save(folder: Path, state: State, run: str) -> None:
         "restarts": state.restarts,
         "best": vars(state.best) if state.best else None,
         "since_best": state.since_best,
+        "skipped": state.skipped,
         "lowest_loss": state.lowest_loss,
         "seconds": state.seconds,
         "seconds_to": state.seconds_to,
@@ -96,6 +99,7 @@ def load(folder: Path, run: str) -> State | None:
             restarts=rest["restarts"],
             best=Validation(**rest["best"]) if rest["best"] else None,
             since_best=rest["since_best"],
+            skipped=rest["skipped"],
             lowest_loss=rest["lowest_loss"],
             seconds=rest["seconds"],
             seconds_to=rest["seconds_to"],

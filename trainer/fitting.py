@@ -108,7 +108,7 @@ class Fitting:
     def epoch(self, state: State) -> None:
         """Train on every image once, measure, and bring the state up to date."""
         started = time.monotonic() - state.seconds
-        loss = self._train_epoch(state.epoch, started)
+        loss = self._train_epoch(state, started)
         validation = self._validate()
         state.seconds = time.monotonic() - started
         state.weights = self._weights()
@@ -126,14 +126,15 @@ class Fitting:
     def _weights(self) -> list[NDArray[Any]]:
         return [variable.numpy() for variable in self._variables()]
 
-    def _train_epoch(self, epoch: int, started: float) -> float:
+    def _train_epoch(self, state: State, started: float) -> float:
         """Train on every image once; return the mean loss per image."""
         images = len(self.examples.train_pixels)
         steps = self.steps_per_epoch
         total = 0.0
-        for index, chosen in enumerate(self._batches(epoch), epoch * steps):
+        for index, chosen in enumerate(self._batches(state.epoch), state.epoch * steps):
             self.observer.checkpoint()
-            done = max(index / (self.parameters.epochs * steps), self._time_spent(started))
+            of_schedule = index / steps + state.skipped
+            done = max(of_schedule / self.parameters.epochs, self._time_spent(started))
             self.optimizer.learning_rate.assign(
                 self.parameters.learning_rate * self.preset.schedule(min(done, 1.0))
             )
@@ -175,13 +176,13 @@ class Fitting:
         return Validation(score.exact_match, loss, score.cer, not any(texts))
 
     def _progress(self, state: State, loss: float, validation: Validation) -> Progress:
-        epoch = state.epoch + 1
-        left = state.seconds / epoch * (self.parameters.epochs - epoch)
+        epoch, epochs = state.epoch + 1, self.parameters.epochs - state.skipped
+        left = state.seconds / epoch * (epochs - epoch)
         if self.parameters.max_minutes is not None:
             left = min(left, max(0.0, self.parameters.max_minutes * 60 - state.seconds))
         return Progress(
             epoch=epoch,
-            epochs=self.parameters.epochs,
+            epochs=epochs,
             loss=loss,
             validation_loss=validation.loss,
             exact_match=validation.exact_match,

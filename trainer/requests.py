@@ -21,6 +21,7 @@ DEFAULT_DATASET_URL = (
 
 PresetName = Literal["conv", "crnn"]
 Auto = Literal["auto"]
+Promote = Literal["auto", "always", "never"]
 
 
 class _Request(BaseModel):
@@ -117,6 +118,14 @@ class Hyperparameters(_Request):
     """Epochs without a better validation result after which training stops."""
     height: Annotated[int, Field(ge=16, le=512)] | Auto = "auto"
     width: Annotated[int, Field(ge=16, le=4096, multiple_of=4)] | Auto = "auto"
+    resize: Literal["stretch", "pad"] | Auto = "auto"
+    """Stretch pictures to the input's size, or keep their aspect on a plain ground."""
+    channels: Literal[1, 3] | Auto = "auto"
+    """1 for gray, 3 for colour."""
+    standardize: bool | Auto = "auto"
+    """Whether each picture is brought to mean 0 and deviation 1; else pixels are in [0, 1]."""
+    augmentation: Annotated[float, Field(ge=0, le=4, strict=False)] | Auto = "auto"
+    """How strongly training pictures are varied: 0 not at all, 1 as usual."""
     max_minutes: Annotated[float, Field(gt=0, le=10_080, strict=False)] | Auto = "auto"
     limit_images: Annotated[int, Field(ge=2)] | Auto = "auto"
     """At most this many images for training and validation together."""
@@ -134,7 +143,7 @@ class JobRequest(_Request):
     base: Annotated[int, Field(ge=1)] | Literal["starter", "none"] = "starter"
     """An earlier version of the same model to start from; the starter that comes with Readsmith
     (where preset and size fit it); or none, to start from nothing."""
-    promote: Literal["auto", "always", "never"] = "auto"
+    promote: Promote = "auto"
     """Whether the new version is served: unless it is clearly worse than the served one on the
     new test part; always; or never, until somebody promotes it."""
     metadata: dict[

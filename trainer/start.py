@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import numpy as np
+
 from shared.builtin import STARTER, builtin_store
 from shared.errors import ReadsmithError
 from shared.manifest import KERAS_MODEL, Manifest, verify_files
@@ -15,7 +17,7 @@ from trainer.requests import JobRequest
 def load_base(request: JobRequest, store: ModelStore) -> Base | None:
     """Load the version that the request names as its base; None if it names none.
 
-    Raises ReadsmithError (base_not_found, base_preset_differs, base_size_differs) or BundleError.
+    Raises ReadsmithError (base_not_found, base_preset_differs, base_image_differs) or BundleError.
     """
     if not isinstance(request.base, int):
         return None
@@ -53,16 +55,13 @@ def _require_alike(manifest: Manifest, request: JobRequest) -> None:
             f"Version {request.base} was made with preset {manifest.preset}, not {request.preset}.",
             "Ask for the same preset, or for no base.",
         )
-    for side, asked in (
-        ("height", request.hyperparameters.height),
-        ("width", request.hyperparameters.width),
-    ):
-        if asked not in ("auto", getattr(manifest.image, side)):
+    for name in ("height", "width", "resize", "channels", "standardize"):
+        asked, has = getattr(request.hyperparameters, name), getattr(manifest.image, name)
+        if asked not in ("auto", has):
             raise ReadsmithError(
-                "base_size_differs",
-                f"Version {request.base} takes pictures of {side} "
-                f"{getattr(manifest.image, side)}, not {asked}.",
-                f'Leave {side} at "auto", or ask for no base.',
+                "base_image_differs",
+                f"Version {request.base} takes pictures of {name} {has}, not {asked}.",
+                f'Leave {name} at "auto", or ask for no base.',
             )
 
 
@@ -72,15 +71,19 @@ def weights_of(reader: Any) -> dict[str, list[Any]]:
 
 
 def copy_weights(base: Base, reader: Any, vocabulary: Vocabulary) -> None:
-    """Start a model from a base: equal layers whole, the output layer character by character.
+    """Start a model from a base: hidden layers whole, the output layer character by character.
 
-    Characters that the base does not know keep their fresh weights.
+    Characters that the base does not know keep their fresh weights. A base for gray pictures also
+    fits colour.
     """
     known, weights = base.vocabulary, base.weights
     layers = {layer.name: layer for layer in reader.layers}
     *hidden, output = weights
     for name in hidden:
-        layers[name].set_weights(weights[name])
+        fresh = layers[name].get_weights()
+        layers[name].set_weights(
+            [_with_channels(old, new.shape) for old, new in zip(weights[name], fresh, strict=True)]
+        )
     columns = {
         known.encode(character)[0]: vocabulary.encode(character)[0]
         for character in known.characters
@@ -90,3 +93,11 @@ def copy_weights(base: Base, reader: Any, vocabulary: Vocabulary) -> None:
     for old, new in zip(weights[output], fresh, strict=True):
         new[..., list(columns.values())] = old[..., list(columns)]
     layers[output].set_weights(fresh)
+
+
+def _with_channels(weights: Any, shape: tuple[int, ...]) -> Any:
+    """Return a first kernel (H, W, 1, filters) for colour: the mean of the channels is its gray."""
+    if weights.shape == shape:
+        return weights
+    channels = shape[2]
+    return np.repeat(weights, channels, axis=2) / channels

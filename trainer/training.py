@@ -16,6 +16,8 @@ class Parameters:
     learning_rate: float
     patience: int
     augmentation: float
+    may_shorten: bool
+    """Whether epochs may be left out once the validation part is read."""
     max_minutes: float | None
     seed: int
 

@@ -3,25 +3,12 @@ from pathlib import Path
 
 import pytest
 
-from tests.drawn import labelled_zip, texts
+from tests.drawn import texts
 from trainer.checkpoint import State, load, save
-from trainer.dataset import Dataset
 from trainer.diagnosis import did_not_learn, reads_nothing, why_dead
 from trainer.progress import Progress
-from trainer.requests import Hyperparameters, JobRequest
-from trainer.stages.dataset import load_dataset
-from trainer.stages.train import gentler
-from trainer.training import Parameters, Validation
+from trainer.training import Validation
 
-PARAMETERS = Parameters(
-    epochs=50,
-    batch_size=16,
-    learning_rate=0.003,
-    patience=10,
-    augmentation=1.0,
-    max_minutes=None,
-    seed=0,
-)
 EMPTY = Validation(exact_match=0.0, loss=16.3, cer=1.0, all_empty=True)
 READING = Validation(exact_match=0.5, loss=1.0, cer=0.1, all_empty=False)
 
@@ -70,20 +57,6 @@ def test_what_reads_no_text_and_hardly_a_character_is_of_no_use() -> None:
     assert reads_nothing(EMPTY)
     assert not reads_nothing(READING)
     assert not reads_nothing(replace(READING, exact_match=0.0, cer=0.3))  # long lines
-
-
-def test_another_try_is_slower_and_longer_but_keeps_what_was_asked_for() -> None:
-    again = gentler(PARAMETERS, JobRequest(), restarts=1)
-    assert again.learning_rate < PARAMETERS.learning_rate
-    assert again.epochs > PARAMETERS.epochs
-    assert again.augmentation < PARAMETERS.augmentation
-    explicit = JobRequest(hyperparameters=Hyperparameters(learning_rate=0.003, epochs=50))
-    again = gentler(PARAMETERS, explicit, restarts=2)
-    assert (again.learning_rate, again.epochs, again.augmentation) == (0.003, 50, 0.0)
-
-
-def loaded(tmp_path: Path, labels: list[str], size: tuple[int, int] = (64, 32)) -> Dataset:
-    return load_dataset(labelled_zip(tmp_path / "set.zip", labels, size), JobRequest())
 
 
 def test_the_diagnosis_names_what_the_figures_point_to(tmp_path: Path) -> None:

@@ -29,6 +29,7 @@ from trainer.progress import CancelledRunError, RunResult, Stage
 from trainer.requests import Hyperparameters, JobRequest
 from trainer.stages.dataset import load_dataset
 from trainer.stages.evaluate import evaluate
+from trainer.stages.train import train
 from trainer.training import Parameters, Trained, Validation
 
 QUICK = JobRequest(model="quick", hyperparameters=Hyperparameters(epochs=25, height=32, width=64))
@@ -219,6 +220,21 @@ def test_a_repeated_attempt_of_a_job_publishes_nothing_twice(finished: Finished)
     assert finished.store.versions("quick") == [1]
 
 
+def test_the_rest_of_the_schedule_is_shortened_once_the_validation_part_is_read(
+    finished: Finished, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("trainer.presets.COLUMNS", 1)  # the fewest epochs: 12
+    monkeypatch.setattr("trainer.stages.train.SATURATED", 0.0)
+    monkeypatch.setattr("trainer.stages.train.SATURATED_IMAGES", 1)
+    request = JobRequest(model="quick")
+    recorder = Recorder()
+    dataset = load_dataset(finished.dataset, request)
+    trained = train(dataset, request, recorder, tmp_path)
+    assert [kind for kind, _ in recorder.events] == ["start", "settings", "shortened"]
+    assert (trained.parameters.epochs, trained.epochs) == (12, 5 + 12 - 8)
+    assert [progress.epochs for progress in recorder.epochs] == [12] * 5 + [9] * 4
+
+
 def test_a_later_version_starts_from_its_base_also_with_new_characters(
     finished: Finished, tmp_path: Path
 ) -> None:
@@ -249,7 +265,7 @@ def test_a_model_that_reads_nothing_is_not_published(tmp_path: Path) -> None:
         run(hopeless, context(tmp_path, dataset), recorder)
     assert caught.value.code == "did_not_learn"
     assert "3 tries" in caught.value.message
-    assert [kind for kind, _ in recorder.events] == ["start", "restart", "restart"]
+    assert [kind for kind, _ in recorder.events] == ["start", "settings", "restart", "restart"]
     assert ModelStore(tmp_path / "models").models() == []
 
 

@@ -56,6 +56,19 @@ def test_the_weights_in_the_package_are_small_and_fit_the_default_preset() -> No
             assert all(map(np.array_equal, arrays, copied[name]))
 
 
+def test_a_reader_of_colour_starts_from_it_and_reads_gray_as_it_does() -> None:
+    vocabulary = Vocabulary(CHARACTERS)
+    spec = SPEC.model_copy(update={"channels": 3})
+    colour = PRESETS["conv"].build_model(spec, vocabulary.classes)
+    colour = keras.Model(colour.inputs[0], colour.get_layer("ctc_loss").input[1])
+    gray = reader(CHARACTERS)
+    for model in (colour, gray):
+        copy_weights(load_starter(), model, vocabulary)
+    pixels = np.random.default_rng(0).integers(0, 256, (2, HEIGHT, 96, 1), np.uint8)
+    expected = predict(gray, pixels, SPEC)
+    assert np.allclose(predict(colour, pixels.repeat(3, axis=3), spec), expected, atol=1e-4)
+
+
 def test_known_characters_keep_their_weights_and_new_ones_start_fresh() -> None:
     known, wanted = Vocabulary("xyz"), Vocabulary("zéx")
     old = reader("xyz")

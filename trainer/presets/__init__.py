@@ -13,6 +13,8 @@ from trainer.requests import PresetName
 
 WARM_UP_SHARE = 0.1
 MIN_EPOCHS, MAX_EPOCHS = 12, 400
+COLUMNS = 12_000_000
+"""Columns of pixels that preset conv is shown: 60,000 pictures of 200 pixels."""
 
 
 @dataclass(frozen=True)
@@ -25,8 +27,8 @@ class Preset:
     """From the learning rate."""
     schedule: Callable[[float], float]
     """From the share of the training that is done to a factor of the learning rate."""
-    choose_epochs: Callable[[int], int]
-    """From the number of training images."""
+    choose_epochs: Callable[[int, int], int]
+    """From the number of training images and the width of the input."""
     batch_size: int
     learning_rate: float
     patience: int | None
@@ -51,9 +53,9 @@ def _warm_up_and_cosine(done: float) -> float:
     return 0.01 + 0.99 * (1 + math.cos(math.pi * rest)) / 2
 
 
-def _epochs_for_steps(images: int) -> int:
-    """Epochs that show about 30,000 images: small sets are seen more often."""
-    return min(MAX_EPOCHS, max(MIN_EPOCHS, round(30_000 / images)))
+def _epochs_for_columns(images: int, width: int) -> int:
+    """Epochs that show COLUMNS in all: small and narrow sets are seen more often."""
+    return min(MAX_EPOCHS, max(MIN_EPOCHS, round(COLUMNS / (images * width))))
 
 
 PRESETS: dict[PresetName, Preset] = {
@@ -61,7 +63,7 @@ PRESETS: dict[PresetName, Preset] = {
         conv.build_model,
         _adamw,
         _warm_up_and_cosine,
-        _epochs_for_steps,
+        _epochs_for_columns,
         batch_size=16,
         learning_rate=0.002,
         patience=None,
@@ -71,7 +73,7 @@ PRESETS: dict[PresetName, Preset] = {
         crnn.build_model,
         _adam,
         lambda _done: 1.0,
-        lambda _images: 100,
+        lambda _images, _width: 100,
         batch_size=16,
         learning_rate=0.001,
         patience=10,

@@ -13,7 +13,7 @@ from shared.errors import ReadsmithError
 from shared.preprocessing import ImageRejectedError, ImageSpec, open_image
 from shared.vocabulary import Vocabulary, required_time_steps
 from trainer.dataset import Base, Dataset, LabelledImage
-from trainer.image_choice import choose_image_spec, time_steps
+from trainer.image_choice import choose_image_spec, share_of_brightness, time_steps
 from trainer.image_source import ImageSource, UnreadableEntryError, open_source
 from trainer.labels import FoundLabels, Problem, find_labels
 from trainer.requests import JobRequest, Labels
@@ -38,6 +38,8 @@ class _Checked:
     images: list[LabelledImage] = field(default_factory=list)
     sizes: Counter[tuple[int, int]] = field(default_factory=Counter)
     modes: Counter[str] = field(default_factory=Counter)
+    brightness: list[float] = field(default_factory=list)
+    """Of each picture: how much of its contrast is in its brightness."""
     problems: list[Problem] = field(default_factory=list)
 
 
@@ -46,6 +48,7 @@ class _Picture:
     digest: bytes
     size: tuple[int, int]
     mode: str
+    brightness: float
 
 
 def load_dataset(path: Path, request: JobRequest, base: Base | None = None) -> Dataset:
@@ -60,7 +63,7 @@ def load_dataset(path: Path, request: JobRequest, base: Base | None = None) -> D
     _require_enough(checked, found)
     labels = [image.label for image in checked.images]
     if base is None:
-        spec, reasons = choose_image_spec(checked.sizes, labels, request)
+        spec, reasons = choose_image_spec(checked.sizes, checked.brightness, labels, request)
     else:
         spec, reasons = base.image, dict.fromkeys(ImageSpec.model_fields, "as in the base version")
     _drop_too_long(checked, spec)
@@ -149,6 +152,7 @@ def _check_pictures(source: ImageSource, found: FoundLabels) -> _Checked:
             checked.images.append(LabelledImage(name, label, picture.digest.hex()))
             checked.sizes[picture.size] += 1
             checked.modes[picture.mode] += 1
+            checked.brightness.append(picture.brightness)
         elif found.labels[other] == label:
             checked.problems.append(Problem("duplicate", name, f"Same picture as {other}."))
         else:
@@ -167,7 +171,7 @@ def _look_at(source: ImageSource, name: str) -> _Picture | Problem:
     except ImageRejectedError as error:
         return Problem("unreadable", name, error.message)
     content = hashlib.sha256(f"{image.mode}{image.size}".encode() + image.tobytes())
-    return _Picture(content.digest(), image.size, image.mode)
+    return _Picture(content.digest(), image.size, image.mode, share_of_brightness(image))
 
 
 def _drop_conflicting(checked: _Checked, names: set[str]) -> None:

@@ -1,6 +1,5 @@
 """Stage 3: fit a model to the training part; the validation part chooses the weights."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import keras
@@ -15,8 +14,15 @@ from trainer.progress import Observer
 from trainer.requests import JobRequest
 from trainer.start import load_starter
 from trainer.training import Parameters, Trained
+from trainer.training_choice import choose_parameters, gentler
 
 MAX_RESTARTS = 2
+
+SATURATED, SATURATED_EPOCHS, SATURATED_IMAGES = 0.985, 5, 50
+"""An exact match so high, in so many epochs in a row, on so large a validation part: what is left
+is to let the learning rate go down."""
+ENDING = 0.3
+"""Share of the schedule, its end, that is never left out."""
 
 
 def train(
@@ -34,6 +40,7 @@ def train(
     """
     tf.config.experimental.enable_op_determinism()
     base = base or _starter(dataset, request)
+    chosen, reasons = choose_parameters(request, len(dataset.train), dataset.image.width)
     examples = Examples.of(dataset, work)
     run = f"{request.model_dump_json()} {dataset.image} {dataset.vocabulary.characters}"
     state = load(work, run)
@@ -41,9 +48,11 @@ def train(
     if state is None:
         origin = f"those of {base.name}" if base else "fresh ones"
         observer.event("start", f"The first weights are {origin}.")
+        settings = (f"{name} {getattr(chosen, name)} ({why})" for name, why in reasons.items())
+        observer.event("settings", f"Chosen: {', '.join(settings)}.")
     while True:
         keras.utils.set_random_seed(request.seed + restarts)
-        parameters = gentler(resolve(request, len(dataset.train)), request, restarts)
+        parameters = gentler(chosen, request, restarts)
         preset = PRESETS[request.preset]
         fitting = Fitting(dataset, examples, preset, parameters, base, observer)
         if state is None:
@@ -60,45 +69,12 @@ def train(
         restarts, seconds, state = restarts + 1, state.seconds, None
 
 
-def resolve(request: JobRequest, images: int) -> Parameters:
-    """Replace every "auto" by the preset's value for this many training images."""
-    preset, wanted = PRESETS[request.preset], request.hyperparameters
-    epochs = preset.choose_epochs(images) if wanted.epochs == "auto" else wanted.epochs
-    return Parameters(
-        epochs=epochs,
-        batch_size=preset.batch_size if wanted.batch_size == "auto" else wanted.batch_size,
-        learning_rate=(
-            preset.learning_rate if wanted.learning_rate == "auto" else wanted.learning_rate
-        ),
-        patience=preset.patience or epochs if wanted.patience == "auto" else wanted.patience,
-        augmentation=preset.augmentation,
-        max_minutes=None if wanted.max_minutes == "auto" else wanted.max_minutes,
-        seed=request.seed,
-    )
-
-
-def gentler(parameters: Parameters, request: JobRequest, restarts: int) -> Parameters:
-    """Return settings for another try: slower, varied less, longer; what was asked for stays."""
-    if restarts == 0:
-        return parameters
-    wanted = request.hyperparameters
-    slower = parameters.learning_rate / 3**restarts
-    longer = parameters.epochs * 2
-    return replace(
-        parameters,
-        learning_rate=slower if wanted.learning_rate == "auto" else parameters.learning_rate,
-        epochs=longer if wanted.epochs == "auto" else parameters.epochs,
-        augmentation=parameters.augmentation / 2 if restarts == 1 else 0.0,
-        seed=parameters.seed + restarts,
-    )
-
-
 def _starter(dataset: Dataset, request: JobRequest) -> Base | None:
     """Return the starter if it is asked for and fits; its layers fit any width."""
     if request.base != "starter" or request.preset != "conv":
         return None
     starter = load_starter()
-    alike = ("height", "channels", "standardize", "layout")
+    alike = ("height", "standardize", "layout")
     fits = all(getattr(dataset.image, n) == getattr(starter.image, n) for n in alike)
     return starter if fits else None
 
@@ -107,6 +83,7 @@ def _fit(fitting: Fitting, state: State, work: Path, run: str) -> str:
     """Train to the end, or until nothing more is to be hoped for; return how it ended."""
     while not _finished(state, fitting.parameters):
         fitting.epoch(state)
+        _shorten(fitting, state)
         save(work, state, run)
         reason = why_dead(state, fitting.steps_per_epoch)
         if reason is not None:
@@ -114,8 +91,27 @@ def _fit(fitting: Fitting, state: State, work: Path, run: str) -> str:
     return f"After {state.epoch} epochs hardly a text is read right."
 
 
+def _shorten(fitting: Fitting, state: State) -> None:
+    """Leave out the middle of the schedule once it has little more to teach."""
+    parameters = fitting.parameters
+    last = [progress.exact_match for progress in state.history[-SATURATED_EPOCHS:]]
+    if (
+        parameters.may_shorten
+        and not state.skipped
+        and len(fitting.dataset.validation) >= SATURATED_IMAGES
+        and len(last) == SATURATED_EPOCHS
+        and min(last) >= SATURATED
+    ):
+        state.skipped = max(0, round((1 - ENDING) * parameters.epochs) - state.epoch)
+        fitting.observer.event(
+            "shortened",
+            f"Each of the last {SATURATED_EPOCHS} epochs reads {min(last):.1%} or more of the "
+            f"validation part: {state.skipped} epochs are left out.",
+        )
+
+
 def _finished(state: State, parameters: Parameters) -> bool:
-    if state.epoch >= parameters.epochs:
+    if state.epoch + state.skipped >= parameters.epochs:
         return True
     if parameters.max_minutes is not None and state.seconds >= parameters.max_minutes * 60:
         return True
