@@ -3,10 +3,13 @@ from pathlib import Path
 
 import pytest
 
-from tests.drawn import texts
+from tests.drawn import labelled_zip, texts
 from trainer.checkpoint import State, load, save
+from trainer.dataset import Dataset
 from trainer.diagnosis import did_not_learn, reads_nothing, why_dead
 from trainer.progress import Progress
+from trainer.requests import JobRequest
+from trainer.stages.dataset import load_dataset
 from trainer.training import Validation
 
 EMPTY = Validation(exact_match=0.0, loss=16.3, cer=1.0, all_empty=True)
@@ -57,6 +60,10 @@ def test_what_reads_no_text_and_hardly_a_character_is_of_no_use() -> None:
     assert reads_nothing(EMPTY)
     assert not reads_nothing(READING)
     assert not reads_nothing(replace(READING, exact_match=0.0, cer=0.3))  # long lines
+
+
+def loaded(tmp_path: Path, labels: list[str], size: tuple[int, int] = (64, 32)) -> Dataset:
+    return load_dataset(labelled_zip(tmp_path / "set.zip", labels, size), JobRequest())
 
 
 def test_the_diagnosis_names_what_the_figures_point_to(tmp_path: Path) -> None:
