@@ -6,12 +6,29 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from shared.alignment import best_alignment
+from shared.automaton import Automaton
+from shared.beam import search
 from shared.vocabulary import Vocabulary
 
 
 @dataclass(frozen=True)
 class Character:
-    """One character of a reading and the model's probability for it, in [0, 1]."""
+    """One character of a reading, the model's probability for it, and its place.
+
+    All in [0, 1]: start and end are shares of the width of the model's input, from its first
+    time step to behind its last.
+    """
+
+    text: str
+    confidence: float
+    start: float
+    end: float
+
+
+@dataclass(frozen=True)
+class Alternative:
+    """A text and its probability in [0, 1]."""
 
     text: str
     confidence: float
@@ -28,6 +45,8 @@ class Reading:
     text: str
     confidence: float
     characters: tuple[Character, ...]
+    alternatives: tuple[Alternative, ...] = ()
+    """The likeliest texts, this one first; empty unless they were asked for."""
 
 
 def decode(
@@ -44,6 +63,65 @@ def decode(
         _best_path(path, steps, vocabulary)
         for path, steps in zip(classes, at_temperature(probabilities, temperature), strict=True)
     ]
+
+
+def decode_within(
+    probabilities: NDArray[np.float32],
+    vocabulary: Vocabulary,
+    automaton: Automaton,
+    *,
+    top_k: int = 1,
+    temperature: float = 1.0,
+) -> list[Reading | None]:
+    """Read a batch by beam search: each picture's likeliest text that the automaton accepts.
+
+    probabilities: as for decode. A reading holds the top_k likeliest texts, fewer if the others
+    are far less likely; None where no accepted text has any probability. Confidences are those
+    of decode: the limits do not raise them.
+    """
+    return [
+        _likeliest(steps, vocabulary, automaton, top_k)
+        for steps in at_temperature(probabilities, temperature)
+    ]
+
+
+def _likeliest(
+    steps: NDArray[np.float32], vocabulary: Vocabulary, automaton: Automaton, top_k: int
+) -> Reading | None:
+    found = search(steps, automaton, width=8 + 2 * top_k)[: top_k + 2]
+    if not found:
+        return None
+    # The beam lost some of their paths, most likely those of little weight.
+    exact = {
+        classes: text_probability(steps, classes, vocabulary.blank_index) for classes, _ in found
+    }
+    ordered = sorted(exact, key=exact.__getitem__, reverse=True)[:top_k]
+    best = ordered[0]
+    return Reading(
+        text=vocabulary.decode(best),
+        confidence=exact[best],
+        characters=_placed(steps, best, best_alignment(steps, best), vocabulary),
+        alternatives=tuple(
+            Alternative(vocabulary.decode(classes), exact[classes]) for classes in ordered
+        ),
+    )
+
+
+def _placed(
+    steps: NDArray[np.float32],
+    classes: Sequence[int],
+    runs: Sequence[tuple[int, int]],
+    vocabulary: Vocabulary,
+) -> tuple[Character, ...]:
+    return tuple(
+        Character(
+            vocabulary.characters[index],
+            float(steps[start:end, index].max()),
+            start / len(steps),
+            end / len(steps),
+        )
+        for index, (start, end) in zip(classes, runs, strict=True)
+    )
 
 
 def at_temperature(probabilities: NDArray[np.float32], temperature: float) -> NDArray[np.float32]:
@@ -63,16 +141,19 @@ def _best_path(
 ) -> Reading:
     starts = np.flatnonzero(np.diff(path, prepend=-1))
     peaks = np.maximum.reduceat(steps[np.arange(len(path)), path], starts)
+    bounds = (np.append(starts, len(path)) / len(path)).tolist()
     runs = [
-        (index, peak)
-        for index, peak in zip(path[starts].tolist(), peaks.tolist(), strict=True)
+        (index, peak, start, end)
+        for index, peak, start, end in zip(
+            path[starts].tolist(), peaks.tolist(), bounds[:-1], bounds[1:], strict=True
+        )
         if index != vocabulary.blank_index
     ]
-    classes = [index for index, _ in runs]
+    classes = [index for index, *_ in runs]
     return Reading(
         text=vocabulary.decode(classes),
         confidence=text_probability(steps, classes, vocabulary.blank_index),
-        characters=tuple(Character(vocabulary.characters[index], peak) for index, peak in runs),
+        characters=tuple(Character(vocabulary.characters[index], *rest) for index, *rest in runs),
     )
 
 

@@ -6,7 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from shared.decoding import at_temperature, decode
+from shared.automaton import build_automaton
+from shared.decoding import at_temperature, decode, decode_within, text_probability
+from shared.limits import Limits
 from shared.vocabulary import Vocabulary
 
 VOCABULARY = Vocabulary("ab")
@@ -97,3 +99,70 @@ def test_no_temperature_leaves_a_step_without_probability() -> None:
     probabilities = np.array([[[0.4, 0.35, 0.25], [1.0, 0.0, 0.0]]], np.float32)
     for temperature in (1e-3, 1e3):
         assert at_temperature(probabilities, temperature).sum(axis=2) == pytest.approx(1.0)
+
+
+def test_a_character_stands_from_its_first_step_to_behind_its_last() -> None:
+    path = [2, 0, 0, 2, 2, 1, 0, 2]
+    probabilities = np.eye(3, dtype=np.float32)[path][np.newaxis]
+    (reading,) = decode(probabilities, VOCABULARY)
+    places = [(each.text, each.start * 8, each.end * 8) for each in reading.characters]
+    assert places == [("a", 1, 3), ("b", 5, 6), ("a", 6, 7)]
+
+
+ANYTHING = build_automaton(Limits(), VOCABULARY.characters, 5)
+
+
+@given(batches())
+def test_the_search_reports_exact_confidences_the_highest_first(
+    probabilities: NDArray[np.float32],
+) -> None:
+    found = decode_within(probabilities, VOCABULARY, ANYTHING, top_k=3)
+    for reading, steps in zip(found, probabilities, strict=True):
+        assert reading is not None
+        best, *others = reading.alternatives
+        assert (best.text, best.confidence) == (reading.text, reading.confidence)
+        assert len(others) <= 2
+        ordered = [each.confidence for each in reading.alternatives]
+        assert ordered == sorted(ordered, reverse=True)
+        for each in reading.alternatives:
+            classes = VOCABULARY.encode(each.text)
+            expected = text_probability(steps, classes, VOCABULARY.blank_index)
+            assert each.confidence == expected
+
+
+@given(batches())
+def test_the_best_alignment_is_the_likeliest_path_of_the_text(
+    probabilities: NDArray[np.float32],
+) -> None:
+    for reading, steps in zip(
+        decode_within(probabilities, VOCABULARY, ANYTHING), probabilities, strict=True
+    ):
+        assert reading is not None
+        paths = product(range(VOCABULARY.classes), repeat=len(steps))
+        spelling = [path for path in paths if collapsed(path) == reading.text]
+        likeliest = max(spelling, key=lambda path: probability(path, steps))
+        aligned = [VOCABULARY.blank_index] * len(steps)
+        for character in reading.characters:
+            start, end = round(character.start * len(steps)), round(character.end * len(steps))
+            index = VOCABULARY.encode(character.text)[0]
+            aligned[start:end] = [index] * (end - start)
+            assert character.confidence == steps[start:end, index].max()
+        assert collapsed(tuple(aligned)) == reading.text
+        assert probability(tuple(aligned), steps) == pytest.approx(probability(likeliest, steps))
+
+
+def test_the_search_is_at_the_temperature_too() -> None:
+    probabilities = np.array([[[0.6, 0.1, 0.3], [0.9, 0.0, 0.1], [0.1, 0.1, 0.8]]], np.float32)
+    (plain,) = decode(probabilities, VOCABULARY, 2.0)
+    (found,) = decode_within(probabilities, VOCABULARY, ANYTHING, temperature=2.0)
+    assert found is not None
+    assert (found.text, found.confidence) == (plain.text, plain.confidence)
+
+
+def test_a_picture_in_which_no_text_fits_has_no_reading() -> None:
+    probabilities = np.eye(3, dtype=np.float32)[[[0, 2, 2], [1, 2, 2]]]
+    only_b = build_automaton(Limits(pattern="b"), VOCABULARY.characters, 3)
+    none, reading = decode_within(probabilities, VOCABULARY, only_b)
+    assert none is None
+    assert reading is not None
+    assert reading.text == "b"
