@@ -7,7 +7,7 @@ import typer
 
 from readsmith import options
 from readsmith.output import out, print_json, say
-from shared.model_store import ModelStore
+from shared.model_store import KEEP_VERSIONS, ModelStore
 
 
 def adopt(
@@ -23,6 +23,7 @@ def adopt(
     ],
     model: options.Model = "default",
     store: options.Store = options.STORE,
+    keep_versions: options.KeepVersions = KEEP_VERSIONS,
     as_json: options.Json = False,
 ) -> None:
     """Publish a Keras model made elsewhere, for example with the Keras captcha tutorial.
@@ -31,7 +32,7 @@ def adopt(
     """
     from trainer.adopt import adopt as publish
 
-    manifest = publish(h5, vocabulary, ModelStore(store), model)
+    manifest = publish(h5, vocabulary, ModelStore(store, keep_versions), model)
     if as_json:
         print_json(
             {

@@ -89,6 +89,23 @@ LimitImages = Annotated[
         show_default=False,
     ),
 ]
+Promote = Annotated[
+    str,
+    typer.Option(
+        "--promote",
+        help="Serve the new version: auto (unless it is clearly worse than the served one), "
+        "always, or never.",
+    ),
+]
+KeepVersions = Annotated[
+    int,
+    typer.Option(
+        "--keep-versions",
+        min=1,
+        envvar="READSMITH_KEEP_VERSIONS",
+        help="Versions that are kept; besides them always the served one and the one before it.",
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
 
 STORE = Path("var/models")

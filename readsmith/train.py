@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from readsmith import options
 from readsmith.output import err, out, percent, print_json, print_table, say
 from shared.manifest import REPORT, Calibration
-from shared.model_store import ModelStore
+from shared.model_store import KEEP_VERSIONS, ModelStore
 
 if TYPE_CHECKING:
     from trainer.progress import RunResult
@@ -28,6 +28,8 @@ def train(
     epochs: options.Epochs = None,
     max_minutes: options.MaxMinutes = None,
     limit_images: options.LimitImages = None,
+    promote: options.Promote = "auto",
+    keep_versions: options.KeepVersions = KEEP_VERSIONS,
     as_json: options.Json = False,
 ) -> None:
     """Train a model and publish it, without any service.
@@ -45,9 +47,10 @@ def train(
         epochs=epochs,
         max_minutes=max_minutes,
         limit_images=limit_images,
+        promote=promote,
     )
     with contextlib.redirect_stdout(sys.stderr):  # libraries print; stdout is for the result
-        result = _run(request, local_path(dataset), store, state)
+        result = _run(request, local_path(dataset), ModelStore(store, keep_versions), state)
     report = ModelStore(store).folder(result.model, result.version) / REPORT
     if as_json:
         print_json(_as_json(result, report))
@@ -57,7 +60,7 @@ def train(
         say(out, f"Report: {report}")
 
 
-def _run(request: "JobRequest", local: Path | None, store: Path, state: Path) -> "RunResult":
+def _run(request: "JobRequest", local: Path | None, store: ModelStore, state: Path) -> "RunResult":
     from readsmith.display import TrainingDisplay
     from trainer.pipeline import RunContext, run
 
@@ -68,7 +71,7 @@ def _run(request: "JobRequest", local: Path | None, store: Path, state: Path) ->
             work=Path(work),
             cache=state / "cache",
             uploads=state / "uploads",
-            store=ModelStore(store),
+            store=store,
             may_publish=lambda: None,
             local=local,
         )
@@ -79,6 +82,8 @@ def _as_json(result: "RunResult", report: Path) -> dict[str, Any]:
     return {
         "model": result.model,
         "version": result.version,
+        "promoted": result.promoted,
+        "comparison": result.comparison and result.comparison.model_dump(mode="json"),
         **result.metrics.model_dump(mode="json"),
         "calibration": result.calibration.model_dump(mode="json"),
         "report": str(report),
@@ -99,6 +104,9 @@ def _print(result: "RunResult", store: Path) -> None:
         f"{percent(metrics.exact_match)} (95 % interval {percent(low)} to {percent(high)}), "
         f"CER {percent(metrics.cer)}.",
     )
+    if not result.promoted:
+        name = f"{result.model} {result.version}"
+        say(out, f"It is not served yet: readsmith models promote {name} --store {store}")
     say(out, f"Trained on {metrics.train_images} images in {metrics.train_seconds:.0f} s.")
     say(out, f"Read pictures: readsmith predict PICTURE --model {result.model} --store {store}")
 

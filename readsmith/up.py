@@ -47,7 +47,14 @@ def up(
 
     if not first_job and (once or dataset):
         raise typer.BadParameter("--once and --dataset go with --first-job.")
-    request = job_request(dataset, labels, model=model, epochs=epochs, max_minutes=max_minutes)
+    request = job_request(
+        dataset,
+        labels,
+        model=model,
+        epochs=epochs,
+        max_minutes=max_minutes,
+        promote="always",  # pictures are read with the new version, so it must be served
+    )
     trainer = Address("trainer", trainer_host, trainer_port)
     predictor = Address("predictor", predictor_host, predictor_port)
     trainer.require_free()

@@ -18,6 +18,7 @@ MANIFEST = "manifest.json"
 KERAS_MODEL = "prediction_model.h5"
 ONNX_MODEL = "prediction_model.onnx"
 GOLDEN_READINGS = "golden/readings.json"
+SEEN_IMAGES = "seen_images.txt"
 REPORT = "report"
 
 MODEL_NAME_PATTERN = r"^[a-z0-9][a-z0-9._-]{0,63}$"

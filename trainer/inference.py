@@ -1,20 +1,24 @@
-"""Runs a Keras inference graph over pictures, while training and when measuring."""
+"""Runs an inference graph over pictures, while training and when measuring."""
 
 import math
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import onnxruntime
 from numpy.typing import NDArray
 
 from shared.preprocessing import ImageSpec, fit, normalize, open_image
 from trainer.dataset import LabelledImage
 from trainer.image_source import ImageSource
+from trainer.progress import Observer
 from trainer.threads import map_in_threads
 
 BATCH = 64
+CHUNK = 512
+"""Images that ``outputs`` holds at a time."""
 IN_MEMORY = 1_000_000_000
 """Bytes of decoded pictures that are kept in memory."""
 
@@ -41,8 +45,38 @@ def load_pixels(
     return pixels
 
 
+class OnnxGraph:
+    """An ONNX inference graph with the method of a Keras model that is used here."""
+
+    def __init__(self, path: Path) -> None:
+        self._session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+        self._input = self._session.get_inputs()[0].name
+
+    def predict_on_batch(self, batch: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return the probabilities for a batch of inputs: float32 (N, T, classes)."""
+        output: NDArray[np.float32] = self._session.run(None, {self._input: batch})[0]
+        return output
+
+
 def predict(model: Any, pixels: NDArray[np.uint8], image: ImageSpec) -> NDArray[np.float32]:
     """Run the inference graph over all pictures: float32 (N, T, classes)."""
     batches = [pixels[i : i + BATCH] for i in range(0, len(pixels), BATCH)]
     outputs = [model.predict_on_batch(normalize(batch, image)) for batch in batches]
     return np.concatenate(outputs)
+
+
+def outputs(
+    model: Any,
+    source: ImageSource,
+    images: Sequence[LabelledImage],
+    image: ImageSpec,
+    observer: Observer,
+) -> Iterator[tuple[Sequence[LabelledImage], NDArray[np.float32]]]:
+    """Yield what a model says of each CHUNK of images, with the images.
+
+    Raises CancelledRunError when told to stop.
+    """
+    for start in range(0, len(images), CHUNK):
+        observer.checkpoint()
+        chunk = images[start : start + CHUNK]
+        yield chunk, predict(model, load_pixels(source, chunk, image), image)

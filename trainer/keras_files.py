@@ -10,17 +10,15 @@ from typing import Any
 import h5py
 import keras
 import numpy as np
-import onnxruntime
-from numpy.typing import NDArray
 
 from shared.decoding import Reading, decode
 from shared.errors import ReadsmithError
 from shared.manifest import KERAS_MODEL, ONNX_MODEL
-from shared.preprocessing import ImageSpec, normalize
+from shared.preprocessing import ImageSpec
 from shared.vocabulary import Vocabulary
 from trainer.dataset import LabelledImage
 from trainer.image_source import open_source
-from trainer.inference import BATCH, load_pixels, predict
+from trainer.inference import OnnxGraph, load_pixels, predict
 
 
 def write_models(model: Any, build: Path) -> None:
@@ -98,13 +96,5 @@ def reread(
     pixels = load_pixels(open_source(dataset), images, image)
     return {
         KERAS_MODEL: decode(predict(load_keras(build / KERAS_MODEL), pixels, image), vocabulary),
-        ONNX_MODEL: decode(_predict_onnx(build / ONNX_MODEL, pixels, image), vocabulary),
+        ONNX_MODEL: decode(predict(OnnxGraph(build / ONNX_MODEL), pixels, image), vocabulary),
     }
-
-
-def _predict_onnx(path: Path, pixels: NDArray[np.uint8], image: ImageSpec) -> NDArray[np.float32]:
-    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
-    name = session.get_inputs()[0].name
-    batches = [pixels[i : i + BATCH] for i in range(0, len(pixels), BATCH)]
-    outputs = [session.run(None, {name: normalize(batch, image)})[0] for batch in batches]
-    return np.concatenate(outputs)

@@ -5,6 +5,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from shared.model_store import ModelStore
+from trainer.comparison import Promotion, compare_with, tell_outcome
 from trainer.progress import Observer, RunResult, Stage
 from trainer.requests import JobRequest
 from trainer.stages.dataset import load_dataset
@@ -59,6 +60,13 @@ def run(request: JobRequest, context: RunContext, observer: Observer) -> RunResu
 
     observer.stage(Stage.EVALUATE)
     evaluation = evaluate(trained, dataset, observer)
+    promotion = Promotion(
+        request.promote,
+        compare=lambda served: compare_with(
+            served, evaluation.readings, dataset, context.store, request.model, observer
+        ),
+    )
+    promotion.measure(context.store.current_if_known(request.model))
 
     observer.stage(Stage.EXPORT)
     build = clear_folder(context.work / "bundle")
@@ -73,16 +81,21 @@ def run(request: JobRequest, context: RunContext, observer: Observer) -> RunResu
     )
     published = context.store.publish(
         build,
-        make_manifest(trained, evaluation, dataset, request, origin),
+        make_manifest(trained, evaluation, dataset, request, origin, promotion),
         model=request.model,
         job_id=context.job_id,
         may_publish=context.may_publish,
+        promote=promotion.decide,
     )
+    promoted = context.store.current_if_known(published.model) == published.version
+    tell_outcome(published, promoted, observer)
     return RunResult(
         model=published.model,
         version=published.version,
+        promoted=promoted,
         metrics=evaluation.metrics,
         calibration=evaluation.calibration,
+        comparison=published.comparison,
         seconds_to=trained.seconds_to,
         parameters=asdict(trained.parameters),
         preset=request.preset,

@@ -206,7 +206,7 @@ def test_a_run_killed_in_mid_training_ends_with_the_same_readings(
     child.wait()
     recorder = Recorder()
     resumed = run(QUICK, context(tmp_path, finished.dataset), recorder)
-    assert [kind for kind, _ in recorder.events] == ["resumed"]
+    assert [kind for kind, _ in recorder.events] == ["resumed", "promotion"]
     assert 0 < len(recorder.epochs) < 25
     assert resumed.metrics.cer == finished.result.metrics.cer
     name = "report/test_readings.csv"
@@ -240,12 +240,17 @@ def test_a_later_version_starts_from_its_base_also_with_new_characters(
 ) -> None:
     folder = finished.store.root.parent
     dataset = labelled_zip(tmp_path / "more.zip", texts(160, characters="AHXO", seed=1))
-    request = QUICK.model_copy(update={"base": 1, "hyperparameters": Hyperparameters(epochs=8)})
+    changes = {"base": 1, "hyperparameters": Hyperparameters(epochs=8), "promote": "never"}
+    request = QUICK.model_copy(update=changes)
     result = run(request, context(folder, dataset, "job-2"), Recorder())
     manifest = finished.store.manifest("quick", result.version)
     assert manifest.vocabulary == ("A", "H", "X", "O")
     assert manifest.base == "quick/1"
     assert result.metrics.exact_match > 0.5
+    assert manifest.comparison == result.comparison is not None
+    assert (result.comparison.version, result.comparison.images) == (1, result.metrics.test_images)
+    assert not result.promoted
+    assert finished.store.current("quick") == 1
 
 
 def test_a_cancelled_run_publishes_nothing(finished: Finished, tmp_path: Path) -> None:

@@ -19,12 +19,10 @@ from trainer.calibration import (
     thresholds,
 )
 from trainer.dataset import Dataset, LabelledImage
-from trainer.inference import load_pixels, predict
+from trainer.inference import outputs
 from trainer.progress import Observer
 from trainer.training import Evaluation, ImageReading, Trained
 
-CHUNK = 512
-"""Images in memory at a time."""
 CALIBRATION_IMAGES = 1000
 """So many of the validation part are plenty for choosing one number."""
 SUSPECTS = 200
@@ -61,7 +59,7 @@ def evaluate(trained: Trained, dataset: Dataset, observer: Observer) -> Evaluati
 
 @dataclass
 class _Reader:
-    """Reads the parts of a dataset with a trained model, CHUNK images at a time."""
+    """Reads the parts of a dataset with a trained model."""
 
     trained: Trained
     dataset: Dataset
@@ -95,11 +93,8 @@ class _Reader:
     def _outputs(
         self, images: Sequence[LabelledImage]
     ) -> Iterator[tuple[Sequence[LabelledImage], NDArray[np.float32]]]:
-        for start in range(0, len(images), CHUNK):
-            self.observer.checkpoint()
-            chunk = images[start : start + CHUNK]
-            pixels = load_pixels(self.dataset.source, chunk, self.dataset.image)
-            yield chunk, predict(self.trained.model, pixels, self.dataset.image)
+        dataset = self.dataset
+        return outputs(self.trained.model, dataset.source, images, dataset.image, self.observer)
 
     def _readings(
         self, images: Sequence[LabelledImage], output: NDArray[np.float32]

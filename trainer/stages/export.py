@@ -13,10 +13,12 @@ from pathlib import Path
 from shared.errors import ReadsmithError
 from shared.manifest import GOLDEN_READINGS, REPORT, FileEntry, GoldenReading, Manifest
 from trainer.clean_process import in_clean_process
+from trainer.comparison import Promotion
 from trainer.dataset import Dataset
 from trainer.keras_files import reread, write_models
 from trainer.report.files import write_report
 from trainer.requests import JobRequest
+from trainer.seen_images import write_seen_images
 from trainer.training import Evaluation, Trained
 
 GOLDEN_IMAGES = 8
@@ -37,6 +39,7 @@ def build_bundle(trained: Trained, evaluation: Evaluation, dataset: Dataset, bui
     """Write everything but the manifest into an empty folder."""
     write_models(trained.model, build)
     _write_golden(evaluation, dataset, build)
+    write_seen_images((*dataset.train, *dataset.validation), build)
     write_report(trained, evaluation, dataset, build / REPORT)
 
 
@@ -67,6 +70,7 @@ def make_manifest(
     dataset: Dataset,
     request: JobRequest,
     origin: Origin,
+    promotion: Promotion,
 ) -> Callable[[int, dict[str, FileEntry]], Manifest]:
     """Return the function that writes the manifest once version and files are known."""
 
@@ -89,6 +93,7 @@ def make_manifest(
             label_lengths={str(length): count for length, count in sorted(lengths.items())},
             metrics=evaluation.metrics,
             calibration=evaluation.calibration,
+            comparison=promotion.comparison,
             seed=request.seed,
             parameters=asdict(trained.parameters),
             libraries=library_versions(),
