@@ -4,19 +4,23 @@ import logging
 import re
 import time
 import uuid
+from collections.abc import Iterable
 from typing import Any
 
 from flask import Flask, Response, g, jsonify, request
 from werkzeug.exceptions import HTTPException
 
 from predictor import metrics
+from predictor.answers import describe
+from predictor.engine import Engine
 from predictor.problems import RequestError, problem
-from predictor.registry import Registry, Served
+from predictor.registry import Registry
 from predictor.settings import PredictorSettings
 from predictor.status import ABOUT, add_status
 from predictor.uploads import InMemoryRequest, Question, parse
 from shared.decoding import Reading
 from shared.errors import ReadsmithError
+from shared.preprocessing import ImageRejectedError
 
 log = logging.getLogger("readsmith.predictor")
 
@@ -45,45 +49,38 @@ def _add_reading(app: Flask, settings: PredictorSettings, registry: Registry) ->
     @app.post("/predict")
     def predict() -> dict[str, Any]:
         question = parse(request, settings)
-        served = registry.served(question.model)
-        if served is None:
+        engine = registry.engine(question.model, question.options.version)
+        if engine is None:
             raise _no_such_model(question.model, settings, registry)
-        manifest = served.engine.manifest
         origin = {
-            "model": manifest.model,
-            "version": manifest.version,
+            "model": engine.manifest.model,
+            "version": engine.manifest.version,
             "request_id": g.request_id,
         }
-        results = _read(served, question)
-        if len(results) > 1:
-            return {"results": results, **origin}
-        return {**results[0], **origin}
+        answers = _read(engine, question)
+        if question.several:
+            return {"results": answers, **origin}
+        return {**answers[0], **origin}
 
 
-def _read(served: Served, question: Question) -> list[dict[str, Any]]:
+def _read(engine: Engine, question: Question) -> list[dict[str, Any]]:
     """Read every picture; among several, a bad one does not spoil the others' readings."""
-    results = served.engine.read_each([upload.data for upload in question.uploads])
+    images, options = [upload.data for upload in question.uploads], question.options
+    results: Iterable[Reading | ImageRejectedError | None] = (
+        engine.search_each(images, options.limits, options.top_k or 1)
+        if options.search
+        else engine.read_each(images)
+    )
     answers: list[dict[str, Any]] = []
     for upload, result in zip(question.uploads, results, strict=True):
-        if isinstance(result, Reading):
-            answers.append(_reading(result))
-        elif len(question.uploads) == 1:
-            raise RequestError(result.code, result.message, result.hint, upload.field)
-        else:
+        if not isinstance(result, ImageRejectedError):
+            answers.append(describe(result, options))
+        elif question.several:
             answers.append({"error": problem(result, field=upload.field)})
+        else:
+            raise RequestError(result.code, result.message, result.hint, upload.field)
     metrics.images_read(question.model, sum("text" in answer for answer in answers))
     return answers
-
-
-def _reading(reading: Reading) -> dict[str, Any]:
-    return {
-        "text": reading.text,
-        "confidence": round(reading.confidence, 6),
-        "characters": [
-            {"text": character.text, "confidence": round(character.confidence, 6)}
-            for character in reading.characters
-        ],
-    }
 
 
 def _no_such_model(model: str, settings: PredictorSettings, registry: Registry) -> RequestError:

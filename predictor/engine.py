@@ -1,14 +1,18 @@
 """One loaded version of a model: from pictures to readings, by ONNX Runtime."""
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from shared.decoding import Reading, decode
+from shared.automaton import build_automaton
+from shared.decoding import Reading, decode, decode_within
+from shared.limits import Limits
 from shared.manifest import ONNX_MODEL, BundleError, Manifest
 from shared.preprocessing import ImageRejectedError, preprocess
 
@@ -16,6 +20,8 @@ BATCH = 32
 """Pictures per run; bounds the memory that many pictures take."""
 
 ONLY_FATAL = 4
+
+Answer = TypeVar("Answer")
 
 
 class Engine:
@@ -60,12 +66,28 @@ class Engine:
 
     def read_each(self, images: Sequence[bytes]) -> Iterator[Reading | ImageRejectedError]:
         """Read encoded pictures; each gives a reading or the reason why it has none, in order."""
+        return self._decode_each(images, decode)
+
+    def search_each(
+        self, images: Sequence[bytes], limits: Limits, top_k: int
+    ) -> Iterator[Reading | ImageRejectedError | None]:
+        """Read encoded pictures as read_each does, but within limits, with the top_k likeliest.
+
+        None stands for a picture in which no text that fits has any probability. Raises
+        LimitsError before a picture is opened.
+        """
+        automaton = build_automaton(limits, self.manifest.vocabulary, self.manifest.time_steps)
+        return self._decode_each(images, partial(decode_within, automaton=automaton, top_k=top_k))
+
+    def _decode_each(
+        self, images: Sequence[bytes], decoding: Callable[..., list[Answer]]
+    ) -> Iterator[Answer | ImageRejectedError]:
         for start in range(0, len(images), BATCH):
             inputs = [self._prepare(image) for image in images[start : start + BATCH]]
             accepted = [values for values in inputs if not isinstance(values, ImageRejectedError)]
-            readings = iter(self._run(np.stack(accepted)) if accepted else ())
+            answers = iter(self._run(np.stack(accepted), decoding) if accepted else ())
             for values in inputs:
-                yield values if isinstance(values, ImageRejectedError) else next(readings)
+                yield values if isinstance(values, ImageRejectedError) else next(answers)
 
     def _prepare(self, image: bytes) -> NDArray[np.float32] | ImageRejectedError:
         try:
@@ -73,8 +95,11 @@ class Engine:
         except ImageRejectedError as error:
             return error
 
-    def _run(self, inputs: NDArray[np.float32]) -> list[Reading]:
-        return decode(self._probabilities(inputs), self._vocabulary, self.manifest.temperature)
+    def _run(
+        self, inputs: NDArray[np.float32], decoding: Callable[..., list[Answer]]
+    ) -> list[Answer]:
+        probabilities = self._probabilities(inputs)
+        return decoding(probabilities, self._vocabulary, temperature=self.manifest.temperature)
 
     def _probabilities(self, inputs: NDArray[np.float32]) -> NDArray[np.float32]:
         """Run the graph: (N, *image.shape) → (N, T, classes)."""

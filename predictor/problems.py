@@ -8,13 +8,18 @@ from shared.errors import ReadsmithError
 STATUS = {
     "bad_base64": 400,
     "bad_json": 400,
+    "bad_option": 400,
+    "bad_pattern": 400,
     "bad_request": 400,
     "empty_image": 400,
     "no_image": 400,
+    "no_text_fits": 400,
     "not_an_image": 400,
+    "pattern_too_large": 400,
     "unknown_field": 400,
     "not_found": 404,
     "unknown_model": 404,
+    "unknown_version": 404,
     "method_not_allowed": 405,
     "body_too_large": 413,
     "image_too_large": 413,
@@ -22,6 +27,7 @@ STATUS = {
     "unsupported_content_type": 415,
     "unsupported_format": 415,
     "internal_error": 500,
+    "bundle_invalid": 503,
     "no_model": 503,
 }
 """HTTP status of every error code that an answer can carry."""

@@ -7,27 +7,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
-from pydantic import TypeAdapter, ValidationError
-
 from predictor import metrics
 from predictor.engine import Engine
+from predictor.kept_versions import KeptVersions
+from predictor.loading import load_version
 from predictor.settings import PredictorSettings
 from shared.errors import ReadsmithError
-from shared.manifest import (
-    GOLDEN_READINGS,
-    MANIFEST,
-    BundleError,
-    GoldenReading,
-    verify_files,
-)
+from shared.manifest import MANIFEST
 from shared.model_store import ModelStore
 
 log = logging.getLogger("readsmith.predictor")
 
 RETRY_SECONDS = 30.0
 """A refused version is tried again after this long, or at once when its files change."""
-
-CONFIDENCE_TOLERANCE = 1e-3
 
 Stamp = tuple[int, int | None, int | None]
 """Version, and when ``current`` and the version's manifest were written (ns)."""
@@ -73,6 +65,7 @@ class Registry:
         self._default = settings.default_model
         self._threads = settings.inference_threads
         self._poll_seconds = settings.poll_seconds
+        self._kept = KeptVersions(self._store, self._threads)
         self._states: dict[str, ModelState] = {}
 
     def start(self) -> None:
@@ -83,6 +76,19 @@ class Registry:
     def served(self, model: str) -> Served | None:
         """Return the version of this model that answers now."""
         return self._states.get(model, ModelState()).served
+
+    def engine(self, model: str, version: int | None = None) -> Engine | None:
+        """Return the engine of the version that answers now, or of a kept one by its number.
+
+        None if the model has none. Raises RequestError (unknown_version) if the version is not
+        kept, BundleError if it is broken.
+        """
+        served = self.served(model)
+        if served is not None and version in (None, served.engine.manifest.version):
+            return served.engine
+        if version is None:
+            return None
+        return self._kept.engine(model, version) if model in self._states else None
 
     def states(self) -> Mapping[str, ModelState]:
         """Return what is known about every model, the default one first."""
@@ -121,7 +127,11 @@ class Registry:
                 return replace(state, wanted=wanted, refusal=None)
             if _waits(state.refusal, stamp):
                 return state
-            served = Served(self._load(model, wanted), datetime.now(UTC), stamp)
+            served = Served(
+                load_version(self._store, model, wanted, threads=self._threads),
+                datetime.now(UTC),
+                stamp,
+            )
         except Exception as error:  # whatever is wrong with a bundle, the old one goes on serving
             reason = str(error) if isinstance(error, ReadsmithError) else repr(error)
             return _refused(model, state, Refusal(wanted, reason, stamp, _retry_time()))
@@ -136,23 +146,6 @@ class Registry:
         )
         current, manifest = (path.stat().st_mtime_ns if path.exists() else None for path in paths)
         return version, current, manifest
-
-    def _load(self, model: str, version: int) -> Engine:
-        folder = self._store.folder(model, version)
-        manifest = self._store.manifest(model, version)
-        if (manifest.model, manifest.version) != (model, version):
-            raise BundleError(
-                f"{MANIFEST} is of {manifest.model}/{manifest.version}, not of {model}/{version}."
-            )
-        verify_files(folder, manifest.files)
-        engine = Engine.load(folder, manifest, threads=self._threads)
-        for golden in _golden_readings((folder / GOLDEN_READINGS).read_bytes()):
-            if golden.file not in manifest.files:
-                raise BundleError(
-                    f"{GOLDEN_READINGS} names {golden.file}, which is not a file here."
-                )
-            _check_golden(engine, golden, (folder / golden.file).read_bytes())
-        return engine
 
 
 def _waits(refusal: Refusal | None, stamp: Stamp) -> bool:
@@ -173,23 +166,3 @@ def _refused(model: str, state: ModelState, refusal: Refusal) -> ModelState:
     return replace(
         state, wanted=refusal.version, refusal=refusal, refusals=state.refusals + int(new)
     )
-
-
-def _golden_readings(data: bytes) -> list[GoldenReading]:
-    try:
-        return TypeAdapter(list[GoldenReading]).validate_json(data)
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        raise BundleError(f"{GOLDEN_READINGS} is not valid: {first['msg']}.") from error
-
-
-def _check_golden(engine: Engine, golden: GoldenReading, image: bytes) -> None:
-    (reading,) = engine.read([image])
-    if (
-        reading.text != golden.text
-        or abs(reading.confidence - golden.confidence) > CONFIDENCE_TOLERANCE
-    ):
-        raise BundleError(
-            f"{golden.file} reads {reading.text!r} ({reading.confidence:.4f}) here, "
-            f"the trainer read {golden.text!r} ({golden.confidence:.4f})."
-        )

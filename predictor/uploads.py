@@ -1,4 +1,4 @@
-"""From an HTTP request to the encoded pictures in it."""
+"""From an HTTP request to the question in it: encoded pictures and what to read in them."""
 
 import base64
 import binascii
@@ -8,13 +8,20 @@ from dataclasses import dataclass
 from typing import IO, Any
 
 from flask import Request
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import ConfigDict, ValidationError
 
+from predictor.options import (
+    NAMES,
+    Options,
+    bad_option,
+    check_lengths,
+    options_of,
+    overridden,
+)
 from predictor.problems import RequestError
 from predictor.settings import PredictorSettings
 
 IMAGE_FIELDS = ("image", "file")
-MODEL_FIELD = "model"
 CURL = 'For example: curl -F "image=@captcha.png" …/predict'
 
 
@@ -28,10 +35,13 @@ class Upload:
 
 @dataclass(frozen=True)
 class Question:
-    """The pictures to read and the name of the model that shall read them."""
+    """The pictures to read, the model that shall read them, and what else was asked for."""
 
     uploads: tuple[Upload, ...]
     model: str
+    options: Options
+    several: bool
+    """Whether the answer is a list, in which a bad picture does not spoil the others."""
 
 
 class InMemoryRequest(Request):
@@ -41,11 +51,11 @@ class InMemoryRequest(Request):
         return io.BytesIO()
 
 
-class _JsonBody(BaseModel):
-    model_config = ConfigDict(strict=True, extra="forbid")
+class _JsonBody(Options):
+    model_config = ConfigDict(strict=True)
 
-    image: str
-    model: str | None = None
+    image: str | None = None
+    images: list[str] | None = None
 
 
 def parse(request: Request, settings: PredictorSettings) -> Question:
@@ -53,15 +63,16 @@ def parse(request: Request, settings: PredictorSettings) -> Question:
 
     Werkzeug raises RequestEntityTooLarge while the body is read.
     """
-    _only_known(request.args, (MODEL_FIELD,), "query parameter")
-    model = request.args.get(MODEL_FIELD)
+    _only_known(request.args, NAMES, "query parameter")
+    options, several = options_of(request.args.to_dict()), False
     kind = request.mimetype
     if kind == "multipart/form-data":
         uploads = _multipart(request)
-        model = request.form.get(MODEL_FIELD, model)
+        options = overridden(options, options_of(request.form.to_dict()))
     elif kind == "application/json":
-        upload, named = _json(_body(request))
-        uploads, model = [upload], named or model
+        body = _json(_body(request))
+        uploads, several = _encoded(body, settings), body.images is not None
+        options = overridden(options, body)
     elif kind.startswith("image/") or kind == "application/octet-stream":
         uploads = [Upload("body", _body(request))]
     else:
@@ -72,7 +83,9 @@ def parse(request: Request, settings: PredictorSettings) -> Question:
             f"or application/json. {CURL}",
         )
     _check(uploads, settings)
-    return Question(tuple(uploads), model or settings.default_model)
+    check_lengths(options)
+    model = options.model or settings.default_model
+    return Question(tuple(uploads), model, options, several or len(uploads) > 1)
 
 
 def _body(request: Request) -> bytes:
@@ -88,7 +101,7 @@ def _multipart(request: Request) -> list[Upload]:
             raise RequestError(
                 "no_image", f"The field {name} holds text, not a file.", f"Mind the @. {CURL}", name
             )
-    _only_known(request.form, (MODEL_FIELD,), "field")
+    _only_known(request.form, NAMES, "field")
     uploads = [
         Upload(name, file.read()) for name in IMAGE_FIELDS for file in request.files.getlist(name)
     ]
@@ -97,28 +110,50 @@ def _multipart(request: Request) -> list[Upload]:
     return uploads
 
 
-def _json(body: bytes) -> tuple[Upload, str | None]:
+def _json(body: bytes) -> _JsonBody:
     try:
-        content = _JsonBody.model_validate_json(body)
+        return _JsonBody.model_validate_json(body)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         field = ".".join(str(part) for part in first["loc"]) or None
+        if field in NAMES:
+            raise bad_option(error) from None
         raise RequestError(
             "bad_json",
             f"The JSON body is not valid{f' at {field}' if field else ''}: {first['msg']}.",
-            'Send {"image": "<base64>"}, and "model" if you like.',
+            f'Send {{"image": "<base64>"}} or {{"images": [...]}}; known: {", ".join(NAMES)}.',
             field,
         ) from None
+
+
+def _encoded(body: _JsonBody, settings: PredictorSettings) -> list[Upload]:
+    if (body.image is None) == (body.images is None):
+        raise RequestError(
+            "no_image",
+            f"The JSON body has {'neither' if body.image is None else 'both'} image and images.",
+            'Send {"image": "<base64>"} for one picture or {"images": [...]} for several.',
+            "image",
+        )
+    if body.image is not None:
+        return [Upload("image", _decoded(body.image, "image"))]
+    texts = body.images or []
+    _check_number(len(texts), "images", settings)
+    return [
+        Upload(f"images.{place}", _decoded(text, f"images.{place}"))
+        for place, text in enumerate(texts)
+    ]
+
+
+def _decoded(text: str, field: str) -> bytes:
     try:
-        data = base64.b64decode("".join(content.image.split()), validate=True)
+        return base64.b64decode("".join(text.split()), validate=True)
     except (binascii.Error, ValueError) as error:
         raise RequestError(
             "bad_base64",
-            f"The field image is not base64: {error}.",
+            f"The field {field} is not base64: {error}.",
             "Send the file's bytes in standard base64, without a data: prefix.",
-            "image",
+            field,
         ) from None
-    return Upload("image", data), content.model
 
 
 def _only_known(found: Iterable[str], known: tuple[str, ...], what: str) -> None:
@@ -132,14 +167,20 @@ def _only_known(found: Iterable[str], known: tuple[str, ...], what: str) -> None
             )
 
 
-def _check(uploads: list[Upload], settings: PredictorSettings) -> None:
-    if len(uploads) > settings.max_images:
+def _check_number(number: int, field: str, settings: PredictorSettings) -> None:
+    if number == 0:
+        raise RequestError("no_image", f"The list {field} is empty.", "Send a picture.", field)
+    if number > settings.max_images:
         raise RequestError(
             "too_many_images",
-            f"The request has {len(uploads)} pictures.",
+            f"The request has {number} pictures.",
             f"The limit is {settings.max_images} in one request.",
-            uploads[0].field,
+            field,
         )
+
+
+def _check(uploads: list[Upload], settings: PredictorSettings) -> None:
+    _check_number(len(uploads), uploads[0].field, settings)
     for upload in uploads:
         if not upload.data:
             raise RequestError(

@@ -166,7 +166,7 @@ WRONG: dict[str, tuple[dict[str, Any], int, str, str]] = {
     "pdf": ({"data": {"file": part(b"%PDF-1.7")}}, 415, "unsupported_format", "file"),
     "no json": ({"data": b"{", "content_type": "application/json"}, 400, "bad_json", "JSON"),
     "json list": ({"json": []}, 400, "bad_json", "JSON"),
-    "json without image": ({"json": {}}, 400, "bad_json", "image"),
+    "json without image": ({"json": {}}, 400, "no_image", "image"),
     "json of another type": ({"json": {"image": 7}}, 400, "bad_json", "image"),
     "json with more": ({"json": {"image": "", "modle": "x"}}, 400, "bad_json", "modle"),
     "no base64": ({"json": {"image": "§§§"}}, 400, "bad_base64", "image"),

@@ -6,7 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from predictor import loading
 from predictor import registry as registry_module
+from predictor.problems import RequestError
 from predictor.registry import Registry
 from predictor.settings import PredictorSettings
 from shared.manifest import GOLDEN_READINGS, ONNX_MODEL, BundleError, FileEntry, Manifest
@@ -215,7 +217,7 @@ def test_a_refused_version_is_not_loaded_again_at_every_look(
         attempts.append(1)
         raise BundleError("broken for good.")
 
-    monkeypatch.setattr(registry_module, "verify_files", verify)
+    monkeypatch.setattr(loading, "verify_files", verify)
     for _ in range(3):
         registry.poll()
     assert len(attempts) == 1
@@ -223,3 +225,64 @@ def test_a_refused_version_is_not_loaded_again_at_every_look(
     manifest.write_text(manifest.read_text() + "\n")
     registry.poll()
     assert len(attempts) == 2
+
+
+def version_read(registry: Registry, version: int) -> str:
+    engine = registry.engine("default", version)
+    assert engine is not None
+    assert engine.manifest.version == version
+    return engine.read([png("ab")])[0].text
+
+
+def test_any_kept_version_reads_when_it_is_named(
+    store: ModelStore, registry: Registry, tmp_path: Path
+) -> None:
+    for number, characters in enumerate(("abc", "def", "ghi", "jkl"), 1):
+        publish(store, tmp_path / str(number), characters=characters)
+    registry.poll()
+    assert [version_read(registry, number) for number in (1, 2, 3, 4, 1)] == [
+        "ab", "de", "gh", "jk", "ab",
+    ]  # fmt: skip
+    assert reads(registry, png("ab")) == (4, "jk")
+    assert registry.engine("default", 4) is registry.engine("default")
+
+
+def test_the_least_lately_used_of_the_named_versions_is_dropped(
+    store: ModelStore, registry: Registry, tmp_path: Path
+) -> None:
+    for number in range(1, 5):
+        publish(store, tmp_path / str(number))
+    registry.poll()
+    first, second = registry.engine("default", 1), registry.engine("default", 2)
+    assert registry.engine("default", 1) is first
+    registry.engine("default", 3)
+    assert registry.engine("default", 1) is first
+    assert registry.engine("default", 2) is not second
+
+
+def test_a_named_version_that_is_broken_or_gone_does_not_read(
+    store: ModelStore, registry: Registry, tmp_path: Path
+) -> None:
+    for number in range(1, 4):
+        publish(store, tmp_path / str(number))
+    registry.poll()
+    registry.engine("default", 1)
+    shutil.rmtree(store.folder("default", 1))
+    with pytest.raises(RequestError, match="no version 1") as caught:
+        registry.engine("default", 1)
+    assert (caught.value.code, caught.value.hint) == ("unknown_version", "Kept: 2, 3.")
+    graph = store.folder("default", 2) / ONNX_MODEL
+    graph.write_bytes(graph.read_bytes() + b"x")
+    with pytest.raises(BundleError, match="bytes"):
+        registry.engine("default", 2)
+    assert reads(registry, png("ab")) == (3, "ab")
+
+
+def test_a_version_of_a_model_that_is_not_there_is_no_way_out_of_the_store(
+    store: ModelStore, registry: Registry, tmp_path: Path
+) -> None:
+    publish(store, tmp_path / "1")
+    publish(ModelStore(tmp_path / "elsewhere"), tmp_path / "2")
+    registry.poll()
+    assert registry.engine("../elsewhere/default", 1) is None
+    assert registry.engine("plates", 1) is None

@@ -1,0 +1,45 @@
+"""What an answer says about one picture."""
+
+from typing import Any
+
+from predictor.options import Options
+from shared.decoding import Reading
+
+NOTHING_FITS = {
+    "code": "nothing_fits",
+    "message": "No text that fits the limits has any probability in this picture: the model's "
+    "time steps are too few for it, or the model rules out a character that it needs.",
+}
+
+
+def describe(reading: Reading | None, options: Options) -> dict[str, Any]:
+    """Describe a reading, or that no text fits; confidences have six decimals."""
+    answer = _nothing() if reading is None else _reading(reading)
+    if options.top_k is not None:
+        found = reading.alternatives if reading else ()
+        answer["alternatives"] = [
+            {"text": each.text, "confidence": round(each.confidence, 6)} for each in found
+        ]
+    if options.min_confidence is not None:
+        answer["accepted"] = reading is not None and reading.confidence >= options.min_confidence
+    return answer
+
+
+def _nothing() -> dict[str, Any]:
+    return {"text": None, "confidence": 0.0, "characters": [], "reason": NOTHING_FITS}
+
+
+def _reading(reading: Reading) -> dict[str, Any]:
+    return {
+        "text": reading.text,
+        "confidence": round(reading.confidence, 6),
+        "characters": [
+            {
+                "text": character.text,
+                "confidence": round(character.confidence, 6),
+                "start": round(character.start, 4),
+                "end": round(character.end, 4),
+            }
+            for character in reading.characters
+        ],
+    }
