@@ -67,6 +67,42 @@ def rollback(
     _say_served(published, model, as_json)
 
 
+@app.command()
+def pattern(
+    model: Name,
+    accepted: Annotated[
+        str | None,
+        typer.Argument(metavar="PATTERN", help="What readings must fit.", show_default=False),
+    ] = None,
+    drop: Annotated[bool, typer.Option("--drop", help="Let readings be anything again.")] = False,
+    store: options.Store = options.STORE,
+    as_json: options.Json = False,
+) -> None:
+    """Accept a pattern that readings must fit; without one, show it and what labels propose.
+
+    Example: readsmith models pattern captcha '[A-Z]{2}[0-9]{4}'
+    """
+    from trainer.model_pattern import accept_pattern
+
+    if drop and accepted is not None:
+        raise typer.BadParameter("Give a PATTERN or --drop, not both.")
+    published = ModelStore(store)
+    published.require(model)
+    if drop or accepted is not None:
+        accept_pattern(published, model, accepted)
+    in_force, proposed = published.settings(model).pattern, _proposed(published, model)
+    if as_json:
+        print_json({"model": model, "pattern": in_force, "proposed_pattern": proposed})
+    else:
+        say(out, f"{model} reads {f'what fits {in_force}' if in_force else 'anything'}.")
+        say(out, f"Its labels propose {proposed or 'nothing'}.")
+
+
+def _proposed(store: ModelStore, model: str) -> str | None:
+    version = store.current_if_known(model) or store.versions(model)[-1]
+    return store.manifest(model, version).proposed_pattern
+
+
 def _say_served(store: ModelStore, model: str, as_json: bool) -> None:
     current, previous = store.current(model), store.previous(model)
     if as_json:

@@ -153,6 +153,8 @@ class Manifest(_Frozen):
     time_steps: int = Field(ge=1)
     label_lengths: dict[str, int]
     """How many labels of each length were seen."""
+    proposed_pattern: str | None = None
+    """What all labels fit; readings must fit it only once a user has accepted it."""
     metrics: Metrics | None
     calibration: Calibration | None = None
     comparison: Comparison | None = None

@@ -51,6 +51,15 @@ class ModelStore:
             name for name in names if re.fullmatch(MODEL_NAME_PATTERN, name) and self.versions(name)
         )
 
+    def require(self, model: str) -> None:
+        """Raise ReadsmithError model_not_found if the model has no version."""
+        if model not in (models := self.models()):
+            raise ReadsmithError(
+                "model_not_found",
+                f"No version of a model {model!r} has been published.",
+                f"There are: {', '.join(models) or 'none'}.",
+            )
+
     def versions(self, model: str) -> list[int]:
         """Return the published version numbers, ascending."""
         folder = self.root / model / "versions"
@@ -224,12 +233,7 @@ class ModelStore:
     @contextmanager
     def _existing(self, model: str) -> Iterator[None]:
         """Lock a model that must exist."""
-        if model not in (models := self.models()):
-            raise ReadsmithError(
-                "model_not_found",
-                f"No version of a model {model!r} has been published.",
-                f"There are: {', '.join(models) or 'none'}.",
-            )
+        self.require(model)
         with self._locked(model):
             yield
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from shared.builtin import STARTER, builtin_store
 from shared.errors import ReadsmithError
-from shared.manifest import KERAS_MODEL, Manifest, verify_files
+from shared.manifest import KERAS_MODEL, BundleError, Manifest, verify_files
 from shared.model_store import ModelStore
 from shared.vocabulary import Vocabulary
 from trainer.dataset import Base
@@ -21,14 +21,13 @@ def load_base(request: JobRequest, store: ModelStore) -> Base | None:
     """
     if not isinstance(request.base, int):
         return None
-    if request.base not in store.versions(request.model):
-        raise ReadsmithError(
-            "base_not_found",
-            f"Model {request.model} has no version {request.base} to start from.",
-            f"It has {', '.join(map(str, store.versions(request.model))) or 'none'}.",
-        )
-    _require_alike(store.manifest(request.model, request.base), request)
-    return _read(store, request.model, request.base, f"{request.model}/{request.base}")
+    _require_kept(request.base, request.model, store)
+    try:
+        _require_alike(store.manifest(request.model, request.base), request)
+        return _read(store, request.model, request.base, f"{request.model}/{request.base}")
+    except BundleError:
+        _require_kept(request.base, request.model, store)  # it may have been removed meanwhile
+        raise
 
 
 def load_starter() -> Base:
@@ -46,6 +45,15 @@ def _read(store: ModelStore, model: str, version: int, name: str) -> Base:
         vocabulary=manifest.reader_vocabulary(),
         weights=weights_of(load_keras(folder / KERAS_MODEL)),
     )
+
+
+def _require_kept(version: int, model: str, store: ModelStore) -> None:
+    if version not in (kept := store.versions(model)):
+        raise ReadsmithError(
+            "base_not_found",
+            f"Model {model} has no version {version} to start from.",
+            f"It has {', '.join(map(str, kept)) or 'none'}.",
+        )
 
 
 def _require_alike(manifest: Manifest, request: JobRequest) -> None:

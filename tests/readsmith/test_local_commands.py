@@ -186,6 +186,26 @@ def test_models_names_the_versions_that_can_be_promoted(run: Run, store: Path) -
     assert "Kept are 1, 2." in result.stderr
 
 
+def test_models_keeps_a_pattern_until_it_is_dropped(run: Run, store: Path) -> None:
+    accepted = run("models", "pattern", "stripes", "[abc]{2}", "--store", store)
+    assert accepted.stdout.startswith("stripes reads what fits [abc]{2}.")
+    shown = run("models", "pattern", "stripes", "--store", store, "--json")
+    assert json.loads(shown.stdout) == {
+        "model": "stripes",
+        "pattern": "[abc]{2}",
+        "proposed_pattern": None,
+    }
+    dropped = run("models", "pattern", "stripes", "--drop", "--store", store)
+    assert dropped.stdout.startswith("stripes reads anything.")
+
+
+def test_models_refuses_a_pattern_that_nothing_fits(run: Run, store: Path) -> None:
+    result = run("models", "pattern", "stripes", "[0-9]{2}", "--store", store)
+
+    assert result.exit_code == 1
+    assert "No text that this model could spell fits" in result.stderr
+
+
 def test_models_takes_no_option_before_what_to_do(run: Run, store: Path) -> None:
     result = run("models", "--store", store, "rollback", "stripes")
 

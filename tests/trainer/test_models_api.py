@@ -80,3 +80,34 @@ def test_a_damaged_version_is_not_promoted(api: TestClient, published: ModelStor
 def test_a_wrong_promotion_names_the_field(api: TestClient, body: object, field: str) -> None:
     answer = api.post("/models/default/promote", json=body)
     assert field in fields(problem(answer, 422, "request_invalid"))
+
+
+def test_an_accepted_pattern_is_shown_until_it_is_dropped(api: TestClient) -> None:
+    answer = api.post("/models/default/pattern", json={"pattern": "[abc]{2}"})
+    assert answer.status_code == 200
+    assert api.get("/models/default").json()["pattern"] == "[abc]{2}"
+    assert api.post("/models/default/pattern", json={"pattern": None}).json()["pattern"] is None
+
+
+@pytest.mark.parametrize(
+    ("pattern", "code"), [("[ab", "bad_pattern"), ("[0-9]{2}", "no_text_fits")]
+)
+def test_a_pattern_that_cannot_be_used_is_refused(api: TestClient, pattern: str, code: str) -> None:
+    problem(api.post("/models/default/pattern", json={"pattern": pattern}), 422, code)
+    assert api.get("/models/default").json()["pattern"] is None
+
+
+def test_what_the_labels_of_a_version_propose_is_shown(
+    api: TestClient, published: ModelStore, tmp_path: Path
+) -> None:
+    change = {"proposed_pattern": "[abc]{1,4}"}
+    publish(published, tmp_path / "build", change=lambda m: m.model_copy(update=change))
+    versions = api.get("/models/default").json()["versions"]
+    assert [version["proposed_pattern"] for version in versions] == [None] * 3 + ["[abc]{1,4}"]
+
+
+def test_damaged_settings_are_shown_as_a_problem(api: TestClient, published: ModelStore) -> None:
+    (published.root / "default" / "settings.json").write_text("{")
+    model = api.get("/models/default").json()
+    assert (model["current"], model["pattern"]) == (3, None)
+    assert "settings.json" in model["problem"]

@@ -5,9 +5,9 @@ from datetime import datetime
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
-from shared.errors import ReadsmithError
-from shared.manifest import BundleError, Metrics
+from shared.manifest import BundleError, Comparison, Metrics
 from shared.model_store import ModelStore
+from trainer.model_pattern import accept_pattern
 from trainer.problems import problem_responses
 from trainer.services import TheServices
 
@@ -23,6 +23,10 @@ class VersionView(BaseModel):
     preset: str | None = None
     dataset: str | None = None
     metrics: Metrics | None = None
+    comparison: Comparison | None = None
+    """With the version that was served before it."""
+    proposed_pattern: str | None = None
+    """What all its labels fit."""
     problem: str | None = None
 
 
@@ -33,9 +37,11 @@ class ModelView(BaseModel):
     current: int | None
     previous: int | None
     """What was current before: where rollback goes back to."""
+    pattern: str | None
+    """What readings must fit unless a request says otherwise."""
     versions: list[VersionView]
     problem: str | None = None
-    """Why the served version is not known."""
+    """Why the served version or the pattern is not known."""
 
 
 class ModelList(BaseModel):
@@ -50,6 +56,14 @@ class Promotion(BaseModel):
     model_config = ConfigDict(extra="forbid", strict=True)
 
     version: int = Field(ge=1)
+
+
+class Pattern(BaseModel):
+    """What readings are to fit; null for anything."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    pattern: str | None
 
 
 @router.get("/models")
@@ -79,20 +93,23 @@ def rollback(services: TheServices, name: str) -> ModelView:
     return _known(services.models, name)
 
 
+@router.post("/models/{name}/pattern", responses=problem_responses(400, 404, 409, 413, 422, 507))
+def set_pattern(services: TheServices, name: str, wanted: Pattern) -> ModelView:
+    """Accept a pattern as the model's default, its proposed one or another; null drops it."""
+    accept_pattern(services.models, name, wanted.pattern)
+    return _known(services.models, name)
+
+
 def _known(store: ModelStore, name: str) -> ModelView:
-    if name not in store.models():
-        raise ReadsmithError(
-            "model_not_found",
-            f"No version of a model {name!r} has been published.",
-            "GET /models lists the models there are.",
-        )
+    store.require(name)
     return _model(store, name)
 
 
 def _model(store: ModelStore, name: str) -> ModelView:
-    current, problem = None, None
+    current, pattern, problem = None, None, None
     try:
         current = store.current(name)
+        pattern = store.settings(name).pattern
     except BundleError as error:
         problem = error.message
     versions = [_version(store, name, number) for number in store.versions(name)]
@@ -100,6 +117,7 @@ def _model(store: ModelStore, name: str) -> ModelView:
         name=name,
         current=current,
         previous=store.previous(name),
+        pattern=pattern,
         versions=versions,
         problem=problem,
     )
@@ -117,4 +135,6 @@ def _version(store: ModelStore, name: str, number: int) -> VersionView:
         preset=manifest.preset,
         dataset=manifest.dataset,
         metrics=manifest.metrics,
+        comparison=manifest.comparison,
+        proposed_pattern=manifest.proposed_pattern,
     )

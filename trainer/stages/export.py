@@ -16,6 +16,7 @@ from trainer.clean_process import in_clean_process
 from trainer.comparison import Promotion
 from trainer.dataset import Dataset
 from trainer.keras_files import reread, write_models
+from trainer.model_pattern import propose_pattern
 from trainer.report.files import write_report
 from trainer.requests import JobRequest
 from trainer.seen_images import write_seen_images
@@ -91,6 +92,7 @@ def make_manifest(
             image=dataset.image,
             time_steps=trained.time_steps,
             label_lengths={str(length): count for length, count in sorted(lengths.items())},
+            proposed_pattern=propose_pattern(dataset.labels),
             metrics=evaluation.metrics,
             calibration=evaluation.calibration,
             comparison=promotion.comparison,
