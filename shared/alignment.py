@@ -1,5 +1,6 @@
 """Where in a picture a text stands."""
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -15,27 +16,27 @@ def best_alignment(
     have a path. (Viterbi on the states of Graves et al. 2006, section 4.1.)
     """
     blank = probabilities.shape[1] - 1
-    spelled = np.full(2 * len(classes) + 1, blank)
-    spelled[1::2] = classes
-    skips = np.zeros(len(spelled), dtype=bool)
-    skips[2:] = (spelled[2:] != blank) & (spelled[2:] != spelled[:-2])
-    with np.errstate(divide="ignore"):
-        rows = np.log(probabilities[:, spelled].astype(np.float64))
-    moves = np.zeros(rows.shape, dtype=np.intp)
-    score = np.full(len(spelled), -np.inf)
-    score[:2] = rows[0, :2]
-    for step in range(1, len(rows)):
-        options = np.full((3, len(spelled)), -np.inf)
-        options[0], options[1, 1:] = score, score[:-1]
-        options[2, 2:] = np.where(skips[2:], score[:-2], -np.inf)
-        moves[step] = options.argmax(axis=0)
-        score = options.max(axis=0) + rows[step]
-    place = len(spelled) - 1 - int(len(spelled) > 1 and score[-2] > score[-1])
-    path = [place]
-    for step in range(len(rows) - 1, 0, -1):
-        path.append(place := place - int(moves[step, place]))
-    places = np.array(path[::-1])
-    return [
-        (int(steps[0]), int(steps[-1]) + 1)
-        for steps in (np.flatnonzero(places == 2 * n + 1) for n in range(len(classes)))
+    spelled = [blank]
+    for index in classes:
+        spelled += (index, blank)
+    # Where a path may have been one step before: past a blank only between unlike characters.
+    sources = [
+        range(max(0, place - (1 if each in (blank, spelled[place - 2]) else 2)), place + 1)
+        for place, each in enumerate(spelled)
     ]
+    with np.errstate(divide="ignore"):
+        rows = np.log(probabilities[:, spelled].astype(np.float64)).tolist()
+    scores = [0.0] + [-math.inf] * (len(spelled) - 1)
+    before = []
+    for row in rows:
+        before.append(scores)
+        scores = [
+            max(scores[each.start : each.stop]) + value
+            for each, value in zip(sources, row, strict=True)
+        ]
+    place = max(range(len(spelled))[-2:], key=scores.__getitem__)
+    steps: list[list[int]] = [[] for _ in spelled]
+    for step in reversed(range(len(rows))):
+        steps[place].append(step)
+        place = max(sources[place], key=before[step].__getitem__)
+    return [(run[-1], run[0] + 1) for run in steps[1::2]]

@@ -141,11 +141,11 @@ def _best_path(
 ) -> Reading:
     starts = np.flatnonzero(np.diff(path, prepend=-1))
     peaks = np.maximum.reduceat(steps[np.arange(len(path)), path], starts)
-    bounds = (np.append(starts, len(path)) / len(path)).tolist()
+    first = starts.tolist()
     runs = [
         (index, peak, start, end)
         for index, peak, start, end in zip(
-            path[starts].tolist(), peaks.tolist(), bounds[:-1], bounds[1:], strict=True
+            path[starts].tolist(), peaks.tolist(), first, [*first[1:], len(path)], strict=True
         )
         if index != vocabulary.blank_index
     ]
@@ -153,7 +153,10 @@ def _best_path(
     return Reading(
         text=vocabulary.decode(classes),
         confidence=text_probability(steps, classes, vocabulary.blank_index),
-        characters=tuple(Character(vocabulary.characters[index], *rest) for index, *rest in runs),
+        characters=tuple(
+            Character(vocabulary.characters[index], peak, start / len(path), end / len(path))
+            for index, peak, start, end in runs
+        ),
     )
 
 

@@ -1,14 +1,15 @@
 import re
 from itertools import product
+from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.automaton import MAX_CELLS, NOWHERE, Automaton, build_automaton
+from shared.automaton import MAX_CELLS, MAX_STATES, NOWHERE, Automaton, build_automaton
 from shared.limits import Limits, LimitsError
-from shared.pattern import MAX_LENGTH, parse_pattern
+from shared.pattern import MAX_LENGTH, MAX_NESTING, MAX_SIZE, parse_pattern
 
 CHARACTERS = tuple("ab1")
 STEPS = 9
@@ -191,3 +192,15 @@ def test_limits_that_no_text_of_the_model_fits_are_refused(limits: Limits, field
         build_automaton(limits, CHARACTERS, STEPS)
     assert (caught.value.code, caught.value.field) == ("no_text_fits", field)
     assert "ab1" in caught.value.hint
+
+
+def test_the_documentation_names_the_limits() -> None:
+    page = (Path(__file__).parents[2] / "docs" / "patterns.md").read_text(encoding="utf-8")
+    table = page.split("| limit | |\n", 1)[1].split("\n\n", 1)[0]
+    assert [int(number.replace(",", "")) for number in re.findall(r"\d[\d,]+", table)] == [
+        MAX_LENGTH,
+        MAX_NESTING,
+        MAX_SIZE,
+        MAX_STATES,
+        MAX_CELLS,
+    ]
