@@ -21,7 +21,7 @@ def best_alignment(
         spelled += (index, blank)
     # Where a path may have been one step before: past a blank only between unlike characters.
     sources = [
-        range(max(0, place - (1 if each in (blank, spelled[place - 2]) else 2)), place + 1)
+        range(max(0, place - (1 if each in (blank, spelled[max(0, place - 2)]) else 2)), place + 1)
         for place, each in enumerate(spelled)
     ]
     with np.errstate(divide="ignore"):
