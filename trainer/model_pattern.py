@@ -46,15 +46,22 @@ def accept_pattern(store: ModelStore, model: str, pattern: str | None) -> None:
     served version (the newest, if none is served) knows no text that fits.
     """
     store.require(model)
-    if pattern == "":
-        raise LimitsError(
-            "bad_pattern", "The pattern is empty.", "Drop the pattern to allow any text.", "pattern"
-        )
     if pattern is not None:
+        _require_text(pattern)
         version = store.current_if_known(model) or store.versions(model)[-1]
         manifest = store.manifest(model, version)
         build_automaton(Limits(pattern=pattern), manifest.vocabulary, manifest.time_steps)
     store.change_settings(model, ModelSettings(pattern=pattern))
+
+
+def _require_text(pattern: str) -> None:
+    if not pattern or any("\ud800" <= character <= "\udfff" for character in pattern):
+        raise LimitsError(
+            "bad_pattern",
+            "The pattern is empty, or not Unicode text.",
+            "To allow any reading again, drop the pattern.",
+            "pattern",
+        )
 
 
 def _set(counts: Counter[str], others: set[str]) -> str:

@@ -5,13 +5,18 @@ from datetime import UTC, datetime
 import pytest
 
 from shared.errors import ReadsmithError
+from trainer.comparison import compared
 from trainer.database import Database
 from trainer.job_queue import JobQueue
 from trainer.job_store import JobStore
 from trainer.jobs import Claim, Job, JobError, JobProgress, LostClaimError, Status
 from trainer.progress import CancelledRunError, RunResult, Stage
 from trainer.requests import JobRequest
+from trainer.training import ImageReading
 
+COMPARISON = compared(
+    1, [ImageReading("a.png", "a", "b", 0.9), ImageReading("b.png", "b", "b", 0.9)], {"a.png": "a"}
+)
 PROGRESS = JobProgress(
     epoch=1,
     epochs=2,
@@ -56,10 +61,12 @@ def test_a_run_is_visible_while_it_goes(
     seen = store.get(job.id)
     assert (seen.status, seen.stage, seen.attempt) == (Status.RUNNING, Stage.TRAIN, 1)
     assert (seen.dataset, seen.progress) == ({"usable": 10}, PROGRESS)
-    queue.succeed(claim, result)
+    unserved = {"promoted": False, "comparison": COMPARISON}
+    queue.succeed(claim, result.model_copy(update=unserved))
     over = store.get(job.id)
     assert (over.status, over.stage, over.version) == (Status.SUCCEEDED, None, 1)
     assert over.calibration == result.calibration
+    assert (over.promoted, over.comparison) == (False, COMPARISON)
     assert (over.metrics, over.seconds_to) == (result.metrics, {"0.95": 1.0, "0.99": None})
     kinds = [event.type for event in store.events(job.id, 10).data]
     assert kinds == ["status", "status", "stage", "progress", "status"]

@@ -1,5 +1,6 @@
 """Choosing over HTTP which version of a model is served."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -90,10 +91,13 @@ def test_an_accepted_pattern_is_shown_until_it_is_dropped(api: TestClient) -> No
 
 
 @pytest.mark.parametrize(
-    ("pattern", "code"), [("[ab", "bad_pattern"), ("[0-9]{2}", "no_text_fits")]
+    ("pattern", "code"),
+    [("[ab", "bad_pattern"), ("[0-9]{2}", "no_text_fits"), ("\ud800|a", "bad_pattern")],
 )
 def test_a_pattern_that_cannot_be_used_is_refused(api: TestClient, pattern: str, code: str) -> None:
-    problem(api.post("/models/default/pattern", json={"pattern": pattern}), 422, code)
+    body = json.dumps({"pattern": pattern})
+    headers = {"Content-Type": "application/json"}
+    problem(api.post("/models/default/pattern", content=body, headers=headers), 422, code)
     assert api.get("/models/default").json()["pattern"] is None
 
 
