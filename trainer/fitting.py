@@ -18,6 +18,7 @@ from shared.vocabulary import Vocabulary
 from trainer.augmentation import augment
 from trainer.checkpoint import State
 from trainer.dataset import Base, Dataset
+from trainer.devices import CPU, Devices, learn_part, share_statistics
 from trainer.inference import BATCH, load_pixels, predict
 from trainer.presets import Preset
 from trainer.presets.ctc import PADDING, ctc_loss
@@ -71,18 +72,24 @@ class Fitting:
         parameters: Parameters,
         base: Base | None,
         observer: Observer,
+        devices: Devices = CPU,
     ) -> None:
         self.dataset = dataset
         self.examples = examples
         self.preset = preset
         self.parameters = parameters
         self.observer = observer
-        self.model = preset.build_model(dataset.image, dataset.vocabulary.classes)
-        self.reader = _inference_model(self.model)
+        self.devices = devices
+        with devices.building():
+            self.model = self._build_model()
+            self.optimizer = preset.make_optimizer(parameters.learning_rate)
+            self.optimizer.build(self.model.trainable_variables)
+        if devices.replicas > 1:
+            share_statistics(self.model, self.optimizer, devices.replicas)
+        self.reader = _inference_model(self.model) if devices.plain else self._build_twin()
         if base is not None:
             copy_weights(base, self.reader, dataset.vocabulary)
-        self.optimizer = preset.make_optimizer(parameters.learning_rate)
-        self.optimizer.build(self.model.trainable_variables)
+            self.model.set_weights(self.reader.get_weights())
         self._step = tf.function(self._train_step, reduce_retracing=True)
 
     @property
@@ -94,7 +101,7 @@ class Fitting:
         """Return the state before the first epoch of the so manieth try."""
         return State(
             weights=self._weights(),
-            best_weights=self.reader.get_weights(),
+            best_weights=self.model.get_weights(),
             restarts=restarts,
             seconds=seconds,
             seconds_to={str(milestone): None for milestone in MILESTONES},
@@ -109,6 +116,8 @@ class Fitting:
         """Train on every image once, measure, and bring the state up to date."""
         started = time.monotonic() - state.seconds
         loss = self._train_epoch(state, started)
+        if not self.devices.plain:
+            self.reader.set_weights(self.model.get_weights())
         validation = self._validate()
         state.seconds = time.monotonic() - started
         state.weights = self._weights()
@@ -119,6 +128,18 @@ class Fitting:
         progress = self._progress(state, loss, validation)
         state.history.append(progress)
         self.observer.progress(progress)
+
+    def _build_model(self) -> Any:
+        return self.preset.build_model(self.dataset.image, self.dataset.vocabulary.classes)
+
+    def _build_twin(self) -> Any:
+        """Return an inference graph of its own: float32, on one device, fit for export."""
+        twin = _inference_model(self._build_model())
+        for layer in twin.layers:
+            if isinstance(layer, keras.layers.Bidirectional):
+                # ONNX has no word for cuDNN's LSTM.
+                layer.forward_layer.use_cudnn = layer.backward_layer.use_cudnn = False
+        return twin
 
     def _variables(self) -> list[Any]:
         return [*self.model.variables, *self.optimizer.variables]
@@ -160,6 +181,10 @@ class Fitting:
     def _train_step(self, pictures: Any, labels: Any, seed: Any) -> Any:
         if self.parameters.augmentation:
             pictures = augment(pictures, self.parameters.augmentation, seed)
+        if self.devices.strategy is not None:
+            batch = (self.model, self.optimizer, pictures, labels)
+            losses = self.devices.strategy.run(learn_part, batch)
+            return self.devices.strategy.reduce(tf.distribute.ReduceOp.SUM, losses, axis=None)
         with tf.GradientTape() as tape:
             self.model([pictures, labels], training=True)
             loss = tf.add_n(self.model.losses)

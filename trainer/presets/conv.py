@@ -36,8 +36,8 @@ def build_model(image: ImageSpec, classes: int) -> Any:
     x = _along_width(x, "width1")
     x = _along_width(x, "width2")
     x = layers.Dropout(0.2, name="dropout")(x)
-    x = layers.Dense(classes, activation="softmax", name="output")(x)
-    output = CTCLayer(name="ctc_loss")(labels, x)
+    x = layers.Dense(classes, activation="softmax", name="output", dtype="float32")(x)
+    output = CTCLayer(name="ctc_loss", dtype="float32")(labels, x)
     return keras.Model(inputs=[pictures, labels], outputs=output, name="conv")
 
 

@@ -30,8 +30,8 @@ def build_model(image: ImageSpec, classes: int) -> Any:
     x = layers.Dropout(0.2, name="dropout")(x)
     x = _bidirectional(128, "lstm1")(x)
     x = _bidirectional(64, "lstm2")(x)
-    x = layers.Dense(classes, activation="softmax", name="dense2")(x)
-    output = CTCLayer(name="ctc_loss")(labels, x)
+    x = layers.Dense(classes, activation="softmax", name="dense2", dtype="float32")(x)
+    output = CTCLayer(name="ctc_loss", dtype="float32")(labels, x)
     return keras.Model(inputs=[pictures, labels], outputs=output, name="ocr_model_v1")
 
 

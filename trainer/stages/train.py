@@ -7,6 +7,7 @@ import tensorflow as tf
 
 from trainer.checkpoint import State, load, save
 from trainer.dataset import Base, Dataset
+from trainer.devices import find_devices
 from trainer.diagnosis import did_not_learn, reads_nothing, why_dead
 from trainer.fitting import Examples, Fitting
 from trainer.presets import PRESETS
@@ -39,6 +40,7 @@ def train(
     Raises ReadsmithError (did_not_learn) if the model reads nothing in the end.
     """
     tf.config.experimental.enable_op_determinism()
+    devices = find_devices()
     base = base or _starter(dataset, request)
     chosen, reasons = choose_parameters(request, len(dataset.train), dataset.image.width)
     examples = Examples.of(dataset, work)
@@ -47,18 +49,18 @@ def train(
     restarts, seconds = (state.restarts, state.seconds) if state else (0, 0.0)
     if state is None:
         origin = f"those of {base.name}" if base else "fresh ones"
-        observer.event("start", f"The first weights are {origin}.")
+        observer.event("start", f"The first weights are {origin}. Training runs {devices}.")
         settings = (f"{name} {getattr(chosen, name)} ({why})" for name, why in reasons.items())
         observer.event("settings", f"Chosen: {', '.join(settings)}.")
     while True:
         keras.utils.set_random_seed(request.seed + restarts)
         parameters = gentler(chosen, request, restarts)
         preset = PRESETS[request.preset]
-        fitting = Fitting(dataset, examples, preset, parameters, base, observer)
+        fitting = Fitting(dataset, examples, preset, parameters, base, observer, devices)
         if state is None:
             state = fitting.first_state(restarts, seconds)
         else:
-            observer.event("resumed", f"Going on after epoch {state.epoch}.")
+            observer.event("resumed", f"Going on after epoch {state.epoch}, {devices}.")
             fitting.restore(state)
         reason = _fit(fitting, state, work, run)
         if state.best is not None and not reads_nothing(state.best):
