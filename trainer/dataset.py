@@ -28,6 +28,8 @@ class Base:
     vocabulary: Vocabulary
     weights: dict[str, list[Any]]
     """The arrays of each layer, by the layer's name; the output layer comes last."""
+    seen: frozenset[str]
+    """Hashes of the images that it was trained on, as in its bundle."""
 
 
 @dataclass(frozen=True)
@@ -42,6 +44,8 @@ class Dataset:
     """Chooses the weights."""
     test: tuple[LabelledImage, ...]
     """Measured once, after training; chooses nothing."""
+    seen: frozenset[str]
+    """Hashes of the images that the base version was trained on."""
     median_height: float
     """Of the pictures, in pixels."""
     summary: dict[str, Any]

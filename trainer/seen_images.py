@@ -10,17 +10,32 @@ HASH_LENGTH = 16
 """Hexadecimal digits kept of each hash: plenty to tell a million images apart."""
 
 
-def write_seen_images(images: Iterable[LabelledImage], bundle: Path) -> None:
-    """Write the hashes of the images that training and its choices have seen."""
-    hashes = sorted(image.content[:HASH_LENGTH] for image in images)
+def write_seen_images(
+    images: Iterable[LabelledImage], before: frozenset[str], bundle: Path
+) -> None:
+    """Write the hashes of the images that training and its choices have seen.
+
+    before: those that the base version has seen.
+    """
+    hashes = sorted(before.union(image.content[:HASH_LENGTH] for image in images))
     (bundle / SEEN_IMAGES).write_text("".join(f"{one}\n" for one in hashes), encoding="ascii")
 
 
-def unseen(images: Iterable[LabelledImage], bundle: Path) -> list[LabelledImage]:
-    """Return the images that the bundle's version was not trained on.
+def read_seen_images(bundle: Path) -> frozenset[str]:
+    """Return the hashes that a bundle lists.
 
-    All of them if the bundle does not say: it was imported, or made by an early Readsmith.
+    None at all if the bundle does not say: it was imported, or made by an early Readsmith.
     """
     file = bundle / SEEN_IMAGES
-    seen = set(file.read_text(encoding="ascii").split()) if file.exists() else set()
-    return [image for image in images if image.content[:HASH_LENGTH] not in seen]
+    return frozenset(file.read_text(encoding="ascii").split()) if file.exists() else frozenset()
+
+
+def is_among(image: LabelledImage, seen: frozenset[str]) -> bool:
+    """Tell whether an image is among those that a bundle lists."""
+    return image.content[:HASH_LENGTH] in seen
+
+
+def unseen(images: Iterable[LabelledImage], bundle: Path) -> list[LabelledImage]:
+    """Return the images that the bundle's version was not trained on."""
+    seen = read_seen_images(bundle)
+    return [image for image in images if not is_among(image, seen)]

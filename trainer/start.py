@@ -12,6 +12,7 @@ from shared.vocabulary import Vocabulary
 from trainer.dataset import Base
 from trainer.keras_files import load_keras
 from trainer.requests import JobRequest
+from trainer.seen_images import read_seen_images
 
 
 def load_base(request: JobRequest, store: ModelStore) -> Base | None:
@@ -44,6 +45,7 @@ def _read(store: ModelStore, model: str, version: int, name: str) -> Base:
         image=manifest.image,
         vocabulary=manifest.reader_vocabulary(),
         weights=weights_of(load_keras(folder / KERAS_MODEL)),
+        seen=read_seen_images(folder),
     )
 
 

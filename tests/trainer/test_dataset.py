@@ -46,6 +46,25 @@ def test_limiting_the_images_leaves_the_test_part_as_it_is() -> None:
     assert test == split(some_images(200), REQUEST)[2]
 
 
+def test_what_the_base_version_has_seen_is_not_tested_while_there_is_anything_else() -> None:
+    images = some_images(100)
+    for unseen in (10, 15, 100):
+        seen = frozenset(image.content for image in images[unseen:])
+        _, _, test = split(images, JobRequest(), seen)
+        assert not seen & {image.content for image in test}
+    _, _, test = split(images, JobRequest(), frozenset(image.content for image in images))
+    assert len(test) == 10
+
+
+def test_a_test_part_that_the_base_version_has_seen_is_warned_of(tmp_path: Path) -> None:
+    dataset = labelled_zip(tmp_path / "set.zip", texts(60))
+    first = load_dataset(dataset, REQUEST)
+    everything = frozenset(i.content[:16] for i in (*first.train, *first.validation, *first.test))
+    base = Base("model/1", first.image, first.vocabulary, weights={}, seen=everything)
+    again = load_dataset(dataset, REQUEST, base)
+    assert "was trained on 6 of the 6 test images" in again.summary["warnings"][-1]
+
+
 def test_a_character_seen_once_is_learned_not_tested() -> None:
     for seed in range(10):
         images = [*some_images(50), LabelledImage("rare.png", "AZ", "rare")]
@@ -113,7 +132,7 @@ def test_numbered_file_names_get_a_hint_about_patterns(tmp_path: Path) -> None:
 
 def test_a_base_gives_its_image_spec_and_its_characters_first(tmp_path: Path) -> None:
     spec = ImageSpec(height=40, width=80, channels=1, resize="pad", standardize=True)
-    base = Base("model/1", image=spec, vocabulary=Vocabulary("XQ"), weights={})
+    base = Base("model/1", spec, Vocabulary("XQ"), weights={}, seen=frozenset())
     dataset = load_dataset(labelled_zip(tmp_path / "set.zip", texts(20)), REQUEST, base)
     assert dataset.image == spec
     assert dataset.vocabulary.characters == ("X", "Q", "A", "H")

@@ -72,7 +72,7 @@ def test_a_reader_of_colour_starts_from_it_and_reads_gray_as_it_does() -> None:
 def test_known_characters_keep_their_weights_and_new_ones_start_fresh() -> None:
     known, wanted = Vocabulary("xyz"), Vocabulary("zéx")
     old = reader("xyz")
-    base = Base("m/1", image=SPEC, vocabulary=known, weights=weights_of(old))
+    base = Base("m/1", SPEC, known, weights_of(old), frozenset())
     new = reader("zéx")
     fresh = weights_of(new)["output"]
     copy_weights(base, new, wanted)

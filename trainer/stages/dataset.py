@@ -17,6 +17,7 @@ from trainer.image_choice import choose_image_spec, share_of_brightness, time_st
 from trainer.image_source import ImageSource, UnreadableEntryError, open_source
 from trainer.labels import FoundLabels, Problem, find_labels
 from trainer.requests import JobRequest, Labels
+from trainer.seen_images import is_among
 from trainer.threads import map_in_threads
 
 MIN_IMAGES = 10
@@ -68,7 +69,8 @@ def load_dataset(path: Path, request: JobRequest, base: Base | None = None) -> D
         spec, reasons = base.image, dict.fromkeys(ImageSpec.model_fields, "as in the base version")
     _drop_too_long(checked, spec)
     _require_enough(checked, found)
-    train, validation, test = split(checked.images, request)
+    seen = base.seen if base else frozenset()
+    train, validation, test = split(checked.images, request, seen)
     vocabulary = _vocabulary([image.label for image in checked.images], base)
     parts = {"train": len(train), "validation": len(validation), "test": len(test)}
     summary = _summary(checked, found, vocabulary) | {
@@ -76,9 +78,14 @@ def load_dataset(path: Path, request: JobRequest, base: Base | None = None) -> D
         "image": spec.model_dump() | {"time_steps": time_steps(spec)},
         "reasons": reasons,
     }
+    if leaked := sum(is_among(image, seen) for image in test):
+        summary["warnings"].append(
+            f"The base version was trained on {leaked} of the {len(test)} test images: "
+            "the figures look better than they are. Add images that it has not seen."
+        )
     heights = np.repeat([h for _, h in checked.sizes], list(checked.sizes.values()))
     return Dataset(
-        source, spec, vocabulary, train, validation, test, float(np.median(heights)), summary
+        source, spec, vocabulary, train, validation, test, seen, float(np.median(heights)), summary
     )
 
 
@@ -101,19 +108,22 @@ def _vocabulary(labels: Sequence[str], base: Base | None) -> Vocabulary:
 
 
 def split(
-    images: Sequence[LabelledImage], request: JobRequest
+    images: Sequence[LabelledImage], request: JobRequest, seen: frozenset[str] = frozenset()
 ) -> tuple[tuple[LabelledImage, ...], ...]:
     """Split into train, validation and test by the seed.
 
     One image of every character seen fewer than MIN_SEEN times is kept in the training part,
-    since a model cannot read what it never saw. limit_images bounds training and validation
+    since a model cannot read what it never saw. Images that the base version has seen come into
+    the test part only where there are no others. limit_images bounds training and validation
     together; the test part is the same with and without it.
     """
     order = np.random.default_rng(request.seed).permutation(len(images))
     shuffled = [images[index] for index in order]
     test_count = max(1, round(len(images) * TEST_SHARE))
     rare = _holding_rare_characters(shuffled)
-    test = [image for image in shuffled if image.name not in rare][:test_count]
+    candidates = [image for image in shuffled if image.name not in rare]
+    candidates.sort(key=lambda image: is_among(image, seen))  # stable
+    test = candidates[:test_count]
     in_test = {image.name for image in test}
     rest = [image for image in shuffled if image.name not in in_test]
     rest.sort(key=lambda image: image.name not in rare)  # stable: the rare ones first, for training

@@ -40,7 +40,7 @@ def build_bundle(trained: Trained, evaluation: Evaluation, dataset: Dataset, bui
     """Write everything but the manifest into an empty folder."""
     write_models(trained.model, build)
     _write_golden(evaluation, dataset, build)
-    write_seen_images((*dataset.train, *dataset.validation), build)
+    write_seen_images((*dataset.train, *dataset.validation), dataset.seen, build)
     write_report(trained, evaluation, dataset, build / REPORT)
 
 
