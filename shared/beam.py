@@ -55,19 +55,23 @@ def search(
 
 
 class _Bar:
-    """The share that a new text must have to be among the likeliest ones of its step."""
+    """The share that a new text must exceed to be among the likeliest ones of its step."""
 
     def __init__(self, grown: dict[Classes, Growing], width: int, cutoff: float) -> None:
         self._width = width
-        self._shares = [blank + spelt for _, blank, spelt in grown.values()]
-        self.height = cutoff * max(self._shares)
-        heapq.heapify(self._shares)
+        self._highest = [blank + spelt for _, blank, spelt in grown.values()]
+        self.height = cutoff * max(self._highest)
+        heapq.heapify(self._highest)
+        self._raise()
 
     def add(self, share: float) -> None:
-        if len(self._shares) < self._width:
-            heapq.heappush(self._shares, share)
-        else:
-            self.height = max(self.height, heapq.heappushpop(self._shares, share))
+        push = heapq.heappush if len(self._highest) < self._width else heapq.heappushpop
+        push(self._highest, share)
+        self._raise()
+
+    def _raise(self) -> None:
+        if len(self._highest) == self._width:
+            self.height = max(self.height, self._highest[0])
 
 
 def _stay(beam: dict[Classes, Growing], lookahead: Lookahead, step: int) -> dict[Classes, Growing]:
@@ -100,13 +104,16 @@ def _extend(
         last = text[-1] if text else -1
         from_blank = lookahead.after_blank[step][state]
         from_last = lookahead.after_character.item(step, state, last)
-        for character, target, path in lookahead.extensions(step, state):
+        for character, path in lookahead.extensions(step, state):
             share = _part(blank, path - from_blank)
             if character != last:
                 share += _part(spelt, path - from_last)
-                if share <= bar.height:
-                    break
+            if share <= bar.height:
+                if character == last:
+                    continue
+                break
             longer = (*text, character)
+            target = lookahead.state_after(state, character)
             if longer in grown:
                 _, known_blank, known_spelt = grown[longer]
                 grown[longer] = (target, known_blank, known_spelt + share)

@@ -88,12 +88,16 @@ def decode_within(
 def _likeliest(
     steps: NDArray[np.float32], vocabulary: Vocabulary, automaton: Automaton, top_k: int
 ) -> Reading | None:
-    found = search(steps, automaton, width=8 + 2 * top_k)[: top_k + 2]
+    found = search(steps, automaton, width=8 + 2 * top_k)
     if not found:
         return None
-    # The beam lost some of their paths, most likely those of little weight.
+    # The beam lost some paths of each text, so that those of nearly the same weight may change
+    # places when they are summed exactly.
+    contenders = found[:top_k][-1][1] / 10
     exact = {
-        classes: text_probability(steps, classes, vocabulary.blank_index) for classes, _ in found
+        classes: text_probability(steps, classes, vocabulary.blank_index)
+        for classes, share in found
+        if share >= contenders
     }
     ordered = sorted(exact, key=exact.__getitem__, reverse=True)[:top_k]
     best = ordered[0]

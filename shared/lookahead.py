@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from shared.automaton import Automaton
 
-Extension = tuple[int, int, float]
-"""A class that can come next, the state after it, and the best path through it."""
+Extension = tuple[int, float]
+"""A class that comes next, and the logarithm of the best path that goes on with it."""
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,8 @@ class Lookahead:
     logarithms: NDArray[np.float64]
     after_blank: list[list[float]]
     after_character: NDArray[np.float64]
-    next: NDArray[np.intp]
+    targets: NDArray[np.intp]
+    """Where a step of after_character, flattened, holds each state's way on by each class."""
     _extensions: dict[tuple[int, int], list[Extension]] = field(default_factory=dict)
 
     @classmethod
@@ -41,7 +42,7 @@ class Lookahead:
         after_character[steps, :-1][automaton.accepting] = 0
         for step in reversed(range(steps)):
             row, blank = logarithms[step, :-1], logarithms[step, -1]
-            onwards = row + after_character[step + 1].ravel()[targets]
+            onwards = row + after_character[step + 1].ravel().take(targets)
             stay = blank + after_blank[step + 1]
             first = onwards.argmax(axis=1)
             best = onwards[states, first]
@@ -52,22 +53,21 @@ class Lookahead:
             np.maximum(here, best[:, np.newaxis], out=here)
             here[states, first] = repeated
             after_blank[step] = np.maximum(stay, best)
-        return cls(logarithms, after_blank.tolist(), after_character, automaton.next)
+        return cls(logarithms, after_blank.tolist(), after_character, targets)
+
+    def state_after(self, state: int, character: int) -> int:
+        """Return the automaton's next state."""
+        return int(self.targets[state, character] // self.targets.shape[1])
 
     def extensions(self, step: int, state: int) -> list[Extension]:
-        """Return what can come next at a step in a state, the best path first."""
+        """Return what comes next at a step in a state, the best path first."""
         key = (step, state)
         if key not in self._extensions:
             self._extensions[key] = self._sorted_extensions(step, state)
         return self._extensions[key]
 
     def _sorted_extensions(self, step: int, state: int) -> list[Extension]:
-        targets = self.next[state]
-        paths = (
-            self.logarithms[step, :-1]
-            + self.after_character[step + 1, targets, np.arange(len(targets))]
-        )
-        order = np.argsort(-paths)[: np.count_nonzero(paths > -math.inf)]
-        return list(
-            zip(order.tolist(), targets[order].tolist(), paths[order].tolist(), strict=True)
-        )
+        onwards = self.after_character[step + 1].ravel().take(self.targets[state])
+        onwards += self.logarithms[step, :-1]
+        order = np.argsort(-onwards)
+        return list(zip(order.tolist(), onwards[order].tolist(), strict=True))
