@@ -13,11 +13,13 @@ from werkzeug.exceptions import HTTPException
 from predictor import metrics
 from predictor.answers import describe
 from predictor.engine import Engine
+from predictor.options import Options
 from predictor.problems import RequestError, problem
 from predictor.registry import Registry
 from predictor.settings import PredictorSettings
 from predictor.status import ABOUT, add_status
 from predictor.uploads import InMemoryRequest, Question, parse
+from shared.builtin import STARTER
 from shared.decoding import Reading
 from shared.errors import ReadsmithError
 from shared.preprocessing import ImageRejectedError
@@ -28,6 +30,10 @@ SANE_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 MAX_TEXT_FIELDS_BYTES = 65_536
 RETRY_AFTER_SECONDS = 5
 OTHER_ROUTE = "other"
+UNTRAINED = (
+    "Read by the starter that comes with Readsmith: no model of your own is there yet. "
+    "Train one with POST /jobs or `readsmith train DATASET`."
+)
 
 
 def create_app(settings: PredictorSettings, registry: Registry) -> Flask:
@@ -49,23 +55,28 @@ def _add_reading(app: Flask, settings: PredictorSettings, registry: Registry) ->
     @app.post("/predict")
     def predict() -> dict[str, Any]:
         question = parse(request, settings)
-        engine = registry.engine(question.model, question.options.version)
+        model = registry.answering(question.model)
+        engine = registry.engine(model, question.options.version)
         if engine is None:
-            raise _no_such_model(question.model, settings, registry)
+            raise _no_such_model(model, settings, registry)
         origin = {
             "model": engine.manifest.model,
             "version": engine.manifest.version,
             "request_id": g.request_id,
         }
-        answers = _read(engine, question)
+        if model == STARTER and question.model is None:
+            origin["note"] = UNTRAINED
+        options = question.options.with_default_pattern(registry.pattern(model))
+        answers = _read(engine, question, options)
+        metrics.images_read(model, sum("text" in answer for answer in answers))
         if question.several:
             return {"results": answers, **origin}
         return {**answers[0], **origin}
 
 
-def _read(engine: Engine, question: Question) -> list[dict[str, Any]]:
+def _read(engine: Engine, question: Question, options: Options) -> list[dict[str, Any]]:
     """Read every picture; among several, a bad one does not spoil the others' readings."""
-    images, options = [upload.data for upload in question.uploads], question.options
+    images = [upload.data for upload in question.uploads]
     results: Iterable[Reading | ImageRejectedError | None] = (
         engine.search_each(images, options.limits, options.top_k or 1)
         if options.search
@@ -79,7 +90,6 @@ def _read(engine: Engine, question: Question) -> list[dict[str, Any]]:
             answers.append({"error": problem(result, field=upload.field)})
         else:
             raise RequestError(result.code, result.message, result.hint, upload.field)
-    metrics.images_read(question.model, sum("text" in answer for answer in answers))
     return answers
 
 

@@ -10,7 +10,7 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from shared.automaton import build_automaton
+from shared.automaton import Automaton, build_automaton
 from shared.decoding import Reading, decode, decode_within
 from shared.limits import Limits
 from shared.manifest import ONNX_MODEL, BundleError, Manifest
@@ -76,8 +76,15 @@ class Engine:
         None stands for a picture in which no text that fits has any probability. Raises
         LimitsError before a picture is opened.
         """
-        automaton = build_automaton(limits, self.manifest.vocabulary, self.manifest.time_steps)
-        return self._decode_each(images, partial(decode_within, automaton=automaton, top_k=top_k))
+        decoding = partial(decode_within, automaton=self._automaton(limits), top_k=top_k)
+        return self._decode_each(images, decoding)
+
+    def require_possible(self, limits: Limits) -> None:
+        """Raise LimitsError if no text of this model can fit."""
+        self._automaton(limits)
+
+    def _automaton(self, limits: Limits) -> Automaton:
+        return build_automaton(limits, self.manifest.vocabulary, self.manifest.time_steps)
 
     def _decode_each(
         self, images: Sequence[bytes], decoding: Callable[..., list[Answer]]

@@ -37,6 +37,12 @@ class Options(BaseModel):
         """What a text must be like."""
         return Limits(self.pattern, self.charset, self.min_length or 0, self.max_length)
 
+    def with_default_pattern(self, pattern: str | None) -> "Options":
+        """Return the options with a model's own pattern if none was asked for."""
+        if pattern is None or self.pattern is not None:
+            return self
+        return self.model_copy(update={"pattern": pattern})
+
     @property
     def search(self) -> bool:
         """Whether the text of the best path may not be the answer, or not the only one."""

@@ -12,8 +12,11 @@ from predictor.engine import Engine
 from predictor.kept_versions import KeptVersions
 from predictor.loading import load_version
 from predictor.settings import PredictorSettings
+from shared.builtin import STARTER, builtin_store
 from shared.errors import ReadsmithError
-from shared.manifest import MANIFEST
+from shared.limits import Limits, LimitsError
+from shared.manifest import MANIFEST, BundleError
+from shared.model_settings import SETTINGS
 from shared.model_store import ModelStore
 
 log = logging.getLogger("readsmith.predictor")
@@ -21,8 +24,8 @@ log = logging.getLogger("readsmith.predictor")
 RETRY_SECONDS = 30.0
 """A refused version is tried again after this long, or at once when its files change."""
 
-Stamp = tuple[int, int | None, int | None]
-"""Version, and when ``current`` and the version's manifest were written (ns)."""
+Stamp = tuple[int, int | None, int | None, int | None]
+"""Version, and when ``current``, its manifest and the model's settings were written (ns)."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +35,8 @@ class Served:
     engine: Engine
     loaded_at: datetime
     stamp: Stamp
+    pattern: str | None
+    """What its readings must fit unless a request says otherwise."""
 
 
 @dataclass(frozen=True)
@@ -55,14 +60,16 @@ class ModelState:
 
 
 class Registry:
-    """Serves the current version of every model in the store; one per worker process.
+    """Serves the current version of every model in the store, and the starter; one per worker.
 
     A new version replaces the old one in a single assignment, so requests that run keep theirs.
     """
 
     def __init__(self, settings: PredictorSettings) -> None:
         self._store = ModelStore(settings.store)
+        self._builtin = builtin_store()
         self._default = settings.default_model
+        self._starter = [STARTER] if settings.serve_starter else []
         self._threads = settings.inference_threads
         self._poll_seconds = settings.poll_seconds
         self._kept = KeptVersions(self._store, self._threads)
@@ -76,6 +83,27 @@ class Registry:
     def served(self, model: str) -> Served | None:
         """Return the version of this model that answers now."""
         return self._states.get(model, ModelState()).served
+
+    def answering(self, model: str | None) -> str:
+        """Return the model that answers a request for this one, or for none by name.
+
+        That is the starter while no version of the default model has ever been seen.
+        """
+        if model is not None:
+            return model
+        fresh = self._states.get(self._default, ModelState()) == ModelState()
+        return STARTER if fresh and self.served(STARTER) else self._default
+
+    def pattern(self, model: str) -> str | None:
+        """Return the model's own pattern, if it has one."""
+        served = self.served(model)
+        return served.pattern if served else None
+
+    @property
+    def ready(self) -> bool:
+        """Whether requests that name no model are answered, or those for a trained one."""
+        served = [name for name, state in self._states.items() if state.served is not None]
+        return self.answering(None) in served or bool(set(served) - {STARTER})
 
     def engine(self, model: str, version: int | None = None) -> Engine | None:
         """Return the engine of the version that answers now, or of a kept one by its number.
@@ -113,25 +141,25 @@ class Registry:
             found = self._store.models()
         except OSError:
             found = []  # the default model's own look says what is wrong with the store
-        return list(dict.fromkeys([self._default, *self._states, *found]))
+        return list(dict.fromkeys([self._default, *self._states, *found, *self._starter]))
+
+    def _store_of(self, model: str) -> ModelStore:
+        return self._builtin if model == STARTER else self._store
 
     def _next(self, model: str, state: ModelState) -> ModelState:
         """Return the model's state after a look at the store."""
         wanted = stamp = None
         try:
-            wanted = self._store.current(model)
+            store = self._store_of(model)
+            wanted = store.current(model)
             if wanted is None:
                 return replace(state, wanted=None, refusal=None)
-            stamp = self._stamp(model, wanted)
+            stamp = _stamp(store, model, wanted)
             if state.served is not None and state.served.stamp == stamp:
                 return replace(state, wanted=wanted, refusal=None)
             if _waits(state.refusal, stamp):
                 return state
-            served = Served(
-                load_version(self._store, model, wanted, threads=self._threads),
-                datetime.now(UTC),
-                stamp,
-            )
+            served = self._load(store, model, wanted, stamp)
         except Exception as error:  # whatever is wrong with a bundle, the old one goes on serving
             reason = str(error) if isinstance(error, ReadsmithError) else repr(error)
             return _refused(model, state, Refusal(wanted, reason, stamp, _retry_time()))
@@ -139,13 +167,28 @@ class Registry:
         metrics.version_loaded(model, wanted)
         return replace(state, served=served, wanted=wanted, refusal=None)
 
-    def _stamp(self, model: str, version: int) -> Stamp:
-        paths = (
-            self._store.root / model / "current",
-            self._store.folder(model, version) / MANIFEST,
-        )
-        current, manifest = (path.stat().st_mtime_ns if path.exists() else None for path in paths)
-        return version, current, manifest
+    def _load(self, store: ModelStore, model: str, version: int, stamp: Stamp) -> Served:
+        engine = load_version(store, model, version, threads=self._threads)
+        pattern = store.settings(model).pattern
+        if pattern is not None:
+            try:
+                engine.require_possible(Limits(pattern))
+            except LimitsError as error:
+                message = f"The model's own pattern {pattern} does not suit it: {error.message}"
+                raise BundleError(message) from error
+        return Served(engine, datetime.now(UTC), stamp, pattern)
+
+
+def _stamp(store: ModelStore, model: str, version: int) -> Stamp:
+    paths = (
+        store.root / model / "current",
+        store.folder(model, version) / MANIFEST,
+        store.root / model / SETTINGS,
+    )
+    current, manifest, settings = (
+        path.stat().st_mtime_ns if path.exists() else None for path in paths
+    )
+    return version, current, manifest, settings
 
 
 def _waits(refusal: Refusal | None, stamp: Stamp) -> bool:

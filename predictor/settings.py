@@ -22,6 +22,11 @@ class PredictorSettings(BaseSettings):
     default_model: ModelName = Field(
         "default", description="Model that reads when a request names none."
     )
+    serve_starter: bool = Field(
+        True,
+        description="Serve the starter that comes with Readsmith, which also answers requests "
+        "that name no model while the default model has no version.",
+    )
     poll_seconds: float = Field(
         1.0, gt=0, le=3600, description="Seconds between two looks for new versions."
     )

@@ -39,7 +39,7 @@ def add_status(app: Flask, registry: Registry) -> None:
     @app.get("/readyz")
     def readyz() -> tuple[dict[str, Any], int]:
         states = registry.states()
-        ready = any(state.served is not None for state in states.values())
+        ready = registry.ready
         models = {name: _state(state) for name, state in states.items()}
         return {"ready": ready, "pid": os.getpid(), "models": models}, 200 if ready else 503
 

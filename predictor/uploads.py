@@ -35,10 +35,10 @@ class Upload:
 
 @dataclass(frozen=True)
 class Question:
-    """The pictures to read, the model that shall read them, and what else was asked for."""
+    """The pictures to read, the model that shall read them if one is named, and other wishes."""
 
     uploads: tuple[Upload, ...]
-    model: str
+    model: str | None
     options: Options
     several: bool
     """Whether the answer is a list, in which a bad picture does not spoil the others."""
@@ -84,8 +84,7 @@ def parse(request: Request, settings: PredictorSettings) -> Question:
         )
     _check(uploads, settings)
     check_lengths(options)
-    model = options.model or settings.default_model
-    return Question(tuple(uploads), model, options, several or len(uploads) > 1)
+    return Question(tuple(uploads), options.model, options, several or len(uploads) > 1)
 
 
 def _body(request: Request) -> bytes:

@@ -13,6 +13,7 @@ import requests
 
 from tests.bundles import png
 from tests.docker.conftest import PATIENCE, Stack, eventually, needs_docker, run
+from tests.drawn import picture
 
 pytestmark = needs_docker
 
@@ -52,10 +53,11 @@ def events_of(url: str) -> Iterator[str]:
                 yield line.removeprefix("event: ")
 
 
-def ask(stack: Stack, picture: bytes) -> requests.Response:
+def ask(stack: Stack, image: bytes, **fields: str) -> requests.Response:
     return requests.post(
         f"{stack.predictor}/predict",
-        files={"image": ("captcha.png", picture)},
+        files={"image": ("captcha.png", image)},
+        data=fields,
         headers={"X-Request-ID": "from-the-test"},
         timeout=PATIENCE,
     )
@@ -74,8 +76,14 @@ def pictures(stack: Stack) -> list[tuple[str, bytes]]:
     return [(row["text"], files[row["filename"]]) for row in labels]
 
 
-def test_before_a_model_exists_the_predictors_own_answer_passes_the_gateway(stack: Stack) -> None:
-    answer = ask(stack, png("abc"))
+def test_before_a_model_is_trained_the_starter_answers_and_says_so(stack: Stack) -> None:
+    answer = ask(stack, picture("MARKET", (160, 48), 1)).json()
+    assert (answer["text"], answer["model"]) == ("MARKET", "starter")
+    assert "no model of your own" in answer["note"]
+
+
+def test_the_predictors_own_refusal_passes_the_gateway(stack: Stack) -> None:
+    answer = ask(stack, png("abc"), model="default")
     assert (answer.status_code, answer.json()["code"]) == (503, "no_model")
     assert answer.headers["Retry-After"]
     assert answer.headers["Content-Type"] == "application/problem+json"

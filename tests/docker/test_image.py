@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import pytest
 import requests
 
-from tests.bundles import png
 from tests.docker.conftest import PATIENCE, eventually, free_port, needs_docker, run
+from tests.drawn import picture
 
 pytestmark = needs_docker
 
@@ -25,8 +25,10 @@ def predictor() -> Iterator[str]:
         run("docker", "rm", "-f", "-v", container)
 
 
-def test_the_image_answers_and_says_what_it_lacks(predictor: str) -> None:
-    picture = {"image": ("captcha.png", png("abc"))}
-    answer = requests.post(f"{predictor}/predict", files=picture, timeout=PATIENCE)
+def test_the_image_answers_with_the_starter_and_says_what_it_lacks(predictor: str) -> None:
+    image = {"image": ("word.png", picture("MARKET", (160, 48), 1))}
+    answer = requests.post(f"{predictor}/predict", files=image, timeout=PATIENCE)
+    assert (answer.json()["text"], answer.json()["model"]) == ("MARKET", "starter")
+    answer = requests.post(f"{predictor}/predict?model=default", files=image, timeout=PATIENCE)
     assert (answer.status_code, answer.json()["code"]) == (503, "no_model")
     assert "POST /jobs" in answer.json()["hint"]

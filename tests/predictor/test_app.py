@@ -1,6 +1,7 @@
 import base64
 import io
 import json
+import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,10 @@ from predictor.app import create_app
 from predictor.registry import Registry
 from predictor.settings import PredictorSettings
 from shared.manifest import ONNX_MODEL
+from shared.model_settings import ModelSettings
 from shared.model_store import ModelStore
 from tests.bundles import encoded, picture, png, publish
+from tests.drawn import picture as drawn
 
 MAX_IMAGE = 20_000
 MAX_BODY = 100_000
@@ -32,7 +35,11 @@ def registry(store: ModelStore) -> Registry:
 
 def settings_of(store: ModelStore) -> PredictorSettings:
     return PredictorSettings(
-        store=store.root, max_image_bytes=MAX_IMAGE, max_body_bytes=MAX_BODY, max_images=3
+        serve_starter=False,
+        store=store.root,
+        max_image_bytes=MAX_IMAGE,
+        max_body_bytes=MAX_BODY,
+        max_images=3,
     )
 
 
@@ -291,6 +298,59 @@ def test_before_any_model_exists_the_answer_says_what_to_do(
     registry.poll()
     assert send(empty, png("cab")).get_json()["text"] == "cab"
     assert empty.get("/readyz").status_code == 200
+
+
+def test_before_any_version_exists_the_starter_answers_and_says_so(
+    store: ModelStore, tmp_path: Path
+) -> None:
+    settings = settings_of(store).model_copy(update={"serve_starter": True})
+    registry = Registry(settings)
+    registry.poll()
+    client = create_app(settings, registry).test_client()
+    answer = send(client, drawn("MARKET", (160, 48), 1)).get_json()
+    assert (answer["text"], answer["model"]) == ("MARKET", "starter")
+    assert "POST /jobs" in answer["note"]
+    assert client.get("/readyz").status_code == 200
+    assert [model["model"] for model in client.get("/models").get_json()["data"]] == ["starter"]
+    named = problem_of(send(client, png("cab"), model="default"))
+    assert (named["status"], named["code"]) == (503, "no_model")
+    publish(store, tmp_path / "build")
+    registry.poll()
+    assert send(client, png("cab")).get_json()["text"] == "cab"
+    by_name = send(client, drawn("MARKET", (160, 48), 1), model="starter").get_json()
+    assert by_name["text"] == "MARKET"
+    assert "note" not in by_name
+
+
+def test_the_starter_does_not_stand_in_for_a_version_that_was_refused(
+    store: ModelStore, tmp_path: Path
+) -> None:
+    settings = settings_of(store).model_copy(update={"serve_starter": True})
+    manifest = publish(store, tmp_path / "build")
+    (store.folder(manifest.model, manifest.version) / ONNX_MODEL).write_bytes(b"broken")
+    registry = Registry(settings)
+    registry.poll()
+    client = create_app(settings, registry).test_client()
+    assert problem_of(send(client, png("cab")))["code"] == "no_model"
+    assert client.get("/readyz").status_code == 503
+
+
+def test_a_models_own_pattern_holds_unless_a_request_gives_another(
+    client: FlaskClient, store: ModelStore, registry: Registry
+) -> None:
+    store.change_settings("default", ModelSettings(pattern="[ab]{2}"))
+    registry.poll()
+    assert re.fullmatch("[ab]{2}", send(client, png("cab")).get_json()["text"])
+    assert send(client, png("cab"), pattern=".*").get_json()["text"] == "cab"
+
+
+def test_a_pattern_that_no_text_of_the_model_fits_is_refused_and_the_old_one_kept(
+    client: FlaskClient, store: ModelStore, registry: Registry
+) -> None:
+    store.change_settings("default", ModelSettings(pattern="Z"))
+    registry.poll()
+    assert send(client, png("cab")).get_json()["text"] == "cab"
+    assert "Z" in client.get("/readyz").get_json()["models"]["default"]["refusal"]["reason"]
 
 
 def test_a_sane_request_id_is_kept_and_another_is_replaced(client: FlaskClient) -> None:

@@ -24,7 +24,7 @@ def store(tmp_path: Path) -> ModelStore:
 @pytest.fixture
 def registry(store: ModelStore) -> Registry:
     """A registry without its thread: tests look for new versions themselves."""
-    return Registry(PredictorSettings(store=store.root))
+    return Registry(PredictorSettings(store=store.root, serve_starter=False))
 
 
 def reads(registry: Registry, picture: bytes, model: str = "default") -> tuple[int, str]:
