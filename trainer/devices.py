@@ -32,7 +32,7 @@ class Devices:
         if not self.gpus:
             return "on the CPU"
         count = "1 GPU" if len(self.gpus) == 1 else f"{len(self.gpus)} GPUs"
-        return f"on {count} ({', '.join(self.gpus)}), {self.precision}"
+        return f"on {count} ({', '.join(self.gpus)}) in {self.precision.replace('_', ' ')}"
 
     @property
     def plain(self) -> bool:

@@ -30,7 +30,10 @@ from trainer.stages.dataset import load_dataset
 from trainer.stages.train import train
 from trainer.training_choice import choose_parameters
 
-HYPERPARAMETERS = Hyperparameters(epochs=4, batch_size=8, height=32, width=64, augmentation=0.0)
+EPOCHS = 4
+HYPERPARAMETERS = Hyperparameters(
+    epochs=EPOCHS, batch_size=8, height=32, width=64, augmentation=0.0
+)
 IMAGES = 40
 
 
@@ -89,7 +92,7 @@ def train_on_two_devices(folder: Path) -> Spread:
     steps = [(take_step(one, first, images), take_step(two, first, images)) for images in (8, 7, 1)]
     run = make_fitting(folder, both)
     state = run.first_state(0, 0.0)
-    for _ in range(HYPERPARAMETERS.epochs - 1):
+    for _ in range(EPOCHS - 1):
         run.epoch(state)
     save(folder, state, "run")
     run.epoch(state)
@@ -188,9 +191,9 @@ def test_the_lstms_of_cudnn_are_not_exported(
     ("gpus", "told"),
     [
         ([], "on the CPU"),
-        ([("Old", (7, 5))], "on 1 GPU (Old), float32"),
-        ([("New", (9, 0))], "on 1 GPU (New), mixed_bfloat16"),
-        ([("New", (8, 0)), ("Old", (7, 5))], "on 2 GPUs (New, Old), float32"),
+        ([("Old", (7, 5))], "on 1 GPU (Old) in float32"),
+        ([("New", (9, 0))], "on 1 GPU (New) in mixed bfloat16"),
+        ([("New", (8, 0)), ("Old", (7, 5))], "on 2 GPUs (New, Old) in float32"),
     ],
 )
 def test_every_gpu_is_used_in_bfloat16_if_all_have_the_cores_for_it(
