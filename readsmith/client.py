@@ -1,105 +1,141 @@
-"""Talks to the two services over HTTP; whatever goes wrong is a ReadsmithError."""
+"""Readsmith from Python: read pictures, train, and choose what is served."""
 
+import os
+import uuid
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
-from urllib.parse import urlsplit
+from types import TracebackType
+from typing import Any, Unpack
+from urllib.parse import quote
 
-import requests
+from readsmith.answers import Readiness, Reading, ServedModel, ServedModels
+from readsmith.connection import Connection
+from readsmith.event_stream import follow
+from readsmith.read_pictures import Options, Picture, read, read_many
+from readsmith.service_error import ServiceError
+from readsmith.trainer_answers import Event, EventPage, Job, JobPage, Model, Upload
+from readsmith.zip_form import ZipForm, as_zip
 
-from shared.errors import ReadsmithError
+__all__ = ["Client", "Event", "Job", "Model", "Reading", "ServiceError"]
 
-TIMEOUT = (5, 120)
-"""Seconds to connect, and to wait for an answer."""
+PREDICTOR = "http://127.0.0.1:8080"
+TRAINER = "http://127.0.0.1:8000"
+RETRIES = 4
 
 
 class Client:
-    """One service at one URL."""
+    """The predictor and the trainer; not for several threads at once.
 
-    def __init__(self, url: str) -> None:
-        self.url = url.rstrip("/")
-        self._session = requests.Session()
-        # a proxy from the environment cannot reach this machine's own services
-        host = urlsplit(url).hostname
-        self._session.trust_env = host not in ("127.0.0.1", "localhost", "::1")
+    retries: how often a request is repeated when a service answers 503 or cannot be reached,
+    with growing waits or as long as it asks for; only requests that may safely be sent twice
+    are. Every method raises ServiceError, and OSError for a file that cannot be read.
+    """
 
-    def answers(self) -> bool:
-        """Tell whether the service is there."""
-        try:
-            self._call("GET", "/healthz")
-        except ReadsmithError:
-            return False
-        return True
+    def __init__(
+        self, predictor_url: str = PREDICTOR, trainer_url: str = TRAINER, *, retries: int = RETRIES
+    ) -> None:
+        self.predictor_url = predictor_url
+        self._predictor = Connection(predictor_url, retries=retries)
+        self._trainer = Connection(trainer_url, retries=retries)
 
-    def _call(self, method: str, path: str, **options: Any) -> Any:
-        try:
-            answer = self._session.request(method, self.url + path, timeout=TIMEOUT, **options)
-            body = answer.json()
-        except requests.JSONDecodeError as error:
-            raise ReadsmithError(
-                "not_readsmith",
-                f"What answers at {self.url} is not Readsmith (status {answer.status_code}).",
-                "Check host and port.",
-            ) from error
-        except requests.ConnectionError as error:
-            raise ReadsmithError(
-                "unreachable",
-                f"Nothing answers at {self.url}.",
-                "Start the services with `readsmith up`, or give another --url.",
-            ) from error
-        except requests.RequestException as error:
-            raise ReadsmithError("request_failed", f"{self.url + path}: {error}") from error
-        if not answer.ok:
-            raise RefusedError(answer.status_code, body)
-        return body
+    def __enter__(self) -> "Client":
+        return self
 
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
 
-class RefusedError(ReadsmithError):
-    """A service answered with an HTTP error status and a problem document (RFC 9457)."""
+    def close(self) -> None:
+        """Close the connections that are kept alive."""
+        self._predictor.close()
+        self._trainer.close()
 
-    def __init__(self, status: int, problem: Any) -> None:
-        said = problem if isinstance(problem, dict) else {}
-        message = said.get("detail") or said.get("title") or f"The service answered {status}."
-        fields = [f"{e.get('field')}: {e.get('message')}" for e in said.get("errors") or ()]
-        hint = "; ".join(fields) or said.get("hint") or ""
-        super().__init__(said.get("code") or f"http_{status}", message, hint)
-        self.status = status
+    def predict(self, picture: Picture, **options: Unpack[Options]) -> Reading:
+        """Read one picture."""
+        return read(self._predictor, picture, options)
 
+    def predict_many(
+        self, pictures: Iterable[Picture], **options: Unpack[Options]
+    ) -> Iterator[Reading | ServiceError]:
+        """Read pictures, many in each request.
 
-class TrainerClient(Client):
-    """The trainer's API; every method raises ReadsmithError."""
+        Each gives its reading, or the reason why it has none, in order.
+        """
+        return read_many(self._predictor, pictures, options)
 
-    def upload(self, zip_file: Path) -> str:
-        """Send a zip and return its dataset id."""
-        with zip_file.open("rb") as file:
-            answer = self._call("POST", "/datasets", files={"file": (zip_file.name, file)})
-        return str(answer["id"])
+    def models(self) -> list[ServedModel]:
+        """Return the models that answer now."""
+        return self._predictor.ask(ServedModels, "GET", "/models", repeat=True).data
 
-    def post_job(self, request: dict[str, Any]) -> dict[str, Any]:
-        """Queue a job and return it."""
-        return dict(self._call("POST", "/jobs", json=request))
+    def ready(self) -> Readiness:
+        """Tell whether the predictor can read, and which versions; it is asked once."""
+        answer = self._predictor.send("GET", "/readyz")
+        return self._predictor.parsed(Readiness, answer)
 
-    def job(self, job_id: str) -> dict[str, Any]:
+    def upload(self, dataset: str | os.PathLike[str]) -> str:
+        """Send a zip of labelled images, or a folder as a zip; return the dataset's id."""
+        with as_zip(Path(dataset)) as zip_file:
+            form = ZipForm(zip_file)
+            upload = self._trainer.ask(Upload, "POST", "/datasets", data=form, headers=form.headers)
+        return upload.id
+
+    def start_job(
+        self, request: Mapping[str, Any] | None = None, *, idempotency_key: str | None = None
+    ) -> Job:
+        """Queue a training run; request is the body of POST /jobs.
+
+        With the same key the same request makes one job, however often it is sent; a new key is
+        made up unless one is given.
+        """
+        headers = {"Idempotency-Key": idempotency_key or uuid.uuid4().hex}
+        return self._trainer.ask(
+            Job, "POST", "/jobs", repeat=True, json=dict(request or {}), headers=headers
+        )
+
+    def job(self, job_id: str) -> Job:
         """Return a job."""
-        return dict(self._call("GET", f"/jobs/{job_id}"))
+        return self._trainer.ask(Job, "GET", f"/jobs/{quote(job_id, safe='')}", repeat=True)
 
-    def jobs(self, limit: int) -> list[dict[str, Any]]:
-        """Return the latest jobs, newest first."""
-        return list(self._call("GET", "/jobs", params={"limit": limit})["data"])
+    def jobs(self, limit: int = 20) -> list[Job]:
+        """Return the latest jobs, newest first; limit: 1 to 100."""
+        return self._trainer.ask(JobPage, "GET", "/jobs", repeat=True, params={"limit": limit}).data
 
-    def cancel(self, job_id: str) -> dict[str, Any]:
+    def cancel(self, job_id: str) -> Job:
         """Ask a job to stop and return it."""
-        return dict(self._call("POST", f"/jobs/{job_id}/cancel"))
+        return self._trainer.ask(Job, "POST", f"/jobs/{quote(job_id, safe='')}/cancel")
 
-    def events(self, job_id: str, after: int) -> list[dict[str, Any]]:
-        """Return the next events of a job after the one with this id, oldest first."""
-        return list(self._call("GET", f"/jobs/{job_id}/events", params={"after": after})["data"])
+    def events(self, job_id: str, after: int = 0) -> Iterator[Event]:
+        """Yield the events of a job behind the one with this id as they happen, until it ends."""
+        return follow(self._trainer, f"/jobs/{quote(job_id, safe='')}/events", after)
 
+    def past_events(self, job_id: str, after: int = 0) -> list[Event]:
+        """Return the next events of a job behind the one with this id, up to 100, without waiting.
 
-class PredictorClient(Client):
-    """The predictor's API; every method raises ReadsmithError."""
+        None are left if there are none.
+        """
+        path = f"/jobs/{quote(job_id, safe='')}/events"
+        return self._trainer.ask(EventPage, "GET", path, repeat=True, params={"after": after}).data
 
-    def predict(self, picture: bytes, model: str | None = None) -> dict[str, Any]:
-        """Return the reading of one picture."""
-        parameters = {"model": model} if model else {}
-        files = {"image": ("image", picture)}
-        return dict(self._call("POST", "/predict", params=parameters, files=files))
+    def model(self, name: str) -> Model:
+        """Return the kept versions of a model, and which is served."""
+        return self._trainer.ask(Model, "GET", f"/models/{quote(name, safe='')}", repeat=True)
+
+    def promote(self, name: str, version: int) -> Model:
+        """Make a kept version the one that is served."""
+        return self._change(name, "promote", {"version": version}, repeat=True)
+
+    def rollback(self, name: str) -> Model:
+        """Serve the version that was served before."""
+        return self._change(name, "rollback", None, repeat=False)
+
+    def pattern(self, name: str, pattern: str | None) -> Model:
+        """Set what a model's readings must fit, None for anything."""
+        return self._change(name, "pattern", {"pattern": pattern}, repeat=True)
+
+    def _change(self, name: str, what: str, body: dict[str, Any] | None, *, repeat: bool) -> Model:
+        path = f"/models/{quote(name, safe='')}/{what}"
+        return self._trainer.ask(Model, "POST", path, repeat=repeat, json=body)

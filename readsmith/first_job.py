@@ -7,10 +7,11 @@ from typing import Any
 
 from rich.console import Console
 
-from readsmith.client import PredictorClient, TrainerClient
+from readsmith.client import Client
 from readsmith.held_out import HeldOutReading, read_held_out
 from readsmith.output import percent, say
-from readsmith.post_job import run_job, upload
+from readsmith.post_job import run_job
+from readsmith.trainer_answers import Job, JobError
 from shared.errors import ReadsmithError
 from shared.model_store import ModelStore
 from trainer.requests import JobRequest
@@ -23,7 +24,7 @@ SHOWN = 8
 class Outcome:
     """A finished job, and what the predictor read with its version."""
 
-    job: dict[str, Any]
+    job: Job
     readings: list[HeldOutReading]
 
     @property
@@ -39,13 +40,13 @@ class Outcome:
     @property
     def images(self) -> str:
         """What the pictures are: drawn ones are called so."""
-        drawn = self.job["request"]["dataset"].get("synthetic") is not None
+        drawn = self.job.request["dataset"].get("synthetic") is not None
         return "synthetic images" if drawn else "images"
 
     def as_json(self) -> dict[str, Any]:
         """Return the outcome for --json."""
         return {
-            "job": self.job,
+            "job": self.job.as_sent(),
             "held_out": {
                 "images": len(self.readings),
                 "right": self.right,
@@ -72,42 +73,42 @@ class FirstJob:
         local: a folder or zip to upload as the dataset. Raises ReadsmithError, among others
         with the job's own error.
         """
-        job = self._train(request, local)
-        model, version = job["model"], job["version"]
-        say(self.console, f"Published {model} version {version}; waiting for the predictor")
-        bundle = ModelStore(self.store).folder(model, version)
-        predictor = PredictorClient(self.predictor)
-        readings = read_held_out(predictor, bundle, model, version, self.watch)
+        with Client(self.predictor, self.trainer, retries=0) as client:
+            job, version = self._train(client, request, local)
+            say(self.console, f"Published {job.model} version {version}; waiting for the predictor")
+            bundle = ModelStore(self.store).folder(job.model, version)
+            readings = read_held_out(client, bundle, job.model, version, self.watch)
         outcome = Outcome(job, readings)
         self._print(outcome)
         return outcome
 
-    def _train(self, request: JobRequest, local: Path | None) -> dict[str, Any]:
-        trainer = TrainerClient(self.trainer)
+    def _train(self, client: Client, request: JobRequest, local: Path | None) -> tuple[Job, int]:
+        """Return the job that succeeded, and its version."""
         body = request.model_dump(mode="json", exclude_unset=True)
         if local is not None:
             say(self.console, f"Sending {local} to the trainer")
-            body["dataset"] = {"id": upload(trainer, local)}
-        job = run_job(trainer, body, self.console, self.watch)
-        if "dataset" not in body and (job["error"] or {}).get("code") == "download_failed":
-            say(self.console, f"The default images cannot be had: {job['error']['message']}")
+            body["dataset"] = {"id": client.upload(local)}
+        job = run_job(client, body, self.console, self.watch)
+        if "dataset" not in body and job.error and job.error.code == "download_failed":
+            say(self.console, f"The default images cannot be had: {job.error.message}")
             say(self.console, "Going on with synthetic images, drawn by the captcha library.")
             body["dataset"] = {"synthetic": {}}
-            job = run_job(trainer, body, self.console, self.watch)
-        if job["status"] != "succeeded":
-            error = job["error"] or {"code": "job_cancelled", "message": "The job was cancelled."}
-            raise ReadsmithError(error["code"], error["message"], error.get("hint", ""))
-        return job
+            job = run_job(client, body, self.console, self.watch)
+        if job.version is None:
+            error = job.error or JobError(code="job_cancelled", message="The job was cancelled.")
+            raise ReadsmithError(error.code, error.message, error.hint)
+        return job, job.version
 
     def _print(self, outcome: Outcome) -> None:
         for reading in outcome.readings[:SHOWN]:
             mark = "right" if reading.right else "WRONG"
             confidence = percent(reading.confidence)
-            say(self.console, f"  {reading.truth} read as {reading.text}  {mark}  {confidence}")
+            text = reading.text or "nothing"
+            say(self.console, f"  {reading.truth} read as {text}  {mark}  {confidence}")
         total = len(outcome.readings)
         say(self.console, f"{outcome.right} of {total} held-out {outcome.images} right")
         say(self.console, "Go on with:")
         picture = outcome.readings[0].file
         say(self.console, f"  curl -X POST -F 'image=@{picture}' {self.predictor}/predict")
         say(self.console, f"  curl {self.predictor}/models")
-        say(self.console, f"  curl {self.trainer}/jobs/{outcome.job['id']}")
+        say(self.console, f"  curl {self.trainer}/jobs/{outcome.job.id}")

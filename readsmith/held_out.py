@@ -5,9 +5,8 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from readsmith.client import PredictorClient, RefusedError
+from readsmith.client import Client, Reading, ServiceError
 from shared.errors import ReadsmithError
 
 FOLDER = Path("report/held_out")
@@ -23,7 +22,7 @@ class HeldOutReading:
 
     file: Path
     truth: str
-    text: str
+    text: str | None
     confidence: float
 
     @property
@@ -33,7 +32,7 @@ class HeldOutReading:
 
 
 def read_held_out(
-    predictor: PredictorClient, bundle: Path, model: str, version: int, watch: Callable[[], None]
+    client: Client, bundle: Path, model: str, version: int, watch: Callable[[], None]
 ) -> list[HeldOutReading]:
     """Read every held-out picture of a bundle with this very version.
 
@@ -44,17 +43,17 @@ def read_held_out(
     readings = []
     for file, truth in _labels(bundle / FOLDER):
         picture = file.read_bytes()
-        while (answer := _answer(predictor, picture, model, version)) is None:
+        while (reading := _reading(client, picture, model, version)) is None:
             watch()
             if time.monotonic() > deadline:
                 raise ReadsmithError(
                     "not_served",
                     f"The predictor does not serve {model} version {version} "
                     f"{RELOAD_SECONDS:.0f} s after it was published.",
-                    f"{predictor.url}/readyz tells why.",
+                    f"{client.predictor_url}/readyz tells why.",
                 )
             time.sleep(0.2)
-        readings.append(HeldOutReading(file, truth, answer["text"], answer["confidence"]))
+        readings.append(HeldOutReading(file, truth, reading.text, reading.confidence))
     return readings
 
 
@@ -63,14 +62,12 @@ def _labels(folder: Path) -> list[tuple[Path, str]]:
         return [(folder / row["filename"], row["text"]) for row in csv.DictReader(file)]
 
 
-def _answer(
-    predictor: PredictorClient, picture: bytes, model: str, version: int
-) -> dict[str, Any] | None:
-    """Return the answer, None if it does not come from the wanted version yet."""
+def _reading(client: Client, picture: bytes, model: str, version: int) -> Reading | None:
+    """Return the reading, None if it does not come from the wanted version yet."""
     try:
-        answer = predictor.predict(picture, model)
-    except RefusedError as error:
+        reading = client.predict(picture, model=model)
+    except ServiceError as error:
         if error.status in NOT_YET:
             return None
         raise
-    return answer if answer["version"] == version else None
+    return reading if reading.version == version else None

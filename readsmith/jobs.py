@@ -5,8 +5,9 @@ from typing import Annotated, Any
 import typer
 
 from readsmith import options
-from readsmith.client import TrainerClient
+from readsmith.client import Client
 from readsmith.output import percent, print_json, print_table
+from readsmith.trainer_answers import Job
 
 
 def jobs(
@@ -22,33 +23,33 @@ def jobs(
 
     Example: readsmith jobs
     """
-    trainer = TrainerClient(url)
+    client = Client(trainer_url=url, retries=options.RETRIES)
     if job is None:
         if cancel:
             raise typer.BadParameter("--cancel needs the id of a job.")
-        data = trainer.jobs(limit)
-        _show({"data": data}, data, as_json)
+        found = client.jobs(limit)
+        _show({"data": [each.as_sent() for each in found]}, found, as_json)
         return
-    found = trainer.cancel(job) if cancel else trainer.job(job)
-    _show(found, [found], as_json)
+    one = client.cancel(job) if cancel else client.job(job)
+    _show(one.as_sent(), [one], as_json)
 
 
-def _show(answer: dict[str, Any], data: list[dict[str, Any]], as_json: bool) -> None:
+def _show(answer: dict[str, Any], found: list[Job], as_json: bool) -> None:
     if as_json:
         print_json(answer)
     else:
         columns = ("job", "status", "created", "model", "version", "exact match", "")
-        print_table(columns, [_row(job) for job in data])
+        print_table(columns, [_row(job) for job in found])
 
 
-def _row(job: dict[str, Any]) -> tuple[object, ...]:
-    measured = job["metrics"] or job["progress"]
+def _row(job: Job) -> tuple[object, ...]:
+    measured = job.metrics or job.progress
     return (
-        job["id"],
-        job["status"],
-        job["created_at"][:16].replace("T", " "),
-        job["model"],
-        job["version"],
-        percent(measured["exact_match"]) if measured else "",
-        job["error"]["message"] if job["error"] else job["stage"],
+        job.id,
+        job.status,
+        f"{job.created_at:%Y-%m-%d %H:%M}",
+        job.model,
+        job.version,
+        percent(measured.exact_match) if measured else "",
+        job.error.message if job.error else job.stage,
     )

@@ -51,6 +51,15 @@ OptionalDataset = Annotated[
     ),
 ]
 Model = Annotated[str, typer.Option("--model", help="The model's name.", callback=model_name)]
+ModelIfNamed = Annotated[
+    str | None,
+    typer.Option(
+        "--model",
+        help="The model's name; without it, the predictor's default one, or default in a store.",
+        callback=lambda model: model and model_name(model),
+        show_default=False,
+    ),
+]
 Version = Annotated[
     int | None,
     typer.Option("--version", min=1, help="Which version; the current one unless given."),
@@ -106,7 +115,41 @@ KeepVersions = Annotated[
         help="Versions that are kept; besides them always the served one and the one before it.",
     ),
 ]
+TopK = Annotated[
+    int | None,
+    typer.Option("--top-k", help="Show so many of the likeliest texts.", show_default=False),
+]
+Charset = Annotated[
+    str | None,
+    typer.Option("--charset", help="Only these characters may be read.", show_default=False),
+]
+Pattern = Annotated[
+    str | None,
+    typer.Option(
+        "--pattern",
+        help="What the whole text must match, like [A-Z]{2}[0-9]{4}; without it the model's own.",
+        show_default=False,
+    ),
+]
+MinLength = Annotated[
+    int | None,
+    typer.Option("--min-length", help="Fewest characters in the text.", show_default=False),
+]
+MaxLength = Annotated[
+    int | None,
+    typer.Option("--max-length", help="Most characters in the text.", show_default=False),
+]
+MinConfidence = Annotated[
+    float | None,
+    typer.Option(
+        "--min-confidence",
+        help="Accept readings with at least this confidence, 0 to 1.",
+        show_default=False,
+    ),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
 
 STORE = Path("var/models")
 STATE = Path("var/trainer")
+RETRIES = 1
+"""Of a request to a service: who waits at a terminal wants to know soon."""

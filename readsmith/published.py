@@ -1,15 +1,43 @@
-"""Finds a published version in a store and loads it as the predictor does."""
+"""A published version, found in a store, loaded and asked as the predictor does it."""
 
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+from predictor.answers import describe
 from predictor.engine import Engine
+from predictor.options import Options
 from shared.builtin import STARTER, builtin_store
 from shared.errors import ReadsmithError
-from shared.manifest import Manifest
 from shared.model_store import ModelStore
+from shared.preprocessing import ImageRejectedError
 
 
-def load_engine(store: Path, model: str, version: int | None) -> tuple[Engine, Manifest]:
+@dataclass(frozen=True)
+class Published:
+    """A loaded version, and the pattern that its readings must fit unless another is given."""
+
+    engine: Engine
+    pattern: str | None
+
+    def read(
+        self, pictures: Sequence[bytes], options: Options
+    ) -> Iterator[dict[str, Any] | ImageRejectedError]:
+        """Read pictures; each gives what the predictor would answer, or why it has no reading.
+
+        Raises LimitsError for limits that no text of the model fits.
+        """
+        results = (
+            self.engine.search_each(pictures, options.limits, options.top_k or 1)
+            if options.search
+            else self.engine.read_each(pictures)
+        )
+        for result in results:
+            yield result if isinstance(result, ImageRejectedError) else describe(result, options)
+
+
+def load(store: Path, model: str, version: int | None) -> Published:
     """Load a version, the current one unless said; the starter comes with Readsmith.
 
     Raises ReadsmithError: no_model, no_version, bundle_invalid.
@@ -29,4 +57,5 @@ def load_engine(store: Path, model: str, version: int | None) -> tuple[Engine, M
             "no_version", f"There is no version {chosen} of {model} in {store} (there: {known})."
         )
     manifest = models.manifest(model, chosen)
-    return Engine.load(models.folder(model, chosen), manifest), manifest
+    engine = Engine.load(models.folder(model, chosen), manifest)
+    return Published(engine, models.settings(model).pattern)

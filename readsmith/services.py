@@ -15,7 +15,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO
 
-from readsmith.client import Client
+from readsmith.connection import Connection
 from shared.errors import ReadsmithError
 
 MODULES = {"trainer": "trainer", "worker": "trainer.worker", "predictor": "predictor"}
@@ -138,7 +138,7 @@ class Services:
     def wait_until_ready(self, *urls: str) -> None:
         """Return once all of these answer; raises ReadsmithError service_stopped or not_ready."""
         deadline = time.monotonic() + START_SECONDS
-        while not all(Client(url).answers() for url in urls):
+        while not all(Connection(url, retries=0).answers() for url in urls):
             self.check()
             if time.monotonic() > deadline:
                 raise ReadsmithError(

@@ -1,5 +1,10 @@
 import json
+import os
+import socket
+import subprocess
+import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -10,6 +15,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from readsmith.__main__ import app
+from readsmith.connection import Connection
 from shared.model_store import ModelStore
 from tests.bundles import png, publish
 
@@ -72,3 +78,50 @@ def serving(answer: Answer) -> Iterator[str]:
     finally:
         server.shutdown()
         server.server_close()
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@contextmanager
+def running(module: str, port: int, settings: dict[str, str]) -> Iterator[str]:
+    """Run a service as it is run in earnest; yields its URL once it answers."""
+    url = f"http://127.0.0.1:{port}"
+    with subprocess.Popen([sys.executable, "-m", module], env=os.environ | settings) as process:
+        try:
+            connection = Connection(url, retries=0)
+            while not connection.answers():
+                assert process.poll() is None, f"{module} ended before it answered"
+                time.sleep(0.1)
+            yield url
+        finally:
+            process.terminate()
+
+
+@contextmanager
+def running_predictor(store: Path) -> Iterator[str]:
+    port = free_port()
+    settings = {
+        "READSMITH_STORE": str(store),
+        "READSMITH_PREDICTOR_PORT": str(port),
+        "READSMITH_PREDICTOR_WORKERS": "1",
+        "READSMITH_POLL_SECONDS": "0.2",
+    }
+    with running("predictor", port, settings) as url:
+        yield url
+
+
+@contextmanager
+def running_trainer(folder: Path, port: int | None = None) -> Iterator[str]:
+    """Run the trainer's API on the folders models and state in this one, without a worker."""
+    port = port or free_port()
+    settings = {
+        "READSMITH_STORE": str(folder / "models"),
+        "READSMITH_STATE": str(folder / "state"),
+        "READSMITH_TRAINER_PORT": str(port),
+    }
+    with running("trainer", port, settings) as url:
+        yield url

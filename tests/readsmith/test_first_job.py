@@ -2,11 +2,7 @@
 
 import io
 import json
-import os
 import re
-import socket
-import subprocess
-import sys
 import zipfile
 from collections.abc import Iterator
 from contextlib import suppress
@@ -16,13 +12,12 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from readsmith.client import Client
 from readsmith.first_job import FirstJob, Outcome
 from readsmith.request import job_request
 from shared.errors import ReadsmithError
 from shared.model_store import ModelStore
 from tests.bundles import png, publish
-from tests.readsmith.conftest import serving
+from tests.readsmith.conftest import running_predictor, serving
 
 HELD_OUT = {"a.png": "a", "ab.png": "ab", "c.png": "c"}
 EPOCH = {
@@ -71,6 +66,7 @@ class Trainer:
         dataset = self.posted[-1].get("dataset", {"url": "https://example.org/v2.zip"})
         return {
             "id": f"job-{len(self.posted)}",
+            "created_at": "2026-01-02T03:04:05Z",
             "status": "failed" if self.failure else "succeeded",
             "model": "stripes",
             "version": None if self.failure else len(ModelStore(self.store).versions("stripes")),
@@ -100,20 +96,8 @@ def trainer(tmp_path: Path) -> Trainer:
 
 @pytest.fixture
 def predictor(tmp_path: Path) -> Iterator[str]:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
-    environment = os.environ | {
-        "READSMITH_STORE": str(tmp_path / "published"),
-        "READSMITH_PREDICTOR_PORT": str(port),
-        "READSMITH_PREDICTOR_WORKERS": "1",
-        "READSMITH_POLL_SECONDS": "0.2",
-    }
-    with subprocess.Popen([sys.executable, "-m", "predictor"], env=environment) as process:
-        while not Client(f"http://127.0.0.1:{port}").answers():
-            assert process.poll() is None
-        yield f"http://127.0.0.1:{port}"
-        process.terminate()
+    with running_predictor(tmp_path / "published") as url:
+        yield url
 
 
 def train(
@@ -165,7 +149,7 @@ def test_the_version_of_a_second_job_is_waited_for(trainer: Trainer, predictor: 
 
     outcome, _ = train(trainer, predictor)
 
-    assert outcome.job["version"] == 2
+    assert outcome.job.version == 2
     assert [reading.text for reading in outcome.readings] == ["ba"]
 
 
@@ -216,7 +200,7 @@ def test_ctrl_c_cancels_the_job(trainer: Trainer) -> None:
 
     def answer(method: str, path: str, body: bytes) -> tuple[int, Any]:
         asked.append(f"{method} {path}")
-        return trainer.answer("POST", "/jobs", b"{}") if path == "/jobs" else (200, {})
+        return trainer.answer("POST", "/jobs", b"{}")
 
     def interrupt() -> None:
         raise KeyboardInterrupt

@@ -9,11 +9,15 @@ JOB: dict[str, Any] = {
     "stage": None,
     "model": "default",
     "created_at": "2026-01-02T03:04:05Z",
-    "progress": {"exact_match": 0.25},
+    "request": {"dataset": {"url": "https://example.org/set.zip"}},
+    "progress": {
+        "epoch": 1, "epochs": 9, "loss": 0.5, "exact_match": 0.25, "seconds_left": 65.0,
+        "estimated_finish_at": "2026-01-02T03:04:05Z",
+    },
     "metrics": None,
     "version": None,
     "error": {"code": "too_few_images", "message": "3 images were found.", "hint": ""},
-}
+}  # fmt: skip
 
 
 def test_jobs_lists_what_the_trainer_knows(run: Run) -> None:
@@ -48,7 +52,10 @@ def test_one_job_is_shown_or_cancelled(run: Run) -> None:
 
 
 def test_a_problem_document_becomes_the_error(run: Run) -> None:
-    problem = {"title": "Not found", "detail": "There is no job job-9.", "code": "job_not_found"}
+    problem = {
+        "title": "Not found", "status": 404, "detail": "There is no job job-9.",
+        "code": "job_not_found",
+    }  # fmt: skip
 
     with serving(lambda *_: (404, problem)) as url:
         result = run("jobs", "job-9", "--url", url, "--json")
@@ -69,17 +76,3 @@ def test_where_nothing_answers_the_error_says_what_to_start(run: Run) -> None:
         f"Error: Nothing answers at {url}.\n"
         "Start the services with `readsmith up`, or give another --url.\n"
     )
-
-
-def test_predict_through_a_url_names_the_model(run: Run, pictures: Any) -> None:
-    asked = []
-
-    def answer(method: str, path: str, body: bytes) -> tuple[int, Any]:
-        asked.append((method, path, (pictures / "ab.png").read_bytes() in body))
-        return 200, {"text": "ab", "confidence": 0.9, "model": "stripes", "version": 4}
-
-    with serving(answer) as url:
-        result = run("predict", pictures / "ab.png", "--url", url, "--model", "stripes", "--json")
-
-    assert json.loads(result.stdout)["results"][0]["version"] == 4
-    assert asked == [("POST", "/predict?model=stripes", True)]

@@ -11,10 +11,10 @@ from types import SimpleNamespace
 import pytest
 
 from readsmith import services
-from readsmith.client import Client
+from readsmith.connection import Connection
 from readsmith.services import Address, Services, require_room
 from shared.errors import ReadsmithError
-from tests.readsmith.conftest import Run
+from tests.readsmith.conftest import Run, free_port
 
 
 @pytest.fixture
@@ -32,12 +32,6 @@ def _signals() -> Iterator[None]:
     yield
     for number, handler in usual.items():
         signal.signal(number, handler)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def wait_for_end(pid: int) -> None:
@@ -136,8 +130,8 @@ def test_up_serves_until_it_is_told_to_stop_and_leaves_no_process(
             lines.append(up.stdout.readline())
             assert lines[-1], "up ended before it served"
         children = _children(up.pid)
-        assert Client(f"http://127.0.0.1:{trainer}").answers()
-        assert Client(f"http://127.0.0.1:{predictor}").answers()
+        assert Connection(f"http://127.0.0.1:{trainer}", retries=0).answers()
+        assert Connection(f"http://127.0.0.1:{predictor}", retries=0).answers()
 
         up.send_signal(number)
         up.wait()
