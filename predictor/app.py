@@ -12,12 +12,13 @@ from werkzeug.exceptions import HTTPException
 
 from predictor import metrics
 from predictor.answers import describe
+from predictor.docs import add_docs
 from predictor.engine import Engine
 from predictor.options import Options
 from predictor.problems import RequestError, problem
 from predictor.registry import Registry
 from predictor.settings import PredictorSettings
-from predictor.status import ABOUT, add_status
+from predictor.status import ROUTES, add_status
 from predictor.uploads import InMemoryRequest, Question, parse
 from shared.builtin import STARTER
 from shared.decoding import Reading
@@ -48,6 +49,7 @@ def create_app(settings: PredictorSettings, registry: Registry) -> Flask:
     _add_error_answers(app, settings)
     _add_reading(app, settings, registry)
     add_status(app, registry)
+    add_docs(app)
     return app
 
 
@@ -165,7 +167,7 @@ def _problem_answer(error: ReadsmithError) -> Response:
 
 def _from_http(error: HTTPException, settings: PredictorSettings) -> ReadsmithError:
     """Say in our words what Flask and Werkzeug found wrong with a request."""
-    routes = f"Routes: {', '.join(ABOUT['routes'])}."
+    routes = f"Routes: {', '.join(ROUTES)}."
     match error.code:
         case 404:
             return ReadsmithError("not_found", f"There is nothing at {request.path[:80]}.", routes)

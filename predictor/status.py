@@ -8,16 +8,17 @@ from flask import Flask, Response
 from predictor import metrics
 from predictor.registry import ModelState, Registry, Served
 
-ABOUT = {
-    "service": "Readsmith predictor: reads short text lines in pictures",
-    "routes": {
-        "POST /predict": 'read pictures, e.g. curl -F "image=@captcha.png" …/predict',
-        "GET /models": "the models that answer now",
-        "GET /healthz": "is this process alive",
-        "GET /readyz": "can it read, and which versions",
-        "GET /metrics": "counts for Prometheus",
-    },
+SERVICE = "Readsmith predictor: reads short text lines in pictures"
+ROUTES = {
+    "POST /predict": 'read pictures, e.g. curl -F "image=@captcha.png" …/predict',
+    "GET /models": "the models that answer now",
+    "GET /healthz": "is this process alive",
+    "GET /readyz": "can it read, and which versions",
+    "GET /metrics": "counts for Prometheus",
+    "GET /docs": "this interface, described for people",
+    "GET /openapi.json": "this interface, described for programs",
 }
+"""Every route but the start page, and what it is for."""
 
 
 def add_status(app: Flask, registry: Registry) -> None:
@@ -25,7 +26,7 @@ def add_status(app: Flask, registry: Registry) -> None:
 
     @app.get("/")
     def about() -> dict[str, Any]:
-        return ABOUT
+        return {"service": SERVICE, "routes": ROUTES}
 
     @app.get("/models")
     def models() -> dict[str, Any]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import IO, Any
 
 from flask import Request
-from pydantic import ConfigDict, ValidationError
+from pydantic import ConfigDict, Field, ValidationError
 
 from predictor.options import (
     NAMES,
@@ -51,11 +51,27 @@ class InMemoryRequest(Request):
         return io.BytesIO()
 
 
-class _JsonBody(Options):
-    model_config = ConfigDict(strict=True)
+class JsonBody(Options):
+    """A request as JSON: options, and either image or images."""
 
-    image: str | None = None
-    images: list[str] | None = None
+    model_config = ConfigDict(
+        strict=True,
+        json_schema_extra={
+            "oneOf": [
+                {"required": ["image"], "properties": {"image": {"type": "string"}}},
+                {"required": ["images"], "properties": {"images": {"type": "array"}}},
+            ]
+        },
+    )
+
+    image: str | None = Field(
+        None,
+        description="one picture, base64",
+        json_schema_extra={"contentEncoding": "base64", "minLength": 1},
+    )
+    images: list[str] | None = Field(
+        None, description="a list of pictures, base64", json_schema_extra={"minItems": 1}
+    )
 
 
 def parse(request: Request, settings: PredictorSettings) -> Question:
@@ -109,9 +125,9 @@ def _multipart(request: Request) -> list[Upload]:
     return uploads
 
 
-def _json(body: bytes) -> _JsonBody:
+def _json(body: bytes) -> JsonBody:
     try:
-        return _JsonBody.model_validate_json(body)
+        return JsonBody.model_validate_json(body)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         field = ".".join(str(part) for part in first["loc"]) or None
@@ -125,7 +141,7 @@ def _json(body: bytes) -> _JsonBody:
         ) from None
 
 
-def _encoded(body: _JsonBody, settings: PredictorSettings) -> list[Upload]:
+def _encoded(body: JsonBody, settings: PredictorSettings) -> list[Upload]:
     if (body.image is None) == (body.images is None):
         raise RequestError(
             "no_image",

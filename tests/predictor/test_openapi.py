@@ -1,0 +1,129 @@
+"""The description of the interface says what the code does."""
+
+import base64
+import io
+import re
+from typing import Any
+
+import pytest
+import schemathesis
+from flask import Flask
+from flask.testing import FlaskClient
+from hypothesis import settings
+from pydantic import BaseModel
+
+from predictor import schemas
+from predictor.app import create_app
+from predictor.openapi import description
+from predictor.options import Options
+from predictor.problems import STATUS
+from predictor.registry import Registry
+from predictor.settings import PredictorSettings
+from predictor.uploads import IMAGE_FIELDS, JsonBody
+from shared.model_store import ModelStore
+from tests.bundles import png, publish
+
+PREDICT = description()["paths"]["/predict"]["post"]
+BODIES = PREDICT["requestBody"]["content"]
+TEXT = base64.b64encode(png("cab")).decode()
+
+
+@pytest.fixture(scope="module")
+def app(tmp_path_factory: pytest.TempPathFactory) -> Flask:
+    """A predictor with one tiny model."""
+    folder = tmp_path_factory.mktemp("predictor")
+    publish(ModelStore(folder / "models"), folder / "build")
+    chosen = PredictorSettings(store=folder / "models")
+    registry = Registry(chosen)
+    registry.poll()
+    return create_app(chosen, registry)
+
+
+@pytest.fixture(scope="module")
+def client(app: Flask) -> FlaskClient:
+    return app.test_client()
+
+
+def test_every_route_and_no_other_is_described(app: Flask) -> None:
+    described = {
+        (method.upper(), path)
+        for path, operations in description()["paths"].items()
+        for method in operations
+    }
+    assert described == {
+        (method, rule.rule)
+        for rule in app.url_map.iter_rules()
+        for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
+    }
+
+
+def test_every_option_and_no_other_is_described_in_every_way_of_sending_it() -> None:
+    parameters = {each["name"] for each in PREDICT["parameters"] if each["in"] == "query"}
+    multipart = BODIES["multipart/form-data"]["schema"]["properties"]
+    body = description()["components"]["schemas"]["JsonBody"]["properties"]
+
+    assert parameters == set(Options.model_fields)
+    assert set(multipart) == {*Options.model_fields, *IMAGE_FIELDS}
+    assert set(body) == set(JsonBody.model_fields)
+
+
+def test_every_error_code_is_described_with_its_status() -> None:
+    problem = description()["components"]["schemas"]["ProblemAnswer"]["properties"]
+    assert set(problem["code"]["enum"]) == set(STATUS)
+    for code in set(STATUS) - {"not_found", "method_not_allowed"}:
+        assert code in PREDICT["responses"][str(STATUS[code])]["description"]
+
+
+def test_every_reference_leads_somewhere() -> None:
+    components = description()["components"]
+    for kind, name in re.findall(r"#/components/(\w+)/([\w-]+)", str(description())):
+        assert name in components[kind]
+
+
+def files(*images: bytes) -> dict[str, Any]:
+    return {"image": [(io.BytesIO(image), "captcha.png") for image in images]}
+
+
+def question(**body: Any) -> dict[str, Any]:
+    return {"json": {"image": TEXT, **body}}
+
+
+@pytest.mark.parametrize(
+    ("path", "request_", "shape"),
+    [
+        ("/predict", question(), schemas.Reading),
+        ("/predict", question(top_k=3, min_confidence=0.5), schemas.Reading),
+        ("/predict", question(pattern="[ab]{4}"), schemas.Reading),
+        ("/predict", {"json": {"images": [TEXT, "AAAA"]}}, schemas.Readings),
+        ("/predict", {"data": files(png("a"), b"no picture")}, schemas.Readings),
+        ("/predict", {"json": {}}, schemas.ProblemAnswer),
+        ("/predict", {"json": {"image": "AAAA"}}, schemas.ProblemAnswer),
+        ("/", None, schemas.About),
+        ("/models", None, schemas.Models),
+        ("/healthz", None, schemas.Alive),
+        ("/readyz", None, schemas.Readiness),
+    ],
+)
+def test_answers_have_the_shapes_described(
+    client: FlaskClient, path: str, request_: dict[str, Any] | None, shape: type[BaseModel]
+) -> None:
+    answer = client.get(path) if request_ is None else client.post(path, **request_)
+    shape.model_validate_json(answer.get_data())
+
+
+def test_the_page_shows_every_route_option_and_code_and_loads_nothing(client: FlaskClient) -> None:
+    page = client.get("/docs").get_data(as_text=True)
+    for path in description()["paths"]:
+        assert path in page
+    for name in (*JsonBody.model_fields, *STATUS):
+        assert name in page
+    assert not re.search(r"https?://|src=|<link|<script", page)
+
+
+@schemathesis.openapi.from_dict(description()).parametrize()
+@settings(max_examples=25, deadline=None, derandomize=True, database=None)
+def test_random_requests_are_answered_as_described(
+    case: schemathesis.Case[Any], app: Flask
+) -> None:
+    random_bytes_are_no_picture = [schemathesis.checks.positive_data_acceptance]
+    case.call_and_validate(app=app, excluded_checks=random_bytes_are_no_picture)
