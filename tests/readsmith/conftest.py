@@ -102,13 +102,14 @@ def running(module: str, port: int, settings: dict[str, str]) -> Iterator[str]:
 
 
 @contextmanager
-def running_predictor(store: Path) -> Iterator[str]:
+def running_predictor(store: Path, **more: str) -> Iterator[str]:
     port = free_port()
     settings = {
         "READSMITH_STORE": str(store),
         "READSMITH_PREDICTOR_PORT": str(port),
         "READSMITH_PREDICTOR_WORKERS": "1",
         "READSMITH_POLL_SECONDS": "0.2",
+        **more,
     }
     with running("predictor", port, settings) as url:
         yield url
