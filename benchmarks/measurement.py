@@ -7,7 +7,8 @@ from pydantic import BaseModel, ConfigDict
 
 from trainer.requests import Hyperparameters, JobRequest
 
-Side = Literal["reference", "ours"]
+Side = Literal["reference", "fresh", "ours"]
+"""The seed recipe; ours without the starter's weights; ours."""
 
 SEED_RECIPE = Hyperparameters(epochs=100, patience=10, batch_size=16, learning_rate=0.001)
 """Of the well-known Keras captcha tutorial, which the reference follows."""
@@ -31,8 +32,10 @@ class Measurement(BaseModel):
         """Return what a user would ask for: nothing but the limits, or the seed recipe."""
         limits = self.model_dump(include={"epochs", "max_minutes", "limit_images"})
         given = {name: value for name, value in limits.items() if value is not None}
-        if self.side == "ours":
-            return JobRequest(seed=self.seed, hyperparameters=Hyperparameters(**given))
+        if self.side != "reference":
+            base: Literal["starter", "none"] = "starter" if self.side == "ours" else "none"
+            settings = Hyperparameters(**given)
+            return JobRequest(seed=self.seed, base=base, hyperparameters=settings)
         recipe = SEED_RECIPE.model_copy(update=given)
         return JobRequest(preset="crnn", seed=self.seed, hyperparameters=recipe)
 

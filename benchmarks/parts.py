@@ -8,7 +8,10 @@ from benchmarks.drawn_sets import DRAWN, large, write_zip
 from benchmarks.measurement import Measurement, Side
 
 SIDES: tuple[Side, ...] = ("reference", "ours")
+FROM: tuple[Side, ...] = ("fresh", "ours")
 LABEL_COUNTS = (10, 25, 50, 100, 200)
+STARTER_COUNTS = (25, 50, 100, 200, None)
+"""Labels with and without the starter; None for all there are."""
 DRAWN_IMAGES = 3000
 PLATES_MINUTES = 6.0
 FEW, MANY = 1000, 100_000
@@ -75,6 +78,22 @@ def labels(setting: Setting) -> Iterator[Measurement]:
                 )
 
 
+def starter(setting: Setting) -> Iterator[Measurement]:
+    """Captcha Images V2 from fresh weights and from the starter's: where does it stop paying?"""
+    path = setting.real("captcha_images_v2.zip")
+    for count in STARTER_COUNTS[:1] if setting.quick else STARTER_COUNTS:
+        for seed in setting.repeats(1):
+            for side in FROM:
+                yield Measurement(
+                    side=side,
+                    set="V2",
+                    dataset=path,
+                    seed=seed,
+                    epochs=setting.epochs,
+                    limit_images=count,
+                )
+
+
 def plates(setting: Setting) -> Iterator[Measurement]:
     """Licence plates, with a limit of time."""
     path = setting.real("plates.zip")
@@ -119,6 +138,7 @@ def scale(setting: Setting) -> Iterator[Measurement]:
 PARTS: dict[str, Callable[[Setting], Iterator[Measurement]]] = {
     "v2": v2,
     "labels": labels,
+    "starter": starter,
     "plates": plates,
     "drawn": drawn,
     "scale": scale,

@@ -57,7 +57,7 @@ def _speed(runs: Sequence[Run]) -> Iterator[Row]:
         what="V2: training seconds until 99 % on validation (median)",
         reference=_seconds([reference for reference, _ in pairs]),
         ours=_seconds([ours for _, ours in pairs]),
-        ratio=("at least " if bound else "") + _spread(ratios, "{:.1f}×"),
+        ratio=("at least " if bound else "") + spread(ratios, "{:.1f}×"),
         target=f"≥ {MIN_SPEED_UP:.0f}×",
         reached=statistics.median(ratios) >= MIN_SPEED_UP,
     )
@@ -77,7 +77,7 @@ def _seconds(runs: Sequence[Run]) -> str:
     reached = [run.seconds_to_99 for run in runs if run.seconds_to_99 is not None]
     missed = len(runs) - len(reached)
     note = f"; {missed} of {len(runs)} not reached" if missed else ""
-    return (_spread(reached, "{:.0f} s") if reached else "–") + note
+    return (spread(reached, "{:.0f} s") if reached else "–") + note
 
 
 def _exact(runs: Sequence[Run]) -> Iterator[Row]:
@@ -99,6 +99,22 @@ def _exact(runs: Sequence[Run]) -> Iterator[Row]:
         )
 
 
+def _starter(runs: Sequence[Run]) -> Iterator[Row]:
+    """Fresh weights stand in the reference's column."""
+    for name in dict.fromkeys(map(_name, runs)):
+        of_set = [run for run in runs if _name(run) == name]
+        fresh, ours = _of(of_set, "fresh"), _of(of_set, "ours")
+        if fresh and ours:
+            yield Row(
+                what=f"{name}: exact match on test, and seconds to 99 %, beside fresh weights",
+                reference=f"{_share(fresh)}; {_seconds(fresh)}",
+                ours=f"{_share(ours)}; {_seconds(ours)}",
+                ratio="",
+                target="",
+                reached=None,
+            )
+
+
 def _name(run: Run) -> str:
     limit = run.measurement.limit_images
     return f"{run.measurement.set}, {limit} labels" if limit else run.measurement.set
@@ -106,7 +122,7 @@ def _name(run: Run) -> str:
 
 def _share(runs: Sequence[Run]) -> str:
     shares = [100 * run.exact_match for run in runs]
-    return _spread(shares, "{:.1f} %", statistics.mean) if shares else "–"
+    return spread(shares, "{:.1f} %", statistics.mean) if shares else "–"
 
 
 def _scale(runs: Sequence[Run]) -> Iterator[Row]:
@@ -136,6 +152,7 @@ def _scale(runs: Sequence[Run]) -> Iterator[Row]:
 ROWS: dict[str, Callable[[Sequence[Run]], Iterator[Row]]] = {
     "v2": _v2,
     "labels": _exact,
+    "starter": _starter,
     "plates": _exact,
     "drawn": _exact,
     "scale": _scale,
@@ -150,7 +167,7 @@ def _of(runs: Sequence[Run], side: Side) -> list[Run]:
     return [run for run in runs if run.measurement.side == side]
 
 
-def _spread(
+def spread(
     values: Sequence[float],
     style: str,
     middle: Callable[[Sequence[float]], float] = statistics.median,
