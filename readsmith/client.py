@@ -21,6 +21,7 @@ __all__ = ["Client", "Event", "Job", "Model", "Reading", "ServiceError"]
 PREDICTOR = "http://127.0.0.1:8080"
 TRAINER = "http://127.0.0.1:8000"
 RETRIES = 4
+PROBLEM = "application/problem+json"
 
 
 class Client:
@@ -74,7 +75,9 @@ class Client:
     def ready(self) -> Readiness:
         """Tell whether the predictor can read, and which versions; it is asked once."""
         answer = self._predictor.send("GET", "/readyz")
-        return self._predictor.parsed(Readiness, answer)
+        if answer.headers.get("Content-Type") == PROBLEM:  # of a gateway, without a predictor
+            raise self._predictor.refusal(answer)
+        return self._predictor.parsed(Readiness, answer.content, answer.status_code)
 
     def upload(self, dataset: str | os.PathLike[str]) -> str:
         """Send a zip of labelled images, or a folder as a zip; return the dataset's id."""

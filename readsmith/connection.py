@@ -58,8 +58,8 @@ class Connection:
         """Return what the service answers; raises ServiceError for a refusal, too."""
         answer = self.send(method, path, repeat=repeat, **content)
         if not answer.ok:
-            raise self.parsed(Problem, answer).error()
-        return self.parsed(kind, answer)
+            raise self.refusal(answer)
+        return self.parsed(kind, answer.content, answer.status_code)
 
     def send(
         self, method: str, path: str, *, repeat: bool = False, **content: Any
@@ -83,17 +83,21 @@ class Connection:
             sleep(wait)
         raise AssertionError  # the loop above has no end of its own
 
-    def parsed(self, kind: type[Answer], answer: requests.Response) -> Answer:
-        """Return the body of an answer; raises ServiceError if it is something else."""
+    def refusal(self, answer: requests.Response) -> ServiceError:
+        """Return the exception that an answer's problem document stands for."""
+        return self.parsed(Problem, answer.content, answer.status_code).error()
+
+    def parsed(self, kind: type[Answer], body: bytes, status: int) -> Answer:
+        """Return what a body says; raises ServiceError if it says something else."""
         try:
-            return kind.model_validate_json(answer.content)
+            return kind.model_validate_json(body)
         except ValidationError as error:
             raise ServiceError(
                 "not_readsmith",
-                f"What answers at {self.url} is not Readsmith (status {answer.status_code}), "
+                f"What answers at {self.url} is not Readsmith (status {status}), "
                 "or of another version.",
                 "Check host and port.",
-                answer.status_code,
+                status,
             ) from error
 
     def _explained(self, error: requests.RequestException) -> ServiceError:

@@ -6,7 +6,6 @@ from time import sleep
 import requests
 
 from readsmith.connection import Connection
-from readsmith.service_error import Problem
 from readsmith.trainer_answers import Event
 
 RECONNECT_SECONDS = 1.0
@@ -24,8 +23,9 @@ def follow(connection: Connection, path: str, after: int) -> Iterator[Event]:
             if answer.status_code == SEEN_TO_ITS_END:
                 return
             if not answer.headers.get("Content-Type", "").startswith("text/event-stream"):
-                raise connection.parsed(Problem, answer).error()
-            for event in _events(_lines(answer)):
+                raise connection.refusal(answer)
+            for data in _data(_lines(answer)):
+                event = connection.parsed(Event, data, answer.status_code)
                 after = event.id
                 yield event
         sleep(RECONNECT_SECONDS)
@@ -39,12 +39,12 @@ def _lines(answer: requests.Response) -> Iterator[bytes]:
         return
 
 
-def _events(lines: Iterable[bytes]) -> Iterator[Event]:
-    """Parse the frames that the trainer sends, each with its event as one line of JSON."""
+def _data(lines: Iterable[bytes]) -> Iterator[bytes]:
+    """Yield what each whole frame holds: the trainer puts an event there as one line of JSON."""
     data = b""
     for line in lines:
         if line.startswith(b"data:"):
             data = line.removeprefix(b"data:")
         elif not line and data:
-            yield Event.model_validate_json(data)
+            yield data
             data = b""

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from readsmith import connection
+from readsmith import connection, event_stream
 from readsmith.client import Client, ServiceError
 
 READING = {
@@ -22,7 +22,7 @@ JOB = {
     "id": "job-1", "status": "queued", "model": "m", "request": {},
     "created_at": "2026-01-02T03:04:05Z",
 }  # fmt: skip
-MODEL = {"name": "m", "current": 1, "previous": None, "pattern": None, "versions": []}
+EVENT = {"at": "2026-01-02T03:04:05Z", "type": "status", "message": "Queued.", "data": {}}
 BUSY = {"title": "Service Unavailable", "status": 503, "code": "no_model", "detail": "None yet."}
 
 Step = tuple[int, dict[str, str], Any] | None
@@ -76,6 +76,7 @@ def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
     """The seconds that the client would have waited."""
     waited: list[float] = []
     monkeypatch.setattr(connection, "sleep", waited.append)
+    monkeypatch.setattr(event_stream, "sleep", waited.append)
     return waited
 
 
@@ -174,6 +175,31 @@ def test_another_kind_of_server_is_told_as_such(server: Scripted, body: Any) -> 
         with pytest.raises(ServiceError, match="is not Readsmith") as raised:
             ask()
         assert raised.value.code == "not_readsmith"
+
+
+def test_a_predictor_that_cannot_read_yet_is_not_ready(server: Scripted) -> None:
+    problem = {"Content-Type": "application/problem+json"}
+    server.script += [(503, {}, {"ready": False, "models": {}}), (503, problem, BUSY)]
+    client = Client(server.url)
+
+    assert not client.ready().ready
+    with pytest.raises(ServiceError, match="None yet"):
+        client.ready()
+
+
+def test_half_an_event_is_taken_up_again(server: Scripted, waits: list[float]) -> None:
+    stream = {"Content-Type": "text/event-stream"}
+    first, second = (
+        f"id: {number}\nevent: status\ndata: {json.dumps({**EVENT, 'id': number})}\n\n".encode()
+        for number in (1, 2)
+    )
+    server.script += [(200, stream, first + second[:40]), (200, stream, second), (204, {}, b"")]
+
+    events = list(Client(trainer_url=server.url).events("job-1"))
+
+    assert [event.id for event in events] == [1, 2]
+    assert [headers["Last-Event-ID"] for _, headers, _ in server.asked] == ["0", "1", "2"]
+    assert len(waits) == 2
 
 
 def test_where_nothing_listens_it_is_said_so(server: Scripted, waits: list[float]) -> None:
