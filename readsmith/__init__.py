@@ -1,1 +1,1 @@
-"""The command line of Readsmith."""
+"""The command line and the Python client of Readsmith."""
