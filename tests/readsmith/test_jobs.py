@@ -37,20 +37,6 @@ def test_jobs_lists_what_the_trainer_knows(run: Run) -> None:
     assert "failed" in listed
 
 
-def test_one_job_is_shown_or_cancelled(run: Run) -> None:
-    asked = []
-
-    def answer(method: str, path: str, body: bytes) -> tuple[int, Any]:
-        asked.append((method, path))
-        return 200, JOB
-
-    with serving(answer) as url:
-        assert json.loads(run("jobs", "job-1", "--url", url, "--json").stdout) == JOB
-        run("jobs", "job-1", "--cancel", "--url", url)
-
-    assert asked == [("GET", "/jobs/job-1"), ("POST", "/jobs/job-1/cancel")]
-
-
 def test_a_problem_document_becomes_the_error(run: Run) -> None:
     problem = {
         "title": "Not found", "status": 404, "detail": "There is no job job-9.",

@@ -1,5 +1,6 @@
 """The client's jobs, events, uploads and versions, by a real trainer."""
 
+import json
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,7 +12,7 @@ from readsmith.client import Client, ServiceError
 from shared.model_store import ModelStore
 from tests.bundles import png, publish
 from tests.drawn import labelled_zip
-from tests.readsmith.conftest import running_trainer
+from tests.readsmith.conftest import Run, running_trainer
 
 NOBODY = "http://127.0.0.1:9"
 
@@ -22,8 +23,14 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def client(folder: Path) -> Iterator[Client]:
-    with running_trainer(folder) as url, Client(NOBODY, url) as client:
+def url(folder: Path) -> Iterator[str]:
+    with running_trainer(folder) as url:
+        yield url
+
+
+@pytest.fixture(scope="module")
+def client(url: str) -> Iterator[Client]:
+    with Client(NOBODY, url) as client:
         yield client
 
 
@@ -60,6 +67,22 @@ def test_a_job_is_started_found_listed_and_cancelled(client: Client) -> None:
     assert client.jobs(limit=1) == [job]
     assert client.cancel(job.id).status == "cancelled"
     assert client.job(job.id).is_final
+
+
+def test_the_command_jobs_shows_lists_and_cancels_a_job(client: Client, run: Run, url: str) -> None:
+    job = client.start_job({"model": "plates"})
+
+    listed = run("jobs", "--url", url, "--limit", 1)
+    shown = run("jobs", job.id, "--url", url, "--json")
+    cancelled = run("jobs", job.id, "--cancel", "--url", url, "--json")
+    again = run("jobs", job.id, "--cancel", "--url", url)
+
+    assert "plates" in listed.stdout
+    assert "queued" in listed.stdout
+    assert json.loads(shown.stdout) == job.as_sent()
+    assert json.loads(cancelled.stdout)["status"] == "cancelled"
+    assert again.exit_code == 1
+    assert again.stderr.startswith("Error: ")
 
 
 def test_one_key_makes_one_job_and_without_one_each_is_new(client: Client) -> None:
