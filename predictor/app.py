@@ -1,9 +1,6 @@
 """The predictor's HTTP interface."""
 
 import logging
-import re
-import time
-import uuid
 from collections.abc import Iterable
 from typing import Any
 
@@ -12,8 +9,10 @@ from werkzeug.exceptions import HTTPException
 
 from predictor import metrics
 from predictor.answers import describe
+from predictor.bookkeeping import add_bookkeeping
 from predictor.docs import add_docs
 from predictor.engine import Engine
+from predictor.notes import PARSE, Notes
 from predictor.options import Options
 from predictor.problems import RequestError, problem
 from predictor.registry import Registry
@@ -27,10 +26,8 @@ from shared.preprocessing import ImageRejectedError
 
 log = logging.getLogger("readsmith.predictor")
 
-SANE_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 MAX_TEXT_FIELDS_BYTES = 65_536
 RETRY_AFTER_SECONDS = 5
-OTHER_ROUTE = "other"
 UNTRAINED = (
     "Read by the starter that comes with Readsmith: no model of your own is there yet. "
     "Train one with POST /jobs or `readsmith train DATASET`."
@@ -45,7 +42,7 @@ def create_app(settings: PredictorSettings, registry: Registry) -> Flask:
     app.config["MAX_FORM_MEMORY_SIZE"] = MAX_TEXT_FIELDS_BYTES
     app.config["MAX_FORM_PARTS"] = settings.max_images + 8
     app.json.sort_keys = False  # type: ignore[attr-defined]
-    _add_request_ids_and_counts(app)
+    add_bookkeeping(app)
     _add_error_answers(app, settings)
     _add_reading(app, settings, registry)
     add_status(app, registry)
@@ -56,39 +53,61 @@ def create_app(settings: PredictorSettings, registry: Registry) -> Flask:
 def _add_reading(app: Flask, settings: PredictorSettings, registry: Registry) -> None:
     @app.post("/predict")
     def predict() -> dict[str, Any]:
+        notes: Notes = g.notes
         question = parse(request, settings)
+        notes.done(PARSE)
         model = registry.answering(question.model)
         engine = registry.engine(model, question.options.version)
         if engine is None:
             raise _no_such_model(model, settings, registry)
+        notes.model, notes.version = engine.manifest.model, engine.manifest.version
         origin = {
-            "model": engine.manifest.model,
-            "version": engine.manifest.version,
-            "request_id": g.request_id,
+            "model": notes.model,
+            "version": notes.version,
+            "request_id": notes.request_id,
         }
         if model == STARTER and question.model is None:
             origin["note"] = UNTRAINED
         options = question.options.with_default_pattern(registry.pattern(model))
-        answers = _read(engine, question, options)
-        metrics.images_read(model, sum("text" in answer for answer in answers))
+        answers = _read(engine, question, options, notes)
+        _count(answers, engine, notes, settings.low_confidence)
         if question.several:
             return {"results": answers, **origin}
         return {**answers[0], **origin}
 
 
-def _read(engine: Engine, question: Question, options: Options) -> list[dict[str, Any]]:
+def _count(
+    answers: list[dict[str, Any]], engine: Engine, notes: Notes, chosen: float | None
+) -> None:
+    """Count the readings; chosen: the confidence below which one is unsure, if not the model's."""
+    confidences = [answer["confidence"] for answer in answers if "confidence" in answer]
+    threshold = engine.unsure_below if chosen is None else chosen
+    notes.images = len(confidences)
+    metrics.pictures_read(
+        engine.manifest.model,
+        engine.manifest.version,
+        confidences,
+        unsure=sum(confidence < threshold for confidence in confidences),
+        unseen=notes.unseen_sizes,
+    )
+
+
+def _read(
+    engine: Engine, question: Question, options: Options, notes: Notes
+) -> list[dict[str, Any]]:
     """Read every picture; among several, a bad one does not spoil the others' readings."""
     images = [upload.data for upload in question.uploads]
     results: Iterable[Reading | ImageRejectedError | None] = (
-        engine.search_each(images, options.limits, options.top_k or 1)
+        engine.search_each(images, options.limits, options.top_k or 1, notes)
         if options.search
-        else engine.read_each(images)
+        else engine.read_each(images, notes)
     )
     answers: list[dict[str, Any]] = []
     for upload, result in zip(question.uploads, results, strict=True):
         if not isinstance(result, ImageRejectedError):
             answers.append(describe(result, options))
         elif question.several:
+            metrics.problem_answered(result.code)
             answers.append({"error": problem(result, field=upload.field)})
         else:
             raise RequestError(result.code, result.message, result.hint, upload.field)
@@ -113,24 +132,6 @@ def _no_such_model(model: str, settings: PredictorSettings, registry: Registry) 
     )
 
 
-def _add_request_ids_and_counts(app: Flask) -> None:
-    @app.before_request
-    def arrive() -> None:
-        g.arrived = time.perf_counter()
-        asked = request.headers.get("X-Request-ID", "")
-        g.request_id = asked if SANE_REQUEST_ID.fullmatch(asked) else uuid.uuid4().hex
-
-    @app.after_request
-    def leave(response: Response) -> Response:
-        response.headers["X-Request-ID"] = g.request_id
-        route = request.url_rule.rule if request.url_rule else OTHER_ROUTE
-        method = request.method if request.url_rule else OTHER_ROUTE
-        metrics.request_answered(
-            method, route, response.status_code, time.perf_counter() - g.arrived
-        )
-        return response
-
-
 def _add_error_answers(app: Flask, settings: PredictorSettings) -> None:
     @app.errorhandler(ReadsmithError)
     def known(error: ReadsmithError) -> Response:
@@ -145,7 +146,7 @@ def _add_error_answers(app: Flask, settings: PredictorSettings) -> None:
 
     @app.errorhandler(Exception)
     def unexpected(error: Exception) -> Response:
-        log.error("request %s failed", g.request_id, exc_info=error)
+        log.error("request %s failed", g.notes.request_id, exc_info=error)
         return _problem_answer(
             ReadsmithError(
                 "internal_error",
@@ -157,7 +158,9 @@ def _add_error_answers(app: Flask, settings: PredictorSettings) -> None:
 
 def _problem_answer(error: ReadsmithError) -> Response:
     document = problem(error, field=getattr(error, "field", None))
-    answer = jsonify({**document, "request_id": g.request_id})
+    g.notes.error = error.code
+    metrics.problem_answered(error.code)
+    answer = jsonify({**document, "request_id": g.notes.request_id})
     answer.status_code = document["status"]
     answer.content_type = "application/problem+json"
     if answer.status_code == 503:

@@ -10,14 +10,18 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
+from predictor.notes import DECODE, MODEL, PREPARE, Notes
 from shared.automaton import Automaton, build_automaton
 from shared.decoding import Reading, decode, decode_within
 from shared.limits import Limits
-from shared.manifest import ONNX_MODEL, BundleError, Manifest
-from shared.preprocessing import ImageRejectedError, preprocess
+from shared.manifest import ONNX_MODEL, BundleError, Calibration, Manifest
+from shared.preprocessing import ImageRejectedError, open_image, to_input
 
 BATCH = 32
 """Pictures per run; bounds the memory that many pictures take."""
+
+RARELY = 0.01
+LEAST_SURE = 0.5
 
 ONLY_FATAL = 4
 
@@ -29,6 +33,7 @@ class Engine:
 
     def __init__(self, session: onnxruntime.InferenceSession, manifest: Manifest) -> None:
         self.manifest = manifest
+        self.unsure_below = unsure_below(manifest.calibration)
         self._session = session
         self._input = session.get_inputs()[0].name
         self._vocabulary = manifest.reader_vocabulary()
@@ -64,12 +69,14 @@ class Engine:
             readings.append(result)
         return readings
 
-    def read_each(self, images: Sequence[bytes]) -> Iterator[Reading | ImageRejectedError]:
+    def read_each(
+        self, images: Sequence[bytes], notes: Notes | None = None
+    ) -> Iterator[Reading | ImageRejectedError]:
         """Read encoded pictures; each gives a reading or the reason why it has none, in order."""
-        return self._decode_each(images, decode)
+        return self._decode_each(images, decode, notes or Notes())
 
     def search_each(
-        self, images: Sequence[bytes], limits: Limits, top_k: int
+        self, images: Sequence[bytes], limits: Limits, top_k: int, notes: Notes | None = None
     ) -> Iterator[Reading | ImageRejectedError | None]:
         """Read encoded pictures as read_each does, but within limits, with the top_k likeliest.
 
@@ -77,7 +84,9 @@ class Engine:
         LimitsError before a picture is opened.
         """
         decoding = partial(decode_within, automaton=self._automaton(limits), top_k=top_k)
-        return self._decode_each(images, decoding)
+        notes = notes or Notes()
+        notes.done(DECODE)
+        return self._decode_each(images, decoding, notes)
 
     def require_possible(self, limits: Limits) -> None:
         """Raise LimitsError if no text of this model can fit."""
@@ -87,26 +96,33 @@ class Engine:
         return build_automaton(limits, self.manifest.vocabulary, self.manifest.time_steps)
 
     def _decode_each(
-        self, images: Sequence[bytes], decoding: Callable[..., list[Answer]]
+        self, images: Sequence[bytes], decoding: Callable[..., list[Answer]], notes: Notes
     ) -> Iterator[Answer | ImageRejectedError]:
         for start in range(0, len(images), BATCH):
-            inputs = [self._prepare(image) for image in images[start : start + BATCH]]
+            inputs = [self._prepare(image, notes) for image in images[start : start + BATCH]]
+            notes.done(PREPARE)
             accepted = [values for values in inputs if not isinstance(values, ImageRejectedError)]
-            answers = iter(self._run(np.stack(accepted), decoding) if accepted else ())
+            answers = iter(self._run(np.stack(accepted), decoding, notes) if accepted else ())
             for values in inputs:
                 yield values if isinstance(values, ImageRejectedError) else next(answers)
 
-    def _prepare(self, image: bytes) -> NDArray[np.float32] | ImageRejectedError:
+    def _prepare(self, data: bytes, notes: Notes) -> NDArray[np.float32] | ImageRejectedError:
         try:
-            return preprocess(image, self.manifest.image)
+            image = open_image(data)
         except ImageRejectedError as error:
             return error
+        sizes = self.manifest.image_sizes
+        notes.unseen_sizes += sizes is not None and not sizes.hold(image.size)
+        return to_input(image, self.manifest.image)
 
     def _run(
-        self, inputs: NDArray[np.float32], decoding: Callable[..., list[Answer]]
+        self, inputs: NDArray[np.float32], decoding: Callable[..., list[Answer]], notes: Notes
     ) -> list[Answer]:
         probabilities = self._probabilities(inputs)
-        return decoding(probabilities, self._vocabulary, temperature=self.manifest.temperature)
+        notes.done(MODEL)
+        answers = decoding(probabilities, self._vocabulary, temperature=self.manifest.temperature)
+        notes.done(DECODE)
+        return answers
 
     def _probabilities(self, inputs: NDArray[np.float32]) -> NDArray[np.float32]:
         """Run the graph: (N, *image.shape) → (N, T, classes)."""
@@ -134,6 +150,16 @@ class Engine:
             )
         if not np.allclose(found.sum(axis=2), 1.0, atol=1e-3) or found.min() < 0:
             raise BundleError(f"{ONNX_MODEL} does not answer with probabilities.")
+
+
+def unsure_below(calibration: Calibration | None) -> float:
+    """Return the confidence from which readings held out of training were hardly ever wrong.
+
+    That is at least LEAST_SURE, however good the model is, and if nobody measured it.
+    """
+    rows = calibration.thresholds if calibration else ()
+    rarely_wrong = [row.threshold for row in rows if row.wrong <= RARELY]
+    return max(LEAST_SURE, min(rarely_wrong, default=LEAST_SURE))
 
 
 def _session(graph: bytes, threads: int) -> onnxruntime.InferenceSession:

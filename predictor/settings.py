@@ -35,6 +35,13 @@ class PredictorSettings(BaseSettings):
         32_000_000, description="Largest request to the predictor, all pictures together, in bytes."
     )
     max_images: AtLeastOne = Field(64, description="Most pictures in one request.")
+    low_confidence: float | None = Field(
+        None,
+        ge=0,
+        le=1,
+        description="Readings below this confidence count as unsure in `/metrics`; by default "
+        "each model's own threshold.",
+    )
     inference_threads: AtLeastOne = Field(
         1, description="Threads that work on one picture inside each predictor process."
     )

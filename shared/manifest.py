@@ -1,7 +1,7 @@
 """The contract file of a bundle: what one version is, and the hash of every file in it."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from datetime import datetime
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Final, Literal
@@ -20,6 +20,7 @@ ONNX_MODEL = "prediction_model.onnx"
 GOLDEN_READINGS = "golden/readings.json"
 SEEN_IMAGES = "seen_images.txt"
 REPORT = "report"
+SIZE_TOLERANCE: Final = 0.1
 
 MODEL_NAME_PATTERN = r"^[a-z0-9][a-z0-9._-]{0,63}$"
 ModelName = Annotated[str, Field(pattern=MODEL_NAME_PATTERN)]
@@ -104,6 +105,27 @@ class Calibration(_Frozen):
     """Ascending; the first accepts every reading."""
 
 
+class ImageSizes(_Frozen):
+    """Least and greatest width and height of the pictures that were trained on, in pixels."""
+
+    widths: tuple[int, int] = Field(strict=False)
+    heights: tuple[int, int] = Field(strict=False)
+
+    @classmethod
+    def of(cls, sizes: Collection[tuple[int, int]]) -> "ImageSizes":
+        """Return the sizes' range; sizes: (width, height), at least one."""
+        widths, heights = zip(*sizes, strict=True)
+        return cls(widths=(min(widths), max(widths)), heights=(min(heights), max(heights)))
+
+    def hold(self, size: tuple[int, int]) -> bool:
+        """Tell whether a picture of this width and height is like those, give or take 10 %."""
+        ranges = zip(size, (self.widths, self.heights), strict=True)
+        return all(
+            least * (1 - SIZE_TOLERANCE) <= length <= most * (1 + SIZE_TOLERANCE)
+            for length, (least, most) in ranges
+        )
+
+
 class Comparison(_Frozen):
     """The new version and the one served before it, on the same images of the new test part.
 
@@ -153,6 +175,8 @@ class Manifest(_Frozen):
     time_steps: int = Field(ge=1)
     label_lengths: dict[str, int]
     """How many labels of each length were seen."""
+    image_sizes: ImageSizes | None = None
+    """None in bundles from before it was noted, and in imported ones."""
     proposed_pattern: str | None = None
     """What all labels fit; readings must fit it only once a user has accepted it."""
     metrics: Metrics | None

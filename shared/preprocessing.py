@@ -173,4 +173,9 @@ def preprocess(data: bytes, spec: ImageSpec) -> NDArray[np.float32]:
 
     Raises ImageRejectedError.
     """
-    return np.asarray(normalize(fit(open_image(data), spec)[np.newaxis], spec)[0])
+    return to_input(open_image(data), spec)
+
+
+def to_input(image: Image.Image, spec: ImageSpec) -> NDArray[np.float32]:
+    """Turn an opened picture into one input, float32 of shape ``spec.shape``."""
+    return np.asarray(normalize(fit(image, spec)[np.newaxis], spec)[0])

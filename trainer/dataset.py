@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+from shared.manifest import ImageSizes
 from shared.preprocessing import ImageSpec
 from shared.vocabulary import Vocabulary
 from trainer.image_source import ImageSource
@@ -48,6 +49,7 @@ class Dataset:
     """Hashes of the images that the base version was trained on."""
     median_height: float
     """Of the pictures, in pixels."""
+    sizes: ImageSizes
     summary: dict[str, Any]
     """What the check found, JSON; shown in the job and by `readsmith check`."""
 

@@ -397,7 +397,7 @@ def test_metrics_count_requests_pictures_and_versions(client: FlaskClient) -> No
     page = client.get("/metrics").get_data(as_text=True)
     for line in (
         'readsmith_predictor_requests_total{method="POST",route="/predict",status="200"}',
-        'readsmith_predictor_images_total{model="plates"}',
+        'readsmith_readings_total{model="plates",version="1"}',
         'readsmith_predictor_reloads_total{model="plates"}',
         'readsmith_predictor_model_version{model="plates"} 1.0',
         'readsmith_predictor_request_seconds_count{route="/predict"}',

@@ -18,6 +18,7 @@ import requests
 from shared.manifest import ONNX_MODEL
 from shared.model_store import ModelStore
 from tests.bundles import png, publish
+from tests.metrics_page import labels_of, sample
 
 pytestmark = pytest.mark.slow
 
@@ -74,6 +75,13 @@ class Predictor:
             body = requests.get(f"{self.url}/readyz", timeout=PATIENCE).json()
             states[body["pid"]] = body["models"]["default"]
         return states
+
+    def metrics(self) -> str:
+        return requests.get(f"{self.url}/metrics", timeout=PATIENCE).text
+
+    def pids_with_versions(self) -> set[int]:
+        found = labels_of(self.metrics(), "readsmith_predictor_model_version")
+        return {int(labels["pid"]) for labels in found}
 
     def all_serve(self, version: int | None) -> bool:
         return all(state["version"] == version for state in self.workers().values())
@@ -193,6 +201,7 @@ def test_a_killed_worker_comes_back_with_the_model(
     victim = min(predictor.workers())
     os.kill(victim, signal.SIGKILL)
     eventually(lambda: predictor.all_serve(1) and victim not in predictor.workers())
+    assert predictor.pids_with_versions() == set(predictor.workers())
 
 
 def test_metrics_are_sums_over_the_workers_and_versions_are_each_workers_own(
@@ -202,11 +211,11 @@ def test_metrics_are_sums_over_the_workers_and_versions_are_each_workers_own(
     eventually(lambda: predictor.all_serve(1))
     for _ in range(20):
         assert predictor.ask("cab").status_code == 200
-    page = requests.get(f"{predictor.url}/metrics", timeout=PATIENCE).text
-    assert 'readsmith_predictor_images_total{model="default"} 20.0' in page
+    page = predictor.metrics()
+    assert sample(page, "readsmith_readings_total", model="default", version="1") == 20
+    assert labels_of(page, "readsmith_unseen_size_share")
     assert f'readsmith_predictor_reloads_total{{model="default"}} {WORKERS}.0' in page
-    pids = re.findall(r'model_version\{model="default",pid="(\d+)"\} 1.0', page)
-    assert {int(pid) for pid in pids} == set(predictor.workers())
+    assert predictor.pids_with_versions() == set(predictor.workers())
 
 
 def test_a_body_of_unknown_length_is_refused_at_the_limit(predictor: Predictor) -> None:

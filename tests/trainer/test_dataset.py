@@ -138,6 +138,13 @@ def test_a_base_gives_its_image_spec_and_its_characters_first(tmp_path: Path) ->
     assert dataset.vocabulary.characters == ("X", "Q", "A", "H")
 
 
+def test_the_sizes_of_all_pictures_are_known(tmp_path: Path) -> None:
+    shapes = [(80, 40), (100, 40), (80, 30)]
+    files = {f"{i}.png": picture(f"{i}", shapes[i % 3], seed=i) for i in range(12)}
+    sizes = load_dataset(write_zip(tmp_path / "set.zip", files), REQUEST).sizes
+    assert (sizes.widths, sizes.heights) == ((80, 100), (30, 40))
+
+
 def test_labelled_images_yields_every_usable_image_once(tmp_path: Path) -> None:
     entries = numbered(3) | {"copy/001.png": numbered(3)["001.png"]}
     found = list(labelled_images(write_zip(tmp_path / "set.zip", entries), "auto"))

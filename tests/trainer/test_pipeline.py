@@ -99,6 +99,7 @@ def test_the_bundle_is_whole_and_current(finished: Finished) -> None:
     assert finished.store.current("quick") == finished.result.version == 1
     assert len(list((finished.folder / "golden").glob("*.png"))) == 8
     assert finished.manifest.vocabulary == ("A", "H", "X")
+    assert finished.manifest.image_sizes is not None
     assert finished.manifest.proposed_pattern == "[AHX]{1,2}"
     assert finished.manifest.parameters["epochs"] == 25
 

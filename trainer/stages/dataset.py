@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from shared.errors import ReadsmithError
+from shared.manifest import ImageSizes
 from shared.preprocessing import ImageRejectedError, ImageSpec, open_image
 from shared.vocabulary import Vocabulary, required_time_steps
 from trainer.dataset import Base, Dataset, LabelledImage
@@ -85,7 +86,16 @@ def load_dataset(path: Path, request: JobRequest, base: Base | None = None) -> D
         )
     heights = np.repeat([h for _, h in checked.sizes], list(checked.sizes.values()))
     return Dataset(
-        source, spec, vocabulary, train, validation, test, seen, float(np.median(heights)), summary
+        source,
+        spec,
+        vocabulary,
+        train,
+        validation,
+        test,
+        seen,
+        float(np.median(heights)),
+        ImageSizes.of(checked.sizes),
+        summary,
     )
 
 

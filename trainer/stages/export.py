@@ -92,6 +92,7 @@ def make_manifest(
             image=dataset.image,
             time_steps=trained.time_steps,
             label_lengths={str(length): count for length, count in sorted(lengths.items())},
+            image_sizes=dataset.sizes,
             proposed_pattern=propose_pattern(dataset.labels),
             metrics=evaluation.metrics,
             calibration=evaluation.calibration,

@@ -1,0 +1,74 @@
+"""Drift without labels: which shares of the readings are unsure or of unseen sizes, by hour.
+
+Each worker counts its two latest hours in two slots, by turns, and notes which hour is in each;
+the page of any worker adds up the slots that hold the hours it wants. So an idle worker's old
+counts do no harm, and those of a worker that died still count.
+"""
+
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Iterable
+from functools import cache
+
+from prometheus_client import Gauge, Metric
+from prometheus_client.core import GaugeMetricFamily
+
+HOUR_SECONDS = 3600
+COUNTS = "readsmith_predictor_hour_counts"
+"""The slots' own metric, which never shows on the page."""
+
+HOUR, READINGS = "hour", "readings"
+SHARES = {
+    "low_confidence": "Share of the readings of an hour that were unsure.",
+    "unseen_size": "Share of the readings of an hour from pictures of sizes unseen in training.",
+}
+
+_count = cache(Gauge(COUNTS, "By slot.", ["model", "slot", "what"], multiprocess_mode="all").labels)
+_hours: dict[tuple[str, str], int] = {}
+_turn = threading.Lock()
+
+
+def this_hour() -> int:
+    """Return the number of the running hour, in UTC."""
+    return int(time.time()) // HOUR_SECONDS
+
+
+def count(model: str, readings: int, low_confidence: int, unseen_size: int, *, hour: int) -> None:
+    """Count readings, and how many of them were unsure or of unseen sizes."""
+    slot = str(hour % 2)
+    with _turn:
+        if _hours.get((model, slot)) != hour:
+            _begin(model, slot, hour)
+    _count(model, slot, READINGS).inc(readings)
+    if low_confidence:
+        _count(model, slot, "low_confidence").inc(low_confidence)
+    if unseen_size:
+        _count(model, slot, "unseen_size").inc(unseen_size)
+
+
+def _begin(model: str, slot: str, hour: int) -> None:
+    for what in (READINGS, *SHARES):
+        _count(model, slot, what).set(0)
+    _count(model, slot, HOUR).set(hour)
+    _hours[model, slot] = hour
+
+
+def shares(counts: Metric, *, hour: int) -> Iterable[Metric]:
+    """Turn the workers' slots into the shares of the running hour and of the last full one."""
+    slots: dict[tuple[str, str, str], dict[str, float]] = defaultdict(dict)
+    for sample in counts.samples:
+        labels = sample.labels
+        slots[labels.get("pid", ""), labels["model"], labels["slot"]][labels["what"]] = sample.value
+    sums: dict[tuple[str, str], dict[str, float]] = defaultdict(lambda: defaultdict(float))
+    named = {hour: "running", hour - 1: "last"}
+    for (_, model, _), values in slots.items():
+        if name := named.get(int(values.get(HOUR, 0))):
+            for what, value in values.items():
+                sums[model, name][what] += value
+    for what, about in SHARES.items():
+        family = GaugeMetricFamily(f"readsmith_{what}_share", about, labels=["model", "hour"])
+        for labels_, values in sums.items():
+            if values[READINGS]:
+                family.add_metric(labels_, values[what] / values[READINGS])
+        yield family

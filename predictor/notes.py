@@ -1,0 +1,36 @@
+"""What is noted about a request while it is answered, for counts and for the log."""
+
+import time
+from dataclasses import dataclass, field
+
+PARSE, PREPARE, MODEL, DECODE = "parse", "prepare", "model", "decode"
+"""A request's parts: take out its pictures, make inputs of them, run the model, find texts."""
+
+
+@dataclass(slots=True)
+class Notes:
+    """One request, from its arrival on."""
+
+    request_id: str = ""
+    arrived: float = field(default_factory=time.perf_counter)
+    seconds: dict[str, float] = field(default_factory=dict)
+    """Spent on each part so far."""
+    model: str | None = None
+    version: int | None = None
+    images: int = 0
+    """Pictures that got an answer."""
+    unseen_sizes: int = 0
+    """Pictures of sizes that the model did not see in training."""
+    error: str | None = None
+    """The code of the problem that was the answer."""
+    _last: float = field(default_factory=time.perf_counter)
+
+    def done(self, part: str) -> None:
+        """Count the time since the last call, or since the arrival, as spent on a part."""
+        now = time.perf_counter()
+        self.seconds[part] = self.seconds.get(part, 0.0) + now - self._last
+        self._last = now
+
+    def whole(self) -> float:
+        """Return the seconds since the arrival."""
+        return time.perf_counter() - self.arrived
