@@ -1,0 +1,129 @@
+"""Serves and asks, in every way that matters, and prints our figures beside those to reach.
+
+    python -m benchmarks.predict [--part NAME ...] [--quick] [--json FILE]
+
+Starts every server by itself, on this machine's cores, where the client runs too. Needs wrk.
+READSMITH_TEST_DATA names the folder of the real sets, from which the picture comes.
+"""
+
+import argparse
+import json
+import os
+import shlex
+import sys
+import tempfile
+from importlib.metadata import version
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.record import PartRecord
+from benchmarks.serving import (
+    batch,
+    changes,
+    model_time,
+    open_loop,
+    process,
+    request_profile,
+    speed,
+)
+from benchmarks.serving.bundles import Bundle, other_text, publish
+from benchmarks.serving.picture import choose_picture
+from benchmarks.serving.setting import Figures, Part, Setting
+from benchmarks.train import COLUMNS
+from shared.errors import ReadsmithError
+from trainer.clean_process import in_clean_process
+
+PARTS = {
+    "speed": Part(speed.measure, speed.rows),
+    "model": Part(model_time.measure, model_time.rows),
+    "rate": Part(open_loop.measure, open_loop.rows),
+    "batch": Part(batch.measure, batch.rows),
+    "memory": Part(process.measure_memory, process.memory_rows),
+    "start": Part(process.measure_start, process.start_rows),
+    "changes": Part(changes.measure, changes.rows),
+    "profile": Part(request_profile.measure, request_profile.rows),
+}
+LIBRARIES = ("flask", "gunicorn", "onnxruntime", "werkzeug")
+
+
+def main() -> None:
+    """Measure the parts one after the other, and print what they found."""
+    options = _options()
+    chosen = options.part or list(PARTS)
+    record = PartRecord.begin(shlex.join(["python", *sys.orig_argv[1:]]))
+    record.versions |= {library: version(library) for library in LIBRARIES}
+    figures: dict[str, Figures] = {}
+    try:
+        if "speed" in chosen:
+            speed.require_wrk()
+        with tempfile.TemporaryDirectory(prefix="readsmith-") as scratch:
+            setting = prepare(Path(scratch), quick=options.quick)
+            for name in chosen:
+                _say(f"{name} ...")
+                figures[name] = PARTS[name].measure(setting)
+                record.rows += PARTS[name].rows(figures[name])
+                if options.json:
+                    write(options.json, record, figures)
+    except ReadsmithError as error:
+        sys.exit(f"error: {error.message} {error.hint}")
+    except OSError as error:
+        sys.exit(f"error: {error}")
+    except KeyboardInterrupt:
+        sys.exit(130)
+    show(record)
+
+
+def prepare(scratch: Path, *, quick: bool) -> Setting:
+    """Choose the picture and publish models that read it; TensorFlow stays in a child."""
+    data = os.environ.get("READSMITH_TEST_DATA")
+    picture, text, origin = choose_picture(Path(data) if data else None)
+    _say(f"The picture is {origin}: {len(picture):,} bytes.")
+    other = other_text(text)
+    conv, crnn = scratch / "conv", scratch / "crnn"
+    in_clean_process(publish, Bundle("conv", picture, (text, other)), conv)
+    in_clean_process(publish, Bundle("crnn", picture, (text,)), crnn)
+    return Setting(picture, text, other, conv, crnn, scratch, quick)
+
+
+def write(file: Path, record: PartRecord, figures: dict[str, Figures]) -> None:
+    """Write the rows, what they depend on, and the figures they come from."""
+    content = record.model_dump(mode="json", exclude={"runs"}) | {"figures": figures}
+    file.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
+
+
+def show(record: PartRecord) -> None:
+    """Print the table, and where it was measured."""
+    table = Table(*COLUMNS, title="Serving benchmark")
+    for row in record.rows:
+        reached = "" if row.reached is None else "yes" if row.reached else "no"
+        table.add_row(row.what, row.reference, row.ours, row.ratio, row.target, reached)
+    console = Console(width=None if sys.stdout.isatty() else 160)
+    console.print(table)
+    machine = record.machine
+    console.print(
+        f"{record.date}, commit {record.commit}, {machine.cores} cores of {machine.cpu}, "
+        f"{machine.memory_bytes / 1e9:.0f} GB, load {machine.load:.1f} at the start",
+        highlight=False,
+    )
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr, flush=True)
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument(
+        "--part", action="append", choices=PARTS, help="measure this part only; repeatable"
+    )
+    parser.add_argument(
+        "--quick", action="store_true", help="seconds instead of minutes: does it all still run?"
+    )
+    parser.add_argument("--json", type=Path, help="write everything to this file")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()

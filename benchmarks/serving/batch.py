@@ -1,0 +1,60 @@
+"""Images per second: 64 in one request, beside 64 requests one after the other."""
+
+import asyncio
+import json
+import statistics
+from collections.abc import Sequence
+
+from benchmarks.serving.client import Answer, ask_one_by_one, message
+from benchmarks.serving.open_loop import reads
+from benchmarks.serving.services import predictor
+from benchmarks.serving.setting import Figures, Setting
+from benchmarks.table import Row, spread
+from shared.errors import ReadsmithError
+
+IMAGES = 64
+MIN_RATIO = 2.0
+
+
+def measure(setting: Setting) -> Figures:
+    """Alternate over one kept connection each; the same client, the same server."""
+    single, batch = message(setting.picture), message(setting.picture, IMAGES)
+    rounds = []
+    with predictor(setting.conv) as service:
+        service.wait_until_it_reads(setting.picture, setting.text)
+        for _ in range(setting.number(30, 3)):
+            singles = asyncio.run(ask_one_by_one(service.port, single, IMAGES))
+            [together] = asyncio.run(ask_one_by_one(service.port, batch, 1))
+            if not all(reads(answer, setting.text) for answer in singles):
+                raise ReadsmithError("requests_failed", "Not every single request was read right.")
+            _require_all_right(together, setting.text)
+            rounds.append(
+                {
+                    "single": IMAGES / (singles[-1].answered - singles[0].scheduled),
+                    "batch": IMAGES / together.seconds,
+                }
+            )
+    return {"images": IMAGES, "rounds": rounds}
+
+
+def _require_all_right(answer: Answer, text: str) -> None:
+    results = json.loads(answer.body)["results"] if answer.status == 200 else []
+    if [result.get("text") for result in results] != [text] * IMAGES:
+        raise ReadsmithError("requests_failed", f"The batch was answered {answer.body[:300]!r}.")
+
+
+def rows(figures: Figures) -> Sequence[Row]:
+    """Compare round by round."""
+    single = [each["single"] for each in figures["rounds"]]
+    batch = [each["batch"] for each in figures["rounds"]]
+    ratios = [many / one for many, one in zip(batch, single, strict=True)]
+    return [
+        Row(
+            what=f"images/s in requests of {IMAGES}, beside single requests",
+            reference=spread(single, "{:,.0f}/s"),
+            ours=spread(batch, "{:,.0f}/s"),
+            ratio=spread(ratios, "{:.1f}×"),
+            target=f"≥ {MIN_RATIO:.0f}×",
+            reached=statistics.median(ratios) >= MIN_RATIO,
+        )
+    ]

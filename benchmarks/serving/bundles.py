@@ -1,0 +1,158 @@
+"""Bundles to serve without training: random weights whose output layer reads one picture right.
+
+The graphs are the presets', so their time is that of trained ones; so is that of decoding, as
+every reading is a short, sure text.
+"""
+
+import json
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shared.decoding import decode
+from shared.manifest import (
+    GOLDEN_READINGS,
+    ONNX_MODEL,
+    Calibration,
+    CalibrationError,
+    FileEntry,
+    GoldenReading,
+    Manifest,
+    Threshold,
+)
+from shared.model_store import ModelStore
+from shared.preprocessing import ImageSpec, fit, normalize, open_image
+from shared.vocabulary import Vocabulary
+from trainer.requests import PresetName
+
+VOCABULARY = Vocabulary("2345678bcdefgmnpwxy")
+"""That of the V2 set."""
+SPECS: dict[PresetName, ImageSpec] = {
+    "conv": ImageSpec(height=48, width=192, channels=1, resize="stretch", standardize=True),
+    "crnn": ImageSpec(height=50, width=200, channels=1, resize="stretch", standardize=False),
+}
+"""What training chooses for the V2 set, and what the tutorial takes."""
+TEMPERATURE = 1.2
+"""Bundles are calibrated, and that costs time."""
+SURE = 9.0
+"""Logit of the right class; the others' is 0."""
+
+
+@dataclass(frozen=True)
+class Bundle:
+    """What to publish: a preset that reads a picture as each of the texts, one version each."""
+
+    preset: PresetName
+    picture: bytes
+    texts: tuple[str, ...]
+
+
+def publish(bundle: Bundle, store: Path) -> None:
+    """Publish the versions as model ``default``, the first one current. Imports TensorFlow."""
+    import keras  # noqa: PLC0415
+
+    from trainer.keras_files import write_models  # noqa: PLC0415
+    from trainer.presets import PRESETS  # noqa: PLC0415
+
+    spec = SPECS[bundle.preset]
+    inputs = normalize(fit(open_image(bundle.picture), spec)[np.newaxis], spec)
+    keras.utils.set_random_seed(0)
+    model = PRESETS[bundle.preset].build_model(spec, VOCABULARY.classes)
+    reader = keras.Model(model.inputs[0], model.get_layer("ctc_loss").input[1])
+    for number, text in enumerate(bundle.texts, 1):
+        _make_read(reader, inputs, text)
+        build = store.with_name(f"{store.name}-build-{number}")
+        (build / "golden").mkdir(parents=True)
+        write_models(reader, build)
+        time_steps = _write_golden(build, bundle.picture, text, inputs)
+        _publish(ModelStore(store), build, bundle.preset, time_steps, current=number == 1)
+
+
+def _make_read(reader: Any, inputs: NDArray[np.float32], text: str) -> None:
+    """Solve the output layer by least squares, so that the graph reads the inputs as a text."""
+    import keras  # noqa: PLC0415
+
+    output = reader.layers[-1]
+    features = keras.Model(reader.inputs, output.input).predict(inputs, verbose=0)[0]
+    path = best_path(text, len(features))
+    system = np.hstack([features, np.ones((len(features), 1))]).astype(np.float64)
+    logits = SURE * np.eye(VOCABULARY.classes)[path]
+    solution, *_ = np.linalg.lstsq(system, logits, rcond=1e-6)
+    output.set_weights([solution[:-1], solution[-1]])
+
+
+def best_path(text: str, time_steps: int) -> list[int]:
+    """Return a class for each time step that spells the text, its characters evenly spread."""
+    path = [VOCABULARY.blank_index] * time_steps
+    for place, character in enumerate(text, 1):
+        middle = round(place * time_steps / (len(text) + 1))
+        path[middle : middle + 2] = [VOCABULARY.characters.index(character)] * 2
+    return path
+
+
+def _write_golden(build: Path, picture: bytes, text: str, inputs: NDArray[np.float32]) -> int:
+    """Write the picture and its reading; return the number of time steps."""
+    from trainer.inference import OnnxGraph  # noqa: PLC0415
+
+    probabilities = OnnxGraph(build / ONNX_MODEL).predict_on_batch(inputs)
+    [reading] = decode(probabilities, VOCABULARY, TEMPERATURE)
+    if reading.text != text:
+        raise AssertionError(f"The graph reads {reading.text!r}, not {text!r}.")
+    golden = GoldenReading(
+        file="golden/0001.png", truth=text, text=text, confidence=reading.confidence
+    )
+    (build / golden.file).write_bytes(picture)
+    (build / GOLDEN_READINGS).write_text(json.dumps([golden.model_dump()]))
+    return int(probabilities.shape[1])
+
+
+def _publish(
+    store: ModelStore, build: Path, preset: PresetName, time_steps: int, *, current: bool
+) -> None:
+    def manifest(version: int, files: dict[str, FileEntry]) -> Manifest:
+        return Manifest(
+            model="default",
+            version=version,
+            job_id=build.name,
+            attempt=1,
+            created_at=datetime.now(UTC),
+            origin="trained",
+            preset=preset,
+            base=None,
+            dataset="none: random weights",
+            vocabulary=VOCABULARY.characters,
+            blank_index=VOCABULARY.blank_index,
+            image=SPECS[preset],
+            time_steps=time_steps,
+            label_lengths={},
+            metrics=None,
+            calibration=_calibration(),
+            seed=0,
+            parameters={},
+            libraries={},
+            files=files,
+        )
+
+    store.publish(
+        build, manifest, model="default", job_id=build.name, promote=lambda _served: current
+    )
+
+
+def _calibration() -> Calibration:
+    error = CalibrationError(images=1, before=0.0, after=0.0)
+    everything = Threshold(
+        threshold=0.0, images=1, accepted=1.0, wrong=0.0, wrong_interval=(0.0, 1.0)
+    )
+    return Calibration(
+        temperature=TEMPERATURE, bins=10, validation=error, test=error, thresholds=(everything,)
+    )
+
+
+def other_text(text: str) -> str:
+    """Return a text of the same length that differs in every character."""
+    characters = VOCABULARY.characters
+    return "".join(characters[characters.index(each) - 1] for each in text)

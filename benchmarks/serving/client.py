@@ -1,0 +1,115 @@
+"""A small HTTP client over kept connections, also one that keeps a schedule (open loop)."""
+
+import asyncio
+import re
+import time
+from contextlib import closing
+from dataclasses import dataclass
+
+from urllib3.filepost import encode_multipart_formdata
+
+CONTENT_LENGTH = re.compile(rb"(?mi)^content-length: *(\d+)")
+BROKEN = 0
+"""Status of an answer that never came, because the connection broke."""
+
+
+def upload(picture: bytes, count: int = 1) -> tuple[bytes, str]:
+    """Return a multipart body with the picture in so many fields, and its Content-Type."""
+    return encode_multipart_formdata([("image", ("captcha.png", picture, "image/png"))] * count)
+
+
+def message(picture: bytes, count: int = 1) -> bytes:
+    """Return a whole request to read the picture so many times."""
+    body, kind = upload(picture, count)
+    head = (
+        "POST /predict HTTP/1.1\r\nHost: localhost\r\n"
+        f"Content-Type: {kind}\r\nContent-Length: {len(body)}\r\n\r\n"
+    )
+    return head.encode() + body
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came back, and when; times are those of time.perf_counter, in seconds."""
+
+    scheduled: float
+    answered: float
+    status: int
+    body: bytes
+
+    @property
+    def seconds(self) -> float:
+        """The time since the request should have been sent, waiting for a connection included."""
+        return self.answered - self.scheduled
+
+
+class Connection:
+    """One kept connection; opened again for the next request once it has broken."""
+
+    def __init__(self, port: int) -> None:
+        self._port = port
+        self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
+
+    async def ask(self, request: bytes, scheduled: float | None = None) -> Answer:
+        """Send a request, by default one that is scheduled now, and wait for its answer."""
+        scheduled = scheduled or time.perf_counter()
+        try:
+            status, body = await self._exchange(request)
+        except (OSError, EOFError):
+            self.close()
+            status, body = BROKEN, b""
+        return Answer(scheduled, time.perf_counter(), status, body)
+
+    async def _exchange(self, request: bytes) -> tuple[int, bytes]:
+        if self._streams is None:
+            self._streams = await asyncio.open_connection("127.0.0.1", self._port)
+        reader, writer = self._streams
+        writer.write(request)
+        head = await reader.readuntil(b"\r\n\r\n")
+        length = CONTENT_LENGTH.search(head)
+        body = await reader.readexactly(int(length[1]) if length else 0)
+        return int(head.split(b" ", 2)[1]), body
+
+    def close(self) -> None:
+        """Close what is open."""
+        if self._streams is not None:
+            self._streams[1].close()
+            self._streams = None
+
+
+async def ask_one_by_one(port: int, request: bytes, count: int) -> list[Answer]:
+    """Ask so many times over one connection, each time once the last answer is there."""
+    with closing(Connection(port)) as connection:
+        return [await connection.ask(request) for _ in range(count)]
+
+
+async def ask_at_rate(
+    port: int, request: bytes, *, rate: float, seconds: float, connections: int = 8
+) -> list[Answer]:
+    """Ask at a constant rate per second, however slow the answers are.
+
+    A request whose time has come takes a free connection or waits for one. Its latency counts
+    from its place in the schedule, so that a stall counts for every request that it held up.
+    The clock of the event loop is up to 1 ms late, and that counts too.
+    """
+    free: asyncio.Queue[Connection] = asyncio.Queue()  # in turn, so that every worker has its share
+    for _ in range(connections):
+        free.put_nowait(Connection(port))
+
+    async def ask(scheduled: float) -> Answer:
+        connection = await free.get()
+        try:
+            return await connection.ask(request, scheduled)
+        finally:
+            free.put_nowait(connection)
+
+    begin = time.perf_counter()
+    asked = []
+    for place in range(round(rate * seconds)):
+        scheduled = begin + place / rate
+        await asyncio.sleep(max(0.0, scheduled - time.perf_counter()))
+        asked.append(asyncio.create_task(ask(scheduled)))
+    answers = await asyncio.gather(*asked)
+    while not free.empty():
+        free.get_nowait().close()
+    return answers

@@ -1,0 +1,55 @@
+"""The model alone: one picture, one thread, in this process."""
+
+import statistics
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.serving.setting import Figures, Setting
+from benchmarks.table import Row
+from predictor.engine import Engine
+from shared.model_store import ModelStore
+from shared.preprocessing import preprocess
+
+MAX_MILLISECONDS = {"conv": 0.5, "crnn": 1.0}
+
+
+def measure(setting: Setting) -> Figures:
+    """Time both presets' graphs."""
+    runs = setting.number(3000, 200)
+    return {
+        "runs": runs,
+        "conv": _milliseconds(setting.conv, setting.picture, runs),
+        "crnn": _milliseconds(setting.crnn, setting.picture, runs),
+    }
+
+
+def _milliseconds(store: Path, picture: bytes, runs: int) -> dict[str, float]:
+    published = ModelStore(store)
+    manifest = published.manifest("default", 1)
+    engine = Engine.load(published.folder("default", 1), manifest, threads=1)
+    inputs = preprocess(picture, manifest.image)[np.newaxis]
+    times = []
+    for _ in range(runs):
+        begin = time.perf_counter()
+        engine._probabilities(inputs)
+        times.append(1000 * (time.perf_counter() - begin))
+    centiles = statistics.quantiles(times[runs // 10 :], n=100)  # the first ones warm up
+    return {"p50_ms": centiles[49], "p99_ms": centiles[98]}
+
+
+def rows(figures: Figures) -> Sequence[Row]:
+    """Judge the median."""
+    return [
+        Row(
+            what=f"model time for one image, one thread, {preset} (p50)",
+            reference="",
+            ours=f"{figures[preset]['p50_ms']:.2f} ms",
+            ratio="",
+            target=f"≤ {limit} ms",
+            reached=figures[preset]["p50_ms"] <= limit,
+        )
+        for preset, limit in MAX_MILLISECONDS.items()
+    ]

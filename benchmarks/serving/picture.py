@@ -1,0 +1,34 @@
+"""The picture that every request carries."""
+
+import io
+import zipfile
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+from PIL import Image, ImageDraw, ImageFont
+
+DRAWN_TEXT = "2b827"
+
+
+def choose_picture(data: Path | None) -> tuple[bytes, str, str]:
+    """Return a PNG, its text, and where it comes from in words.
+
+    data: the folder of the real sets. The V2 set's first picture, or a drawn one without it.
+    """
+    archive = data and data / "captcha_images_v2.zip"
+    if not archive or not archive.is_file():
+        return _drawn(), DRAWN_TEXT, "a drawn picture of 200x50, as the V2 set is not here"
+    with zipfile.ZipFile(archive) as pictures:
+        names = [name for name in pictures.namelist() if "__MACOSX" not in name]
+        first = min(name for name in names if name.endswith(".png"))
+        return pictures.read(first), PurePosixPath(first).stem, f"{first} of the V2 set"
+
+
+def _drawn() -> bytes:
+    """Draw the text on noise, so that the file is about as large as those of the set."""
+    noise = np.random.default_rng(0).integers(200, 256, (50, 200), dtype=np.uint8)
+    image = Image.fromarray(noise)
+    ImageDraw.Draw(image).text((40, 8), DRAWN_TEXT, fill=30, font=ImageFont.load_default(size=30))
+    file = io.BytesIO()
+    image.save(file, "PNG")
+    return file.getvalue()

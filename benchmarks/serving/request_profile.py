@@ -1,0 +1,139 @@
+"""Where a request's time goes: the real app in this process, the real functions timed."""
+
+import asyncio
+import io
+import os
+import statistics
+import time
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from functools import wraps
+from pathlib import Path
+from pkgutil import resolve_name
+from typing import Any
+from unittest.mock import patch
+
+from werkzeug.test import EnvironBuilder
+
+from benchmarks.serving.client import ask_one_by_one, message, upload
+from benchmarks.serving.services import predictor
+from benchmarks.serving.setting import Figures, Setting
+from benchmarks.table import Row
+from shared.errors import ReadsmithError
+from trainer.clean_process import in_clean_process
+
+STEPS = {
+    "parse the upload": ["predictor.app.parse"],
+    "open and decode the picture": ["shared.preprocessing.open_image"],
+    "preprocess": ["shared.preprocessing.fit", "shared.preprocessing.normalize"],
+    "model": ["predictor.engine.Engine._probabilities"],
+    "decode the text": ["predictor.engine.decode"],
+    "describe the reading": ["predictor.app.describe"],
+    "JSON and response": ["flask.json.provider.DefaultJSONProvider.response"],
+    "metrics": ["predictor.metrics.request_answered", "predictor.metrics.images_read"],
+}
+"""The functions that each step consists of."""
+REST = "Flask and the app around these"
+SERVER = "gunicorn, sockets and the kernel"
+
+
+class Stopwatch:
+    """Times functions that call one another; each one's time is without that of the others."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = defaultdict(float)
+        self._within = [0.0]
+
+    def timed(self, step: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        """Return the function, its own time added to the step's whenever it is called."""
+
+        @wraps(function)
+        def wrapper(*args: Any, **kwargs: Any) -> Any:
+            self._within.append(0.0)
+            begin = time.perf_counter()
+            try:
+                return function(*args, **kwargs)
+            finally:
+                seconds = time.perf_counter() - begin
+                self.seconds[step] += seconds - self._within.pop()
+                self._within[-1] += seconds
+
+        return wrapper
+
+
+def measure(setting: Setting) -> Figures:
+    """Time the steps in a clean process, then a whole request's time on a core under gunicorn."""
+    requests = setting.number(2000, 200)
+    folder = setting.scratch / "metrics"
+    folder.mkdir()
+    with patch.dict(os.environ, PROMETHEUS_MULTIPROC_DIR=str(folder)):  # as under gunicorn
+        steps = in_clean_process(step_milliseconds, setting.conv, setting.picture, requests)
+    with predictor(setting.conv, predictor_workers=1) as service:
+        service.wait_until_it_reads(setting.picture, setting.text)
+        [worker] = service.workers()
+        before = worker.cpu_seconds()
+        asyncio.run(ask_one_by_one(service.port, message(setting.picture), requests))
+        whole = 1000 * (worker.cpu_seconds() - before) / requests
+    server = {SERVER: max(0.0, whole - sum(steps.values()))}
+    return {"requests": requests, "milliseconds": steps | server}
+
+
+def step_milliseconds(store: Path, picture: bytes, requests: int) -> dict[str, float]:
+    """Return the median milliseconds of each step; for a clean process.
+
+    The app is called as a WSGI server calls it, without a client's work in between.
+    """
+    from predictor.app import create_app  # noqa: PLC0415
+    from predictor.registry import Registry  # noqa: PLC0415
+    from predictor.settings import PredictorSettings  # noqa: PLC0415
+
+    settings = PredictorSettings(store=store)
+    registry = Registry(settings)
+    registry.poll()
+    app = create_app(settings, registry)
+    body, kind = upload(picture)
+    environ = EnvironBuilder(path="/predict", method="POST", data=body, content_type=kind)
+    first = environ.get_environ()
+    watch, found = Stopwatch(), []
+
+    def call() -> None:
+        answer = app.wsgi_app({**first, "wsgi.input": io.BytesIO(body)}, _expect_success)
+        b"".join(answer)
+
+    with ExitStack() as patches:
+        for step, functions in STEPS.items():
+            for name in functions:
+                timed = watch.timed(step, resolve_name(name))
+                patches.enter_context(patch(name, timed))
+        for _ in range(requests):
+            watch.seconds.clear()
+            watch.timed(REST, call)()
+            found.append(dict(watch.seconds))
+    later = found[requests // 10 :]  # the first ones warm up
+    return {
+        step: 1000 * statistics.median(each.get(step, 0.0) for each in later)
+        for step in (*STEPS, REST)
+    }
+
+
+def _expect_success(status: str, _headers: object, _error: object = None) -> Any:
+    if not status.startswith("200"):
+        raise ReadsmithError("requests_failed", f"The app answered {status}.")
+
+
+def rows(figures: Figures) -> Sequence[Row]:
+    """Tell each step's time and share; there is nothing to reach."""
+    steps: dict[str, float] = figures["milliseconds"]
+    whole = sum(steps.values())
+    return [
+        Row(
+            what=f"of a request: {step}",
+            reference="",
+            ours=f"{milliseconds:.3f} ms",
+            ratio=f"{100 * milliseconds / whole:.0f} %",
+            target="",
+            reached=None,
+        )
+        for step, milliseconds in steps.items()
+    ]
