@@ -7,7 +7,6 @@ from typing import Any
 
 from predictor.answers import describe
 from predictor.engine import Engine
-from predictor.notes import Notes
 from predictor.options import Options
 from shared.builtin import STARTER, builtin_store
 from shared.errors import ReadsmithError
@@ -30,9 +29,9 @@ class Published:
         Raises LimitsError for limits that no text of the model fits.
         """
         results = (
-            self.engine.search_each(pictures, options.limits, options.top_k or 1, Notes())
+            self.engine.search_each(pictures, options.limits, options.top_k or 1)
             if options.search
-            else self.engine.read_each(pictures, Notes())
+            else self.engine.read_each(pictures)
         )
         for result in results:
             yield result if isinstance(result, ImageRejectedError) else describe(result, options)
