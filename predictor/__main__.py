@@ -1,5 +1,6 @@
 """`python -m predictor`: serve the model store over HTTP until a signal ends it."""
 
+import logging
 import os
 import socket
 import sys
@@ -25,12 +26,17 @@ class _Server(BaseApplication):  # type: ignore[misc]
 
     def load(self) -> Callable[..., Any]:
         """Build the app; gunicorn calls this in each worker, after the fork."""
+        from predictor.access_log import AccessLog  # noqa: PLC0415
         from predictor.app import create_app  # noqa: PLC0415
         from predictor.registry import Registry  # noqa: PLC0415
 
         registry = Registry(self._settings)
         registry.start()
-        return create_app(self._settings, registry)
+        access_log = None
+        if logging.getLogger().isEnabledFor(logging.INFO):
+            access_log = AccessLog(sys.stderr.fileno())
+            access_log.start()
+        return create_app(self._settings, registry, access_log)
 
 
 def main() -> None:

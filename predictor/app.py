@@ -8,6 +8,7 @@ from flask import Flask, Response, g, jsonify, request
 from werkzeug.exceptions import HTTPException
 
 from predictor import metrics
+from predictor.access_log import AccessLog
 from predictor.answers import describe
 from predictor.bookkeeping import add_bookkeeping
 from predictor.docs import add_docs
@@ -34,15 +35,17 @@ UNTRAINED = (
 )
 
 
-def create_app(settings: PredictorSettings, registry: Registry) -> Flask:
-    """Build the app that answers with the registry's models; the caller starts the registry."""
+def create_app(
+    settings: PredictorSettings, registry: Registry, access_log: AccessLog | None = None
+) -> Flask:
+    """Build the app that answers with the registry's models; the caller starts what it gives."""
     app = Flask("predictor", static_folder=None)
     app.request_class = InMemoryRequest
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
     app.config["MAX_FORM_MEMORY_SIZE"] = MAX_TEXT_FIELDS_BYTES
     app.config["MAX_FORM_PARTS"] = settings.max_images + 8
     app.json.sort_keys = False  # type: ignore[attr-defined]
-    add_bookkeeping(app)
+    add_bookkeeping(app, access_log)
     _add_error_answers(app, settings)
     _add_reading(app, settings, registry)
     add_status(app, registry)

@@ -6,14 +6,15 @@ import uuid
 from flask import Flask, Response, g, request
 
 from predictor import metrics
+from predictor.access_log import AccessLog
 from predictor.notes import Notes
 
 SANE_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 OTHER_ROUTE = "other"
 
 
-def add_bookkeeping(app: Flask) -> None:
-    """Note each request in ``g.notes`` from its arrival to its answer."""
+def add_bookkeeping(app: Flask, access_log: AccessLog | None) -> None:
+    """Note each request in ``g.notes`` from its arrival to its answer; without a log, no line."""
 
     @app.before_request
     def arrive() -> None:
@@ -27,4 +28,6 @@ def add_bookkeeping(app: Flask) -> None:
         known = request.url_rule
         method, route = (request.method, known.rule) if known else (OTHER_ROUTE, OTHER_ROUTE)
         metrics.request_answered(method, route, response.status_code, notes)
+        if access_log is not None:
+            access_log.add(method, route, response.status_code, notes)
         return response

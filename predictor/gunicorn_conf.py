@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from predictor.logs import LOGGING
+from predictor.logs import logging_to_stderr
 from predictor.settings import PredictorSettings
 
 WORKER_BYTES = 256 * 1024 * 1024
@@ -37,7 +37,7 @@ def configuration(settings: PredictorSettings, listener: int) -> dict[str, Any]:
         "timeout": 120,  # the first load happens before a worker's first heartbeat
         "graceful_timeout": 30,
         "keepalive": 75,  # longer than a proxy keeps its idle connections
-        "logconfig_dict": LOGGING,
+        "logconfig_dict": logging_to_stderr(settings.log_level),
         "child_exit": _forget_worker,
         "on_exit": lambda server: shutil.rmtree(metrics_folder, ignore_errors=True),
     }

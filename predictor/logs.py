@@ -2,38 +2,45 @@
 
 import json
 import logging
+import os
 from datetime import UTC, datetime
 from typing import Any
 
 
+def as_line(created: float, level: str, logger: str, message: str, **facts: Any) -> str:
+    """Return one JSON object: time, level, logger, pid, message, and what else is known.
+
+    created: seconds since the epoch.
+    """
+    time = datetime.fromtimestamp(created, UTC).isoformat(timespec="milliseconds")
+    head = {"time": time, "level": level, "logger": logger, "pid": os.getpid(), "message": message}
+    return json.dumps(head | facts)
+
+
 class JsonFormatter(logging.Formatter):
-    """Writes one JSON object a line: time, level, logger, pid, message, and an error's trace."""
+    """Writes one JSON object a line; an error's trace is a fact of it."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Format one record."""
-        line = {
-            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
-            "level": record.levelname.lower(),
-            "logger": record.name,
-            "pid": record.process,
-            "message": record.getMessage(),
-        }
-        if record.exc_info:
-            line["trace"] = self.formatException(record.exc_info)
-        return json.dumps(line)
+        facts = {"trace": self.formatException(record.exc_info)} if record.exc_info else {}
+        level = record.levelname.lower()
+        return as_line(record.created, level, record.name, record.getMessage(), **facts)
 
 
-LOGGING: dict[str, Any] = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {"json": {"()": JsonFormatter}},
-    "handlers": {
-        "stderr": {
-            "class": "logging.StreamHandler",
-            "formatter": "json",
-            "stream": "ext://sys.stderr",
-        }
-    },
-    "root": {"level": "INFO", "handlers": ["stderr"]},
-    "loggers": {"gunicorn.error": {"level": "INFO", "handlers": ["stderr"], "propagate": False}},
-}
+def logging_to_stderr(level: str) -> dict[str, Any]:
+    """Return the configuration of logging for lines from this level on."""
+    to_stderr = {"level": level.upper(), "handlers": ["stderr"]}
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {"json": {"()": JsonFormatter}},
+        "handlers": {
+            "stderr": {
+                "class": "logging.StreamHandler",
+                "formatter": "json",
+                "stream": "ext://sys.stderr",
+            }
+        },
+        "root": to_stderr,
+        "loggers": {"gunicorn.error": {**to_stderr, "propagate": False}},
+    }

@@ -1,7 +1,7 @@
 """Everything about the predictor that can be set from outside."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -44,6 +44,10 @@ class PredictorSettings(BaseSettings):
     )
     inference_threads: AtLeastOne = Field(
         1, description="Threads that work on one picture inside each predictor process."
+    )
+    log_level: Literal["debug", "info", "warning", "error"] = Field(
+        "info",
+        description="Least level of the predictor's log lines; each request has one at `info`.",
     )
     predictor_host: str = Field(
         "127.0.0.1", min_length=1, description="Address that the predictor listens on."

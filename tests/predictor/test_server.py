@@ -1,5 +1,6 @@
 """The predictor as it runs: gunicorn, worker processes, sockets, signals."""
 
+import json
 import os
 import re
 import signal
@@ -9,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -61,10 +63,19 @@ class Predictor:
     url: str
     log: Path
 
-    def ask(self, text: str, session: requests.Session | None = None) -> requests.Response:
+    def ask(
+        self,
+        text: str,
+        session: requests.Session | None = None,
+        headers: dict[str, str] | None = None,
+    ) -> requests.Response:
         """Send the picture of a text in the letters a, b and c."""
-        files = {"image": ("captcha.png", png(text))}
-        return (session or requests).post(f"{self.url}/predict", files=files, timeout=PATIENCE)
+        return (session or requests).post(
+            f"{self.url}/predict",
+            files={"image": ("captcha.png", png(text))},
+            headers=headers,
+            timeout=PATIENCE,
+        )
 
     def workers(self) -> dict[int, dict[str, object]]:
         """Ask until every worker has told what it knows of the default model."""
@@ -94,12 +105,18 @@ def store(tmp_path: Path) -> ModelStore:
 
 @pytest.fixture
 def predictor(store: ModelStore, tmp_path: Path) -> Iterator[Predictor]:
+    with serving(store, tmp_path) as running:
+        yield running
+
+
+@contextmanager
+def serving(store: ModelStore, tmp_path: Path, **settings: str) -> Iterator[Predictor]:
     port = free_port()
     log = tmp_path / "log"
     with log.open("wb") as stderr:
         process = subprocess.Popen(
             [sys.executable, "-m", "predictor"],
-            env=environment(store.root, port),
+            env=environment(store.root, port) | settings,
             stderr=stderr,
             cwd=tmp_path,
         )
@@ -216,6 +233,35 @@ def test_metrics_are_sums_over_the_workers_and_versions_are_each_workers_own(
     assert labels_of(page, "readsmith_unseen_size_share")
     assert f'readsmith_predictor_reloads_total{{model="default"}} {WORKERS}.0' in page
     assert predictor.pids_with_versions() == set(predictor.workers())
+
+
+def test_every_request_has_a_line_in_the_log_and_every_line_is_json(
+    predictor: Predictor, store: ModelStore, tmp_path: Path
+) -> None:
+    publish(store, tmp_path / "good")
+    eventually(lambda: predictor.all_serve(1))
+    for number in range(100):
+        predictor.ask("cab", headers={"X-Request-ID": f"good-{number}"})
+    requests.get(f"{predictor.url}/nowhere", headers={"X-Request-ID": "bad"}, timeout=PATIENCE)
+    predictor.process.terminate()  # at once: what still waits is written at the end
+    predictor.process.wait(PATIENCE)
+    lines = [json.loads(line) for line in predictor.log.read_text().splitlines()]
+    told = {line["request_id"]: line for line in lines if "request_id" in line}
+    for number in range(100):
+        line = told[f"good-{number}"]
+        assert (line["method"], line["route"], line["status"]) == ("POST", "/predict", 200)
+        assert (line["model"], line["version"], line["images"]) == ("default", 1, 1)
+        assert line["ms"] > 0
+    assert (told["bad"]["status"], told["bad"]["error"]) == (404, "not_found")
+
+
+def test_the_level_of_the_log_can_be_raised(store: ModelStore, tmp_path: Path) -> None:
+    with serving(store, tmp_path, READSMITH_LOG_LEVEL="warning") as predictor:
+        assert predictor.ask("cab").status_code == 200
+        publish(store, tmp_path / "broken", files={ONNX_MODEL: b"no graph"})
+        eventually(lambda: "refused" in predictor.log.read_text())
+    levels = {json.loads(line)["level"] for line in predictor.log.read_text().splitlines()}
+    assert levels <= {"warning", "error", "critical"}
 
 
 def test_a_body_of_unknown_length_is_refused_at_the_limit(predictor: Predictor) -> None:
