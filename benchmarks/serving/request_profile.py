@@ -4,6 +4,7 @@ import asyncio
 import io
 import os
 import statistics
+import sys
 import time
 from collections import defaultdict
 from collections.abc import Callable, Sequence
@@ -24,16 +25,17 @@ from shared.errors import ReadsmithError
 from trainer.clean_process import in_clean_process
 
 STEPS = {
-    "parse the upload": ["predictor.app.parse"],
+    "parse the upload": ["predictor.uploads.parse"],
     "open and decode the picture": ["shared.preprocessing.open_image"],
     "preprocess": ["shared.preprocessing.fit", "shared.preprocessing.normalize"],
     "model": ["predictor.engine.Engine._probabilities"],
-    "decode the text": ["predictor.engine.decode"],
-    "describe the reading": ["predictor.app.describe"],
+    "decode the text": ["shared.decoding.decode"],
+    "describe the reading": ["predictor.answers.describe"],
     "JSON and response": ["flask.json.provider.DefaultJSONProvider.response"],
-    "metrics": ["predictor.metrics.request_answered", "predictor.metrics.images_read"],
+    "metrics": ["predictor.metrics.request_answered", "predictor.metrics.pictures_read"],
 }
-"""The functions that each step consists of."""
+"""The functions that each step consists of, where they are defined."""
+OURS = ("predictor.", "shared.")
 REST = "Flask and the app around these"
 SERVER = "gunicorn, sockets and the kernel"
 
@@ -41,7 +43,8 @@ SERVER = "gunicorn, sockets and the kernel"
 class Stopwatch:
     """Times functions that call one another; each one's time is without that of the others."""
 
-    def __init__(self) -> None:
+    def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
+        self._clock = clock
         self.seconds: dict[str, float] = defaultdict(float)
         self._within = [0.0]
 
@@ -51,15 +54,24 @@ class Stopwatch:
         @wraps(function)
         def wrapper(*args: Any, **kwargs: Any) -> Any:
             self._within.append(0.0)
-            begin = time.perf_counter()
+            begin = self._clock()
             try:
                 return function(*args, **kwargs)
             finally:
-                seconds = time.perf_counter() - begin
+                seconds = self._clock() - begin
                 self.seconds[step] += seconds - self._within.pop()
                 self._within[-1] += seconds
 
         return wrapper
+
+    def time_everywhere(self, step: str, function: str, patches: ExitStack) -> None:
+        """Time a function wherever our modules have imported it, until the patches are undone."""
+        real = resolve_name(function)
+        owner, _, name = function.rpartition(".")
+        ours = [each for key, each in sys.modules.items() if key.startswith(OURS)]
+        for place in (resolve_name(owner), *ours):
+            if vars(place).get(name) is real:
+                patches.enter_context(patch.object(place, name, self.timed(step, real)))
 
 
 def measure(setting: Setting) -> Figures:
@@ -103,9 +115,8 @@ def step_milliseconds(store: Path, picture: bytes, requests: int) -> dict[str, f
 
     with ExitStack() as patches:
         for step, functions in STEPS.items():
-            for name in functions:
-                timed = watch.timed(step, resolve_name(name))
-                patches.enter_context(patch(name, timed))
+            for function in functions:
+                watch.time_everywhere(step, function, patches)
         for _ in range(requests):
             watch.seconds.clear()
             watch.timed(REST, call)()
