@@ -19,6 +19,7 @@ KERAS_MODEL = "prediction_model.h5"
 ONNX_MODEL = "prediction_model.onnx"
 GOLDEN_READINGS = "golden/readings.json"
 SEEN_IMAGES = "seen_images.txt"
+REHEARSAL = "rehearsal.npz"
 REPORT = "report"
 SIZE_TOLERANCE: Final = 0.1
 

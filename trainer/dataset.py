@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from shared.manifest import ImageSizes
 from shared.preprocessing import ImageSpec
 from shared.vocabulary import Vocabulary
@@ -20,6 +23,19 @@ class LabelledImage:
 
 
 @dataclass(frozen=True)
+class Rehearsal:
+    """Pictures of an earlier training part, uint8 (N, H, W, C), and their labels."""
+
+    pixels: NDArray[np.uint8]
+    labels: tuple[str, ...]
+
+    @classmethod
+    def empty(cls, image: ImageSpec) -> "Rehearsal":
+        """Return one without pictures."""
+        return cls(np.empty((0, image.height, image.width, image.channels), np.uint8), ())
+
+
+@dataclass(frozen=True)
 class Base:
     """The weights that training starts from, and how their model reads."""
 
@@ -31,6 +47,8 @@ class Base:
     """The arrays of each layer, by the layer's name; the output layer comes last."""
     seen: frozenset[str]
     """Hashes of the images that it was trained on, as in its bundle."""
+    rehearsal: Rehearsal
+    """What training that starts from it goes on showing."""
 
 
 @dataclass(frozen=True)
@@ -47,6 +65,8 @@ class Dataset:
     """Measured once, after training; chooses nothing."""
     seen: frozenset[str]
     """Hashes of the images that the base version was trained on."""
+    rehearsal: Rehearsal
+    """Of the base version; shown beside the training part."""
     median_height: float
     """Of the pictures, in pixels."""
     sizes: ImageSizes

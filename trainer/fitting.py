@@ -41,13 +41,16 @@ class Examples:
 
     @classmethod
     def of(cls, dataset: Dataset, work: Path) -> "Examples":
-        """Decode the pictures of both parts once."""
-        parts = (dataset.train, dataset.validation)
-        pixels = [load_pixels(dataset.source, part, dataset.image, work) for part in parts]
-        labels = [
-            encode_labels([image.label for image in part], dataset.vocabulary) for part in parts
-        ]
-        return cls(pixels[0], labels[0], pixels[1], labels[1])
+        """Decode the pictures of both parts once; what is rehearsed joins the training part."""
+        rehearsal = dataset.rehearsal
+        labels = [*(image.label for image in dataset.train), *rehearsal.labels]
+        truths = [image.label for image in dataset.validation]
+        return cls(
+            load_pixels(dataset.source, dataset.train, dataset.image, work, rehearsal.pixels),
+            encode_labels(labels, dataset.vocabulary),
+            load_pixels(dataset.source, dataset.validation, dataset.image, work),
+            encode_labels(truths, dataset.vocabulary),
+        )
 
 
 def encode_labels(labels: Sequence[str], vocabulary: Vocabulary) -> NDArray[np.int32]:

@@ -28,12 +28,15 @@ def load_pixels(
     images: Sequence[LabelledImage],
     image: ImageSpec,
     work: Path | None = None,
+    further: NDArray[np.uint8] | None = None,
 ) -> NDArray[np.uint8]:
     """Decode each picture once: uint8 (N, H, W, C).
 
-    What is larger than IN_MEMORY lies in a file of the work folder, read as it is needed.
+    further: pictures already decoded, which come behind the others. What is larger than IN_MEMORY
+    lies in a file of the work folder, read as it is needed.
     """
-    shape = (len(images), image.height, image.width, image.channels)
+    count = len(images) + (0 if further is None else len(further))
+    shape = (count, image.height, image.width, image.channels)
     if work is None or math.prod(shape) <= IN_MEMORY:
         pixels = np.empty(shape, np.uint8)
     else:
@@ -42,6 +45,8 @@ def load_pixels(
     pictures = map_in_threads(lambda one: fit(open_image(source.read(one.name)), image), images)
     for index, picture in enumerate(pictures):
         pixels[index] = picture
+    if further is not None:
+        pixels[len(images) :] = further
     return pixels
 
 

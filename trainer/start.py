@@ -6,11 +6,19 @@ import numpy as np
 
 from shared.builtin import STARTER, builtin_store
 from shared.errors import ReadsmithError
-from shared.manifest import KERAS_MODEL, BundleError, Manifest, verify_files
+from shared.manifest import (
+    KERAS_MODEL,
+    REHEARSAL,
+    SEEN_IMAGES,
+    BundleError,
+    Manifest,
+    verify_files,
+)
 from shared.model_store import ModelStore
 from shared.vocabulary import Vocabulary
 from trainer.dataset import Base
 from trainer.keras_files import load_keras
+from trainer.rehearsal import read_rehearsal
 from trainer.requests import JobRequest
 from trainer.seen_images import read_seen_images
 
@@ -39,13 +47,15 @@ def load_starter() -> Base:
 
 def _read(store: ModelStore, model: str, version: int, name: str) -> Base:
     manifest, folder = store.manifest(model, version), store.folder(model, version)
-    verify_files(folder, {KERAS_MODEL: manifest.files[KERAS_MODEL]})
+    needed = {KERAS_MODEL, SEEN_IMAGES, REHEARSAL} & set(manifest.files)
+    verify_files(folder, {name: manifest.files[name] for name in needed})
     return Base(
         name=name,
         image=manifest.image,
         vocabulary=manifest.reader_vocabulary(),
         weights=weights_of(load_keras(folder / KERAS_MODEL)),
         seen=read_seen_images(folder),
+        rehearsal=read_rehearsal(folder, manifest.image),
     )
 
 

@@ -9,7 +9,7 @@ from shared.errors import ReadsmithError
 from shared.preprocessing import ImageSpec
 from shared.vocabulary import Vocabulary
 from tests.drawn import labelled_zip, picture, texts, write_zip
-from trainer.dataset import Base, LabelledImage
+from trainer.dataset import Base, LabelledImage, Rehearsal
 from trainer.requests import Hyperparameters, JobRequest
 from trainer.stages.dataset import check_dataset, labelled_images, load_dataset, split
 
@@ -60,7 +60,7 @@ def test_a_test_part_that_the_base_version_has_seen_is_warned_of(tmp_path: Path)
     dataset = labelled_zip(tmp_path / "set.zip", texts(60))
     first = load_dataset(dataset, REQUEST)
     everything = frozenset(i.content[:16] for i in (*first.train, *first.validation, *first.test))
-    base = Base("model/1", first.image, first.vocabulary, weights={}, seen=everything)
+    base = Base("m/1", first.image, first.vocabulary, {}, everything, Rehearsal.empty(first.image))
     again = load_dataset(dataset, REQUEST, base)
     assert "was trained on 6 of the 6 test images" in again.summary["warnings"][-1]
 
@@ -132,7 +132,7 @@ def test_numbered_file_names_get_a_hint_about_patterns(tmp_path: Path) -> None:
 
 def test_a_base_gives_its_image_spec_and_its_characters_first(tmp_path: Path) -> None:
     spec = ImageSpec(height=40, width=80, channels=1, resize="pad", standardize=True)
-    base = Base("model/1", spec, Vocabulary("XQ"), weights={}, seen=frozenset())
+    base = Base("model/1", spec, Vocabulary("XQ"), {}, frozenset(), Rehearsal.empty(spec))
     dataset = load_dataset(labelled_zip(tmp_path / "set.zip", texts(20)), REQUEST, base)
     assert dataset.image == spec
     assert dataset.vocabulary.characters == ("X", "Q", "A", "H")

@@ -13,7 +13,7 @@ from shared.preprocessing import ImageSpec, fit, open_image
 from shared.scoring import Score
 from shared.vocabulary import Vocabulary
 from tests.drawn import picture
-from trainer.dataset import Base
+from trainer.dataset import Base, Rehearsal
 from trainer.inference import predict
 from trainer.presets import PRESETS
 from trainer.start import copy_weights, load_starter, weights_of
@@ -72,7 +72,7 @@ def test_a_reader_of_colour_starts_from_it_and_reads_gray_as_it_does() -> None:
 def test_known_characters_keep_their_weights_and_new_ones_start_fresh() -> None:
     known, wanted = Vocabulary("xyz"), Vocabulary("zéx")
     old = reader("xyz")
-    base = Base("m/1", SPEC, known, weights_of(old), frozenset())
+    base = Base("m/1", SPEC, known, weights_of(old), frozenset(), Rehearsal.empty(SPEC))
     new = reader("zéx")
     fresh = weights_of(new)["output"]
     copy_weights(base, new, wanted)

@@ -13,7 +13,7 @@ from shared.errors import ReadsmithError
 from shared.manifest import ImageSizes
 from shared.preprocessing import ImageRejectedError, ImageSpec, open_image
 from shared.vocabulary import Vocabulary, required_time_steps
-from trainer.dataset import Base, Dataset, LabelledImage
+from trainer.dataset import Base, Dataset, LabelledImage, Rehearsal
 from trainer.image_choice import choose_image_spec, share_of_brightness, time_steps
 from trainer.image_source import ImageSource, UnreadableEntryError, open_source
 from trainer.labels import FoundLabels, Problem, find_labels
@@ -71,6 +71,7 @@ def load_dataset(path: Path, request: JobRequest, base: Base | None = None) -> D
     _drop_too_long(checked, spec)
     _require_enough(checked, found)
     seen = base.seen if base else frozenset()
+    rehearsal = base.rehearsal if base else Rehearsal.empty(spec)
     train, validation, test = split(checked.images, request, seen)
     vocabulary = _vocabulary([image.label for image in checked.images], base)
     parts = {"train": len(train), "validation": len(validation), "test": len(test)}
@@ -93,6 +94,7 @@ def load_dataset(path: Path, request: JobRequest, base: Base | None = None) -> D
         validation,
         test,
         seen,
+        rehearsal,
         float(np.median(heights)),
         ImageSizes.of(checked.sizes),
         summary,

@@ -17,6 +17,7 @@ from trainer.comparison import Promotion
 from trainer.dataset import Dataset
 from trainer.keras_files import reread, write_models
 from trainer.model_pattern import propose_pattern
+from trainer.rehearsal import write_rehearsal
 from trainer.report.files import write_report
 from trainer.requests import JobRequest
 from trainer.seen_images import write_seen_images
@@ -41,6 +42,7 @@ def build_bundle(trained: Trained, evaluation: Evaluation, dataset: Dataset, bui
     write_models(trained.model, build)
     _write_golden(evaluation, dataset, build)
     write_seen_images((*dataset.train, *dataset.validation), dataset.seen, build)
+    write_rehearsal(dataset, trained.parameters.seed, build)
     write_report(trained, evaluation, dataset, build / REPORT)
 
 
