@@ -2,6 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -15,7 +16,7 @@ from shared.automaton import Automaton, build_automaton
 from shared.decoding import Reading, decode, decode_within
 from shared.limits import Limits
 from shared.manifest import ONNX_MODEL, BundleError, Calibration, Manifest
-from shared.preprocessing import ImageRejectedError, open_image, to_input
+from shared.preprocessing import ImageRejectedError, covered_width, open_image, to_input
 
 BATCH = 32
 """Pictures per run; bounds the memory that many pictures take."""
@@ -25,7 +26,15 @@ LEAST_SURE = 0.5
 
 ONLY_FATAL = 4
 
-Answer = TypeVar("Answer")
+Answer = TypeVar("Answer", Reading, Reading | None)
+
+
+@dataclass(frozen=True)
+class _Input:
+    """A picture as the graph wants it, and the share of the width that it covers."""
+
+    values: NDArray[np.float32]
+    covered: float
 
 
 class Engine:
@@ -101,19 +110,24 @@ class Engine:
         for start in range(0, len(images), BATCH):
             inputs = [self._prepare(image, notes) for image in images[start : start + BATCH]]
             notes.done(PREPARE)
-            accepted = [values for values in inputs if not isinstance(values, ImageRejectedError)]
+            accepted = [one.values for one in inputs if not isinstance(one, ImageRejectedError)]
             answers = iter(self._run(np.stack(accepted), decoding, notes) if accepted else ())
-            for values in inputs:
-                yield values if isinstance(values, ImageRejectedError) else next(answers)
+            for one in inputs:
+                if isinstance(one, ImageRejectedError):
+                    yield one
+                else:
+                    answer = next(answers)
+                    yield answer and answer.on(one.covered)
 
-    def _prepare(self, data: bytes, notes: Notes) -> NDArray[np.float32] | ImageRejectedError:
+    def _prepare(self, data: bytes, notes: Notes) -> "_Input | ImageRejectedError":
         try:
             image = open_image(data)
         except ImageRejectedError as error:
             return error
         sizes = self.manifest.image_sizes
         notes.unseen_sizes += sizes is not None and not sizes.hold(image.size)
-        return to_input(image, self.manifest.image)
+        spec = self.manifest.image
+        return _Input(to_input(image, spec), covered_width(image.size, spec))
 
     def _run(
         self, inputs: NDArray[np.float32], decoding: Callable[..., list[Answer]], notes: Notes

@@ -41,8 +41,8 @@ class Character(_Answer):
 
     text: str
     confidence: float = Field(ge=0, le=1)
-    start: float = Field(ge=0, le=1, description="Share of the width of the model's input.")
-    end: float = Field(ge=0, le=1, description="Share of the width of the model's input.")
+    start: float = Field(ge=0, le=1, description="Share of the picture's width.")
+    end: float = Field(ge=0, le=1, description="Share of the picture's width.")
 
 
 class Alternative(_Answer):

@@ -21,7 +21,7 @@ class Answer(BaseModel):
 class Character(Answer):
     """One character, the model's probability for it, and its place.
 
-    All in [0, 1]: start and end are shares of the width of the model's input.
+    All in [0, 1]: start and end are shares of the picture's width.
     """
 
     text: str

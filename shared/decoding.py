@@ -1,7 +1,7 @@
 """From a model's output to a reading."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,6 +47,16 @@ class Reading:
     characters: tuple[Character, ...]
     alternatives: tuple[Alternative, ...] = ()
     """The likeliest texts, this one first; empty unless they were asked for."""
+
+    def on(self, covered: float) -> "Reading":
+        """Return the reading with places as shares of a picture that covers part of the input."""
+        if covered == 1:
+            return self
+        characters = tuple(
+            replace(one, start=min(1.0, one.start / covered), end=min(1.0, one.end / covered))
+            for one in self.characters
+        )
+        return replace(self, characters=characters)
 
 
 def decode(

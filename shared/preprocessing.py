@@ -141,12 +141,24 @@ def fit(image: Image.Image, spec: ImageSpec) -> NDArray[np.uint8]:
     return np.asarray(image, dtype=np.uint8).reshape(spec.height, spec.width, spec.channels)
 
 
-def _pad(image: Image.Image, size: tuple[int, int]) -> NDArray[np.uint8]:
-    scale = min(size[0] / image.width, size[1] / image.height)
-    inner = (
-        min(size[0], max(1, round(image.width * scale))),
-        min(size[1], max(1, round(image.height * scale))),
+def covered_width(size: tuple[int, int], spec: ImageSpec) -> float:
+    """Return the share of the input's width that a picture of this size covers, in (0, 1]."""
+    if spec.resize == "stretch":
+        return 1.0
+    return _inner(size, (spec.width, spec.height))[0] / spec.width
+
+
+def _inner(size: tuple[int, int], room: tuple[int, int]) -> tuple[int, int]:
+    """Return width and height of a picture that is brought into a room without distortion."""
+    scale = min(room[0] / size[0], room[1] / size[1])
+    return (
+        min(room[0], max(1, round(size[0] * scale))),
+        min(room[1], max(1, round(size[1] * scale))),
     )
+
+
+def _pad(image: Image.Image, size: tuple[int, int]) -> NDArray[np.uint8]:
+    inner = _inner(image.size, size)
     if image.size != inner:
         image = image.resize(inner, Image.Resampling.BILINEAR)
     pixels = np.asarray(image, dtype=np.uint8).reshape(inner[1], inner[0], -1)

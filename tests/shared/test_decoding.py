@@ -7,7 +7,14 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from shared.automaton import build_automaton
-from shared.decoding import at_temperature, decode, decode_within, text_probability
+from shared.decoding import (
+    Character,
+    Reading,
+    at_temperature,
+    decode,
+    decode_within,
+    text_probability,
+)
 from shared.limits import Limits
 from shared.vocabulary import Vocabulary
 
@@ -166,3 +173,10 @@ def test_a_picture_in_which_no_text_fits_has_no_reading() -> None:
     assert none is None
     assert reading is not None
     assert reading.text == "b"
+
+
+def test_places_are_shares_of_a_picture_that_covers_part_of_the_input() -> None:
+    reading = Reading("a", 1.0, (Character("a", 1.0, 0.25, 0.5), Character("b", 1.0, 0.4, 0.75)))
+    places = [(one.start, one.end) for one in reading.on(0.5).characters]
+    assert places == [(0.5, 1.0), (0.8, 1.0)]
+    assert reading.on(1.0) == reading

@@ -8,7 +8,14 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from PIL import Image
 
-from shared.preprocessing import MAX_PIXELS, ImageRejectedError, ImageSpec, open_image, preprocess
+from shared.preprocessing import (
+    MAX_PIXELS,
+    ImageRejectedError,
+    ImageSpec,
+    covered_width,
+    open_image,
+    preprocess,
+)
 from tests.bundles import SPEC, encoded, picture
 
 DARK_ON_LIGHT = picture("cab")
@@ -200,3 +207,13 @@ def test_a_tag_of_an_unexpected_type_is_a_refusal() -> None:
     data[position : position + 4] = rational
     with pytest.raises(ImageRejectedError):
         open_image(bytes(data))
+
+
+@pytest.mark.parametrize(("size", "covered"), [((100, 25), 1.0), ((50, 25), 0.5), ((9, 900), 0.01)])
+def test_a_padded_picture_covers_its_share_of_the_width(
+    size: tuple[int, int], covered: float
+) -> None:
+    padded = ImageSpec(height=25, width=100, channels=1, resize="pad", standardize=False)
+    stretched = padded.model_copy(update={"resize": "stretch"})
+    assert covered_width(size, padded) == covered
+    assert covered_width(size, stretched) == 1
