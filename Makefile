@@ -3,13 +3,14 @@
 # make test-docker   builds the images and tries them out (needs a Docker engine and docker-compose)
 # make bench-train   training measured against the seed recipe, hours   (ARGS="--part v2 --seeds 1")
 # make bench-predict   serving measured against the tutorial's way (needs wrk; ARGS="--part speed")
+# make bench-new-look   what a trained model keeps when pictures of a new look are added
 # make bench-api   how fast the trainer answers while a job trains
 # make starter   the pre-trained weights in the package, drawn and trained anew (an hour on two cores)
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/installed
 
-.PHONY: run test test-docker bench-train bench-predict bench-api starter format lock clean
+.PHONY: run test test-docker bench-train bench-predict bench-new-look bench-api starter format lock clean
 
 run: $(INSTALLED)
 	@$(BIN)/readsmith up --first-job $(if $(DATASET),--dataset "$(DATASET)") $(if $(ONCE),--once)
@@ -33,6 +34,9 @@ starter: $(INSTALLED)
 
 bench-train: $(INSTALLED)
 	$(BIN)/python -m benchmarks.train $(ARGS)
+
+bench-new-look: $(INSTALLED)
+	$(BIN)/python -m benchmarks.new_look $(ARGS)
 
 bench-predict: $(INSTALLED)
 	$(BIN)/python -m benchmarks.predict $(ARGS)

@@ -1,0 +1,153 @@
+"""Does a trained model keep its old look when 100 pictures of a new one are added?
+
+    python -m benchmarks.new_look [--quick] [--json FILE]
+
+Old: Captcha Images V2 (READSMITH_TEST_DATA). New: the same characters drawn by the captcha
+library. Version 1 learns the old look; the others start from it, with the new pictures alone and
+with both. Each then reads pictures of both looks that no training has seen.
+"""
+
+import argparse
+import csv
+import io
+import json
+import os
+import sys
+import tempfile
+import zipfile
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from predictor.engine import Engine
+from shared.model_store import ModelStore
+from shared.scoring import Score
+from trainer.image_source import open_source
+from trainer.pipeline import RunContext, run
+from trainer.progress import Progress, Stage
+from trainer.requests import JobRequest, Synthetic
+from trainer.stages.dataset import load_dataset
+from trainer.synthetic import draw_dataset
+
+NEW, NEW_TEST = 100, 200
+SET = "captcha_images_v2.zip"
+
+Pictures = list[tuple[str, bytes]]
+"""Labels and encoded pictures."""
+
+
+class _Silent:
+    """Follows a run and keeps nothing."""
+
+    def stage(self, stage: Stage) -> None: ...
+    def progress(self, progress: Progress) -> None: ...
+    def summary(self, summary: object) -> None: ...
+    def event(self, kind: str, message: str, data: object = None) -> None: ...
+    def checkpoint(self) -> None: ...
+
+
+def main() -> None:
+    """Train three versions and print how they read both looks."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--quick", action="store_true", help="two epochs, to see that it runs")
+    parser.add_argument("--json", type=Path, help="also write the figures to this file")
+    options = parser.parse_args()
+    data = Path(os.environ.get("READSMITH_TEST_DATA", "."))
+    if not (data / SET).is_file():
+        sys.exit(f"error: there is no {data / SET}; set READSMITH_TEST_DATA to its folder.")
+    found = []
+    print(f"{'version':34} {'old look':>12} {'new look':>12} {'seconds':>8}")
+    with tempfile.TemporaryDirectory(prefix="readsmith-") as folder:
+        for row in measure(data / SET, Path(folder), options.quick):
+            found.append(row)
+            print(f"{row['version']:34} {row['old']:>12} {row['new']:>12} {row['seconds']:>8}")
+    if options.json:
+        options.json.write_text(json.dumps(found, indent=2) + "\n")
+
+
+def measure(path: Path, folder: Path, quick: bool) -> Iterator[dict[str, str]]:
+    """Train the versions one after the other; yield what each reads right."""
+    old = load_dataset(path, JobRequest())
+    old_train = [(i.label, old.source.read(i.name)) for i in (*old.train, *old.validation)]
+    old_test = [(image.label, old.source.read(image.name)) for image in old.test]
+    new = draw(folder / "new.zip", "".join(old.vocabulary.characters))
+    store = ModelStore(folder / "store")
+    for name, pictures, base in (
+        ("1: the old look", old_train, "starter"),
+        (f"2: from 1, {NEW} new pictures alone", new[:NEW], 1),
+        (f"3: from 1, {NEW} new and the old", [*old_train, *new[:NEW]], 1),
+    ):
+        request = JobRequest.model_validate(
+            {
+                "base": base,
+                "promote": "never",
+                "hyperparameters": {"epochs": 2 if quick else "auto"},
+            }
+        )
+        seconds = train(write(folder / "set.zip", pictures), request, folder, store)
+        version = store.versions(request.model)[-1]
+        bundle = store.folder(request.model, version)
+        engine = Engine.load(bundle, store.manifest(request.model, version))
+        yield {
+            "version": name,
+            "old": right(engine, old_test),
+            "new": right(engine, new[NEW:]),
+            "seconds": f"{seconds:.0f}",
+        }
+
+
+def draw(target: Path, characters: str) -> Pictures:
+    """Draw pictures of the new look."""
+    length = 5
+    draw_dataset(
+        Synthetic(
+            images=NEW + NEW_TEST,
+            width=160,
+            height=60,
+            min_length=length,
+            max_length=length,
+            characters=characters,
+            seed=5,
+        ),
+        target,
+    )
+    source = open_source(target)
+    rows = csv.DictReader(io.StringIO(source.read("labels.csv").decode()))
+    return [(row["text"], source.read(row["filename"])) for row in rows]
+
+
+def write(target: Path, pictures: Pictures) -> Path:
+    """Write a zip with a labels.csv."""
+    with zipfile.ZipFile(target, "w") as archive:
+        rows = "".join(f"{number}.png,{text}\n" for number, (text, _) in enumerate(pictures))
+        archive.writestr("labels.csv", "filename,text\n" + rows)
+        for number, (_, data) in enumerate(pictures):
+            archive.writestr(f"{number}.png", data)
+    return target
+
+
+def train(dataset: Path, request: JobRequest, folder: Path, store: ModelStore) -> float:
+    """Publish a version and return its training seconds."""
+    job = f"job-{len(store.versions(request.model))}"
+    context = RunContext(
+        job_id=job,
+        attempt=1,
+        work=folder / job,
+        cache=folder,
+        uploads=folder,
+        store=store,
+        may_publish=lambda: None,
+        local=dataset,
+    )
+    return run(request, context, _Silent()).metrics.train_seconds
+
+
+def right(engine: Engine, pictures: Sequence[tuple[str, bytes]]) -> str:
+    """Say how many pictures are read right."""
+    readings = engine.read([data for _, data in pictures])
+    truths = (truth for truth, _ in pictures)
+    score = Score.of((t, reading.text) for t, reading in zip(truths, readings, strict=True))
+    return f"{score.exact}/{score.images}"
+
+
+if __name__ == "__main__":
+    main()
