@@ -42,8 +42,9 @@ def train(
     tf.config.experimental.enable_op_determinism()
     devices = find_devices()
     base = base or _starter(dataset, request)
-    chosen, reasons = choose_parameters(request, len(dataset.train), dataset.image.width)
     examples = Examples.of(dataset, work)
+    images = len(examples.train_pixels)
+    chosen, reasons = choose_parameters(request, images, dataset.image.width)
     run = f"{request.model_dump_json()} {dataset.image} {dataset.vocabulary.characters}"
     state = load(work, run)
     restarts, seconds = (state.restarts, state.seconds) if state else (0, 0.0)
