@@ -1,7 +1,7 @@
 """The predictor's HTTP interface."""
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterator
 from typing import Any
 
 from flask import Flask, Response, g, jsonify, request
@@ -13,13 +13,14 @@ from predictor.answers import describe
 from predictor.bookkeeping import add_bookkeeping
 from predictor.docs import add_docs
 from predictor.engine import Engine
+from predictor.multipart import MAX_TEXT_FIELDS_BYTES
 from predictor.notes import PARSE, Notes
 from predictor.options import Options
 from predictor.problems import RequestError, problem
 from predictor.registry import Registry
 from predictor.settings import PredictorSettings
 from predictor.status import ROUTES, add_status
-from predictor.uploads import InMemoryRequest, Question, parse
+from predictor.uploads import Question, parse
 from shared.builtin import STARTER
 from shared.decoding import Reading
 from shared.errors import ReadsmithError
@@ -27,7 +28,6 @@ from shared.preprocessing import ImageRejectedError
 
 log = logging.getLogger("readsmith.predictor")
 
-MAX_TEXT_FIELDS_BYTES = 65_536
 RETRY_AFTER_SECONDS = 5
 UNTRAINED = (
     "Read by the starter that comes with Readsmith: no model of your own is there yet. "
@@ -40,10 +40,7 @@ def create_app(
 ) -> Flask:
     """Build the app that answers with the registry's models; the caller starts what it gives."""
     app = Flask("predictor", static_folder=None)
-    app.request_class = InMemoryRequest
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
-    app.config["MAX_FORM_MEMORY_SIZE"] = MAX_TEXT_FIELDS_BYTES
-    app.config["MAX_FORM_PARTS"] = settings.max_images + 8
     app.json.sort_keys = False  # type: ignore[attr-defined]
     add_bookkeeping(app, access_log)
     _add_error_answers(app, settings)
@@ -99,15 +96,16 @@ def _read(
     engine: Engine, question: Question, options: Options, notes: Notes
 ) -> list[dict[str, Any]]:
     """Read every picture; among several, a bad one does not spoil the others' readings."""
-    images = [upload.data for upload in question.uploads]
-    results: Iterable[Reading | ImageRejectedError | None] = (
+    images = [up.data for up in question.uploads if not isinstance(up.data, RequestError)]
+    results: Iterator[Reading | ImageRejectedError | None] = (
         engine.search_each(images, options.limits, options.top_k or 1, notes)
         if options.search
         else engine.read_each(images, notes)
     )
     answers: list[dict[str, Any]] = []
-    for upload, result in zip(question.uploads, results, strict=True):
-        if not isinstance(result, ImageRejectedError):
+    for upload in question.uploads:
+        result = upload.data if isinstance(upload.data, RequestError) else next(results)
+        if not isinstance(result, ImageRejectedError | RequestError):
             answers.append(describe(result, options))
         elif question.several:
             metrics.problem_answered(result.code)

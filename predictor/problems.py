@@ -8,6 +8,7 @@ from shared.errors import ReadsmithError
 STATUS = {
     "bad_base64": 400,
     "bad_json": 400,
+    "bad_multipart": 400,
     "bad_option": 400,
     "bad_pattern": 400,
     "bad_request": 400,

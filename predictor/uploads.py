@@ -2,14 +2,13 @@
 
 import base64
 import binascii
-import io
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import IO, Any
 
 from flask import Request
 from pydantic import ConfigDict, Field, ValidationError
 
+from predictor.multipart import split_form
 from predictor.options import (
     NAMES,
     Options,
@@ -27,10 +26,10 @@ CURL = 'For example: curl -F "image=@captcha.png" …/predict'
 
 @dataclass(frozen=True)
 class Upload:
-    """One encoded picture and the part of the request that it came in."""
+    """One picture, encoded, or what is wrong with it, and the part of the request it came in."""
 
     field: str
-    data: bytes
+    data: bytes | RequestError
 
 
 @dataclass(frozen=True)
@@ -42,13 +41,6 @@ class Question:
     options: Options
     several: bool
     """Whether the answer is a list, in which a bad picture does not spoil the others."""
-
-
-class InMemoryRequest(Request):
-    """Keeps multipart files in memory: bodies are bounded, and the disk may be read-only."""
-
-    def _get_file_stream(self, *args: Any, **kwargs: Any) -> IO[bytes]:
-        return io.BytesIO()
 
 
 class JsonBody(Options):
@@ -83,8 +75,8 @@ def parse(request: Request, settings: PredictorSettings) -> Question:
     options, several = options_of(request.args.to_dict()), False
     kind = request.mimetype
     if kind == "multipart/form-data":
-        uploads = _multipart(request)
-        options = overridden(options, options_of(request.form.to_dict()))
+        uploads, texts = _multipart(request, settings)
+        options = overridden(options, options_of(texts))
     elif kind == "application/json":
         body = _json(_body(request))
         uploads, several = _encoded(body, settings), body.images is not None
@@ -98,9 +90,10 @@ def parse(request: Request, settings: PredictorSettings) -> Question:
             "Send multipart/form-data with the field image, image/*, application/octet-stream "
             f"or application/json. {CURL}",
         )
-    _check(uploads, settings)
+    _check_number(len(uploads), uploads[0].field, settings)
     check_lengths(options)
-    return Question(tuple(uploads), options.model, options, several or len(uploads) > 1)
+    checked = tuple(_checked(upload, settings) for upload in uploads)
+    return Question(checked, options.model, options, several or len(uploads) > 1)
 
 
 def _body(request: Request) -> bytes:
@@ -109,20 +102,22 @@ def _body(request: Request) -> bytes:
     return data
 
 
-def _multipart(request: Request) -> list[Upload]:
-    _only_known(request.files, IMAGE_FIELDS, "file field")
+def _multipart(
+    request: Request, settings: PredictorSettings
+) -> tuple[list[Upload], dict[str, str]]:
+    form = split_form(
+        _body(request), request.headers["Content-Type"], settings.max_images + len(NAMES)
+    )
+    _only_known((name for name, _ in form.files), IMAGE_FIELDS, "file field")
     for name in IMAGE_FIELDS:
-        if name in request.form:
+        if name in form.texts:
             raise RequestError(
                 "no_image", f"The field {name} holds text, not a file.", f"Mind the @. {CURL}", name
             )
-    _only_known(request.form, NAMES, "field")
-    uploads = [
-        Upload(name, file.read()) for name in IMAGE_FIELDS for file in request.files.getlist(name)
-    ]
-    if not uploads:
+    _only_known(form.texts, NAMES, "field")
+    if not form.files:
         raise RequestError("no_image", "The request has no field image.", CURL, "image")
-    return uploads
+    return [Upload(name, data) for name, data in form.files], form.texts
 
 
 def _json(body: bytes) -> JsonBody:
@@ -159,16 +154,16 @@ def _encoded(body: JsonBody, settings: PredictorSettings) -> list[Upload]:
     ]
 
 
-def _decoded(text: str, field: str) -> bytes:
+def _decoded(text: str, field: str) -> bytes | RequestError:
     try:
         return base64.b64decode("".join(text.split()), validate=True)
     except (binascii.Error, ValueError) as error:
-        raise RequestError(
+        return RequestError(
             "bad_base64",
             f"The field {field} is not base64: {error}.",
             "Send the file's bytes in standard base64, without a data: prefix.",
             field,
-        ) from None
+        )
 
 
 def _only_known(found: Iterable[str], known: tuple[str, ...], what: str) -> None:
@@ -194,20 +189,19 @@ def _check_number(number: int, field: str, settings: PredictorSettings) -> None:
         )
 
 
-def _check(uploads: list[Upload], settings: PredictorSettings) -> None:
-    _check_number(len(uploads), uploads[0].field, settings)
-    for upload in uploads:
-        if not upload.data:
-            raise RequestError(
-                "empty_image",
-                f"The {upload.field} is empty (0 bytes).",
-                f"Send the whole file. {CURL}",
-                upload.field,
-            )
-        if len(upload.data) > settings.max_image_bytes:
-            raise RequestError(
-                "image_too_large",
-                f"The {upload.field} has {len(upload.data):,} bytes.",
-                f"The limit is {settings.max_image_bytes:,} bytes.",
-                upload.field,
-            )
+def _checked(upload: Upload, settings: PredictorSettings) -> Upload:
+    """Return the upload, with an error in place of its data if that is empty or too large."""
+    field, data = upload.field, upload.data
+    if isinstance(data, RequestError):
+        return upload
+    if not data:
+        hint = f"Send the whole file. {CURL}"
+        error = RequestError("empty_image", f"The {field} is empty (0 bytes).", hint, field)
+    elif len(data) > settings.max_image_bytes:
+        hint = f"The limit is {settings.max_image_bytes:,} bytes."
+        error = RequestError(
+            "image_too_large", f"The {field} has {len(data):,} bytes.", hint, field
+        )
+    else:
+        return upload
+    return Upload(field, error)

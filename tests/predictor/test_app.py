@@ -189,8 +189,8 @@ WRONG: dict[str, tuple[dict[str, Any], int, str, str]] = {
     "broken multipart": (
         {"data": b"--x\r\n", "content_type": "multipart/form-data; boundary=x"},
         400,
-        "no_image",
-        "image",
+        "bad_multipart",
+        "no Content-Disposition",
     ),
     "unknown model": (
         {"data": {"image": part(png("a")), "model": "plate"}},
@@ -259,6 +259,16 @@ def test_a_large_picture_needs_no_writable_disk(
         content_type="multipart/form-data; boundary=x",
     )
     assert answer.get_json()["text"] == "cab"
+
+
+def test_one_bad_picture_of_several_gives_one_error_entry(client: FlaskClient) -> None:
+    images = [png("cab"), b"", bytes(MAX_IMAGE + 1)]
+    found = send(client, *images).get_json()["results"]
+    codes = [entry.get("error", {}).get("code") for entry in found]
+    assert (codes, found[0]["text"]) == ([None, "empty_image", "image_too_large"], "cab")
+    texts = [base64.b64encode(png("ab")).decode(), "§§§"]
+    found = client.post("/predict", json={"images": texts}).get_json()["results"]
+    assert (found[0]["text"], found[1]["error"]["code"]) == ("ab", "bad_base64")
 
 
 def test_unknown_routes_and_methods_are_problems_too(client: FlaskClient) -> None:

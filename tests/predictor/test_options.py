@@ -190,9 +190,7 @@ def test_what_is_no_number_is_refused(
         ({"images": []}, "no_image", "images"),
         ({"images": ["", ""], "image": ""}, "no_image", "image"),
         ({"images": [7]}, "bad_json", "images.0"),
-        ({"images": ["YQ==", "a"]}, "bad_base64", "images.1"),
         ({"images": ["YQ=="] * 4}, "too_many_images", "images"),
-        ({"images": ["YQ==", ""]}, "empty_image", "images.1"),
         ({"image": "YQ==", "top_k": "3"}, "bad_option", "top_k"),
     ],
 )

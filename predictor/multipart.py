@@ -1,0 +1,83 @@
+"""Splits a multipart/form-data body that lies in memory (RFC 7578).
+
+Bodies are bounded, so nothing is gained by the stream parsers of the frameworks, which took a
+third of a millisecond for one picture; this takes some microseconds.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from werkzeug.exceptions import RequestEntityTooLarge
+from werkzeug.http import parse_options_header
+
+from predictor.problems import RequestError
+
+MAX_TEXT_FIELDS_BYTES = 65_536
+"""Of all fields that are not files together."""
+
+
+@dataclass(frozen=True)
+class Form:
+    """The fields of a form in their order: texts by name, and files as name and content."""
+
+    texts: dict[str, str]
+    files: list[tuple[str, bytes]]
+
+
+def split_form(body: bytes, content_type: str, most_parts: int) -> Form:
+    """Split a body by the boundary that its Content-Type names; of equal texts the first counts.
+
+    Raises RequestError (bad_multipart), or RequestEntityTooLarge for more than most_parts parts
+    or MAX_TEXT_FIELDS_BYTES of text.
+    """
+    boundary = parse_options_header(content_type)[1].get("boundary", "")
+    if not boundary:
+        raise _malformed("Its Content-Type names no boundary.")
+    texts: dict[str, str] = {}
+    files: list[tuple[str, bytes]] = []
+    size = 0
+    for number, (options, content) in enumerate(_parts(body, boundary.encode("latin-1"))):
+        if number == most_parts:
+            raise RequestEntityTooLarge
+        name = options.get("name", "")
+        if "filename" in options:
+            files.append((name, content))
+            continue
+        size += len(content)
+        if size > MAX_TEXT_FIELDS_BYTES:
+            raise RequestEntityTooLarge
+        texts.setdefault(name, content.decode("utf-8", "replace"))
+    return Form(texts, files)
+
+
+def _parts(body: bytes, boundary: bytes) -> Iterator[tuple[dict[str, str], bytes]]:
+    """Yield the options of each part's Content-Disposition, and its content."""
+    delimiter = b"\r\n--" + boundary
+    for piece in (b"\r\n" + body).split(delimiter)[1:]:
+        if piece.startswith(b"--"):
+            return
+        padding, _, part = piece.partition(b"\r\n")
+        if padding.strip(b" \t"):
+            raise _malformed("Something follows a boundary on its line.")
+        head, _, content = part.partition(b"\r\n\r\n")  # an empty content needs no blank line
+        yield _disposition(head), content
+    raise _malformed("It ends before its last boundary.")
+
+
+def _disposition(head: bytes) -> dict[str, str]:
+    for line in head.decode("utf-8", "replace").split("\r\n"):
+        name, _, value = line.partition(":")
+        if name.strip().lower() == "content-disposition":
+            kind, options = parse_options_header(value.strip())
+            if kind == "form-data" and "name" in options:
+                return options
+    raise _malformed("A part has no Content-Disposition: form-data with a name.")
+
+
+def _malformed(what: str) -> RequestError:
+    return RequestError(
+        "bad_multipart",
+        f"The multipart body is not valid. {what}",
+        'Let a client write it, for example: curl -F "image=@captcha.png" …/predict',
+        "body",
+    )
