@@ -29,12 +29,13 @@ def build_model(image: ImageSpec, classes: int) -> Any:
     x = layers.MaxPooling2D((2, 1), name="pool3")(x)
     x = _convolution(x, CHANNELS[3], 1, "stage4")
     x = layers.MaxPooling2D((2, 1), name="pool4")(x)
-    x = layers.Permute((2, 1, 3), name="columns")(x)
-    x = layers.Reshape((x.shape[1], x.shape[2] * x.shape[3]), name="fold_height")(x)
-    x = layers.Dense(WIDTH_CHANNELS, use_bias=False, name="mix")(x)
+    # Folds the height into channels, and stays two-dimensional with a height of 1: serving needs
+    # no transpositions then, and takes the normalisations into the convolutions.
+    x = layers.Conv2D(WIDTH_CHANNELS, (x.shape[1], 1), use_bias=False, name="mix_conv")(x)
     x = _normalised(x, "mix")
     x = _along_width(x, "width1")
     x = _along_width(x, "width2")
+    x = layers.Reshape((x.shape[2], WIDTH_CHANNELS), name="columns")(x)
     x = layers.Dropout(0.2, name="dropout")(x)
     x = layers.Dense(classes, activation="softmax", name="output", dtype="float32")(x)
     output = CTCLayer(name="ctc_loss", dtype="float32")(labels, x)
@@ -49,8 +50,8 @@ def _convolution(x: Any, filters: int, stride: int, name: str) -> Any:
 
 
 def _along_width(x: Any, name: str) -> Any:
-    y = layers.SeparableConv1D(
-        WIDTH_CHANNELS, 5, padding="same", use_bias=False, name=f"{name}_conv"
+    y = layers.SeparableConv2D(
+        WIDTH_CHANNELS, (1, 5), padding="same", use_bias=False, name=f"{name}_conv"
     )(x)
     return layers.Add(name=f"{name}_add")([x, _normalised(y, name)])
 
