@@ -1,5 +1,7 @@
 import hashlib
+import io
 import threading
+import zipfile
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -105,4 +107,6 @@ def test_a_synthetic_set_is_the_same_for_the_same_parameters(tmp_path: Path) -> 
     for name, seed in (("a", 1), ("b", 1), ("c", 2)):
         dataset = Dataset(synthetic=Synthetic(images=12, seed=seed))
         drawn[name] = fetched(dataset, tmp_path / name).read_bytes()
+        with zipfile.ZipFile(io.BytesIO(drawn[name])) as archive:
+            assert {entry.date_time[0] for entry in archive.infolist()} == {1980}
     assert drawn["a"] == drawn["b"] != drawn["c"]
