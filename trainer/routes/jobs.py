@@ -90,7 +90,8 @@ def read_report(services: TheServices, job_id: str) -> dict[str, Any]:
         report: dict[str, Any] = json.loads(path.read_bytes())
     except FileNotFoundError:
         raise ReadsmithError(
-            "report_not_found", f"Version {job.version} of {job.model} holds no report."
+            "report_not_found",
+            f"Version {job.version} of {job.model} holds no report, or is no longer kept.",
         ) from None
     return report
 
