@@ -1,6 +1,6 @@
 """The parts of the training benchmark: what each measures, in which order."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -64,26 +64,21 @@ def v2(setting: Setting) -> Iterator[Measurement]:
 
 def labels(setting: Setting) -> Iterator[Measurement]:
     """Captcha Images V2 with few labels, for training and validation together."""
-    path = setting.real("captcha_images_v2.zip")
-    for count in LABEL_COUNTS[:1] if setting.quick else LABEL_COUNTS:
-        for seed in setting.repeats(3):
-            for side in SIDES:
-                yield Measurement(
-                    side=side,
-                    set="V2",
-                    dataset=path,
-                    seed=seed,
-                    epochs=setting.epochs,
-                    limit_images=count,
-                )
+    return _limited(setting, LABEL_COUNTS, setting.repeats(3), SIDES)
 
 
 def starter(setting: Setting) -> Iterator[Measurement]:
     """Captcha Images V2 from fresh weights and from the starter's: where does it stop paying?"""
+    return _limited(setting, STARTER_COUNTS, setting.repeats(1), FROM)
+
+
+def _limited(
+    setting: Setting, counts: Sequence[int | None], seeds: range, sides: Sequence[Side]
+) -> Iterator[Measurement]:
     path = setting.real("captcha_images_v2.zip")
-    for count in STARTER_COUNTS[:1] if setting.quick else STARTER_COUNTS:
-        for seed in setting.repeats(1):
-            for side in FROM:
+    for count in counts[:1] if setting.quick else counts:
+        for seed in seeds:
+            for side in sides:
                 yield Measurement(
                     side=side,
                     set="V2",
