@@ -78,6 +78,7 @@ def _line(created: float, method: str, route: str, status: int, ms: float, notes
         "model": notes.model,
         "version": notes.version,
         "images": notes.images,
+        "key": notes.key,
         "error": notes.error,
     }
     known = {name: fact for name, fact in facts.items() if fact is not None}

@@ -21,6 +21,8 @@ class Notes:
     """Pictures that got an answer."""
     unseen_sizes: int = 0
     """Pictures of sizes that the model did not see in training."""
+    key: str | None = None
+    """The name of the API key that was used."""
     error: str | None = None
     """The code of the problem that was the answer."""
     _last: float = field(default_factory=time.perf_counter)

@@ -6,12 +6,13 @@ from typing import Annotated, Literal
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from shared.access_settings import AccessSettings
 from shared.manifest import ModelName
 
 AtLeastOne = Annotated[int, Field(ge=1)]
 
 
-class PredictorSettings(BaseSettings):
+class PredictorSettings(AccessSettings, BaseSettings):
     """Environment variables READSMITH_<FIELD>; built once, where the program starts."""
 
     model_config = SettingsConfigDict(

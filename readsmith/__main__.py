@@ -6,6 +6,7 @@ from readsmith.adopt import adopt
 from readsmith.check import check
 from readsmith.evaluate import evaluate
 from readsmith.jobs import jobs
+from readsmith.keys import app as keys
 from readsmith.learning_curve import learning_curve
 from readsmith.models import app as models
 from readsmith.output import Commands
@@ -23,6 +24,7 @@ for command in (up, check, train, evaluate, predict, jobs, learning_curve):
     app.command()(command)
 app.command("import")(adopt)
 app.add_typer(models, name="models")
+app.add_typer(keys, name="keys")
 
 if __name__ == "__main__":
     app()

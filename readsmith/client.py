@@ -29,15 +29,21 @@ class Client:
 
     retries: how often a request is repeated when a service answers 503 or cannot be reached,
     with growing waits or as long as it asks for; only requests that may safely be sent twice
-    are. Every method raises ServiceError, and OSError for a file that cannot be read.
+    are. api_key: sent with each request; both services take the same keys. Every method raises
+    ServiceError, and OSError for a file that cannot be read.
     """
 
     def __init__(
-        self, predictor_url: str = PREDICTOR, trainer_url: str = TRAINER, *, retries: int = RETRIES
+        self,
+        predictor_url: str = PREDICTOR,
+        trainer_url: str = TRAINER,
+        *,
+        retries: int = RETRIES,
+        api_key: str | None = None,
     ) -> None:
         self.predictor_url = predictor_url
-        self._predictor = Connection(predictor_url, retries=retries)
-        self._trainer = Connection(trainer_url, retries=retries)
+        self._predictor = Connection(predictor_url, retries=retries, api_key=api_key)
+        self._trainer = Connection(trainer_url, retries=retries, api_key=api_key)
 
     def __enter__(self) -> "Client":
         return self

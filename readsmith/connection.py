@@ -8,9 +8,11 @@ from urllib.parse import urlsplit
 
 import requests
 from pydantic import BaseModel, ValidationError
+from requests.auth import AuthBase
 from requests.exceptions import ProxyError, SSLError
 
 from readsmith.service_error import Problem, ServiceError
+from shared.api_keys import TOKEN
 
 TIMEOUT = (5.0, 120.0)
 """Seconds to connect, and to wait for the next bytes of an answer."""
@@ -22,14 +24,32 @@ UNAVAILABLE = 503
 Answer = TypeVar("Answer", bound=BaseModel)
 
 
+class _Bearer(AuthBase):
+    """Sends a key; as a plain header it would give way to one from the user's .netrc."""
+
+    def __init__(self, api_key: str) -> None:
+        self._key = api_key.strip()
+        if not TOKEN.fullmatch(self._key):
+            raise ServiceError(
+                "bad_api_key",
+                "The API key given is none of Readsmith's.",
+                "One begins with rs_ and has 55 characters: `readsmith keys create` prints it.",
+            )
+
+    def __call__(self, request: requests.PreparedRequest) -> requests.PreparedRequest:
+        request.headers["Authorization"] = f"Bearer {self._key}"
+        return request
+
+
 class Connection:
     """One service at one URL; not for several threads at once.
 
     retries: how often a request is repeated, if it is safe to, when the service says 503 or
-    cannot be reached. Raises ServiceError (bad_url).
+    cannot be reached. api_key: what each request is sent with. Raises ServiceError (bad_url,
+    bad_api_key).
     """
 
-    def __init__(self, url: str, *, retries: int) -> None:
+    def __init__(self, url: str, *, retries: int, api_key: str | None = None) -> None:
         parts = urlsplit(url)
         if parts.scheme not in ("http", "https") or not parts.hostname:
             raise ServiceError(
@@ -38,6 +58,8 @@ class Connection:
         self.url = url.rstrip("/")
         self._retries = retries
         self._session = requests.Session()
+        if api_key is not None:
+            self._session.auth = _Bearer(api_key)
         # a proxy from the environment cannot reach this machine's own services
         self._session.trust_env = parts.hostname not in ("127.0.0.1", "localhost", "::1")
 

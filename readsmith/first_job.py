@@ -9,6 +9,7 @@ from rich.console import Console
 
 from readsmith.client import Client
 from readsmith.held_out import HeldOutReading, read_held_out
+from readsmith.options import api_key
 from readsmith.output import percent, say
 from readsmith.post_job import run_job
 from readsmith.trainer_answers import Job, JobError
@@ -73,7 +74,7 @@ class FirstJob:
         local: a folder or zip to upload as the dataset. Raises ReadsmithError, among others
         with the job's own error.
         """
-        with Client(self.predictor, self.trainer, retries=0) as client:
+        with Client(self.predictor, self.trainer, retries=0, api_key=api_key()) as client:
             job, version = self._train(client, request, local)
             say(self.console, f"Published {job.model} version {version}; waiting for the predictor")
             bundle = ModelStore(self.store).folder(job.model, version)

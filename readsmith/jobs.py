@@ -23,7 +23,7 @@ def jobs(
 
     Example: readsmith jobs
     """
-    client = Client(trainer_url=url, retries=options.RETRIES)
+    client = Client(trainer_url=url, retries=options.RETRIES, api_key=options.api_key())
     if job is None:
         if cancel:
             raise typer.BadParameter("--cancel needs the id of a job.")

@@ -1,5 +1,6 @@
 """Arguments and options that several commands have."""
 
+import os
 import re
 from pathlib import Path
 from typing import Annotated
@@ -20,6 +21,11 @@ def _existing_dataset(dataset: str | None) -> str | None:
     if not Path(dataset).exists():
         raise typer.BadParameter(f"{dataset} does not exist. Give a zip, a folder or a URL.")
     return dataset
+
+
+def api_key() -> str | None:
+    """Return the key for the services; an option could be seen by others on the machine."""
+    return os.environ.get("READSMITH_API_KEY") or None
 
 
 def model_name(model: str) -> str:

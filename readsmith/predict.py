@@ -84,7 +84,7 @@ def _local_reader(store: Path, asked: "Options") -> Reader:
 
 
 def _remote_reader(url: str, asked: "Options") -> Reader:
-    client = Client(url, retries=options.RETRIES)
+    client = Client(url, retries=options.RETRIES, api_key=options.api_key())
 
     def read(pictures: Sequence[bytes]) -> Iterator[dict[str, Any] | ReadsmithError]:
         for answer in client.predict_many(pictures, **asked.model_dump(exclude_none=True)):

@@ -20,7 +20,13 @@ POSTGRESQL = os.environ.get("READSMITH_TEST_DATABASE_URL")
 
 @pytest.fixture
 def settings(tmp_path: Path) -> Settings:
-    return Settings(store=tmp_path / "models", state=tmp_path / "state", lease_seconds=30)
+    return Settings(
+        store=tmp_path / "models",
+        state=tmp_path / "state",
+        lease_seconds=30,
+        keys=tmp_path / "keys.json",
+        allowed_hosts="testserver",  # as TestClient calls it
+    )
 
 
 @pytest.fixture(params=["sqlite", "postgresql"] if POSTGRESQL else ["sqlite"])

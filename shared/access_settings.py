@@ -1,0 +1,39 @@
+"""The settings of both services about who may ask them."""
+
+from pathlib import Path
+
+from pydantic import BaseModel, Field
+
+
+class AccessSettings(BaseModel):
+    """Part of each service's settings."""
+
+    keys: Path = Field(
+        Path("var/keys.json"),
+        description="File of the API keys. Where there is one, every request needs a key.",
+    )
+    allow_anonymous: bool = Field(
+        False,
+        description="Answer without keys on addresses that others can reach, too. "
+        "Where there are keys it changes nothing.",
+    )
+    allowed_hosts: str | None = Field(
+        None,
+        description="Names, with commas between them, by which services without keys may be "
+        "called; localhost and addresses in numbers always may. `*`: any.",
+    )
+    open_metrics: bool = Field(
+        True,
+        description="Answer `/metrics` and `/readyz` without a key; `/healthz` never needs one.",
+    )
+    behind_gateway: bool = Field(
+        False,
+        description="Believe X-Forwarded-For about clients' addresses (audit log): only where "
+        "none but a gateway that sets it reaches the services.",
+    )
+
+    @property
+    def open_paths(self) -> frozenset[str]:
+        """What is answered to anyone, by any name."""
+        watched = ("/readyz", "/metrics") if self.open_metrics else ()
+        return frozenset(("/healthz", *watched))

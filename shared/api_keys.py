@@ -1,0 +1,171 @@
+"""API keys: random tokens, kept as hashes in one small file that both services read.
+
+A token is ``rs_<id>_<secret>``; the secret has 256 random bits. So a plain SHA-256 keeps it: the
+slow hashes that guard passwords make guessing dear, and here there is nothing to guess.
+"""
+
+import fcntl
+import os
+import re
+import secrets
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from hashlib import sha256
+from hmac import compare_digest
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
+
+from shared.atomic_files import write_atomically
+from shared.errors import ReadsmithError
+
+TOKEN = re.compile(r"rs_([0-9a-f]{8})_[A-Za-z0-9_-]{43}", re.ASCII)
+NAME_PATTERN = r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}"
+
+KeyName = Annotated[str, Field(pattern=rf"^{NAME_PATTERN}$")]
+
+
+class Scope(StrEnum):
+    """What a key may do; admin may do everything."""
+
+    TRAIN = "train"
+    PREDICT = "predict"
+    ADMIN = "admin"
+
+
+class ApiKey(BaseModel):
+    """All that is kept of a key; the token itself is shown once and kept nowhere."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
+
+    id: str = Field(pattern=r"^[0-9a-f]{8}$")
+    name: KeyName
+    scopes: frozenset[Scope] = Field(min_length=1)
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+    created_at: AwareDatetime
+    expires_at: AwareDatetime | None = None
+    requests_per_minute: int | None = Field(None, ge=1)
+
+    def is_of(self, token: str) -> bool:
+        """Tell in constant time whether a token is this key's."""
+        return compare_digest(self.sha256, _digest(token))
+
+    def may(self, scope: Scope) -> bool:
+        """Tell whether the key has a scope."""
+        return not self.scopes.isdisjoint((scope, Scope.ADMIN))
+
+    @property
+    def has_expired(self) -> bool:
+        """Whether its time is over."""
+        return self.expires_at is not None and self.expires_at <= datetime.now(UTC)
+
+
+class _Contents(BaseModel):
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
+
+    format: Literal[1] = 1
+    keys: tuple[ApiKey, ...] = ()
+
+
+class KeyFile:
+    """The file of the keys. Where it does not exist, nobody has asked for keys yet."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+
+    def stamp(self) -> tuple[int, int, int] | None:
+        """Return what changes whenever the file does; None where there is none."""
+        try:
+            found = self.path.stat()
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise self._unreadable(error.strerror) from error
+        return found.st_ino, found.st_mtime_ns, found.st_size
+
+    def read(self) -> tuple[ApiKey, ...] | None:
+        """Return the keys, None where there is no file; raises ReadsmithError keys_unreadable."""
+        try:
+            return _Contents.model_validate_json(self.path.read_bytes()).keys
+        except FileNotFoundError:
+            return None
+        except OSError as error:
+            raise self._unreadable(error.strerror) from error
+        except ValidationError as error:
+            first = error.errors(include_url=False, include_input=False)[0]
+            place = ".".join(map(str, first["loc"])) or "the file"
+            raise self._unreadable(f"{place}: {first['msg']}") from None
+
+    def create(
+        self,
+        name: str,
+        scopes: Iterable[Scope],
+        lifetime: timedelta | None = None,
+        requests_per_minute: int | None = None,
+    ) -> str:
+        """Make a key and return its token; raises ReadsmithError key_exists."""
+        token = f"rs_{secrets.token_hex(4)}_{secrets.token_urlsafe(32)}"
+        now = datetime.now(UTC)
+        key = ApiKey(
+            id=token[3:11],
+            name=name,
+            scopes=frozenset(scopes),
+            sha256=_digest(token),
+            created_at=now,
+            expires_at=lifetime and now + lifetime,
+            requests_per_minute=requests_per_minute,
+        )
+        with self._locked():
+            keys = self.read() or ()
+            if any(name == other.name for other in keys):
+                raise ReadsmithError(
+                    "key_exists",
+                    f"There is a key named {name} already.",
+                    "Choose another name, or revoke that one first.",
+                )
+            self._write((*keys, key))
+        return token
+
+    def revoke(self, name: str) -> int:
+        """Take a key away and return how many are left; raises ReadsmithError key_not_found."""
+        with self._locked():
+            keys = self.read() or ()
+            left = tuple(key for key in keys if key.name != name)
+            if len(left) == len(keys):
+                raise ReadsmithError(
+                    "key_not_found",
+                    f"There is no key named {name} in {self.path}.",
+                    f"There are: {', '.join(key.name for key in keys) or 'none'}.",
+                )
+            self._write(left)
+        return len(left)
+
+    def _write(self, keys: tuple[ApiKey, ...]) -> None:
+        contents = _Contents(keys=keys).model_dump_json(indent=2)
+        write_atomically(self.path, contents.encode() + b"\n")
+        self.path.chmod(0o600)
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        """Hold off other writers; the lock lies on the folder, the file is replaced."""
+        self.path.parent.mkdir(parents=True, exist_ok=True)
+        folder = os.open(self.path.parent, os.O_RDONLY)
+        try:
+            fcntl.flock(folder, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(folder)
+
+    def _unreadable(self, why: str | None) -> ReadsmithError:
+        return ReadsmithError(
+            "keys_unreadable",
+            f"The API keys in {self.path} cannot be read: {why}.",
+            "The file belongs to `readsmith keys`, and its owner must be the services' user.",
+        )
+
+
+def _digest(token: str) -> str:
+    return sha256(token.encode()).hexdigest()

@@ -1,0 +1,100 @@
+"""Lets requests in before their bodies are read, and notes what they changed."""
+
+from typing import Annotated, Any
+
+from fastapi import Depends, Request
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from shared.access import ACCESS_STATUS, Access, AccessError, Caller
+from shared.access_description import SECURITY_SCHEMES, security
+from shared.api_keys import Scope as KeyScope
+from shared.audit import audit
+from trainer.problems import answer, problem_responses
+from trainer.settings import Settings
+
+READING = ("GET", "HEAD")
+
+
+def needed_scope(method: str, path: str) -> KeyScope:
+    """Return what a key must be for: choosing what is served takes admin, all else train."""
+    chooses = path.startswith("/models/") and method not in READING
+    return KeyScope.ADMIN if chooses else KeyScope.TRAIN
+
+
+async def _facts(request: Request) -> dict[str, object]:
+    facts: dict[str, object] = request.state.facts
+    return facts
+
+
+AuditFacts = Annotated[dict[str, object], Depends(_facts)]
+"""What a route puts into its parameter of this type stands in the request's audit line."""
+
+
+class AccessControl:
+    """ASGI middleware: a key for every request where there are keys, an audit line per change."""
+
+    def __init__(self, app: ASGIApp, settings: Settings, access: Access) -> None:
+        self._app = app
+        self._access = access
+        self._open_paths = settings.open_paths
+        self._behind_gateway = settings.behind_gateway
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on if it may."""
+        if scope["type"] != "http" or scope["path"] in self._open_paths:
+            await self._app(scope, receive, send)
+            return
+        caller = self._caller(scope)
+        try:
+            who = self._access.admit(caller, needed_scope(scope["method"], scope["path"]))
+        except AccessError as error:
+            status = ACCESS_STATUS[error.code]
+            refusal = answer(status, error.code, error.message, error.hint, headers=error.headers)
+            await refusal(scope, receive, send)
+            return
+        if scope["method"] in READING:
+            await self._app(scope, receive, send)
+        else:
+            await self._audited(scope, receive, send, who, caller.address)
+
+    def _caller(self, scope: Scope) -> Caller:
+        headers = Headers(scope=scope)
+        address = scope["client"][0] if scope.get("client") else None
+        if self._behind_gateway:
+            address = headers.get("x-forwarded-for", address)
+        return Caller(
+            headers.get("authorization"), headers.get("host"), headers.get("origin"), address
+        )
+
+    async def _audited(
+        self, scope: Scope, receive: Receive, send: Send, who: str, address: str | None
+    ) -> None:
+        status = 500
+        facts: dict[str, object] = {}
+        scope.setdefault("state", {})["facts"] = facts
+
+        async def noted(message: Any) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        try:
+            await self._app(scope, receive, noted)
+        finally:
+            if "route" in scope:  # else there is nothing at this path
+                facts = {**scope["path_params"], **facts}
+                action = scope["route"].name
+                audit(action, who=who, address=address, status=status, **facts)
+
+
+def describe_access(schema: dict[str, Any], open_paths: frozenset[str]) -> None:
+    """Add the keys, and the answers to who has none, to an OpenAPI description."""
+    schema["components"]["securitySchemes"] = SECURITY_SCHEMES
+    for path, operations in schema["paths"].items():
+        for method, operation in operations.items():
+            if path not in open_paths:
+                operation["security"] = security(needed_scope(method.upper(), path))
+                for status, response in problem_responses(401, 403, 429).items():
+                    operation["responses"].setdefault(str(status), response)
