@@ -1,16 +1,19 @@
-"""The tables, and all that differs between SQLite and PostgreSQL."""
+"""The tables, and the transactions on them, in SQLite or PostgreSQL."""
 
+import logging
+import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from sqlalchemy import (
     JSON,
+    URL,
     BigInteger,
     Boolean,
     Column,
     Connection,
     Double,
-    Engine,
     ForeignKey,
     Index,
     Integer,
@@ -19,17 +22,29 @@ from sqlalchemy import (
     Table,
     Text,
     create_engine,
-    event,
+    inspect,
     text,
 )
-from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+from sqlalchemy.exc import (
+    ArgumentError,
+    DBAPIError,
+    NoSuchModuleError,
+    OperationalError,
+    SQLAlchemyError,
+)
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
 from shared.errors import ReadsmithError
+from trainer.sqlite import prepare_sqlite
 
-BUSY_SECONDS = 10
-"""How long SQLite waits for another process's write."""
+PATIENCE_SECONDS = 120
+"""How long a run waits for a database that cannot be used."""
+RETRY_SECONDS = 1
+
+Result = TypeVar("Result")
+
+log = logging.getLogger("trainer.database")
 
 tables = MetaData()
 
@@ -106,7 +121,7 @@ def _now_postgresql(element: Any, compiler: Any, **kw: Any) -> str:
 class Database:
     """Transactions on the job database; the tables are made on first use.
 
-    Raises ReadsmithError database_url_invalid or database_unavailable.
+    Raises ReadsmithError database_url_invalid or database_unavailable, or OSError.
     """
 
     def __init__(self, url: str) -> None:
@@ -115,53 +130,67 @@ class Database:
         except (ArgumentError, NoSuchModuleError, ModuleNotFoundError) as error:
             raise _url_invalid(f"cannot be used: {error}") from None
         if engine.dialect.name == "sqlite":
-            _prepare_sqlite(engine)
+            prepare_sqlite(engine, _sqlite_file(engine.url))
         elif engine.dialect.name != "postgresql":
             raise _url_invalid(f"names {engine.dialect.name}")
         self.reading = engine
         self.writing = engine.execution_options(writing=True)
         try:
-            with self.writing.begin() as connection:
-                _lock_schema(connection)
-                tables.create_all(connection)
+            self._create_tables()
         except DBAPIError as error:
             raise unavailable(error) from error
+
+    def _create_tables(self) -> None:
+        """Make the tables; where they are, nothing is written, so that a lock delays no start."""
+        with self.reading.begin() as connection:
+            if set(tables.tables) <= set(inspect(connection).get_table_names()):
+                return
+        with self.writing.begin() as connection:
+            take_turns(connection)
+            tables.create_all(connection)
 
     def close(self) -> None:
         """Close every connection."""
         self.reading.dispose()
 
 
-def unavailable(error: DBAPIError) -> ReadsmithError:
+def unavailable(error: SQLAlchemyError) -> ReadsmithError:
     """Put the driver's complaint into words for a user, without the statement."""
+    complaint = str(getattr(error, "orig", error)).partition("\n")[0]
     return ReadsmithError(
         "database_unavailable",
-        f"The job database cannot be used: {str(error.orig).splitlines()[0]}.",
+        f"The job database cannot be used: {complaint}.",
         "See that it runs, that its disk has room, and that READSMITH_DATABASE_URL is right.",
     )
 
 
-def _prepare_sqlite(engine: Engine) -> None:
-    if engine.url.database:
-        Path(engine.url.database).parent.mkdir(parents=True, exist_ok=True)
+def patiently(act: Callable[[], Result]) -> Result:
+    """Do something in the database, again and again while it is locked, full or gone.
 
-    @event.listens_for(engine, "connect")
-    def _connect(connection: Any, record: Any) -> None:
-        connection.isolation_level = None  # SQLAlchemy's begin decides, not the driver
-        connection.execute(f"PRAGMA busy_timeout = {BUSY_SECONDS * 1000}")
-        connection.execute("PRAGMA journal_mode = WAL")
-        connection.execute("PRAGMA foreign_keys = ON")
-
-    @event.listens_for(engine, "begin")
-    def _begin(connection: Connection) -> None:
-        # A transaction that reads first and writes later would fail as busy at once.
-        writing = connection.get_execution_options().get("writing")
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
+    Raises OperationalError if that lasts for PATIENCE_SECONDS.
+    """
+    end = time.monotonic() + PATIENCE_SECONDS
+    while True:
+        try:
+            return act()
+        except OperationalError as error:
+            if time.monotonic() > end:
+                raise
+            log.warning("%s", unavailable(error).message)
+            time.sleep(RETRY_SECONDS)
 
 
-def _lock_schema(connection: Connection) -> None:
+def take_turns(connection: Connection) -> None:
+    """Wait until no other transaction that called this is under way; in SQLite none ever is."""
     if connection.dialect.name == "postgresql":
         connection.execute(text("SELECT pg_advisory_xact_lock(7323461)"))
+
+
+def _sqlite_file(url: URL) -> Path:
+    name = url.database or ":memory:"
+    if name == ":memory:" or name.startswith("file:"):
+        raise _url_invalid("names no file")
+    return Path(name)
 
 
 def _url_invalid(what: str) -> ReadsmithError:

@@ -4,10 +4,10 @@ import uuid
 from typing import Any
 
 from sqlalchemy import Connection, Row, func, insert, select, update
-from sqlalchemy.exc import IntegrityError
 
 from shared.errors import ReadsmithError
-from trainer.database import Database, events, jobs, now, workers
+from trainer.database import Database, events, jobs, now, take_turns, workers
+from trainer.dataset_rows import find_dataset
 from trainer.job_rows import find, job_of, moment, move, record
 from trainer.jobs import Event, EventPage, Job, JobPage, Status
 from trainer.requests import JobRequest
@@ -23,19 +23,28 @@ class JobStore:
         self._database = database
         self._max_queued_jobs = max_queued_jobs
 
+    def repeated(self, request: JobRequest, idempotency_key: str | None) -> Job | None:
+        """Return the job that this request made before, None if the key is new.
+
+        Raises ReadsmithError idempotency_key_reused.
+        """
+        with self._database.reading.begin() as connection:
+            earlier = _with_key(connection, idempotency_key)
+        return earlier and _same_request(job_of(earlier), request)
+
     def create(self, request: JobRequest, idempotency_key: str | None = None) -> Job:
         """Queue a job, or return the one that was queued with the same key and request.
 
-        Raises ReadsmithError queue_full or idempotency_key_reused.
+        Requests take turns, each a short transaction: one with a key that is just being worked
+        on gets the same job, too. Raises ReadsmithError queue_full, dataset_not_found or
+        idempotency_key_reused.
         """
-        try:
-            with self._database.writing.begin() as connection:
-                earlier = _with_key(connection, idempotency_key)
-                if earlier is not None:
-                    return _same_request(job_of(earlier), request)
-                return self._insert(connection, request, idempotency_key)
-        except IntegrityError:  # another request with this key came first
-            return self.create(request, idempotency_key)
+        with self._database.writing.begin() as connection:
+            take_turns(connection)
+            earlier = _with_key(connection, idempotency_key)
+            if earlier is not None:
+                return _same_request(job_of(earlier), request)
+            return self._insert(connection, request, idempotency_key)
 
     def get(self, job_id: str) -> Job:
         """Return a job."""
@@ -96,6 +105,8 @@ class JobStore:
                 f"{self._max_queued_jobs} jobs are waiting already.",
                 "Try again when some have run, or cancel some.",
             )
+        if request.dataset.id is not None:
+            find_dataset(connection, request.dataset.id, lock=True)
         job_id = f"job-{uuid.uuid4().hex}"
         connection.execute(
             insert(jobs).values(

@@ -1,7 +1,7 @@
 """Errors as HTTP answers: RFC 9457 problem documents, made from one table."""
 
-import errno
 import json
+import logging
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
@@ -10,13 +10,15 @@ from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from pydantic import BaseModel
-from sqlalchemy.exc import DataError, DBAPIError
+from sqlalchemy.exc import DataError, DBAPIError, SQLAlchemyError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from shared.errors import ReadsmithError
 from shared.manifest import Scalar
 from trainer.database import unavailable
+from trainer.storage_errors import storage_error
 
 MEDIA_TYPE = "application/problem+json"
 
@@ -30,6 +32,7 @@ STATUS_OF_CODE = {
     "report_not_found": 404,
     "version_not_found": 404,
     "bundle_invalid": 409,
+    "dataset_in_use": 409,
     "job_final": 409,
     "job_publishing": 409,
     "job_not_succeeded": 409,
@@ -44,12 +47,16 @@ STATUS_OF_CODE = {
     "idempotency_key_reused": 422,
     "not_a_zip": 422,
     "queue_full": 429,
+    "uploads_full": 429,
     "database_unavailable": 503,
+    "storage_unavailable": 503,
     "disk_full": 507,
 }
 """Every code that an answer can carry on purpose; any other is an internal error."""
 
 RETRY_AFTER = {429: "60", 503: "5"}
+
+log = logging.getLogger("trainer.problems")
 
 
 class FieldProblem(BaseModel):
@@ -125,6 +132,7 @@ def install_problem_handlers(app: FastAPI) -> None:
     app.add_exception_handler(RequestValidationError, _on_invalid_request)
     app.add_exception_handler(HTTPException, _on_http_error)
     app.add_exception_handler(DBAPIError, _on_database_error)
+    app.add_exception_handler(PoolTimeoutError, _on_database_error)
     app.add_exception_handler(OSError, _on_system_error)
     app.add_exception_handler(ClientDisconnect, _on_disconnect)
     app.add_exception_handler(Exception, _on_unexpected)
@@ -158,16 +166,18 @@ async def _on_http_error(request: Request, error: Exception) -> Response:
 
 
 async def _on_database_error(request: Request, error: Exception) -> Response:
-    assert isinstance(error, DBAPIError)  # noqa: S101 - says the type
+    assert isinstance(error, SQLAlchemyError)  # noqa: S101 - says the type
     if isinstance(error, DataError):  # for example a NUL, which PostgreSQL does not store
         return answer(400, "value_unusable", "The database cannot keep a value of this request.")
     return await _on_domain_error(request, unavailable(error))
 
 
 async def _on_system_error(request: Request, error: Exception) -> Response:
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return answer(507, "disk_full", "No room is left on the trainer's disk.")
-    raise error
+    known = storage_error(error) if isinstance(error, OSError) else None
+    if known is None:
+        raise error
+    log.warning("%s %s: %s", request.method, request.url.path, error)
+    return await _on_domain_error(request, known)
 
 
 async def _on_disconnect(request: Request, error: Exception) -> Response:

@@ -21,7 +21,12 @@ class Services:
         self.settings = settings
         self.database = Database(settings.jobs_database)
         self.jobs = JobStore(self.database, max_queued_jobs=settings.max_queued_jobs)
-        self.uploads = Uploads(self.database, settings.uploads, settings.max_upload_bytes)
+        self.uploads = Uploads(
+            self.database,
+            settings.uploads,
+            max_bytes=settings.max_upload_bytes,
+            max_stored_bytes=settings.max_stored_upload_bytes,
+        )
         self.models = ModelStore(settings.store)
         self.registry = CollectorRegistry()
         self.registry.register(JobCounts(self.jobs))

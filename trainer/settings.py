@@ -2,14 +2,19 @@
 
 from pathlib import Path
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, ValidationInfo, field_validator
+from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from shared.access_settings import AccessSettings
 from shared.errors import ReadsmithError
 from shared.model_store import KEEP_VERSIONS
+from trainer.safe_addresses import Allowed
+from trainer.safe_zip import DatasetLimits
+from trainer.web_request import DownloadRules
 
 
-class Settings(BaseSettings):
+class Settings(AccessSettings, BaseSettings):
     """Every field is an environment variable: READSMITH_<FIELD> unless its alias says more."""
 
     model_config = SettingsConfigDict(env_prefix="READSMITH_", frozen=True, populate_by_name=True)
@@ -48,6 +53,49 @@ class Settings(BaseSettings):
     max_upload_bytes: int = Field(
         1_000_000_000, ge=1, description="Largest zip that POST /datasets takes, in bytes."
     )
+    max_stored_upload_bytes: int = Field(
+        20_000_000_000,
+        description="All uploads together, in bytes: the oldest that no queued or running job "
+        "needs give way to new ones, which else are refused with status 429.",
+    )
+    max_cache_bytes: int = Field(
+        10_000_000_000,
+        ge=0,
+        description="Downloads that are kept for the next job, in bytes; beyond it those go "
+        "that were not used for longest.",
+    )
+
+    max_dataset_bytes: int = Field(
+        DatasetLimits.bytes,
+        ge=1,
+        description="Largest dataset zip once unpacked, all files together, in bytes.",
+    )
+    max_dataset_files: int = Field(
+        DatasetLimits.files, ge=1, description="Most files in a dataset, pictures or not."
+    )
+    max_compression_ratio: int = Field(
+        DatasetLimits.ratio,
+        ge=2,
+        description="How many times larger than packed a dataset zip (from 10 MB unpacked) "
+        "or a file in it (from 1 MB) may be.",
+    )
+
+    max_download_bytes: int = Field(
+        DownloadRules.max_bytes, ge=1, description="Largest zip that a job downloads, in bytes."
+    )
+    max_download_seconds: float = Field(
+        DownloadRules.max_seconds, gt=0, description="Longest time that a download may take."
+    )
+    download_allow: str | None = Field(
+        None,
+        description="Hosts, IP addresses and networks that jobs may download from though they "
+        "are not public, between commas: `files.lan,10.1.0.0/16`.",
+    )
+    download_proxy: bool = Field(
+        False,
+        description="Download through the proxy that `HTTP_PROXY`, `HTTPS_PROXY` or `ALL_PROXY` "
+        "names; otherwise they are not looked at.",
+    )
 
     keep_versions: int = Field(
         KEEP_VERSIONS,
@@ -55,6 +103,44 @@ class Settings(BaseSettings):
         description="Versions of a model that are kept; besides them always the served one "
         "and the one before it.",
     )
+
+    @field_validator("max_stored_upload_bytes")
+    @classmethod
+    def _room_for_one(cls, value: int, info: ValidationInfo) -> int:
+        largest = info.data.get("max_upload_bytes", 0)
+        if value < largest:
+            raise PydanticCustomError(
+                "too_small",
+                "Should be at least READSMITH_MAX_UPLOAD_BYTES, {largest}",
+                {"largest": largest},
+            )
+        return value
+
+    @field_validator("download_allow")
+    @classmethod
+    def _addresses(cls, value: str | None) -> str | None:
+        try:
+            Allowed.parse(value or "")
+        except ValueError as error:
+            raise PydanticCustomError("not_addresses", "{why}", {"why": str(error)}) from None
+        return value
+
+    @property
+    def downloads(self) -> DownloadRules:
+        """What jobs may download."""
+        return DownloadRules(
+            allowed=Allowed.parse(self.download_allow or ""),
+            proxy=self.download_proxy,
+            max_bytes=self.max_download_bytes,
+            max_seconds=self.max_download_seconds,
+        )
+
+    @property
+    def dataset_limits(self) -> DatasetLimits:
+        """How large a dataset may be."""
+        return DatasetLimits(
+            self.max_dataset_files, self.max_dataset_bytes, self.max_compression_ratio
+        )
 
     @property
     def jobs_database(self) -> str:

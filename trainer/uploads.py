@@ -1,20 +1,23 @@
-"""Zips that users send, kept until a job uses them."""
+"""Zips that users send, kept until they are deleted or give way to newer ones."""
 
 import hashlib
 import os
+import threading
 import time
 import uuid
 import zipfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
 
 from pydantic import BaseModel, Field
-from sqlalchemy import insert, select
+from sqlalchemy import Connection, delete, insert, select
 
+from shared.atomic_files import flush_folder
 from shared.errors import ReadsmithError
 from trainer.database import Database, datasets, now
+from trainer.dataset_rows import dataset_not_found, datasets_in_use, find_dataset
 from trainer.job_rows import moment
 
 ABANDONED_SECONDS = 24 * 3600
@@ -61,52 +64,117 @@ class IncomingZip:
 
 
 class Uploads:
-    """The folder of received zips, and what the database says of each."""
+    """The folder of received zips, and what the database says of each.
 
-    def __init__(self, database: Database, folder: Path, limit: int) -> None:
+    All together, those that still arrive included, have at most max_stored_bytes: the oldest
+    that no queued or running job needs give way to a new one.
+    """
+
+    def __init__(
+        self, database: Database, folder: Path, *, max_bytes: int, max_stored_bytes: int
+    ) -> None:
         self._database = database
         self._folder = folder
-        self._limit = limit
+        self._max_bytes = max_bytes
+        self._max_stored_bytes = max_stored_bytes
+        self._arriving = 0
+        self._lock = threading.Lock()
         folder.mkdir(parents=True, exist_ok=True)
-        for part in folder.glob("*.part"):
-            if part.stat().st_mtime < time.time() - ABANDONED_SECONDS:
-                part.unlink(missing_ok=True)
 
     @contextmanager
-    def incoming(self) -> Iterator[IncomingZip]:
-        """Open a file for a zip to arrive in; what is not kept is deleted at the end."""
-        incoming = IncomingZip(self._folder / f"{uuid.uuid4().hex}.part", self._limit)
-        try:
-            yield incoming
-        finally:
-            incoming.path.unlink(missing_ok=True)
-            incoming.close()
+    def incoming(self, announced: int | None = None) -> Iterator[IncomingZip]:
+        """Open a file for a zip to arrive in; what is not kept is deleted at the end.
+
+        announced: the most bytes that it can have, as far as the sender has told. Raises
+        ReadsmithError uploads_full.
+        """
+        size = self._max_bytes if announced is None else min(announced, self._max_bytes)
+        with self._room_for(size):
+            incoming = IncomingZip(self._folder / f"{uuid.uuid4().hex}.part", self._max_bytes)
+            try:
+                yield incoming
+            finally:
+                incoming.path.unlink(missing_ok=True)
+                incoming.close()
 
     def keep(self, incoming: IncomingZip) -> Upload:
         """Make a dataset of a zip that has arrived; raises ReadsmithError not_a_zip."""
         sha256 = incoming.close()
         _require_zip(incoming.path)
         upload_id = f"dataset-{uuid.uuid4().hex}"
-        incoming.path.rename(self._folder / f"{upload_id}.zip")
         values = {"id": upload_id, "bytes": incoming.bytes, "sha256": sha256}
         with self._database.writing.begin() as connection:
             connection.execute(insert(datasets).values(created_at=now(), **values))
+        # A row without its file gives way one day; a file without a row would stay for good.
+        incoming.path.rename(self._path(upload_id))
+        flush_folder(self._folder)
         return self.get(upload_id)
 
     def get(self, upload_id: str) -> Upload:
         """Return what is known of an upload; raises ReadsmithError dataset_not_found."""
         with self._database.reading.begin() as connection:
-            query = select(datasets).where(datasets.c.id == upload_id)
-            row = connection.execute(query).one_or_none()
-        if row is None or not (self._folder / f"{upload_id}.zip").is_file():
-            raise ReadsmithError(
-                "dataset_not_found",
-                f"There is no dataset {upload_id}.",
-                "POST /datasets takes a zip and answers with its id.",
-            )
+            row = find_dataset(connection, upload_id)
+        if not self._path(upload_id).is_file():
+            raise dataset_not_found(upload_id)
         return Upload(
             id=row.id, bytes=row.bytes, sha256=row.sha256, created_at=moment(row.created_at)
         )
+
+    def remove(self, upload_id: str) -> None:
+        """Delete an upload; raises ReadsmithError dataset_not_found or dataset_in_use."""
+        with self._database.writing.begin() as connection:
+            find_dataset(connection, upload_id, lock=True)
+            if upload_id in datasets_in_use(connection):
+                raise ReadsmithError(
+                    "dataset_in_use",
+                    f"A queued or running job needs dataset {upload_id}.",
+                    "Delete it when the job is over, or cancel the job first.",
+                )
+            self._delete(connection, upload_id)
+
+    @contextmanager
+    def _room_for(self, size: int) -> Iterator[None]:
+        with self._lock:
+            self._remove_abandoned()
+            self._make_room(self._arriving + size)
+            self._arriving += size
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._arriving -= size
+
+    def _make_room(self, size: int) -> None:
+        with self._database.writing.begin() as connection:
+            oldest_first = select(datasets).order_by(datasets.c.created_at).with_for_update()
+            rows = connection.execute(oldest_first).all()
+            in_use = datasets_in_use(connection)
+            if sum(row.bytes for row in rows if row.id in in_use) + size > self._max_stored_bytes:
+                raise ReadsmithError(
+                    "uploads_full",
+                    f"There is no room for this zip: uploads may have {self._max_stored_bytes:,} "
+                    "bytes together, and queued and running jobs need those that are here.",
+                    "Try again when a job is over, or raise READSMITH_MAX_STORED_UPLOAD_BYTES.",
+                )
+            excess = sum(row.bytes for row in rows) + size - self._max_stored_bytes
+            for row in rows:
+                if excess > 0 and row.id not in in_use:
+                    self._delete(connection, row.id)
+                    excess -= row.bytes
+
+    def _delete(self, connection: Connection, upload_id: str) -> None:
+        self._path(upload_id).unlink(missing_ok=True)
+        connection.execute(delete(datasets).where(datasets.c.id == upload_id))
+
+    def _remove_abandoned(self) -> None:
+        """Remove what a killed trainer left half received."""
+        for part in self._folder.glob("*.part"):
+            with suppress(FileNotFoundError):
+                if part.stat().st_mtime < time.time() - ABANDONED_SECONDS:
+                    part.unlink()
+
+    def _path(self, upload_id: str) -> Path:
+        return self._folder / f"{upload_id}.zip"
 
 
 def _require_zip(path: Path) -> None:

@@ -63,8 +63,8 @@ def expire(database: Database) -> Callable[[], None]:
     return expire_leases
 
 
-@pytest.fixture
-def result() -> RunResult:
+def run_result() -> RunResult:
+    """Return what a run that published version 1 tells."""
     metrics = Metrics(
         train_images=8,
         validation_images=1,
@@ -87,3 +87,8 @@ def result() -> RunResult:
         parameters={"epochs": 2},
         preset="crnn",
     )
+
+
+@pytest.fixture
+def result() -> RunResult:
+    return run_result()

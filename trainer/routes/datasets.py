@@ -3,12 +3,14 @@
 from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter, Request, Response
+from fastapi.concurrency import contextmanager_in_threadpool
 from python_multipart import MultipartParser
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import parse_options_header
 from starlette.concurrency import run_in_threadpool
 
 from shared.errors import ReadsmithError
+from trainer.access import AuditFacts
 from trainer.problems import InvalidFieldError, problem_responses
 from trainer.services import TheServices
 from trainer.uploads import IncomingZip, Upload
@@ -40,17 +42,26 @@ router = APIRouter(tags=["datasets"], responses=problem_responses(422, 503))
     "/datasets",
     status_code=201,
     openapi_extra=FORM,
-    responses=problem_responses(400, 413, 415, 507),
+    responses=problem_responses(408, 415, 429, 507),
 )
-async def upload_dataset(services: TheServices, request: Request, response: Response) -> Upload:
-    """Send a zip of labelled images in the form field `file`; name its id in POST /jobs."""
+async def upload_dataset(
+    services: TheServices, facts: AuditFacts, request: Request, response: Response
+) -> Upload:
+    """Send a zip of labelled images in the form field `file`; name its id in POST /jobs.
+
+    It is kept until it is deleted, or until room is needed: then the oldest go that no queued or
+    running job needs.
+    """
     boundary = _boundary(request.headers.get("content-type", ""))
-    with services.uploads.incoming() as incoming:
+    announced = request.headers.get("content-length", "")
+    room = services.uploads.incoming(int(announced) if announced.isdecimal() else None)
+    async with contextmanager_in_threadpool(room) as incoming:
         form = _Form(boundary, incoming)
         async for chunk in request.stream():
             await run_in_threadpool(form.write, chunk)
         form.require_file()
         upload = await run_in_threadpool(services.uploads.keep, incoming)
+    facts.update(dataset_id=upload.id, bytes=upload.bytes)
     response.headers["Location"] = f"/datasets/{upload.id}"
     return upload
 
@@ -59,6 +70,14 @@ async def upload_dataset(services: TheServices, request: Request, response: Resp
 def read_dataset(services: TheServices, dataset_id: str) -> Upload:
     """Read what is known of an upload."""
     return services.uploads.get(dataset_id)
+
+
+@router.delete(
+    "/datasets/{dataset_id}", status_code=204, responses=problem_responses(404, 409, 507)
+)
+def delete_dataset(services: TheServices, dataset_id: str) -> None:
+    """Delete an upload that no queued or running job needs."""
+    services.uploads.remove(dataset_id)
 
 
 def _boundary(content_type: str) -> bytes:

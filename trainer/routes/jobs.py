@@ -7,6 +7,7 @@ from fastapi import APIRouter, Body, Depends, Header, Query, Request, Response
 
 from shared.errors import ReadsmithError
 from shared.manifest import REPORT
+from trainer.access import AuditFacts
 from trainer.jobs import Job, JobPage, Status
 from trainer.problems import InvalidFieldError, problem_responses
 from trainer.requests import JobRequest
@@ -29,20 +30,27 @@ async def _require_json(request: Request) -> None:
     "/jobs",
     status_code=202,
     dependencies=[Depends(_require_json)],
-    responses=problem_responses(400, 413, 415, 429),
+    responses=problem_responses(408, 415, 429),
 )
 def create_job(
     services: TheServices,
+    facts: AuditFacts,
     response: Response,
     request: Annotated[JobRequest, Body()] = JobRequest(),  # noqa: B008 - frozen
-    idempotency_key: Annotated[str | None, Header(min_length=1, max_length=255)] = None,
+    idempotency_key: Annotated[
+        str | None, Header(max_length=255, pattern="^[!-~]+$", examples=["9f0c4c1e-2e7b"])
+    ] = None,
 ) -> Job:
     """Queue a training run; an empty body asks for the default one.
 
-    The same Idempotency-Key with the same body answers with the job that it made the first time.
+    The same Idempotency-Key with the same body answers with the job that it made the first time,
+    also while the first request is still worked on; with another body it is refused.
     """
-    _require_references(request, services)
-    job = services.jobs.create(request, idempotency_key)
+    job = services.jobs.repeated(request, idempotency_key)
+    if job is None:
+        _require_base(request, services)
+        job = _create(request, idempotency_key, services)
+    facts.update(job_id=job.id, model=job.model)
     response.headers["Location"] = f"/jobs/{job.id}"
     return job
 
@@ -96,13 +104,17 @@ def read_report(services: TheServices, job_id: str) -> dict[str, Any]:
     return report
 
 
-def _require_references(request: JobRequest, services: Services) -> None:
+def _require_base(request: JobRequest, services: Services) -> None:
     versions = services.models.versions(request.model)
     if isinstance(request.base, int) and request.base not in versions:
         there = f"the versions {', '.join(map(str, versions))}" if versions else "no version yet"
         raise InvalidFieldError("base", f"model {request.model} has {there}, not {request.base}.")
-    if request.dataset.id is not None:
-        try:
-            services.uploads.get(request.dataset.id)
-        except ReadsmithError as error:
+
+
+def _create(request: JobRequest, idempotency_key: str | None, services: Services) -> Job:
+    try:
+        return services.jobs.create(request, idempotency_key)
+    except ReadsmithError as error:
+        if error.code == "dataset_not_found":
             raise InvalidFieldError("dataset.id", error.message, error.hint) from None
+        raise
