@@ -12,6 +12,7 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from predictor.notes import DECODE, MODEL, PREPARE, Notes
+from shared.atomic_files import read_small
 from shared.automaton import Automaton, build_automaton
 from shared.decoding import Reading, decode, decode_within
 from shared.limits import Limits
@@ -25,6 +26,10 @@ RARELY = 0.01
 LEAST_SURE = 0.5
 
 ONLY_FATAL = 4
+
+MOST_GRAPH_BYTES = 500_000_000
+EXTERNAL_DATA = b"\n\x08location"
+"""How an ONNX file begins the name of a file that holds more of it; no hash guards that one."""
 
 Answer = TypeVar("Answer", Reading, Reading | None)
 
@@ -55,18 +60,22 @@ class Engine:
         are loaded. Raises BundleError if the file is not what the manifest says.
         """
         try:
-            graph = (folder / ONNX_MODEL).read_bytes()
+            graph = read_small(folder / ONNX_MODEL, MOST_GRAPH_BYTES)
         except OSError as error:
-            raise BundleError(f"{ONNX_MODEL} cannot be read: {error.strerror}.") from error
+            message = f"{ONNX_MODEL} cannot be read: {error.strerror}."
+            raise BundleError(message, "graph") from error
         if hashlib.sha256(graph).hexdigest() != manifest.files[ONNX_MODEL].sha256:
-            raise BundleError(f"{ONNX_MODEL} does not have the SHA-256 that the manifest says.")
+            message = f"{ONNX_MODEL} does not have the SHA-256 that the manifest says."
+            raise BundleError(message, "files")
+        if EXTERNAL_DATA in graph:
+            raise BundleError(f"{ONNX_MODEL} keeps data outside of itself.", "graph")
         try:
             engine = cls(_session(graph, threads), manifest)
             engine._check_signature()
         except BundleError:
             raise
         except Exception as error:  # ONNX Runtime's errors have no common base class
-            raise BundleError(f"{ONNX_MODEL} cannot be run: {error}") from error
+            raise BundleError(f"{ONNX_MODEL} cannot be run: {error}", "graph") from error
         return engine
 
     def read(self, images: Sequence[bytes]) -> list[Reading]:
@@ -146,13 +155,15 @@ class Engine:
         inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
         if len(inputs) != 1 or len(outputs) != 1:
             raise BundleError(
-                f"{ONNX_MODEL} has {len(inputs)} inputs and {len(outputs)} outputs, not one each."
+                f"{ONNX_MODEL} has {len(inputs)} inputs and {len(outputs)} outputs, not one each.",
+                "graph",
             )
         shape = self.manifest.image.shape
         if inputs[0].type != "tensor(float)" or tuple(inputs[0].shape[1:]) != shape:
             raise BundleError(
                 f"{ONNX_MODEL} takes {inputs[0].type} {inputs[0].shape}, "
-                f"the manifest says float32 (N, {', '.join(map(str, shape))})."
+                f"the manifest says float32 (N, {', '.join(map(str, shape))}).",
+                "graph",
             )
         batch = 2  # one would not show a graph that takes single pictures only
         found = self._probabilities(np.zeros((batch, *shape), dtype=np.float32))
@@ -160,10 +171,11 @@ class Engine:
         if found.dtype != np.float32 or found.shape != expected:
             raise BundleError(
                 f"{ONNX_MODEL} answers {found.dtype} {found.shape}, "
-                f"the manifest says float32 {expected} (pictures, time steps, classes)."
+                f"the manifest says float32 {expected} (pictures, time steps, classes).",
+                "graph",
             )
         if not np.allclose(found.sum(axis=2), 1.0, atol=1e-3) or found.min() < 0:
-            raise BundleError(f"{ONNX_MODEL} does not answer with probabilities.")
+            raise BundleError(f"{ONNX_MODEL} does not answer with probabilities.", "graph")
 
 
 def unsure_below(calibration: Calibration | None) -> float:

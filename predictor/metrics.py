@@ -79,7 +79,9 @@ _RELOADS = Counter(
     "readsmith_predictor_reloads", "Versions loaded, summed over workers.", ["model"]
 )
 _REFUSALS = Counter(
-    "readsmith_predictor_refused_reloads", "Versions refused, summed over workers.", ["model"]
+    "readsmith_predictor_refused_reloads",
+    "Versions refused, summed over workers.",
+    ["model", "reason"],
 )
 _VERSION = Gauge(
     "readsmith_predictor_model_version",
@@ -127,9 +129,9 @@ def version_loaded(model: str, version: int) -> None:
     _VERSION.labels(model).set(version)
 
 
-def version_refused(model: str) -> None:
-    """Count a version that was not taken."""
-    _REFUSALS.labels(model).inc()
+def version_refused(model: str, reason: str) -> None:
+    """Count a version that was not taken; reason is a part of a bundle, or "other"."""
+    _REFUSALS.labels(model, reason).inc()
 
 
 def exposition() -> tuple[bytes, str]:

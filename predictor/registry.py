@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from pathlib import Path
 
 from predictor import metrics
 from predictor.engine import Engine
@@ -23,6 +24,9 @@ log = logging.getLogger("readsmith.predictor")
 
 RETRY_SECONDS = 30.0
 """A refused version is tried again after this long, or at once when its files change."""
+
+MOST_REASON = 500
+"""Characters of a reason that are told."""
 
 Stamp = tuple[int, int | None, int | None, int | None]
 """Version, and when ``current``, its manifest and the model's settings were written (ns)."""
@@ -161,8 +165,7 @@ class Registry:
                 return state
             served = self._load(store, model, wanted, stamp)
         except Exception as error:  # whatever is wrong with a bundle, the old one goes on serving
-            reason = str(error) if isinstance(error, ReadsmithError) else repr(error)
-            return _refused(model, state, Refusal(wanted, reason, stamp, _retry_time()))
+            return _refused(model, state, wanted, error, stamp)
         log.info("model %s: version %d loaded", model, wanted)
         metrics.version_loaded(model, wanted)
         return replace(state, served=served, wanted=wanted, refusal=None)
@@ -175,7 +178,7 @@ class Registry:
                 engine.require_possible(Limits(pattern))
             except LimitsError as error:
                 message = f"The model's own pattern {pattern} does not suit it: {error.message}"
-                raise BundleError(message) from error
+                raise BundleError(message, "settings") from error
         return Served(engine, datetime.now(UTC), stamp, pattern)
 
 
@@ -185,27 +188,32 @@ def _stamp(store: ModelStore, model: str, version: int) -> Stamp:
         store.folder(model, version) / MANIFEST,
         store.root / model / SETTINGS,
     )
-    current, manifest, settings = (
-        path.stat().st_mtime_ns if path.exists() else None for path in paths
-    )
+    current, manifest, settings = map(_written, paths)
     return version, current, manifest, settings
+
+
+def _written(path: Path) -> int | None:
+    """Return when a file was written (ns); None if it is not there, or may not be looked at."""
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:
+        return None
 
 
 def _waits(refusal: Refusal | None, stamp: Stamp) -> bool:
     return refusal is not None and refusal.stamp == stamp and time.monotonic() < refusal.retry_at
 
 
-def _retry_time() -> float:
-    return time.monotonic() + RETRY_SECONDS
-
-
-def _refused(model: str, state: ModelState, refusal: Refusal) -> ModelState:
+def _refused(
+    model: str, state: ModelState, wanted: int | None, error: Exception, stamp: Stamp | None
+) -> ModelState:
     """Keep what is served; log and count a refusal once, however often it is tried again."""
+    part = error.part if isinstance(error, BundleError) else "other"
+    reason = (str(error) if isinstance(error, ReadsmithError) else repr(error))[:MOST_REASON]
     known = state.refusal
-    new = known is None or (known.version, known.reason) != (refusal.version, refusal.reason)
+    new = known is None or (known.version, known.reason) != (wanted, reason)
     if new:
-        log.error("model %s: version %s refused: %s", model, refusal.version, refusal.reason)
-        metrics.version_refused(model)
-    return replace(
-        state, wanted=refusal.version, refusal=refusal, refusals=state.refusals + int(new)
-    )
+        log.error("model %s: version %s refused: %s", model, wanted, reason)
+        metrics.version_refused(model, part)
+    refusal = Refusal(wanted, reason, stamp, time.monotonic() + RETRY_SECONDS)
+    return replace(state, wanted=wanted, refusal=refusal, refusals=state.refusals + int(new))

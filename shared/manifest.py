@@ -8,6 +8,7 @@ from typing import Annotated, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from shared.atomic_files import read_small
 from shared.errors import ReadsmithError
 from shared.preprocessing import ImageSpec
 from shared.scoring import wilson_interval
@@ -22,6 +23,8 @@ SEEN_IMAGES = "seen_images.txt"
 REHEARSAL = "rehearsal.npz"
 REPORT = "report"
 SIZE_TOLERANCE: Final = 0.1
+MOST_BYTES: Final = 10_000_000
+"""A manifest, or another JSON file of a bundle, is not larger."""
 
 MODEL_NAME_PATTERN = r"^[a-z0-9][a-z0-9._-]{0,63}$"
 ModelName = Annotated[str, Field(pattern=MODEL_NAME_PATTERN)]
@@ -215,26 +218,52 @@ class Manifest(_Frozen):
         return self.calibration.temperature if self.calibration else 1.0
 
 
-class BundleError(ReadsmithError):
-    """A bundle that must not be served; code bundle_invalid."""
+Part = Literal["current", "manifest", "files", "graph", "golden", "settings"]
+"""Where a bundle, or what leads to it, can be wrong."""
 
-    def __init__(self, message: str) -> None:
+
+class BundleError(ReadsmithError):
+    """A bundle that must not be served; code bundle_invalid. part: where it is wrong."""
+
+    def __init__(self, message: str, part: Part) -> None:
         super().__init__("bundle_invalid", message, "Publish the version again.")
+        self.part: Part = part
 
     def __reduce__(self) -> tuple[object, ...]:
-        return (type(self), (self.message,))
+        return (type(self), (self.message, self.part))
 
 
 def read_manifest(folder: Path) -> Manifest:
     """Read a bundle's manifest; raises BundleError saying which field is wrong."""
     try:
-        return Manifest.model_validate_json((folder / MANIFEST).read_bytes())
+        return Manifest.model_validate_json(read_small(folder / MANIFEST, MOST_BYTES))
     except OSError as error:
-        raise BundleError(f"{MANIFEST} cannot be read: {error.strerror}.") from error
+        message = f"{MANIFEST} cannot be read: {error.strerror}."
+        raise BundleError(message, "manifest") from error
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         where = ".".join(str(part) for part in first["loc"]) or "document"
-        raise BundleError(f"{MANIFEST} is not valid at {where}: {first['msg']}.") from error
+        message = f"{MANIFEST} is not valid at {where[:100]}: {first['msg']}."
+        if first["loc"] == ("format",):
+            message = f"{MANIFEST} is of another format than {FORMAT}, which this release reads."
+        raise BundleError(message, "manifest") from error
+
+
+def verify_bundle(folder: Path, files: Mapping[str, FileEntry]) -> None:
+    """Check that a bundle holds the listed files as they were, and no others; BundleError if not.
+
+    Links are refused, for they lead elsewhere, and so is what is neither file nor folder.
+    """
+    try:
+        for path in folder.rglob("*"):
+            name = path.relative_to(folder).as_posix()
+            if path.is_symlink() or not (path.is_dir() or path.is_file()):
+                raise BundleError(f"{name} is a link, or neither a file nor a folder.", "files")
+            if path.is_file() and name not in (MANIFEST, *files):
+                raise BundleError(f"{name} is there, but not listed in {MANIFEST}.", "files")
+    except OSError as error:
+        raise BundleError(f"The bundle cannot be read: {error.strerror}.", "files") from error
+    verify_files(folder, files)
 
 
 def verify_files(folder: Path, files: Mapping[str, FileEntry]) -> None:
@@ -243,13 +272,14 @@ def verify_files(folder: Path, files: Mapping[str, FileEntry]) -> None:
         try:
             found = FileEntry.of(folder / name)
         except OSError as error:
-            raise BundleError(f"{name} cannot be read: {error.strerror}.") from error
+            raise BundleError(f"{name} cannot be read: {error.strerror}.", "files") from error
         if found.size != entry.size:
             raise BundleError(
-                f"{name} has {found.size} bytes, the manifest says {entry.size} bytes."
+                f"{name} has {found.size} bytes, the manifest says {entry.size} bytes.", "files"
             )
         if found.sha256 != entry.sha256:
-            raise BundleError(f"{name} does not have the SHA-256 that the manifest says.")
+            message = f"{name} does not have the SHA-256 that the manifest says."
+            raise BundleError(message, "files")
 
 
 class GoldenReading(_Frozen):

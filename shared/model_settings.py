@@ -4,8 +4,8 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from shared.atomic_files import write_atomically
-from shared.manifest import BundleError
+from shared.atomic_files import read_small, write_atomically
+from shared.manifest import MOST_BYTES, BundleError
 
 SETTINGS = "settings.json"
 
@@ -22,16 +22,18 @@ class ModelSettings(BaseModel):
 def read_settings(folder: Path) -> ModelSettings:
     """Read the settings of the model in a folder; raises BundleError saying what is wrong."""
     try:
-        return ModelSettings.model_validate_json((folder / SETTINGS).read_bytes())
+        return ModelSettings.model_validate_json(read_small(folder / SETTINGS, MOST_BYTES))
     except FileNotFoundError:
         return ModelSettings()
     except OSError as error:
-        raise BundleError(f"{SETTINGS} of model {folder.name}: {error.strerror}.") from error
+        message = f"{SETTINGS} of model {folder.name} cannot be read: {error.strerror}."
+        raise BundleError(message, "settings") from error
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         where = ".".join(str(part) for part in first["loc"]) or "document"
         raise BundleError(
-            f"{SETTINGS} of model {folder.name} is not valid at {where}: {first['msg']}."
+            f"{SETTINGS} of model {folder.name} is not valid at {where[:100]}: {first['msg']}.",
+            "settings",
         ) from error
 
 

@@ -7,6 +7,7 @@
 """
 
 import fcntl
+import os
 import re
 import shutil
 from collections.abc import Callable, Iterator
@@ -22,10 +23,10 @@ from shared.manifest import (
     FileEntry,
     Manifest,
     read_manifest,
-    verify_files,
+    verify_bundle,
 )
 from shared.model_settings import ModelSettings, read_settings, write_settings
-from shared.served_version import ServedVersion
+from shared.served_version import VERSION_PATTERN, ServedVersion
 
 KEEP_VERSIONS = 5
 
@@ -46,9 +47,9 @@ class ModelStore:
         """Return the names of the models that have a version, sorted."""
         if not self.root.is_dir():
             return []
-        names = (entry.name for entry in self.root.iterdir() if (entry / "versions").is_dir())
+        names = (entry.name for entry in self.root.iterdir())
         return sorted(
-            name for name in names if re.fullmatch(MODEL_NAME_PATTERN, name) and self.versions(name)
+            name for name in names if re.fullmatch(MODEL_NAME_PATTERN, name) and self._listed(name)
         )
 
     def require(self, model: str) -> None:
@@ -61,15 +62,13 @@ class ModelStore:
             )
 
     def versions(self, model: str) -> list[int]:
-        """Return the published version numbers, ascending."""
-        folder = self.root / model / "versions"
-        if not folder.is_dir():
+        """Return the published version numbers that can be seen, ascending."""
+        try:
+            names = [entry.name for entry in (self.root / model / "versions").iterdir()]
+        except (FileNotFoundError, NotADirectoryError):
             return []
-        return sorted(
-            int(entry.name)
-            for entry in folder.iterdir()
-            if entry.name.isdecimal() and (entry / MANIFEST).is_file()
-        )
+        numbers = sorted(int(name) for name in names if re.fullmatch(VERSION_PATTERN, name))
+        return [number for number in numbers if self._exists(model, number)]
 
     def folder(self, model: str, version: int) -> Path:
         """Return where a version's bundle lies, published or not."""
@@ -170,6 +169,17 @@ class ModelStore:
                 self._remove_old(model)
             return published
 
+    def _listed(self, model: str) -> list[int]:
+        """Return the model's versions; one that may not be looked at hides no others."""
+        try:
+            return self.versions(model)
+        except OSError:
+            return []
+
+    def _exists(self, model: str, version: int) -> bool:
+        """Tell whether the version has a manifest; False, too, where that may not be looked at."""
+        return os.path.isfile(self.folder(model, version) / MANIFEST)  # noqa: PTH113
+
     def _version_of_job(self, model: str, job_id: str) -> Manifest | None:
         for version in reversed(self.versions(model)):
             try:
@@ -182,14 +192,15 @@ class ModelStore:
 
     def _next_number(self, model: str) -> int:
         """Return a number never used; what a killed publisher left half done is removed."""
+        for aside in (self.root / model).glob(".*.tmp"):
+            aside.unlink(missing_ok=True)
         used = [self._served(model).history().highest]
         for entry in list((self.root / model / "versions").iterdir()):
-            if not entry.name.isdecimal():
-                continue
-            if not (entry / MANIFEST).is_file():
-                shutil.rmtree(entry, ignore_errors=True)
-            if entry.exists():
-                used.append(int(entry.name))
+            if re.fullmatch(VERSION_PATTERN, entry.name):
+                if not self._exists(model, int(entry.name)):
+                    _remove(entry)
+                if entry.exists():
+                    used.append(int(entry.name))
         return max(used) + 1
 
     def _write_bundle(
@@ -201,34 +212,34 @@ class ModelStore:
     ) -> Manifest:
         target = self.folder(model, version)
         target.mkdir()
-        flush_folder(target.parent)
-        names = sorted(p.relative_to(build).as_posix() for p in build.rglob("*") if p.is_file())
-        for name in names:
-            (target / name).parent.mkdir(parents=True, exist_ok=True)
-            write_atomically(target / name, (build / name).read_bytes())
-        manifest = make_manifest(version, {name: FileEntry.of(build / name) for name in names})
-        write_atomically(target / MANIFEST, manifest.model_dump_json(indent=2).encode())
+        try:
+            flush_folder(target.parent)
+            names = sorted(p.relative_to(build).as_posix() for p in build.rglob("*") if p.is_file())
+            for name in names:
+                (target / name).parent.mkdir(parents=True, exist_ok=True)
+                write_atomically(target / name, (build / name).read_bytes())
+            manifest = make_manifest(version, {name: FileEntry.of(build / name) for name in names})
+            write_atomically(target / MANIFEST, manifest.model_dump_json(indent=2).encode())
+        except BaseException:
+            _remove(target)  # on a full disk it would only take more room
+            raise
         return manifest
 
     def _verify(self, model: str, version: int) -> None:
-        verify_files(self.folder(model, version), self.manifest(model, version).files)
+        verify_bundle(self.folder(model, version), self.manifest(model, version).files)
 
     def _served(self, model: str) -> ServedVersion:
         return ServedVersion(self.root / model, self.versions(model))
 
     def _remove_old(self, model: str) -> None:
-        """Remove what need not be kept, the manifest first: half a version does not exist."""
+        """Remove what need not be kept."""
         try:
             needed = {self.current(model), self.previous(model)}
         except BundleError:
             return  # any of them may be the one that is served
         for version in self.versions(model)[: -self._keep]:
             if version not in needed:
-                folder = self.folder(model, version)
-                with suppress(OSError):  # what stays is in nobody's way
-                    (folder / MANIFEST).unlink()
-                    flush_folder(folder)
-                    shutil.rmtree(folder)
+                _remove(self.folder(model, version))
 
     @contextmanager
     def _existing(self, model: str) -> Iterator[None]:
@@ -244,3 +255,11 @@ class ModelStore:
         with (folder / ".lock").open("a") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
+
+
+def _remove(version: Path) -> None:
+    """Remove a version's folder, the manifest first: half a version does not exist."""
+    with suppress(OSError):  # what stays is in nobody's way
+        (version / MANIFEST).unlink(missing_ok=True)
+        flush_folder(version)
+        shutil.rmtree(version)

@@ -12,11 +12,13 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from shared.atomic_files import write_atomically
-from shared.manifest import BundleError
+from shared.atomic_files import read_small, write_atomically
+from shared.manifest import MOST_BYTES, BundleError
 
 MOST_STEPS = 100
 """Steps back beyond these are forgotten."""
+
+VERSION_PATTERN = r"[1-9][0-9]{0,8}"
 
 
 class History(BaseModel):
@@ -45,13 +47,15 @@ class ServedVersion:
         """
         model = self._current.parent.name
         try:
-            text = self._current.read_text(encoding="ascii").strip()
+            text = read_small(self._current, MOST_BYTES).decode("ascii", "replace").strip()
         except FileNotFoundError:
             return None
-        except (OSError, UnicodeDecodeError) as error:
-            raise BundleError(f"current of model {model} cannot be read: {error}.") from error
-        if not re.fullmatch(r"[1-9][0-9]{0,8}", text):
-            raise BundleError(f"current of model {model} says {text[:40]!r}, not a version number.")
+        except OSError as error:
+            message = f"current of model {model} cannot be read: {error.strerror}."
+            raise BundleError(message, "current") from error
+        if not re.fullmatch(VERSION_PATTERN, text):
+            message = f"current of model {model} says {text[:40]!r}, not a version number."
+            raise BundleError(message, "current")
         return int(text)
 
     def number_or_none(self) -> int | None:
@@ -64,7 +68,7 @@ class ServedVersion:
     def history(self) -> History:
         """Return the steps back to kept versions; a file that cannot be read counts as none."""
         try:
-            written = History.model_validate_json(self._history.read_bytes())
+            written = History.model_validate_json(read_small(self._history, MOST_BYTES))
         except (OSError, ValidationError):
             return History()
         steps = [version for version, _ in groupby(v for v in written.before if v in self._kept)]

@@ -1,7 +1,4 @@
-import json
-import re
 import shutil
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -11,7 +8,7 @@ from predictor import registry as registry_module
 from predictor.problems import RequestError
 from predictor.registry import Registry
 from predictor.settings import PredictorSettings
-from shared.manifest import GOLDEN_READINGS, ONNX_MODEL, BundleError, FileEntry, Manifest
+from shared.manifest import ONNX_MODEL, BundleError
 from shared.model_store import ModelStore
 from tests.bundles import png, publish
 
@@ -82,87 +79,6 @@ def test_a_store_that_was_begun_anew_is_noticed_though_the_number_is_the_same(
     assert reads(registry, png("ab")) == (1, "de")
 
 
-def golden(**changes: object) -> bytes:
-    reading = {"file": "golden/0001.png", "truth": "abc", "text": "abc", "confidence": 1.0}
-    return json.dumps([{**reading, **changes}]).encode()
-
-
-def with_entry(name: str, entry: FileEntry) -> Callable[[Manifest], Manifest]:
-    return lambda manifest: manifest.model_copy(update={"files": {**manifest.files, name: entry}})
-
-
-def changed(**update: object) -> Callable[[Manifest], Manifest]:
-    return lambda manifest: manifest.model_copy(update=update)
-
-
-SOME_ENTRY = FileEntry(size=3, sha256="0" * 64)
-
-BROKEN_FILES = {
-    "no graph": ({ONNX_MODEL: b"no graph"}, "cannot be run"),
-    "golden readings are no JSON": ({GOLDEN_READINGS: b"["}, "readings.json is not valid"),
-    "other golden text": ({GOLDEN_READINGS: golden(text="abd")}, "the trainer read 'abd'"),
-    "other golden confidence": ({GOLDEN_READINGS: golden(confidence=0.99)}, r"0\.9900"),
-    "golden picture elsewhere": ({GOLDEN_READINGS: golden(file="../x.png")}, "not a file here"),
-    "golden picture damaged": ({"golden/0001.png": b"no picture"}, "not a picture"),
-}
-BROKEN_MANIFESTS = {
-    "other hash": (with_entry(ONNX_MODEL, SOME_ENTRY), "prediction_model.onnx has"),
-    "missing file": (with_entry("report/x.json", SOME_ENTRY), "report/x.json cannot be read"),
-    "other model": (changed(model="plates"), "of plates/2, not of default/2"),
-    "other time steps": (changed(time_steps=9), "the manifest says"),
-    "unknown format": (changed(format=2), "not valid at format"),
-}
-
-
-@pytest.mark.filterwarnings("ignore::UserWarning:pydantic")
-@pytest.mark.parametrize(
-    ("files", "change", "expected"),
-    [
-        *((files, lambda manifest: manifest, text) for files, text in BROKEN_FILES.values()),
-        *(({}, change, text) for change, text in BROKEN_MANIFESTS.values()),
-    ],
-    ids=[*BROKEN_FILES, *BROKEN_MANIFESTS],
-)
-def test_a_broken_version_is_refused_while_the_old_one_serves_until_a_good_one_comes(
-    store: ModelStore,
-    registry: Registry,
-    tmp_path: Path,
-    files: dict[str, bytes],
-    change: Callable[[Manifest], Manifest],
-    expected: str,
-) -> None:
-    publish(store, tmp_path / "good")
-    registry.poll()
-    publish(store, tmp_path / "broken", files=files, change=change)
-    registry.poll()
-    assert reads(registry, png("ab")) == (1, "ab")
-    state = registry.states()["default"]
-    assert state.refusal is not None
-    assert re.search(expected, state.refusal.reason)
-    assert (state.refusal.version, state.wanted, state.refusals) == (2, 2, 1)
-    publish(store, tmp_path / "better", characters="def")
-    registry.poll()
-    assert reads(registry, png("ab"))[1] == "de"
-    assert reason(registry) is None
-
-
-@pytest.mark.parametrize(
-    ("content", "expected"), [("7", "manifest.json cannot be read"), ("new", "'new'")]
-)
-def test_a_current_that_leads_nowhere_is_refused(
-    store: ModelStore, registry: Registry, tmp_path: Path, content: str, expected: str
-) -> None:
-    publish(store, tmp_path / "good")
-    registry.poll()
-    (store.root / "default" / "current").write_text(content)
-    registry.poll()
-    assert reads(registry, png("ab")) == (1, "ab")
-    assert expected in (reason(registry) or "")
-    (store.root / "default" / "current").write_text("1")
-    registry.poll()
-    assert reason(registry) is None
-
-
 def test_a_copy_under_another_number_is_refused_since_answers_name_the_version(
     store: ModelStore, registry: Registry, tmp_path: Path
 ) -> None:
@@ -215,9 +131,9 @@ def test_a_refused_version_is_not_loaded_again_at_every_look(
 
     def verify(folder: Path, files: object) -> None:
         attempts.append(1)
-        raise BundleError("broken for good.")
+        raise BundleError("broken for good.", "files")
 
-    monkeypatch.setattr(loading, "verify_files", verify)
+    monkeypatch.setattr(loading, "verify_bundle", verify)
     for _ in range(3):
         registry.poll()
     assert len(attempts) == 1
