@@ -18,12 +18,12 @@ def check(
 
     Example: readsmith check captchas.zip
     """
-    from readsmith.request import fetched, job_request
+    from readsmith.request import dataset_limits, fetched, job_request
     from trainer.stages.dataset import check_dataset
 
     request = job_request(dataset, labels, seed=seed, limit_images=limit_images)
     source = fetched(dataset, request, state)
-    summary = check_dataset(source, request)
+    summary = check_dataset(source, request, dataset_limits())
     if as_json:
         print_json(summary)
     else:

@@ -42,7 +42,7 @@ def evaluate(
     """
     from readsmith.published import load
     from readsmith.reading_options import reading_options
-    from readsmith.request import fetched, job_request
+    from readsmith.request import dataset_limits, fetched, job_request
     from trainer.stages.dataset import labelled_images
 
     request = job_request(dataset, labels)
@@ -57,7 +57,8 @@ def evaluate(
     published = load(store, model, version)
     asked = given.with_default_pattern(published.pattern)
     source = fetched(dataset, request, state)
-    readings = list(_readings(published, labelled_images(source, request.labels), asked))
+    images = labelled_images(source, request.labels, dataset_limits())
+    readings = list(_readings(published, images, asked))
     if not readings:
         raise ReadsmithError(
             "no_images",

@@ -49,10 +49,11 @@ def learning_curve(
 
 def _points(source: Path, request: "JobRequest") -> "list[Point]":
     from readsmith.display import TrainingDisplay
+    from readsmith.request import dataset_limits
     from trainer.learning_curve import learning_curve as measure
 
     with tempfile.TemporaryDirectory(prefix="readsmith-") as work, TrainingDisplay(err) as display:
-        return measure(source, request, display, Path(work))
+        return measure(source, request, display, Path(work), dataset_limits())
 
 
 def _as_json(points: "Sequence[Point]", expected: "Forecast | None") -> dict[str, Any]:

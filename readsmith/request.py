@@ -1,6 +1,7 @@
 """From command-line options to the request that POST /jobs takes."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,11 @@ from readsmith.display import TrainingDisplay
 from readsmith.options import is_url
 from readsmith.output import err
 from trainer.requests import JobRequest
+from trainer.safe_addresses import ANYWHERE
+from trainer.safe_zip import DatasetLimits
+from trainer.settings import load_settings
 from trainer.stages.download import fetch
+from trainer.web_request import DownloadRules
 
 
 def job_request(dataset: str | None, labels: str = "auto", **fields: Any) -> JobRequest:
@@ -52,8 +57,26 @@ def _labels(text: str) -> Any:
     return text
 
 
+def dataset_limits() -> DatasetLimits:
+    """Return how large a dataset may be; raises ReadsmithError for settings that are wrong."""
+    return load_settings().dataset_limits
+
+
+def download_rules() -> DownloadRules:
+    """Return what may be downloaded for the user of this machine: from anywhere.
+
+    Who asks is who owns the network that is reached, unlike at POST /jobs.
+    Raises ReadsmithError for settings that are wrong.
+    """
+    return replace(load_settings().downloads, allowed=ANYWHERE)
+
+
 def fetched(dataset: str, request: JobRequest, state: Path) -> Path:
     """Return the folder or zip of a dataset, downloaded if it is a URL; raises ReadsmithError."""
     return local_path(dataset) or fetch(
-        request.dataset, state / "cache", state / "uploads", TrainingDisplay(err)
+        request.dataset,
+        state / "cache",
+        state / "uploads",
+        TrainingDisplay(err),
+        download_rules(),
     )

@@ -62,6 +62,7 @@ def train(
 
 def _run(request: "JobRequest", local: Path | None, store: ModelStore, state: Path) -> "RunResult":
     from readsmith.display import TrainingDisplay
+    from readsmith.request import dataset_limits, download_rules
     from trainer.pipeline import RunContext, run
 
     with tempfile.TemporaryDirectory(prefix="readsmith-") as work, TrainingDisplay(err) as display:
@@ -74,6 +75,8 @@ def _run(request: "JobRequest", local: Path | None, store: ModelStore, state: Pa
             store=store,
             may_publish=lambda: None,
             local=local,
+            limits=dataset_limits(),
+            downloads=download_rules(),
         )
         return run(request, context, display)
 

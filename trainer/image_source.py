@@ -2,14 +2,23 @@
 
 import os
 import zipfile
-from contextlib import suppress
 from pathlib import Path, PurePosixPath
 from typing import Protocol
 
 from shared.errors import ReadsmithError
+from trainer.safe_zip import (
+    DEFAULT_LIMITS,
+    DatasetLimits,
+    entry_name,
+    open_zip,
+    shown,
+    too_many_files,
+)
 
-MAX_ENTRIES = 200_000
 MAX_ENTRY_BYTES = 50_000_000
+
+READ_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+"""The others unpack a chunk whole, however much larger than promised it is."""
 
 
 class UnreadableEntryError(Exception):
@@ -19,6 +28,8 @@ class UnreadableEntryError(Exception):
 class ImageSource(Protocol):
     """Names of files, and their bytes."""
 
+    limits: DatasetLimits
+
     def names(self) -> list[str]:
         """Return the visible files, as sorted relative POSIX paths."""
 
@@ -26,94 +37,95 @@ class ImageSource(Protocol):
         """Return a file's bytes; raises UnreadableEntryError."""
 
 
-def open_source(path: Path) -> ImageSource:
-    """Open a folder or a zip; raises ReadsmithError (dataset_not_found, dataset_not_a_zip)."""
+def open_source(path: Path, limits: DatasetLimits = DEFAULT_LIMITS) -> ImageSource:
+    """Open a folder or a zip; raises ReadsmithError (dataset_not_found and those of open_zip)."""
     if path.is_dir():
-        return FolderSource(path)
+        return FolderSource(path, limits)
     if not path.is_file():
         raise ReadsmithError(
             "dataset_not_found", f"There is no {path}.", "Give a zip, a folder or a URL."
         )
-    return ZipSource(path)
+    return ZipSource(path, limits)
 
 
 class FolderSource:
     """Files below a folder."""
 
-    def __init__(self, root: Path) -> None:
+    def __init__(self, root: Path, limits: DatasetLimits = DEFAULT_LIMITS) -> None:
         self.root = root
+        self.limits = limits
 
     def names(self) -> list[str]:
-        """Return the visible files below the folder."""
+        """Return the visible files below the folder; raises ReadsmithError if they are too many."""
         found = []
         for folder, subfolders, files in os.walk(self.root):
             subfolders[:] = [name for name in subfolders if _visible(PurePosixPath(name))]
             found += [Path(folder, name).relative_to(self.root) for name in files]
-        return _checked([path.as_posix() for path in found])
+        names = _visible_names([path.as_posix() for path in found])
+        if len(names) > self.limits.files:
+            raise too_many_files(len(names), self.limits.files)
+        return names
 
     def read(self, name: str) -> bytes:
         """Return a file's bytes."""
+        path = self.root / name
         try:
-            with (self.root / name).open("rb") as file:
-                return _bounded(file.read(MAX_ENTRY_BYTES + 1))
+            if not path.is_file():  # a pipe would never end
+                raise UnreadableEntryError("is not a regular file")
+            with path.open("rb") as file:
+                data = file.read(MAX_ENTRY_BYTES + 1)
         except OSError as error:
             raise UnreadableEntryError(error.strerror or str(error)) from error
+        _require_small(len(data))
+        return data
 
 
 class ZipSource:
     """Entries of a zip."""
 
-    def __init__(self, path: Path) -> None:
-        try:
-            self._zip = zipfile.ZipFile(path)
-        except (zipfile.BadZipFile, OSError, ValueError) as error:
+    def __init__(self, path: Path, limits: DatasetLimits = DEFAULT_LIMITS) -> None:
+        self.limits = limits
+        self._zip = open_zip(path, limits)
+        self._entries: dict[str, zipfile.ZipInfo] = {}
+        for entry in self._zip.infolist():
+            if not entry.is_dir():
+                self._add(entry, path.name)
+
+    def _add(self, entry: zipfile.ZipInfo, zip_name: str) -> None:
+        name = entry_name(entry)
+        if name in self._entries:
             raise ReadsmithError(
-                "dataset_not_a_zip",
-                f"{path.name} is not a zip: {error}.",
-                "Pack the images, and labels.csv if there is one, into a zip.",
-            ) from error
-        self._entries = {_entry_name(e): e for e in self._zip.infolist() if not e.is_dir()}
+                "dataset_unsafe",
+                f"{zip_name} holds two entries of the name {shown(name)}.",
+                "Pack the images anew, each under a name of its own.",
+            )
+        self._entries[name] = entry
 
     def names(self) -> list[str]:
         """Return the visible entries."""
-        return _checked(list(self._entries))
+        return _visible_names(list(self._entries))
 
     def read(self, name: str) -> bytes:
-        """Return an entry's bytes."""
+        """Return an entry's bytes, never more than its directory says."""
+        entry = self._entries[name]
+        _require_small(entry.file_size)
+        if entry.compress_type not in READ_METHODS:
+            raise UnreadableEntryError("is packed in another way than by deflate")
         try:
-            with self._zip.open(self._entries[name]) as file:
-                return _bounded(file.read(MAX_ENTRY_BYTES + 1))
-        except (zipfile.BadZipFile, OSError, EOFError, RuntimeError, NotImplementedError) as error:
-            raise UnreadableEntryError(str(error)) from error
-        except Exception as error:  # zlib.error, lzma.LZMAError: each compression has its own
+            with self._zip.open(entry) as file:
+                return file.read(entry.file_size + 1)
+        except Exception as error:  # zipfile raises anything on hostile data, zlib.error too
             raise UnreadableEntryError(f"cannot be unpacked: {error}") from error
-
-
-def _entry_name(entry: zipfile.ZipInfo) -> str:
-    """Return the name as it was meant: many tools write UTF-8 without saying so."""
-    name = entry.filename
-    if not entry.flag_bits & 0x800:
-        with suppress(UnicodeError):
-            name = name.encode("cp437").decode("utf-8")
-    return name.replace("\\", "/")
 
 
 def _visible(path: PurePosixPath) -> bool:
     return not any(part.startswith(".") or part == "__MACOSX" for part in path.parts)
 
 
-def _checked(names: list[str]) -> list[str]:
-    visible = sorted(name for name in names if _visible(PurePosixPath(name)))
-    if len(visible) > MAX_ENTRIES:
-        raise ReadsmithError(
-            "dataset_too_many_files",
-            f"The dataset holds {len(visible):,} files.",
-            f"The limit is {MAX_ENTRIES:,}.",
-        )
-    return visible
+def _visible_names(names: list[str]) -> list[str]:
+    return sorted(name for name in names if _visible(PurePosixPath(name)))
 
 
-def _bounded(data: bytes) -> bytes:
-    if len(data) > MAX_ENTRY_BYTES:
+def _require_small(size: int) -> None:
+    if size > MAX_ENTRY_BYTES:
         raise UnreadableEntryError(f"is larger than {MAX_ENTRY_BYTES:,} bytes")
-    return data

@@ -1,16 +1,16 @@
 """What each image says: from labels.csv or labels.tsv, else from the file names."""
 
-import csv
-import io
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
 from shared.errors import ReadsmithError
 from shared.vocabulary import normalise_label
 from trainer.image_source import ImageSource
+from trainer.label_files import label_rows
 from trainer.requests import FilenameLabelSource, Labels
+from trainer.safe_zip import printable, shown
 
 IMAGE_ENDINGS = frozenset(
     f".{ending}"
@@ -20,11 +20,16 @@ IMAGE_ENDINGS = frozenset(
     )
 )
 MANIFEST_NAMES = ("labels.csv", "labels.tsv")
+MAX_LABEL = 1000
+"""Characters; the widest input has hardly more time steps."""
 
 
 @dataclass(frozen=True)
 class Problem:
-    """Why one file is left out: kind is a snake_case name, detail a sentence."""
+    """Why one file is left out: kind is a snake_case name, detail a sentence.
+
+    The file's name is as it can be shown: cut if long, without control characters.
+    """
 
     kind: str
     file: str
@@ -45,9 +50,10 @@ class FoundLabels:
 
 def find_labels(source: ImageSource, how: Labels) -> FoundLabels:
     """Find the label of every image; raises ReadsmithError if the way asked for cannot be gone."""
-    names = source.names()
+    everything = source.names()
+    names = [name for name in everything if printable(name)]
     manifests = [name for name in names if PurePosixPath(name).name.lower() in MANIFEST_NAMES]
-    images = [name for name in names if PurePosixPath(name).suffix.lower() in IMAGE_ENDINGS]
+    images = [name for name in names if _is_image(name)]
     if how == "manifest" and not manifests:
         raise ReadsmithError(
             "labels_not_found",
@@ -58,8 +64,17 @@ def find_labels(source: ImageSource, how: Labels) -> FoundLabels:
         found = _from_manifests(source, manifests, images, names)
     else:
         found = _from_names(images, how)
-    found.ignored = len(names) - len(images) - len(manifests)
+    unprintable = [name for name in everything if _is_image(name) and not printable(name)]
+    found.problems += [
+        Problem("unprintable_name", shown(name), "Its name holds control characters.")
+        for name in unprintable
+    ]
+    found.ignored = len(everything) - len(images) - len(manifests) - len(unprintable)
     return found
+
+
+def _is_image(name: str) -> bool:
+    return PurePosixPath(name).suffix.lower() in IMAGE_ENDINGS
 
 
 def _from_names(images: Sequence[str], how: Labels) -> FoundLabels:
@@ -74,7 +89,7 @@ def _from_names(images: Sequence[str], how: Labels) -> FoundLabels:
         text = _matched(pattern, PurePosixPath(name).stem)
         if text is None:
             found.problems.append(
-                Problem("missing_label", name, "The file name does not match the pattern.")
+                Problem("missing_label", shown(name), "The file name does not match the pattern.")
             )
         else:
             _add(found, name, text)
@@ -92,73 +107,45 @@ def _matched(pattern: re.Pattern[str], stem: str) -> str | None:
 def _from_manifests(
     source: ImageSource, manifests: Sequence[str], images: Sequence[str], names: Sequence[str]
 ) -> FoundLabels:
-    found = FoundLabels(" and ".join(manifests[:3]))
+    found = FoundLabels(" and ".join(shown(manifest) for manifest in manifests[:3]))
     places = _places(names)
+    listed: set[str] = set()
     conflicting: set[str] = set()
-    for manifest in manifests:
-        for line, filename, text in _rows(source, manifest):
-            name = _resolve(filename, PurePosixPath(manifest).parent, places)
-            if name is None:
-                found.problems.append(
-                    Problem(
-                        "missing_image", filename, f"{manifest} line {line} names no file here."
-                    )
-                )
-            elif name in found.labels and found.labels[name] != normalise_label(text):
-                conflicting.add(name)
-            else:
-                _add(found, name, text)
+    for row in label_rows(source, manifests):
+        name = _resolve(row.filename, PurePosixPath(row.manifest).parent, places)
+        if name is None:
+            detail = f"{shown(row.manifest)} line {row.line} names no file here."
+            found.problems.append(Problem("missing_image", shown(row.filename), detail))
+            continue
+        listed.add(name)
+        if not _add(found, name, row.text):
+            conflicting.add(name)
     for name in sorted(conflicting):
-        detail = f"It is listed as {found.labels.pop(name)!r} and as something else."
-        found.problems.append(Problem("conflicting_labels", name, detail))
-    told = {*found.labels, *(problem.file for problem in found.problems)}
+        detail = f"It is listed as {shown(found.labels.pop(name))!r} and as something else."
+        found.problems.append(Problem("conflicting_labels", shown(name), detail))
     found.problems += [
-        Problem("missing_label", name, "No label file lists it.")
+        Problem("missing_label", shown(name), "No label file lists it.")
         for name in images
-        if name not in told
+        if name not in listed
     ]
     return found
 
 
-def _add(found: FoundLabels, name: str, text: str) -> None:
+def _add(found: FoundLabels, name: str, text: str) -> bool:
+    """Take a label or note why it cannot be one; returns False if the file has another already."""
+    if len(text) > MAX_LABEL:  # before it is normalised, which takes its time with long texts
+        detail = f"Its label has {len(text):,} characters; the limit is {MAX_LABEL:,}."
+        found.problems.append(Problem("label_too_long", shown(name), detail))
+        return True
     label = normalise_label(text)
-    if label:
-        found.labels[name] = label
+    if not label:
+        found.problems.append(Problem("empty_label", shown(name), "Its label is empty."))
+    elif not printable(label):
+        detail = f"Its label holds control characters: {shown(label)}"
+        found.problems.append(Problem("unprintable_label", shown(name), detail))
     else:
-        found.problems.append(Problem("empty_label", name, "Its label is empty."))
-
-
-def _rows(source: ImageSource, manifest: str) -> Iterator[tuple[int, str, str]]:
-    """Yield line number, filename and text of each row; raises ReadsmithError."""
-    try:
-        content = source.read(manifest).decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        raise ReadsmithError(
-            "labels_not_utf8",
-            f"{manifest} is not UTF-8 at byte {error.start}.",
-            "Save it as UTF-8.",
-        ) from error
-    except Exception as error:
-        raise ReadsmithError(
-            "labels_unreadable", f"{manifest} cannot be read: {error}.", "Pack it again."
-        ) from error
-    delimiter = "\t" if manifest.lower().endswith(".tsv") else ","
-    reader = csv.DictReader(io.StringIO(content, newline=""), delimiter=delimiter)
-    header = [(name or "").strip().lower() for name in reader.fieldnames or []]
-    if "filename" not in header or "text" not in header:
-        raise ReadsmithError(
-            "labels_header",
-            f"{manifest} starts with {', '.join(header) or 'nothing'}.",
-            "Its first line must be filename,text (tab between them in a .tsv).",
-        )
-    reader.fieldnames = header
-    try:
-        for row in reader:
-            yield reader.line_num, (row["filename"] or "").strip(), row["text"] or ""
-    except csv.Error as error:
-        raise ReadsmithError(
-            "labels_unreadable", f"{manifest} line {reader.line_num}: {error}.", "Mend that line."
-        ) from error
+        return found.labels.setdefault(name, label) == label
+    return True
 
 
 def _places(names: Sequence[str]) -> Mapping[str, str | None]:

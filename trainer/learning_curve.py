@@ -7,9 +7,11 @@ import logging
 from pathlib import Path
 
 from shared.errors import ReadsmithError
+from trainer.dataset import Dataset
 from trainer.power_law import Point
 from trainer.progress import Observer, Stage
 from trainer.requests import JobRequest
+from trainer.safe_zip import DEFAULT_LIMITS, DatasetLimits
 from trainer.stages.dataset import load_dataset
 from trainer.stages.evaluate import evaluate
 from trainer.stages.train import train
@@ -19,7 +21,11 @@ SHARES = (0.25, 0.5, 1.0)
 
 
 def learning_curve(
-    source: Path, request: JobRequest, observer: Observer, work: Path
+    source: Path,
+    request: JobRequest,
+    observer: Observer,
+    work: Path,
+    limits: DatasetLimits = DEFAULT_LIMITS,
 ) -> list[Point]:
     """Train on parts of the labels and read the same test part with each model.
 
@@ -28,18 +34,20 @@ def learning_curve(
     """
     logging.getLogger("tensorflow").setLevel(logging.ERROR)  # it warns of every further model
     observer.stage(Stage.DATASET)
-    dataset = load_dataset(source, request)
+    dataset = load_dataset(source, request, limits=limits)
     observer.summary(dataset.summary)
     labels = len(dataset.train) + len(dataset.validation)
     counts = [max(2, round(share * labels)) for share in SHARES]
-    return [
-        _point(source, _limited(request, count), observer, work / str(count)) for count in counts
-    ]
+    points = []
+    for count in counts:
+        limited = _limited(request, count)
+        part = load_dataset(source, limited, limits=limits)
+        points.append(_point(part, limited, observer, work / str(count)))
+    return points
 
 
-def _point(source: Path, request: JobRequest, observer: Observer, work: Path) -> Point:
+def _point(dataset: Dataset, request: JobRequest, observer: Observer, work: Path) -> Point:
     """Train with the request's labels and count what is read right."""
-    dataset = load_dataset(source, request)
     labels = len(dataset.train) + len(dataset.validation)
     observer.event("learning_curve", f"A run with {labels} labels.", {"labels": labels})
     observer.stage(Stage.TRAIN)

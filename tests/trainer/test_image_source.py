@@ -1,4 +1,5 @@
 import io
+import os
 import struct
 import zipfile
 from pathlib import Path
@@ -9,6 +10,7 @@ from shared.errors import ReadsmithError
 from tests.drawn import write_zip
 from trainer import image_source
 from trainer.image_source import UnreadableEntryError, open_source
+from trainer.safe_zip import DatasetLimits
 
 ENTRIES = {
     "set/a.png": b"a",
@@ -79,8 +81,16 @@ def test_an_entry_that_unpacks_too_large_is_not_read_whole(
         open_source(tmp_path / "bomb.zip").read("a.png")
 
 
-def test_too_many_files_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(image_source, "MAX_ENTRIES", 3)
-    path = write_zip(tmp_path / "set.zip", {f"{i}.png": b"" for i in range(4)})
-    with pytest.raises(ReadsmithError, match="holds 4 files"):
-        open_source(path).names()
+def test_a_folder_of_too_many_files_is_refused(tmp_path: Path) -> None:
+    source = open_source(folder_of(tmp_path, ENTRIES), DatasetLimits(files=1))
+    with pytest.raises(ReadsmithError, match="holds 2 files"):
+        source.names()
+
+
+def test_what_is_no_regular_file_is_unreadable_and_nobody_waits_for_it(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "a.png")
+    (tmp_path / "b.png").symlink_to("/dev/zero")
+    source = open_source(tmp_path)
+    for name in source.names():
+        with pytest.raises(UnreadableEntryError, match="not a regular file"):
+            source.read(name)

@@ -18,6 +18,7 @@ from trainer.image_choice import choose_image_spec, share_of_brightness, time_st
 from trainer.image_source import ImageSource, UnreadableEntryError, open_source
 from trainer.labels import FoundLabels, Problem, find_labels
 from trainer.requests import JobRequest, Labels
+from trainer.safe_zip import DEFAULT_LIMITS, DatasetLimits
 from trainer.seen_images import is_among
 from trainer.threads import map_in_threads
 
@@ -53,13 +54,18 @@ class _Picture:
     brightness: float
 
 
-def load_dataset(path: Path, request: JobRequest, base: Base | None = None) -> Dataset:
+def load_dataset(
+    path: Path,
+    request: JobRequest,
+    base: Base | None = None,
+    limits: DatasetLimits = DEFAULT_LIMITS,
+) -> Dataset:
     """Check the labelled images in a folder or zip and split them by the request's seed.
 
     base: the earlier version whose image spec and characters are kept.
     Raises ReadsmithError (too_few_images and others), which says why images were left out.
     """
-    source = open_source(path)
+    source = open_source(path, limits)
     found = find_labels(source, request.labels)
     checked = _check_pictures(source, found)
     _require_enough(checked, found)
@@ -101,14 +107,18 @@ def load_dataset(path: Path, request: JobRequest, base: Base | None = None) -> D
     )
 
 
-def check_dataset(path: Path, request: JobRequest) -> dict[str, Any]:
+def check_dataset(
+    path: Path, request: JobRequest, limits: DatasetLimits = DEFAULT_LIMITS
+) -> dict[str, Any]:
     """Return the summary of a dataset as a job would see it; raises ReadsmithError."""
-    return load_dataset(path, request).summary
+    return load_dataset(path, request, limits=limits).summary
 
 
-def labelled_images(path: Path, labels: Labels) -> Iterator[tuple[str, str, bytes]]:
+def labelled_images(
+    path: Path, labels: Labels, limits: DatasetLimits = DEFAULT_LIMITS
+) -> Iterator[tuple[str, str, bytes]]:
     """Yield name, label and bytes of every usable image of a folder or zip, duplicates dropped."""
-    source = open_source(path)
+    source = open_source(path, limits)
     for image in _check_pictures(source, find_labels(source, labels)).images:
         yield image.name, image.label, source.read(image.name)
 

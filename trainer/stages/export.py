@@ -54,7 +54,13 @@ def require_same_readings(
     Raises ReadsmithError (readings_differ) if any text is not what training measured.
     """
     again = in_clean_process(
-        reread, build, source, dataset.test, dataset.image, dataset.vocabulary.characters
+        reread,
+        build,
+        source,
+        dataset.test,
+        dataset.image,
+        dataset.vocabulary.characters,
+        dataset.source.limits,
     )
     for name, readings in again.items():
         for measured, reading in zip(evaluation.readings, readings, strict=True):
