@@ -29,9 +29,7 @@ class JobQueue:
     def claim(self) -> Claim | None:
         """Take the oldest queued job; first give up on those whose lease has run out."""
         with self._database.writing.begin() as connection:
-            expired = (jobs.c.status == Status.RUNNING) & (jobs.c.lease_until < now())
-            for row in _take(connection, expired).all():
-                self._put_back(connection, row, _worker_lost(row))
+            self._put_lost_back(connection)
             queued = _take(connection, jobs.c.status == Status.QUEUED, limit=1).one_or_none()
             if queued is None:
                 return None
@@ -47,6 +45,11 @@ class JobQueue:
                 publishing=False,
             )
             return claim
+
+    def give_up_on_lost(self) -> None:
+        """Queue the jobs again whose lease has run out, also while every worker is busy."""
+        with self._database.writing.begin() as connection:
+            self._put_lost_back(connection)
 
     def request(self, claim: Claim) -> JobRequest:
         """Return what the job's owner asked for."""
@@ -138,6 +141,11 @@ class JobQueue:
         """Forget a worker that ends."""
         with self._database.writing.begin() as connection:
             connection.execute(delete(workers).where(workers.c.id == worker))
+
+    def _put_lost_back(self, connection: Connection) -> None:
+        expired = (jobs.c.status == Status.RUNNING) & (jobs.c.lease_until < now())
+        for row in _take(connection, expired).all():
+            self._put_back(connection, row, _worker_lost(row))
 
     def _put_back(self, connection: Connection, row: Row[Any], error: JobError) -> None:
         losses = row.losses + 1

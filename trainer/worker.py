@@ -20,7 +20,7 @@ from trainer.job_queue import JobQueue
 from trainer.jobs import Claim, JobError, LostClaimError
 from trainer.processes import explain_exit, stop_group
 from trainer.progress import CancelledRunError
-from trainer.run_job import Order
+from trainer.run_job import Order, explain_failure
 from trainer.settings import Settings, complaint, load_settings
 
 IDLE_SECONDS = 1.0
@@ -77,15 +77,22 @@ class Worker:
 
     def _run_job(self, claim: Claim) -> None:
         log.info("%s: attempt %d begins.", *claim)
-        child = self._spawn(claim)
-        try:
-            with contextlib.suppress(LostClaimError):
+        with contextlib.suppress(LostClaimError):
+            try:
+                child = self._spawn(claim)
+            except OSError as error:
+                self._queue.fail(claim, explain_failure(error))
+                return
+            try:
                 self._watch(claim, child)
-        finally:
-            stop_group(child, TERM_PATIENCE)
-            log.info("%s: attempt %d has ended.", *claim)
+            finally:
+                stop_group(child, TERM_PATIENCE)
+        log.info("%s: attempt %d has ended.", *claim)
 
     def _spawn(self, claim: Claim) -> "subprocess.Popen[bytes]":
+        """Start the child; its temporary files lie in its scratch folder, and go with it."""
+        work = self._settings.scratch.absolute() / claim.job_id
+        work.mkdir(parents=True, exist_ok=True)
         order = Order(
             claim=claim,
             worker_pid=os.getpid(),
@@ -95,17 +102,16 @@ class Worker:
             file.write(order.model_dump_json().encode())
             file.seek(0)
             return subprocess.Popen(  # noqa: S603 - our own command
-                self._child, stdin=file, start_new_session=True
+                self._child,
+                stdin=file,
+                start_new_session=True,
+                env=os.environ | {"TMPDIR": str(work)},
             )
 
     def _watch(self, claim: Claim, child: "subprocess.Popen[bytes]") -> None:
         """Wait for the child's end and see that the job has an end, too."""
         held_until = time.monotonic() + self._settings.lease_seconds
-        while child.poll() is None:
-            if self._stopping:
-                stop_group(child, TERM_PATIENCE)
-                self._queue.hand_back(claim, "The worker was stopped; queued again.")
-                return
+        while not self._stopping and child.poll() is None:
             try:
                 if self._give_sign_of_life(claim):
                     held_until = time.monotonic() + self._settings.lease_seconds
@@ -118,7 +124,11 @@ class Worker:
                 if time.monotonic() > held_until:
                     raise
             time.sleep(WATCH_SECONDS)
-        self._queue.lose(claim, _died(child.returncode))
+        if self._stopping:
+            stop_group(child, TERM_PATIENCE)
+            self._queue.hand_back(claim, "The worker was stopped; queued again.")
+        else:
+            self._queue.lose(claim, _died(child.returncode))
 
     def _cancel(self, claim: Claim, child: "subprocess.Popen[bytes]") -> None:
         with contextlib.suppress(subprocess.TimeoutExpired):
@@ -127,12 +137,13 @@ class Worker:
         self._queue.cancelled(claim)
 
     def _give_sign_of_life(self, claim: Claim | None = None) -> bool:
-        """Three times per lease, renew the claim and say that this worker lives."""
+        """Three times per lease, renew the claim, say that this worker lives, see who is lost."""
         if time.monotonic() < self._next_sign_of_life:
             return False
         if claim is not None:
             self._queue.renew(claim)
         self._queue.seen(self._name)
+        self._queue.give_up_on_lost()
         self._next_sign_of_life = time.monotonic() + self._settings.lease_seconds / 3
         return True
 

@@ -97,6 +97,17 @@ def test_a_renewed_lease_keeps_the_job(
     assert queue.claim() is None
 
 
+def test_a_lost_job_is_queued_again_while_every_worker_is_busy(
+    store: JobStore, queue: JobQueue, expire: Callable[[], None]
+) -> None:
+    job, _ = claimed(store, queue)
+    queue.give_up_on_lost()
+    assert store.get(job.id).status is Status.RUNNING
+    expire()
+    queue.give_up_on_lost()
+    assert store.get(job.id).status is Status.QUEUED
+
+
 @pytest.mark.parametrize(
     "write",
     [
