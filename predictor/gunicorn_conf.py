@@ -38,6 +38,7 @@ def configuration(settings: PredictorSettings, listener: int) -> dict[str, Any]:
         "graceful_timeout": 30,
         "keepalive": 75,  # longer than a proxy keeps its idle connections
         "logconfig_dict": logging_to_stderr(settings.log_level),
+        "post_worker_init": _answer_with_problems,
         "child_exit": _forget_worker,
         "on_exit": lambda server: shutil.rmtree(metrics_folder, ignore_errors=True),
     }
@@ -61,6 +62,14 @@ def _limit(path: Path) -> list[int]:
         return [int(word) for word in path.read_text().split()]
     except (OSError, ValueError):  # absent, or "max"
         return []
+
+
+def _answer_with_problems(_worker: object) -> None:
+    from gunicorn import util  # noqa: PLC0415
+
+    from predictor.refusals import write_problem  # noqa: PLC0415
+
+    util.write_error = write_problem  # gunicorn has no setting for it; its own are pages of HTML
 
 
 def _forget_worker(_server: object, worker: Any) -> None:

@@ -14,6 +14,8 @@ from predictor.problems import RequestError
 
 MAX_TEXT_FIELDS_BYTES = 65_536
 """Of all fields that are not files together."""
+MAX_PART_HEAD_BYTES = 8192
+"""Of one part's headers."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,8 @@ def split_form(body: bytes, content_type: str, most_parts: int) -> Form:
     texts: dict[str, str] = {}
     files: list[tuple[str, bytes]] = []
     size = 0
-    for number, (options, content) in enumerate(_parts(body, boundary.encode("latin-1"))):
+    delimiter = b"\r\n--" + boundary.encode("latin-1", "replace")
+    for number, (options, content) in enumerate(_parts(body, delimiter, most_parts)):
         if number == most_parts:
             raise RequestEntityTooLarge
         name = options.get("name", "")
@@ -50,16 +53,17 @@ def split_form(body: bytes, content_type: str, most_parts: int) -> Form:
     return Form(texts, files)
 
 
-def _parts(body: bytes, boundary: bytes) -> Iterator[tuple[dict[str, str], bytes]]:
-    """Yield the options of each part's Content-Disposition, and its content."""
-    delimiter = b"\r\n--" + boundary
-    for piece in (b"\r\n" + body).split(delimiter)[1:]:
+def _parts(body: bytes, delimiter: bytes, most: int) -> Iterator[tuple[dict[str, str], bytes]]:
+    """Yield the options of each part's Content-Disposition, and its content; most + 1 at most."""
+    for piece in (b"\r\n" + body).split(delimiter, most + 2)[1 : most + 2]:
         if piece.startswith(b"--"):
             return
         padding, _, part = piece.partition(b"\r\n")
         if padding.strip(b" \t"):
             raise _malformed("Something follows a boundary on its line.")
         head, _, content = part.partition(b"\r\n\r\n")  # an empty content needs no blank line
+        if len(head) > MAX_PART_HEAD_BYTES:
+            raise _malformed(f"A part's headers have more than {MAX_PART_HEAD_BYTES:,} bytes.")
         yield _disposition(head), content
     raise _malformed("It ends before its last boundary.")
 

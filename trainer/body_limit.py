@@ -1,7 +1,10 @@
-"""Refuses a request body that is too large before it is read into memory."""
+"""Refuses a request body that is too large before it is read into memory, or that stops coming."""
+
+import asyncio
 
 from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
+from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from trainer.problems import answer
@@ -9,6 +12,8 @@ from trainer.problems import answer
 JSON_BYTES = 1_000_000
 FORM_OVERHEAD = 100_000
 """Room for the boundaries and headers around an uploaded file."""
+PAUSE_SECONDS = 30.0
+"""How long a body may pause; as long as at the gateway."""
 
 
 class BodyLimit:
@@ -25,20 +30,47 @@ class BodyLimit:
             return
         upload = scope["path"] == "/datasets"
         limit = self._upload_bytes + FORM_OVERHEAD if upload else JSON_BYTES
-        detail = f"The body of this request may have at most {limit} bytes."
-        announced = Headers(scope=scope).get("content-length", "0")
-        if announced.isdecimal() and int(announced) > limit:
-            refusal = answer(413, "body_too_large", detail)
-            await refusal(scope, receive, send)
-            return
-        received = 0
+        refusal = _refusal(Headers(scope=scope), limit)
+        await (refusal or self._app)(scope, _counted(receive, limit), send)
 
-        async def counted() -> Message:
-            nonlocal received
-            message = await receive()
-            received += len(message.get("body", b""))
-            if received > limit:  # sent in chunks, its length not announced
-                raise HTTPException(413, detail)
-            return message
 
-        await self._app(scope, counted, send)
+def _refusal(headers: Headers, limit: int) -> Response | None:
+    """Return what to answer if the headers are enough to see that the body cannot be taken."""
+    announced = headers.get("content-length")
+    if announced is None:
+        return None
+    if "transfer-encoding" in headers:  # a proxy may see other bounds than we do
+        detail = "A body has either a Content-Length or a Transfer-Encoding, not both."
+        return answer(400, "bad_request", detail, headers={"Connection": "close"})
+    if announced.isdecimal() and int(announced) > limit:
+        return answer(413, "body_too_large", _too_large(limit))
+    return None
+
+
+def _counted(receive: Receive, limit: int) -> Receive:
+    """Receive, but raise HTTPException once a body has more than the limit, or pauses."""
+    received, more = 0, True
+
+    async def counted() -> Message:
+        nonlocal received, more
+        message = await (_in_time(receive) if more else receive())
+        more = message.get("more_body", False)
+        received += len(message.get("body", b""))
+        if received > limit:  # sent in chunks, its length not announced
+            raise HTTPException(413, _too_large(limit))
+        return message
+
+    return counted
+
+
+async def _in_time(receive: Receive) -> Message:
+    """Wait for the next piece of a body."""
+    try:
+        async with asyncio.timeout(PAUSE_SECONDS):
+            return await receive()
+    except TimeoutError:
+        raise HTTPException(408, f"The body paused for {PAUSE_SECONDS:.0f} s") from None
+
+
+def _too_large(limit: int) -> str:
+    return f"The body of this request may have at most {limit} bytes."
