@@ -115,7 +115,7 @@ class KeyFile:
             scopes=frozenset(scopes),
             sha256=_digest(token),
             created_at=now,
-            expires_at=lifetime and now + lifetime,
+            expires_at=None if lifetime is None else now + lifetime,
             requests_per_minute=requests_per_minute,
         )
         with self._locked():

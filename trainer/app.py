@@ -8,16 +8,19 @@ from typing import Any
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
+from shared.access import Access
+from trainer.access import AccessControl, describe_access
 from trainer.body_limit import BodyLimit
 from trainer.metrics import RequestMetrics
-from trainer.problems import Problem, install_problem_handlers
+from trainer.problems import Problem, install_problem_handlers, problem_responses
 from trainer.routes import datasets, events, health, jobs, models
 from trainer.services import Services
 from trainer.settings import Settings
 
 
 def create_app(settings: Settings) -> FastAPI:
-    """Build the app; raises ReadsmithError or OSError if its stores cannot be opened."""
+    """Build the app; raises ReadsmithError or OSError if its stores or keys cannot be opened."""
+    access = Access(settings, settings.host)
     services = Services(settings)
 
     @asynccontextmanager
@@ -25,19 +28,25 @@ def create_app(settings: Settings) -> FastAPI:
         yield
         services.database.close()
 
-    app = FastAPI(title="Readsmith trainer", version=_version(), lifespan=lifespan)
+    app = FastAPI(
+        title="Readsmith trainer",
+        version=_version(),
+        lifespan=lifespan,
+        responses=problem_responses(400, 413, 431, 500),
+    )
     app.state.services = services
     app.add_middleware(BodyLimit, upload_bytes=settings.max_upload_bytes)
+    app.add_middleware(AccessControl, settings=settings, access=access)
     app.add_middleware(RequestMetrics, registry=services.registry)
     install_problem_handlers(app)
     for routes in (jobs, events, datasets, models, health):
         app.include_router(routes.router)
-    _describe_problems(app)
+    _describe_problems(app, settings.open_paths)
     return app
 
 
-def _describe_problems(app: FastAPI) -> None:
-    """Add the schema that every route's problem answers refer to."""
+def _describe_problems(app: FastAPI, open_paths: frozenset[str]) -> None:
+    """Add the schema that every route's problem answers refer to, and who may ask."""
 
     def openapi() -> dict[str, Any]:
         if app.openapi_schema is None:
@@ -46,6 +55,7 @@ def _describe_problems(app: FastAPI) -> None:
             problem = Problem.model_json_schema(ref_template=template)
             schemas = schema["components"]["schemas"]
             schemas.update(problem.pop("$defs"), Problem=problem)
+            describe_access(schema, open_paths)
             app.openapi_schema = schema
         return app.openapi_schema
 

@@ -7,6 +7,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from shared.manifest import BundleError, Comparison, Metrics
 from shared.model_store import ModelStore
+from trainer.access import AuditFacts
 from trainer.model_pattern import accept_pattern
 from trainer.problems import problem_responses
 from trainer.services import TheServices
@@ -79,23 +80,25 @@ def read_model(services: TheServices, name: str) -> ModelView:
     return _known(services.models, name)
 
 
-@router.post("/models/{name}/promote", responses=problem_responses(400, 404, 409, 413, 422, 507))
-def promote(services: TheServices, name: str, wanted: Promotion) -> ModelView:
+@router.post("/models/{name}/promote", responses=problem_responses(404, 408, 409, 415, 422, 507))
+def promote(services: TheServices, facts: AuditFacts, name: str, wanted: Promotion) -> ModelView:
     """Make a kept version the one that is served, once its files have been verified."""
+    facts["version"] = wanted.version
     services.models.promote(name, wanted.version)
     return _known(services.models, name)
 
 
 @router.post("/models/{name}/rollback", responses=problem_responses(404, 409, 422, 507))
-def rollback(services: TheServices, name: str) -> ModelView:
+def rollback(services: TheServices, facts: AuditFacts, name: str) -> ModelView:
     """Serve the version that was served before; done again, it goes one step further back."""
-    services.models.rollback(name)
+    facts["version"] = services.models.rollback(name)
     return _known(services.models, name)
 
 
-@router.post("/models/{name}/pattern", responses=problem_responses(400, 404, 409, 413, 422, 507))
-def set_pattern(services: TheServices, name: str, wanted: Pattern) -> ModelView:
+@router.post("/models/{name}/pattern", responses=problem_responses(404, 408, 409, 415, 422, 507))
+def set_pattern(services: TheServices, facts: AuditFacts, name: str, wanted: Pattern) -> ModelView:
     """Accept a pattern as the model's default, its proposed one or another; null drops it."""
+    facts["pattern"] = wanted.pattern
     accept_pattern(services.models, name, wanted.pattern)
     return _known(services.models, name)
 
