@@ -3,6 +3,7 @@
 import logging
 import os
 import socket
+import struct
 import sys
 from collections.abc import Callable
 from typing import Any
@@ -12,6 +13,12 @@ from pydantic import ValidationError
 
 from predictor.gunicorn_conf import configuration
 from predictor.settings import PredictorSettings
+from shared.access import Access
+from shared.audit import start_audit_log
+from shared.errors import ReadsmithError
+
+SILENCE_SECONDS = 10
+"""How long a client may pause within a request or its answer, which holds a thread."""
 
 
 class _Server(BaseApplication):  # type: ignore[misc]
@@ -30,6 +37,7 @@ class _Server(BaseApplication):  # type: ignore[misc]
         from predictor.app import create_app  # noqa: PLC0415
         from predictor.registry import Registry  # noqa: PLC0415
 
+        start_audit_log()
         registry = Registry(self._settings)
         registry.start()
         access_log = None
@@ -50,6 +58,11 @@ def main() -> None:
         sys.exit(2)
     host, port = settings.predictor_host, settings.predictor_port
     try:
+        Access(settings, host)  # each worker makes its own; what is wrong shows before
+    except ReadsmithError as error:
+        print(f"{error.message} {error.hint}", file=sys.stderr)  # noqa: T201
+        sys.exit(2)
+    try:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         listener = socket.create_server((host, port), family=family)
     except OSError as error:
@@ -57,7 +70,14 @@ def main() -> None:
             f"Cannot listen on {host} port {port}: {os.strerror(error.errno or 0)}. "
             "Set READSMITH_PREDICTOR_HOST or READSMITH_PREDICTOR_PORT to another."
         )
+    _limit_silence(listener)
     _Server(settings, listener.detach()).run()
+
+
+def _limit_silence(listener: socket.socket) -> None:
+    """Have reads and writes fail after a silence; connections inherit this from the listener."""
+    for option in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
+        listener.setsockopt(socket.SOL_SOCKET, option, struct.pack("ll", SILENCE_SECONDS, 0))
 
 
 if __name__ == "__main__":

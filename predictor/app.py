@@ -5,9 +5,11 @@ from collections.abc import Iterator
 from typing import Any
 
 from flask import Flask, Response, g, jsonify, request
-from werkzeug.exceptions import HTTPException
+from gunicorn.http.errors import ParseException
+from werkzeug.exceptions import ClientDisconnected, HTTPException
 
 from predictor import metrics
+from predictor.access import add_access
 from predictor.access_log import AccessLog
 from predictor.answers import describe
 from predictor.bookkeeping import add_bookkeeping
@@ -43,6 +45,7 @@ def create_app(
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
     app.json.sort_keys = False  # type: ignore[attr-defined]
     add_bookkeeping(app, access_log)
+    add_access(app, settings)
     _add_error_answers(app, settings)
     _add_reading(app, settings, registry)
     add_status(app, registry)
@@ -145,6 +148,20 @@ def _add_error_answers(app: Flask, settings: PredictorSettings) -> None:
             answer.headers["Allow"] = ", ".join(sorted(allowed))
         return answer
 
+    @app.errorhandler(ParseException)
+    def broken_chunks(error: ParseException) -> Response:
+        return _problem_answer(
+            RequestError("bad_request", f"The body is not valid: {error}.", "", "body")
+        )
+
+    @app.errorhandler(ClientDisconnected)
+    def cut_off(_error: ClientDisconnected) -> Response:
+        return _problem_answer(
+            RequestError(
+                "request_timeout", "The body did not come whole.", "Send it without pauses.", "body"
+            )
+        )
+
     @app.errorhandler(Exception)
     def unexpected(error: Exception) -> Response:
         log.error("request %s failed", g.notes.request_id, exc_info=error)
@@ -164,6 +181,7 @@ def _problem_answer(error: ReadsmithError) -> Response:
     answer = jsonify({**document, "request_id": g.notes.request_id})
     answer.status_code = document["status"]
     answer.content_type = "application/problem+json"
+    answer.headers.update(getattr(error, "headers", {}))
     if answer.status_code == 503:
         answer.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
     return answer

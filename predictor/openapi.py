@@ -7,6 +7,7 @@ from typing import Any, Final
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
+from predictor import refusals
 from predictor.options import Options
 from predictor.problems import STATUS
 from predictor.schemas import (
@@ -20,6 +21,9 @@ from predictor.schemas import (
 )
 from predictor.status import ROUTES, SERVICE
 from predictor.uploads import IMAGE_FIELDS, JsonBody
+from shared.access import ACCESS_STATUS
+from shared.access_description import SECURITY_SCHEMES, security
+from shared.api_keys import Scope
 
 Json = dict[str, Any]
 
@@ -28,6 +32,16 @@ REFERENCE: Final = "#/components/schemas/{model}"
 PROBLEM: Final = "application/problem+json"
 OF_ROUTING: Final = {"not_found", "method_not_allowed"}
 """Codes that no route answers with: they say that there is none."""
+OF_ANY_ROUTE: Final = {"internal_error", *refusals.CODES.values()}
+"""Codes of requests that no route has seen, or that broke it."""
+ALWAYS_OPEN: Final = "GET /healthz"
+
+OF_STATUS: Final = {
+    STATUS["key_missing"]: ["WWW-Authenticate"],
+    STATUS["rate_limited"]: ["Retry-After"],
+    STATUS["no_model"]: ["Retry-After"],
+}
+"""Headers that problems of a status have, besides those of every answer."""
 
 ANSWERS: Final[dict[str, dict[int, Json]]] = {
     "GET /": {200: {"application/json": About}},
@@ -69,8 +83,13 @@ def description() -> Json:
         "paths": paths,
         "components": {
             "schemas": _schemas(),
+            "securitySchemes": SECURITY_SCHEMES,
             "headers": {
                 "X-Request-ID": {"description": "The request's id.", "schema": {"type": "string"}},
+                "WWW-Authenticate": {
+                    "description": "That a key is asked for.",
+                    "schema": {"type": "string"},
+                },
                 "Retry-After": {
                     "description": "Seconds after which to ask again.",
                     "schema": {"type": "integer"},
@@ -85,9 +104,17 @@ def _operation(route: str) -> Json:
     operation: Json = {
         "summary": ROUTES.get(route, "What this is."),
         "parameters": [REQUEST_ID, *(_query_parameters() if reads else ())],
-        "responses": _responses(route, set(STATUS) - OF_ROUTING if reads else {"internal_error"}),
+        "responses": _responses(route, _codes(route)),
     }
+    if route != ALWAYS_OPEN:
+        operation["security"] = security(Scope.PREDICT)
     return operation | ({"requestBody": _request_body()} if reads else {})
+
+
+def _codes(route: str) -> set[str]:
+    if route == "POST /predict":
+        return set(STATUS) - OF_ROUTING
+    return OF_ANY_ROUTE | (set() if route == ALWAYS_OPEN else set(ACCESS_STATUS))
 
 
 def _responses(route: str, codes: set[str]) -> Json:
@@ -110,8 +137,8 @@ def _responses(route: str, codes: set[str]) -> Json:
 
 def _with_headers(status: int, response: Json) -> Json:
     names = ["X-Request-ID"]
-    if status == STATUS["no_model"] and PROBLEM in response["content"]:
-        names.append("Retry-After")
+    if PROBLEM in response["content"]:
+        names.extend(OF_STATUS.get(status, ()))
     return {
         **response,
         "headers": {name: {"$ref": f"#/components/headers/{name}"} for name in names},

@@ -3,6 +3,7 @@
 from http import HTTPStatus
 from typing import Any
 
+from shared.access import ACCESS_STATUS
 from shared.errors import ReadsmithError
 
 STATUS = {
@@ -22,15 +23,20 @@ STATUS = {
     "unknown_model": 404,
     "unknown_version": 404,
     "method_not_allowed": 405,
+    "request_timeout": 408,
     "body_too_large": 413,
     "image_too_large": 413,
     "too_many_images": 413,
+    "uri_too_long": 414,
     "unsupported_content_type": 415,
     "unsupported_format": 415,
+    "expectation_failed": 417,
+    "headers_too_large": 431,
     "internal_error": 500,
+    "transfer_coding_unknown": 501,
     "bundle_invalid": 503,
     "no_model": 503,
-}
+} | ACCESS_STATUS
 """HTTP status of every error code that an answer can carry."""
 
 

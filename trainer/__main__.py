@@ -5,8 +5,10 @@ import sys
 
 import uvicorn
 
+from shared.audit import start_audit_log
 from shared.errors import ReadsmithError
 from trainer.app import create_app
+from trainer.http_protocol import HEAD_BYTES, HttpProtocol
 from trainer.settings import Settings, complaint, load_settings
 
 SHUTDOWN_SECONDS = 5
@@ -21,7 +23,15 @@ def main() -> None:
         app = create_app(settings)
     except (ReadsmithError, OSError) as error:
         sys.exit(complaint(error))
-    config = uvicorn.Config(app, timeout_graceful_shutdown=SHUTDOWN_SECONDS)
+    start_audit_log()
+    config = uvicorn.Config(
+        app,
+        http=HttpProtocol,
+        h11_max_incomplete_event_size=HEAD_BYTES,
+        ws="none",
+        proxy_headers=False,  # else whoever is on this machine could say another address
+        timeout_graceful_shutdown=SHUTDOWN_SECONDS,
+    )
     uvicorn.Server(config).run(sockets=[listener])
 
 
