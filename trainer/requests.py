@@ -14,6 +14,7 @@ from pydantic import (
 
 from shared.builtin import not_builtin
 from shared.manifest import ModelName
+from trainer.web_address import WebAddress
 
 DEFAULT_DATASET_URL = (
     "https://github.com/AakashKumarNain/CaptchaCracker/raw/master/captcha_images_v2.zip"
@@ -67,8 +68,8 @@ class Dataset(_Request):
     @field_validator("url")
     @classmethod
     def _of_the_web(cls, value: str | None) -> str | None:
-        if value is not None and not re.fullmatch(r"https?://[^\s/]+(/\S*)?", value):
-            raise ValueError("must be an address that begins with http:// or https://")
+        if value is not None:
+            WebAddress.parse(value)
         return value
 
     @model_validator(mode="after")

@@ -1,21 +1,25 @@
 """Stage 1: bring the dataset to this machine: download it, find its upload, or draw it."""
 
 import hashlib
-import shutil
 from pathlib import Path
-from urllib.parse import urlsplit
 
-import requests
+from pydantic import BaseModel, ValidationError
 
+from shared.atomic_files import write_atomically
 from shared.errors import ReadsmithError
+from trainer.downloading import Download
+from trainer.part_file import PartFile, Validators, open_part
 from trainer.progress import Observer
 from trainer.requests import Dataset
 from trainer.synthetic import draw_dataset
+from trainer.web_request import DownloadRules
 
-MAX_BYTES = 1_000_000_000
-CHUNK = 1 << 20
-CONNECT_SECONDS, READ_SECONDS = 10, 60
-MIN_FREE_BYTES = 200_000_000
+
+class _Copy(BaseModel):
+    """What the cache holds of an address: <sha256>.zip, in the state that the validators name."""
+
+    sha256: str
+    validators: Validators
 
 
 def describe(dataset: Dataset) -> str:
@@ -28,25 +32,21 @@ def describe(dataset: Dataset) -> str:
     return f"synthetic: {dataset.synthetic.images} images drawn with the captcha library"
 
 
-def fetch(dataset: Dataset, cache: Path, uploads: Path, observer: Observer) -> Path:
+def fetch(
+    dataset: Dataset, cache: Path, uploads: Path, observer: Observer, rules: DownloadRules
+) -> Path:
     """Return the local zip of a dataset; downloads and drawings are kept in the cache.
 
-    Raises ReadsmithError (download_failed, download_too_large, sha256_differs, dataset_not_found).
+    A cached download is used if its server says that it is still right, or if the dataset's
+    sha256 does. Raises ReadsmithError (download_failed, download_refused, download_too_large,
+    sha256_differs, disk_full, dataset_not_found).
     """
     if dataset.id is not None:
         return _upload(uploads / f"{dataset.id}.zip", dataset.id)
     cache.mkdir(parents=True, exist_ok=True)
-    target = cache / f"{hashlib.sha256(dataset.model_dump_json().encode()).hexdigest()[:32]}.zip"
-    if target.is_file():
-        observer.event("cached", f"Using the cached copy of {describe(dataset)}.")
-        return target
-    aside = target.with_suffix(".part")
-    if dataset.synthetic is not None:
-        draw_dataset(dataset.synthetic, aside)
-    else:
-        _download(dataset, aside, observer)
-    aside.replace(target)
-    return target
+    if dataset.url is not None:
+        return _from_web(dataset.url, dataset.sha256, cache, observer, rules)
+    return _drawn(dataset, cache, observer)
 
 
 def _upload(path: Path, dataset_id: str) -> Path:
@@ -57,57 +57,68 @@ def _upload(path: Path, dataset_id: str) -> Path:
     return path
 
 
-def _download(dataset: Dataset, target: Path, observer: Observer) -> None:
-    url = dataset.url or ""
-    host = urlsplit(url).hostname
-    try:
-        with requests.get(url, stream=True, timeout=(CONNECT_SECONDS, READ_SECONDS)) as answer:
-            if not answer.ok:
-                raise _failed(url, f"{host} answered {answer.status_code} {answer.reason}")
-            digest = _save(answer, target, observer)
-    except requests.RequestException as error:
-        raise _failed(url, f"{host}: {_reason(error)}") from error
-    if dataset.sha256 is not None and digest != dataset.sha256:
-        target.unlink()
+def _drawn(dataset: Dataset, cache: Path, observer: Observer) -> Path:
+    assert dataset.synthetic is not None  # noqa: S101 - the other sources are dealt with
+    target = cache / f"{_name(dataset.model_dump_json())}.zip"
+    if target.is_file():
+        return _cached(target, describe(dataset), observer)
+    with open_part(cache, target.stem) as part:
+        draw_dataset(dataset.synthetic, part.path)
+        part.keep_as(target)
+    return target
+
+
+def _from_web(
+    url: str, sha256: str | None, cache: Path, observer: Observer, rules: DownloadRules
+) -> Path:
+    if sha256 is not None and (cache / f"{sha256}.zip").is_file():
+        return _cached(cache / f"{sha256}.zip", url, observer)
+    note = cache / f"{_name(url)}.json"
+    copy = _copy(note, cache) if sha256 is None else None
+    with open_part(cache, _name(url)) as part:
+        try:
+            download = Download(url, part, observer, rules)
+            changed = download.run(copy.validators if copy else Validators())
+        except ReadsmithError as error:
+            if copy is None or error.code != "download_failed":
+                raise
+            observer.event("warning", f"{error.message} The copy from last time is used.")
+            changed = False
+        if not changed:
+            assert copy is not None  # noqa: S101 - otherwise nothing could be unchanged
+            return _cached(cache / f"{copy.sha256}.zip", url, observer)
+        return _keep(part, url, sha256, note)
+
+
+def _keep(part: PartFile, url: str, sha256: str | None, note: Path) -> Path:
+    digest = part.sha256()
+    if sha256 is not None and digest != sha256:
+        part.discard()
         raise ReadsmithError(
             "sha256_differs",
             f"The zip at {url} has the SHA-256 {digest}.",
-            f"The request says {dataset.sha256}.",
+            f"The request says {sha256}.",
         )
+    target = note.with_name(f"{digest}.zip")
+    copy = _Copy(sha256=digest, validators=part.validators)
+    part.keep_as(target)
+    write_atomically(note, copy.model_dump_json().encode())
+    return target
 
 
-def _save(answer: requests.Response, target: Path, observer: Observer) -> str:
-    """Write the body to a file; return its SHA-256."""
-    digest, size = hashlib.sha256(), 0
-    expected = int(answer.headers.get("Content-Length") or 0)
-    if shutil.disk_usage(target.parent).free < expected + MIN_FREE_BYTES:
-        raise ReadsmithError("disk_full", f"No room for {expected:,} bytes.", "Free some disk.")
-    with target.open("wb") as file:
-        for chunk in answer.iter_content(CHUNK):
-            observer.checkpoint()
-            size += len(chunk)
-            if size > MAX_BYTES:
-                raise ReadsmithError(
-                    "download_too_large", f"{answer.url} is too large.", f"Limit: {MAX_BYTES:,} B."
-                )
-            digest.update(chunk)
-            file.write(chunk)
-    if expected and size < expected and "Content-Encoding" not in answer.headers:
-        raise _failed(answer.url, f"the connection ended after {size:,} of {expected:,} bytes")
-    return digest.hexdigest()
+def _cached(path: Path, name: str, observer: Observer) -> Path:
+    observer.event("cached", f"Using the cached copy of {name}.")
+    path.touch()  # those that nobody used for long are deleted first
+    return path
 
 
-def _failed(url: str, why: str) -> ReadsmithError:
-    return ReadsmithError(
-        "download_failed",
-        f"{url} could not be downloaded: {why}.",
-        "Check the address and the network, or send a zip to POST /datasets.",
-    )
+def _copy(note: Path, cache: Path) -> _Copy | None:
+    try:
+        copy = _Copy.model_validate_json(note.read_bytes())
+    except (FileNotFoundError, ValidationError):
+        return None
+    return copy if (cache / f"{copy.sha256}.zip").is_file() else None
 
 
-def _reason(error: requests.RequestException) -> str:
-    """Say the innermost cause, without the libraries' wrapping."""
-    cause: BaseException = error
-    while (inner := cause.__cause__ or cause.__context__) is not None:
-        cause = inner
-    return getattr(cause, "strerror", None) or str(cause) or type(cause).__name__
+def _name(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
