@@ -8,6 +8,7 @@ from shared.model_store import ModelStore
 from trainer.comparison import Promotion, compare_with, tell_outcome
 from trainer.progress import Observer, RunResult, Stage
 from trainer.requests import JobRequest
+from trainer.safe_zip import DEFAULT_LIMITS, DatasetLimits
 from trainer.stages.dataset import load_dataset
 from trainer.stages.download import describe, fetch
 from trainer.stages.evaluate import evaluate
@@ -20,6 +21,7 @@ from trainer.stages.export import (
 )
 from trainer.stages.train import train
 from trainer.start import load_base
+from trainer.web_request import DownloadRules
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,8 @@ class RunContext:
     """Raises if this attempt no longer holds the job."""
     local: Path | None = None
     """A folder or zip to use instead of the request's dataset (command line)."""
+    limits: DatasetLimits = DEFAULT_LIMITS
+    downloads: DownloadRules = DownloadRules()
 
 
 def run(request: JobRequest, context: RunContext, observer: Observer) -> RunResult:
@@ -48,11 +52,13 @@ def run(request: JobRequest, context: RunContext, observer: Observer) -> RunResu
     context.work.mkdir(parents=True, exist_ok=True)
 
     observer.stage(Stage.DOWNLOAD)
-    source = context.local or fetch(request.dataset, context.cache, context.uploads, observer)
+    source = context.local or fetch(
+        request.dataset, context.cache, context.uploads, observer, context.downloads
+    )
 
     observer.stage(Stage.DATASET)
     base = load_base(request, context.store)
-    dataset = load_dataset(source, request, base)
+    dataset = load_dataset(source, request, base, context.limits)
     observer.summary(dataset.summary)
 
     observer.stage(Stage.TRAIN)
@@ -69,7 +75,8 @@ def run(request: JobRequest, context: RunContext, observer: Observer) -> RunResu
     promotion.measure(context.store.current_if_known(request.model))
 
     observer.stage(Stage.EXPORT)
-    build = clear_folder(context.work / "bundle")
+    # Of its own: an earlier attempt that counts as lost may still be at work.
+    build = clear_folder(context.work / f"bundle-{context.attempt}")
     build_bundle(trained, evaluation, dataset, build)
     require_same_readings(build, source, dataset, evaluation)
     observer.checkpoint()
