@@ -1,5 +1,6 @@
 """A checked dataset, split into its three parts: what the stages hand to one another."""
 
+import hashlib
 from dataclasses import dataclass
 from typing import Any
 
@@ -77,3 +78,10 @@ class Dataset:
     def labels(self) -> list[str]:
         """All labels, part after part."""
         return [image.label for image in (*self.train, *self.validation, *self.test)]
+
+    @property
+    def fingerprint(self) -> str:
+        """A hash of the pictures and labels, part by part."""
+        parts = (self.train, self.validation, self.test)
+        contents = [[(image.content, image.label) for image in part] for part in parts]
+        return hashlib.sha256(repr(contents).encode()).hexdigest()

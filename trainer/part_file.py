@@ -5,9 +5,9 @@ import hashlib
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BufferedRandom
 from itertools import count
 from pathlib import Path
-from typing import BinaryIO
 
 from pydantic import BaseModel, ValidationError
 
@@ -43,7 +43,7 @@ class Validators(BaseModel):
 class PartFile:
     """The first bytes of a file, and the validators of the state that they belong to."""
 
-    def __init__(self, path: Path, file: BinaryIO) -> None:
+    def __init__(self, path: Path, file: BufferedRandom) -> None:
         self.path = path
         self._file = file
         self._note = path.with_suffix(".note")
@@ -114,7 +114,7 @@ def open_part(folder: Path, name: str) -> Iterator[PartFile]:
             return
 
 
-def _locked(file: BinaryIO, path: Path) -> bool:
+def _locked(file: BufferedRandom, path: Path) -> bool:
     try:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
@@ -122,7 +122,7 @@ def _locked(file: BinaryIO, path: Path) -> bool:
     return _is_at(file, path)
 
 
-def _is_at(file: BinaryIO, path: Path) -> bool:
+def _is_at(file: BufferedRandom, path: Path) -> bool:
     """Tell whether a path still names an open file: it may have become a whole one, or gone."""
     try:
         return os.path.samestat(os.fstat(file.fileno()), path.stat())

@@ -6,11 +6,10 @@ from contextlib import suppress
 from dataclasses import dataclass
 from urllib.parse import urljoin
 
-from requests.certs import where
 from requests.utils import (
+    DEFAULT_CA_BUNDLE_PATH,
     get_auth_from_url,
     get_environ_proxies,
-    prepend_scheme_if_needed,
     select_proxy,
 )
 from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, ProxyManager, Timeout
@@ -111,7 +110,7 @@ def _by_proxy(
         rules.allowed.addresses_of(web)
     user, password = get_auth_from_url(proxy)
     manager = ProxyManager(
-        prepend_scheme_if_needed(proxy, "http"),
+        proxy if "://" in proxy else f"http://{proxy}",
         proxy_headers=make_headers(proxy_basic_auth=f"{user}:{password}") if user else None,
         timeout=TIMEOUT,
         ssl_context=_tls(),
@@ -130,7 +129,7 @@ def _by_proxy(
 def _tls() -> ssl.SSLContext:
     """Trust what the system trusts (SSL_CERT_FILE), and what the package certifi holds."""
     context = ssl.create_default_context()
-    context.load_verify_locations(where())
+    context.load_verify_locations(DEFAULT_CA_BUNDLE_PATH)
     return context
 
 

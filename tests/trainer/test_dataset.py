@@ -138,6 +138,17 @@ def test_a_base_gives_its_image_spec_and_its_characters_first(tmp_path: Path) ->
     assert dataset.vocabulary.characters == ("X", "Q", "A", "H")
 
 
+def test_the_fingerprint_tells_sets_apart_that_differ_in_one_picture_or_label(
+    tmp_path: Path,
+) -> None:
+    labels = texts(20)
+    plain = labelled_zip(tmp_path / "a.zip", labels)
+    same = labelled_zip(tmp_path / "b.zip", labels)
+    other = labelled_zip(tmp_path / "c.zip", [*labels[:-1], "XX" + labels[-1]])
+    prints = [load_dataset(path, JobRequest()).fingerprint for path in (plain, same, other)]
+    assert prints[0] == prints[1] != prints[2]
+
+
 def test_the_sizes_of_all_pictures_are_known(tmp_path: Path) -> None:
     shapes = [(80, 40), (100, 40), (80, 30)]
     files = {f"{i}.png": picture(f"{i}", shapes[i % 3], seed=i) for i in range(12)}

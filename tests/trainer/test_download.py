@@ -42,7 +42,7 @@ class Archive:
         given = handler.headers
         etag = {"ETag": self.etag} if self.etag else {}
         if self.etag and given["If-None-Match"] == self.etag:
-            answer(handler, status=304, **etag)
+            answer(handler, status=304, headers=etag)
             return
         start = 0
         if given["Range"] and given["If-Range"] == self.etag:
@@ -50,8 +50,8 @@ class Archive:
         end = start + self.cuts.pop(0) if self.cuts else None
         size = len(self.content)
         span = {"Content-Range": f"bytes {start}-{size - 1}/{size}"} if start else {}
-        length = {"Content-Length": str(size - start)}
-        answer(handler, self.content[start:end], 206 if start else 200, **length, **span, **etag)
+        headers = etag | span | {"Content-Length": str(size - start)}
+        answer(handler, self.content[start:end], 206 if start else 200, headers)
 
 
 @pytest.fixture
@@ -70,16 +70,21 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(downloading, "PAUSE_SECONDS", 0.01)
 
 
+OPEN = DownloadRules(ANYWHERE)
+
+
 def fetched(
-    dataset: Dataset, tmp_path: Path, observer: Recorder | None = None, **rules: float
+    dataset: Dataset,
+    tmp_path: Path,
+    observer: Recorder | None = None,
+    rules: DownloadRules = OPEN,
 ) -> Path:
-    limits = DownloadRules(ANYWHERE, **rules)  # type: ignore[arg-type]
-    return fetch(dataset, tmp_path / "cache", tmp_path / "up", observer or Recorder(), limits)
+    return fetch(dataset, tmp_path / "cache", tmp_path / "up", observer or Recorder(), rules)
 
 
-def failure(dataset: Dataset, tmp_path: Path, **rules: float) -> ReadsmithError:
+def failure(dataset: Dataset, tmp_path: Path, rules: DownloadRules = OPEN) -> ReadsmithError:
     with pytest.raises(ReadsmithError) as caught:
-        fetched(dataset, tmp_path, **rules)
+        fetched(dataset, tmp_path, rules=rules)
     return caught.value
 
 
@@ -172,7 +177,7 @@ def test_a_range_that_was_not_asked_for_is_thrown_away(
 ) -> None:
     def wrong(handler: BaseHTTPRequestHandler) -> None:
         if handler.headers["Range"]:
-            answer(handler, b"wrong", 206, Content_Range=span)
+            answer(handler, b"wrong", 206, {"Content-Range": span})
         else:
             archive(handler)
 
@@ -254,7 +259,11 @@ def test_a_server_that_is_busy_is_asked_again(site: Site, archive: Archive, tmp_
 
 def broken(head: bytes) -> Page:
     """Make a page that sends bytes of its own and hangs up."""
-    return lambda handler: handler.wfile.write(head) and None
+
+    def page(handler: BaseHTTPRequestHandler) -> None:
+        handler.wfile.write(head)
+
+    return page
 
 
 HEAD = b"HTTP/1.1 200 OK\r\n"
@@ -267,9 +276,9 @@ HEAD = b"HTTP/1.1 200 OK\r\n"
         (lambda handler: answer(handler, status=401), "401"),
         (lambda handler: answer(handler, status=304), "304"),
         (lambda handler: answer(handler, status=503), "503"),
-        (lambda handler: answer(handler, b"\x1f\x8b", Content_Encoding="gzip"), "encoded .gzip."),
+        (lambda handler: answer(handler, headers={"Content-Encoding": "gzip"}), "encoded .gzip."),
         (
-            lambda handler: answer(handler, b"x", **{"Content-Length": "3000"}),
+            lambda handler: answer(handler, b"x", headers={"Content-Length": "3000"}),
             "too early, after 1 bytes",
         ),
         (broken(b""), "without response|closed|reset"),
@@ -307,7 +316,8 @@ def test_a_download_over_the_limit_is_stopped(told: bool, site: Site, tmp_path: 
         handler.wfile.write(b"x" * 3000)
 
     site.pages["/large"] = large
-    error = failure(Dataset(url=f"{site.url}/large"), tmp_path, max_bytes=1000)
+    limit = DownloadRules(ANYWHERE, max_bytes=1000)
+    error = failure(Dataset(url=f"{site.url}/large"), tmp_path, limit)
     assert error.code == "download_too_large"
     assert "READSMITH_MAX_DOWNLOAD_BYTES" in error.hint
     assert left_in(tmp_path) == []
@@ -350,7 +360,8 @@ def test_a_server_that_drips_is_given_up(
 @pytest.mark.parametrize("page", [drip, drip_headers])
 def test_a_download_has_an_end_in_time(page: Page, site: Site, tmp_path: Path) -> None:
     site.pages["/slow"] = page
-    error = failure(Dataset(url=f"{site.url}/slow"), tmp_path, max_seconds=0.7)
+    limit = DownloadRules(ANYWHERE, max_seconds=0.7)
+    error = failure(Dataset(url=f"{site.url}/slow"), tmp_path, limit)
     assert error.code == "download_failed"
     assert "more than 0.7 seconds" in error.message
 

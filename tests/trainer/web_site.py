@@ -3,10 +3,11 @@
 import socket
 import ssl
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from email.message import Message
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import MappingProxyType
 from typing import Any
 
 Page = Callable[[BaseHTTPRequestHandler], None]
@@ -24,19 +25,22 @@ class Site:
 
 
 def answer(
-    handler: BaseHTTPRequestHandler, body: bytes = b"", status: int = 200, **headers: str
+    handler: BaseHTTPRequestHandler,
+    body: bytes = b"",
+    status: int = 200,
+    headers: Mapping[str, str] = MappingProxyType({}),
 ) -> None:
-    """Send an answer; `_` in the names of headers stands for a hyphen."""
+    """Send an answer."""
     handler.send_response(status)
-    for name, value in ({"Content-Length": str(len(body))} | headers).items():
-        handler.send_header(name.replace("_", "-"), value)
+    for name, value in ({"Content-Length": str(len(body))} | dict(headers)).items():
+        handler.send_header(name, value)
     handler.end_headers()
     handler.wfile.write(body)
 
 
 def redirect(location: str) -> Page:
     """Make a page that sends its reader elsewhere."""
-    return lambda handler: answer(handler, status=302, Location=location)
+    return lambda handler: answer(handler, status=302, headers={"Location": location})
 
 
 @contextmanager
@@ -86,7 +90,7 @@ class Resolver:
         self._real = socket.getaddrinfo
 
     def __enter__(self) -> "Resolver":
-        socket.getaddrinfo = self.look_up
+        socket.getaddrinfo = self.look_up  # type: ignore[assignment]
         return self
 
     def __exit__(self, *_: object) -> None:

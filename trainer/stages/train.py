@@ -45,7 +45,9 @@ def train(
     examples = Examples.of(dataset, work)
     images = len(examples.train_pixels)
     chosen, reasons = choose_parameters(request, images, dataset.image.width)
-    run = f"{request.model_dump_json()} {dataset.image} {dataset.vocabulary.characters}"
+    # The fingerprint: what a URL gives may have changed since the run was cut off.
+    data = f"{dataset.image} {dataset.vocabulary.characters} {dataset.fingerprint}"
+    run = f"{request.model_dump_json()} {data}"
     state = load(work, run)
     restarts, seconds = (state.restarts, state.seconds) if state else (0, 0.0)
     if state is None:
