@@ -1,6 +1,7 @@
 """Runs an inference graph over pictures, while training and when measuring."""
 
 import math
+import os
 import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -41,6 +42,7 @@ def load_pixels(
         pixels = np.empty(shape, np.uint8)
     else:
         with tempfile.TemporaryFile(dir=work) as file:
+            os.posix_fallocate(file.fileno(), 0, math.prod(shape))  # else a full disk is a SIGBUS
             pixels = np.memmap(file, np.uint8, "w+", shape=shape)
     pictures = map_in_threads(lambda one: fit(open_image(source.read(one.name)), image), images)
     for index, picture in enumerate(pictures):
