@@ -36,12 +36,12 @@ def read_small(path: Path, limit: int) -> bytes:
     Raises OSError, also if it is larger or no regular file: a pipe would be waited for.
     """
     with open(path, "rb", opener=_without_waiting) as file:
-        if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        status = os.fstat(file.fileno())
+        if not stat.S_ISREG(status.st_mode):
             raise OSError(errno.EINVAL, "it is not a regular file")
-        data = file.read(limit + 1)
-    if len(data) > limit:
-        raise OSError(errno.EFBIG, f"it has more than {limit:,} bytes")
-    return data
+        if status.st_size > limit:
+            raise OSError(errno.EFBIG, f"it has more than {limit:,} bytes")
+        return file.read(limit)
 
 
 def _without_waiting(path: str, flags: int) -> int:

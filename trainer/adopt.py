@@ -2,6 +2,7 @@
 
 The conventions are those of the Keras captcha tutorial: input (N, W, H, C) in [0, 1], output
 softmax (N, T, classes), class 0 an unknown token, then the characters, the blank last.
+Whoever made it is a stranger: it is opened in a process with limits, and only as what it may be.
 """
 
 import json
@@ -11,22 +12,31 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+import numpy as np
+from pydantic import ValidationError
+
+from shared.atomic_files import read_small
 from shared.builtin import not_builtin
 from shared.errors import ReadsmithError
-from shared.manifest import GOLDEN_READINGS, KERAS_MODEL, FileEntry, Manifest
+from shared.manifest import GOLDEN_READINGS, KERAS_MODEL, ONNX_MODEL, FileEntry, Manifest
 from shared.model_store import ModelStore
 from shared.preprocessing import ImageSpec
 from shared.vocabulary import UNKNOWN, Vocabulary
-from trainer.clean_process import in_clean_process
+from trainer.clean_process import in_clean_process, limit_this_process
+from trainer.foreign_h5 import MOST_BYTES, first_line, require_harmless
 
 HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
+
+MEMORY = 4_000_000_000
+SECONDS = 600
+"""What the process that opens the file may take; a usual one takes a tenth of it."""
 
 
 @dataclass(frozen=True)
 class Graph:
     """What the h5 says about itself; libraries are the versions that converted it."""
 
-    input_shape: tuple[int | None, ...]
+    image: ImageSpec
     steps: int
     classes: int
     libraries: dict[str, str]
@@ -49,7 +59,7 @@ def adopt(h5: Path, vocabulary: str, store: ModelStore, model: str) -> Manifest:
     with tempfile.TemporaryDirectory() as folder:
         build = Path(folder)
         (build / KERAS_MODEL).write_bytes(data)
-        graph = in_clean_process(convert, build)
+        graph = _converted(build)
         manifest = _manifest(graph, characters, model)
         (build / "golden").mkdir()
         (build / GOLDEN_READINGS).write_text(json.dumps([]))
@@ -63,8 +73,26 @@ def adopt(h5: Path, vocabulary: str, store: ModelStore, model: str) -> Manifest:
         return store.publish(build, numbered, model=model, job_id=job_id)
 
 
+def _converted(build: Path) -> Graph:
+    try:
+        return in_clean_process(convert, build)
+    except Exception as error:  # Keras and what converts to ONNX raise errors of many kinds
+        if not isinstance(error, ReadsmithError):
+            why = f"it cannot be converted: {first_line(error)}"
+        elif error.code == "process_died":
+            why = f"it takes more than {MEMORY:,} bytes of memory or {SECONDS} s, or is damaged"
+        else:
+            raise
+        raise ReadsmithError(
+            "model_unreadable", f"The model is refused: {why}.", "Save the inference model alone."
+        ) from error
+
+
 def convert(build: Path) -> Graph:
     """Load the h5, check its shape and write the ONNX beside it. For a clean process."""
+    limit_this_process(MEMORY, SECONDS)
+    require_harmless(build / KERAS_MODEL)
+    from trainer.inference import OnnxGraph  # noqa: PLC0415
     from trainer.keras_files import load_foreign, write_onnx  # noqa: PLC0415 - imports TensorFlow
     from trainer.stages.export import library_versions  # noqa: PLC0415
 
@@ -81,16 +109,26 @@ def convert(build: Path) -> Graph:
             f"The model maps {model.input_shape} to {model.output_shape}.",
             "It must map pictures (N, W, H, C) to probabilities (N, T, classes).",
         )
-    steps = write_onnx(model, build)
-    return Graph(tuple(model.input_shape), steps, int(model.output_shape[2]), library_versions())
+    image = _image_spec(model.input_shape)
+    write_onnx(model, build)
+    output = OnnxGraph(build / ONNX_MODEL).predict_on_batch(np.zeros((1, *image.shape), np.float32))
+    if not np.allclose(output.sum(axis=2), 1.0, atol=1e-3) or output.min() < 0:
+        raise ReadsmithError(
+            "model_not_inference",
+            "The model does not answer with probabilities.",
+            "Its last layer must be a softmax over the classes.",
+        )
+    return Graph(image, output.shape[1], output.shape[2], library_versions())
 
 
 def _read(h5: Path) -> bytes:
     try:
-        data = h5.read_bytes()
+        data = read_small(h5, MOST_BYTES)
     except OSError as error:
         raise ReadsmithError(
-            "model_not_found", f"{h5} cannot be read: {error.strerror}.", "Give the path of an h5."
+            "model_not_found",
+            f"{h5} cannot be read: {error.strerror}.",
+            f"Give the path of an h5 of at most {MOST_BYTES:,} bytes.",
         ) from error
     if not data.startswith(HDF5_SIGNATURE):
         raise ReadsmithError(
@@ -131,7 +169,7 @@ def _manifest(graph: Graph, characters: tuple[str, ...], model: str) -> dict[str
         "dataset": "imported h5",
         "vocabulary": characters,
         "blank_index": len(characters),
-        "image": _image_spec(graph.input_shape),
+        "image": graph.image,
         "time_steps": graph.steps,
         "label_lengths": {},
         "metrics": None,
@@ -149,11 +187,19 @@ def _image_spec(shape: tuple[int | None, ...]) -> ImageSpec:
             f"The model takes pictures of shape {shape[1:]}.",
             "The shape must be (W, H, C), fixed, with 1 or 3 channels.",
         )
-    return ImageSpec(
-        height=height,
-        width=width,
-        channels=1 if channels == 1 else 3,
-        resize="stretch",
-        standardize=False,
-        layout="WHC",
-    )
+    try:
+        return ImageSpec(
+            height=height,
+            width=width,
+            channels=1 if channels == 1 else 3,
+            resize="stretch",
+            standardize=False,
+            layout="WHC",
+        )
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        raise ReadsmithError(
+            "model_shape",
+            f"The model takes pictures of {width}x{height} pixels.",
+            f"As for their {first['loc'][0]}: {first['msg']}.",
+        ) from error

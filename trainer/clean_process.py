@@ -1,6 +1,8 @@
 """Runs a function in a fresh process that shares nothing with this one."""
 
 import os
+import resource
+import signal
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
@@ -33,3 +35,13 @@ def in_clean_process(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs
                 f"The process that ran {function.__name__} ended without an answer.",
                 "It may have run out of memory; give it more or use smaller images.",
             ) from error
+
+
+def limit_this_process(memory: int, seconds: int) -> None:
+    """Give this process so many bytes of memory and seconds from now; the kernel sees to it.
+
+    More memory is refused, which most programs end of; after its time the process is killed.
+    """
+    resource.setrlimit(resource.RLIMIT_DATA, (memory, memory))
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    signal.alarm(seconds)

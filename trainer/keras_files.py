@@ -3,7 +3,6 @@
 import json
 import logging
 import warnings
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -17,8 +16,10 @@ from shared.manifest import KERAS_MODEL, ONNX_MODEL
 from shared.preprocessing import ImageSpec
 from shared.vocabulary import Vocabulary
 from trainer.dataset import LabelledImage
+from trainer.foreign_h5 import first_line
 from trainer.image_source import open_source
 from trainer.inference import OnnxGraph, load_pixels, predict
+from trainer.safe_zip import DatasetLimits
 
 
 def write_models(model: Any, build: Path) -> None:
@@ -28,16 +29,15 @@ def write_models(model: Any, build: Path) -> None:
     write_onnx(model, build)
 
 
-def write_onnx(model: Any, build: Path) -> int:
-    """Write the graph as prediction_model.onnx; return its number of time steps."""
+def write_onnx(model: Any, build: Path) -> None:
+    """Write the graph as prediction_model.onnx."""
     logging.getLogger("tf2onnx").setLevel(logging.ERROR)
     with warnings.catch_warnings():
         # Keras asks NumPy for names it lost, and finds fault with how old models name their input.
         warnings.simplefilter("ignore", FutureWarning)
         warnings.simplefilter("ignore", UserWarning)
-        output = model(np.zeros((1, *model.input_shape[1:]), np.float32))  # export wants it called
+        model(np.zeros((1, *model.input_shape[1:]), np.float32))  # export wants it called
         model.export(build / ONNX_MODEL, format="onnx", verbose=False)
-    return int(output.shape[1])
 
 
 def load_keras(path: Path) -> Any:
@@ -47,20 +47,24 @@ def load_keras(path: Path) -> Any:
     except Exception as error:
         raise ReadsmithError(
             "model_unreadable",
-            f"{path.name} cannot be loaded by Keras {keras.__version__}: {_first_line(error)}",
+            f"{path.name} cannot be loaded by Keras {keras.__version__}: {first_line(error)}",
             "Save the inference model whole with model.save('prediction_model.h5'), "
             "without the CTC layer and without layers of your own.",
         ) from error
 
 
 def load_foreign(path: Path) -> Any:
-    """Load an h5 made elsewhere, by Keras 3 or 2.
+    """Load an h5 made elsewhere, by Keras 3 or 2, that has been found harmless.
 
     The LSTMs of Keras 2 carry an argument, time_major, that Keras 3 lost: where it says nothing
-    special, it is dropped from the file. Raises ReadsmithError (model_unreadable).
+    special, it is dropped from the file. The model is first built of shapes alone, which shows
+    what does not fit the weights in the file: what is then built is as large as these.
+    Raises ReadsmithError (model_unreadable).
     """
-    with suppress(OSError):  # load_keras says what else is wrong
-        _drop_time_major(path)
+    _drop_time_major(path)
+    with keras.StatelessScope(initialize_variables=False):
+        load_keras(path)
+    keras.utils.clear_session()
     return load_keras(path)
 
 
@@ -80,20 +84,17 @@ def _without_time_major(config: dict[str, Any]) -> dict[str, Any]:
     return {k: v for k, v in config.items() if (k, v) != ("time_major", False)}
 
 
-def _first_line(error: Exception) -> str:
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
-
-
 def reread(
     build: Path,
     dataset: Path,
     images: tuple[LabelledImage, ...],
     image: ImageSpec,
     characters: tuple[str, ...],
+    limits: DatasetLimits,
 ) -> dict[str, list[Reading]]:
     """Read pictures with both files of a bundle: {file name: readings}. For a clean process."""
     vocabulary = Vocabulary(characters)
-    pixels = load_pixels(open_source(dataset), images, image)
+    pixels = load_pixels(open_source(dataset, limits), images, image)
     return {
         KERAS_MODEL: decode(predict(load_keras(build / KERAS_MODEL), pixels, image), vocabulary),
         ONNX_MODEL: decode(predict(OnnxGraph(build / ONNX_MODEL), pixels, image), vocabulary),
