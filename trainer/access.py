@@ -11,6 +11,7 @@ from shared.access_description import SECURITY_SCHEMES, security
 from shared.api_keys import Scope as KeyScope
 from shared.audit import audit
 from trainer.problems import answer, problem_responses
+from trainer.routes.dashboard import is_dashboard
 from trainer.settings import Settings
 
 READING = ("GET", "HEAD")
@@ -42,7 +43,7 @@ class AccessControl:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass the request on if it may."""
-        if scope["type"] != "http" or scope["path"] in self._open_paths:
+        if scope["type"] != "http" or self._is_open(scope["path"]):
             await self._app(scope, receive, send)
             return
         caller = self._caller(scope)
@@ -57,6 +58,9 @@ class AccessControl:
             await self._app(scope, receive, send)
         else:
             await self._audited(scope, receive, send, who, caller.address)
+
+    def _is_open(self, path: str) -> bool:
+        return path in self._open_paths or is_dashboard(path)
 
     def _caller(self, scope: Scope) -> Caller:
         headers = Headers(scope=scope)

@@ -1,0 +1,108 @@
+// Which page is shown, and who asks for the key.
+
+import { apiKey, keyholder, setApiKey } from "./api.js";
+import { errorBox, h } from "./dom.js";
+
+/** Path below # → module in pages/; names after : go to the page as params. */
+const ROUTES = [
+  ["/", "jobs"],
+  ["/jobs/:id", "job"],
+  ["/models", "models"],
+  ["/models/:name", "models"],
+  ["/models/:name/:version", "version"],
+  ["/models/:name/compare/:a/:b", "compare"],
+  ["/try", "try"],
+  ["/corrections", "corrections"],
+  ["/corrections/:name", "corrections"],
+];
+
+const main = document.getElementById("main");
+let leaving = new AbortController();
+
+window.addEventListener("hashchange", () => open());
+document.querySelector(".skip").addEventListener("click", (event) => {
+  event.preventDefault(); // #main is no page
+  main.focus();
+});
+keyholder.ask = askForKey;
+document.getElementById("forget-key").addEventListener("click", () => {
+  setApiKey(null);
+  location.reload();
+});
+open(true);
+
+async function open(first = false) {
+  leaving.abort();
+  leaving = new AbortController();
+  const { signal } = leaving;
+  const path = location.hash.slice(1) || "/";
+  markPlace(path);
+  main.replaceChildren();
+  try {
+    const { page, params } = find(path);
+    const shown = (await import(`./pages/${page}.js`)).show(main, params, signal);
+    entitle(first);
+    await shown;
+  } catch (error) {
+    if (signal.aborted) return;
+    console.error(error);
+    if (!main.querySelector("h1")) main.append(h("h1", {}, "This page cannot be shown"));
+    main.append(errorBox(error));
+  }
+  if (!signal.aborted) entitle(first);
+  document.getElementById("forget-key").hidden = !apiKey();
+}
+
+function find(path) {
+  for (const [pattern, page] of ROUTES) {
+    const names = [...pattern.matchAll(/:(\w+)/g)].map((match) => match[1]);
+    const match = path.match(`^${pattern.replace(/:\w+/g, "([^/]+)")}$`);
+    if (match) {
+      const values = match.slice(1).map(decodeURIComponent);
+      return { page, params: Object.fromEntries(names.map((name, i) => [name, values[i]])) };
+    }
+  }
+  throw new Error(`There is no page ${path}.`);
+}
+
+/** Name the document after its heading, and go there unless the page has just been loaded. */
+function entitle(first) {
+  const heading = main.querySelector("h1");
+  if (!heading) return;
+  document.title = `${heading.textContent} · Readsmith`;
+  if (first || heading.dataset.seen) return;
+  heading.dataset.seen = "yes";
+  heading.tabIndex = -1;
+  heading.focus();
+}
+
+function markPlace(path) {
+  for (const link of document.querySelectorAll("nav a")) {
+    const place = link.hash.slice(1);
+    const here = place === "/" ? path === "/" || path.startsWith("/jobs") : path.startsWith(place);
+    if (here) link.setAttribute("aria-current", "page");
+    else link.removeAttribute("aria-current");
+  }
+}
+
+/** Show the dialog; true once the visitor has given a key. */
+function askForKey(problem) {
+  const dialog = document.getElementById("key");
+  const input = document.getElementById("key-input");
+  document.getElementById("key-reason").textContent = problem.message;
+  input.value = "";
+  dialog.showModal();
+  return new Promise((resolve) => {
+    dialog.addEventListener(
+      "close",
+      () => {
+        const given = dialog.returnValue === "use" && input.value.trim();
+        if (given) setApiKey(given);
+        input.value = dialog.returnValue = "";
+        document.getElementById("forget-key").hidden = !apiKey();
+        resolve(Boolean(given));
+      },
+      { once: true },
+    );
+  });
+}
