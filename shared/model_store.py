@@ -149,9 +149,10 @@ class ModelStore:
 
         make_manifest gets the version number and the entry of each file. With the model locked,
         promote gets the served version (None if there is none that can be told) and says whether
-        to make the new one current; then may_publish is called, which raises to refuse. A job
-        that has published already gets its version again, so that a repeated attempt publishes
-        nothing twice; it is asked about only if the first attempt was cut off before its end.
+        to make the new one current; then may_publish is called, which raises to refuse, and once
+        more when only the manifest is missing. A job that has published already gets its version
+        again, so that a repeated attempt publishes nothing twice; it is asked about only if the
+        first attempt was cut off before its end.
         """
         with self._locked(model):
             served = self._served(model)
@@ -161,7 +162,7 @@ class ModelStore:
             may_publish()
             if published is None:
                 version = self._next_number(model)
-                published = self._write_bundle(build, make_manifest, model, version)
+                published = self._write_bundle(build, make_manifest, model, version, may_publish)
             if promoted:
                 served.change(published.version)
             if not finished:
@@ -209,6 +210,7 @@ class ModelStore:
         make_manifest: Callable[[int, dict[str, FileEntry]], Manifest],
         model: str,
         version: int,
+        may_publish: Callable[[], None],
     ) -> Manifest:
         target = self.folder(model, version)
         target.mkdir()
@@ -219,6 +221,7 @@ class ModelStore:
                 (target / name).parent.mkdir(parents=True, exist_ok=True)
                 write_atomically(target / name, (build / name).read_bytes())
             manifest = make_manifest(version, {name: FileEntry.of(build / name) for name in names})
+            may_publish()  # again: copying takes its time
             write_atomically(target / MANIFEST, manifest.model_dump_json(indent=2).encode())
         except BaseException:
             _remove(target)  # on a full disk it would only take more room

@@ -5,7 +5,6 @@ in the worker.
 """
 
 import contextlib
-import errno
 import logging
 import math
 import os
@@ -19,7 +18,7 @@ from pydantic import BaseModel
 
 from shared.errors import ReadsmithError
 from shared.model_store import ModelStore
-from trainer.database import Database
+from trainer.database import Database, patiently
 from trainer.job_queue import JobQueue
 from trainer.job_rows import moment
 from trainer.jobs import Claim, JobError, JobProgress, LostClaimError
@@ -27,6 +26,7 @@ from trainer.processes import die_with_parent
 from trainer.progress import CancelledRunError, Progress, RunResult, Stage
 from trainer.requests import JobRequest
 from trainer.settings import Settings
+from trainer.storage_errors import storage_error
 
 CHECK_SECONDS = 1.0
 """How often at most the database is asked whether to stop."""
@@ -95,7 +95,7 @@ class JobObserver:
 
     def _write(self, write: Callable[..., None], *what: Any) -> None:
         try:
-            write(self._claim, *what)
+            patiently(lambda: write(self._claim, *what))
         except LostClaimError:
             raise CancelledRunError from None
 
@@ -116,13 +116,14 @@ def execute(text: str, run: Run) -> None:
     )
     with contextlib.suppress(LostClaimError):
         try:
-            request = queue.request(order.claim)
+            request = patiently(lambda: queue.request(order.claim))
             result = run(order.claim, request, settings, JobObserver(queue, order.claim))
-            queue.succeed(order.claim, result)
+            patiently(lambda: queue.succeed(order.claim, result))
         except CancelledRunError:
-            queue.cancelled(order.claim)
+            patiently(lambda: queue.cancelled(order.claim))
         except Exception as error:
-            queue.fail(order.claim, explain_failure(error))
+            reason = explain_failure(error)
+            patiently(lambda: queue.fail(order.claim, reason))
 
 
 def run_pipeline(
@@ -131,16 +132,16 @@ def run_pipeline(
     """Train for real."""
     from trainer.pipeline import RunContext, run  # noqa: PLC0415 - imports TensorFlow
 
-    work = settings.scratch / claim.job_id
-    work.mkdir(parents=True, exist_ok=True)
     context = RunContext(
         job_id=claim.job_id,
         attempt=claim.attempt,
-        work=work,
+        work=settings.scratch / claim.job_id,
         cache=settings.state / "cache",
         uploads=settings.uploads,
         store=ModelStore(settings.store, settings.keep_versions),
         may_publish=observer.may_publish,
+        limits=settings.dataset_limits,
+        downloads=settings.downloads,
     )
     return run(request, context, observer)
 
@@ -155,12 +156,8 @@ def explain_failure(error: Exception) -> JobError:
             message="Memory ran out.",
             hint="Lower batch_size or the image size, or give the trainer more memory.",
         )
-    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
-        return JobError(
-            code="disk_full",
-            message=f"No room is left on the disk for {error.filename or 'a file of the run'}.",
-            hint="Make room in the state folder and in the model store, then post the job again.",
-        )
+    if isinstance(error, OSError) and (reason := storage_error(error)):
+        return JobError.of(reason)
     log.error("The run failed", exc_info=error)
     return JobError(
         code="internal_error",
