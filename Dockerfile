@@ -12,11 +12,11 @@ HEALTHCHECK --interval=5s --timeout=10s --start-period=60s \
 CMD ["nginx", "-e", "stderr"]
 
 
-# /models and /state belong to the services' user, and so do volumes first mounted there.
+# /models, /state and /keys belong to the services' user, and so do volumes first mounted there.
 FROM python:3.11-slim AS python
 WORKDIR /app
-RUN install -d -o 10001 -g 10001 /models /state
-ENV READSMITH_STORE=/models
+RUN install -d -o 10001 -g 10001 /models /state /keys
+ENV READSMITH_STORE=/models READSMITH_KEYS=/keys/keys.json
 
 
 FROM python AS trainer
@@ -39,7 +39,8 @@ COPY predictor/requirements.lock .
 RUN pip install --no-cache-dir --require-hashes -r requirements.lock
 COPY shared shared
 COPY predictor predictor
-ENV READSMITH_PREDICTOR_HOST=0.0.0.0
+# A container's ports are closed until -p opens them: who may ask is chosen there, or by keys.
+ENV READSMITH_PREDICTOR_HOST=0.0.0.0 READSMITH_ALLOW_ANONYMOUS=1
 USER 10001:10001
 EXPOSE 8080
 HEALTHCHECK --interval=5s --timeout=10s --start-period=60s \

@@ -30,7 +30,7 @@ Name = Annotated[
 File = Annotated[
     Path, typer.Option("--keys", envvar="READSMITH_KEYS", help="File of the API keys.")
 ]
-FILE = Path("var/keys.json")
+FILE = Path("var/keys/keys.json")
 
 
 @app.command()

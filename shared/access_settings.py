@@ -9,7 +9,7 @@ class AccessSettings(BaseModel):
     """Part of each service's settings."""
 
     keys: Path = Field(
-        Path("var/keys.json"),
+        Path("var/keys/keys.json"),
         description="File of the API keys. Where there is one, every request needs a key.",
     )
     allow_anonymous: bool = Field(

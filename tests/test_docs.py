@@ -63,8 +63,11 @@ def test_the_settings_table_is_that_of_the_settings_classes() -> None:
     "line", [line for line in LINES if line[:1] == ["readsmith"]], ids=" ".join
 )
 def test_every_command_line_in_the_readme_has_options_that_exist(line: list[str]) -> None:
-    command = typer.main.get_command(app).commands[line[1]]  # type: ignore[attr-defined]
-    known = {option for parameter in command.params for option in parameter.opts}
+    commands = [typer.main.get_command(app)]
+    for word in line[1:]:
+        commands += filter(None, [getattr(commands[-1], "commands", {}).get(word)])
+    assert len(commands) > 1, line
+    known = {option for parameter in commands[-1].params for option in parameter.opts}
 
     assert {word for word in line if word.startswith("--")} <= known
 

@@ -182,13 +182,36 @@ def test_only_the_trainer_writes_models(stack: Stack) -> None:
     assert stack.inside("worker", "touch /models/x && rm /models/x").returncode == 0
 
 
-def test_the_predictor_has_no_network_but_one_without_a_way_out(stack: Stack) -> None:
+def networks(stack: Stack, service: str) -> set[str]:
     shown = "{{range .NetworkSettings.Networks}}{{.NetworkID}} {{end}}"
-    networks = {
-        service: run("docker", "inspect", "-f", shown, stack.container(service)).split()
-        for service in ("predictor", "gateway", "trainer")
-    }
-    (only,) = networks["predictor"]
+    return set(run("docker", "inspect", "-f", shown, stack.container(service)).split())
+
+
+@pytest.mark.parametrize(("service", "other"), [("predictor", "worker"), ("trainer", "predictor")])
+def test_a_service_has_no_network_but_one_without_a_way_out(
+    stack: Stack, service: str, other: str
+) -> None:
+    (only,) = networks(stack, service)
     assert run("docker", "network", "inspect", "-f", "{{.Internal}}", only).strip() == "true"
-    assert only in networks["gateway"]
-    assert only not in networks["trainer"]
+    assert only in networks(stack, "gateway")
+    assert only not in networks(stack, other)
+
+
+@pytest.mark.parametrize("service", ["trainer", "predictor"])
+def test_no_service_can_make_itself_a_key(stack: Stack, service: str) -> None:
+    assert "Read-only file system" in stack.inside(service, "touch /keys/x").stderr
+
+
+def test_the_first_key_closes_both_services_through_the_gateway(stack: Stack) -> None:
+    key = stack.compose("run", "--rm", "-T", "keys", "create", "test", "--scope", "admin").strip()
+    try:
+        for url in (f"{stack.trainer}/jobs", f"{stack.predictor}/models"):
+            eventually(lambda: requests.get(url, timeout=PATIENCE).status_code == 401)  # noqa: B023
+            headers = {"Authorization": f"Bearer {key}"}
+            assert requests.get(url, headers=headers, timeout=PATIENCE).status_code == 200
+        assert key not in stack.compose("logs", "--no-color")
+    finally:  # the tests after this one ask without a key
+        stack.compose("run", "--rm", "-T", "--entrypoint", "rm", "keys", "/keys/keys.json")
+        stack.compose("restart", "trainer", "predictor")
+        eventually(lambda: requests.get(f"{stack.predictor}/models", timeout=PATIENCE).ok)
+        eventually(lambda: requests.get(f"{stack.trainer}/jobs", timeout=PATIENCE).ok)

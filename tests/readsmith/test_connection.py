@@ -7,6 +7,7 @@ import sys
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -228,3 +229,29 @@ def test_the_client_comes_without_the_services_and_the_command_line() -> None:
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 
     assert found.stdout.strip() == "[]"
+
+
+def test_a_key_is_sent_with_every_request_in_place_of_what_netrc_says(
+    server: Scripted, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    netrc = tmp_path / "netrc"
+    netrc.write_text("machine 127.0.0.1 login user password secret\n")
+    monkeypatch.setenv("NETRC", str(netrc))
+    server.script += [(200, {}, READING), (200, {}, READING)]
+    key = f"rs_01234567_{'A' * 43}"
+
+    client = Client(server.url, api_key=key)
+    client.predict(b"picture")
+    client._predictor._session.trust_env = True  # as for a service on another machine
+    client.predict(b"picture")
+
+    assert [asked[1]["Authorization"] for asked in server.asked] == [f"Bearer {key}"] * 2
+
+
+@pytest.mark.parametrize("key", ["", "rs_1_secret-and-short", "rs_01234567_secret\r\nX-Other: 1"])
+def test_what_is_no_key_is_refused_and_not_shown(key: str) -> None:
+    with pytest.raises(ServiceError) as raised:
+        Client(api_key=key)
+
+    assert raised.value.code == "bad_api_key"
+    assert "secret" not in f"{raised.value.message} {raised.value.hint}"
