@@ -1,0 +1,31 @@
+// How far a job is, in words and as a bar.
+
+import { h } from "./dom.js";
+import { timeLeft } from "./format.js";
+
+/** The stages in their order, as a person calls them. */
+export const STAGES = {
+  download: "Getting the pictures",
+  dataset: "Checking them",
+  train: "Training",
+  evaluate: "Measuring",
+  export: "Publishing",
+};
+
+/** A bar of the epochs; before and after training it moves without a number. */
+export function progressBar(job) {
+  const known = job.stage === "train" && job.progress;
+  return h("progress", {
+    "aria-label": "Progress",
+    max: known ? job.progress.epochs : null,
+    value: known ? job.progress.epoch : null,
+  });
+}
+
+/** "Training, epoch 3 of 20, about 2 minutes left". */
+export function progressText(job) {
+  const { stage, progress } = job;
+  if (stage !== "train" || !progress) return STAGES[stage] ?? "Starting";
+  const left = (new Date(progress.estimated_finish_at) - Date.now()) / 1000;
+  return `Training, epoch ${progress.epoch} of ${progress.epochs}, ${timeLeft(left)}`;
+}

@@ -1,0 +1,229 @@
+// One job, followed while it runs.
+
+import { api, poll } from "../api.js";
+import { lineChart } from "../chart.js";
+import { datasetSummary } from "../dataset_view.js";
+import { announce, chip, errorBox, figures, h, replace } from "../dom.js";
+import { duration, moment, percent } from "../format.js";
+import { STAGES, progressBar, progressText } from "../job_progress.js";
+
+const SECONDS = 1;
+const EVENTS = 1000;
+
+export async function show(main, { id }, signal) {
+  const parts = layout(main, id);
+  const events = [];
+  let before = null;
+  const follow = async () => {
+    const job = await api(`/jobs/${id}`, { signal });
+    const isNew = await readEvents(id, events, signal);
+    parts.trouble.replaceChildren();
+    tell(before, job);
+    if (isNew || JSON.stringify(job) !== JSON.stringify(before)) draw(parts, job, events, signal);
+    else if (job.status === "running") replace(parts.time, progressText(job));
+    before = job;
+    return !isFinal(job);
+  };
+  if (await follow()) {
+    await poll(follow, SECONDS, signal, (error) => replace(parts.trouble, errorBox(error)));
+  }
+}
+
+const isFinal = (job) => ["succeeded", "failed", "cancelled"].includes(job.status);
+
+function layout(main, id) {
+  const names = ["state", "trouble", "outcome", "curves", "settings", "dataset", "events"];
+  const parts = Object.fromEntries(names.map((name) => [name, h("div", {})]));
+  parts.title = h("h1", {}, `Job ${id.slice(4, 12)}`);
+  parts.time = h("p", { class: "faint" });
+  parts.events = h("ol", { class: "events" });
+  parts.head = h("span", { class: "row" });
+  parts.below = h("div", { class: "columns", hidden: true }, [
+    card("What happened", parts.events),
+    card("Settings", parts.settings),
+  ]);
+  main.append(
+    h("p", { class: "crumbs" }, h("a", { href: "#/" }, "Jobs"), ` / ${id}`),
+    h("div", { class: "page-head" }, parts.title, parts.head),
+    parts.trouble,
+    parts.state,
+    parts.outcome,
+    parts.curves,
+    parts.below,
+    parts.dataset,
+  );
+  return parts;
+}
+
+function card(title, ...children) {
+  return h("section", { class: "card" }, h("h2", {}, title), ...children);
+}
+
+/** Add what has happened since; true if there was something. */
+async function readEvents(id, events, signal) {
+  const known = events.length;
+  let page;
+  do {
+    const after = events.at(-1)?.id ?? 0;
+    page = await api(`/jobs/${id}/events?limit=${EVENTS}&after=${after}`, { signal });
+    events.push(...page.data);
+  } while (page.has_more);
+  return events.length > known;
+}
+
+/** Say aloud what has changed; not what was so when the page was opened. */
+function tell(before, job) {
+  if (!before) return;
+  if (job.status !== before.status) announce(`The job is ${job.status}.`);
+  else if (job.stage && job.stage !== before.stage) announce(`${STAGES[job.stage]}…`);
+}
+
+function draw(parts, job, events, signal) {
+  parts.title.textContent = `Training ${job.model}`;
+  replace(parts.head, chip(job.status), !isFinal(job) && cancelButton(job, signal));
+  replace(parts.state, !isFinal(job) && stateCard(parts, job));
+  replace(parts.outcome, outcome(job, signal));
+  drawCurves(parts.curves, events);
+  parts.below.hidden = false;
+  replace(parts.settings, settings(job, events));
+  replace(parts.events, events.filter((one) => one.type !== "progress").reverse().map(eventLine));
+  if (job.dataset && !parts.dataset.firstChild) {
+    parts.dataset.append(card("The pictures", datasetSummary(job.dataset)));
+  }
+}
+
+function cancelButton(job, signal) {
+  const cancel = async (event) => {
+    event.target.disabled = true;
+    await api(`/jobs/${job.id}/cancel`, { method: "POST", signal });
+    announce("The job is asked to stop.");
+  };
+  return h("button", { type: "button", class: "danger", onclick: cancel }, "Cancel");
+}
+
+function stateCard(parts, job) {
+  if (job.status === "queued") {
+    return card("Waiting", h("p", {}, "It begins as soon as a worker is free."), progressBar(job));
+  }
+  const stages = Object.keys(STAGES);
+  const now = stages.indexOf(job.stage);
+  const one = (stage, i) =>
+    h("li", { class: i < now && "done", "aria-current": i === now && "step" }, STAGES[stage]);
+  replace(parts.time, progressText(job));
+  return h(
+    "section",
+    { class: "card", "aria-label": "Progress" },
+    h("ol", { class: "stages" }, stages.map(one)),
+    progressBar(job),
+    parts.time,
+  );
+}
+
+function outcome(job, signal) {
+  if (job.status === "succeeded") return result(job);
+  if (job.status === "failed") return h("div", { class: "stack" }, errorBox(job.error), againButton(job, signal));
+  if (job.status === "cancelled") {
+    return h("div", { class: "stack" }, h("p", { class: "notice" }, "This job was cancelled; it published nothing."), againButton(job, signal));
+  }
+  return null;
+}
+
+function againButton(job, signal) {
+  const again = async () => {
+    const next = await api("/jobs", { method: "POST", json: job.request, signal });
+    location.hash = `#/jobs/${next.id}`;
+  };
+  return h("div", { class: "actions" }, h("button", { type: "button", onclick: again }, "Start it again"));
+}
+
+function result(job) {
+  const { metrics } = job;
+  const [low, high] = metrics.exact_match_interval;
+  return card(
+    `Version ${job.version} is published`,
+    figures([
+      ["Read right", percent(metrics.exact_match), `${percent(low)} to ${percent(high)}, ${metrics.test_images} held out`],
+      ["Wrong characters", percent(metrics.cer), "character error rate"],
+      ["Confidence", percent(metrics.mean_confidence), "on average"],
+      ["Training took", duration(metrics.train_seconds), `${metrics.epochs} epochs`],
+    ]),
+    h("p", {}, served(job)),
+    h(
+      "div",
+      { class: "actions" },
+      h("a", { class: "button primary", href: `#/models/${job.model}/${job.version}` }, "See its report"),
+      h("a", { class: "button", href: "#/try" }, "Try it"),
+    ),
+  );
+}
+
+function served(job) {
+  if (job.promoted) return "It is served now.";
+  if (job.request.promote === "never") return "It is not served: that is left to you.";
+  return `Version ${job.comparison.version} is still served, since it reads the same held-out pictures clearly better.`;
+}
+
+function drawCurves(place, events) {
+  const epochs = events.filter((one) => one.type === "progress").map((one) => one.data);
+  const restarted = epochs.findLastIndex((one, i) => i && one.epoch <= epochs[i - 1].epoch);
+  const shown = epochs.slice(Math.max(0, restarted));
+  if (!shown.length) return;
+  const open = [...place.querySelectorAll("details")].map((one) => one.open);
+  replace(place, h("div", { class: "columns" }, curves(shown).map((chart) => h("div", { class: "card" }, chart))));
+  place.querySelectorAll("details").forEach((one, i) => (one.open = open[i] ?? false));
+}
+
+function curves(epochs) {
+  const points = (name) => epochs.map((one) => [one.epoch, one[name]]);
+  const last = epochs.at(-1);
+  return [
+    lineChart({
+      title: "Read right",
+      lines: [{ name: "validation part", points: points("exact_match") }],
+      xName: "epoch",
+      format: percent,
+      top: 1,
+      summary: `After epoch ${last.epoch}, ${percent(last.exact_match)} of the validation part.`,
+    }),
+    lineChart({
+      title: "Loss",
+      lines: [
+        { name: "training", points: points("loss") },
+        { name: "validation", points: points("validation_loss") },
+      ],
+      xName: "epoch",
+      format: (value) => value.toPrecision(3),
+      summary: `After epoch ${last.epoch}, ${last.loss.toPrecision(3)} in training and ${last.validation_loss.toPrecision(3)} in validation.`,
+    }),
+  ];
+}
+
+function eventLine(event) {
+  const clock = new Date(event.at).toLocaleTimeString("en-GB");
+  return h(
+    "li",
+    { class: event.type === "warning" && "warning" },
+    h("time", { datetime: event.at, title: moment(event.at) }, clock),
+    h("span", {}, event.message || event.type),
+  );
+}
+
+function settings(job, events) {
+  const chosen = events.findLast((one) => one.type === "settings")?.data ?? {};
+  const image = job.dataset ? Object.entries(job.dataset.reasons).map(([name, why]) => [name, job.dataset.image[name], why]) : [];
+  const rows = [
+    ["preset", job.preset, ""],
+    ...Object.entries(chosen).map(([name, { value, reason }]) => [name, value, reason]),
+    ...image,
+    ["seed", job.request.seed, ""],
+    ["base", job.request.base, ""],
+  ];
+  return h(
+    "dl",
+    { class: "facts" },
+    rows.map(([name, value, why]) => [
+      h("dt", {}, name.replace("_", " ")),
+      h("dd", {}, String(value), why && h("small", { class: "why" }, why)),
+    ]),
+  );
+}

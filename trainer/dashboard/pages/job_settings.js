@@ -1,0 +1,102 @@
+// The settings of a new job, with what is used if nothing is said.
+
+import { api } from "../api.js";
+import { errorBox, field, h, replace } from "../dom.js";
+import { count } from "../format.js";
+
+/** A form that starts a job of what is given (its dataset and labels) and of its own fields. */
+export function settingsForm(given, signal) {
+  const controls = makeControls();
+  const corrections = correctionsTick(controls.model, signal);
+  const problem = h("div", {});
+  const button = h("button", { class: "primary" }, "Start training");
+  const start = async (event) => {
+    event.preventDefault();
+    button.disabled = true;
+    try {
+      const json = { ...given, ...request(controls), ...corrections.request() };
+      const job = await api("/jobs", { method: "POST", json, signal });
+      location.hash = `#/jobs/${job.id}`;
+    } catch (error) {
+      replace(problem, errorBox(error));
+    } finally {
+      button.disabled = false;
+    }
+  };
+  return h(
+    "form",
+    { class: "settings", onsubmit: start },
+    h("div", { class: "fields" }, field("Model", controls.model, "A name of its own for each kind of pictures.")),
+    corrections.element,
+    h("details", {}, h("summary", {}, "More settings"), advanced(controls)),
+    problem,
+    h("div", { class: "actions" }, button),
+  );
+}
+
+function makeControls() {
+  const number = (min, max, step) => h("input", { type: "number", min, max, step, placeholder: "chosen from the data" });
+  const select = (...options) => h("select", {}, options.map(([value, text]) => h("option", { value }, text)));
+  return {
+    model: h("input", {
+      value: "default",
+      required: true,
+      spellcheck: "false",
+      autocapitalize: "none",
+      maxlength: 64,
+      pattern: "[a-z0-9][a-z0-9._\\-]*",
+      title: "Small letters, digits, dots, dashes and underscores; a letter or digit first.",
+    }),
+    preset: select(["conv", "conv: quick and exact"], ["crnn", "crnn: the classic CRNN"]),
+    epochs: number(1, 10000, 1),
+    max_minutes: number(0.1, 10080, "any"),
+    seed: h("input", { type: "number", min: 0, max: 2 ** 32 - 1, step: 1, value: "0", required: true }),
+    base: h("input", { value: "starter", required: true, pattern: "starter|none|[1-9][0-9]*", spellcheck: "false" }),
+    promote: select(["auto", "unless it is clearly worse"], ["always", "always"], ["never", "never, I decide later"]),
+  };
+}
+
+function advanced(controls) {
+  return h(
+    "div",
+    { class: "fields" },
+    field("Kind of model", controls.preset),
+    field("Epochs", controls.epochs, "How often every picture is shown."),
+    field("At most so many minutes", controls.max_minutes),
+    field("Start from", controls.base, "starter, none, or the number of a version of this model."),
+    field("Serve the new version", controls.promote),
+    field("Seed", controls.seed, "The same seed splits the pictures in the same way."),
+  );
+}
+
+function request({ model, preset, epochs, max_minutes, seed, base, promote }) {
+  const hyperparameters = {};
+  if (epochs.value) hyperparameters.epochs = Number(epochs.value);
+  if (max_minutes.value) hyperparameters.max_minutes = Number(max_minutes.value);
+  return {
+    model: model.value,
+    preset: preset.value,
+    seed: Number(seed.value),
+    base: /^\d/.test(base.value) ? Number(base.value) : base.value,
+    promote: promote.value,
+    hyperparameters,
+  };
+}
+
+/** A tick box that is there if the model named has corrections. */
+function correctionsTick(model, signal) {
+  const tick = h("input", { type: "checkbox", id: "add-corrections" });
+  const text = h("label", { for: "add-corrections" });
+  const element = h("div", { class: "check", hidden: true }, tick, text);
+  const look = async () => {
+    element.hidden = true;
+    const name = model.value;
+    const page = await api(`/models/${encodeURIComponent(name)}/corrections?limit=1`, { signal }).catch(() => null);
+    if (!page?.count || name !== model.value) return;
+    text.textContent = `Add the ${count(page.count, "correction")} of ${name}`;
+    element.hidden = false;
+  };
+  model.addEventListener("change", look);
+  look();
+  return { element, request: () => (tick.checked && !element.hidden ? { corrections: true } : {}) };
+}

@@ -1,0 +1,152 @@
+// The form for a new training: pictures, what the check found in them, settings, start.
+
+import { api, upload } from "../api.js";
+import { datasetSummary, samplePictures } from "../dataset_view.js";
+import { announce, errorBox, field, h, replace } from "../dom.js";
+import { bytes, percent } from "../format.js";
+import { settingsForm } from "./job_settings.js";
+
+/** The card with the form; it leads to the page of the job that it starts. */
+export function newJobForm(signal) {
+  const card = h("section", { class: "card", "aria-labelledby": "new-title" });
+  const first = (error) =>
+    replace(card, h("h2", { id: "new-title" }, "New training"), error && errorBox(error), picturesForm(take, signal));
+  const take = async (what, send) => {
+    const leave = new AbortController();
+    signal.addEventListener("abort", () => leave.abort());
+    const bar = h("progress", { "aria-label": what });
+    const line = h("p", {}, what);
+    const stop = h("button", { type: "button", onclick: () => leave.abort() }, "Cancel");
+    replace(card, h("h2", { id: "new-title" }, "New training"), line, bar, h("div", { class: "actions" }, stop));
+    const onProgress = (share) => {
+      bar.value = share;
+      line.textContent = share < 1 ? `${what} ${percent(share)}` : "Checking the zip…";
+    };
+    try {
+      const dataset = await send({ onProgress, signal: leave.signal });
+      replace(card, checkedForm(dataset, first, signal));
+      card.querySelector("h2").focus();
+    } catch (error) {
+      if (!signal.aborted) first(error.name === "AbortError" ? null : error);
+    }
+  };
+  first(null);
+  return card;
+}
+
+/** Step 1: a zip by drop, by choice, or from a URL. */
+function picturesForm(take, signal) {
+  const sendFile = (file) => {
+    const form = new FormData();
+    form.append("file", file);
+    take(`Sending ${file.name} (${bytes(file.size)})…`, (options) => upload("/datasets", form, options));
+  };
+  const input = h("input", {
+    type: "file",
+    class: "visually-hidden",
+    id: "zip",
+    accept: ".zip,application/zip",
+    onchange: () => input.files.length && sendFile(input.files[0]),
+  });
+  const zone = h(
+    "div",
+    { class: "dropzone" },
+    h("p", { class: "title" }, "Drop a zip of labelled pictures here"),
+    h("p", { class: "faint" }, "Labels are taken from a labels.csv in it (filename,text), or else from the file names."),
+    h("span", { class: "file" }, input, h("label", { for: "zip", class: "button primary" }, "Choose a zip…")),
+  );
+  takeDrops(zone, sendFile, signal);
+  return [zone, h("details", {}, h("summary", {}, "Or get it from a web address"), urlForm(take))];
+}
+
+function takeDrops(zone, sendFile, signal) {
+  const mark = (over) => zone.classList.toggle("over", over);
+  zone.addEventListener("dragover", (event) => (event.preventDefault(), mark(true)));
+  zone.addEventListener("dragleave", () => mark(false));
+  zone.addEventListener("drop", (event) => {
+    mark(false);
+    if (event.dataTransfer.files.length) sendFile(event.dataTransfer.files[0]);
+  });
+  // A file that misses the zone shall not replace the page.
+  for (const kind of ["dragover", "drop"]) {
+    window.addEventListener(kind, (event) => event.preventDefault(), { signal });
+  }
+}
+
+function urlForm(take) {
+  const url = h("input", { type: "url", required: true, placeholder: "https://example.org/pictures.zip" });
+  const get = (event) => {
+    event.preventDefault();
+    const json = { url: url.value, sha256: null };
+    take(`Getting ${url.value}…`, ({ signal }) => api("/datasets", { method: "POST", json, signal }));
+  };
+  return h(
+    "form",
+    { class: "stack", onsubmit: get },
+    field("Address of a zip", url),
+    h("div", { class: "actions" }, h("button", {}, "Get it")),
+  );
+}
+
+/** Step 2 and 3: what the check found, where labels come from; the settings and Start. */
+function checkedForm(dataset, first, signal) {
+  const found = h("div", { class: "stack" });
+  const settings = h("div", {});
+  let latest = 0;
+  const check = async (labels) => {
+    const turn = ++latest; // the answer to an older question is of no use
+    settings.replaceChildren();
+    replace(found, h("p", { role: "status" }, "Looking at every picture…"), h("progress", { "aria-label": "Checking" }));
+    try {
+      const json = { labels, relabel: {} };
+      const { summary, samples } = await api(`/datasets/${dataset.id}/check`, { method: "POST", json, signal });
+      if (turn !== latest) return;
+      replace(found, datasetSummary(summary), h("h3", {}, "Do these labels look right?"), samplePictures(dataset.id, samples, signal));
+      replace(settings, settingsForm({ dataset: { id: dataset.id }, labels }, signal));
+      announce(`The check found ${summary.images} usable pictures.`);
+    } catch (error) {
+      if (!signal.aborted && turn === latest) replace(found, errorBox(error));
+    }
+  };
+  check("auto");
+  return [
+    h(
+      "div",
+      { class: "page-head" },
+      h("h2", { id: "new-title", tabindex: -1 }, "New training"),
+      h("button", { type: "button", onclick: () => first(null) }, "Take other pictures"),
+    ),
+    labelSource(check),
+    found,
+    settings,
+  ];
+}
+
+/** Asks where labels come from, and has the pictures checked again by the answer. */
+function labelSource(check) {
+  const pattern = h("input", { spellcheck: "false", required: true, value: "^(.+)[_-][0-9]+$" });
+  const patternRow = h(
+    "form",
+    {
+      class: "row",
+      hidden: true,
+      onsubmit: (event) => (event.preventDefault(), check({ filename: { pattern: pattern.value } })),
+    },
+    field("Regular expression", pattern, "Its first group is the label; it is searched in the name without its ending."),
+    h("button", {}, "Check again"),
+  );
+  const choice = h(
+    "select",
+    {
+      onchange: () => {
+        patternRow.hidden = choice.value !== "pattern";
+        if (patternRow.hidden) check(choice.value);
+      },
+    },
+    h("option", { value: "auto" }, "found by Readsmith"),
+    h("option", { value: "manifest" }, "labels.csv or labels.tsv"),
+    h("option", { value: "filename" }, "the file names"),
+    h("option", { value: "pattern" }, "a part of the file names"),
+  );
+  return [field("Labels come from", choice), patternRow];
+}
