@@ -3,7 +3,7 @@
 import io
 import random
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -29,11 +29,17 @@ class _SeededSecrets:
         return self._random.choice(options)
 
 
-def draw_dataset(parameters: Synthetic, target: Path) -> None:
-    """Write a zip of PNG pictures with a labels.csv; equal parameters give equal bytes."""
+def draw_dataset(
+    parameters: Synthetic, target: Path, checkpoint: Callable[[], None] = lambda: None
+) -> None:
+    """Write a zip of PNG pictures with a labels.csv; equal parameters give equal bytes.
+
+    checkpoint is called before each picture, and may raise to end it.
+    """
     rows = ["filename,text"]
     with zipfile.ZipFile(target, "w") as archive:
         for index, (text, picture) in enumerate(_drawings(parameters), 1):
+            checkpoint()
             name = f"{index:06}.png"
             archive.writestr(zipfile.ZipInfo(name), picture)  # dated 1980, whenever it is drawn
             rows.append(f"{name},{text}")

@@ -3,14 +3,13 @@
 import os
 import signal
 import subprocess
-import sys
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from tests.workers import alive_in_session, is_alive, start_worker, wait_until
 from trainer.job_queue import JobQueue
 from trainer.job_store import JobStore
 from trainer.jobs import Job, Status
@@ -18,10 +17,8 @@ from trainer.progress import RunResult
 from trainer.requests import JobRequest
 from trainer.settings import Settings
 
-ROOT = Path(__file__).parents[2]
-
 CHILD = """
-import errno, os, signal, subprocess, sys, time
+import errno, os, signal, subprocess, sys, tempfile, time
 from pathlib import Path
 from shared.errors import ReadsmithError
 from trainer.progress import Progress, RunResult, Stage
@@ -33,6 +30,8 @@ def run(claim, request, settings, observer):
     (work / "pid").write_text(str(os.getpid()))
     observer.stage(Stage.TRAIN)
     what = request.metadata["do"]
+    if what in ("forever", "hang"):
+        tempfile.mkstemp()
     if what == "forever":
         grandchild = subprocess.Popen(["sleep", "60"])
         (work / "grandchild").write_text(str(grandchild.pid))
@@ -64,35 +63,19 @@ def run(claim, request, settings, observer):
 execute(sys.stdin.read(), run)
 """
 
-WORKER = """
-import json, signal, sys
-from trainer.database import Database
-from trainer.settings import Settings
-from trainer.worker import Worker
-
-settings = Settings(**json.loads(sys.argv[1]))
-worker = Worker(settings, Database(settings.jobs_database), [sys.executable, *sys.argv[2:]])
-signal.signal(signal.SIGTERM, lambda *_: worker.stop())
-worker.run()
-"""
-
 StartWorker = Callable[[], "subprocess.Popen[bytes]"]
 
 
-@pytest.fixture
-def start_worker(settings: Settings, tmp_path: Path, result: RunResult) -> Iterator[StartWorker]:
+@pytest.fixture(name="start_worker")
+def _start_worker(settings: Settings, tmp_path: Path, result: RunResult) -> Iterator[StartWorker]:
     (tmp_path / "child.py").write_text(CHILD)
     (tmp_path / "result.json").write_text(result.model_dump_json())
     child = [str(tmp_path / "child.py"), str(tmp_path / "result.json")]
     started = []
 
     def start() -> "subprocess.Popen[bytes]":
-        worker = subprocess.Popen(
-            [sys.executable, "-c", WORKER, settings.model_dump_json(), *child],
-            env=os.environ | {"PYTHONPATH": str(ROOT)},
-        )
-        started.append(worker)
-        return worker
+        started.append(start_worker(settings, child))
+        return started[-1]
 
     yield start
     for worker in started:
@@ -106,13 +89,6 @@ def only_sqlite(database: Any) -> None:
         pytest.skip("the processes use the default database")
 
 
-def wait_until(true: Callable[[], Any], seconds: float = 60) -> None:
-    end = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.05)
-
-
 def post(store: JobStore, what: str) -> str:
     return store.create(JobRequest(metadata={"do": what})).id
 
@@ -120,14 +96,6 @@ def post(store: JobStore, what: str) -> str:
 def outcome(store: JobStore, job_id: str) -> Job:
     wait_until(lambda: store.get(job_id).status.is_final)
     return store.get(job_id)
-
-
-def is_alive(pid: int) -> bool:
-    try:
-        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
-    except FileNotFoundError:
-        return False
-    return state != "Z"
 
 
 def number_in(path: Path) -> int:
@@ -175,9 +143,17 @@ def test_a_child_that_dies_once_is_tried_again(store: JobStore, start_worker: St
 
 
 @pytest.mark.parametrize("what", ["forever", "hang"])
-def test_a_cancelled_job_ends_even_if_its_child_does_not_listen(
-    store: JobStore, start_worker: StartWorker, settings: Settings, what: str
+def test_a_cancelled_job_leaves_nothing_even_if_its_child_does_not_listen(
+    store: JobStore,
+    start_worker: StartWorker,
+    settings: Settings,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    what: str,
 ) -> None:
+    temporary = tmp_path / "tmp"
+    temporary.mkdir()
+    monkeypatch.setenv("TMPDIR", str(temporary))
     job_id = post(store, what)
     start_worker()
     child = number_in(settings.scratch / job_id / "pid")
@@ -185,21 +161,38 @@ def test_a_cancelled_job_ends_even_if_its_child_does_not_listen(
         wait_until((settings.scratch / job_id / "ready").exists)
     store.cancel(job_id)
     assert outcome(store, job_id).status is Status.CANCELLED
-    wait_until(lambda: not is_alive(child))
+    wait_until(lambda: not alive_in_session(child))
     wait_until(lambda: not (settings.scratch / job_id).exists())
+    assert not list(temporary.iterdir())
 
 
+@pytest.mark.parametrize(("what", "begun"), [("forever", "grandchild"), ("hang", "ready")])
 def test_a_stopped_worker_hands_its_job_back_and_leaves_no_process(
-    store: JobStore, start_worker: StartWorker, settings: Settings
+    store: JobStore, start_worker: StartWorker, settings: Settings, what: str, begun: str
 ) -> None:
-    job_id = post(store, "forever")
+    job_id = post(store, what)
     worker = start_worker()
-    pids = [number_in(settings.scratch / job_id / name) for name in ("pid", "grandchild")]
+    child = number_in(settings.scratch / job_id / "pid")
+    wait_until((settings.scratch / job_id / begun).exists)
     worker.send_signal(signal.SIGTERM)
     assert worker.wait(30) == 0
     assert store.get(job_id).status is Status.QUEUED
-    assert not any(is_alive(pid) for pid in pids)
+    assert not alive_in_session(child)
     assert store.workers_seen(30) == 0
+
+
+def test_a_child_that_is_told_to_stop_with_its_worker_has_lost_no_try(
+    store: JobStore, start_worker: StartWorker, settings: Settings
+) -> None:
+    """systemd, for one, sends SIGTERM to all processes of a service."""
+    job_id = post(store, "forever")
+    worker = start_worker()
+    child = number_in(settings.scratch / job_id / "pid")
+    worker.send_signal(signal.SIGTERM)
+    os.kill(child, signal.SIGTERM)
+    assert worker.wait(30) == 0
+    (*_, last) = store.events(job_id, 20).data
+    assert last.message == "The worker was stopped; queued again."
 
 
 def test_a_killed_worker_takes_its_child_along_and_the_next_one_takes_the_job(

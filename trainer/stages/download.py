@@ -63,7 +63,7 @@ def _drawn(dataset: Dataset, cache: Path, observer: Observer) -> Path:
     if target.is_file():
         return _cached(target, describe(dataset), observer)
     with open_part(cache, target.stem) as part:
-        draw_dataset(dataset.synthetic, part.path)
+        draw_dataset(dataset.synthetic, part.path, observer.checkpoint)
         part.keep_as(target)
     return target
 
