@@ -1,4 +1,4 @@
-import multiprocessing
+import errno
 import os
 import signal
 from collections.abc import Mapping
@@ -9,8 +9,14 @@ import pytest
 from shared.manifest import BundleError, FileEntry, Manifest, read_manifest, verify_files
 from shared.model_store import ModelStore
 from tests.bundles import bundle_files, manifest, publish
-
-SPAWN = multiprocessing.get_context("spawn")
+from tests.publishing import (
+    Watcher,
+    ended,
+    publish_and_die,
+    publish_often,
+    published_numbers,
+    started,
+)
 
 
 @pytest.fixture
@@ -89,44 +95,21 @@ def test_folders_that_are_no_models_are_not_listed(store: ModelStore, tmp_path: 
     assert store.models() == ["default"]
 
 
-def publish_several(root: Path, builds: Path, name: str) -> None:
-    for number in range(5):
-        publish(ModelStore(root, keep=10), builds / f"{name}{number}", job_id=f"{name}{number}")
-
-
-def test_processes_that_publish_at_once_get_versions_of_their_own(
+def test_processes_that_publish_at_once_get_versions_of_their_own_and_no_half_one_is_seen(
     store: ModelStore, tmp_path: Path
 ) -> None:
-    store = ModelStore(store.root, keep=10)
-    workers = [
-        SPAWN.Process(target=publish_several, args=(store.root, tmp_path, name)) for name in "ab"
-    ]
-    for worker in workers:
-        worker.start()
-    for worker in workers:
-        worker.join()
-    assert [worker.exitcode for worker in workers] == [0, 0]
-    assert store.versions("default") == list(range(1, 11))
+    builds = tmp_path / "a", tmp_path / "b"
+    with Watcher(store.root, tmp_path / "seen") as watcher:
+        killed(store, tmp_path / "killed", FILES - 1)
+        writers = [started(publish_often, store.root, each, each.name, 5) for each in builds]
+        assert ended(*writers) == [0, 0]
+    assert watcher.looks > 0
+    assert watcher.faults == []
+    assert published_numbers(*builds) == list(range(1, 11))
+    assert store.versions("default") == [6, 7, 8, 9, 10]
     assert store.current("default") == 10
     jobs = {store.manifest("default", version).job_id for version in store.versions("default")}
-    assert len(jobs) == 10
-    assert_whole(store)
-
-
-def die_before_rename(root: Path, build: Path, survived: int) -> None:
-    """Publish, and be killed when the file after `survived` others is about to appear."""
-    renames = 0
-    replace = Path.replace
-
-    def replace_or_die(self: Path, target: Path) -> Path:
-        nonlocal renames
-        if renames == survived:
-            os.kill(os.getpid(), signal.SIGKILL)
-        renames += 1
-        return replace(self, target)
-
-    Path.replace = replace_or_die  # type: ignore[assignment, method-assign]
-    publish(ModelStore(root), build, characters="xyz", job_id="killed")
+    assert len(jobs) == 5
 
 
 FILES = len(bundle_files())
@@ -159,10 +142,32 @@ def test_a_publisher_killed_after_its_manifest_finishes_when_it_tries_again(
 
 
 def killed(store: ModelStore, build: Path, survived: int) -> None:
-    worker = SPAWN.Process(target=die_before_rename, args=(store.root, build, survived))
-    worker.start()
-    worker.join()
-    assert worker.exitcode == -signal.SIGKILL
+    worker = started(publish_and_die, store.root, build, "killed", survived)
+    assert ended(worker) == [-signal.SIGKILL]
+
+
+def test_what_a_killed_publisher_was_writing_is_swept_up(store: ModelStore, tmp_path: Path) -> None:
+    for survived in (1, FILES + 1):
+        killed(store, tmp_path / "killed", survived)
+    publish(store, tmp_path / "next")
+    left = [path.name for path in store.root.rglob("*.tmp")]
+    assert left == []
+
+
+def test_what_cannot_be_written_to_its_end_leaves_nothing(
+    store: ModelStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish(store, tmp_path / "good")
+    before = sorted(store.root.rglob("*"))
+
+    def full(descriptor: int) -> None:
+        if Path(f"/proc/self/fd/{descriptor}").readlink().name.startswith(".prediction_model.onnx"):
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        publish(store, tmp_path / "full")
+    assert sorted(store.root.rglob("*")) == before
 
 
 def test_a_manifest_lists_every_file_below_the_build(store: ModelStore, tmp_path: Path) -> None:

@@ -14,6 +14,7 @@ from shared.manifest import ONNX_MODEL, BundleError
 from shared.model_settings import SETTINGS, ModelSettings
 from shared.model_store import ModelStore
 from tests.bundles import publish
+from tests.publishing import lost_changes
 
 SPAWN = multiprocessing.get_context("spawn")
 PublishSome = Callable[..., None]
@@ -233,26 +234,10 @@ def test_a_change_that_is_killed_is_done_or_not_done(
     assert store.rollback("default") == expected[1]
 
 
-def promote_often(root: Path, version: int) -> None:
-    for _ in range(20):
-        ModelStore(root).promote("default", version)
-
-
-def test_promotions_and_publications_at_once_leave_a_whole_store(
-    store: ModelStore, publish_some: PublishSome
+def test_no_change_is_lost_among_publications_rollbacks_and_patterns_at_once(
+    store: ModelStore, tmp_path: Path
 ) -> None:
-    publish_some(2)
-    workers = [SPAWN.Process(target=promote_often, args=(store.root, v)) for v in (1, 2)]
-    for worker in workers:
-        worker.start()
-    publish_some(2)
-    for worker in workers:
-        worker.join()
-    assert [worker.exitcode for worker in workers] == [0, 0]
-    assert store.versions("default") == [1, 2, 3, 4]
-    current, previous = store.current("default"), store.previous("default")
-    assert current in (1, 2, 4)
-    assert previous not in (None, current)
+    assert lost_changes(store, tmp_path, publications=5, rollbacks=5, patterns=10) == []
 
 
 def test_the_settings_of_a_model_are_kept(store: ModelStore, publish_some: PublishSome) -> None:
