@@ -19,6 +19,7 @@ class AccessSettings(BaseModel):
     )
     allowed_hosts: str | None = Field(
         None,
+        pattern=r"^ *([A-Za-z0-9.-]+|\*) *(, *([A-Za-z0-9.-]+|\*) *)*$",
         description="Names, with commas between them, by which services without keys may be "
         "called; localhost and addresses in numbers always may. `*`: any.",
     )

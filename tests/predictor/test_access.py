@@ -25,10 +25,12 @@ def keys(tmp_path: Path) -> Path:
     return tmp_path / "keys.json"
 
 
-def app_of(keys: Path, **more: bool) -> Flask:
+def app_of(keys: Path, open_metrics: bool = True) -> Flask:
     store = ModelStore(keys.with_name("models"))
     publish(store, keys.with_name("build"))
-    settings = PredictorSettings(store=store.root, serve_starter=False, keys=keys, **more)
+    settings = PredictorSettings(
+        store=store.root, serve_starter=False, keys=keys, open_metrics=open_metrics
+    )
     registry = Registry(settings)
     registry.poll()
     return create_app(settings, registry)

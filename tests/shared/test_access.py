@@ -6,6 +6,7 @@ from datetime import timedelta
 from pathlib import Path
 
 import pytest
+from pydantic import ValidationError
 
 from shared import access as access_module
 from shared.access import Access, AccessError, Caller
@@ -252,3 +253,9 @@ def test_the_audit_log_tells_of_keys_made_refused_and_revoked_but_not_the_keys(
         {"action": "refuse", "who": "anonymous", **where, "reason": "key_invalid"},
     ]
     assert phone["Authorization"][-43:] not in caplog.text
+
+
+@pytest.mark.parametrize("names", ["https://reader.example.org", "reader:8080", "a,,b", ""])
+def test_what_is_no_list_of_names_is_refused(names: str) -> None:
+    with pytest.raises(ValidationError, match="allowed_hosts"):
+        AccessSettings(allowed_hosts=names)
