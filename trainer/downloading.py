@@ -57,9 +57,16 @@ class Download:
         """Fill the part file; False if the server says that a copy with `known` is still right.
 
         A part that was begun earlier is gone on with if the file is still the same.
-        Raises ReadsmithError (download_failed, download_refused, download_too_large, disk_full)
-        and CancelledRunError.
+        Raises ReadsmithError (download_failed, download_refused, download_too_large, disk_full),
+        and CancelledRunError or OSError, which leave nothing of the part.
         """
+        try:
+            return self._persist(known)
+        except (CancelledRunError, OSError):
+            self._part.discard()
+            raise
+
+    def _persist(self, known: Validators) -> bool:
         fruitless = 0
         while True:
             before = self._part.size
@@ -72,9 +79,6 @@ class Download:
                     after = f", after {self._part.size:,} bytes" if self._received else ""
                     raise self._failed(f"{error}{after}") from error
                 self._pause(PAUSE_SECONDS * 2 ** (fruitless - 1), str(error))
-            except (CancelledRunError, OSError):
-                self._part.discard()
-                raise
 
     def _try(self, known: Validators) -> bool:
         self._mark = (time.monotonic(), self._received)

@@ -12,12 +12,13 @@ import zipfile
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from shared.errors import ReadsmithError
 from tests.observing import Recorder
-from tests.trainer.web_site import Page, Site, answer, serve
+from tests.trainer.web_site import HEAD, Page, Site, answer, drip, drip_headers, serve
 from trainer import downloading
 from trainer.progress import CancelledRunError
 from trainer.requests import Dataset, Synthetic
@@ -266,9 +267,6 @@ def broken(head: bytes) -> Page:
     return page
 
 
-HEAD = b"HTTP/1.1 200 OK\r\n"
-
-
 @pytest.mark.parametrize(
     ("page", "reason"),
     [
@@ -323,28 +321,6 @@ def test_a_download_over_the_limit_is_stopped(told: bool, site: Site, tmp_path: 
     assert left_in(tmp_path) == []
 
 
-def drip(handler: BaseHTTPRequestHandler) -> None:
-    """Send a byte now and then, for ever."""
-    handler.wfile.write(HEAD + b"Content-Length: 3000\r\n\r\n")
-    try:
-        while True:
-            handler.wfile.write(b"x")
-            time.sleep(0.1)
-    except OSError:
-        pass
-
-
-def drip_headers(handler: BaseHTTPRequestHandler) -> None:
-    """Send a header now and then, and nothing else."""
-    try:
-        handler.wfile.write(HEAD)
-        while True:
-            handler.wfile.write(b"X: x\r\n")
-            time.sleep(0.5)
-    except OSError:
-        pass
-
-
 @pytest.mark.parametrize("page", [drip, drip_headers])
 def test_a_server_that_drips_is_given_up(
     page: Page, site: Site, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -373,6 +349,20 @@ def test_a_cancelled_download_stops_within_a_second_and_leaves_nothing(
     site.pages["/slow"] = page
     with pytest.raises(CancelledRunError):
         fetched(Dataset(url=f"{site.url}/slow"), tmp_path, Recorder(cancel_after=2))
+    assert left_in(tmp_path) == []
+
+
+def test_a_download_is_cancelled_also_while_it_waits_to_try_again(
+    site: Site, archive: Archive, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Impatient(Recorder):
+        def event(self, kind: str, message: str, data: dict[str, Any] | None = None) -> None:
+            self.cancel_after = 0
+
+    monkeypatch.setattr(downloading, "PAUSE_SECONDS", 60)
+    archive.cuts = [1000]
+    with pytest.raises(CancelledRunError):
+        fetched(Dataset(url=f"{site.url}/good"), tmp_path, Impatient())
     assert left_in(tmp_path) == []
 
 

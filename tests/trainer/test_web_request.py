@@ -9,7 +9,7 @@ import pytest
 
 from shared.errors import ReadsmithError
 from tests.observing import Recorder
-from tests.trainer.web_site import Resolver, Site, answer, redirect, serve
+from tests.trainer.web_site import Resolver, Site, answer, drip, redirect, serve
 from trainer.requests import Dataset
 from trainer.safe_addresses import Allowed
 from trainer.stages.download import fetch
@@ -152,6 +152,14 @@ def test_no_redirect_leads_from_https_to_http(secure: Site, site: Site, tmp_path
     with pytest.raises(ReadsmithError, match="from https to http"):
         fetched(f"https://secure.test:{secure.port}/down", tmp_path, "127.0.0.1")
     assert site.hits == []
+
+
+def test_a_server_that_drips_is_let_go_of_under_https_too(secure: Site, tmp_path: Path) -> None:
+    secure.pages["/slow"] = drip
+    dataset = Dataset(url=f"https://secure.test:{secure.port}/slow")
+    rules = DownloadRules(Allowed.parse("127.0.0.1"), max_seconds=0.7)
+    with pytest.raises(ReadsmithError, match=r"more than 0\.7 seconds"):
+        fetch(dataset, tmp_path / "cache", tmp_path, Recorder(), rules)
 
 
 PROXIES = ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")

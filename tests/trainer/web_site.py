@@ -3,14 +3,17 @@
 import socket
 import ssl
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from email.message import Message
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import MappingProxyType
 from typing import Any
 
 Page = Callable[[BaseHTTPRequestHandler], None]
+
+HEAD = b"HTTP/1.1 200 OK\r\n"
 
 
 class Site:
@@ -43,6 +46,27 @@ def redirect(location: str) -> Page:
     return lambda handler: answer(handler, status=302, headers={"Location": location})
 
 
+def drip(handler: BaseHTTPRequestHandler) -> None:
+    """Send a byte now and then, for ever."""
+    handler.wfile.write(HEAD + b"Content-Length: 3000\r\n\r\n")
+    while True:
+        handler.wfile.write(b"x")
+        time.sleep(0.1)
+
+
+def drip_headers(handler: BaseHTTPRequestHandler) -> None:
+    """Send a header now and then, and nothing else."""
+    handler.wfile.write(HEAD)
+    while True:
+        handler.wfile.write(b"X: x\r\n")
+        time.sleep(0.5)
+
+
+def not_found(handler: BaseHTTPRequestHandler) -> None:
+    """Say that there is no such page."""
+    handler.send_error(404)
+
+
 @contextmanager
 def serve(
     pages: dict[str, Page],
@@ -56,11 +80,8 @@ def serve(
         def do_GET(self) -> None:
             site.hits.append(self.path)
             site.headers.append(self.headers)
-            page = pages.get(self.path)
-            if page is None:
-                self.send_error(404)
-            else:
-                page(self)
+            with suppress(ConnectionError):  # whoever asked has gone
+                pages.get(self.path, not_found)(self)
 
         def log_message(self, *_: object) -> None:
             pass
