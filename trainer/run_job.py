@@ -8,6 +8,7 @@ import contextlib
 import logging
 import math
 import os
+import shutil
 import sys
 import time
 from collections.abc import Callable
@@ -15,10 +16,12 @@ from datetime import timedelta
 from typing import Any
 
 from pydantic import BaseModel
+from sqlalchemy.exc import DBAPIError
 
 from shared.errors import ReadsmithError
 from shared.model_store import ModelStore
-from trainer.database import Database, patiently
+from trainer.cache_limit import limit_cache
+from trainer.database import Database, patiently, unavailable
 from trainer.job_queue import JobQueue
 from trainer.job_rows import moment
 from trainer.jobs import Claim, JobError, JobProgress, LostClaimError
@@ -123,6 +126,9 @@ def execute(text: str, run: Run) -> None:
             patiently(lambda: queue.cancelled(order.claim))
         except Exception as error:
             reason = explain_failure(error)
+            if reason.code == "disk_full":  # there must be room to record it
+                patiently(lambda: queue.request(order.claim))  # so no other attempt works there
+                shutil.rmtree(settings.scratch / order.claim.job_id, ignore_errors=True)
             patiently(lambda: queue.fail(order.claim, reason))
 
 
@@ -132,6 +138,7 @@ def run_pipeline(
     """Train for real."""
     from trainer.pipeline import RunContext, run  # noqa: PLC0415 - imports TensorFlow
 
+    limit_cache(settings.state / "cache", settings.max_cache_bytes)
     context = RunContext(
         job_id=claim.job_id,
         attempt=claim.attempt,
@@ -158,6 +165,8 @@ def explain_failure(error: Exception) -> JobError:
         )
     if isinstance(error, OSError) and (reason := storage_error(error)):
         return JobError.of(reason)
+    if isinstance(error, DBAPIError):
+        return JobError.of(unavailable(error))
     log.error("The run failed", exc_info=error)
     return JobError(
         code="internal_error",
