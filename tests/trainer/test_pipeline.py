@@ -23,10 +23,14 @@ from shared.model_store import ModelStore
 from shared.preprocessing import preprocess
 from tests.drawn import SIZE, labelled_zip, texts
 from tests.observing import Recorder
+from trainer.job_queue import JobQueue
+from trainer.job_store import JobStore
 from trainer.keras_files import write_models
 from trainer.pipeline import RunContext, run
 from trainer.progress import CancelledRunError, RunResult, Stage
-from trainer.requests import Hyperparameters, JobRequest
+from trainer.requests import Dataset, Hyperparameters, JobRequest
+from trainer.run_job import JobObserver, run_pipeline
+from trainer.settings import Settings
 from trainer.stages.dataset import load_dataset
 from trainer.stages.evaluate import evaluate
 from trainer.stages.train import train
@@ -289,3 +293,15 @@ def test_a_file_that_reads_otherwise_than_training_measured_is_not_published(
         run(QUICK, context(tmp_path, finished.dataset), Recorder())
     assert caught.value.code == "readings_differ"
     assert ModelStore(tmp_path / "models").models() == []
+
+
+def test_a_job_over_http_downloads_from_public_servers_only(
+    settings: Settings, store: JobStore, queue: JobQueue
+) -> None:
+    request = JobRequest(dataset=Dataset(url="http://127.0.0.1:1/set.zip"))
+    store.create(request)
+    claim = queue.claim()
+    assert claim is not None
+    with pytest.raises(ReadsmithError) as caught:
+        run_pipeline(claim, request, settings, JobObserver(queue, claim))
+    assert caught.value.code == "download_refused"

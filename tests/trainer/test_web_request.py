@@ -12,6 +12,7 @@ from tests.observing import Recorder
 from tests.trainer.web_site import Resolver, Site, answer, drip, redirect, serve
 from trainer.requests import Dataset
 from trainer.safe_addresses import Allowed
+from trainer.settings import Settings, load_settings
 from trainer.stages.download import fetch
 from trainer.web_request import MAX_REDIRECTS, DownloadRules
 
@@ -208,3 +209,19 @@ def test_a_proxy_is_not_asked_for_what_is_not_public(
             fetched(url, tmp_path, proxy=True)
         assert caught.value.code == "download_refused"
     assert site.hits == proxy.hits == []
+
+
+def test_the_settings_say_what_jobs_may_download(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert Settings().downloads == DownloadRules()
+    monkeypatch.setenv("READSMITH_DOWNLOAD_ALLOW", "files.lan, 10.0.0.0/8")
+    monkeypatch.setenv("READSMITH_DOWNLOAD_PROXY", "1")
+    monkeypatch.setenv("READSMITH_MAX_DOWNLOAD_BYTES", "1000")
+    monkeypatch.setenv("READSMITH_MAX_DOWNLOAD_SECONDS", "1.5")
+    expected = DownloadRules(Allowed.parse("files.lan,10.0.0.0/8"), True, 1000, 1.5)
+    assert load_settings().downloads == expected
+    monkeypatch.setenv("READSMITH_DOWNLOAD_ALLOW", "10.0.0.0/99")
+    with pytest.raises(
+        ReadsmithError, match=r"READSMITH_DOWNLOAD_ALLOW is '10\.0\.0\.0/99': "
+    ) as caught:
+        load_settings()
+    assert caught.value.code == "settings_invalid"
