@@ -12,6 +12,7 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
+from shared.atomic_files import write_atomically
 from shared.manifest import GOLDEN_READINGS, KERAS_MODEL, MANIFEST, ONNX_MODEL, FileEntry
 from shared.model_store import ModelStore
 from tests.bundles import SPEC, TIME_STEPS, onnx_graph, publish
@@ -32,7 +33,7 @@ def serve_broken(store: ModelStore, build: Path, breakage: Breakage) -> int:
     """Publish a good version, break it, and only then make it current; return its number."""
     version = publish(store, build, promote=False).version
     breakage.damage(store.folder("default", version))
-    (store.root / "default" / "current").write_text(f"{version}\n")
+    write_atomically(store.root / "default" / "current", f"{version}\n".encode())
     return version
 
 

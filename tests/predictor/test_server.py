@@ -7,11 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
-import threading
-import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass, field
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -19,83 +15,23 @@ import requests
 
 from shared.manifest import ONNX_MODEL
 from shared.model_store import ModelStore
-from tests.bundles import png, publish
+from tests.breakages import BREAKAGES
+from tests.bundles import publish
 from tests.metrics_page import labels_of, sample
+from tests.serving import (
+    PATIENCE,
+    WORKERS,
+    Predictor,
+    break_while_serving,
+    clients_of,
+    environment,
+    eventually,
+    serving,
+)
 
 pytestmark = pytest.mark.slow
 
-ROOT = Path(__file__).parents[2]
-PATIENCE = 60.0
-"""Seconds after which a test gives up; far more than a busy machine needs."""
-
 VOCABULARIES = ["abc", "def", "ghi", "jkl"]
-WORKERS = 2
-
-
-def eventually(happened: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE
-    while not happened():
-        assert time.monotonic() < deadline, "it never happened"
-        time.sleep(0.05)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
-
-
-def environment(store: Path, port: int) -> dict[str, str]:
-    return {
-        **os.environ,
-        "HOME": str(store.with_name("home")),
-        "PYTHONPATH": str(ROOT),
-        "READSMITH_STORE": str(store),
-        "READSMITH_PREDICTOR_PORT": str(port),
-        "READSMITH_PREDICTOR_WORKERS": str(WORKERS),
-        "READSMITH_POLL_SECONDS": "0.2",
-    }
-
-
-@dataclass
-class Predictor:
-    process: subprocess.Popen[bytes]
-    url: str
-    log: Path
-
-    def ask(
-        self,
-        text: str,
-        session: requests.Session | None = None,
-        headers: dict[str, str] | None = None,
-    ) -> requests.Response:
-        """Send the picture of a text in the letters a, b and c."""
-        return (session or requests).post(
-            f"{self.url}/predict",
-            files={"image": ("captcha.png", png(text))},
-            headers=headers,
-            timeout=PATIENCE,
-        )
-
-    def workers(self) -> dict[int, dict[str, object]]:
-        """Ask until every worker has told what it knows of the default model."""
-        states: dict[int, dict[str, object]] = {}
-        deadline = time.monotonic() + PATIENCE
-        while len(states) < WORKERS:
-            assert time.monotonic() < deadline, f"only {len(states)} workers answer"
-            body = requests.get(f"{self.url}/readyz", timeout=PATIENCE).json()
-            states[body["pid"]] = body["models"]["default"]
-        return states
-
-    def metrics(self) -> str:
-        return requests.get(f"{self.url}/metrics", timeout=PATIENCE).text
-
-    def pids_with_versions(self) -> set[int]:
-        found = labels_of(self.metrics(), "readsmith_predictor_model_version")
-        return {int(labels["pid"]) for labels in found}
-
-    def all_serve(self, version: int | None) -> bool:
-        return all(state["version"] == version for state in self.workers().values())
 
 
 @pytest.fixture
@@ -109,34 +45,6 @@ def predictor(store: ModelStore, tmp_path: Path) -> Iterator[Predictor]:
         yield running
 
 
-@contextmanager
-def serving(store: ModelStore, tmp_path: Path, **settings: str) -> Iterator[Predictor]:
-    port = free_port()
-    log = tmp_path / "log"
-    with log.open("wb") as stderr:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "predictor"],
-            env=environment(store.root, port) | settings,
-            stderr=stderr,
-            cwd=tmp_path,
-        )
-    running = Predictor(process, f"http://127.0.0.1:{port}", log)
-    try:
-        eventually(lambda: answers(running))
-        yield running
-    finally:
-        process.terminate()
-        process.wait(PATIENCE)
-
-
-def answers(predictor: Predictor) -> bool:
-    assert predictor.process.poll() is None, predictor.log.read_text()
-    try:
-        return requests.get(f"{predictor.url}/healthz", timeout=PATIENCE).status_code == 200
-    except requests.ConnectionError:
-        return False
-
-
 def test_a_model_is_served_as_soon_as_the_first_version_is_published(
     predictor: Predictor, store: ModelStore, tmp_path: Path
 ) -> None:
@@ -146,68 +54,30 @@ def test_a_model_is_served_as_soon_as_the_first_version_is_published(
     assert predictor.ask("cab").json()["text"] == "cab"
 
 
-@dataclass
-class Client(threading.Thread):
-    """Sends requests one after the other until it is told to stop."""
-
-    predictor: Predictor
-    done: threading.Event
-    seen: set[tuple[int, str]] = field(default_factory=set)
-    failures: list[str] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        super().__init__()
-
-    def __hash__(self) -> int:
-        return id(self)
-
-    def run(self) -> None:
-        with requests.Session() as session:
-            while not self.done.is_set():
-                try:
-                    answer = self.predictor.ask("cab", session)
-                    answer.raise_for_status()
-                    self.seen.add((answer.json()["version"], answer.json()["text"]))
-                except requests.RequestException as error:
-                    self.failures.append(repr(error))
-
-
 def test_new_versions_go_live_while_requests_run_and_none_fails(
     predictor: Predictor, store: ModelStore, tmp_path: Path
 ) -> None:
     publish(store, tmp_path / "1", characters=VOCABULARIES[0])
     eventually(lambda: predictor.all_serve(1))
-    done = threading.Event()
-    clients = [Client(predictor, done) for _ in range(3)]
-    for client in clients:
-        client.start()
-    try:
+    with clients_of(predictor) as clients:
         for version, characters in enumerate(VOCABULARIES[1:], 2):
             publish(store, tmp_path / str(version), characters=characters)
             eventually(lambda wanted=version: predictor.all_serve(wanted))  # type: ignore[misc]
-    finally:
-        done.set()
-        for client in clients:
-            client.join()
     assert [failure for client in clients for failure in client.failures] == []
     right = {(n, v[2] + v[0] + v[1]) for n, v in enumerate(VOCABULARIES, 1)}
     assert set.union(*(client.seen for client in clients)) <= right
     assert predictor.ask("cab").json()["version"] == len(VOCABULARIES)
 
 
-def test_a_broken_version_is_refused_by_every_worker_and_the_next_good_one_taken(
+def test_broken_versions_are_refused_by_every_worker_and_no_request_fails(
     predictor: Predictor, store: ModelStore, tmp_path: Path
 ) -> None:
     publish(store, tmp_path / "good")
     eventually(lambda: predictor.all_serve(1))
-    publish(store, tmp_path / "broken", files={ONNX_MODEL: b"no graph"})
-    eventually(lambda: all(state["refusal"] for state in predictor.workers().values()))
-    assert predictor.all_serve(1)
-    assert predictor.ask("cab").json()["version"] == 1
-    assert "version 2 refused: prediction_model.onnx" in predictor.log.read_text()
-    publish(store, tmp_path / "better", characters="def")
-    eventually(lambda: predictor.all_serve(3))
-    assert predictor.ask("cab").json()["text"] == "fde"
+    with clients_of(predictor) as clients:
+        for name in ("a bit of the graph", "manifest huge", "another golden text"):
+            break_while_serving(predictor, store, tmp_path, BREAKAGES[name])
+    assert [failure for client in clients for failure in client.failures] == []
 
 
 def test_a_killed_worker_comes_back_with_the_model(

@@ -1,0 +1,53 @@
+"""Everything that can be wrong with a new version, one after the other, under constant requests."""
+
+from pathlib import Path
+
+import pytest
+
+from shared.model_store import ModelStore
+from tests.breakages import BREAKAGES
+from tests.bundles import publish
+from tests.serving import (
+    Predictor,
+    break_while_serving,
+    clients_of,
+    eventually,
+    serving,
+)
+
+CURRENTS = [b"999\n", b"", b"two", b"../../elsewhere", b"\xff\x00", b"1" * 10_000_001]
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> ModelStore:
+    return ModelStore(tmp_path / "models")
+
+
+def test_no_broken_version_is_served_and_no_request_fails(
+    store: ModelStore, tmp_path: Path
+) -> None:
+    publish(store, tmp_path / "first")
+    with serving(store, tmp_path) as predictor:
+        eventually(lambda: predictor.all_serve(1))
+        with clients_of(predictor) as clients:
+            for breakage in BREAKAGES.values():
+                break_while_serving(predictor, store, tmp_path, breakage)
+            for content in CURRENTS:
+                lead_nowhere(predictor, store, tmp_path, content)
+    failures = [failure for client in clients for failure in client.failures]
+    answered = sum(client.answered for client in clients)
+    kinds = len(BREAKAGES) + len(CURRENTS)
+    print(f"{kinds} of {kinds} kinds of broken versions refused; ", end="")
+    print(f"{answered:,} requests meanwhile, {len(failures)} failed")
+    assert failures == []
+    assert {text for client in clients for _, text in client.seen} == {"cab"}
+
+
+def lead_nowhere(predictor: Predictor, store: ModelStore, folder: Path, content: bytes) -> None:
+    """Damage ``current``, then publish a good version, and expect what is promised of both."""
+    [served] = {state["version"] for state in predictor.workers().values()}
+    (store.root / "default" / "current").write_bytes(content)
+    eventually(lambda: all(state["refusal"] for state in predictor.workers().values()))
+    assert predictor.all_serve(served)
+    good = publish(store, folder / "good").version
+    eventually(lambda: predictor.all_serve(good))
