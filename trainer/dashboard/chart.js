@@ -3,7 +3,7 @@
 import { h, svg } from "./dom.js";
 
 const [WIDTH, HEIGHT] = [480, 220];
-const [LEFT, RIGHT, TOP, BOTTOM] = [48, 12, 12, 28];
+const [LEFT, RIGHT, TOP, BOTTOM] = [60, 12, 12, 28];
 
 /** A <figure> with a chart of lines, its legend, and its numbers in a table that is folded away.
  *
@@ -14,7 +14,8 @@ export function lineChart({ title, lines, xName, format, summary, top }) {
   const points = lines.flatMap((line) => line.points);
   const xs = points.map((point) => point[0]);
   const [first, last] = [Math.min(...xs), Math.max(...xs)];
-  const highest = top ?? (Math.max(...points.map((point) => point[1])) || 1);
+  const step = niceStep(top ?? Math.max(...points.map((point) => point[1])));
+  const highest = 4 * step;
   const place = ([x, y]) => [
     LEFT + ((x - first) / (last - first || 1)) * (WIDTH - LEFT - RIGHT),
     HEIGHT - BOTTOM - (Math.min(y, highest) / highest) * (HEIGHT - TOP - BOTTOM),
@@ -26,7 +27,7 @@ export function lineChart({ title, lines, xName, format, summary, top }) {
     svg(
       "svg",
       { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": `${title}. ${summary}` },
-      grid(highest, format),
+      grid(step, format),
       axis(first, last, xName),
       lines.map((line, index) => drawn(line.points.map(place), index)),
     ),
@@ -38,12 +39,19 @@ function legend(lines) {
   return h("span", { class: "legend" }, lines.map((line, i) => h("span", { "data-line": i }, line.name)));
 }
 
-function grid(highest, format) {
-  return [0, 0.25, 0.5, 0.75, 1].map((share) => {
-    const y = HEIGHT - BOTTOM - share * (HEIGHT - TOP - BOTTOM);
+/** A quarter of the axis, round, so that the highest value just fits. */
+function niceStep(highest) {
+  const least = (highest || 1) / 4;
+  const power = 10 ** Math.floor(Math.log10(least));
+  return power * [1, 2, 2.5, 5, 10].find((factor) => factor * power >= least * 0.9999);
+}
+
+function grid(step, format) {
+  return [0, 1, 2, 3, 4].map((number) => {
+    const y = HEIGHT - BOTTOM - (number / 4) * (HEIGHT - TOP - BOTTOM);
     return [
       svg("line", { class: "grid", x1: LEFT, x2: WIDTH - RIGHT, y1: y, y2: y }),
-      svg("text", { x: LEFT - 6, y: y + 4, "text-anchor": "end" }, format(share * highest)),
+      svg("text", { x: LEFT - 6, y: y + 4, "text-anchor": "end" }, format(number * step)),
     ];
   });
 }

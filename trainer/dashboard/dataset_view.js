@@ -22,7 +22,7 @@ export function datasetSummary(summary) {
   const leftOut = summary.found - summary.images;
   return h(
     "div",
-    { class: "card-part stack" },
+    { class: "summary" },
     figures([
       ["Usable pictures", summary.images.toLocaleString("en"), `of ${summary.found.toLocaleString("en")} found`],
       ["To learn from", train.toLocaleString("en"), `${validation} more choose the best epoch`],

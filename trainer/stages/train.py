@@ -53,8 +53,11 @@ def train(
     if state is None:
         origin = f"those of {base.name}" if base else "fresh ones"
         observer.event("start", f"The first weights are {origin}. Training runs {devices}.")
-        settings = (f"{name} {getattr(chosen, name)} ({why})" for name, why in reasons.items())
-        observer.event("settings", f"Chosen: {', '.join(settings)}.")
+        settings = {
+            name: {"value": getattr(chosen, name), "reason": why} for name, why in reasons.items()
+        }
+        told = (f"{name} {one['value']} ({one['reason']})" for name, one in settings.items())
+        observer.event("settings", f"Chosen: {', '.join(told)}.", settings)
     while True:
         keras.utils.set_random_seed(request.seed + restarts)
         parameters = gentler(chosen, request, restarts)

@@ -9,6 +9,7 @@ import { STAGES, progressBar, progressText } from "../job_progress.js";
 
 const SECONDS = 1;
 const EVENTS = 1000;
+const SHOWN_ELSEWHERE = ["progress", "settings"];
 
 export async function show(main, { id }, signal) {
   const parts = layout(main, id);
@@ -33,7 +34,7 @@ const isFinal = (job) => ["succeeded", "failed", "cancelled"].includes(job.statu
 
 function layout(main, id) {
   const names = ["state", "trouble", "outcome", "curves", "settings", "dataset", "events"];
-  const parts = Object.fromEntries(names.map((name) => [name, h("div", {})]));
+  const parts = Object.fromEntries(names.map((name) => [name, h("div", { class: "slot" })]));
   parts.title = h("h1", {}, `Job ${id.slice(4, 12)}`);
   parts.time = h("p", { class: "faint" });
   parts.events = h("ol", { class: "events" });
@@ -86,7 +87,7 @@ function draw(parts, job, events, signal) {
   drawCurves(parts.curves, events);
   parts.below.hidden = false;
   replace(parts.settings, settings(job, events));
-  replace(parts.events, events.filter((one) => one.type !== "progress").reverse().map(eventLine));
+  replace(parts.events, events.filter((one) => !SHOWN_ELSEWHERE.includes(one.type)).reverse().map(eventLine));
   if (job.dataset && !parts.dataset.firstChild) {
     parts.dataset.append(card("The pictures", datasetSummary(job.dataset)));
   }
@@ -204,17 +205,17 @@ function eventLine(event) {
     "li",
     { class: event.type === "warning" && "warning" },
     h("time", { datetime: event.at, title: moment(event.at) }, clock),
-    h("span", {}, event.message || event.type),
+    h("span", {}, event.type === "stage" ? STAGES[event.data.stage] : event.message),
   );
 }
 
 function settings(job, events) {
   const chosen = events.findLast((one) => one.type === "settings")?.data ?? {};
-  const image = job.dataset ? Object.entries(job.dataset.reasons).map(([name, why]) => [name, job.dataset.image[name], why]) : [];
+  const { image = {}, reasons = {} } = job.dataset ?? {};
   const rows = [
     ["preset", job.preset, ""],
     ...Object.entries(chosen).map(([name, { value, reason }]) => [name, value, reason]),
-    ...image,
+    ...Object.entries(reasons).map(([name, why]) => [name, image[name], why.replace(/^\w+: /, "")]),
     ["seed", job.request.seed, ""],
     ["base", job.request.base, ""],
   ];

@@ -8,7 +8,7 @@ import { count } from "../format.js";
 export function settingsForm(given, signal) {
   const controls = makeControls();
   const corrections = correctionsTick(controls.model, signal);
-  const problem = h("div", {});
+  const problem = h("div", { class: "slot" });
   const button = h("button", { class: "primary" }, "Start training");
   const start = async (event) => {
     event.preventDefault();

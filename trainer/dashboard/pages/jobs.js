@@ -10,7 +10,7 @@ const SECONDS = 2;
 
 export async function show(main, params, signal) {
   const list = h("div", {}, h("p", { class: "faint" }, "Looking for jobs…"));
-  const trouble = h("div", {});
+  const trouble = h("div", { class: "slot" });
   main.append(
     h("div", { class: "page-head" }, h("h1", {}, "Jobs")),
     newJobForm(signal),

@@ -91,7 +91,7 @@ function urlForm(take) {
 /** Step 2 and 3: what the check found, where labels come from; the settings and Start. */
 function checkedForm(dataset, first, signal) {
   const found = h("div", { class: "stack" });
-  const settings = h("div", {});
+  const settings = h("div", { class: "slot" });
   let latest = 0;
   const check = async (labels) => {
     const turn = ++latest; // the answer to an older question is of no use
