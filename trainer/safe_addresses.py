@@ -71,17 +71,16 @@ class Allowed:
         download_refused if none is left, OSError if the host is not known.
         """
         answers = socket.getaddrinfo(web.host, web.port, type=socket.SOCK_STREAM)
-        found = list(dict.fromkeys(str(answer[4][0]) for answer in answers))
-        dialled = [ip for ip in found if self._permits(web.host, ipaddress.ip_address(ip))]
-        if not dialled:
+        found = dict.fromkeys(str(answer[4][0]) for answer in answers)
+        permitted = [ip for ip in found if self._permits(web.host, ipaddress.ip_address(ip))]
+        if not permitted:  # which it has is nothing for strangers
             raise ReadsmithError(
                 "download_refused",
-                f"{web} was not downloaded: {web.host} has the address {found[0]}, which is not "
-                "public.",
+                f"{web} was not downloaded: {web.host} has no public address.",
                 f"For a server of your own start the trainer with READSMITH_DOWNLOAD_ALLOW="
                 f"{web.host}, or send the zip to POST /datasets.",
             )
-        return dialled
+        return permitted
 
     def _permits(self, host: str, ip: IPAddress) -> bool:
         allowed = host in self.hosts or any(ip in network for network in self.networks)

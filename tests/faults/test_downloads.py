@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tests.observing import Recorder
-from tests.trainer.test_download import Archive, fetched, in_a_process
+from tests.trainer.downloads import Archive, fetched, in_a_process
 from tests.trainer.web_site import serve
 from trainer import downloading
 from trainer.requests import Dataset
