@@ -115,6 +115,28 @@ def test_a_current_that_is_no_file_is_refused(
     assert answer(registry) == (1, "cab")
 
 
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        ("{", "settings.json of model default is not valid"),
+        ('{"pattern": "[0-9]+"}', "own pattern .* does not suit it"),
+        ('{"novelty": 1}', "not valid at novelty"),
+    ],
+)
+def test_settings_that_cannot_be_followed_change_nothing(
+    store: ModelStore, registry: Registry, content: str, sentence: str
+) -> None:
+    before = refusals("settings")
+    (store.root / "default" / "settings.json").write_text(content)
+    registry.poll()
+    refusal = registry.states()["default"].refusal
+    assert refusal is not None
+    assert re.search(sentence, refusal.reason)
+    assert refusals("settings") == before + 1
+    assert answer(registry) == (1, "cab")
+    assert registry.pattern("default") is None
+
+
 @pytest.mark.parametrize("step", ["verify_bundle", "_golden_readings"])
 def test_a_version_that_vanishes_while_it_is_read_is_refused(
     store: ModelStore,
