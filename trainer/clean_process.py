@@ -42,6 +42,7 @@ def limit_this_process(memory: int, seconds: int) -> None:
 
     More memory is refused, which most programs end of; after its time the process is killed.
     """
+    # RLIMIT_AS would count the gigabytes that TensorFlow reserves and never touches.
     resource.setrlimit(resource.RLIMIT_DATA, (memory, memory))
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     signal.alarm(seconds)
