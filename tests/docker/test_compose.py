@@ -120,6 +120,12 @@ def test_a_set_that_cannot_be_downloaded_fails_its_job_and_says_so(stack: Stack)
     assert "nowhere.invalid" in job["error"]["message"]
 
 
+def test_a_job_cannot_reach_the_other_containers(stack: Stack) -> None:
+    url = post_job(stack, {"dataset": {"url": "http://trainer:8000/openapi.json"}})
+    list(events_of(url))
+    assert job_at(url)["error"]["code"] == "download_refused"
+
+
 def test_events_come_as_they_happen(stack: Stack) -> None:
     worker = stack.container("worker")
     run("docker", "pause", worker)
