@@ -1,20 +1,28 @@
 """The only code between a picture's bytes and a model's input, for training and for serving."""
 
-import io
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageChops, ImageStat, UnidentifiedImageError
+from PIL.ExifTags import Base as ExifTag
+from PIL.Image import Transpose
 from pydantic import BaseModel, ConfigDict, Field
 
 from shared.errors import ReadsmithError
+from shared.picture_cost import MeteredBytes, TooDearError, judge_bytes, judge_opened
 
 FORMATS = ("PNG", "JPEG", "GIF", "BMP", "WEBP", "TIFF", "PPM")
 """Pillow formats that are opened; every other parser stays out of reach."""
 
 MAX_PIXELS = 10_000_000
 """A picture of more pixels is refused before it is decoded."""
+
+MAX_SIDE = 50_000
+"""Pixels; every row takes memory of its own, so a picture of nothing but rows would be dear."""
+
+MAX_VALUE = 1e30
+"""Of a picture of floats: beyond it, differences overflow."""
 
 MIN_DEVIATION = 1 / 255
 """Floor of the standard deviation, so that an empty picture stays finite."""
@@ -52,25 +60,30 @@ def open_image(data: bytes) -> Image.Image:
 
     Raises ImageRejectedError before decoding if the format or the size is not allowed.
     """
-    image = _identify(data)
-    if image.width * image.height > MAX_PIXELS:
-        raise ImageRejectedError(
-            "image_too_large",
-            f"The picture has {image.width}x{image.height} pixels.",
-            f"The limit is {MAX_PIXELS:,} pixels.",
-        )
     try:
+        judge_bytes(data)
+        file = MeteredBytes(data)
+        image = _identify(file, data)
+        judge_opened(image, len(data))
+        file.opened = True
         image.load()
-        return _flatten(ImageOps.exif_transpose(image))
+        image = _turned(image)  # what Pillow's own class of the format holds is free from here on
+        return _flatten(image)
+    except ImageRejectedError:
+        raise
+    except TooDearError as error:
+        raise ImageRejectedError(
+            "image_too_large", f"The picture has {error}.", "Save it anew, as a plain PNG."
+        ) from error
     except Exception as error:  # Pillow's parsers raise anything on hostile data, TypeError too
         raise ImageRejectedError(
             "not_an_image", f"The picture is damaged: {error}.", "Send the whole file."
         ) from error
 
 
-def _identify(data: bytes) -> Image.Image:
+def _identify(file: MeteredBytes, data: bytes) -> Image.Image:
     try:
-        return Image.open(io.BytesIO(data), formats=FORMATS)
+        image = Image.open(file, formats=FORMATS)
     except UnidentifiedImageError:
         raise ImageRejectedError(
             "not_an_image" if not _other_format(data) else "unsupported_format",
@@ -83,10 +96,13 @@ def _identify(data: bytes) -> Image.Image:
             "The picture is far too large.",
             f"The limit is {MAX_PIXELS:,} pixels.",
         ) from None
-    except Exception as error:
+    if image.width * image.height > MAX_PIXELS or max(image.size) > MAX_SIDE:
         raise ImageRejectedError(
-            "not_an_image", f"The picture is damaged: {error}.", "Send the whole file."
-        ) from error
+            "image_too_large",
+            f"The picture has {image.width}x{image.height} pixels.",
+            f"The limit is {MAX_PIXELS:,} pixels, and {MAX_SIDE:,} on a side.",
+        )
+    return image
 
 
 def _other_format(data: bytes) -> bool:
@@ -99,35 +115,56 @@ def _other_format(data: bytes) -> bool:
     )
 
 
+_TURNS = {
+    2: Transpose.FLIP_LEFT_RIGHT,
+    3: Transpose.ROTATE_180,
+    4: Transpose.FLIP_TOP_BOTTOM,
+    5: Transpose.TRANSPOSE,
+    6: Transpose.ROTATE_270,
+    7: Transpose.TRANSVERSE,
+    8: Transpose.ROTATE_90,
+}
+"""How a picture must be turned, by its EXIF orientation."""
+
+
+def _turned(image: Image.Image) -> Image.Image:
+    """Return a plain copy of the picture, turned as its EXIF says."""
+    turn = _TURNS.get(image.getexif().get(ExifTag.Orientation, 1))
+    return image.copy() if turn is None else image.transpose(turn)
+
+
 def _flatten(image: Image.Image) -> Image.Image:
     """Return the picture in mode L or RGB, transparency laid on a contrasting background."""
     if image.mode.startswith("I") or image.mode == "F":
-        return Image.fromarray(_to_bytes(np.asarray(image, dtype=np.float32)))
+        return Image.fromarray(_to_bytes(np.array(image, dtype=np.float32)))
     if image.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in image.info:
-        return _on_background(image.convert("RGBA"))
+        return _on_background(image if image.mode == "RGBA" else image.convert("RGBA"))
     if image.mode in ("L", "1"):
         return image.convert("L")
     return image.convert("RGB")
 
 
 def _to_bytes(values: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """Scale 16- or 32-bit gray to 8 bits: by 65,535 where it fits, else by its own maximum."""
-    if not np.isfinite(values).all():
-        raise ValueError("it holds values that are not finite")
+    """Scale gray in place to 8 bits: 16 bits by 65,535, what is greater by its own maximum."""
     low, high = float(values.min()), float(values.max())
+    if not (low > -MAX_VALUE and high < MAX_VALUE):  # NaN is neither
+        raise ValueError("it holds values that are not finite or far too large")
     top = 255.0 if high <= 255.0 else max(65_535.0, high)
     bottom = min(0.0, low)
-    return np.round((values - bottom) * (255.0 / (top - bottom))).astype(np.uint8)
+    values -= bottom
+    values *= 255.0 / (top - bottom)
+    return np.round(values, out=values).astype(np.uint8)
 
 
 def _on_background(image: Image.Image) -> Image.Image:
-    """Lay a picture on white, or on black if what is drawn on it is light."""
-    pixels = np.asarray(image.convert("LA"), dtype=np.float32)
-    alpha = pixels[..., 1]
-    drawn = float((pixels[..., 0] * alpha).sum() / max(float(alpha.sum()), 1.0))
-    light = drawn > 127 and float(alpha.mean()) < 127
-    background = Image.new("RGBA", image.size, (0, 0, 0) if light else (255, 255, 255))
-    return Image.alpha_composite(background, image).convert("RGB")
+    """Lay an RGBA picture on white, or on black if what is drawn on it is light."""
+    alpha = image.getchannel("A")
+    opaque = ImageStat.Stat(alpha).sum[0]
+    drawn = 255 * ImageStat.Stat(ImageChops.multiply(image.convert("L"), alpha)).sum[0]
+    light = drawn > 127 * opaque and opaque < 127 * image.width * image.height
+    background = Image.new("RGB", image.size, (0, 0, 0) if light else (255, 255, 255))
+    background.paste(image, mask=image)
+    return background
 
 
 def fit(image: Image.Image, spec: ImageSpec) -> NDArray[np.uint8]:

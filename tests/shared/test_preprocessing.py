@@ -35,6 +35,42 @@ def on_transparency(drawn: int) -> bytes:
     return encoded(color)
 
 
+def raw_png(rows: bytes, depth: int, kind: int, *, interlaced: bool = False) -> bytes:
+    """A PNG of DARK_ON_LIGHT's size, of rows that each begin with their filter's number."""
+    head = struct.pack(">LLBBBBB", *DARK_ON_LIGHT.size, depth, kind, 0, 0, interlaced)
+    chunks = ((b"IHDR", head), (b"IDAT", zlib.compress(rows)), (b"IEND", b""))
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">L", len(body)) + name + body + struct.pack(">L", zlib.crc32(name + body))
+        for name, body in chunks
+    )
+
+
+def colour_of_sixteen_bits() -> bytes:
+    values = np.repeat(np.asarray(DARK_ON_LIGHT, dtype=">u2")[..., np.newaxis] * 257, 3, axis=2)
+    return raw_png(b"".join(b"\0" + row.tobytes() for row in values), 16, 2)
+
+
+def interlaced() -> bytes:
+    """Adam7: seven small pictures of every eighth, fourth, second pixel."""
+    values = np.asarray(DARK_ON_LIGHT)
+    passes = [(0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (0, 1, 2, 2)]
+    parts = [values[top::down, left::right] for top, left, down, right in [*passes, (1, 0, 2, 1)]]
+    rows = b"".join(b"\0" + row.tobytes() for part in parts for row in part)
+    return raw_png(rows, 8, 0, interlaced=True)
+
+
+OTHER_WAY_ROUND = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_90,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_270,
+}
+"""How a picture is turned that its EXIF orientation turns back."""
+
+
 def sixteen_bits() -> Image.Image:
     return Image.fromarray(np.asarray(DARK_ON_LIGHT, dtype=np.uint16) * 257)
 
@@ -67,6 +103,24 @@ SAME_PICTURE = {
 }
 
 
+SAME_PICTURE |= {
+    "16 bit colour png": colour_of_sixteen_bits(),
+    "interlaced png": interlaced(),
+    "bilevel-like palette of two": encoded(DARK_ON_LIGHT.convert("RGB").quantize(4)),
+    "a zip behind it": encoded(DARK_ON_LIGHT) + b"PK\x03\x04" + bytes(100),
+}
+
+
+@pytest.mark.parametrize("image_format", ["PNG", "JPEG", "WEBP", "TIFF"])
+@pytest.mark.parametrize(("orientation", "turn"), OTHER_WAY_ROUND.items())
+def test_every_orientation_is_turned_back(
+    image_format: str, orientation: int, turn: Image.Transpose
+) -> None:
+    exif, turned = exif_orientation(orientation), DARK_ON_LIGHT.transpose(turn)
+    data = encoded(turned, image_format, exif=exif, lossless=True, quality=95)
+    assert np.abs(preprocess(data, SPEC) - EXPECTED).max() < 0.05
+
+
 @pytest.mark.parametrize("data", SAME_PICTURE.values(), ids=SAME_PICTURE)
 def test_every_format_and_mode_gives_the_same_input(data: bytes) -> None:
     assert np.abs(preprocess(data, SPEC) - EXPECTED).max() < 0.05
@@ -78,9 +132,11 @@ def test_what_is_drawn_on_transparency_stays_readable() -> None:
     assert np.array_equal(light, 1 - dark)
 
 
-def test_only_the_first_frame_is_read() -> None:
+@pytest.mark.parametrize("image_format", ["GIF", "WEBP", "PNG", "TIFF"])
+def test_only_the_first_frame_is_read(image_format: str) -> None:
     second = Image.new("L", DARK_ON_LIGHT.size, 0)
-    data = encoded(DARK_ON_LIGHT, "GIF", save_all=True, append_images=[second])
+    frames = {"save_all": True, "append_images": [second]}
+    data = encoded(DARK_ON_LIGHT, image_format, lossless=True, **frames)
     assert np.abs(preprocess(data, SPEC) - EXPECTED).max() < 0.05
 
 
