@@ -8,8 +8,9 @@ from readsmith.train import _as_json
 from shared.manifest import ONNX_MODEL, Metrics
 from shared.scoring import wilson_interval
 from tests.bundles import calibration
-from tests.drawn import picture
+from tests.drawn import labelled_zip, picture, texts
 from tests.readsmith.conftest import Run
+from tests.trainer.web_site import answer, serve
 from trainer.progress import RunResult
 
 
@@ -144,6 +145,15 @@ def test_check_tells_what_a_job_would_find(run: Run, pictures: Path) -> None:
     assert "11 images: " in people
     assert "unreadable" in people
     assert "ac copy.png" in people
+
+
+def test_check_fetches_a_set_from_this_machine_too(run: Run, tmp_path: Path) -> None:
+    content = labelled_zip(tmp_path / "set.zip", texts(20)).read_bytes()
+    with serve({"/set.zip": lambda handler: answer(handler, content)}) as site:
+        result = run("check", f"{site.url}/set.zip", "--json")
+
+    assert result.exit_code == 0, result.stderr
+    assert json.loads(result.stdout)["images"] == 20
 
 
 def test_check_fails_on_too_few_images_and_says_why(run: Run, pictures: Path) -> None:
