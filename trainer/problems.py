@@ -162,7 +162,16 @@ async def _on_http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101 - says the type
     code = HTTPStatus(error.status_code).name.lower()
     detail = f"{error.detail}: {request.method} {request.url.path}"
-    return answer(error.status_code, code, detail, headers=error.headers)
+    headers = dict(error.headers or {})
+    if error.status_code == 405 and (methods := _methods(request)):
+        headers["Allow"] = ", ".join(methods)
+    return answer(error.status_code, code, detail, headers=headers)
+
+
+def _methods(request: Request) -> list[str]:
+    """Return every method that this path takes; Starlette tells those of its first route only."""
+    path = getattr(request.scope.get("route"), "path", None)
+    return sorted(method.upper() for method in request.app.openapi()["paths"].get(path, ()))
 
 
 async def _on_database_error(request: Request, error: Exception) -> Response:
@@ -199,10 +208,18 @@ def field_problems(errors: Sequence[Any], body: Any) -> list[FieldProblem]:
     for error in errors:
         by_path.setdefault(_path(error, body), []).append(error)
     return [
-        FieldProblem(field=".".join(map(str, path)) or "body", message=_message(same))
+        FieldProblem(
+            field=_encodable(".".join(map(str, path))) or "body",
+            message=_encodable(_message(same)),
+        )
         for path, same in by_path.items()
         if not any(other != path and other[: len(path)] == path for other in by_path)
     ]
+
+
+def _encodable(text: str) -> str:
+    """Spell out halves of characters: JSON may hold them, an answer in UTF-8 may not."""
+    return text.encode(errors="backslashreplace").decode()
 
 
 _PLAIN = {

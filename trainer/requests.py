@@ -114,7 +114,7 @@ class Hyperparameters(_Request):
 
     epochs: Annotated[int, Field(ge=1, le=10_000)] | Auto = "auto"
     batch_size: Annotated[int, Field(ge=1, le=4096)] | Auto = "auto"
-    learning_rate: Annotated[float, Field(gt=0, le=1, strict=False)] | Auto = "auto"
+    learning_rate: Annotated[float, Field(gt=0, le=1)] | Auto = "auto"
     patience: Annotated[int, Field(ge=1, le=10_000)] | Auto = "auto"
     """Epochs without a better validation result after which training stops."""
     height: Annotated[int, Field(ge=16, le=512)] | Auto = "auto"
@@ -125,9 +125,9 @@ class Hyperparameters(_Request):
     """1 for gray, 3 for colour."""
     standardize: bool | Auto = "auto"
     """Whether each picture is brought to mean 0 and deviation 1; else pixels are in [0, 1]."""
-    augmentation: Annotated[float, Field(ge=0, le=4, strict=False)] | Auto = "auto"
+    augmentation: Annotated[float, Field(ge=0, le=4)] | Auto = "auto"
     """How strongly training pictures are varied: 0 not at all, 1 as usual."""
-    max_minutes: Annotated[float, Field(gt=0, le=10_080, strict=False)] | Auto = "auto"
+    max_minutes: Annotated[float, Field(gt=0, le=10_080)] | Auto = "auto"
     limit_images: Annotated[int, Field(ge=2)] | Auto = "auto"
     """At most this many images for training and validation together."""
 
