@@ -1,6 +1,5 @@
 import json
 import logging
-import threading
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -214,21 +213,6 @@ def test_a_bucket_fills_again_by_the_minute(monkeypatch: pytest.MonkeyPatch) -> 
     assert [limit.seconds_to_wait("a", 3) for _ in range(2)] == [0, pytest.approx(20)]
     now += 3600
     assert [limit.seconds_to_wait("a", 3) > 0 for _ in range(4)] == [False, False, False, True]
-
-
-def test_threads_do_not_share_a_request_out_twice() -> None:
-    limit = RateLimit()
-    passed: list[float] = []
-
-    def ask() -> None:
-        passed.extend(limit.seconds_to_wait("a", 100) for _ in range(50))
-
-    threads = [threading.Thread(target=ask) for _ in range(4)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert passed.count(0.0) == 100
 
 
 @pytest.mark.usefixtures("look_at_once")
