@@ -1,6 +1,6 @@
 // Which page is shown, and who asks for the key.
 
-import { apiKey, keyholder, setApiKey } from "./api.js";
+import { ApiError, apiKey, keyholder, setApiKey } from "./api.js";
 import { errorBox, h } from "./dom.js";
 
 /** Path below # → module in pages/; names after : go to the page as params. */
@@ -45,7 +45,7 @@ async function open(first = false) {
     await shown;
   } catch (error) {
     if (signal.aborted) return;
-    console.error(error);
+    if (!(error instanceof ApiError)) console.error(error); // a fault of ours
     if (!main.querySelector("h1")) main.append(h("h1", {}, "This page cannot be shown"));
     main.append(errorBox(error));
   }

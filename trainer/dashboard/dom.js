@@ -1,4 +1,4 @@
-// Builds elements. Text is always text: nothing here, or elsewhere, sets innerHTML.
+// Builds elements. Text is always text: nothing here or elsewhere parses HTML.
 
 const SVG = "http://www.w3.org/2000/svg";
 
