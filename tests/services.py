@@ -69,9 +69,9 @@ def trainer(folder: Path, **settings: str) -> Iterator[Service]:
 
 
 @contextmanager
-def predictor(folder: Path, **settings: str) -> Iterator[Service]:
-    """Run the predictor on the folder models in this one."""
-    port = free_port()
+def predictor(folder: Path, port: int | None = None, **settings: str) -> Iterator[Service]:
+    """Run the predictor on the folder models in this one, on a free port unless told which."""
+    port = port or free_port()
     environment = {
         "READSMITH_STORE": str(folder / "models"),
         "READSMITH_PREDICTOR_PORT": str(port),
