@@ -95,7 +95,7 @@ class FilenameLabels(_Request):
     def _compiles(cls, value: str) -> str:
         try:
             re.compile(value)
-        except re.error as error:
+        except (re.error, OverflowError) as error:
             raise ValueError(f"is not a regular expression: {error}") from None
         return value
 

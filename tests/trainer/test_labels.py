@@ -2,13 +2,14 @@ import unicodedata
 from pathlib import Path
 
 import pytest
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
 from shared.errors import ReadsmithError
 from tests.drawn import write_zip
 from trainer.image_source import ImageSource, open_source
 from trainer.labels import find_labels
 from trainer.requests import Labels
+from trainer.safe_zip import DatasetLimits
 
 
 def source(tmp_path: Path, entries: dict[str, str]) -> ImageSource:
@@ -123,3 +124,45 @@ def test_a_label_file_that_is_not_utf8_is_refused(tmp_path: Path) -> None:
 def test_asking_for_a_label_file_that_is_not_there_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(ReadsmithError, match=r"no labels\.csv"):
         find_labels(source(tmp_path, {"1.png": ""}), "manifest")
+
+
+def test_labels_that_no_picture_can_show_are_left_out_and_reported(tmp_path: Path) -> None:
+    labels = {"1.png": "a\x1b[2Jb", "2.png": "x" * 1001, "3.png": '"a\nb"', "4.png": "fine"}
+    rows = [f"{name},{text}" for name, text in labels.items()]
+    entries = dict.fromkeys(labels, "") | {"labels.csv": "\n".join(["filename,text", *rows])}
+    found = find_labels(source(tmp_path, entries), "auto")
+    assert found.labels == {"4.png": "fine"}
+    assert {problem.file: problem.kind for problem in found.problems} == {
+        "1.png": "unprintable_label",
+        "2.png": "label_too_long",
+        "3.png": "unprintable_label",
+    }
+    assert not any("\x1b" in problem.detail for problem in found.problems)
+
+
+def test_a_listed_name_is_shown_short_and_without_control_characters(tmp_path: Path) -> None:
+    entries = {"labels.csv": f"filename,text\n\x1b]0;{'x' * 900},one\n../../etc/passwd,two\n"}
+    long, outside = find_labels(source(tmp_path, entries), "auto").problems
+    assert (long.kind, outside.kind) == ("missing_image", "missing_image")
+    assert long.file.startswith(r"\u001b]0;xxx")
+    assert len(long.file) < 250
+
+
+def test_more_rows_than_files_are_allowed_are_refused(tmp_path: Path) -> None:
+    rows = "\n".join(f"{number}.png,a" for number in range(5))
+    path = write_zip(tmp_path / "set.zip", {"labels.csv": f"filename,text\n{rows}".encode()})
+    with pytest.raises(ReadsmithError, match="more than 4 rows"):
+        find_labels(open_source(path, DatasetLimits(files=4)), "auto")
+    assert find_labels(open_source(path, DatasetLimits(files=5)), "auto").problems
+
+
+def test_a_header_that_no_csv_has_is_told_as_such(tmp_path: Path) -> None:
+    entries = {"labels.csv": "x" * 200_000}
+    with pytest.raises(ReadsmithError, match="field larger than field limit") as refused:
+        find_labels(source(tmp_path, entries), "auto")
+    assert refused.value.code == "labels_unreadable"
+
+
+def test_a_pattern_that_repeats_beyond_counting_is_refused() -> None:
+    with pytest.raises(ValidationError, match="is not a regular expression"):
+        by_pattern("a{99999999999999999999}")
