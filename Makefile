@@ -2,6 +2,7 @@
 # make test   format, types, import rules, tests
 # make test-docker   builds the images and tries them out (needs a Docker engine and docker-compose)
 # make test-faults   the long tests of what is promised when things go wrong (docs/reliability.md)
+# make soak   20 minutes of constant requests beside training: does anything fail or grow?   (ARGS="--minutes 2")
 # make bench-train   training measured against the seed recipe, hours   (ARGS="--part v2 --seeds 1")
 # make bench-predict   serving measured against the tutorial's way (needs wrk; ARGS="--part speed")
 # make bench-new-look   what a trained model keeps when pictures of a new look are added
@@ -11,7 +12,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/installed
 
-.PHONY: run test test-docker test-faults bench-train bench-predict bench-new-look bench-api starter format lock clean
+.PHONY: run test test-docker test-faults soak bench-train bench-predict bench-new-look bench-api starter format lock clean
 
 run: $(INSTALLED)
 	@$(BIN)/readsmith up --first-job $(if $(DATASET),--dataset "$(DATASET)") $(if $(ONCE),--once)
@@ -28,6 +29,9 @@ test-docker: $(INSTALLED)
 
 test-faults: $(INSTALLED)
 	READSMITH_TEST_FAULTS=1 $(BIN)/pytest -s --durations=0 tests/faults $(ARGS)
+
+soak: $(INSTALLED)
+	$(BIN)/python -m benchmarks.soak $(ARGS)
 
 bench-api: $(INSTALLED)
 	$(BIN)/python benchmarks/api_latency.py $(ARGS)

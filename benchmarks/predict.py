@@ -93,9 +93,9 @@ def write(file: Path, record: PartRecord, figures: dict[str, Figures]) -> None:
     file.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
 
 
-def show(record: PartRecord) -> None:
+def show(record: PartRecord, title: str = "Serving benchmark") -> None:
     """Print the table, and where it was measured."""
-    table = Table(*COLUMNS, title="Serving benchmark")
+    table = Table(*COLUMNS, title=title)
     for row in record.rows:
         reached = "" if row.reached is None else "yes" if row.reached else "no"
         table.add_row(row.what, row.reference, row.ours, row.ratio, row.target, reached)

@@ -1,12 +1,23 @@
 """Random requests made from a service's OpenAPI description, and what every answer must be."""
 
+import tempfile
 from pathlib import Path
 from typing import Any
 
 import schemathesis
+from fastapi import FastAPI
+from flask import Flask
 
+from predictor.app import create_app as create_predictor
+from predictor.registry import Registry
+from predictor.settings import PredictorSettings
 from shared.api_keys import KeyFile, Scope
+from shared.model_store import ModelStore
+from tests.bundles import publish
+from trainer.app import create_app as create_trainer
+from trainer.settings import Settings
 
+KEYS = "keys.json"
 SEMANTIC = ["2xx", "400", "404", "409", "413", "415", "422"]
 """Answers to requests that are right by the description: it cannot say that a pattern must
 compile, a picture be one, or a version exist. Nothing else may be answered."""
@@ -16,9 +27,36 @@ CONFIG = schemathesis.Config.from_dict(
 
 
 def make_key(folder: Path) -> dict[str, str]:
-    """Make a key for everything in the folder's keys.json; return the header that carries it."""
-    token = KeyFile(folder / "keys.json").create("schemathesis", Scope)
+    """Make a key for everything in the folder's file of keys; return the header that carries it."""
+    token = KeyFile(folder / KEYS).create("schemathesis", Scope)
     return {"Authorization": f"Bearer {token}"}
+
+
+def trainer_with_a_model(folder: Path) -> FastAPI:
+    """Build the trainer's API."""
+    publish(ModelStore(folder / "models"), folder / "build")
+    return _trainer(folder)
+
+
+def _trainer(folder: Path) -> FastAPI:
+    return create_trainer(
+        Settings(store=folder / "models", state=folder / "state", keys=folder / KEYS)
+    )
+
+
+def trainer_description() -> dict[str, Any]:
+    """Return the trainer's OpenAPI description."""
+    with tempfile.TemporaryDirectory() as empty:
+        return _trainer(Path(empty)).openapi()
+
+
+def predictor_with_a_model(folder: Path) -> Flask:
+    """Build the predictor."""
+    publish(ModelStore(folder / "models"), folder / "build")
+    settings = PredictorSettings(store=folder / "models", keys=folder / KEYS)
+    registry = Registry(settings)
+    registry.poll()
+    return create_predictor(settings, registry)
 
 
 def call(case: schemathesis.Case[Any], app: Any, headers: dict[str, str]) -> None:

@@ -13,15 +13,12 @@ from hypothesis import settings
 from pydantic import BaseModel
 
 from predictor import schemas
-from predictor.app import create_app
 from predictor.openapi import description
 from predictor.options import Options
 from predictor.problems import STATUS
-from predictor.registry import Registry
-from predictor.settings import PredictorSettings
 from predictor.uploads import IMAGE_FIELDS, JsonBody
-from shared.model_store import ModelStore
-from tests.bundles import png, publish
+from tests.bundles import png
+from tests.described import CONFIG, call, make_key, predictor_with_a_model
 
 PREDICT = description()["paths"]["/predict"]["post"]
 BODIES = PREDICT["requestBody"]["content"]
@@ -30,13 +27,16 @@ TEXT = base64.b64encode(png("cab")).decode()
 
 @pytest.fixture(scope="module")
 def app(tmp_path_factory: pytest.TempPathFactory) -> Flask:
-    """A predictor with one tiny model."""
-    folder = tmp_path_factory.mktemp("predictor")
-    publish(ModelStore(folder / "models"), folder / "build")
-    chosen = PredictorSettings(store=folder / "models")
-    registry = Registry(chosen)
-    registry.poll()
-    return create_app(chosen, registry)
+    """A predictor with one tiny model, open to all."""
+    return predictor_with_a_model(tmp_path_factory.mktemp("open"))
+
+
+@pytest.fixture(scope="module")
+def locked(tmp_path_factory: pytest.TempPathFactory) -> tuple[Flask, dict[str, str]]:
+    """Another that asks for a key, and the key."""
+    folder = tmp_path_factory.mktemp("locked")
+    key = make_key(folder)
+    return predictor_with_a_model(folder), key
 
 
 @pytest.fixture(scope="module")
@@ -120,10 +120,9 @@ def test_the_page_shows_every_route_option_and_code_and_loads_nothing(client: Fl
     assert not re.search(r"https?://|src=|<link|<script", page)
 
 
-@schemathesis.openapi.from_dict(description()).parametrize()
+@schemathesis.openapi.from_dict(description(), config=CONFIG).parametrize()
 @settings(max_examples=25, deadline=None, derandomize=True, database=None)
 def test_random_requests_are_answered_as_described(
-    case: schemathesis.Case[Any], app: Flask
+    case: schemathesis.Case[Any], locked: tuple[Flask, dict[str, str]]
 ) -> None:
-    random_bytes_are_no_picture = [schemathesis.checks.positive_data_acceptance]
-    case.call_and_validate(app=app, excluded_checks=random_bytes_are_no_picture)
+    call(case, *locked)

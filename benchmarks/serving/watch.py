@@ -1,0 +1,56 @@
+"""Looks at processes again and again: how their memory and their open files grow."""
+
+import asyncio
+import statistics
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from benchmarks.serving.services import Worker
+
+SAMPLE_SECONDS = 2.0
+WARM_UP = 0.25
+"""Share of the time that does not count: caches fill, allocators find their size."""
+
+
+@dataclass
+class Watch:
+    """The samples of some processes, by name."""
+
+    processes: Mapping[str, Worker]
+    seconds: list[float] = field(default_factory=list)
+    resident: dict[str, list[int]] = field(default_factory=dict)
+    files: dict[str, list[int]] = field(default_factory=dict)
+
+    async def look_on(self) -> None:
+        """Take samples until cancelled; raises OSError if a process ends."""
+        while True:
+            self.seconds.append(time.monotonic())
+            for name, process in self.processes.items():
+                self.resident.setdefault(name, []).append(process.memory()[0])
+                self.files.setdefault(name, []).append(_open_files(process))
+            await asyncio.sleep(SAMPLE_SECONDS)
+
+    def growth(self, name: str) -> dict[str, float]:
+        """Return what became of a process after the warm-up.
+
+        Its resident bytes at the end and by how many they grew in a minute (least squares); its
+        open files at the end, and how many more than at the start (medians of quarters).
+        """
+        start = round(WARM_UP * len(self.seconds))
+        minutes = np.array(self.seconds[start:]) / 60
+        resident, files = self.resident[name][start:], self.files[name][start:]
+        quarter = max(1, len(files) // 4)
+        return {
+            "resident": resident[-1],
+            "resident_a_minute": float(np.polyfit(minutes, resident, 1)[0]),
+            "files": files[-1],
+            "files_more": statistics.median(files[-quarter:]) - statistics.median(files[:quarter]),
+        }
+
+
+def _open_files(process: Worker) -> int:
+    return len(list(Path(f"/proc/{process.pid}/fd").iterdir()))

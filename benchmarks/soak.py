@@ -1,0 +1,234 @@
+"""Constant requests while jobs train and versions change on the same machine: does it last?
+
+    python -m benchmarks.soak [--minutes 20] [--rate 20] [--json FILE]
+
+Starts the trainer, its worker and the predictor in a temporary folder. One job after the other
+trains on a small drawn set, and each new version is served at once.
+"""
+
+import argparse
+import asyncio
+import json
+import shlex
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import requests
+
+from benchmarks.predict import show, write
+from benchmarks.record import PartRecord
+from benchmarks.serving.client import ask_at_rate, message
+from benchmarks.serving.open_loop import centiles
+from benchmarks.serving.services import PATIENCE, Service, Worker, free_port, predictor, running
+from benchmarks.serving.setting import Figures
+from benchmarks.serving.watch import Watch
+from benchmarks.table import Row
+from predictor.loading import load_version
+from shared.errors import ReadsmithError
+from shared.model_store import ModelStore
+
+MODEL = "soak"
+SET = {"images": 200, "characters": "AHX", "min_length": 1, "max_length": 2, "width": 80}
+MAX_BYTES_A_MINUTE = 1e6
+MAX_FILES_MORE = 2
+
+
+@dataclass(frozen=True)
+class Running:
+    """All that runs, and where it publishes."""
+
+    store: ModelStore
+    trainer: str
+    """Address of the trainer's API."""
+    port: int
+    """Where the predictor listens."""
+    processes: dict[str, Worker]
+
+
+def main() -> None:
+    """Soak, print what was found, and fail if a target was missed."""
+    options = _options()
+    record = PartRecord.begin(shlex.join(["python", *sys.orig_argv[1:]]))
+    try:
+        with (
+            tempfile.TemporaryDirectory(prefix="readsmith-") as folder,
+            _services(Path(folder)) as it,
+        ):
+            figures = asyncio.run(soak(it, options.minutes, options.rate))
+    except (ReadsmithError, OSError) as error:
+        sys.exit(f"error: {error}")
+    except KeyboardInterrupt:
+        sys.exit(130)
+    record.rows += rows(figures)
+    if options.json:
+        write(options.json, record, {"soak": figures})
+    show(record, "Soak")
+    sys.exit(any(row.reached is False for row in record.rows))
+
+
+async def soak(it: Running, minutes: float, rate: float) -> Figures:
+    """Ask for so long at a rate, beside jobs; the first job's version is there before."""
+    await asyncio.to_thread(_train, it.trainer, 0)
+    picture = (it.store.folder(MODEL, 1) / "golden" / "0001.png").read_bytes()
+    request = message(picture)
+    await _until_served(it.port, request)
+    watch, jobs = Watch(it.processes), 0
+
+    async def train_on() -> None:
+        nonlocal jobs
+        while True:
+            await asyncio.to_thread(_train, it.trainer, jobs + 1)
+            jobs += 1
+
+    beside = [asyncio.create_task(each) for each in (train_on(), watch.look_on())]
+    answers = await ask_at_rate(it.port, request, rate=rate, seconds=60 * minutes)
+    for task in beside:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+    bodies = [json.loads(each.body) for each in answers if each.status == 200]
+    return {
+        "minutes": minutes,
+        "rate": rate,
+        "requests": len(answers),
+        "failed": len(answers) - len(bodies),
+        **centiles(answers),
+        "jobs": jobs,
+        "versions": len({body["version"] for body in bodies}),
+        "wrong_version": _wrong(bodies, it.store, picture),
+        "processes": {name: watch.growth(name) for name in it.processes},
+    }
+
+
+def _train(trainer: str, seed: int) -> None:
+    """Post a job and wait for its end; raises ReadsmithError if it does not succeed."""
+    body = {
+        "dataset": {"synthetic": {**SET, "seed": seed}},
+        "model": MODEL,
+        "seed": seed,
+        "promote": "always",
+        "hyperparameters": {"epochs": 10},
+    }
+    answer = requests.post(f"{trainer}/jobs", json=body, timeout=PATIENCE)
+    answer.raise_for_status()
+    while True:
+        job = requests.get(f"{trainer}/jobs/{answer.json()['id']}", timeout=PATIENCE).json()
+        if job["status"] == "succeeded":
+            return
+        if job["status"] not in ("queued", "running"):
+            raise ReadsmithError(
+                "job_failed", f"A job has ended as {job['status']}: {job['error']}"
+            )
+        time.sleep(1)
+
+
+async def _until_served(port: int, request: bytes) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        [answer] = await ask_at_rate(port, request, rate=10, seconds=0.1)
+        if answer.status == 200 and json.loads(answer.body)["model"] == MODEL:
+            return
+        if time.monotonic() > deadline:
+            raise ReadsmithError("not_served", f"Version 1 is not served: {answer.body[:300]!r}.")
+
+
+def _wrong(bodies: Sequence[dict[str, Any]], store: ModelStore, picture: bytes) -> int:
+    """Count the answers that are not what the version that they name reads in the picture."""
+    readings = {}
+    for version in {body["version"] for body in bodies}:
+        [reading] = load_version(store, MODEL, version, threads=1).read([picture])
+        readings[version] = reading
+    return sum(
+        body["text"] != readings[body["version"]].text
+        or abs(body["confidence"] - readings[body["version"]].confidence) > 1e-4
+        for body in bodies
+    )
+
+
+@contextmanager
+def _services(folder: Path) -> Iterator[Running]:
+    port, store = free_port(), ModelStore(folder / "models")
+    store.root.mkdir()
+    settings = {
+        "READSMITH_STORE": str(store.root),
+        "READSMITH_STATE": str(folder / "state"),
+        "READSMITH_KEYS": str(folder / "keys.json"),
+        "READSMITH_TRAINER_PORT": str(port),
+        "READSMITH_KEEP_VERSIONS": "10000",
+    }
+    keys = settings["READSMITH_KEYS"]
+    with (
+        running(["trainer"], port, settings) as api,
+        running(["trainer.worker"], port, settings) as worker,
+        predictor(store.root, keys=keys, default_model=MODEL, predictor_workers=2) as serving,
+    ):
+        _wait_until_it_answers(api)
+        _wait_until_it_answers(serving)
+        named = {"trainer": api.process.pid, "worker": worker.process.pid}
+        named["predictor"] = serving.process.pid
+        processes = {name: Worker(pid) for name, pid in named.items()}
+        for number, child in enumerate(serving.workers(), 1):
+            processes[f"predictor, process {number}"] = child
+        yield Running(store, f"http://127.0.0.1:{port}", serving.port, processes)
+
+
+def _wait_until_it_answers(service: Service) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        with suppress(requests.ConnectionError):
+            requests.get(f"http://127.0.0.1:{service.port}/healthz", timeout=PATIENCE)
+            return
+        if service.process.poll() is not None or time.monotonic() > deadline:
+            raise ReadsmithError("server_failed", f"{service.process.args!r} does not answer.")
+        time.sleep(0.1)
+
+
+def rows(figures: Figures) -> Iterator[Row]:
+    """Say what was found, and what must have been."""
+    wrong = figures["failed"], figures["wrong_version"]
+    yield Row(
+        what=f"{figures['requests']:,} requests in {figures['minutes']:.0f} min beside "
+        f"{figures['jobs']} jobs, {figures['versions']} versions: failed, wrong-version answers",
+        reference="",
+        ours="{}, {}".format(*wrong),
+        ratio="",
+        target="0, 0",
+        reached=not any(wrong),
+    )
+    yield Row(
+        what="latency beside training: p50, p99, longest",
+        reference="",
+        ours="{p50_ms:.1f}, {p99_ms:.1f}, {longest_ms:.0f} ms".format(**figures),
+        ratio="",
+        target="",
+        reached=None,
+    )
+    for name, growth in figures["processes"].items():
+        a_minute, more = growth["resident_a_minute"], growth["files_more"]
+        yield Row(
+            what=f"{name}: memory and its growth, open files and their growth",
+            reference="",
+            ours=f"{growth['resident'] / 1e6:.0f} MB, {a_minute / 1e6:+.2f} MB/min; "
+            f"{growth['files']} files, {more:+.0f}",
+            ratio="",
+            target=f"< {MAX_BYTES_A_MINUTE / 1e6:.0f} MB/min, ≤ {MAX_FILES_MORE:+} files",
+            reached=a_minute < MAX_BYTES_A_MINUTE and more <= MAX_FILES_MORE,
+        )
+
+
+def _options() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("--minutes", type=float, default=20.0)
+    parser.add_argument("--rate", type=float, default=20.0, help="requests in a second")
+    parser.add_argument("--json", type=Path, help="write everything to this file")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()
