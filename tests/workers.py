@@ -40,7 +40,7 @@ def start_worker(
     )
 
 
-def wait_until(true: Callable[[], Any], seconds: float = 120) -> None:
+def wait_until(true: Callable[[], Any], seconds: float = 600) -> None:
     """Return once it is true; AssertionError after so many seconds."""
     end = time.monotonic() + seconds
     while not true():

@@ -13,6 +13,7 @@ import pytest
 from sqlalchemy import text
 
 from shared.model_store import ModelStore
+from tests.observing import Recorder
 from tests.strikes import fallen
 from tests.struck_jobs import (
     child,
@@ -27,8 +28,11 @@ from tests.workers import is_alive, start_worker, wait_until
 from trainer.database import Database
 from trainer.job_store import JobStore
 from trainer.jobs import Status
-from trainer.requests import JobRequest
+from trainer.progress import CancelledRunError
+from trainer.requests import Dataset, JobRequest, Synthetic
 from trainer.settings import Settings
+from trainer.stages.download import fetch
+from trainer.web_request import DownloadRules
 
 STRIKES = ", ".join(
     (
@@ -145,3 +149,10 @@ def test_a_job_ends_right_though_the_databases_clock_jumps(
     job = store.get(job_id)
     assert job.status is Status.SUCCEEDED
     require_one_version(settings, job)
+
+
+def test_a_drawing_that_is_told_to_stop_leaves_nothing(tmp_path: Path) -> None:
+    dataset = Dataset(synthetic=Synthetic(images=50))
+    with pytest.raises(CancelledRunError):
+        fetch(dataset, tmp_path, tmp_path, Recorder(cancel_after=3), DownloadRules())
+    assert not list(tmp_path.glob("*.part"))
