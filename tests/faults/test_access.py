@@ -57,10 +57,10 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     publish(ModelStore(folder / "models"), folder / "build")
     keys = KeyFile(folder / "keys" / "keys.json")
     first = keys.create("first", [Scope.ADMIN])
-    settings = {"READSMITH_KEYS": str(keys.path), "READSMITH_BEHIND_GATEWAY": "1"}
+    chosen = {"READSMITH_KEYS": str(keys.path), "READSMITH_BEHIND_GATEWAY": "1"}
     with (
-        services.trainer(folder, **settings) as trainer,
-        services.predictor(folder, READSMITH_PREDICTOR_WORKERS="2", **settings) as predictor,
+        services.trainer(folder, **chosen) as trainer,
+        services.predictor(folder, None, READSMITH_PREDICTOR_WORKERS="2", **chosen) as predictor,
         services.gateway(folder / "nginx", trainer, predictor) as gateway,
     ):
         urls = (f"http://127.0.0.1:{port}" for port in (gateway.trainer, gateway.predictor))

@@ -101,10 +101,9 @@ def test_a_key_opens_running_services_until_it_is_revoked_and_never_shows_in_a_l
     tmp_path: Path, keys: Path
 ) -> None:
     publish(ModelStore(tmp_path / "models"), tmp_path / "build")
-    settings = {"READSMITH_KEYS": str(keys)}
     with (
-        services.trainer(tmp_path, **settings) as trainer,
-        services.predictor(tmp_path, **settings) as predictor,
+        services.trainer(tmp_path, READSMITH_KEYS=str(keys)) as trainer,
+        services.predictor(tmp_path, READSMITH_KEYS=str(keys)) as predictor,
     ):
         nobody = Client(predictor.url, trainer.url, retries=0)
         assert (nobody.jobs(), nobody.predict(png("ab")).text) == ([], "ab")
