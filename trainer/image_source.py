@@ -85,21 +85,26 @@ class ZipSource:
 
     def __init__(self, path: Path, limits: DatasetLimits = DEFAULT_LIMITS) -> None:
         self.limits = limits
+        self._path = path
         self._zip = open_zip(path, limits)
         self._entries: dict[str, zipfile.ZipInfo] = {}
         for entry in self._zip.infolist():
             if not entry.is_dir():
-                self._add(entry, path.name)
+                self._add(entry)
 
-    def _add(self, entry: zipfile.ZipInfo, zip_name: str) -> None:
+    def _add(self, entry: zipfile.ZipInfo) -> None:
         name = entry_name(entry)
         if name in self._entries:
             raise ReadsmithError(
                 "dataset_unsafe",
-                f"{zip_name} holds two entries of the name {shown(name)}.",
+                f"The zip holds two entries of the name {shown(name)}.",
                 "Pack the images anew, each under a name of its own.",
             )
         self._entries[name] = entry
+
+    def __reduce__(self) -> tuple[type["ZipSource"], tuple[Path, DatasetLimits]]:
+        """Let another process open the zip anew."""
+        return ZipSource, (self._path, self.limits)
 
     def names(self) -> list[str]:
         """Return the visible entries."""
@@ -116,6 +121,24 @@ class ZipSource:
                 return file.read(entry.file_size + 1)
         except Exception as error:  # zipfile raises anything on hostile data, zlib.error too
             raise UnreadableEntryError(f"cannot be unpacked: {error}") from error
+
+
+class JoinedSource:
+    """A dataset, and further pictures whose names begin with `folder`."""
+
+    def __init__(self, dataset: ImageSource, further: ImageSource, folder: str) -> None:
+        self.limits = dataset.limits
+        self._dataset = dataset
+        self._further = {f"{folder}/{name}": (further, name) for name in further.names()}
+
+    def names(self) -> list[str]:
+        """Return the names of both."""
+        return sorted({*self._dataset.names(), *self._further})
+
+    def read(self, name: str) -> bytes:
+        """Return a file's bytes; of two files of one name, the further one's."""
+        source, name = self._further.get(name, (self._dataset, name))
+        return source.read(name)
 
 
 def _visible(path: PurePosixPath) -> bool:

@@ -62,7 +62,7 @@ def open_zip(path: Path, limits: DatasetLimits) -> zipfile.ZipFile:
     """Open a zip and judge its directory.
 
     Raises ReadsmithError: dataset_not_a_zip, dataset_too_many_files, dataset_too_large,
-    dataset_encrypted, dataset_unsafe; each names the zip, and the entry if it is about one.
+    dataset_encrypted, dataset_unsafe; each names the entry if it is about one.
     """
     try:
         file = _Guarded(path, limits.files)
@@ -72,12 +72,12 @@ def open_zip(path: Path, limits: DatasetLimits) -> zipfile.ZipFile:
     except Exception as error:  # zipfile raises anything on hostile data, UnicodeDecodeError too
         raise ReadsmithError(
             "dataset_not_a_zip",
-            f"{path.name} is not a zip that can be read: {error}.",
+            f"The dataset is not a zip that can be read: {error}.",
             "Pack the images, and labels.csv if there is one, into a zip.",
         ) from error
     file.opened = True
     weakref.finalize(archive, file.close)
-    _judge(path.name, archive, limits)
+    _judge(archive, limits)
     return archive
 
 
@@ -114,15 +114,15 @@ def too_many_files(files: int, limit: int) -> ReadsmithError:
     )
 
 
-def _judge(zip_name: str, archive: zipfile.ZipFile, limits: DatasetLimits) -> None:
+def _judge(archive: zipfile.ZipFile, limits: DatasetLimits) -> None:
     unpacked = packed = 0
     for entry in archive.infolist():
         if (what := _fault(entry, limits)) is not None:
-            raise _unsafe(zip_name, entry, what)
+            raise _unsafe(entry, what)
         if entry.flag_bits & _ENCRYPTED:
             raise ReadsmithError(
                 "dataset_encrypted",
-                f"{zip_name}: the entry {shown(entry_name(entry))} is encrypted.",
+                f"The zip's entry {shown(entry_name(entry))} is encrypted.",
                 "Pack the images without a password.",
             )
         unpacked += entry.file_size
@@ -130,14 +130,14 @@ def _judge(zip_name: str, archive: zipfile.ZipFile, limits: DatasetLimits) -> No
         if unpacked > limits.bytes:
             raise ReadsmithError(
                 "dataset_too_large",
-                f"{zip_name} unpacks to more than {limits.bytes:,} bytes; the entry "
+                f"The zip unpacks to more than {limits.bytes:,} bytes; the entry "
                 f"{shown(entry_name(entry))} is the first beyond.",
                 "Give fewer or smaller images, or raise READSMITH_MAX_DATASET_BYTES.",
             )
     if unpacked > max(TOTAL_RATIO_MATTERS_FROM, limits.ratio * packed):
         largest = max(archive.infolist(), key=lambda entry: entry.file_size)
-        raise _unsafe(zip_name, largest, f"is the largest of a zip that {_times(unpacked, packed)}")
-    _require_apart(zip_name, archive)
+        raise _unsafe(largest, f"is the largest of a zip that {_times(unpacked, packed)}")
+    _require_apart(archive)
 
 
 def _fault(entry: zipfile.ZipInfo, limits: DatasetLimits) -> str | None:
@@ -161,7 +161,7 @@ def _times(unpacked: int, packed: int) -> str:
     return f"unpacks to {unpacked / max(packed, 1):,.0f} times its packed size"
 
 
-def _require_apart(zip_name: str, archive: zipfile.ZipFile) -> None:
+def _require_apart(archive: zipfile.ZipFile) -> None:
     """Raise ReadsmithError if two entries share bytes: so a zip of 10 MB unpacks to 281 TB.
 
     (Fifield 2019, "A better zip bomb", WOOT.)
@@ -170,16 +170,16 @@ def _require_apart(zip_name: str, archive: zipfile.ZipFile) -> None:
     for entry, following in pairwise(entries):
         if entry.header_offset + LOCAL_HEADER_BYTES + entry.compress_size > following.header_offset:
             other = shown(entry_name(following))
-            raise _unsafe(zip_name, entry, f"shares bytes with the entry {other}")
+            raise _unsafe(entry, f"shares bytes with the entry {other}")
     if entries:
         last = entries[-1]
         if last.header_offset + LOCAL_HEADER_BYTES + last.compress_size > archive.start_dir:
-            raise _unsafe(zip_name, last, "reaches into the directory of the zip")
+            raise _unsafe(last, "reaches into the directory of the zip")
 
 
-def _unsafe(zip_name: str, entry: zipfile.ZipInfo, what: str) -> ReadsmithError:
+def _unsafe(entry: zipfile.ZipInfo, what: str) -> ReadsmithError:
     return ReadsmithError(
         "dataset_unsafe",
-        f"{zip_name}: the entry {shown(entry_name(entry))} {what}.",
+        f"The zip's entry {shown(entry_name(entry))} {what}.",
         "Pack the images anew with an ordinary zip program, as plain files.",
     )

@@ -26,6 +26,7 @@ class Services:
             settings.uploads,
             max_bytes=settings.max_upload_bytes,
             max_stored_bytes=settings.max_stored_upload_bytes,
+            limits=settings.dataset_limits,
         )
         self.models = ModelStore(settings.store)
         self.registry = CollectorRegistry()

@@ -5,20 +5,21 @@ import os
 import threading
 import time
 import uuid
-import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from datetime import datetime
 from pathlib import Path
+from typing import Any
 
 from pydantic import BaseModel, Field
-from sqlalchemy import Connection, delete, insert, select
+from sqlalchemy import Connection, Row, delete, insert, select
 
 from shared.atomic_files import flush_folder
 from shared.errors import ReadsmithError
 from trainer.database import Database, datasets, now
 from trainer.dataset_rows import dataset_not_found, datasets_in_use, find_dataset
 from trainer.job_rows import moment
+from trainer.safe_zip import DEFAULT_LIMITS, DatasetLimits, open_zip
 
 ABANDONED_SECONDS = 24 * 3600
 
@@ -71,12 +72,19 @@ class Uploads:
     """
 
     def __init__(
-        self, database: Database, folder: Path, *, max_bytes: int, max_stored_bytes: int
+        self,
+        database: Database,
+        folder: Path,
+        *,
+        max_bytes: int,
+        max_stored_bytes: int,
+        limits: DatasetLimits = DEFAULT_LIMITS,
     ) -> None:
         self._database = database
         self._folder = folder
         self._max_bytes = max_bytes
         self._max_stored_bytes = max_stored_bytes
+        self._limits = limits
         self._arriving = 0
         self._lock = threading.Lock()
         folder.mkdir(parents=True, exist_ok=True)
@@ -100,7 +108,7 @@ class Uploads:
     def keep(self, incoming: IncomingZip) -> Upload:
         """Make a dataset of a zip that has arrived; raises ReadsmithError not_a_zip."""
         sha256 = incoming.close()
-        _require_zip(incoming.path)
+        _require_zip(incoming.path, self._limits)
         upload_id = f"dataset-{uuid.uuid4().hex}"
         values = {"id": upload_id, "bytes": incoming.bytes, "sha256": sha256}
         with self._database.writing.begin() as connection:
@@ -116,9 +124,15 @@ class Uploads:
             row = find_dataset(connection, upload_id)
         if not self._path(upload_id).is_file():
             raise dataset_not_found(upload_id)
-        return Upload(
-            id=row.id, bytes=row.bytes, sha256=row.sha256, created_at=moment(row.created_at)
-        )
+        return _upload_of(row)
+
+    def all(self) -> list[Upload]:
+        """Return all uploads whose zip is here, newest first."""
+        with self._database.reading.begin() as connection:
+            rows = connection.execute(
+                select(datasets).order_by(datasets.c.created_at.desc(), datasets.c.id)
+            ).all()
+        return [_upload_of(row) for row in rows if self._path(row.id).is_file()]
 
     def remove(self, upload_id: str) -> None:
         """Delete an upload; raises ReadsmithError dataset_not_found or dataset_in_use."""
@@ -177,13 +191,14 @@ class Uploads:
         return self._folder / f"{upload_id}.zip"
 
 
-def _require_zip(path: Path) -> None:
+def _upload_of(row: Row[Any]) -> Upload:
+    return Upload(id=row.id, bytes=row.bytes, sha256=row.sha256, created_at=moment(row.created_at))
+
+
+def _require_zip(path: Path, limits: DatasetLimits) -> None:
     try:
-        with zipfile.ZipFile(path) as archive:
-            files = [entry for entry in archive.infolist() if not entry.is_dir()]
-    except (zipfile.BadZipFile, NotImplementedError, ValueError) as error:
-        raise ReadsmithError(
-            "not_a_zip", f"The file is not a zip: {error}.", "Send a zip of images."
-        ) from None
-    if not files:
+        archive = open_zip(path, limits)
+    except ReadsmithError as error:
+        raise ReadsmithError("not_a_zip", error.message, error.hint) from None
+    if all(entry.is_dir() for entry in archive.infolist()):
         raise ReadsmithError("not_a_zip", "The zip holds no file.", "Send a zip of images.")

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from fastapi.testclient import TestClient
 from typer.testing import CliRunner
 
 from readsmith.__main__ import app
@@ -25,9 +26,11 @@ from tests.hostile_zips import (
     patched,
     with_entry,
 )
+from trainer.app import create_app
 from trainer.image_source import UnreadableEntryError, open_source
 from trainer.requests import JobRequest
 from trainer.safe_zip import DEFAULT_LIMITS, DatasetLimits, open_zip
+from trainer.settings import Settings
 from trainer.stages.dataset import check_dataset
 
 REQUEST = JobRequest.model_validate({"labels": "manifest"})
@@ -237,6 +240,15 @@ def test_the_command_line_holds_to_the_limits_of_the_environment(tmp_path: Path)
     assert "holds 13 files" in str(refused.exception) + refused.output
     accepted = CliRunner().invoke(app, ["check", str(path), "--json"])
     assert json.loads(accepted.stdout)["images"] == len(GOOD)
+
+
+def test_an_upload_that_means_harm_is_refused_at_once(settings: Settings) -> None:
+    files = {"file": ("set.zip", with_entry("../a.png"))}
+    with TestClient(create_app(settings)) as api:
+        answer = api.post("/datasets", files=files)
+    assert (answer.status_code, answer.json()["code"]) == (422, "not_a_zip")
+    assert "../a.png leads out of its folder" in answer.json()["detail"]
+    assert not list(settings.uploads.iterdir())
 
 
 def test_the_defaults_are_those_of_the_documentation() -> None:
