@@ -17,9 +17,8 @@ from shared.preprocessing import ImageSpec
 from shared.vocabulary import Vocabulary
 from trainer.dataset import LabelledImage
 from trainer.foreign_h5 import first_line
-from trainer.image_source import open_source
+from trainer.image_source import ImageSource
 from trainer.inference import OnnxGraph, load_pixels, predict
-from trainer.safe_zip import DatasetLimits
 
 
 def write_models(model: Any, build: Path) -> None:
@@ -86,15 +85,14 @@ def _without_time_major(config: dict[str, Any]) -> dict[str, Any]:
 
 def reread(
     build: Path,
-    dataset: Path,
+    source: ImageSource,
     images: tuple[LabelledImage, ...],
     image: ImageSpec,
     characters: tuple[str, ...],
-    limits: DatasetLimits,
 ) -> dict[str, list[Reading]]:
     """Read pictures with both files of a bundle: {file name: readings}. For a clean process."""
     vocabulary = Vocabulary(characters)
-    pixels = load_pixels(open_source(dataset, limits), images, image)
+    pixels = load_pixels(source, images, image)
     return {
         KERAS_MODEL: decode(predict(load_keras(build / KERAS_MODEL), pixels, image), vocabulary),
         ONNX_MODEL: decode(predict(OnnxGraph(build / ONNX_MODEL), pixels, image), vocabulary),

@@ -6,9 +6,9 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
 from shared.errors import ReadsmithError
-from shared.vocabulary import normalise_label
 from trainer.image_source import ImageSource
 from trainer.label_files import label_rows
+from trainer.label_text import UnusableLabelError, usable_label
 from trainer.requests import FilenameLabelSource, Labels
 from trainer.safe_zip import printable, shown
 
@@ -20,8 +20,6 @@ IMAGE_ENDINGS = frozenset(
     )
 )
 MANIFEST_NAMES = ("labels.csv", "labels.tsv")
-MAX_LABEL = 1000
-"""Characters; the widest input has hardly more time steps."""
 
 
 @dataclass(frozen=True)
@@ -46,10 +44,22 @@ class FoundLabels:
     problems: list[Problem] = field(default_factory=list)
     ignored: int = 0
     """Files that are neither pictures nor a label file."""
+    decided: dict[str, str | None] = field(default_factory=dict)
+    """Labels that somebody has looked at: they count, whatever files with the same picture say;
+    None leaves the picture out."""
+    corrections: frozenset[str] = frozenset()
+    """The decided ones that are added to the dataset."""
+    unknown: int = 0
+    """Names to be labelled anew that no picture has."""
 
 
-def find_labels(source: ImageSource, how: Labels) -> FoundLabels:
-    """Find the label of every image; raises ReadsmithError if the way asked for cannot be gone."""
+def find_labels(
+    source: ImageSource, how: Labels, relabel: Mapping[str, str | None] | None = None
+) -> FoundLabels:
+    """Find the label of every image; raises ReadsmithError if the way asked for cannot be gone.
+
+    relabel: labels by file name that take the place of those found; None leaves the picture out.
+    """
     everything = source.names()
     names = [name for name in everything if printable(name)]
     manifests = [name for name in names if PurePosixPath(name).name.lower() in MANIFEST_NAMES]
@@ -70,7 +80,16 @@ def find_labels(source: ImageSource, how: Labels) -> FoundLabels:
         for name in unprintable
     ]
     found.ignored = len(everything) - len(images) - len(manifests) - len(unprintable)
+    if relabel:
+        _decide(found, relabel, images)
     return found
+
+
+def _decide(found: FoundLabels, relabel: Mapping[str, str | None], images: Sequence[str]) -> None:
+    found.decided = {name: relabel[name] for name in images if name in relabel}
+    found.unknown = len(relabel) - len(found.decided)
+    files = {shown(name) for name in found.decided}
+    found.problems = [problem for problem in found.problems if problem.file not in files]
 
 
 def _is_image(name: str) -> bool:
@@ -133,19 +152,12 @@ def _from_manifests(
 
 def _add(found: FoundLabels, name: str, text: str) -> bool:
     """Take a label or note why it cannot be one; returns False if the file has another already."""
-    if len(text) > MAX_LABEL:  # before it is normalised, which takes its time with long texts
-        detail = f"Its label has {len(text):,} characters; the limit is {MAX_LABEL:,}."
-        found.problems.append(Problem("label_too_long", shown(name), detail))
+    try:
+        label = usable_label(text)
+    except UnusableLabelError as error:
+        found.problems.append(Problem(error.kind, shown(name), f"Its label {error}."))
         return True
-    label = normalise_label(text)
-    if not label:
-        found.problems.append(Problem("empty_label", shown(name), "Its label is empty."))
-    elif not printable(label):
-        detail = f"Its label holds control characters: {shown(label)}"
-        found.problems.append(Problem("unprintable_label", shown(name), detail))
-    else:
-        return found.labels.setdefault(name, label) == label
-    return True
+    return found.labels.setdefault(name, label) == label
 
 
 def _places(names: Sequence[str]) -> Mapping[str, str | None]:

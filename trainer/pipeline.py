@@ -78,7 +78,7 @@ def run(request: JobRequest, context: RunContext, observer: Observer) -> RunResu
     # Of its own: an earlier attempt that counts as lost may still be at work.
     build = clear_folder(context.work / f"bundle-{context.attempt}")
     build_bundle(trained, evaluation, dataset, build)
-    require_same_readings(build, source, dataset, evaluation)
+    require_same_readings(build, dataset, evaluation)
     observer.checkpoint()
     origin = Origin(
         job_id=context.job_id,

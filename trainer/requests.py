@@ -14,6 +14,8 @@ from pydantic import (
 
 from shared.builtin import not_builtin
 from shared.manifest import ModelName
+from trainer.label_text import usable_label
+from trainer.safe_zip import printable
 from trainer.web_address import WebAddress
 
 DEFAULT_DATASET_URL = (
@@ -109,6 +111,16 @@ class FilenameLabelSource(_Request):
 Labels = Literal["auto", "filename", "manifest"] | FilenameLabelSource
 
 
+def _nameable(name: str) -> str:
+    if not printable(name):
+        raise ValueError("is no name of a usable picture: it holds control characters")
+    return name
+
+
+PictureName = Annotated[str, Field(min_length=1, max_length=1000), AfterValidator(_nameable)]
+Label = Annotated[str, AfterValidator(usable_label)]
+
+
 class Hyperparameters(_Request):
     """Each a number, or "auto" to let the trainer choose from the data."""
 
@@ -137,6 +149,11 @@ class JobRequest(_Request):
 
     dataset: Dataset = Dataset(url=DEFAULT_DATASET_URL)
     labels: Labels = "auto"
+    relabel: dict[PictureName, Label | None] = Field(default_factory=dict, max_length=10_000)
+    """Right labels by the pictures' file names in the dataset; null leaves a picture out."""
+    corrections: bool = False
+    """Whether the model's corrections are added to the training part; where one is of a picture
+    of the dataset, its text takes the place of the label there."""
     model: Annotated[ModelName, AfterValidator(not_builtin)] = "default"
     preset: PresetName = "conv"
     hyperparameters: Hyperparameters = Hyperparameters()

@@ -2,12 +2,13 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from PIL import Image
 
 from shared.errors import ReadsmithError
 from shared.manifest import ImageSizes
@@ -15,7 +16,7 @@ from shared.preprocessing import ImageRejectedError, ImageSpec, open_image
 from shared.vocabulary import Vocabulary, required_time_steps
 from trainer.dataset import Base, Dataset, LabelledImage, Rehearsal
 from trainer.image_choice import choose_image_spec, share_of_brightness, time_steps
-from trainer.image_source import ImageSource, UnreadableEntryError, open_source
+from trainer.image_source import ImageSource, JoinedSource, UnreadableEntryError, open_source
 from trainer.labels import FoundLabels, Problem, find_labels
 from trainer.requests import JobRequest, Labels
 from trainer.safe_zip import DEFAULT_LIMITS, DatasetLimits
@@ -32,6 +33,11 @@ TEST_SHARE = 0.1
 VALIDATION_SHARE = 0.1
 LISTED_PROBLEMS = 100
 """The summary lists at most this many files; all are counted."""
+
+CORRECTIONS = "corrections"
+"""The folder in which a dataset seems to hold the corrections that are added to it."""
+OWN_LIMITS = DatasetLimits(files=2**31, bytes=2**62)
+"""Of a zip that the trainer has written itself."""
 
 
 @dataclass
@@ -59,14 +65,18 @@ def load_dataset(
     request: JobRequest,
     base: Base | None = None,
     limits: DatasetLimits = DEFAULT_LIMITS,
+    corrections: Path | None = None,
 ) -> Dataset:
     """Check the labelled images in a folder or zip and split them by the request's seed.
 
     base: the earlier version whose image spec and characters are kept.
+    corrections: a zip of pictures and a labels.csv, all for the training part.
     Raises ReadsmithError (too_few_images and others), which says why images were left out.
     """
     source = open_source(path, limits)
-    found = find_labels(source, request.labels)
+    found = find_labels(source, request.labels, request.relabel)
+    if corrections is not None:
+        source = _add_corrections(source, corrections, found)
     checked = _check_pictures(source, found)
     _require_enough(checked, found)
     labels = [image.label for image in checked.images]
@@ -78,7 +88,9 @@ def load_dataset(
     _require_enough(checked, found)
     seen = base.seen if base else frozenset()
     rehearsal = base.rehearsal if base else Rehearsal.empty(spec)
-    train, validation, test = split(checked.images, request, seen)
+    own, added = _apart(checked, found)
+    train, validation, test = split(own, request, seen)
+    train += added
     vocabulary = _vocabulary([image.label for image in checked.images], base)
     parts = {"train": len(train), "validation": len(validation), "test": len(test)}
     summary = _summary(checked, found, vocabulary) | {
@@ -105,6 +117,24 @@ def load_dataset(
         ImageSizes.of(checked.sizes),
         summary,
     )
+
+
+def _add_corrections(source: ImageSource, corrections: Path, found: FoundLabels) -> ImageSource:
+    """Return the dataset with the corrections; take their labels for the right ones."""
+    further = open_source(corrections, OWN_LIMITS)
+    texts = find_labels(further, "manifest").labels
+    labels = {f"{CORRECTIONS}/{name}": text for name, text in texts.items()}
+    found.corrections = frozenset(labels)
+    found.decided |= {n: text for n, text in labels.items() if n not in found.decided}
+    return JoinedSource(source, further, CORRECTIONS)
+
+
+def _apart(
+    checked: _Checked, found: FoundLabels
+) -> tuple[list[LabelledImage], tuple[LabelledImage, ...]]:
+    """Return the images of the dataset's own, and the corrections."""
+    own = [image for image in checked.images if image.name not in found.corrections]
+    return own, tuple(image for image in checked.images if image.name in found.corrections)
 
 
 def check_dataset(
@@ -134,13 +164,13 @@ def split(
 ) -> tuple[tuple[LabelledImage, ...], ...]:
     """Split into train, validation and test by the seed.
 
-    One image of every character seen fewer than MIN_SEEN times is kept in the training part,
-    since a model cannot read what it never saw. Images that the base version has seen come into
-    the test part only where there are no others. limit_images bounds training and validation
-    together; the test part is the same with and without it.
+    Each image has its place by its own content, so that leaving some out, or adding some, moves
+    hardly any other into another part. One image of every character seen fewer than MIN_SEEN
+    times is kept in the training part, since a model cannot read what it never saw. Images that
+    the base version has seen come into the test part only where there are no others. limit_images
+    bounds training and validation together; the test part is the same with and without it.
     """
-    order = np.random.default_rng(request.seed).permutation(len(images))
-    shuffled = [images[index] for index in order]
+    shuffled = sorted(images, key=lambda image: _place(image, request.seed))
     test_count = max(1, round(len(images) * TEST_SHARE))
     rare = _holding_rare_characters(shuffled)
     candidates = [image for image in shuffled if image.name not in rare]
@@ -156,6 +186,10 @@ def split(
     return tuple(rest[:train_count]), tuple(rest[train_count:]), tuple(test)
 
 
+def _place(image: LabelledImage, seed: int) -> bytes:
+    return hashlib.sha256(f"{seed} {image.content}".encode()).digest()
+
+
 def _holding_rare_characters(images: Sequence[LabelledImage]) -> set[str]:
     counts = Counter(character for image in images for character in image.label)
     missing = {character for character, count in counts.items() if count < MIN_SEEN}
@@ -168,9 +202,10 @@ def _holding_rare_characters(images: Sequence[LabelledImage]) -> set[str]:
 
 
 def _check_pictures(source: ImageSource, found: FoundLabels) -> _Checked:
-    """Decode every labelled image once; keep one of each content."""
+    """Decode every labelled image once; keep one of each content, a decided one if there is."""
     checked = _Checked(problems=list(found.problems))
-    names = sorted(found.labels)
+    labels = found.labels | found.decided
+    names = [*found.decided, *sorted(labels.keys() - found.decided.keys())]
     first: dict[bytes, str] = {}
     conflicting: set[str] = set()
     pictures = map_in_threads(lambda name: _look_at(source, name), names)
@@ -178,21 +213,34 @@ def _check_pictures(source: ImageSource, found: FoundLabels) -> _Checked:
         if isinstance(picture, Problem):
             checked.problems.append(picture)
             continue
-        label = found.labels[name]
+        label = labels[name]
         other = first.setdefault(picture.digest, name)
-        if other == name:
+        if other != name:
+            checked.problems.append(_copy(name, other, labels, other in found.decided))
+            if labels[other] != label and other not in found.decided:
+                conflicting.add(other)
+        elif label is None:
+            checked.problems.append(Problem("dropped", name, "The request leaves it out."))
+        else:
             checked.images.append(LabelledImage(name, label, picture.digest.hex()))
             checked.sizes[picture.size] += 1
             checked.modes[picture.mode] += 1
             checked.brightness.append(picture.brightness)
-        elif found.labels[other] == label:
-            checked.problems.append(Problem("duplicate", name, f"Same picture as {other}."))
-        else:
-            conflicting.add(other)
-            detail = f"Same picture as {other}, labelled {found.labels[other]!r}, not {label!r}."
-            checked.problems.append(Problem("conflicting_labels", name, detail))
     _drop_conflicting(checked, conflicting)
     return checked
+
+
+def _copy(name: str, other: str, labels: Mapping[str, str | None], decided: bool) -> Problem:
+    """Say what becomes of a file with the same picture as another, whose label may be decided."""
+    label, right = labels[name], labels[other]
+    if right is None:
+        return Problem("dropped", name, f"Same picture as {other}, which the request leaves out.")
+    if label == right:
+        return Problem("duplicate", name, f"Same picture as {other}.")
+    if decided:
+        return Problem("corrected", name, f"Same picture as {other}, corrected to {right!r}.")
+    detail = f"Same picture as {other}, labelled {right!r}, not {label!r}."
+    return Problem("conflicting_labels", name, detail)
 
 
 def _look_at(source: ImageSource, name: str) -> _Picture | Problem:
@@ -202,8 +250,16 @@ def _look_at(source: ImageSource, name: str) -> _Picture | Problem:
         return Problem("unreadable", name, f"It {error}.")
     except ImageRejectedError as error:
         return Problem("unreadable", name, error.message)
-    content = hashlib.sha256(f"{image.mode}{image.size}".encode() + image.tobytes())
-    return _Picture(content.digest(), image.size, image.mode, share_of_brightness(image))
+    return _Picture(_digest(image), image.size, image.mode, share_of_brightness(image))
+
+
+def content_hash(data: bytes) -> str:
+    """Return the hash of an encoded picture's pixels, as in LabelledImage; ImageRejectedError."""
+    return _digest(open_image(data)).hex()
+
+
+def _digest(image: Image.Image) -> bytes:
+    return hashlib.sha256(f"{image.mode}{image.size}".encode() + image.tobytes()).digest()
 
 
 def _drop_conflicting(checked: _Checked, names: set[str]) -> None:
@@ -226,7 +282,8 @@ def _drop_too_long(checked: _Checked, spec: ImageSpec) -> None:
 
 
 def _require_enough(checked: _Checked, found: FoundLabels) -> None:
-    if len(checked.images) >= MIN_IMAGES:
+    count = len(_apart(checked, found)[0])
+    if count >= MIN_IMAGES:
         return
     reasons = Counter(problem.kind for problem in checked.problems)
     left_out = ", ".join(f"{count} {kind}" for kind, count in reasons.most_common()) or "none"
@@ -234,7 +291,7 @@ def _require_enough(checked: _Checked, found: FoundLabels) -> None:
     more = len(checked.problems) - len(each)
     raise ReadsmithError(
         "too_few_images",
-        f"{len(checked.images)} usable labelled images were found (labels from {found.source}); "
+        f"{count} usable labelled images were found (labels from {found.source}); "
         f"left out: {left_out}; other files: {found.ignored}."
         + (f" Left out are {' '.join(each)}" if each else "")
         + (f" And {more} more." if more else ""),
@@ -255,6 +312,7 @@ def _summary(checked: _Checked, found: FoundLabels, vocabulary: Vocabulary) -> d
         "found": len(labels) + len(checked.problems),
         "ignored_files": found.ignored,
         "labels_from": found.source,
+        "corrections": len(_apart(checked, found)[1]),
         "left_out": dict(Counter(problem.kind for problem in checked.problems).most_common()),
         "problems": [asdict(problem) for problem in checked.problems[:LISTED_PROBLEMS]],
         "warnings": _warnings(rare, found),
@@ -269,6 +327,10 @@ def _summary(checked: _Checked, found: FoundLabels, vocabulary: Vocabulary) -> d
 
 def _warnings(rare: dict[str, int], found: FoundLabels) -> list[str]:
     warnings = []
+    if found.unknown:
+        warnings.append(
+            f"Of the names in relabel, {found.unknown} are of no picture in the dataset."
+        )
     if rare:
         listed = " ".join(rare)
         warnings.append(

@@ -46,9 +46,7 @@ def build_bundle(trained: Trained, evaluation: Evaluation, dataset: Dataset, bui
     write_report(trained, evaluation, dataset, build / REPORT)
 
 
-def require_same_readings(
-    build: Path, source: Path, dataset: Dataset, evaluation: Evaluation
-) -> None:
+def require_same_readings(build: Path, dataset: Dataset, evaluation: Evaluation) -> None:
     """Read the test part with both files in a clean process.
 
     Raises ReadsmithError (readings_differ) if any text is not what training measured.
@@ -56,11 +54,10 @@ def require_same_readings(
     again = in_clean_process(
         reread,
         build,
-        source,
+        dataset.source,
         dataset.test,
         dataset.image,
         dataset.vocabulary.characters,
-        dataset.source.limits,
     )
     for name, readings in again.items():
         for measured, reading in zip(evaluation.readings, readings, strict=True):
