@@ -17,7 +17,7 @@ KINDS: dict[str, tuple[bytes, bytes]] = {
     "trickling head": (HEAD + b"X-Slow: ", b"a"),
     "stalled body": (FORM + b"--b", b""),
     "trickling body": (FORM + b"--b\r\n", b"a"),
-    "not reading": (PAGE * 10, b""),
+    "not reading": (PAGE * 4, b""),
 }
 """By name: what is sent at first, and again every PAUSE seconds."""
 PAUSE = 1.0

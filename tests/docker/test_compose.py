@@ -14,6 +14,7 @@ import requests
 from tests.bundles import png
 from tests.docker.conftest import PATIENCE, Stack, eventually, needs_docker, run
 from tests.drawn import picture
+from tests.raw_requests import PROBLEM, exchange
 
 pytestmark = needs_docker
 
@@ -159,6 +160,14 @@ def test_a_body_that_is_too_large_for_the_gateway_is_a_problem_document(
     url = getattr(stack, service) + path
     answer = requests.post(url, data=bytes(megabytes * 1_000_000), timeout=PATIENCE)
     assert (answer.status_code, answer.json()["code"]) == (413, "body_too_large")
+
+
+@pytest.mark.parametrize("service", ["trainer", "predictor"])
+def test_what_is_not_http_is_a_problem_document_of_the_gateway(stack: Stack, service: str) -> None:
+    port = urlsplit(getattr(stack, service)).port
+    assert port is not None
+    [answer] = exchange(port, b"nonsense\r\n\r\n", silence=PATIENCE)
+    assert (answer.status, answer.headers["content-type"]) == (400, PROBLEM)
 
 
 def test_an_upload_may_be_larger_than_any_other_body(stack: Stack) -> None:
