@@ -1,7 +1,7 @@
 """A training run from its request to the published version. Importing this imports TensorFlow."""
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from shared.model_store import ModelStore
@@ -41,7 +41,7 @@ class RunContext:
     local: Path | None = None
     """A folder or zip to use instead of the request's dataset (command line)."""
     limits: DatasetLimits = DEFAULT_LIMITS
-    downloads: DownloadRules = DownloadRules()
+    downloads: DownloadRules = field(default_factory=DownloadRules)
 
 
 def run(request: JobRequest, context: RunContext, observer: Observer) -> RunResult:
