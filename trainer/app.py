@@ -13,7 +13,16 @@ from trainer.access import AccessControl, describe_access
 from trainer.body_limit import BodyLimit
 from trainer.metrics import RequestMetrics
 from trainer.problems import Problem, install_problem_handlers, problem_responses
-from trainer.routes import dashboard, datasets, events, health, jobs, models
+from trainer.routes import (
+    dashboard,
+    dataset_checks,
+    datasets,
+    events,
+    health,
+    jobs,
+    models,
+    versions,
+)
 from trainer.services import Services
 from trainer.settings import Settings
 
@@ -39,7 +48,16 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_middleware(AccessControl, settings=settings, access=access)
     app.add_middleware(RequestMetrics, registry=services.registry)
     install_problem_handlers(app)
-    for routes in (jobs, events, datasets, models, health, dashboard):
+    for routes in (
+        jobs,
+        events,
+        datasets,
+        dataset_checks,
+        models,
+        versions,
+        health,
+        dashboard,
+    ):
         app.include_router(routes.router)
     app.mount(dashboard.PATH, dashboard.files)
     _describe_problems(app, settings.open_paths)

@@ -28,7 +28,9 @@ STATUS_OF_CODE = {
     "value_unusable": 400,
     "job_not_found": 404,
     "dataset_not_found": 404,
+    "file_not_found": 404,
     "model_not_found": 404,
+    "picture_not_found": 404,
     "report_not_found": 404,
     "version_not_found": 404,
     "bundle_invalid": 409,
@@ -37,6 +39,7 @@ STATUS_OF_CODE = {
     "job_publishing": 409,
     "job_not_succeeded": 409,
     "no_earlier_version": 409,
+    "no_held_out_pictures": 409,
     "upload_too_large": 413,
     "request_entity_too_large": 413,
     "unsupported_media_type": 415,
@@ -46,6 +49,7 @@ STATUS_OF_CODE = {
     "request_invalid": 422,
     "idempotency_key_reused": 422,
     "not_a_zip": 422,
+    "check_busy": 429,
     "queue_full": 429,
     "uploads_full": 429,
     "database_unavailable": 503,
@@ -124,6 +128,13 @@ def answer(
         headers={**retry, **(headers or {})},
         media_type=MEDIA_TYPE,
     )
+
+
+def unusable(error: ReadsmithError) -> JSONResponse:
+    """Answer 422 with what is wrong with a dataset; raises an error that is not about it."""
+    if error.code in STATUS_OF_CODE or error.code == "process_died":
+        raise error
+    return answer(422, error.code, error.message, error.hint)
 
 
 def install_problem_handlers(app: FastAPI) -> None:

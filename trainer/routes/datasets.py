@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter, Request, Response
 from fastapi.concurrency import contextmanager_in_threadpool
+from pydantic import BaseModel, ValidationError
 from python_multipart import MultipartParser
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import parse_options_header
@@ -11,9 +12,10 @@ from starlette.concurrency import run_in_threadpool
 
 from shared.errors import ReadsmithError
 from trainer.access import AuditFacts
-from trainer.problems import InvalidFieldError, problem_responses
+from trainer.problems import InvalidFieldError, problem_responses, unusable
 from trainer.services import TheServices
 from trainer.uploads import IncomingZip, Upload
+from trainer.web_datasets import WebDataset, upload_from_web
 
 if TYPE_CHECKING:
     from python_multipart.multipart import MultipartCallbacks
@@ -30,10 +32,18 @@ FORM: dict[str, Any] = {
                     "required": ["file"],
                     "properties": {"file": {"type": "string", "format": "binary"}},
                 }
-            }
+            },
+            "application/json": {"schema": WebDataset.model_json_schema()},
         },
     }
 }
+
+
+class UploadList(BaseModel):
+    """Uploads, newest first."""
+
+    data: list[Upload]
+
 
 router = APIRouter(tags=["datasets"], responses=problem_responses(422, 503))
 
@@ -42,17 +52,27 @@ router = APIRouter(tags=["datasets"], responses=problem_responses(422, 503))
     "/datasets",
     status_code=201,
     openapi_extra=FORM,
+    response_model=Upload,
     responses=problem_responses(408, 415, 429, 507),
 )
 async def upload_dataset(
     services: TheServices, facts: AuditFacts, request: Request, response: Response
-) -> Upload:
+) -> Upload | Response:
     """Send a zip of labelled images in the form field `file`; name its id in POST /jobs.
 
-    It is kept until it is deleted, or until room is needed: then the oldest go that no queued or
-    running job needs.
+    Or send JSON with the `url` of one, which is then downloaded by the rules that hold for jobs;
+    the code of a 422 says why it could not be. It is kept until it is deleted, or until room is
+    needed: then the oldest go that no queued or running job needs.
     """
-    boundary = _boundary(request.headers.get("content-type", ""))
+    kind = request.headers.get("content-type", "")
+    if kind.partition(";")[0].strip().lower() == "application/json":
+        web = _web_dataset(await request.body())
+        try:
+            upload = await run_in_threadpool(upload_from_web, web, services)
+        except ReadsmithError as error:
+            return unusable(error)
+        return _received(upload, facts, response)
+    boundary = _boundary(kind)
     announced = request.headers.get("content-length", "")
     room = services.uploads.incoming(int(announced) if announced.isdecimal() else None)
     async with contextmanager_in_threadpool(room) as incoming:
@@ -61,9 +81,13 @@ async def upload_dataset(
             await run_in_threadpool(form.write, chunk)
         form.require_file()
         upload = await run_in_threadpool(services.uploads.keep, incoming)
-    facts.update(dataset_id=upload.id, bytes=upload.bytes)
-    response.headers["Location"] = f"/datasets/{upload.id}"
-    return upload
+    return _received(upload, facts, response)
+
+
+@router.get("/datasets")
+def list_datasets(services: TheServices) -> UploadList:
+    """List the uploads that are here, newest first."""
+    return UploadList(data=services.uploads.all())
 
 
 @router.get("/datasets/{dataset_id}", responses=problem_responses(404))
@@ -78,6 +102,23 @@ def read_dataset(services: TheServices, dataset_id: str) -> Upload:
 def delete_dataset(services: TheServices, dataset_id: str) -> None:
     """Delete an upload that no queued or running job needs."""
     services.uploads.remove(dataset_id)
+
+
+def _received(upload: Upload, facts: dict[str, object], response: Response) -> Upload:
+    facts.update(dataset_id=upload.id, bytes=upload.bytes)
+    response.headers["Location"] = f"/datasets/{upload.id}"
+    return upload
+
+
+def _web_dataset(body: bytes) -> WebDataset:
+    try:
+        return WebDataset.model_validate_json(body)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        field = ".".join(map(str, first["loc"])) or "body"
+        raise InvalidFieldError(
+            field, f"{first['msg']}.", 'Send {"url": "https://…"}, and "sha256" if you know it.'
+        ) from None
 
 
 def _boundary(content_type: str) -> bytes:

@@ -5,7 +5,7 @@ from datetime import datetime
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
-from shared.manifest import BundleError, Comparison, Metrics
+from shared.manifest import BundleError, Comparison, Manifest, Metrics
 from shared.model_store import ModelStore
 from trainer.access import AuditFacts
 from trainer.model_pattern import accept_pattern
@@ -128,11 +128,15 @@ def _model(store: ModelStore, name: str) -> ModelView:
 
 def _version(store: ModelStore, name: str, number: int) -> VersionView:
     try:
-        manifest = store.manifest(name, number)
+        return version_view(store.manifest(name, number))
     except BundleError as error:
         return VersionView(version=number, problem=error.message)
+
+
+def version_view(manifest: Manifest) -> VersionView:
+    """Return what is told of every version."""
     return VersionView(
-        version=number,
+        version=manifest.version,
         created_at=manifest.created_at,
         job_id=manifest.job_id,
         preset=manifest.preset,

@@ -1,0 +1,72 @@
+"""Looks at a dataset before anything is trained on it."""
+
+import threading
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pydantic import BaseModel
+
+from shared.errors import ReadsmithError
+from trainer.clean_process import in_clean_process
+from trainer.image_source import UnreadableEntryError, open_source
+from trainer.labels import IMAGE_ENDINGS
+from trainer.previews import preview
+from trainer.requests import JobRequest
+from trainer.safe_zip import DatasetLimits
+from trainer.stages.dataset import load_dataset
+
+SAMPLES = 24
+WAIT_SECONDS = 60.0
+"""How long a check waits for the one before it: each takes all the processors there are."""
+
+_turn = threading.Lock()
+
+
+class Sample(BaseModel):
+    """One usable picture of a dataset, and its label."""
+
+    file: str
+    label: str
+
+
+class DatasetCheck(BaseModel):
+    """What a job would find in a dataset: the summary as in the job, and some pictures."""
+
+    summary: dict[str, Any]
+    samples: list[Sample]
+
+
+def check_upload(path: Path, request: JobRequest, limits: DatasetLimits) -> DatasetCheck:
+    """Check a zip in a process of its own, one at a time.
+
+    Raises ReadsmithError: check_busy, or why a job could not train on it.
+    """
+    if not _turn.acquire(timeout=WAIT_SECONDS):
+        raise ReadsmithError(
+            "check_busy", "Another dataset is being checked.", "Try again in a minute."
+        )
+    try:
+        return in_clean_process(_check, path, request, limits)
+    finally:
+        _turn.release()
+
+
+def _check(path: Path, request: JobRequest, limits: DatasetLimits) -> DatasetCheck:
+    dataset = load_dataset(path, request, limits=limits)
+    images = sorted((*dataset.train, *dataset.validation, *dataset.test), key=lambda one: one.name)
+    count = min(SAMPLES, len(images))
+    chosen = np.random.default_rng(request.seed).choice(len(images), count, replace=False)
+    samples = [Sample(file=images[i].name, label=images[i].label) for i in sorted(chosen)]
+    return DatasetCheck(summary=dataset.summary, samples=samples)
+
+
+def dataset_picture(path: Path, name: str, limits: DatasetLimits) -> bytes:
+    """Return a preview of one picture of a zip, PNG; raises ReadsmithError picture_not_found."""
+    source = open_source(path, limits)
+    if name not in source.names() or not name.lower().endswith(tuple(IMAGE_ENDINGS)):
+        raise ReadsmithError("picture_not_found", f"The dataset holds no picture {name[:200]!r}.")
+    try:
+        return preview(source.read(name))
+    except UnreadableEntryError as error:
+        raise ReadsmithError("picture_not_found", f"{name} {error}.") from error
