@@ -9,7 +9,7 @@ from tests.bundles import calibration, publish
 from trainer.database import Database
 from trainer.job_queue import JobQueue
 from trainer.job_store import JobStore
-from trainer.jobs import Claim, JobError
+from trainer.jobs import Claim, Job, JobError
 from trainer.progress import Progress, RunResult, Stage
 from trainer.requests import Dataset, JobRequest, Synthetic
 from trainer.run_job import JobObserver
@@ -84,6 +84,10 @@ class Site:
     database: Database
     predictor_port: int
     """Where the trainer looks for a predictor."""
+
+    def job(self, job_id: str) -> Job:
+        """Return a job."""
+        return JobStore(self.database, max_queued_jobs=100).get(job_id)
 
     def post(self) -> str:
         """Queue a job for the model plates; return its id."""

@@ -140,11 +140,14 @@ async function problemOf(response) {
 }
 
 let asking = null;
+let declined = false;
 
-/** Ask for a key, once for all requests that wait for one. */
-function permitted(problem) {
+/** Ask for a key, once for all requests that wait for one; who has said no is left in peace. */
+async function permitted(problem) {
+  if (declined) return false;
   asking ??= keyholder.ask(problem).finally(() => (asking = null));
-  return asking;
+  declined = !(await asking);
+  return !declined;
 }
 
 /** Send by XMLHttpRequest, since fetch does not say how far an upload is. */

@@ -17,6 +17,7 @@ const ROUTES = [
 ];
 
 const main = document.getElementById("main");
+const keyButton = document.getElementById("change-key");
 let leaving = new AbortController();
 
 window.addEventListener("hashchange", () => open());
@@ -25,10 +26,11 @@ document.querySelector(".skip").addEventListener("click", (event) => {
   main.focus();
 });
 keyholder.ask = askForKey;
-document.getElementById("forget-key").addEventListener("click", () => {
+keyButton.addEventListener("click", () => {
   setApiKey(null);
-  location.reload();
+  location.reload(); // and so ask again
 });
+keyButton.hidden = !apiKey();
 open(true);
 
 async function open(first = false) {
@@ -50,7 +52,6 @@ async function open(first = false) {
     main.append(errorBox(error));
   }
   if (!signal.aborted) entitle(first);
-  document.getElementById("forget-key").hidden = !apiKey();
 }
 
 function find(path) {
@@ -99,7 +100,8 @@ function askForKey(problem) {
         const given = dialog.returnValue === "use" && input.value.trim();
         if (given) setApiKey(given);
         input.value = dialog.returnValue = "";
-        document.getElementById("forget-key").hidden = !apiKey();
+        keyButton.hidden = false;
+        keyButton.textContent = apiKey() ? "Forget key" : "Enter key";
         resolve(Boolean(given));
       },
       { once: true },

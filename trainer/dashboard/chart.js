@@ -2,7 +2,7 @@
 
 import { h, svg } from "./dom.js";
 
-const [WIDTH, HEIGHT] = [480, 220];
+const [WIDTH, HEIGHT] = [400, 200];
 const [LEFT, RIGHT, TOP, BOTTOM] = [60, 12, 12, 28];
 
 /** A <figure> with a chart of lines, its legend, and its numbers in a table that is folded away.

@@ -19,6 +19,7 @@ export async function show(main, { id }, signal) {
     const job = await api(`/jobs/${id}`, { signal });
     const isNew = await readEvents(id, events, signal);
     parts.trouble.replaceChildren();
+    if (job.status === "queued") await lookForWorkers(parts.workers, signal);
     tell(before, job);
     if (isNew || JSON.stringify(job) !== JSON.stringify(before)) draw(parts, job, events, signal);
     else if (job.status === "running") replace(parts.time, progressText(job));
@@ -33,7 +34,7 @@ export async function show(main, { id }, signal) {
 const isFinal = (job) => ["succeeded", "failed", "cancelled"].includes(job.status);
 
 function layout(main, id) {
-  const names = ["state", "trouble", "outcome", "curves", "settings", "dataset", "events"];
+  const names = ["workers", "state", "trouble", "outcome", "curves", "settings", "dataset", "events"];
   const parts = Object.fromEntries(names.map((name) => [name, h("div", { class: "slot" })]));
   parts.title = h("h1", {}, `Job ${id.slice(4, 12)}`);
   parts.time = h("p", { class: "faint" });
@@ -103,9 +104,7 @@ function cancelButton(job, signal) {
 }
 
 function stateCard(parts, job) {
-  if (job.status === "queued") {
-    return card("Waiting", h("p", {}, "It begins as soon as a worker is free."), progressBar(job));
-  }
+  if (job.status === "queued") return waitingCard(parts, job);
   const stages = Object.keys(STAGES);
   const now = stages.indexOf(job.stage);
   const one = (stage, i) =>
@@ -118,6 +117,18 @@ function stateCard(parts, job) {
     progressBar(job),
     parts.time,
   );
+}
+
+function waitingCard(parts, job) {
+  return card("Waiting", h("p", {}, "It begins as soon as a worker is free."), progressBar(job), parts.workers);
+}
+
+/** Say that nobody works, if the trainer has seen no worker for a while. */
+async function lookForWorkers(place, signal) {
+  const ready = await api("/readyz", { signal }).catch(() => null);
+  if (ready?.workers !== 0) return place.replaceChildren();
+  const how = ["Start one: ", h("code", {}, "python -m trainer.worker"), "; ", h("code", {}, "readsmith up"), " starts its own."];
+  replace(place, h("div", { class: "notice warning" }, h("p", {}, "No worker is running, so jobs wait."), h("p", {}, how)));
 }
 
 function outcome(job, signal) {

@@ -98,8 +98,8 @@ function checkedForm(dataset, first, signal) {
     settings.replaceChildren();
     replace(found, h("p", { role: "status" }, "Looking at every picture…"), h("progress", { "aria-label": "Checking" }));
     try {
-      const json = { labels, relabel: {} };
-      const { summary, samples } = await api(`/datasets/${dataset.id}/check`, { method: "POST", json, signal });
+      const asked = { method: "POST", json: { labels }, signal };
+      const { summary, samples } = await api(`/datasets/${dataset.id}/check`, asked);
       if (turn !== latest) return;
       replace(found, datasetSummary(summary), h("h3", {}, "Do these labels look right?"), samplePictures(dataset.id, samples, signal));
       replace(settings, settingsForm({ dataset: { id: dataset.id }, labels }, signal));
@@ -148,5 +148,5 @@ function labelSource(check) {
     h("option", { value: "filename" }, "the file names"),
     h("option", { value: "pattern" }, "a part of the file names"),
   );
-  return [field("Labels come from", choice), patternRow];
+  return [h("div", { class: "fields" }, field("Labels come from", choice)), patternRow];
 }

@@ -1,0 +1,60 @@
+"""The key dialog, where the trainer has keys."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from shared.api_keys import Scope
+from tests import services
+from tests.keys import bearer
+
+
+@pytest.fixture
+def key(tmp_path: Path) -> str:
+    header = bearer(tmp_path / "keys.json", "me", Scope.TRAIN)
+    return header["Authorization"].removeprefix("Bearer ")
+
+
+@pytest.fixture
+def closed(tmp_path: Path, key: str) -> Iterator[str]:
+    """The URL of a trainer that asks for keys."""
+    with services.trainer(tmp_path, READSMITH_KEYS=str(tmp_path / "keys.json")) as trainer:
+        yield trainer.url
+
+
+def test_a_key_is_asked_for_kept_for_the_tab_and_can_be_forgotten(
+    closed: str, page: Page, key: str
+) -> None:
+    page.goto(closed)
+    dialog = page.get_by_role("dialog", name="This service asks for a key")
+    expect(dialog).to_contain_text("This request carries no API key.")
+    page.get_by_label("API key").fill("rs_wrong")
+    page.get_by_role("button", name="Use this key").click()
+    expect(dialog).to_contain_text("This API key is not known, or has been revoked.")
+    page.get_by_label("API key").fill(key)
+    page.keyboard.press("Enter")
+    expect(page.get_by_text("No jobs yet")).to_be_visible()
+
+    page.reload()
+    expect(page.get_by_text("No jobs yet")).to_be_visible()
+    expect(dialog).not_to_be_visible()
+    assert page.evaluate("[document.cookie, localStorage.length]") == ["", 0]
+    assert key not in page.url
+
+    page.get_by_role("button", name="Forget key").click()
+    expect(dialog).to_be_visible()
+
+
+def test_who_gives_no_key_is_told_what_is_missing(closed: str, page: Page) -> None:
+    page.goto(closed)
+    page.get_by_role("button", name="Not now").click()
+
+    expect(page.get_by_role("alert")).to_contain_text("This request carries no API key.")
+    with page.expect_response("**/jobs") as again:
+        pass  # the list goes on asking, the dialog does not
+    assert again.value.status == 401
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    page.get_by_role("button", name="Enter key").click()
+    expect(page.get_by_role("dialog")).to_be_visible()

@@ -1,0 +1,155 @@
+"""The form for a new training, from a dropped zip to the job that it starts."""
+
+import base64
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.dashboard.site import Site
+from tests.drawn import labelled_zip, picture, texts, write_zip
+
+DROP = """
+(target, [name, base64]) => {
+  const bytes = Uint8Array.from(atob(base64), (one) => one.charCodeAt(0));
+  const data = new DataTransfer();
+  data.items.add(new File([bytes], name, {type: "application/zip"}));
+  for (const kind of ["dragover", "drop"]) {
+    const event = new DragEvent(kind, {dataTransfer: data, bubbles: true, cancelable: true});
+    target.dispatchEvent(event);
+  }
+}
+"""
+
+
+def drop(page: Page, file: Path, selector: str = ".dropzone") -> None:
+    """Drop a file, as from a desktop."""
+    content = base64.b64encode(file.read_bytes()).decode()
+    page.locator(selector).evaluate(DROP, [file.name, content])
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> Path:
+    """Thirty good pictures, one broken one, one that is there twice."""
+    good = {f"{text}_{i}.png": picture(text, seed=i) for i, text in enumerate(texts(30))}
+    again = {"again.png": next(iter(good.values()))}
+    rows = [f"{name},{name.partition('_')[0]}" for name in good]
+    table = "\n".join(
+        ["filename,text", *rows, f"again.png,{rows[0].partition(',')[2]}", "bad.png,A"]
+    )
+    files = good | again | {"bad.png": b"no picture", "labels.csv": table.encode()}
+    return write_zip(tmp_path / "plates.zip", files)
+
+
+def test_a_dropped_zip_is_shown_before_anything_starts(
+    site: Site, page: Page, pictures: Path, require_accessible: Callable[[Page], None]
+) -> None:
+    page.goto(site.url)
+    drop(page, pictures)
+
+    expect(page.get_by_role("heading", name="Do these labels look right?")).to_be_visible()
+    expect(page.get_by_text("of 32 found")).to_be_visible()
+    expect(page.get_by_role("img", name="Picture ")).to_have_count(24)
+    expect(page.locator(".pictures figcaption").first).to_have_text(re.compile("^[AHX]{1,2}$"))
+    page.get_by_text("2 files left out").click()
+    left_out = page.get_by_role("region", name="Files left out")
+    expect(left_out).to_contain_text("bad.png")
+    expect(left_out).to_contain_text("the same picture once more")
+    loaded = "Array.from(document.querySelectorAll('.pictures img')).every(i => i.naturalWidth > 9)"
+    page.wait_for_function(loaded)
+    require_accessible(page)
+    with pytest.raises(AssertionError, match="no job waits"):
+        site.take()
+
+
+def test_start_begins_a_job_with_what_was_chosen(site: Site, page: Page, pictures: Path) -> None:
+    page.goto(site.url)
+    page.get_by_label("Choose a zip…").set_input_files(pictures)
+    page.get_by_label("Model", exact=True).fill("meters")
+    page.get_by_text("More settings").click()
+    page.get_by_label("Epochs").fill("3")
+    page.get_by_label("Start from").fill("none")
+    page.get_by_label("Serve the new version").select_option("never, I decide later")
+    page.get_by_role("button", name="Start training").click()
+
+    expect(page.get_by_role("heading", name="Training meters")).to_be_visible()
+    request = site.job(page.url.rpartition("/")[2]).request
+    assert (request.model, request.base, request.promote) == ("meters", "none", "never")
+    assert request.hyperparameters.epochs == 3
+    assert request.dataset.id is not None
+    site.take().cancelled()
+
+
+def test_labels_can_be_taken_from_elsewhere(site: Site, page: Page, pictures: Path) -> None:
+    page.goto(site.url)
+    drop(page, pictures)
+    page.get_by_label("Labels come from").select_option("the file names")
+    expect(page.get_by_text("Most file names hold _ or -")).to_be_visible()
+
+    page.get_by_label("Labels come from").select_option("a part of the file names")
+    page.get_by_role("button", name="Check again").click()
+    expect(page.get_by_text("file names by ^(.+)[_-][0-9]+$")).to_be_visible()
+    page.get_by_role("button", name="Start training").click()
+    expect(page.get_by_role("heading", name="Training default")).to_be_visible()
+    labels = site.job(page.url.rpartition("/")[2]).request.labels
+    assert not isinstance(labels, str)
+    assert labels.filename.pattern == "^(.+)[_-][0-9]+$"
+    site.take().cancelled()
+
+
+def test_too_few_pictures_are_explained_and_cannot_be_started(
+    site: Site, page: Page, tmp_path: Path
+) -> None:
+    page.goto(site.url)
+    drop(page, labelled_zip(tmp_path / "few.zip", texts(3)))
+
+    expect(page.get_by_role("alert")).to_contain_text("3 usable labelled images were found")
+    expect(page.get_by_role("alert")).to_contain_text("At least 10 are needed")
+    expect(page.get_by_role("button", name="Start training")).to_have_count(0)
+    page.get_by_role("button", name="Take other pictures").click()
+    expect(page.get_by_text("Drop a zip of labelled pictures here")).to_be_visible()
+
+
+def test_what_is_no_zip_is_refused_in_plain_words(site: Site, page: Page, tmp_path: Path) -> None:
+    (tmp_path / "cat.png").write_bytes(picture("A"))
+    page.goto(site.url)
+    drop(page, tmp_path / "cat.png")
+
+    expect(page.get_by_role("alert")).to_contain_text("zip")
+    expect(page.get_by_text("Drop a zip of labelled pictures here")).to_be_visible()
+
+
+def test_a_file_that_misses_the_zone_does_not_replace_the_page(
+    site: Site, page: Page, pictures: Path
+) -> None:
+    page.goto(site.url)
+    page.get_by_text("Drop a zip").wait_for()
+    page.evaluate("window.addEventListener('drop', e => window.kept = e.defaultPrevented)")
+
+    drop(page, pictures, "h1")
+
+    assert page.evaluate("window.kept")
+    expect(page.get_by_text("Drop a zip of labelled pictures here")).to_be_visible()
+
+
+def test_an_address_that_may_not_be_read_is_explained(site: Site, page: Page) -> None:
+    page.goto(site.url)
+    page.get_by_text("Or get it from a web address").click()
+    page.get_by_label("Address of a zip").fill("http://127.0.0.1:9/set.zip")
+    page.get_by_role("button", name="Get it").click()
+
+    expect(page.get_by_role("alert")).to_contain_text("127.0.0.1")
+
+
+def test_keys_alone_lead_from_the_top_to_the_choice_of_a_zip(site: Site, page: Page) -> None:
+    page.goto(site.url)
+    page.get_by_text("Drop a zip").wait_for()
+
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("main")).to_be_focused()
+    page.keyboard.press("Tab")
+    expect(page.get_by_label("Choose a zip…")).to_be_focused()
