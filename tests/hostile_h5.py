@@ -273,3 +273,40 @@ MISFITS = {
     ),
 }
 """What only Keras can tell; refused before anything large is built."""
+
+
+def swollen() -> dict[str, Any]:
+    """Describe a model of a few bytes that needs 6 GB for one picture."""
+    padding = {"name": "wide", "padding": [[20_000, 20_000], [20_000, 20_000]]}
+    pooling = {"name": "small", "pool_size": [1001, 2501]}
+    columns = {"name": "columns", "target_shape": [40, 16]}
+    return graph(
+        layer("ZeroPadding2D", padding, "image"),
+        layer("MaxPooling2D", pooling, "wide"),
+        layer("Reshape", columns, "small"),
+        layer("Dense", DENSE, "columns"),
+    )
+
+
+BUILT = {
+    "a picture that takes 6 GB": Hostile(
+        described(swollen()), UNREADABLE, "cannot be converted|of memory"
+    ),
+    "no softmax": Hostile(
+        described(reader(activation="linear")), "model_not_inference", "answer with probabilities"
+    ),
+    "no time steps": Hostile(
+        described(graph(layer("Dense", DENSE, "image")), kernel=(1, CLASSES)),
+        "model_shape",
+        "The model maps",
+    ),
+    "pictures of four channels": Hostile(
+        described(reader(shape=(40, 4, 4))), "model_shape", "takes pictures of shape"
+    ),
+    "pictures that are too small": Hostile(
+        described(reader(shape=(40, 4, 1)), kernel=(4, CLASSES)),
+        "model_shape",
+        "takes pictures of 40x4 pixels",
+    ),
+}
+"""What is refused once it has been built."""
