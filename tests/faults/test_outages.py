@@ -12,10 +12,12 @@ from pathlib import Path
 
 import httpx
 import pytest
+from hypothesis.stateful import run_state_machine_as_test
 
 from tests.postgresql import MISSING, Server, running_server
 from tests.readsmith.conftest import free_port, running
 from tests.struck_jobs import require_one_version, workers
+from tests.trainer.test_job_machine import Jobs, stories
 from tests.workers import wait_until
 from trainer.database import Database
 from trainer.job_store import JobStore
@@ -25,6 +27,7 @@ from trainer.settings import Settings
 
 ROOT = Path(__file__).parents[2]
 OUTAGE_SECONDS = 60
+STORIES = 300
 needs_postgresql = pytest.mark.skipif(MISSING, reason="needs PostgreSQL's server and psycopg")
 
 Outage = Callable[[], AbstractContextManager[None]]
@@ -125,6 +128,11 @@ def test_a_postgresql_stopped_for_a_minute_is_waited_for(
         postgresql.start()
 
     survive(settings.model_copy(update={"database_url": postgresql.url}), stopped, reads=503)
+
+
+def test_jobs_keep_the_rules_in_many_stories() -> None:
+    run_state_machine_as_test(Jobs, settings=stories(STORIES))
+    print(f"{STORIES} random stories of at most 30 steps: no rule broken")
 
 
 @needs_postgresql

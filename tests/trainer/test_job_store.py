@@ -7,7 +7,7 @@ from trainer.database import Database
 from trainer.job_queue import JobQueue
 from trainer.job_store import JobStore
 from trainer.jobs import Status
-from trainer.requests import JobRequest
+from trainer.requests import Dataset, JobRequest
 
 
 def test_a_new_job_waits_and_shows_its_request(store: JobStore) -> None:
@@ -56,6 +56,27 @@ def test_no_more_jobs_wait_than_the_limit(database: Database) -> None:
     assert caught.value.code == "queue_full"
     store.cancel(second.id)
     store.create(JobRequest())
+
+
+def test_no_more_jobs_wait_than_the_limit_even_at_the_same_time(database: Database) -> None:
+    store = JobStore(database, max_queued_jobs=3)
+
+    def make(_: int) -> str:
+        try:
+            return store.create(JobRequest()).status
+        except ReadsmithError as error:
+            return error.code
+
+    with ThreadPoolExecutor(8) as pool:
+        made = list(pool.map(make, range(12)))
+    assert (made.count("queued"), made.count("queue_full")) == (3, 9)
+
+
+def test_no_job_is_made_for_an_upload_that_is_not_there(store: JobStore) -> None:
+    with pytest.raises(ReadsmithError) as caught:
+        store.create(JobRequest(dataset=Dataset(id="dataset-" + "0" * 32)))
+    assert caught.value.code == "dataset_not_found"
+    assert store.page(10).data == []
 
 
 def test_a_waiting_job_is_cancelled_at_once_and_only_then_final(store: JobStore) -> None:
@@ -109,7 +130,10 @@ def test_workers_count_while_they_give_signs_of_life(store: JobStore, queue: Job
     assert store.workers_seen(30) == 1
 
 
-@pytest.mark.parametrize("url", ["nonsense", "mysql://here/x", "oracle://x", "sqlite3:x"])
+@pytest.mark.parametrize(
+    "url",
+    ["nonsense", "mysql://here/x", "oracle://x", "sqlite3:x", "sqlite://", "sqlite:///:memory:"],
+)
 def test_a_database_url_that_cannot_be_used_is_refused(url: str) -> None:
     with pytest.raises(ReadsmithError) as caught:
         Database(url)
