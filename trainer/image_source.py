@@ -120,7 +120,7 @@ class ZipSource:
             with self._zip.open(entry) as file:
                 return file.read(entry.file_size + 1)
         except Exception as error:  # zipfile raises anything on hostile data, zlib.error too
-            raise UnreadableEntryError(f"cannot be unpacked: {error}") from error
+            raise UnreadableEntryError(f"cannot be unpacked: {shown(str(error))}") from error
 
 
 class JoinedSource:

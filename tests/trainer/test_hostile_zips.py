@@ -29,6 +29,7 @@ from tests.hostile_zips import (
 from trainer.app import create_app
 from trainer.image_source import UnreadableEntryError, open_source
 from trainer.requests import JobRequest
+from trainer.run_job import explain_failure
 from trainer.safe_zip import DEFAULT_LIMITS, DatasetLimits, open_zip
 from trainer.settings import Settings
 from trainer.stages.dataset import check_dataset
@@ -97,7 +98,8 @@ def test_a_breach_is_refused_with_the_entry_s_name_and_nothing_is_written(
     before = files_below(tmp_path)
     with pytest.raises(ReadsmithError) as refused:
         check_dataset(path, REQUEST)
-    assert (refused.value.code, told in refused.value.message) == (code, True), refused.value
+    failure = explain_failure(refused.value)  # as the job tells it
+    assert (failure.code, told in failure.message) == (code, True), failure
     assert refused.value.hint
     assert len(refused.value.message) < 600
     assert files_below(tmp_path) == before
