@@ -38,7 +38,7 @@ def configuration(settings: PredictorSettings, listener: int) -> dict[str, Any]:
         "graceful_timeout": 30,
         "keepalive": 75,  # longer than a proxy keeps its idle connections
         "logconfig_dict": logging_to_stderr(settings.log_level),
-        "post_worker_init": _answer_with_problems,
+        "post_worker_init": _mend_gunicorn,
         "child_exit": _forget_worker,
         "on_exit": lambda server: shutil.rmtree(metrics_folder, ignore_errors=True),
     }
@@ -64,12 +64,15 @@ def _limit(path: Path) -> list[int]:
         return []
 
 
-def _answer_with_problems(_worker: object) -> None:
+def _mend_gunicorn(_worker: object) -> None:
+    """Replace what gunicorn has no setting for."""
     from gunicorn import util  # noqa: PLC0415
 
+    from predictor.closing import close_soon  # noqa: PLC0415
     from predictor.refusals import write_problem  # noqa: PLC0415
 
-    util.write_error = write_problem  # gunicorn has no setting for it; its own are pages of HTML
+    util.write_error = write_problem  # its own are pages of HTML
+    util.close_graceful = close_soon  # its own holds up every other connection
 
 
 def _forget_worker(_server: object, worker: Any) -> None:

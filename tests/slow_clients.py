@@ -21,6 +21,8 @@ KINDS: dict[str, tuple[bytes, bytes]] = {
 }
 """By name: what is sent at first, and again every PAUSE seconds."""
 PAUSE = 1.0
+BETWEEN = 0.5
+"""Seconds between two requests of another client: what happens later must not stop it either."""
 
 
 @contextmanager
@@ -71,12 +73,13 @@ def is_closed(client: socket.socket) -> bool:
 
 
 def seconds_of(ask: Callable[[], object], times: int) -> list[float]:
-    """Ask one time after the other; return how long each took, shortest first."""
+    """Ask again and again, with pauses; return how long each took, shortest first."""
     taken = []
     for _ in range(times):
         began = time.monotonic()
         ask()
         taken.append(time.monotonic() - began)
+        time.sleep(BETWEEN)
     return sorted(taken)
 
 

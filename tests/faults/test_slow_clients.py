@@ -18,7 +18,7 @@ from tests.services import Gateway, Service, needs_nginx
 from tests.slow_clients import KINDS, is_closed, seconds_of, slow_clients, told
 
 SLOW = 200
-OTHERS = 20
+OTHERS = 30
 MOST_SECONDS = 10.0
 """For another client's request; a machine that does nothing else needs some milliseconds."""
 SETTLED = 5.0

@@ -28,4 +28,5 @@ def test_others_are_served_while_there_are_threads_and_the_silent_are_ended(tmp_
         deadline = time.monotonic() + PATIENCE
         while not all(is_closed(client) for client in clients):
             assert time.monotonic() < deadline
+            assert requests.get(f"{predictor.url}/healthz", timeout=5).ok  # whoever is ended
             time.sleep(0.2)
