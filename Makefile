@@ -7,12 +7,13 @@
 # make bench-predict   serving measured against the tutorial's way (needs wrk; ARGS="--part speed")
 # make bench-new-look   what a trained model keeps when pictures of a new look are added
 # make bench-api   how fast the trainer answers while a job trains
+# make screenshots   the pictures of the dashboard in docs/images (needs Chromium; trains a model)
 # make starter   the pre-trained weights in the package, drawn and trained anew (an hour on two cores)
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/installed
 
-.PHONY: run test test-docker test-faults soak bench-train bench-predict bench-new-look bench-api starter format lock clean
+.PHONY: run test test-docker test-faults soak bench-train bench-predict bench-new-look bench-api starter screenshots format lock clean
 
 run: $(INSTALLED)
 	@$(BIN)/readsmith up --first-job $(if $(DATASET),--dataset "$(DATASET)") $(if $(ONCE),--once)
@@ -35,6 +36,9 @@ soak: $(INSTALLED)
 
 bench-api: $(INSTALLED)
 	$(BIN)/python benchmarks/api_latency.py $(ARGS)
+
+screenshots: $(INSTALLED)
+	$(BIN)/python -m tests.dashboard.screenshots
 
 starter: $(INSTALLED)
 	$(BIN)/pip install --quiet --no-build-isolation -e '.[starter]'

@@ -1,10 +1,11 @@
 // One job, followed while it runs.
 
+import { actionButton } from "../action.js";
 import { api, poll } from "../api.js";
-import { lineChart } from "../chart.js";
 import { datasetSummary } from "../dataset_view.js";
 import { announce, chip, errorBox, figures, h, replace } from "../dom.js";
 import { duration, moment, percent } from "../format.js";
+import { drawCurves } from "../job_curves.js";
 import { STAGES, progressBar, progressText } from "../job_progress.js";
 
 const SECONDS = 1;
@@ -34,7 +35,7 @@ export async function show(main, { id }, signal) {
 const isFinal = (job) => ["succeeded", "failed", "cancelled"].includes(job.status);
 
 function layout(main, id) {
-  const names = ["workers", "state", "trouble", "outcome", "curves", "settings", "dataset", "events"];
+  const names = ["workers", "problem", "state", "trouble", "outcome", "curves", "settings", "dataset", "events"];
   const parts = Object.fromEntries(names.map((name) => [name, h("div", { class: "slot" })]));
   parts.title = h("h1", {}, `Job ${id.slice(4, 12)}`);
   parts.time = h("p", { class: "faint" });
@@ -48,6 +49,7 @@ function layout(main, id) {
     h("p", { class: "crumbs" }, h("a", { href: "#/" }, "Jobs"), ` / ${id}`),
     h("div", { class: "page-head" }, parts.title, parts.head),
     parts.trouble,
+    parts.problem,
     parts.state,
     parts.outcome,
     parts.curves,
@@ -82,9 +84,9 @@ function tell(before, job) {
 
 function draw(parts, job, events, signal) {
   parts.title.textContent = `Training ${job.model}`;
-  replace(parts.head, chip(job.status), !isFinal(job) && cancelButton(job, signal));
+  replace(parts.head, chip(job.status), !isFinal(job) && cancelButton(job, parts.problem, signal));
   replace(parts.state, !isFinal(job) && stateCard(parts, job));
-  replace(parts.outcome, outcome(job, signal));
+  replace(parts.outcome, outcome(job, parts.problem, signal));
   drawCurves(parts.curves, events);
   parts.below.hidden = false;
   replace(parts.settings, settings(job, events));
@@ -94,13 +96,12 @@ function draw(parts, job, events, signal) {
   }
 }
 
-function cancelButton(job, signal) {
-  const cancel = async (event) => {
-    event.target.disabled = true;
+function cancelButton(job, trouble, signal) {
+  const cancel = async () => {
     await api(`/jobs/${job.id}/cancel`, { method: "POST", signal });
     announce("The job is asked to stop.");
   };
-  return h("button", { type: "button", class: "danger", onclick: cancel }, "Cancel");
+  return actionButton("Cancel", cancel, { trouble, class: "danger" });
 }
 
 function stateCard(parts, job) {
@@ -131,21 +132,20 @@ async function lookForWorkers(place, signal) {
   replace(place, h("div", { class: "notice warning" }, h("p", {}, "No worker is running, so jobs wait."), h("p", {}, how)));
 }
 
-function outcome(job, signal) {
+function outcome(job, trouble, signal) {
   if (job.status === "succeeded") return result(job);
-  if (job.status === "failed") return h("div", { class: "stack" }, errorBox(job.error), againButton(job, signal));
-  if (job.status === "cancelled") {
-    return h("div", { class: "stack" }, h("p", { class: "notice" }, "This job was cancelled; it published nothing."), againButton(job, signal));
-  }
-  return null;
-}
-
-function againButton(job, signal) {
+  if (!isFinal(job)) return null;
+  const stopped = h("p", { class: "notice" }, "This job was cancelled; it published nothing.");
   const again = async () => {
     const next = await api("/jobs", { method: "POST", json: job.request, signal });
     location.hash = `#/jobs/${next.id}`;
   };
-  return h("div", { class: "actions" }, h("button", { type: "button", onclick: again }, "Start it again"));
+  return h(
+    "div",
+    { class: "stack" },
+    job.status === "failed" ? errorBox(job.error) : stopped,
+    h("div", { class: "actions" }, actionButton("Start it again", again, { trouble })),
+  );
 }
 
 function result(job) {
@@ -173,41 +173,6 @@ function served(job) {
   if (job.promoted) return "It is served now.";
   if (job.request.promote === "never") return "It is not served: that is left to you.";
   return `Version ${job.comparison.version} is still served, since it reads the same held-out pictures clearly better.`;
-}
-
-function drawCurves(place, events) {
-  const epochs = events.filter((one) => one.type === "progress").map((one) => one.data);
-  const restarted = epochs.findLastIndex((one, i) => i && one.epoch <= epochs[i - 1].epoch);
-  const shown = epochs.slice(Math.max(0, restarted));
-  if (!shown.length) return;
-  const open = [...place.querySelectorAll("details")].map((one) => one.open);
-  replace(place, h("div", { class: "columns" }, curves(shown).map((chart) => h("div", { class: "card" }, chart))));
-  place.querySelectorAll("details").forEach((one, i) => (one.open = open[i] ?? false));
-}
-
-function curves(epochs) {
-  const points = (name) => epochs.map((one) => [one.epoch, one[name]]);
-  const last = epochs.at(-1);
-  return [
-    lineChart({
-      title: "Read right",
-      lines: [{ name: "validation part", points: points("exact_match") }],
-      xName: "epoch",
-      format: percent,
-      top: 1,
-      summary: `After epoch ${last.epoch}, ${percent(last.exact_match)} of the validation part.`,
-    }),
-    lineChart({
-      title: "Loss",
-      lines: [
-        { name: "training", points: points("loss") },
-        { name: "validation", points: points("validation_loss") },
-      ],
-      xName: "epoch",
-      format: (value) => value.toPrecision(3),
-      summary: `After epoch ${last.epoch}, ${last.loss.toPrecision(3)} in training and ${last.validation_loss.toPrecision(3)} in validation.`,
-    }),
-  ];
 }
 
 function eventLine(event) {

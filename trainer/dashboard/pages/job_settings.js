@@ -1,7 +1,8 @@
 // The settings of a new job, with what is used if nothing is said.
 
+import { attempt } from "../action.js";
 import { api } from "../api.js";
-import { errorBox, field, h, replace } from "../dom.js";
+import { field, h } from "../dom.js";
 import { count } from "../format.js";
 
 /** A form that starts a job of what is given (its dataset and labels) and of its own fields. */
@@ -10,22 +11,18 @@ export function settingsForm(given, signal) {
   const corrections = correctionsTick(controls.model, signal);
   const problem = h("div", { class: "slot" });
   const button = h("button", { class: "primary" }, "Start training");
-  const start = async (event) => {
+  const start = async () => {
+    const json = { ...given, ...request(controls), ...corrections.request() };
+    const job = await api("/jobs", { method: "POST", json, signal });
+    location.hash = `#/jobs/${job.id}`;
+  };
+  const submit = (event) => {
     event.preventDefault();
-    button.disabled = true;
-    try {
-      const json = { ...given, ...request(controls), ...corrections.request() };
-      const job = await api("/jobs", { method: "POST", json, signal });
-      location.hash = `#/jobs/${job.id}`;
-    } catch (error) {
-      replace(problem, errorBox(error));
-    } finally {
-      button.disabled = false;
-    }
+    attempt(start, { trouble: problem, button });
   };
   return h(
     "form",
-    { class: "settings", onsubmit: start },
+    { class: "settings", onsubmit: submit },
     h("div", { class: "fields" }, field("Model", controls.model, "A name of its own for each kind of pictures.")),
     corrections.element,
     h("details", {}, h("summary", {}, "More settings"), advanced(controls)),

@@ -1,5 +1,6 @@
 // The list of jobs, and the form for a new one.
 
+import { actionButton } from "../action.js";
 import { api, poll } from "../api.js";
 import { chip, emptyState, errorBox, h, replace, table } from "../dom.js";
 import { ago, moment, percent } from "../format.js";
@@ -7,6 +8,7 @@ import { progressBar, progressText } from "../job_progress.js";
 import { newJobForm } from "./new_job.js";
 
 const SECONDS = 2;
+const [FIRST, MOST] = [20, 100]; // the API tells of at most 100 at a time; older ones stand still
 
 export async function show(main, params, signal) {
   const list = h("div", {}, h("p", { class: "faint" }, "Looking for jobs…"));
@@ -21,33 +23,28 @@ export async function show(main, params, signal) {
 
 /** Return what shows the newest jobs, and below them the older ones that were asked for. */
 function newestJobs(list, trouble, signal) {
-  let older = [];
+  const known = new Map();
+  let more = false;
   let shown = "";
-  const showOlder = async () => {
-    const last = older.at(-1) ?? newest.data.at(-1);
-    const page = await api(`/jobs?after=${last.id}`, { signal });
-    older = [...older, ...page.data];
-    more = page.has_more;
-    draw();
-  };
-  let newest = null;
-  let more = null;
+  const take = (page) => page.data.forEach((job) => known.set(job.id, job));
   const draw = () => {
-    const ids = new Set(newest.data.map((job) => job.id));
-    const jobs = [...newest.data, ...older.filter((job) => !ids.has(job.id))];
-    keepFocus(list, () =>
-      replace(
-        list,
-        jobs.length ? jobTable(jobs) : noJobs(),
-        (more ?? newest.has_more) && h("button", { type: "button", onclick: showOlder }, "Show older jobs"),
-      ),
-    );
+    const jobs = [...known.values()].sort((a, b) => b.created_at.localeCompare(a.created_at));
+    const showOlder = async () => {
+      const page = await api(`/jobs?after=${jobs.at(-1).id}`, { signal });
+      more = page.has_more;
+      take(page);
+      draw();
+    };
+    const older = more && actionButton("Show older jobs", showOlder, { trouble });
+    keepFocus(list, () => replace(list, jobs.length ? jobTable(jobs) : noJobs(), older));
   };
   return async () => {
-    newest = await api("/jobs", { signal });
+    const page = await api(`/jobs?limit=${Math.min(MOST, Math.max(FIRST, known.size))}`, { signal });
     trouble.replaceChildren();
-    if (JSON.stringify(newest) === shown) return;
-    shown = JSON.stringify(newest);
+    if (JSON.stringify(page) === shown) return;
+    shown = JSON.stringify(page);
+    if (page.data.length >= known.size) more = page.has_more;
+    take(page);
     draw();
   };
 }

@@ -1,0 +1,113 @@
+"""Makes the pictures of the documentation: `make screenshots` (some minutes; trains a model)."""
+
+import csv
+import io
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from PIL import Image
+from playwright.sync_api import Page, expect, sync_playwright
+
+from tests import services
+from tests.dashboard.conftest import CHROMIUM
+from tests.workers import start_worker
+from trainer.requests import Synthetic
+from trainer.settings import Settings
+from trainer.synthetic import draw_dataset
+
+FOLDER = Path(__file__).parents[2] / "docs" / "images"
+IMAGES = 300
+WRONG_LABELS = 5
+MILLISECONDS = 1_800_000
+COLOURS = 128
+
+
+def main() -> None:
+    """Go through the dashboard as a visitor would, and keep what it shows."""
+    with tempfile.TemporaryDirectory() as folder, running(Path(folder)) as url:
+        pictures = draw_pictures(Path(folder))
+        with sync_playwright() as playwright:
+            browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+            page = browser.new_page(viewport={"width": 1000, "height": 700})
+            page.set_default_timeout(MILLISECONDS)
+            expect.set_options(timeout=MILLISECONDS)
+            visit(page, url, pictures)
+            browser.close()
+
+
+def visit(page: Page, url: str, pictures: Path) -> None:
+    """Drop a zip, train, look at the report, try a picture."""
+    page.goto(url)
+    page.get_by_label("Choose a zip…").set_input_files(pictures)
+    expect(page.get_by_role("button", name="Start training")).to_be_visible()
+    keep(page, "dataset")
+
+    page.get_by_label("Model", exact=True).fill("captcha")
+    page.get_by_text("More settings").click()
+    page.get_by_label("Epochs").fill("16")
+    page.get_by_role("button", name="Start training").click()
+    expect(page.get_by_text("Training, epoch 12 of")).to_be_visible()
+    keep(page, "job")
+
+    page.get_by_role("link", name="See its report").click()
+    expect(page.get_by_role("heading", level=1)).to_contain_text("captcha")
+    page.wait_for_load_state("networkidle")
+    keep(page, "report")
+
+    page.get_by_role("link", name="Try it").click()
+    with zipfile.ZipFile(pictures) as archive:
+        page.locator("input[type=file]").first.set_input_files(
+            {"name": "one.png", "mimeType": "image/png", "buffer": archive.read("000001.png")}
+        )
+    page.wait_for_load_state("networkidle")
+    keep(page, "try")
+
+
+def keep(page: Page, name: str) -> None:
+    """Write what the page shows as docs/images/<name>.png, in few colours."""
+    page.wait_for_function("Array.from(document.images).every((image) => image.complete)")
+    shown = Image.open(io.BytesIO(page.screenshot(full_page=True)))
+    FOLDER.mkdir(parents=True, exist_ok=True)
+    shown.convert("RGB").quantize(COLOURS).save(FOLDER / f"{name}.png", optimize=True)
+
+
+@contextmanager
+def running(folder: Path) -> Iterator[str]:
+    """Run trainer, worker and predictor; yields where the dashboard is."""
+    port = services.free_port()
+    predictor_url = f"http://127.0.0.1:{port}"
+    settings = Settings(store=folder / "models", state=folder / "state")
+    with (
+        services.trainer(folder, READSMITH_PREDICTOR_URL=predictor_url) as trainer,
+        services.predictor(folder, port),
+        start_worker(settings, ["-m", "trainer.run_job"]) as worker,
+    ):
+        yield trainer.url
+        worker.terminate()
+
+
+def draw_pictures(folder: Path) -> Path:
+    """Draw a set in which a few labels are wrong."""
+    drawn, mislabelled = folder / "drawn.zip", folder / "captchas.zip"
+    draw_dataset(Synthetic(images=IMAGES), drawn)
+    with zipfile.ZipFile(drawn) as source, zipfile.ZipFile(mislabelled, "w") as target:
+        for name in source.namelist():
+            data = source.read(name)
+            target.writestr(name, mislabel(data) if name == "labels.csv" else data)
+    return mislabelled
+
+
+def mislabel(table: bytes) -> bytes:
+    """Exchange two characters in a few labels."""
+    rows = list(csv.reader(io.StringIO(table.decode())))
+    for row in rows[10 :: IMAGES // WRONG_LABELS]:
+        text = row[1]
+        row[1] = text[1] + text[0] + text[2:]
+    return "\n".join(",".join(row) for row in rows).encode()
+
+
+if __name__ == "__main__":
+    main()
