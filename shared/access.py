@@ -3,7 +3,7 @@
 import logging
 import math
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from shared.access_settings import AccessSettings
@@ -71,9 +71,10 @@ class Access:
                 "READSMITH_ALLOW_ANONYMOUS=1 if whoever can reach it may use it.",
             )
 
-    def admit(self, caller: Caller, scope: Scope) -> str:
+    def admit(self, caller: Caller, *scopes: Scope) -> str:
         """Return the name of the key that lets a request in; "anonymous" where there are no keys.
 
+        scopes: any one of them will do.
         Whoever is turned away is noted in the audit log. Raises AccessError.
         """
         keys, who = self._current_keys(), ANONYMOUS
@@ -83,7 +84,7 @@ class Access:
             else:
                 key = _key_of(caller.authorization, keys)
                 who = key.name
-                self._check(key, scope)
+                self._check(key, scopes)
         except AccessError as error:
             audit("refuse", who=who, address=caller.address, reason=error.code)
             raise
@@ -100,16 +101,16 @@ class Access:
                 "or make a key with `readsmith keys create`.",
             )
 
-    def _check(self, key: ApiKey, scope: Scope) -> None:
+    def _check(self, key: ApiKey, scopes: Sequence[Scope]) -> None:
         if key.has_expired:
             raise _not_let_in("key_expired", f"The API key {key.name} has expired.")
-        if not key.may(scope):
+        if not any(key.may(scope) for scope in scopes):
             raise AccessError(
                 "scope_missing",
                 f"The API key {key.name} has the scope {' and '.join(sorted(key.scopes))}, "
-                f"not {scope}.",
-                f"A key that may: readsmith keys create NAME --scope {scope}",
-                {"WWW-Authenticate": f'Bearer error="insufficient_scope", scope="{scope}"'},
+                f"not {' or '.join(scopes)}.",
+                f"A key that may: readsmith keys create NAME --scope {scopes[0]}",
+                {"WWW-Authenticate": f'Bearer error="insufficient_scope", scope="{scopes[0]}"'},
             )
         if key.requests_per_minute is not None:
             wait = self._limit.seconds_to_wait(key.id, key.requests_per_minute)

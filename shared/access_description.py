@@ -14,6 +14,6 @@ SECURITY_SCHEMES: dict[str, Any] = {
 }
 
 
-def security(scope: Scope) -> list[dict[str, list[str]]]:
-    """Return an operation's requirement: a key with this scope, or none where there are none."""
-    return [{"apiKey": [scope.value]}, {}]
+def security(*scopes: Scope) -> list[dict[str, list[str]]]:
+    """Return an operation's requirement: a key with one of these scopes, or none without keys."""
+    return [*({"apiKey": [scope.value]} for scope in scopes), {}]

@@ -1,5 +1,6 @@
 """Lets requests in before their bodies are read, and notes what they changed."""
 
+import re
 from typing import Annotated, Any
 
 from fastapi import Depends, Request
@@ -17,10 +18,21 @@ from trainer.settings import Settings
 READING = ("GET", "HEAD")
 
 
-def needed_scope(method: str, path: str) -> KeyScope:
-    """Return what a key must be for: choosing what is served takes admin, all else train."""
-    chooses = path.startswith("/models/") and method not in READING
-    return KeyScope.ADMIN if chooses else KeyScope.TRAIN
+_PASSED_ON = re.compile(r"/(try|review)(/.*)?")
+_CORRECTIONS = re.compile(r"/models/[^/]+/corrections(/.*)?")
+
+
+def needed_scopes(method: str, path: str) -> tuple[KeyScope, ...]:
+    """Return what a key must be for; any of them will do.
+
+    Whoever may have pictures read may correct the readings; what is passed on to the predictor
+    is let in by the predictor once more. Choosing what is served takes admin, all else train.
+    """
+    if _PASSED_ON.fullmatch(path) or (_CORRECTIONS.fullmatch(path) and method == "POST"):
+        return KeyScope.TRAIN, KeyScope.PREDICT
+    if _CORRECTIONS.fullmatch(path) or method in READING or not path.startswith("/models/"):
+        return (KeyScope.TRAIN,)
+    return (KeyScope.ADMIN,)
 
 
 async def _facts(request: Request) -> dict[str, object]:
@@ -48,7 +60,7 @@ class AccessControl:
             return
         caller = self._caller(scope)
         try:
-            who = self._access.admit(caller, needed_scope(scope["method"], scope["path"]))
+            who = self._access.admit(caller, *needed_scopes(scope["method"], scope["path"]))
         except AccessError as error:
             status = ACCESS_STATUS[error.code]
             refusal = answer(status, error.code, error.message, error.hint, headers=error.headers)
@@ -99,6 +111,6 @@ def describe_access(schema: dict[str, Any], open_paths: frozenset[str]) -> None:
     for path, operations in schema["paths"].items():
         for method, operation in operations.items():
             if path not in open_paths:
-                operation["security"] = security(needed_scope(method.upper(), path))
+                operation["security"] = security(*needed_scopes(method.upper(), path))
                 for status, response in problem_responses(401, 403, 429).items():
                     operation["responses"].setdefault(str(status), response)

@@ -14,6 +14,7 @@ from trainer.body_limit import BodyLimit
 from trainer.metrics import RequestMetrics
 from trainer.problems import Problem, install_problem_handlers, problem_responses
 from trainer.routes import (
+    corrections,
     dashboard,
     dataset_checks,
     datasets,
@@ -55,6 +56,7 @@ def create_app(settings: Settings) -> FastAPI:
         dataset_checks,
         models,
         versions,
+        corrections,
         health,
         dashboard,
     ):

@@ -10,6 +10,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from trainer.problems import answer
 
 JSON_BYTES = 1_000_000
+CORRECTION_BYTES = 14_000_000
+"""A picture in base64, and its text."""
+PREDICT_BYTES = 33_000_000
+"""The predictor refuses more than 32 MB itself, in its own words."""
 FORM_OVERHEAD = 100_000
 """Room for the boundaries and headers around an uploaded file."""
 PAUSE_SECONDS = 30.0
@@ -17,7 +21,7 @@ PAUSE_SECONDS = 30.0
 
 
 class BodyLimit:
-    """ASGI middleware: uploads to /datasets may have `upload_bytes`, every other body 1 MB."""
+    """ASGI middleware: uploads to /datasets may have `upload_bytes`, most other bodies 1 MB."""
 
     def __init__(self, app: ASGIApp, upload_bytes: int) -> None:
         self._app = app
@@ -28,10 +32,18 @@ class BodyLimit:
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
-        upload = scope["path"] == "/datasets"
-        limit = self._upload_bytes + FORM_OVERHEAD if upload else JSON_BYTES
+        limit = self._limit(scope["path"])
         refusal = _refusal(Headers(scope=scope), limit)
         await (refusal or self._app)(scope, _counted(receive, limit), send)
+
+    def _limit(self, path: str) -> int:
+        if path == "/datasets":
+            return self._upload_bytes + FORM_OVERHEAD
+        if path == "/try":
+            return PREDICT_BYTES
+        if path.startswith("/models/") and path.endswith("/corrections"):
+            return CORRECTION_BYTES
+        return JSON_BYTES
 
 
 def _refusal(headers: Headers, limit: int) -> Response | None:

@@ -21,6 +21,7 @@ from sqlalchemy import (
     String,
     Table,
     Text,
+    UniqueConstraint,
     create_engine,
     inspect,
     text,
@@ -91,6 +92,25 @@ datasets = Table(
     Column("bytes", BigInteger, nullable=False),
     Column("sha256", String(64), nullable=False),
     Column("created_at", Double, nullable=False),
+)
+
+corrections = Table(
+    "corrections",
+    tables,
+    Column("number", Integer, primary_key=True),
+    Column("id", String(50), nullable=False, unique=True),
+    Column("model", String(64), nullable=False),
+    Column("sha256", String(64), nullable=False),
+    Column("ending", String(8), nullable=False),
+    Column("bytes", BigInteger, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("read", Text),
+    Column("confidence", Double),
+    Column("version", Integer),
+    Column("source", String(64)),
+    Column("created_at", Double, nullable=False),
+    UniqueConstraint("model", "sha256"),
+    Index("corrections_of_model", "model", "number"),
 )
 
 workers = Table(

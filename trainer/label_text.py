@@ -7,6 +7,13 @@ MAX_LABEL = 1000
 """Characters; the widest input has hardly more time steps."""
 
 
+def require_printable(text: str) -> str:
+    """Return the text; raises ValueError unless it can be shown, and written as UTF-8."""
+    if not printable(text):
+        raise ValueError(f"holds control characters: {shown(text)}")
+    return text
+
+
 class UnusableLabelError(ValueError):
     """A text that cannot be a label: kind is a snake_case name, the message says what it is."""
 

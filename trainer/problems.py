@@ -26,6 +26,7 @@ STATUS_OF_CODE = {
     "json_invalid": 400,
     "form_invalid": 400,
     "value_unusable": 400,
+    "correction_not_found": 404,
     "job_not_found": 404,
     "dataset_not_found": 404,
     "file_not_found": 404,
@@ -44,6 +45,9 @@ STATUS_OF_CODE = {
     "request_entity_too_large": 413,
     "unsupported_media_type": 415,
     "bad_pattern": 422,
+    "image_too_large": 422,
+    "not_an_image": 422,
+    "unsupported_format": 422,
     "no_text_fits": 422,
     "pattern_too_large": 422,
     "request_invalid": 422,
@@ -54,6 +58,7 @@ STATUS_OF_CODE = {
     "uploads_full": 429,
     "database_unavailable": 503,
     "storage_unavailable": 503,
+    "corrections_full": 507,
     "disk_full": 507,
 }
 """Every code that an answer can carry on purpose; any other is an internal error."""

@@ -14,8 +14,7 @@ from pydantic import (
 
 from shared.builtin import not_builtin
 from shared.manifest import ModelName
-from trainer.label_text import usable_label
-from trainer.safe_zip import printable
+from trainer.label_text import require_printable, usable_label
 from trainer.web_address import WebAddress
 
 DEFAULT_DATASET_URL = (
@@ -111,13 +110,9 @@ class FilenameLabelSource(_Request):
 Labels = Literal["auto", "filename", "manifest"] | FilenameLabelSource
 
 
-def _nameable(name: str) -> str:
-    if not printable(name):
-        raise ValueError("is no name of a usable picture: it holds control characters")
-    return name
-
-
-PictureName = Annotated[str, Field(min_length=1, max_length=1000), AfterValidator(_nameable)]
+PictureName = Annotated[
+    str, Field(min_length=1, max_length=1000), AfterValidator(require_printable)
+]
 Label = Annotated[str, AfterValidator(usable_label)]
 
 

@@ -6,6 +6,7 @@ from fastapi import Depends, Request
 from prometheus_client import CollectorRegistry
 
 from shared.model_store import ModelStore
+from trainer.corrections import Corrections
 from trainer.database import Database
 from trainer.job_store import JobStore
 from trainer.metrics import JobCounts
@@ -27,6 +28,9 @@ class Services:
             max_bytes=settings.max_upload_bytes,
             max_stored_bytes=settings.max_stored_upload_bytes,
             limits=settings.dataset_limits,
+        )
+        self.corrections = Corrections(
+            self.database, settings.corrections, max_bytes=settings.max_corrections_bytes
         )
         self.models = ModelStore(settings.store)
         self.registry = CollectorRegistry()

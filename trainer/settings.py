@@ -58,6 +58,12 @@ class Settings(AccessSettings, BaseSettings):
         description="All uploads together, in bytes: the oldest that no queued or running job "
         "needs give way to new ones, which else are refused with status 429.",
     )
+    max_corrections_bytes: int = Field(
+        1_000_000_000,
+        ge=1,
+        description="Pictures of all corrections together, in bytes; more are refused with "
+        "status 507.",
+    )
     max_cache_bytes: int = Field(
         10_000_000_000,
         ge=0,
@@ -151,6 +157,11 @@ class Settings(AccessSettings, BaseSettings):
     def uploads(self) -> Path:
         """Where the zips of POST /datasets lie, as <dataset id>.zip."""
         return self.state / "uploads"
+
+    @property
+    def corrections(self) -> Path:
+        """Where the pictures of corrections lie, in a folder for each model."""
+        return self.state / "corrections"
 
     @property
     def scratch(self) -> Path:
