@@ -123,7 +123,7 @@ def _require_allowed(described: dict[str, Any]) -> None:
 
 def first_line(error: Exception) -> str:
     """Return what an error of Keras or h5py says first; they may say much."""
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:300]
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:300].rstrip(".")
 
 
 def _unreadable(path: Path, why: str) -> ReadsmithError:

@@ -46,7 +46,7 @@ def load_keras(path: Path) -> Any:
     except Exception as error:
         raise ReadsmithError(
             "model_unreadable",
-            f"{path.name} cannot be loaded by Keras {keras.__version__}: {first_line(error)}",
+            f"{path.name} cannot be loaded by Keras {keras.__version__}: {first_line(error)}.",
             "Save the inference model whole with model.save('prediction_model.h5'), "
             "without the CTC layer and without layers of your own.",
         ) from error
