@@ -28,7 +28,11 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     folder = tmp_path_factory.mktemp("site")
     predictor_port = services.free_port()
     predictor_url = f"http://127.0.0.1:{predictor_port}"
-    with services.trainer(folder, READSMITH_PREDICTOR_URL=predictor_url) as trainer:
+    environment = {
+        "READSMITH_PREDICTOR_URL": predictor_url,
+        "READSMITH_DOWNLOAD_ALLOW": "127.0.0.2",  # where tests serve files of their own
+    }
+    with services.trainer(folder, **environment) as trainer:
         settings = Settings(store=folder / "models", state=folder / "state")
         database = Database(settings.jobs_database)
         yield Site(trainer.url, settings, database, predictor_port)

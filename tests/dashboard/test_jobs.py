@@ -34,6 +34,7 @@ def test_a_job_is_followed_to_its_version_without_a_reload(
 ) -> None:
     page.goto(f"{site.url}/#/jobs/{job}")
     expect(page.get_by_role("heading", name="Waiting")).to_be_visible()
+    expect(page.get_by_text("No worker is running, so jobs wait.")).to_be_visible()
 
     run = site.take()
     run.observer.stage(Stage.DATASET)
@@ -108,6 +109,15 @@ def test_a_failed_job_says_why_and_what_to_do(
 
     expect(page.get_by_role("alert")).to_have_text("This is no zip.Send a zip.")
     require_accessible(page)
+
+
+def test_what_others_wrote_is_shown_as_text(
+    site: Site, page: Page, job: str, run: ActingWorker
+) -> None:
+    run.fail(JobError(code="x", message="<img src=x onerror=alert(1)><b>No</b>"))
+    page.goto(f"{site.url}/#/jobs/{job}")
+
+    expect(page.get_by_role("alert")).to_have_text("<img src=x onerror=alert(1)><b>No</b>")
 
 
 def test_an_unknown_job_is_named_in_plain_words(site: Site, page: Page) -> None:

@@ -10,6 +10,7 @@ from playwright.sync_api import Page, expect
 
 from tests.dashboard.site import Site
 from tests.drawn import labelled_zip, picture, texts, write_zip
+from tests.trainer import web_site
 
 DROP = """
 (target, [name, base64]) => {
@@ -134,13 +135,36 @@ def test_a_file_that_misses_the_zone_does_not_replace_the_page(
     expect(page.get_by_text("Drop a zip of labelled pictures here")).to_be_visible()
 
 
-def test_an_address_that_may_not_be_read_is_explained(site: Site, page: Page) -> None:
-    page.goto(site.url)
+def get_from(page: Page, url: str) -> None:
     page.get_by_text("Or get it from a web address").click()
-    page.get_by_label("Address of a zip").fill("http://127.0.0.1:9/set.zip")
+    page.get_by_label("Address of a zip").fill(url)
     page.get_by_role("button", name="Get it").click()
 
+
+def test_a_zip_is_got_from_a_web_address(site: Site, page: Page, pictures: Path) -> None:
+    content = pictures.read_bytes()
+    with web_site.serve({"/a.zip": lambda it: web_site.answer(it, content)}, "127.0.0.2") as web:
+        page.goto(site.url)
+        get_from(page, f"{web.url}/a.zip")
+        expect(page.get_by_text("of 32 found")).to_be_visible()
+
+
+def test_an_address_that_may_not_be_read_is_explained(site: Site, page: Page) -> None:
+    page.goto(site.url)
+    get_from(page, "http://127.0.0.1:9/set.zip")
+
     expect(page.get_by_role("alert")).to_contain_text("127.0.0.1")
+
+
+def test_an_upload_can_be_called_off(site: Site, page: Page, pictures: Path) -> None:
+    page.route("**/datasets", lambda route: None)  # it is never answered
+    page.goto(site.url)
+    drop(page, pictures)
+    expect(page.get_by_text("Sending plates.zip")).to_be_visible()
+
+    page.get_by_role("button", name="Cancel").click()
+    expect(page.get_by_text("Drop a zip of labelled pictures here")).to_be_visible()
+    expect(page.get_by_role("alert")).to_have_count(0)
 
 
 def test_keys_alone_lead_from_the_top_to_the_choice_of_a_zip(site: Site, page: Page) -> None:
