@@ -6,6 +6,7 @@ from pathlib import Path
 
 from shared.model_store import ModelStore
 from trainer.comparison import Promotion, compare_with, tell_outcome
+from trainer.dataset import Dataset
 from trainer.progress import Observer, RunResult, Stage
 from trainer.requests import JobRequest
 from trainer.safe_zip import DEFAULT_LIMITS, DatasetLimits
@@ -42,6 +43,8 @@ class RunContext:
     """A folder or zip to use instead of the request's dataset (command line)."""
     limits: DatasetLimits = DEFAULT_LIMITS
     downloads: DownloadRules = field(default_factory=DownloadRules)
+    save_corrections: Callable[[str, Path], None] | None = None
+    """Writes a model's corrections as a zip; only a service has any."""
 
 
 def run(request: JobRequest, context: RunContext, observer: Observer) -> RunResult:
@@ -58,8 +61,11 @@ def run(request: JobRequest, context: RunContext, observer: Observer) -> RunResu
 
     observer.stage(Stage.DATASET)
     base = load_base(request, context.store)
-    dataset = load_dataset(source, request, base, context.limits)
+    corrections = _kept_corrections(request, context)
+    dataset = load_dataset(source, request, base, context.limits, corrections)
     observer.summary(dataset.summary)
+    if corrections:
+        _tell_corrections(dataset, request, observer)
 
     observer.stage(Stage.TRAIN)
     trained = train(dataset, request, observer, context.work, base)
@@ -107,3 +113,23 @@ def run(request: JobRequest, context: RunContext, observer: Observer) -> RunResu
         parameters=asdict(trained.parameters),
         preset=request.preset,
     )
+
+
+def _kept_corrections(request: JobRequest, context: RunContext) -> Path | None:
+    """Return a zip of the corrections that the request wants.
+
+    It stays as it is for later attempts: with another dataset, they could not go on.
+    """
+    if not request.corrections or context.save_corrections is None:
+        return None
+    path = context.work / "corrections.zip"
+    if not path.exists():
+        context.save_corrections(request.model, path)
+    return path
+
+
+def _tell_corrections(dataset: Dataset, request: JobRequest, observer: Observer) -> None:
+    """Say how many corrections have been added."""
+    added = dataset.summary["corrections"]
+    message = f"{added} corrections of model {request.model} were added to the training part."
+    observer.event("corrections", message, {"added": added})

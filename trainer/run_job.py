@@ -13,6 +13,7 @@ import sys
 import time
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
@@ -21,6 +22,7 @@ from sqlalchemy.exc import DBAPIError
 from shared.errors import ReadsmithError
 from shared.model_store import ModelStore
 from trainer.cache_limit import limit_cache
+from trainer.corrections import Corrections
 from trainer.database import Database, patiently, unavailable
 from trainer.job_queue import JobQueue
 from trainer.job_rows import moment
@@ -149,8 +151,17 @@ def run_pipeline(
         may_publish=observer.may_publish,
         limits=settings.dataset_limits,
         downloads=settings.downloads,
+        save_corrections=lambda model, path: _save_corrections(settings, model, path),
     )
     return run(request, context, observer)
+
+
+def _save_corrections(settings: Settings, model: str, path: Path) -> None:
+    database = Database(settings.jobs_database)
+    limit = settings.max_corrections_bytes
+    kept = Corrections(database, settings.corrections, max_bytes=limit)
+    patiently(lambda: kept.save(model, path))
+    database.close()
 
 
 def explain_failure(error: Exception) -> JobError:

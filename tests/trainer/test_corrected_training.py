@@ -1,0 +1,52 @@
+"""From a reading that is corrected to the next version, which gets it right."""
+
+from pathlib import Path
+
+import pytest
+from fastapi.testclient import TestClient
+
+from shared.decoding import decode
+from shared.manifest import ONNX_MODEL
+from shared.model_store import ModelStore
+from shared.preprocessing import preprocess
+from tests.drawn import labelled_zip, picture, texts
+from trainer.app import create_app
+from trainer.inference import OnnxGraph
+from trainer.job_queue import JobQueue
+from trainer.run_job import JobObserver, run_pipeline
+from trainer.settings import Settings
+
+pytestmark = pytest.mark.slow
+
+
+def test_a_corrected_reading_is_right_in_the_next_version(
+    settings: Settings, queue: JobQueue, tmp_path: Path
+) -> None:
+    dataset = labelled_zip(tmp_path / "set.zip", texts(100))  # of A, H and X: no model reads a T
+    pictures = [picture("T", seed=seed) for seed in range(6)]
+    with TestClient(create_app(settings)) as api:
+        upload = api.post("/datasets", files={"file": dataset.read_bytes()}).json()
+        for data in pictures:
+            sent = {"text": "T", "read": "H"}
+            api.post("/models/quick/corrections", files={"image": data}, data=sent)
+        job = {
+            "dataset": {"id": upload["id"]},
+            "model": "quick",
+            "corrections": True,
+            "hyperparameters": {"epochs": 20, "height": 32, "width": 64},
+        }
+        posted = api.post("/jobs", json=job).json()
+        claim = queue.claim()
+        assert claim is not None
+        run_pipeline(claim, queue.request(claim), settings, JobObserver(queue, claim))
+        events = api.get(f"/jobs/{posted['id']}/events").json()["data"]
+        summary = api.get(f"/jobs/{posted['id']}").json()["dataset"]
+    (told,) = [event for event in events if event["type"] == "corrections"]
+    assert told["data"] == {"added": 6}
+    assert summary["corrections"] == 6
+    store = ModelStore(settings.store)
+    manifest, folder = store.manifest("quick", 1), store.folder("quick", 1)
+    graph = OnnxGraph(folder / ONNX_MODEL)
+    inputs = [preprocess(data, manifest.image)[None] for data in pictures]
+    read = [decode(graph.predict_on_batch(one), manifest.reader_vocabulary())[0] for one in inputs]
+    assert [reading.text for reading in read].count("T") >= 5
