@@ -24,6 +24,7 @@ from sqlalchemy import (
     UniqueConstraint,
     create_engine,
     inspect,
+    make_url,
     text,
 )
 from sqlalchemy.exc import (
@@ -146,7 +147,7 @@ class Database:
 
     def __init__(self, url: str) -> None:
         try:
-            engine = create_engine(url, pool_pre_ping=True)
+            engine = create_engine(_with_driver(url), pool_pre_ping=True)
         except (ArgumentError, NoSuchModuleError, ModuleNotFoundError) as error:
             raise _url_invalid(f"cannot be used: {error}") from None
         if engine.dialect.name == "sqlite":
@@ -206,6 +207,13 @@ def take_turns(connection: Connection) -> None:
         connection.execute(text("SELECT pg_advisory_xact_lock(7323461)"))
 
 
+def _with_driver(url: str) -> URL:
+    """Name psycopg where a URL leaves the driver open; SQLAlchemy would take its predecessor."""
+    parsed = make_url(url)
+    open_to_all = parsed.drivername in ("postgresql", "postgres")
+    return parsed.set(drivername="postgresql+psycopg") if open_to_all else parsed
+
+
 def _sqlite_file(url: URL) -> Path:
     name = url.database or ":memory:"
     if name == ":memory:" or name.startswith("file:"):
@@ -217,5 +225,6 @@ def _url_invalid(what: str) -> ReadsmithError:
     return ReadsmithError(
         "database_url_invalid",
         f"The database URL {what}.",
-        "READSMITH_DATABASE_URL takes sqlite:///<file> or postgresql://…, its driver installed.",
+        "READSMITH_DATABASE_URL takes sqlite:///<file> or postgresql://…, which needs a driver: "
+        "pip install 'readsmith[postgres]'.",
     )
