@@ -31,7 +31,7 @@ class Readiness(BaseModel):
 
 
 @router.get("/healthz")
-def healthz() -> Health:
+async def healthz() -> Health:  # not in a thread: all may be waiting for the database
     """Say that the process answers."""
     return Health()
 
