@@ -1,0 +1,52 @@
+"""Published versions with a report, as training leaves it, of pictures of stripes."""
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from shared.manifest import Manifest
+from shared.model_store import ModelStore
+from tests.bundles import png, publish
+from trainer.report.mistakes import describe_mistakes
+
+Reading = tuple[str, str]
+"""What the label says, and what was read."""
+
+
+def report_files(tested: Sequence[Reading], suspects: dict[str, Reading]) -> dict[str, bytes]:
+    """Return a report's files. suspects: of file names of the dataset; all pictures show `text`."""
+    wrong = [pair for pair in tested if pair[0] != pair[1]]
+    metrics = {
+        **describe_mistakes(tested),
+        "suspects": [_described(file, *pair) for file, pair in suspects.items()],
+    }
+    files = {"report/metrics.json": json.dumps(metrics).encode()}
+    rows = ["picture,file,truth,text,confidence"]
+    for number, (truth, text) in enumerate(wrong, 1):
+        files[f"report/worst/{number:02}.png"] = png(text)
+        rows.append(f"{number:02}.png,wrong{number}.png,{truth},{text},0.75")
+    files["report/worst/worst.csv"] = "\n".join(rows).encode()
+    rows = ["filename,text"]
+    for number, (truth, text) in enumerate(tested, 1):
+        files[f"report/held_out/{number:04}.png"] = png(text)
+        rows.append(f"{number:04}.png,{truth}")
+    files["report/held_out/labels.csv"] = "\n".join(rows).encode()
+    return files
+
+
+def publish_with_report(
+    store: ModelStore,
+    build: Path,
+    model: str,
+    tested: Sequence[Reading] = (("abc", "abc"), ("ab", "aa"), ("c", "c")),
+    suspects: dict[str, Reading] | None = None,
+    **options: Any,
+) -> Manifest:
+    """Publish a version whose report tells these readings; options as for publish."""
+    files = report_files(tested, suspects or {})
+    return publish(store, build, model=model, files=files, **options)
+
+
+def _described(file: str, truth: str, text: str) -> dict[str, Any]:
+    return {"file": file, "truth": truth, "text": text, "confidence": 0.9}

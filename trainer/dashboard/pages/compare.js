@@ -1,0 +1,112 @@
+// Two versions of a model, picture by picture.
+
+import { api, picture } from "../api.js";
+import { announce, emptyState, field, figures, h, replace } from "../dom.js";
+import { count, percent } from "../format.js";
+import { modelPath } from "../version_view.js";
+
+const SHOWN = 60;
+
+const CHOICES = {
+  different: ["read differently", ({ a, b }) => a.text !== b.text],
+  wrong: ["read wrong by either", ({ a, b }) => !(a.right && b.right)],
+  all: ["all", () => true],
+};
+
+export async function show(main, { name, a, b }, signal) {
+  const waiting = h("div", { class: "card" }, h("p", {}, "Both versions are reading…"), h("progress", { "aria-label": "Reading" }));
+  main.append(
+    h(
+      "p",
+      { class: "crumbs" },
+      h("a", { href: "#/models" }, "Models"),
+      " / ",
+      h("a", { href: `#${modelPath(name)}` }, name),
+      ` / ${a} and ${b}`,
+    ),
+    h("div", { class: "page-head" }, h("h1", {}, `${name}: version ${a} beside version ${b}`)),
+    waiting,
+  );
+  const query = new URLSearchParams({ a, b });
+  try {
+    const compared = await api(`${modelPath(name, "compare")}?${query}`, { signal });
+    main.append(countsCard(compared), picturesCard(compared, signal));
+    announce(`${count(compared.pictures.length, "picture")} compared.`);
+  } finally {
+    waiting.remove();
+  }
+}
+
+function countsCard(compared) {
+  const { a, b, pictures } = compared;
+  const known = pictures.filter((one) => one.a.seen || one.b.seen).length;
+  const note = `${count(known, "picture")} here served to train one of the versions; there it has an advantage.`;
+  return h(
+    "section",
+    { class: "card", "aria-label": "Counts" },
+    figures([
+      ["Both right", compared.both_right],
+      [`Only version ${a} right`, compared.only_a_right],
+      [`Only version ${b} right`, compared.only_b_right],
+      ["Neither right", compared.neither_right],
+    ]),
+    known > 0 && h("p", { class: "help" }, note),
+  );
+}
+
+function picturesCard(compared, signal) {
+  const list = h("div", { class: "slot" });
+  const choice = h(
+    "select",
+    { onchange: () => draw(SHOWN) },
+    Object.entries(CHOICES).map(([value, [title]]) => h("option", { value }, title)),
+  );
+  const draw = (most) => {
+    const chosen = compared.pictures.filter(CHOICES[choice.value][1]);
+    const all = h("button", { type: "button", onclick: () => draw(Infinity) }, `Show all ${chosen.length}`);
+    replace(
+      list,
+      h("p", { class: "faint", role: "status" }, `${chosen.length} of ${count(compared.pictures.length, "picture")}`),
+      chosen.length
+        ? h("ul", { class: "compared" }, chosen.slice(0, most).map((one) => comparedPicture(one, compared, signal)))
+        : emptyState("None: choose others above."),
+      chosen.length > most && all,
+    );
+  };
+  if (!compared.pictures.some(CHOICES.different[1])) choice.value = "all";
+  draw(SHOWN);
+  return h(
+    "section",
+    { class: "card", "aria-labelledby": "pictures" },
+    h("h2", { id: "pictures" }, "Pictures"),
+    h("div", { class: "fields" }, field("Show pictures", choice)),
+    list,
+  );
+}
+
+function comparedPicture(one, { a, b }, signal) {
+  return h(
+    "li",
+    {},
+    picture(one.picture, `Picture labelled ${one.truth}`, signal),
+    h("dl", { class: "facts" }, [
+      h("dt", {}, "Label"),
+      h("dd", {}, h("code", {}, one.truth)),
+      versionReading(a, one.a),
+      versionReading(b, one.b),
+    ]),
+  );
+}
+
+function versionReading(version, { text, confidence, right, seen }) {
+  return [
+    h("dt", {}, `Version ${version}`),
+    h(
+      "dd",
+      { class: right ? "right" : "wrong" },
+      h("code", {}, text || "nothing"),
+      ` ${right ? "right" : "wrong"}, ${percent(confidence)}`,
+      seen && h("small", {}, " trained on it"),
+    ),
+  ];
+}

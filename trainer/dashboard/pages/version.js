@@ -1,0 +1,109 @@
+// One version: what was measured, what it gets wrong, and labels to be put right.
+
+import { ApiError, api } from "../api.js";
+import { chip, emptyState, figures, h, replace } from "../dom.js";
+import { ago, duration, moment, percent } from "../format.js";
+import { downloads, interval, modelPath, serveButton } from "../version_view.js";
+import { labelsCard } from "./version_labels.js";
+import { mistakeCards } from "./version_mistakes.js";
+
+export async function show(main, { name, version }, signal) {
+  const trouble = h("div", { class: "slot" });
+  const head = h("div", { class: "row" });
+  main.append(
+    h(
+      "p",
+      { class: "crumbs" },
+      h("a", { href: "#/models" }, "Models"),
+      " / ",
+      h("a", { href: `#${modelPath(name)}` }, name),
+      ` / ${version}`,
+    ),
+    h("div", { class: "page-head" }, h("h1", {}, `${name}, version ${version}`), head),
+    trouble,
+  );
+  const at = modelPath(name, "versions", version);
+  const details = await api(at, { signal });
+  const drawHead = async () => replace(head, await headButtons(name, details, { trouble, signal, done: drawHead }));
+  await drawHead();
+  const [report, job] = await Promise.all([
+    ifThere(api(`${at}/report`, { signal })),
+    ifThere(api(`/jobs/${encodeURIComponent(details.job_id)}`, { signal })),
+  ]);
+  main.append(
+    details.metrics ? measuredCard(details) : emptyState("This version was not measured here."),
+    ...(report ? [labelsCard(at, report, job, signal), mistakeCards(report, details.calibration)] : []),
+    factsCard(details, job),
+    filesCard(name, details, { trouble, signal }),
+  );
+}
+
+/** What it is about, or null if there is no such thing (any more). */
+function ifThere(asked) {
+  return asked.catch((error) => {
+    if (error instanceof ApiError && error.status === 404) return null;
+    throw error;
+  });
+}
+
+async function headButtons(name, { version }, parts) {
+  const { current } = await api(modelPath(name), { signal: parts.signal });
+  const tryIt = h("a", { class: "button", href: "#/try" }, "Try it");
+  if (current === version) return [chip("served"), tryIt];
+  return [serveButton(name, version, { ...parts, class: "primary" }), tryIt];
+}
+
+function measuredCard({ metrics, comparison }) {
+  return h(
+    "section",
+    { class: "card", "aria-labelledby": "measured" },
+    h("h2", { id: "measured" }, "On the held-out pictures"),
+    figures([
+      ["Read right", percent(metrics.exact_match), interval(metrics)],
+      ["Wrong characters", percent(metrics.cer), "character error rate"],
+      ["Confidence", percent(metrics.mean_confidence), "on average"],
+      ["Learned from", metrics.train_images.toLocaleString("en"), `${metrics.validation_images} more chose the best epoch`],
+      ["Training took", duration(metrics.train_seconds), `${metrics.epochs} epochs`],
+    ]),
+    comparison && h("p", {}, compared(comparison)),
+  );
+}
+
+function compared({ version, images, exact_match, served_exact_match, gained, lost }) {
+  return (
+    `On the same ${images} pictures, version ${version}, which was served then, read ${percent(served_exact_match)} right ` +
+    `and this one ${percent(exact_match)}: ${gained} gained, ${lost} lost.`
+  );
+}
+
+function factsCard(details, job) {
+  const { image, label_lengths: byLength } = details;
+  const lengths = Object.entries(byLength).map(([length, n]) => `${length}: ${n}`);
+  const facts = [
+    ["Trained", h("time", { datetime: details.created_at, title: moment(details.created_at) }, ago(details.created_at))],
+    ["Job", job ? h("a", { href: `#/jobs/${job.id}` }, job.id.slice(4, 12)) : "not known any more"],
+    ["Pictures", details.dataset],
+    ["Vocabulary", h("code", {}, [...details.vocabulary].join(" "))],
+    ["Labels by length", lengths.join(", ")],
+    ["Input", `${image.width} × ${image.height}, ${image.channels === 1 ? "gray" : "colour"}, ${image.resize}`],
+    ["Preset", details.preset ?? "–"],
+    ["Started from", details.base ?? "nothing"],
+    ["Seed", details.seed],
+    ...Object.entries(details.parameters).map(([key, value]) => [key.replaceAll("_", " "), String(value)]),
+  ];
+  return h(
+    "section",
+    { class: "card", "aria-labelledby": "facts" },
+    h("h2", { id: "facts" }, "What it is"),
+    h("dl", { class: "facts" }, facts.map(([key, value]) => [h("dt", {}, key), h("dd", {}, value)])),
+  );
+}
+
+function filesCard(name, { version, files }, parts) {
+  return h(
+    "section",
+    { class: "card", "aria-labelledby": "files" },
+    h("h2", { id: "files" }, "Download"),
+    downloads(name, version, { ...parts, sizes: files }),
+  );
+}

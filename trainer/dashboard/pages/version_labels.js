@@ -1,0 +1,115 @@
+// Labels that may be wrong, each to be kept, put right or left out; then trained again.
+
+import { actionButton } from "../action.js";
+import { api, picture } from "../api.js";
+import { emptyState, h, replace } from "../dom.js";
+import { count, percent } from "../format.js";
+
+const SHOWN = 30;
+
+/** The card with suspected labels and the worst readings of a report.
+ *
+ * at: the version's address in the API; job: the one that made it, null if it is not known.
+ */
+export function labelsCard(at, report, job, signal) {
+  const changes = new Map();
+  const bar = h("div", { class: "slot", role: "status" });
+  const again = h("div", { class: "slot" });
+  const tell = () => {
+    replace(bar, changes.size > 0 && h("p", {}, `${count(changes.size, "label")} changed.`));
+    if (Boolean(changes.size) !== Boolean(again.firstChild)) replace(again, changes.size > 0 && trainAgain(job, changes, signal));
+  };
+  const change = (file, label) => {
+    if (label === undefined) changes.delete(file);
+    else changes.set(file, label);
+    tell();
+  };
+  const show = (one) => labelRow(one, pictureOf(one, at, job, signal), change);
+  return h(
+    "section",
+    { class: "card", "aria-labelledby": "labels" },
+    h("h2", { id: "labels" }, "Are these labels right?"),
+    part(
+      "Suspected labels",
+      "Pictures that it learned from and still reads otherwise, the surest first.",
+      report.suspects ?? [],
+      show,
+    ),
+    part("Worst readings", "Held-out pictures that it reads wrong, the surest first.", report.worst, show),
+    h("div", { class: "sticky" }, bar, again),
+  );
+}
+
+function part(title, help, readings, show) {
+  const list = h("ol", { class: "labels" }, readings.slice(0, SHOWN).map(show));
+  const more = h("button", { type: "button" }, `Show ${readings.length - SHOWN} more`);
+  more.addEventListener("click", () => {
+    list.append(...readings.slice(SHOWN).map(show));
+    more.remove();
+  });
+  return [
+    h("h3", {}, title),
+    readings.length ? h("p", { class: "help" }, help) : emptyState("None."),
+    readings.length > 0 && list,
+    readings.length > SHOWN && h("div", { class: "actions" }, more),
+  ];
+}
+
+/** The picture: of the report; else of the zip that was sent, if it is still there. */
+function pictureOf({ file, picture: path, truth }, at, job, signal) {
+  const alt = `Picture labelled ${truth}`;
+  if (path) return picture(`${at}/files/${path}`, alt, signal);
+  const id = job?.request.dataset.id;
+  if (id) return picture(`/datasets/${id}/images?file=${encodeURIComponent(file)}`, alt, signal);
+  return h("span", { class: "missing" }, "no picture is kept");
+}
+
+/** A picture with its three choices; change(file, label) hears of each, undefined for "keep". */
+function labelRow({ file, truth, text, confidence }, image, change) {
+  const input = h("input", { value: text, "aria-label": `Right label of ${file}`, spellcheck: "false", autocapitalize: "none" });
+  const group = `choice-${++labelRow.count}`;
+  const radio = (props, content) =>
+    h("label", { class: "check" }, h("input", { type: "radio", name: group, ...props }), content);
+  const give = () => change(file, input.value.trim() || undefined);
+  const other = h("input", { type: "radio", name: group, "aria-label": "It says", onchange: give });
+  input.addEventListener("input", () => {
+    other.checked = true;
+    give();
+  });
+  return h(
+    "li",
+    {},
+    image,
+    h(
+      "fieldset",
+      {},
+      h(
+        "legend",
+        {},
+        h("span", { class: "visually-hidden" }, `${file}: `),
+        "labelled ",
+        h("code", {}, truth),
+        ", read as ",
+        h("code", {}, text || "nothing"),
+        h("small", {}, ` ${percent(confidence)}`),
+      ),
+      radio({ checked: true, onchange: () => change(file, undefined) }, ["Keep ", h("code", {}, truth)]),
+      h("span", { class: "check" }, other, h("span", { "aria-hidden": "true" }, "It says"), input),
+      radio({ onchange: () => change(file, null) }, "Leave it out"),
+    ),
+  );
+}
+labelRow.count = 0;
+
+/** A button that posts the version's job once more, with the changed labels. */
+function trainAgain(job, changes, signal) {
+  if (!job) return h("p", { class: "notice warning" }, "The job that made this version is not known here any more, so it cannot be done again.");
+  const trouble = h("div", { class: "slot" });
+  const start = async () => {
+    const relabel = { ...job.request.relabel, ...Object.fromEntries(changes) };
+    const next = await api("/jobs", { method: "POST", json: { ...job.request, relabel }, signal });
+    location.hash = `#/jobs/${next.id}`;
+  };
+  const button = actionButton("Train again with these corrections", start, { trouble, class: "primary" });
+  return [trouble, h("div", { class: "actions" }, button)];
+}

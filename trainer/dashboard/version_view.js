@@ -1,0 +1,43 @@
+// What the pages of models say of a version in the same words.
+
+import { actionButton } from "./action.js";
+import { api, download } from "./api.js";
+import { announce, h } from "./dom.js";
+import { bytes, percent } from "./format.js";
+
+const FILES = [
+  ["prediction_model.h5", "Keras model (h5)"],
+  ["prediction_model.onnx", "ONNX model"],
+];
+
+/** The address of a model's pages or, below /models, of its API. */
+export const modelPath = (name, ...rest) => ["/models", encodeURIComponent(name), ...rest].join("/");
+
+/** "85.0 % to 98.8 %, 60 held out". */
+export function interval(metrics) {
+  const [low, high] = metrics.exact_match_interval;
+  return `${percent(low)} to ${percent(high)}, ${metrics.test_images} held out`;
+}
+
+/** A button that has this version served from now on, then goes on with `done`. */
+export function serveButton(name, version, { trouble, done, signal, ...props }) {
+  const serve = async () => {
+    await api(modelPath(name, "promote"), { method: "POST", json: { version }, signal });
+    announce(`Version ${version} of ${name} is served now.`);
+    await done();
+  };
+  return actionButton("Serve this version", serve, { trouble, ...props });
+}
+
+/** Buttons that download what a version consists of; sizes: {file: {size}}, where they are known. */
+export function downloads(name, version, { trouble, signal, sizes = {} }) {
+  const at = (...rest) => modelPath(name, "versions", version, ...rest);
+  const button = (text, path, filename) =>
+    actionButton(text, () => download(path, filename, signal), { trouble });
+  const files = FILES.map(([file, title]) => {
+    const size = sizes[file] ? `, ${bytes(sizes[file].size)}` : "";
+    return button(title + size, at("files", file), `${name}-${version}-${file}`);
+  });
+  const report = button("Report (zip)", at("report.zip"), `${name}-${version}-report.zip`);
+  return h("div", { class: "actions" }, files, report);
+}
