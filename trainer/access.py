@@ -35,6 +35,12 @@ def needed_scopes(method: str, path: str) -> tuple[KeyScope, ...]:
     return (KeyScope.ADMIN,)
 
 
+def client_address(scope: Scope, behind_gateway: bool) -> str | None:
+    """Return the address that a request comes from, as far as it is known."""
+    address: str | None = scope["client"][0] if scope.get("client") else None
+    return Headers(scope=scope).get("x-forwarded-for", address) if behind_gateway else address
+
+
 async def _facts(request: Request) -> dict[str, object]:
     facts: dict[str, object] = request.state.facts
     return facts
@@ -76,11 +82,11 @@ class AccessControl:
 
     def _caller(self, scope: Scope) -> Caller:
         headers = Headers(scope=scope)
-        address = scope["client"][0] if scope.get("client") else None
-        if self._behind_gateway:
-            address = headers.get("x-forwarded-for", address)
         return Caller(
-            headers.get("authorization"), headers.get("host"), headers.get("origin"), address
+            headers.get("authorization"),
+            headers.get("host"),
+            headers.get("origin"),
+            client_address(scope, self._behind_gateway),
         )
 
     async def _audited(

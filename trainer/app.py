@@ -22,6 +22,7 @@ from trainer.routes import (
     health,
     jobs,
     models,
+    predictor,
     versions,
 )
 from trainer.services import Services
@@ -57,6 +58,7 @@ def create_app(settings: Settings) -> FastAPI:
         models,
         versions,
         corrections,
+        predictor,
         health,
         dashboard,
     ):

@@ -57,6 +57,7 @@ STATUS_OF_CODE = {
     "queue_full": 429,
     "uploads_full": 429,
     "database_unavailable": 503,
+    "predictor_unavailable": 503,
     "storage_unavailable": 503,
     "corrections_full": 507,
     "disk_full": 507,

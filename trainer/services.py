@@ -10,6 +10,7 @@ from trainer.corrections import Corrections
 from trainer.database import Database
 from trainer.job_store import JobStore
 from trainer.metrics import JobCounts
+from trainer.predictor_link import PredictorLink
 from trainer.settings import Settings
 from trainer.uploads import Uploads
 
@@ -33,6 +34,7 @@ class Services:
             self.database, settings.corrections, max_bytes=settings.max_corrections_bytes
         )
         self.models = ModelStore(settings.store)
+        self.predictor = PredictorLink(settings.predictor_url)
         self.registry = CollectorRegistry()
         self.registry.register(JobCounts(self.jobs))
 

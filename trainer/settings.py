@@ -11,6 +11,7 @@ from shared.errors import ReadsmithError
 from shared.model_store import KEEP_VERSIONS
 from trainer.safe_addresses import Allowed
 from trainer.safe_zip import DatasetLimits
+from trainer.web_address import WebAddress
 from trainer.web_request import DownloadRules
 
 
@@ -40,6 +41,10 @@ class Settings(AccessSettings, BaseSettings):
         le=65535,
         validation_alias="READSMITH_TRAINER_PORT",
         description="Port that the trainer's API listens on.",
+    )
+    predictor_url: str = Field(
+        "http://127.0.0.1:8080",
+        description="Where the trainer reaches the predictor, for the pages that try pictures.",
     )
     lease_seconds: float = Field(
         30, ge=1, le=3600, description="Seconds of silence after which a worker counts as lost."
@@ -120,6 +125,15 @@ class Settings(AccessSettings, BaseSettings):
                 "Should be at least READSMITH_MAX_UPLOAD_BYTES, {largest}",
                 {"largest": largest},
             )
+        return value
+
+    @field_validator("predictor_url")
+    @classmethod
+    def _of_a_service(cls, value: str) -> str:
+        try:
+            WebAddress.parse(value)
+        except ValueError as error:
+            raise PydanticCustomError("not_an_address", "{why}", {"why": str(error)}) from None
         return value
 
     @field_validator("download_allow")

@@ -25,6 +25,7 @@ def settings(tmp_path: Path) -> Settings:
         state=tmp_path / "state",
         lease_seconds=30,
         keys=tmp_path / "keys.json",
+        predictor_url="http://127.0.0.1:1",  # where nobody answers
         allowed_hosts="testserver",  # as TestClient calls it
     )
 

@@ -114,6 +114,15 @@ def test_what_the_request_says_of_a_picture_counts_more_than_a_correction(tmp_pa
     assert left_out(dataset) == {"corrections/a.png": "corrected"}
 
 
+def test_a_correction_can_be_relabelled_as_any_picture(tmp_path: Path) -> None:
+    texts = {"a.png": (picture("A"), "A"), "b.png": (picture("B"), "B")}
+    relabel = {"corrections/a.png": "X", "corrections/b.png": None}
+    dataset = loaded(tmp_path, relabel, corrections=corrected(tmp_path, texts))
+    assert labels(dataset)["corrections/a.png"] == "X"
+    assert left_out(dataset) == {"corrections/b.png": "dropped"}
+    assert not any("relabel" in warning for warning in dataset.summary["warnings"])
+
+
 def test_a_dataset_of_its_own_is_needed_beside_corrections(tmp_path: Path) -> None:
     few = write_zip(tmp_path / "few.zip", numbered(9))
     texts = {f"{i}.png": (picture(f"A{i}", seed=90 + i), f"A{i}") for i in range(8)}

@@ -76,7 +76,7 @@ def load_dataset(
     source = open_source(path, limits)
     found = find_labels(source, request.labels, request.relabel)
     if corrections is not None:
-        source = _add_corrections(source, corrections, found)
+        source = _add_corrections(source, corrections, found, request.relabel)
     checked = _check_pictures(source, found)
     _require_enough(checked, found)
     labels = [image.label for image in checked.images]
@@ -119,13 +119,16 @@ def load_dataset(
     )
 
 
-def _add_corrections(source: ImageSource, corrections: Path, found: FoundLabels) -> ImageSource:
+def _add_corrections(
+    source: ImageSource, corrections: Path, found: FoundLabels, relabel: Mapping[str, str | None]
+) -> ImageSource:
     """Return the dataset with the corrections; take their labels for the right ones."""
     further = open_source(corrections, OWN_LIMITS)
     texts = find_labels(further, "manifest").labels
     labels = {f"{CORRECTIONS}/{name}": text for name, text in texts.items()}
     found.corrections = frozenset(labels)
-    found.decided |= {n: text for n, text in labels.items() if n not in found.decided}
+    found.unknown -= len((labels.keys() & relabel.keys()) - found.decided.keys())
+    found.decided |= {name: relabel.get(name, text) for name, text in labels.items()}
     return JoinedSource(source, further, CORRECTIONS)
 
 
