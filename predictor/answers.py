@@ -1,6 +1,12 @@
 """What an answer says about one picture."""
 
+import base64
+import io
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
 
 from predictor.options import Options
 from shared.decoding import Reading
@@ -23,6 +29,14 @@ def describe(reading: Reading | None, options: Options) -> dict[str, Any]:
     if options.min_confidence is not None:
         answer["accepted"] = reading is not None and reading.confidence >= options.min_confidence
     return answer
+
+
+def describe_input(pixels: NDArray[np.uint8]) -> dict[str, Any]:
+    """Describe what the model saw, uint8 (H, W, C) gray or RGB, as a PNG in base64."""
+    height, width, channels = pixels.shape
+    file = io.BytesIO()
+    Image.fromarray(pixels[:, :, 0] if channels == 1 else pixels).save(file, "PNG")
+    return {"png": base64.b64encode(file.getvalue()).decode(), "width": width, "height": height}
 
 
 def _nothing() -> dict[str, Any]:

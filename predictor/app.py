@@ -11,7 +11,7 @@ from werkzeug.exceptions import ClientDisconnected, HTTPException
 from predictor import metrics
 from predictor.access import add_access
 from predictor.access_log import AccessLog
-from predictor.answers import describe
+from predictor.answers import describe, describe_input
 from predictor.bookkeeping import add_bookkeeping
 from predictor.docs import add_docs
 from predictor.engine import Engine
@@ -110,6 +110,8 @@ def _read(
         result = upload.data if isinstance(upload.data, RequestError) else next(results)
         if not isinstance(result, ImageRejectedError | RequestError):
             answers.append(describe(result, options))
+            if options.show_input and isinstance(upload.data, bytes):
+                answers[-1]["input"] = describe_input(engine.input_of(upload.data))
         elif question.several:
             metrics.problem_answered(result.code)
             answers.append({"error": problem(result, field=upload.field)})

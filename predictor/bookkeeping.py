@@ -25,6 +25,7 @@ def add_bookkeeping(app: Flask, access_log: AccessLog | None) -> None:
     def leave(response: Response) -> Response:
         notes: Notes = g.notes
         response.headers["X-Request-ID"] = notes.request_id
+        response.headers["Server-Timing"] = notes.server_timing()
         known = request.url_rule
         method, route = (request.method, known.rule) if known else (OTHER_ROUTE, OTHER_ROUTE)
         metrics.request_answered(method, route, response.status_code, notes)

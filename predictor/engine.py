@@ -17,7 +17,7 @@ from shared.automaton import Automaton, build_automaton
 from shared.decoding import Reading, decode, decode_within
 from shared.limits import Limits
 from shared.manifest import ONNX_MODEL, BundleError, Calibration, Manifest
-from shared.preprocessing import ImageRejectedError, covered_width, open_image, to_input
+from shared.preprocessing import ImageRejectedError, covered_width, fit, open_image, to_input
 
 BATCH = 4
 """Pictures per run: more at a time no longer lie in the caches, and each takes twice as long."""
@@ -105,6 +105,13 @@ class Engine:
         notes = notes or Notes()
         notes.done(DECODE)
         return self._decode_each(images, decoding, notes)
+
+    def input_of(self, image: bytes) -> NDArray[np.uint8]:
+        """Return a picture as the model sees it, before its values are scaled: uint8 (H, W, C).
+
+        Raises ImageRejectedError.
+        """
+        return fit(open_image(image), self.manifest.image)
 
     def require_possible(self, limits: Limits) -> None:
         """Raise LimitsError if no text of this model can fit."""

@@ -33,6 +33,11 @@ class Notes:
         self.seconds[part] = self.seconds.get(part, 0.0) + now - self._last
         self._last = now
 
+    def server_timing(self) -> str:
+        """Return the parts and the whole in milliseconds, as the header Server-Timing has them."""
+        parts = [f"{part};dur={seconds * 1000:.3f}" for part, seconds in self.seconds.items()]
+        return ", ".join([*parts, f"total;dur={self.whole() * 1000:.3f}"])
+
     def whole(self) -> float:
         """Return the seconds since the arrival."""
         return time.perf_counter() - self.arrived

@@ -86,6 +86,10 @@ def description() -> Json:
             "securitySchemes": SECURITY_SCHEMES,
             "headers": {
                 "X-Request-ID": {"description": "The request's id.", "schema": {"type": "string"}},
+                "Server-Timing": {
+                    "description": "Milliseconds that the answer and its parts took.",
+                    "schema": {"type": "string"},
+                },
                 "WWW-Authenticate": {
                     "description": "That a key is asked for.",
                     "schema": {"type": "string"},
@@ -136,7 +140,7 @@ def _responses(route: str, codes: set[str]) -> Json:
 
 
 def _with_headers(status: int, response: Json) -> Json:
-    names = ["X-Request-ID"]
+    names = ["X-Request-ID", "Server-Timing"]
     if PROBLEM in response["content"]:
         names.extend(OF_STATUS.get(status, ()))
     return {

@@ -31,6 +31,9 @@ class Options(BaseModel):
     min_length: int | None = Field(None, ge=0, le=1000, description="a number from 0 to 1000")
     max_length: int | None = Field(None, ge=1, le=1000, description="a number from 1 to 1000")
     min_confidence: float | None = Field(None, ge=0, le=1, description="a number from 0 to 1")
+    show_input: bool | None = Field(
+        None, description="true to see each picture as the model saw it, or false"
+    )
 
     @property
     def limits(self) -> Limits:

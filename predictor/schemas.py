@@ -59,6 +59,14 @@ class Reason(_Answer):
     message: str
 
 
+class ModelInput(_Answer):
+    """A picture as the model saw it: fitted to its size, gray or RGB, not yet scaled."""
+
+    png: str = Field(json_schema_extra={"contentEncoding": "base64"})
+    width: int = Field(ge=1, description="Pixels.")
+    height: int = Field(ge=1, description="Pixels.")
+
+
 class PictureReading(_Answer):
     """What was read in one picture."""
 
@@ -68,6 +76,7 @@ class PictureReading(_Answer):
     alternatives: list[Alternative] = Field([], description="The likeliest texts; with top_k.")
     accepted: bool = Field(False, description="Is it sure enough; with min_confidence.")
     reason: Reason | None = Field(None, description="Why text is null; only there if it is.")
+    input: ModelInput | None = Field(None, description="What the model saw; with show_input.")
 
 
 class PictureError(_Answer):

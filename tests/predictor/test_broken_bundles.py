@@ -15,7 +15,7 @@ from predictor.settings import PredictorSettings
 from shared.manifest import KERAS_MODEL, FileEntry
 from shared.model_store import ModelStore
 from tests.breakages import BREAKAGES, Breakage, serve_broken
-from tests.bundles import png, publish
+from tests.bundles import imported, png, publish
 from tests.metrics_page import sample
 
 SPAWN = get_context("spawn")
@@ -221,7 +221,7 @@ def test_an_imported_h5_is_served_without_golden_pictures(
         store,
         tmp_path / "imported",
         files={"golden/readings.json": b"[]"},
-        change=lambda m: m.model_copy(update={"origin": "imported"}),
+        change=imported,
     )
     registry.poll()
     assert answer(registry) == (2, "cab")

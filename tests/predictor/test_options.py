@@ -4,15 +4,27 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import pytest
 from flask.testing import FlaskClient
+from PIL import Image
 
 from predictor.app import create_app
 from predictor.registry import Registry
 from predictor.settings import PredictorSettings
 from shared.manifest import ONNX_MODEL
 from shared.model_store import ModelStore
-from tests.bundles import TIME_STEPS, onnx_graph, png, publish
+from tests.bundles import (
+    SPEC,
+    STRIPE,
+    TIME_STEPS,
+    encoded,
+    imported,
+    onnx_graph,
+    picture,
+    png,
+    publish,
+)
 
 
 @pytest.fixture(scope="module")
@@ -22,7 +34,7 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> FlaskClient:
     store = ModelStore(folder / "models")
     publish(store, folder / "1")
     unsure = {ONNX_MODEL: onnx_graph(sharpness=20.0)}
-    publish(store, folder / "2", files={**unsure, "golden/readings.json": b"[]"})
+    publish(store, folder / "2", files={**unsure, "golden/readings.json": b"[]"}, change=imported)
     settings = PredictorSettings(store=store.root, max_images=3)
     registry = Registry(settings)
     registry.poll()
@@ -97,6 +109,28 @@ def test_a_reading_is_accepted_from_a_confidence_on(client: FlaskClient, ask: As
     unsure = ask(client, png("cab"), {"min_confidence": 0.9}).get_json()
     assert (sure["accepted"], unsure["accepted"]) == (True, False)
     assert unsure["text"] == "cab"
+
+
+@EVERY_WAY
+def test_what_the_model_saw_is_shown_when_asked(client: FlaskClient, ask: Ask) -> None:
+    large = encoded(picture("cab").resize((640, 160), Image.Resampling.NEAREST))
+    seen = ask(client, large, {"show_input": True}).get_json()["input"]
+    image = Image.open(io.BytesIO(base64.b64decode(seen["png"])))
+
+    assert (image.format, image.mode) == ("PNG", "L")
+    assert image.size == (seen["width"], seen["height"]) == (SPEC.width, SPEC.height)
+    amid_stripes = np.asarray(image)[0, STRIPE // 2 :: STRIPE].tolist()
+    assert amid_stripes == pytest.approx([170, 255, 0, 255, 85, 255, 255, 255], abs=3)
+    assert "input" not in ask(client, large, {"show_input": False}).get_json()
+
+
+def test_every_answer_says_how_long_its_parts_took(client: FlaskClient) -> None:
+    answer = as_fields(client, png("cab"), {"version": 1})
+    parts = dict(part.split(";dur=") for part in answer.headers["Server-Timing"].split(", "))
+    assert list(parts) == ["parse", "prepare", "model", "decode", "total"]
+    times = {part: float(ms) for part, ms in parts.items()}
+    assert 0 < sum(times.values()) - times["total"] <= times["total"] + 0.01
+    assert "total;dur=" in client.post("/predict").headers["Server-Timing"]
 
 
 def test_characters_say_where_they_stand(client: FlaskClient) -> None:

@@ -9,7 +9,7 @@ import pytest
 from shared.manifest import ONNX_MODEL
 from shared.model_store import ModelStore
 from shared.scoring import wilson_interval
-from tests.bundles import onnx_graph, png, publish
+from tests.bundles import imported, onnx_graph, png, publish
 from tests.readsmith.conftest import Run
 
 
@@ -17,7 +17,13 @@ from tests.readsmith.conftest import Run
 def store(tmp_path: Path) -> Path:
     """A store with the model `stripes`, which is not very sure of what it reads."""
     unsure = {ONNX_MODEL: onnx_graph(sharpness=20.0), "golden/readings.json": b"[]"}
-    publish(ModelStore(tmp_path / "store"), tmp_path / "build", model="stripes", files=unsure)
+    publish(
+        ModelStore(tmp_path / "store"),
+        tmp_path / "build",
+        model="stripes",
+        files=unsure,
+        change=imported,
+    )
     return tmp_path / "store"
 
 

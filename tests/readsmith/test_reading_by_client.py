@@ -10,7 +10,7 @@ import pytest
 from readsmith.client import Client, Reading, ServiceError
 from shared.manifest import ONNX_MODEL
 from shared.model_store import ModelStore
-from tests.bundles import onnx_graph, png, publish
+from tests.bundles import imported, onnx_graph, png, publish
 from tests.readsmith.conftest import Run, running_predictor
 
 MOST_IMAGES = 3
@@ -23,7 +23,7 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     store = ModelStore(folder / "models")
     publish(store, folder / "1", model="stripes")
     unsure = {ONNX_MODEL: onnx_graph(sharpness=20.0), "golden/readings.json": b"[]"}
-    publish(store, folder / "2", model="stripes", files=unsure)
+    publish(store, folder / "2", model="stripes", files=unsure, change=imported)
     with running_predictor(store.root, READSMITH_MAX_IMAGES=str(MOST_IMAGES)) as url:
         yield url
 
