@@ -4,6 +4,7 @@ import typer
 
 from readsmith.adopt import adopt
 from readsmith.check import check
+from readsmith.doctor import doctor
 from readsmith.evaluate import evaluate
 from readsmith.jobs import jobs
 from readsmith.keys import app as keys
@@ -20,7 +21,7 @@ app = typer.Typer(
     add_completion=False,
     pretty_exceptions_enable=False,
 )
-for command in (up, check, train, evaluate, predict, jobs, learning_curve):
+for command in (up, check, train, evaluate, predict, jobs, learning_curve, doctor):
     app.command()(command)
 app.command("import")(adopt)
 app.add_typer(models, name="models")

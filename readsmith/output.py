@@ -57,17 +57,33 @@ def explained(error: Exception) -> ReadsmithError:
         context = getattr(error, "ctx", None)
         command = context.command_path if context else "readsmith"
         return ReadsmithError("usage", error.format_message(), f"{command} --help tells more.")
+    if isinstance(error, ModuleNotFoundError):
+        return ReadsmithError(
+            "not_installed",
+            f"The library {error.name} is not installed.",
+            "pip install 'readsmith[trainer,predictor]'; readsmith doctor tells what is missing.",
+        )
     if isinstance(error, MemoryError):
-        return ReadsmithError("out_of_memory", "There is not enough memory.")
-    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
-        return ReadsmithError("disk_full", "The disk is full.", "Make room and try again.")
+        return ReadsmithError(
+            "out_of_memory",
+            "There is not enough memory.",
+            "End other programs, use smaller pictures or fewer, or a machine with more.",
+        )
     if isinstance(error, OSError) and error.strerror:
-        where = f": {error.filename}" if error.filename else ""
-        return ReadsmithError("system_error", f"{error.strerror}{where}")
+        return _of_the_system(error)
     return ReadsmithError(
         "internal_error",
         f"This should not have happened: {type(error).__name__}: {error}",
         "Please report it with what READSMITH_TRACEBACK=1 prints.",
+    )
+
+
+def _of_the_system(error: OSError) -> ReadsmithError:
+    if error.errno == errno.ENOSPC:
+        return ReadsmithError("disk_full", "The disk is full.", "Make room and try again.")
+    where = f": {error.filename}" if error.filename else ""
+    return ReadsmithError(
+        "system_error", f"{error.strerror}{where}", "See that it is there and may be used."
     )
 
 

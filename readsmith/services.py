@@ -74,14 +74,18 @@ class Address:
 
 def require_room(folder: Path) -> None:
     """Raise ReadsmithError disk_full if there is too little room where a folder will lie."""
-    existing = next(path for path in (folder, *folder.absolute().parents) if path.exists())
-    free = shutil.disk_usage(existing).free
+    free = shutil.disk_usage(existing_part(folder)).free
     if free < FREE_BYTES:
         raise ReadsmithError(
             "disk_full",
             f"Only {free / 1e9:.1f} GB are free where {folder} lies; 1 GB is needed.",
             "Make room, or choose another folder with --state and --store.",
         )
+
+
+def existing_part(folder: Path) -> Path:
+    """Return the folder, or the nearest one above it that is there already."""
+    return next(path for path in (folder, *folder.absolute().parents) if path.exists())
 
 
 @dataclass(frozen=True)
