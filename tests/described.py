@@ -45,9 +45,12 @@ def _trainer(folder: Path) -> FastAPI:
 
 
 def trainer_description() -> dict[str, Any]:
-    """Return the trainer's OpenAPI description."""
+    """Return the trainer's OpenAPI description, without what it passes on to a predictor."""
     with tempfile.TemporaryDirectory() as empty:
-        return _trainer(Path(empty)).openapi()
+        description = _trainer(Path(empty)).openapi()
+    paths = description["paths"].items()
+    own = {path: what for path, what in paths if not path.startswith(("/try", "/review"))}
+    return description | {"paths": own}
 
 
 def predictor_with_a_model(folder: Path) -> Flask:
