@@ -7,13 +7,14 @@
 # make bench-predict   serving measured against the tutorial's way (needs wrk; ARGS="--part speed")
 # make bench-new-look   what a trained model keeps when pictures of a new look are added
 # make bench-api   how fast the trainer answers while a job trains
+# make docs   the documentation as a site in site/, strictly
 # make screenshots   the pictures of the dashboard in docs/images (needs Chromium; trains a model)
 # make starter   the pre-trained weights in the package, drawn and trained anew (an hour on two cores)
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/installed
 
-.PHONY: run test test-docker test-faults soak bench-train bench-predict bench-new-look bench-api starter screenshots format lock clean
+.PHONY: run test docs test-docker test-faults soak bench-train bench-predict bench-new-look bench-api starter screenshots format lock clean
 
 run: $(INSTALLED)
 	@$(BIN)/readsmith up --first-job $(if $(DATASET),--dataset "$(DATASET)") $(if $(ONCE),--once)
@@ -36,6 +37,9 @@ soak: $(INSTALLED)
 
 bench-api: $(INSTALLED)
 	$(BIN)/python benchmarks/api_latency.py $(ARGS)
+
+docs: $(INSTALLED)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
 
 screenshots: $(INSTALLED)
 	$(BIN)/python -m tests.dashboard.screenshots
@@ -60,7 +64,7 @@ format: $(INSTALLED)
 # Written anew with `uv`, then installed by the next make; the services' locks are parts of the first.
 COMPILE := uv pip compile --universal --python-version 3.11 --generate-hashes --no-annotate --no-header
 lock:
-	$(COMPILE) pyproject.toml --extra trainer --extra predictor --extra dev -o requirements.lock
+	$(COMPILE) pyproject.toml --extra trainer --extra predictor --extra dev --extra docs -o requirements.lock
 	$(COMPILE) pyproject.toml --extra trainer -c requirements.lock -o trainer/requirements.lock
 	$(COMPILE) pyproject.toml --extra predictor -c requirements.lock -o predictor/requirements.lock
 
