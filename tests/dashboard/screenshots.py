@@ -60,15 +60,18 @@ def visit(page: Page, url: str, pictures: Path) -> None:
     page.get_by_role("link", name="Try it").click()
     with zipfile.ZipFile(pictures) as archive:
         page.locator("input[type=file]").first.set_input_files(
-            {"name": "one.png", "mimeType": "image/png", "buffer": archive.read("000001.png")}
+            {"name": "captcha.png", "mimeType": "image/png", "buffer": archive.read("000001.png")}
         )
-    page.wait_for_load_state("networkidle")
+    expect(page.get_by_text("with the way there and back")).to_be_visible()
     keep(page, "try")
 
 
 def keep(page: Page, name: str) -> None:
     """Write what the page shows as docs/images/<name>.png, in few colours."""
-    page.wait_for_function("Array.from(document.images).every((image) => image.complete)")
+    page.wait_for_function(
+        "Array.from(document.querySelectorAll('.picture')).every((one) => one.naturalWidth)"
+    )
+    expect(page.get_by_role("status")).to_be_empty()  # it lies over the page
     shown = Image.open(io.BytesIO(page.screenshot(full_page=True)))
     FOLDER.mkdir(parents=True, exist_ok=True)
     shown.convert("RGB").quantize(COLOURS).save(FOLDER / f"{name}.png", optimize=True)

@@ -8,17 +8,19 @@ const [LEFT, RIGHT, TOP, BOTTOM] = [60, 12, 12, 28];
 /** A <figure> with a chart of lines, its legend, and its numbers in a table that is folded away.
  *
  * lines: [{name, points: [[x, y], …]}], at most three; format: y in words; summary: what a
- * screen reader says in place of the picture; top: the largest y of the axis, else the data's.
+ * screen reader says in place of the picture; top: the largest y that may be, else the data's.
  */
 export function lineChart({ title, lines, xName, format, summary, top }) {
   const points = lines.flatMap((line) => line.points);
   const xs = points.map((point) => point[0]);
   const [first, last] = [Math.min(...xs), Math.max(...xs)];
-  const step = niceStep(top ?? Math.max(...points.map((point) => point[1])));
-  const highest = 4 * step;
+  const most = top ?? (Math.max(...points.map((point) => point[1])) || 1);
+  const step = niceStep(most);
+  const steps = Math.ceil(most / step - 1e-6);
+  const highest = steps * step;
   const place = ([x, y]) => [
     LEFT + ((x - first) / (last - first || 1)) * (WIDTH - LEFT - RIGHT),
-    HEIGHT - BOTTOM - (Math.min(y, highest) / highest) * (HEIGHT - TOP - BOTTOM),
+    HEIGHT - BOTTOM - (y / highest) * (HEIGHT - TOP - BOTTOM),
   ];
   return h(
     "figure",
@@ -27,7 +29,7 @@ export function lineChart({ title, lines, xName, format, summary, top }) {
     svg(
       "svg",
       { viewBox: `0 0 ${WIDTH} ${HEIGHT}`, role: "img", "aria-label": `${title}. ${summary}` },
-      grid(step, format),
+      grid(step, steps, format),
       axis(first, last, xName),
       lines.map((line, index) => drawn(line.points.map(place), index)),
     ),
@@ -39,16 +41,16 @@ function legend(lines) {
   return h("span", { class: "legend" }, lines.map((line, i) => h("span", { "data-line": i }, line.name)));
 }
 
-/** A quarter of the axis, round, so that the highest value just fits. */
+/** A round part of the axis, at least a quarter of the highest value. */
 function niceStep(highest) {
-  const least = (highest || 1) / 4;
+  const least = highest / 4;
   const power = 10 ** Math.floor(Math.log10(least));
   return power * [1, 2, 2.5, 5, 10].find((factor) => factor * power >= least * 0.9999);
 }
 
-function grid(step, format) {
-  return [0, 1, 2, 3, 4].map((number) => {
-    const y = HEIGHT - BOTTOM - (number / 4) * (HEIGHT - TOP - BOTTOM);
+function grid(step, steps, format) {
+  return Array.from({ length: steps + 1 }, (_, number) => {
+    const y = HEIGHT - BOTTOM - (number / steps) * (HEIGHT - TOP - BOTTOM);
     return [
       svg("line", { class: "grid", x1: LEFT, x2: WIDTH - RIGHT, y1: y, y2: y }),
       svg("text", { x: LEFT - 6, y: y + 4, "text-anchor": "end" }, format(number * step)),
