@@ -17,6 +17,7 @@ from trainer.settings import Settings
 CHROMIUM = os.environ.get("READSMITH_TEST_CHROMIUM") or next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
 )
+FLAGS = ["--no-sandbox", "--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream"]
 PATIENCE = 60_000
 """Milliseconds after which a page shows no more what it should; far more than it needs."""
 SIZE = (1100, 900)
@@ -45,7 +46,7 @@ def chromium() -> Iterator[Browser]:
         pytest.skip("there is no Chromium here; READSMITH_TEST_CHROMIUM may name one")
     with sync_playwright() as playwright:
         expect.set_options(timeout=PATIENCE)
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         yield browser
         browser.close()
 

@@ -10,6 +10,7 @@ from playwright.sync_api import Locator, Page, expect
 from shared.manifest import Manifest
 from shared.model_store import ModelStore
 from tests.bundles import calibration
+from tests.dashboard.pictures import expect_pictures
 from tests.dashboard.reports import publish_with_report
 from tests.dashboard.site import Site
 from tests.drawn import labelled_zip, texts
@@ -56,8 +57,7 @@ def test_a_report_shows_what_is_read_wrong_and_where(
     by_length = reported.get_by_role("region", name="By length")
     expect(by_length.get_by_role("row").nth(2)).to_contain_text("20.0 %0 of 1")
     expect(reported.get_by_role("region", name="Thresholds")).to_contain_text("at most 49.0 %")
-    expect(reported.locator(".labels img")).to_have_count(3)
-    reported.wait_for_function("[...document.images].every(one => one.naturalWidth > 9)")
+    expect_pictures(reported, 3)
     require_accessible(reported)
 
 

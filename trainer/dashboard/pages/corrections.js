@@ -1,0 +1,105 @@
+// The corrections of a model, and readings that wait for a look.
+
+import { actionButton, attempt } from "../action.js";
+import { api, download, picture } from "../api.js";
+import { announce, emptyState, h, replace, table } from "../dom.js";
+import { ago, count, percent } from "../format.js";
+import { modelPath } from "../version_view.js";
+import { reviewCard } from "./review.js";
+
+const PAGE = 48;
+
+export function show(main, { name }, signal) {
+  return name === undefined ? showModels(main, signal) : showOne(main, name, signal);
+}
+
+async function showModels(main, signal) {
+  main.append(h("div", { class: "page-head" }, h("h1", {}, "Corrections")));
+  const { data } = await api("/models", { signal });
+  const names = new Set([...data.map((model) => model.name), "default"]);
+  const row = async (name) => {
+    const { count: corrections } = await api(`${modelPath(name, "corrections")}?limit=1`, { signal });
+    return [h("a", { href: `#/corrections/${encodeURIComponent(name)}` }, name), corrections.toLocaleString("en")];
+  };
+  const rows = await Promise.all([...names].sort().map(row));
+  main.append(
+    h("section", { class: "card" }, h("p", { class: "help" }, "Right texts that people have given for pictures of a model."), table("Corrections of each model", ["Model", "Corrections"], rows)),
+  );
+}
+
+async function showOne(main, name, signal) {
+  const trouble = h("div", { class: "slot" });
+  const [head, list] = [h("div", { class: "row" }), h("div", { class: "stack" })];
+  main.append(
+    h("p", { class: "crumbs" }, h("a", { href: "#/corrections" }, "Corrections"), ` / ${name}`),
+    h("div", { class: "page-head" }, h("h1", {}, `Corrections of ${name}`), head),
+    trouble,
+    h("section", { class: "card", "aria-labelledby": "kept" }, h("h2", { id: "kept" }, "Kept"), list),
+  );
+  const draw = async () => {
+    const page = await api(`${modelPath(name, "corrections")}?limit=${PAGE}`, { signal });
+    replace(head, page.count > 0 && exportButton(name, { trouble, signal }));
+    replace(list, page.count ? keptList(name, page, { trouble, signal, draw }) : nothingKept());
+  };
+  await draw();
+  main.append(await reviewCard(name, draw, signal));
+}
+
+function exportButton(name, { trouble, signal }) {
+  const save = () => download(modelPath(name, "corrections.zip"), `${name}-corrections.zip`, signal);
+  return actionButton("Export as zip", save, { trouble });
+}
+
+function nothingKept() {
+  const link = h("a", { class: "button primary", href: "#/try" }, "Try it");
+  return emptyState("No corrections yet", h("p", {}, "A reading that is put right is kept here."), link);
+}
+
+function keptList(name, page, parts) {
+  const list = h("ul", { class: "labels" });
+  const more = h("div", { class: "actions" });
+  const add = (next) => {
+    list.append(...next.data.map((one) => keptCorrection(name, one, parts)));
+    const after = `${modelPath(name, "corrections")}?limit=${PAGE}&after=${next.data.at(-1)?.id}`;
+    const showMore = async () => add(await api(after, { signal: parts.signal }));
+    replace(more, next.has_more && actionButton("Show older ones", showMore, parts));
+  };
+  add(page);
+  const help = `${count(page.count, "correction")}. A new training of ${name} adds them by one tick, below the name of the model.`;
+  return [h("p", { class: "help" }, help), list, more];
+}
+
+function keptCorrection(name, one, parts) {
+  const at = modelPath(name, "corrections", one.id);
+  const input = h("input", { value: one.text, "aria-label": `Text of the picture read as ${one.read ?? "unknown"}`, required: true, spellcheck: "false", autocapitalize: "none" });
+  const change = async () => {
+    const { text } = await api(at, { method: "PATCH", json: { text: input.value }, signal: parts.signal });
+    input.value = text;
+    announce(`Changed: it says ${text}.`);
+  };
+  const remove = async () => {
+    await api(at, { method: "DELETE", signal: parts.signal });
+    announce("The correction is deleted.");
+    await parts.draw();
+  };
+  const save = h("button", {}, "Save");
+  const submit = (event) => (event.preventDefault(), attempt(change, { trouble: parts.trouble, button: save }));
+  return h(
+    "li",
+    {},
+    picture(one.image, `Picture that says ${one.text}`, parts.signal),
+    h(
+      "form",
+      { class: "stack", onsubmit: submit },
+      input,
+      h("small", {}, wasRead(one)),
+      h("div", { class: "actions" }, save, actionButton("Delete", remove, { ...parts, class: "danger", "aria-label": `Delete ${one.text}` })),
+    ),
+  );
+}
+
+function wasRead({ read, confidence, version, created_at: at }) {
+  const sure = confidence === null ? "" : ` (${percent(confidence)})`;
+  const by = version === null ? "" : ` by version ${version}`;
+  return read === null ? ago(at) : `read as ${read || "nothing"}${sure}${by}, ${ago(at)}`;
+}

@@ -1,0 +1,66 @@
+// The least confident readings that wait for a look, where the predictor keeps pictures.
+
+import { actionButton, attempt } from "../action.js";
+import { ApiError, api, picture, respond } from "../api.js";
+import { announce, emptyState, errorBox, h, replace } from "../dom.js";
+import { percent } from "../format.js";
+import { keepCorrection } from "../reading_view.js";
+
+const SHOWN = 24;
+const OFF = ["pictures_not_kept", "predictor_unavailable"]; // no faults
+
+/** The card with them; kept() is called once one of them has become a correction. */
+export async function reviewCard(name, kept, signal) {
+  const list = h("div", { class: "slot" });
+  const trouble = h("div", { class: "slot" });
+  const draw = async () => {
+    try {
+      const query = new URLSearchParams({ model: name, limit: SHOWN });
+      const { data } = await api(`/review?${query}`, { signal });
+      const one = (waiting) => reviewItem(waiting, { trouble, signal, draw, kept });
+      replace(list, data.length ? h("ul", { class: "labels" }, data.map(one)) : emptyState("Nothing waits."));
+    } catch (error) {
+      if (!(error instanceof ApiError)) throw error;
+      replace(list, OFF.includes(error.code) ? h("p", { class: "help" }, `${error.message} ${error.hint}`) : errorBox(error));
+    }
+  };
+  await draw();
+  return h(
+    "section",
+    { class: "card", "aria-labelledby": "review" },
+    h("h2", { id: "review" }, "Waiting for a look"),
+    h("p", { class: "help" }, "Pictures that were read lately, the least confident first."),
+    trouble,
+    list,
+  );
+}
+
+function reviewItem(waiting, { trouble, signal, draw, kept }) {
+  const shown = waiting.text || "nothing";
+  const input = h("input", { value: waiting.text ?? "", "aria-label": `Right text of the picture read as ${shown}`, required: true, spellcheck: "false", autocapitalize: "none" });
+  const done = async () => {
+    await api(waiting.image, { method: "DELETE", signal });
+    await draw();
+  };
+  const correct = async () => {
+    const image = await (await respond(waiting.image, { signal })).blob();
+    const { text } = await keepCorrection(image, input.value, waiting, "review", signal);
+    announce(`Kept: it says ${text}.`);
+    await done();
+    await kept();
+  };
+  const save = h("button", { class: "primary" }, "Keep this text");
+  const submit = (event) => (event.preventDefault(), attempt(correct, { trouble, button: save }));
+  return h(
+    "li",
+    {},
+    picture(waiting.image, `Picture read as ${shown}`, signal),
+    h(
+      "form",
+      { class: "stack", onsubmit: submit },
+      input,
+      h("small", {}, `read as ${shown} (${percent(waiting.confidence)}) by version ${waiting.version}`),
+      h("div", { class: "actions" }, save, actionButton("Pass over", done, { trouble, "aria-label": `Pass over ${shown}` })),
+    ),
+  );
+}

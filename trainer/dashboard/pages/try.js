@@ -1,0 +1,141 @@
+// Pictures that are read at once: dropped, pasted, chosen, or taken with the camera.
+
+import { address, api, apiKey, respond } from "../api.js";
+import { camera } from "../camera.js";
+import { announce, errorBox, field, h, replace } from "../dom.js";
+import { count } from "../format.js";
+import { alternativesView, correctionForm, readingView } from "../reading_view.js";
+
+const ALTERNATIVES = 5;
+
+export async function show(main, params, signal) {
+  const model = h("select", { disabled: true }, h("option", { value: "" }, "…"));
+  const results = h("div", { class: "page-body" });
+  const trouble = h("div", { class: "slot" });
+  let turn = Promise.resolve(); // one after the other, in the order in which they came
+  const take = (file) => {
+    const card = h("section", { class: "card", "aria-label": file.name }, h("p", {}, `Reading ${file.name}…`), h("progress", { "aria-label": "Reading" }));
+    results.prepend(card);
+    turn = turn.then(() => signal.aborted || read(card, file, model.value, signal));
+  };
+  main.append(
+    h("div", { class: "page-head" }, h("h1", {}, "Try it")),
+    trouble,
+    h(
+      "section",
+      { class: "card", "aria-label": "Pictures" },
+      h("div", { class: "fields" }, field("Model", model)),
+      pictureZone(take, signal),
+    ),
+    results,
+  );
+  try {
+    fillModels(model, (await api("/try/models", { signal })).data);
+  } catch (error) {
+    if (!signal.aborted) replace(trouble, errorBox(error));
+  }
+}
+
+function fillModels(select, models) {
+  const title = (one) => `${one.model}, version ${one.version}`;
+  replace(select, models.map((one) => h("option", { value: one.model }, title(one))));
+  select.disabled = models.length < 2;
+  if (models.some((one) => one.model === "default")) select.value = "default";
+}
+
+function pictureZone(take, signal) {
+  const takeAll = (files) => {
+    const pictures = [...files].filter((file) => file.type.startsWith("image/"));
+    pictures.forEach(take);
+    if (pictures.length < files.length) announce(`${count(files.length - pictures.length, "file")} passed over: no picture.`);
+  };
+  const input = h("input", { type: "file", class: "visually-hidden", id: "pictures", accept: "image/*", multiple: true });
+  input.addEventListener("change", () => (takeAll(input.files), (input.value = "")));
+  const lens = camera(take, signal);
+  const zone = h(
+    "div",
+    { class: "dropzone" },
+    h("p", { class: "title" }, "Drop pictures here, or paste one"),
+    h(
+      "div",
+      { class: "row" },
+      h("span", { class: "file" }, input, h("label", { for: "pictures", class: "button primary" }, "Choose pictures…")),
+      lens.button,
+    ),
+    lens.place,
+  );
+  const listen = (kind, action) => window.addEventListener(kind, action, { signal });
+  listen("paste", (event) => event.clipboardData.files.length && takeAll(event.clipboardData.files));
+  listen("dragover", (event) => (event.preventDefault(), zone.classList.add("over")));
+  listen("dragleave", () => zone.classList.remove("over"));
+  listen("drop", (event) => {
+    event.preventDefault();
+    zone.classList.remove("over");
+    takeAll(event.dataTransfer.files);
+  });
+  return zone;
+}
+
+/** Have a picture read, and fill its card with what was found. */
+async function read(card, file, model, signal) {
+  const path = `/try?${new URLSearchParams({ ...(model && { model }), top_k: ALTERNATIVES, show_input: true })}`;
+  try {
+    const began = performance.now();
+    const response = await respond(path, { method: "POST", body: file, headers: { "Content-Type": file.type }, signal });
+    const reading = await response.json();
+    const took = { all: performance.now() - began, inside: serverTime(response) };
+    replace(card, result(file, reading, took, signal));
+    announce(`${file.name} says ${reading.text || "nothing"}.`);
+  } catch (error) {
+    if (!signal.aborted) replace(card, h("h2", {}, file.name), errorBox(error));
+  }
+}
+
+/** Milliseconds in the predictor, or null where it does not say. */
+function serverTime(response) {
+  const total = response.headers.get("Server-Timing")?.match(/\btotal;dur=([\d.]+)/);
+  return total ? Number(total[1]) : null;
+}
+
+function result(file, reading, took, signal) {
+  const inside = took.inside === null ? "" : `${took.inside.toFixed(1)} ms in the predictor, `;
+  return [
+    h("h2", {}, file.name),
+    h("div", { class: "result" }, [
+      h("div", { class: "stack" }, localPicture(file, `The picture ${file.name}`), reading.input && seen(reading.input)),
+      h(
+        "div",
+        { class: "stack" },
+        readingView(reading),
+        alternativesView(reading.alternatives ?? [], reading.text),
+        h("p", { class: "help" }, `${reading.model}, version ${reading.version}; ${inside}${took.all.toFixed(0)} ms with the way there and back.`),
+        reading.note && h("p", { class: "notice" }, reading.note),
+      ),
+    ]),
+    correctionForm(file, reading, signal),
+    h("details", {}, h("summary", {}, "The same from a command line"), h("pre", { tabindex: 0 }, curl(file.name, reading.model))),
+  ];
+}
+
+function localPicture(file, alt) {
+  const image = h("img", { class: "picture", alt, src: URL.createObjectURL(file) });
+  image.onload = () => URL.revokeObjectURL(image.src);
+  image.onerror = () => image.replaceWith(h("span", { class: "missing" }, "this browser cannot show it"));
+  return image;
+}
+
+function seen({ png, width, height }) {
+  const source = `data:image/png;base64,${png}`;
+  return h(
+    "figure",
+    { class: "stack tight" },
+    h("img", { class: "picture pixels", alt: "What the model saw", src: source }),
+    h("figcaption", { class: "help" }, `What the model saw: ${width} × ${height} pixels`),
+  );
+}
+
+function curl(name, model) {
+  const key = apiKey() ? ` -H "Authorization: Bearer $READSMITH_API_KEY"` : "";
+  const quoted = `'image=@${name.replaceAll("'", `'\\''`)}'`;
+  return `curl${key} -F ${quoted} '${address(`/try?model=${encodeURIComponent(model)}`)}'`;
+}

@@ -1,0 +1,81 @@
+// A reading as the predictor answers it, and how it is put right.
+
+import { actionButton } from "./action.js";
+import { api } from "./api.js";
+import { announce, field, h, replace } from "./dom.js";
+import { percent } from "./format.js";
+import { modelPath } from "./version_view.js";
+
+const UNSURE = 0.5;
+const NEGLIGIBLE = 0.0005; // would be shown as 0.0 %
+const STARTER = "starter"; // reads where there is no model yet, and is never trained itself
+
+/** The text, large; under every character a bar of its confidence. */
+export function readingView({ text, confidence, characters, reason }) {
+  if (text === null) return h("p", { class: "notice warning" }, reason.message);
+  if (text === "") return h("p", { class: "notice warning" }, `No text was found (${percent(confidence)} sure).`);
+  return [
+    h("p", { class: "reading" }, text),
+    h("p", { class: "faint" }, `${percent(confidence)} sure of the whole text`),
+    h("ol", { class: "characters", "aria-label": "Confidence of each character" }, characters.map(character)),
+  ];
+}
+
+function character({ text, confidence }) {
+  const unsure = confidence < UNSURE ? " unsure" : "";
+  return h(
+    "li",
+    { class: "character" },
+    h("b", {}, text),
+    h("span", { class: `bar${unsure}`, style: { "--share": confidence }, "aria-hidden": "true" }),
+    h("small", {}, percent(confidence)),
+  );
+}
+
+/** The other texts that it might be; null if there are none. */
+export function alternativesView(alternatives, text) {
+  const others = alternatives.filter((one) => one.text !== text && one.confidence >= NEGLIGIBLE);
+  if (!others.length) return null;
+  const one = (other) => h("li", {}, h("code", {}, other.text || "nothing"), " ", h("small", {}, percent(other.confidence)));
+  return [h("h3", {}, "It might also be"), h("ul", { class: "plain" }, others.map(one))];
+}
+
+/** Keep the right text of a picture (a Blob) among the model's corrections; returns the correction.
+ *
+ * reading: {model, version, text, confidence} as it was read; source: where it is put right.
+ */
+export function keepCorrection(image, text, { model, version, text: read, confidence }, source, signal) {
+  const form = new FormData();
+  form.append("image", image, "picture");
+  for (const [name, value] of Object.entries({ text, read, confidence, version, source })) {
+    if (value !== null && value !== undefined) form.append(name, value);
+  }
+  return api(modelPath(model, "corrections"), { method: "POST", body: form, signal });
+}
+
+/** Asks for the right text of a picture that has just been read. */
+export function correctionForm(image, reading, signal) {
+  const input = h("input", { value: reading.text ?? "", required: true, spellcheck: "false", autocapitalize: "none" });
+  const trouble = h("div", { class: "slot" });
+  const save = async () => {
+    const owner = reading.model === STARTER ? { ...reading, model: "default", version: null } : reading;
+    const { model, text } = await keepCorrection(image, input.value, owner, "dashboard", signal);
+    announce(`Kept: it says ${text}.`);
+    const link = h("a", { href: `#/corrections/${encodeURIComponent(model)}` }, `the corrections of ${model}`);
+    replace(trouble, h("p", { class: "notice" }, "Kept among ", link, ": a training may add them to its pictures."));
+  };
+  const button = actionButton("Keep", save, { trouble });
+  const enter = (event) => (event.preventDefault(), button.click());
+  return h(
+    "details",
+    {},
+    h("summary", {}, "Not right? Correct it"),
+    h(
+      "form",
+      { class: "stack", onsubmit: enter },
+      field("What it says", input),
+      trouble,
+      h("div", { class: "actions" }, button),
+    ),
+  );
+}
