@@ -63,11 +63,11 @@ def test_what_happens_to_a_job_is_said_aloud(site: Site, page: Page, job: str) -
     page.goto(f"{site.url}/#/jobs/{job}")
     expect(page.get_by_role("heading", name="Waiting")).to_be_visible()
     run = site.take()
-    expect(page.get_by_role("status")).to_have_text("The job is running.")
+    expect(page.get_by_role("status")).to_have_text("The job runs.")
     run.observer.stage(Stage.EVALUATE)
     expect(page.get_by_role("status")).to_have_text("Measuring…")
     run.cancelled()
-    expect(page.get_by_role("status")).to_have_text("The job is cancelled.")
+    expect(page.get_by_role("status")).to_have_text("The job was cancelled.")
 
 
 def test_a_chart_has_its_numbers_in_a_table_that_grows(

@@ -49,6 +49,11 @@ export function emptyState(title, ...children) {
   return h("div", { class: "empty" }, h("p", { class: "title" }, title), ...children);
 }
 
+/** A card with a heading. */
+export function card(title, ...children) {
+  return h("section", { class: "card" }, h("h2", {}, title), ...children);
+}
+
 /** A label with its control and an optional line of help, tied together for screen readers. */
 export function field(label, control, help) {
   control.id ||= `field-${++field.count}`;

@@ -12,6 +12,9 @@ export const STAGES = {
   export: "Publishing",
 };
 
+/** Whether nothing more will happen to a job. */
+export const isFinal = (job) => ["succeeded", "failed", "cancelled"].includes(job.status);
+
 /** A bar of the epochs; before and after training it moves without a number. */
 export function progressBar(job) {
   const known = job.stage === "train" && job.progress;

@@ -3,13 +3,21 @@
 import { actionButton } from "../action.js";
 import { api, poll } from "../api.js";
 import { datasetSummary } from "../dataset_view.js";
-import { announce, chip, errorBox, figures, h, replace } from "../dom.js";
-import { duration, moment, percent } from "../format.js";
+import { announce, card, chip, errorBox, h, replace } from "../dom.js";
+import { moment } from "../format.js";
 import { drawCurves } from "../job_curves.js";
-import { STAGES, progressBar, progressText } from "../job_progress.js";
+import { outcome } from "../job_outcome.js";
+import { STAGES, isFinal, progressBar, progressText } from "../job_progress.js";
 
 const SECONDS = 1;
 const EVENTS = 1000;
+const SAID = {
+  queued: "waits again",
+  running: "runs",
+  succeeded: "has succeeded",
+  failed: "has failed",
+  cancelled: "was cancelled",
+};
 const SHOWN_ELSEWHERE = ["progress", "settings"];
 
 export async function show(main, { id }, signal) {
@@ -31,8 +39,6 @@ export async function show(main, { id }, signal) {
     await poll(follow, SECONDS, signal, (error) => replace(parts.trouble, errorBox(error)));
   }
 }
-
-const isFinal = (job) => ["succeeded", "failed", "cancelled"].includes(job.status);
 
 function layout(main, id) {
   const names = ["workers", "problem", "state", "trouble", "outcome", "curves", "settings", "dataset", "events"];
@@ -59,10 +65,6 @@ function layout(main, id) {
   return parts;
 }
 
-function card(title, ...children) {
-  return h("section", { class: "card" }, h("h2", {}, title), ...children);
-}
-
 /** Add what has happened since; true if there was something. */
 async function readEvents(id, events, signal) {
   const known = events.length;
@@ -78,7 +80,7 @@ async function readEvents(id, events, signal) {
 /** Say aloud what has changed; not what was so when the page was opened. */
 function tell(before, job) {
   if (!before) return;
-  if (job.status !== before.status) announce(`The job is ${job.status}.`);
+  if (job.status !== before.status) announce(`The job ${SAID[job.status]}.`);
   else if (job.stage && job.stage !== before.stage) announce(`${STAGES[job.stage]}…`);
 }
 
@@ -86,7 +88,7 @@ function draw(parts, job, events, signal) {
   parts.title.textContent = `Training ${job.model}`;
   replace(parts.head, chip(job.status), !isFinal(job) && cancelButton(job, parts.problem, signal));
   replace(parts.state, !isFinal(job) && stateCard(parts, job));
-  replace(parts.outcome, outcome(job, parts.problem, signal));
+  replace(parts.outcome, isFinal(job) && outcome(job, parts.problem, signal));
   drawCurves(parts.curves, events);
   parts.below.hidden = false;
   replace(parts.settings, settings(job, events));
@@ -130,49 +132,6 @@ async function lookForWorkers(place, signal) {
   if (ready?.workers !== 0) return place.replaceChildren();
   const how = ["Start one: ", h("code", {}, "python -m trainer.worker"), "; ", h("code", {}, "readsmith up"), " starts its own."];
   replace(place, h("div", { class: "notice warning" }, h("p", {}, "No worker is running, so jobs wait."), h("p", {}, how)));
-}
-
-function outcome(job, trouble, signal) {
-  if (job.status === "succeeded") return result(job);
-  if (!isFinal(job)) return null;
-  const stopped = h("p", { class: "notice" }, "This job was cancelled; it published nothing.");
-  const again = async () => {
-    const next = await api("/jobs", { method: "POST", json: job.request, signal });
-    location.hash = `#/jobs/${next.id}`;
-  };
-  return h(
-    "div",
-    { class: "stack" },
-    job.status === "failed" ? errorBox(job.error) : stopped,
-    h("div", { class: "actions" }, actionButton("Start it again", again, { trouble })),
-  );
-}
-
-function result(job) {
-  const { metrics } = job;
-  const [low, high] = metrics.exact_match_interval;
-  return card(
-    `Version ${job.version} is published`,
-    figures([
-      ["Read right", percent(metrics.exact_match), `${percent(low)} to ${percent(high)}, ${metrics.test_images} held out`],
-      ["Wrong characters", percent(metrics.cer), "character error rate"],
-      ["Confidence", percent(metrics.mean_confidence), "on average"],
-      ["Training took", duration(metrics.train_seconds), `${metrics.epochs} epochs`],
-    ]),
-    h("p", {}, served(job)),
-    h(
-      "div",
-      { class: "actions" },
-      h("a", { class: "button primary", href: `#/models/${job.model}/${job.version}` }, "See its report"),
-      h("a", { class: "button", href: "#/try" }, "Try it"),
-    ),
-  );
-}
-
-function served(job) {
-  if (job.promoted) return "It is served now.";
-  if (job.request.promote === "never") return "It is not served: that is left to you.";
-  return `Version ${job.comparison.version} is still served, since it reads the same held-out pictures clearly better.`;
 }
 
 function eventLine(event) {

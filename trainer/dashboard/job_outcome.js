@@ -1,0 +1,49 @@
+// How a job ended, and what to do next.
+
+import { actionButton } from "./action.js";
+import { api } from "./api.js";
+import { card, errorBox, figures, h } from "./dom.js";
+import { duration, percent } from "./format.js";
+
+/** What a job ended with: its version, why it failed, or that it was cancelled. */
+export function outcome(job, trouble, signal) {
+  if (job.status === "succeeded") return result(job);
+  const stopped = h("p", { class: "notice" }, "This job was cancelled; it published nothing.");
+  const again = async () => {
+    const next = await api("/jobs", { method: "POST", json: job.request, signal });
+    location.hash = `#/jobs/${next.id}`;
+  };
+  return h(
+    "div",
+    { class: "stack" },
+    job.status === "failed" ? errorBox(job.error) : stopped,
+    h("div", { class: "actions" }, actionButton("Start it again", again, { trouble })),
+  );
+}
+
+function result(job) {
+  const { metrics } = job;
+  const [low, high] = metrics.exact_match_interval;
+  return card(
+    `Version ${job.version} is published`,
+    figures([
+      ["Read right", percent(metrics.exact_match), `${percent(low)} to ${percent(high)}, ${metrics.test_images} held out`],
+      ["Wrong characters", percent(metrics.cer), "character error rate"],
+      ["Confidence", percent(metrics.mean_confidence), "on average"],
+      ["Training took", duration(metrics.train_seconds), `${metrics.epochs} epochs`],
+    ]),
+    h("p", {}, served(job)),
+    h(
+      "div",
+      { class: "actions" },
+      h("a", { class: "button primary", href: `#/models/${job.model}/${job.version}` }, "See its report"),
+      h("a", { class: "button", href: "#/try" }, "Try it"),
+    ),
+  );
+}
+
+function served(job) {
+  if (job.promoted) return "It is served now.";
+  if (job.request.promote === "never") return "It is not served: that is left to you.";
+  return `Version ${job.comparison.version} is still served, since it reads the same held-out pictures clearly better.`;
+}
