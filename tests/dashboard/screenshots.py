@@ -13,6 +13,7 @@ from playwright.sync_api import Page, expect, sync_playwright
 
 from tests import services
 from tests.dashboard.conftest import CHROMIUM
+from tests.dashboard.site import wait_for_pictures
 from tests.workers import start_worker
 from trainer.requests import Synthetic
 from trainer.settings import Settings
@@ -70,9 +71,7 @@ def visit(page: Page, url: str, pictures: Path) -> None:
 
 def keep(page: Page, name: str) -> None:
     """Write the upper part of the page as docs/images/<name>.png, in few colours."""
-    page.wait_for_function(
-        "Array.from(document.querySelectorAll('.picture')).every((one) => one.naturalWidth)"
-    )
+    wait_for_pictures(page)
     expect(page.get_by_role("status")).to_be_empty()  # it lies over the page
     shown = Image.open(io.BytesIO(page.screenshot(full_page=True)))
     FOLDER.mkdir(parents=True, exist_ok=True)

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from playwright.sync_api import Page, expect
+
 from shared.manifest import Metrics
 from shared.model_store import ModelStore
 from tests.bundles import calibration, publish
@@ -99,3 +101,12 @@ class Site:
         claim = queue.claim()
         assert claim is not None, "no job waits"
         return ActingWorker(self.settings, queue, claim)
+
+
+def wait_for_pictures(page: Page) -> None:
+    """Return once the page has all its pictures, and none was refused."""
+    expect(page.locator(".picture:not([src])")).to_have_count(0)
+    for picture in page.locator(".picture").all():
+        expect(picture).to_have_js_property("complete", True)
+        assert picture.evaluate("(image) => image.naturalWidth") > 0
+    expect(page.locator(".missing")).to_have_count(0)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.dashboard.site import Site
+from tests.dashboard.site import Site, wait_for_pictures
 from tests.drawn import labelled_zip, picture, texts, write_zip
 from tests.trainer import web_site
 
@@ -58,8 +58,7 @@ def test_a_dropped_zip_is_shown_before_anything_starts(
     left_out = page.get_by_role("region", name="Files left out")
     expect(left_out).to_contain_text("bad.png")
     expect(left_out).to_contain_text("the same picture once more")
-    loaded = "Array.from(document.querySelectorAll('.pictures img')).every(i => i.naturalWidth > 9)"
-    page.wait_for_function(loaded)
+    wait_for_pictures(page)
     require_accessible(page)
     with pytest.raises(AssertionError, match="no job waits"):
         site.take()
