@@ -1,5 +1,6 @@
 """`readsmith up`: both services on this machine, and a first job if wanted."""
 
+import os
 import signal
 import time
 from contextlib import suppress
@@ -44,6 +45,7 @@ def up(
     from readsmith.first_job import FirstJob
     from readsmith.request import job_request, local_path
     from readsmith.services import Address, Services, require_room
+    from readsmith.start_screen import show, start_screen
 
     if not first_job and (once or dataset):
         raise typer.BadParameter("--once and --dataset go with --first-job.")
@@ -62,14 +64,19 @@ def up(
     require_room(state)
     require_room(store)
     folders = {"READSMITH_STORE": str(store), "READSMITH_STATE": str(state)}
+    each_other = {
+        "READSMITH_PREDICTOR_URL": predictor.url,
+        "READSMITH_TRAINER_URL": trainer.url,
+        "READSMITH_OUTBOX": os.environ.get("READSMITH_OUTBOX", str(state / "outbox")),
+    }
     console = err if as_json else out
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler)
-    with Services(folders | trainer.environment | predictor.environment, logs) as services:
+    environment = folders | each_other | trainer.environment | predictor.environment
+    with Services(environment, logs) as services:
         say(console, "Starting trainer and predictor")
         services.wait_until_ready(trainer.url, predictor.url)
-        say(console, f"Trainer: {trainer.url} (API: {trainer.url}/docs)")
-        say(console, f"Predictor: {predictor.url}; logs: {logs}")
+        show(console, start_screen(trainer.url, predictor.url, store, logs))
         report: dict[str, Any] = {"trainer": trainer.url, "predictor": predictor.url}
         right = True
         if first_job:

@@ -1,3 +1,4 @@
+import io
 import os
 import signal
 import socket
@@ -5,14 +6,17 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
+from rich.console import Console
 
 from readsmith import services
 from readsmith.connection import Connection
 from readsmith.services import Address, Services, require_room
+from readsmith.start_screen import show, start_screen
 from shared.errors import ReadsmithError
 from tests.readsmith.conftest import Run, free_port
 
@@ -111,6 +115,18 @@ def test_a_service_that_ignores_sigterm_is_killed_with_its_children(
         wait_for_end(int(file.read_text()))
 
 
+def test_on_a_terminal_the_start_screen_is_a_frame(tmp_path: Path) -> None:
+    written = io.StringIO()
+    terminal = Console(file=written, force_terminal=True, width=70, markup=False, highlight=False)
+    folder = tmp_path / "a [bold] name"
+
+    show(terminal, start_screen("http://a:1", "http://b:2", folder, folder))
+
+    assert "╭" in written.getvalue()
+    assert "http://a:1/docs and http://b:2/docs" in written.getvalue()
+    assert "[bold]" in written.getvalue()
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
 def test_up_serves_until_it_is_told_to_stop_and_leaves_no_process(
@@ -123,15 +139,24 @@ def test_up_serves_until_it_is_told_to_stop_and_leaves_no_process(
         "READSMITH_PREDICTOR_WORKERS": "1",
     }
     command = [sys.executable, "-m", "readsmith", "up"]
-    with subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE) as up:
+    with (
+        subprocess.Popen(command, cwd=tmp_path, env=environment, stdout=subprocess.PIPE) as up,
+        ExitStack() as at_last,
+    ):
+        at_last.callback(up.kill)  # a failed test would wait for it
         assert up.stdout is not None
         lines: list[bytes] = []
         while not lines or b"Serving until Ctrl-C." not in lines[-1]:
             lines.append(up.stdout.readline())
             assert lines[-1], "up ended before it served"
         children = _children(up.pid)
+        assert f"Dashboard: http://127.0.0.1:{trainer}/\n".encode() in lines
+        assert f"Models: {tmp_path}/var/models\n".encode() in lines
+        assert b"Stop: Ctrl-C\n" in lines
         assert Connection(f"http://127.0.0.1:{trainer}", retries=0).answers()
         assert Connection(f"http://127.0.0.1:{predictor}", retries=0).answers()
+        through = Connection(f"http://127.0.0.1:{trainer}", retries=0).send("GET", "/try/models")
+        assert [model["model"] for model in through.json()["data"]] == ["starter"]
 
         up.send_signal(number)
         up.wait()
