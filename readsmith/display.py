@@ -4,7 +4,7 @@ from types import TracebackType
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, TextColumn
+from rich.progress import BarColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bar
 
 from readsmith.output import percent, say
@@ -20,11 +20,13 @@ STAGES = {
 
 
 class TrainingDisplay:
-    """An observer of a run: a bar of epochs on a terminal, one line per epoch elsewhere."""
+    """An observer of a run: ticked stages and a bar on a terminal, plain lines elsewhere."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
         self._bar = Bar(
+            SpinnerColumn(),
+            TimeElapsedColumn(),
             TextColumn("{task.description}"),
             BarColumn(24),
             console=console,
@@ -32,6 +34,7 @@ class TrainingDisplay:
             refresh_per_second=2,
         )
         self._task = self._bar.add_task("", visible=False)
+        self._stage: Stage | None = None
 
     def __enter__(self) -> "TrainingDisplay":
         if self._console.is_terminal:
@@ -44,13 +47,25 @@ class TrainingDisplay:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
+        if error is None:
+            self._tick()
         if self._console.is_terminal:
             self._bar.stop()
 
     def stage(self, stage: Stage) -> None:
         """Say that a stage begins."""
-        self._bar.update(self._task, visible=False)
-        say(self._console, STAGES[stage])
+        self._tick()
+        self._stage = stage
+        if self._console.is_terminal:
+            self._bar.reset(self._task, total=None, visible=True, description=STAGES[stage])
+        else:
+            say(self._console, STAGES[stage])
+
+    def _tick(self) -> None:
+        """Leave a line of the stage that is done, and of the time it took."""
+        if self._stage is not None and self._console.is_terminal:
+            took = self._bar.tasks[self._task].elapsed or 0.0
+            say(self._console, f"✓ {STAGES[self._stage]} ({duration(took)})")
 
     def progress(self, progress: Progress) -> None:
         """Show how training goes."""
@@ -59,7 +74,6 @@ class TrainingDisplay:
             return
         self._bar.update(
             self._task,
-            visible=True,
             description=epoch_line(progress),
             completed=progress.epoch,
             total=progress.epochs,

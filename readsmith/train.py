@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from trainer.progress import RunResult
     from trainer.requests import JobRequest
 
+SHOWN = 3
+"""So many wrong readings are printed."""
+
 
 def train(
     dataset: options.Dataset,
@@ -51,13 +54,14 @@ def train(
     )
     with contextlib.redirect_stdout(sys.stderr):  # libraries print; stdout is for the result
         result = _run(request, local_path(dataset), ModelStore(store, keep_versions), state)
-    report = ModelStore(store).folder(result.model, result.version) / REPORT
+    bundle = ModelStore(store).folder(result.model, result.version)
     if as_json:
-        print_json(_as_json(result, report))
+        print_json(_as_json(result, bundle / REPORT))
     else:
         _print(result, store)
         _print_thresholds(result.calibration)
-        say(out, f"Report: {report}")
+        say(out, f"Report: {bundle / REPORT}")
+        _print_worst(bundle)
 
 
 def _run(request: "JobRequest", local: Path | None, store: ModelStore, state: Path) -> "RunResult":
@@ -125,3 +129,18 @@ def _print_thresholds(calibration: Calibration) -> None:
         for row in calibration.thresholds
     )
     print_table(("accept from confidence", "accepted", "of these wrong", "95 % interval"), rows)
+
+
+def _print_worst(bundle: Path) -> None:
+    """Show the surest of the wrong readings: no threshold keeps them out."""
+    from trainer.report.worst import worst_readings
+
+    worst = worst_readings(bundle)
+    if worst:
+        rows = [
+            (each["file"], each["truth"], each["text"], percent(each["confidence"]))
+            for each in worst[:SHOWN]
+        ]
+        print_table(("surest of the wrong readings", "label", "read", "confidence"), rows)
+        folder = bundle / Path(worst[0]["picture"]).parent
+        say(out, f"Pictures of the worst readings ({len(worst)}): {folder}")
