@@ -35,6 +35,7 @@ class _Server(BaseApplication):  # type: ignore[misc]
         """Build the app; gunicorn calls this in each worker, after the fork."""
         from predictor.access_log import AccessLog  # noqa: PLC0415
         from predictor.app import create_app  # noqa: PLC0415
+        from predictor.keeping import start_keeping  # noqa: PLC0415
         from predictor.registry import Registry  # noqa: PLC0415
 
         start_audit_log()
@@ -44,7 +45,7 @@ class _Server(BaseApplication):  # type: ignore[misc]
         if logging.getLogger().isEnabledFor(logging.INFO):
             access_log = AccessLog(sys.stderr.fileno())
             access_log.start()
-        return create_app(self._settings, registry, access_log)
+        return create_app(self._settings, registry, access_log, *start_keeping(self._settings))
 
 
 def main() -> None:

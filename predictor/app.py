@@ -15,11 +15,15 @@ from predictor.answers import describe, describe_input
 from predictor.bookkeeping import add_bookkeeping
 from predictor.docs import add_docs
 from predictor.engine import Engine
+from predictor.feedback import add_feedback
+from predictor.kept_pictures import KeptPictures, as_kept
 from predictor.multipart import MAX_TEXT_FIELDS_BYTES
 from predictor.notes import PARSE, Notes
 from predictor.options import Options
+from predictor.outbox import Outbox
 from predictor.problems import RequestError, problem
 from predictor.registry import Registry
+from predictor.review import add_review
 from predictor.settings import PredictorSettings
 from predictor.status import ROUTES, add_status
 from predictor.uploads import Question, parse
@@ -38,7 +42,11 @@ UNTRAINED = (
 
 
 def create_app(
-    settings: PredictorSettings, registry: Registry, access_log: AccessLog | None = None
+    settings: PredictorSettings,
+    registry: Registry,
+    access_log: AccessLog | None = None,
+    kept: KeptPictures | None = None,
+    outbox: Outbox | None = None,
 ) -> Flask:
     """Build the app that answers with the registry's models; the caller starts what it gives."""
     app = Flask("predictor", static_folder=None)
@@ -47,13 +55,17 @@ def create_app(
     add_bookkeeping(app, access_log)
     add_access(app, settings)
     _add_error_answers(app, settings)
-    _add_reading(app, settings, registry)
+    _add_reading(app, settings, registry, kept)
+    add_review(app, kept)
+    add_feedback(app, settings, kept, outbox)
     add_status(app, registry)
     add_docs(app)
     return app
 
 
-def _add_reading(app: Flask, settings: PredictorSettings, registry: Registry) -> None:
+def _add_reading(
+    app: Flask, settings: PredictorSettings, registry: Registry, kept: KeptPictures | None
+) -> None:
     @app.post("/predict")
     def predict() -> dict[str, Any]:
         notes: Notes = g.notes
@@ -74,6 +86,8 @@ def _add_reading(app: Flask, settings: PredictorSettings, registry: Registry) ->
         options = question.options.with_default_pattern(registry.pattern(model))
         answers = _read(engine, question, options, notes)
         _count(answers, engine, notes, settings.low_confidence)
+        if kept is not None:
+            kept.add(as_kept(question, answers, notes, settings.default_model))
         if question.several:
             return {"results": answers, **origin}
         return {**answers[0], **origin}

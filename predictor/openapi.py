@@ -8,11 +8,15 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from predictor import refusals
+from predictor.feedback import Feedback, JsonFeedback
 from predictor.options import Options
 from predictor.problems import STATUS
+from predictor.review import ReviewQuery
 from predictor.schemas import (
     About,
     Alive,
+    FeedbackTaken,
+    KeptPictures,
     Models,
     ProblemAnswer,
     Readiness,
@@ -32,6 +36,19 @@ REFERENCE: Final = "#/components/schemas/{model}"
 PROBLEM: Final = "application/problem+json"
 OF_ROUTING: Final = {"not_found", "method_not_allowed"}
 """Codes that no route answers with: they say that there is none."""
+OF_FEEDBACK: Final = {
+    "bad_feedback",
+    "correction_refused",
+    "feedback_not_set_up",
+    "outbox_full",
+    "trainer_unavailable",
+}
+OF_KEPT_PICTURES: Final = {"picture_not_found", "pictures_not_kept", "storage_failed"}
+OF_PICTURES_SENT: Final = {
+    *("bad_base64", "bad_multipart", "body_too_large", "empty_image", "image_too_large"),
+    *("no_image", "not_an_image", "request_timeout", "unknown_field"),
+    *("unsupported_content_type", "unsupported_format"),
+}
 OF_ANY_ROUTE: Final = {"internal_error", *refusals.CODES.values()}
 """Codes of requests that no route has seen, or that broke it."""
 ALWAYS_OPEN: Final = "GET /healthz"
@@ -46,6 +63,10 @@ OF_STATUS: Final = {
 ANSWERS: Final[dict[str, dict[int, Json]]] = {
     "GET /": {200: {"application/json": About}},
     "POST /predict": {200: {"application/json": (Reading, Readings)}},
+    "POST /feedback": {202: {"application/json": FeedbackTaken}},
+    "GET /review": {200: {"application/json": KeptPictures}},
+    "GET /review/{picture_id}": {200: {"image/png": bytes}},
+    "DELETE /review/{picture_id}": {204: {}},
     "GET /models": {200: {"application/json": Models}},
     "GET /healthz": {200: {"application/json": Alive}},
     "GET /readyz": {200: {"application/json": Readiness}, 503: {"application/json": Readiness}},
@@ -104,21 +125,33 @@ def description() -> Json:
 
 
 def _operation(route: str) -> Json:
-    reads = route == "POST /predict"
     operation: Json = {
         "summary": ROUTES.get(route, "What this is."),
-        "parameters": [REQUEST_ID, *(_query_parameters() if reads else ())],
+        "parameters": [REQUEST_ID, *_parameters(route)],
         "responses": _responses(route, _codes(route)),
     }
     if route != ALWAYS_OPEN:
         operation["security"] = security(Scope.PREDICT)
-    return operation | ({"requestBody": _request_body()} if reads else {})
+    match route:
+        case "POST /predict":
+            operation["requestBody"] = _pictures_to_read()
+        case "POST /feedback":
+            operation["requestBody"] = _feedback()
+    return operation
 
 
 def _codes(route: str) -> set[str]:
-    if route == "POST /predict":
-        return set(STATUS) - OF_ROUTING
-    return OF_ANY_ROUTE | (set() if route == ALWAYS_OPEN else set(ACCESS_STATUS))
+    codes = OF_ANY_ROUTE | (set() if route == ALWAYS_OPEN else set(ACCESS_STATUS))
+    match route:
+        case "POST /predict":
+            return set(STATUS) - OF_ROUTING - OF_FEEDBACK - OF_KEPT_PICTURES
+        case "POST /feedback":
+            return codes | OF_FEEDBACK | OF_KEPT_PICTURES | OF_PICTURES_SENT
+        case "GET /review":
+            return codes | {"bad_option", "pictures_not_kept", "storage_failed", "unknown_field"}
+        case "GET /review/{picture_id}" | "DELETE /review/{picture_id}":
+            return codes | OF_KEPT_PICTURES
+    return codes
 
 
 def _responses(route: str, codes: set[str]) -> Json:
@@ -149,18 +182,41 @@ def _with_headers(status: int, response: Json) -> Json:
     }
 
 
-def _query_parameters() -> list[Json]:
+def _parameters(route: str) -> list[Json]:
+    if "{picture_id}" in route:
+        schema = {"type": "string", "minLength": 1}
+        return [{"name": "picture_id", "in": "path", "required": True, "schema": schema}]
+    models: dict[str, type[BaseModel]] = {"POST /predict": Options, "GET /review": ReviewQuery}
     return [
         {"name": name, "in": "query", "description": schema["description"], "schema": schema}
-        for name, schema in _option_schemas().items()
+        for name, schema in (_as_text(models[route]) if route in models else {}).items()
     ]
 
 
-def _request_body() -> Json:
+def _feedback() -> Json:
+    multipart = {
+        "type": "object",
+        "properties": {"image": PICTURE, **_as_text(Feedback)},
+        "required": ["text"],
+        "oneOf": [{"required": ["image"]}, {"required": ["request_id"]}],
+        "additionalProperties": False,
+    }
+    return {
+        "required": True,
+        "description": "The right text, and the picture itself or the request_id of a reading "
+        "whose picture was kept.",
+        "content": {
+            "multipart/form-data": {"schema": multipart},
+            "application/json": {"schema": _schema(JsonFeedback)},
+        },
+    }
+
+
+def _pictures_to_read() -> Json:
     fields = {name: {"type": "array", "items": PICTURE, "minItems": 1} for name in IMAGE_FIELDS}
     multipart = {
         "type": "object",
-        "properties": {**fields, **_option_schemas()},
+        "properties": {**fields, **_as_text(Options)},
         "anyOf": [{"required": [name]} for name in IMAGE_FIELDS],
         "additionalProperties": False,
     }
@@ -177,11 +233,11 @@ def _request_body() -> Json:
     }
 
 
-def _option_schemas() -> dict[str, Json]:
-    """Return each option's schema, without null: sent as text, what is not wanted is left out."""
-    properties = Options.model_json_schema()["properties"]
+def _as_text(model: type[BaseModel]) -> dict[str, Json]:
+    """Return each field's schema, without null: sent as text, what is not wanted is left out."""
+    properties = model.model_json_schema()["properties"]
     return {
-        name: {**schema["anyOf"][0], "description": schema["description"]}
+        name: {**schema.get("anyOf", [schema])[0], "description": schema["description"]}
         for name, schema in properties.items()
     }
 
@@ -191,11 +247,14 @@ def _schema(what: Any) -> Json:
         return {"anyOf": [_schema(each) for each in what]}
     if issubclass(what, BaseModel):
         return {"$ref": REFERENCE.format(model=what.__name__)}
-    return {"type": "string" if what is str else "object"}
+    return {str: {"type": "string"}, bytes: PICTURE}.get(what, {"type": "object"})
 
 
 def _schemas() -> dict[str, Json]:
-    described = (About, Alive, JsonBody, Models, ProblemAnswer, Readiness, Reading, Readings)
+    described = (
+        *(About, Alive, FeedbackTaken, JsonBody, JsonFeedback, KeptPictures, Models),
+        *(ProblemAnswer, Readiness, Reading, Readings),
+    )
     _, definitions = models_json_schema(
         [(each, "validation") for each in described], ref_template=REFERENCE
     )

@@ -8,6 +8,7 @@ from shared.errors import ReadsmithError
 
 STATUS = {
     "bad_base64": 400,
+    "bad_feedback": 400,
     "bad_json": 400,
     "bad_multipart": 400,
     "bad_option": 400,
@@ -20,6 +21,8 @@ STATUS = {
     "pattern_too_large": 400,
     "unknown_field": 400,
     "not_found": 404,
+    "picture_not_found": 404,
+    "pictures_not_kept": 404,
     "unknown_model": 404,
     "unknown_version": 404,
     "method_not_allowed": 405,
@@ -31,11 +34,16 @@ STATUS = {
     "unsupported_content_type": 415,
     "unsupported_format": 415,
     "expectation_failed": 417,
+    "correction_refused": 422,
     "headers_too_large": 431,
     "internal_error": 500,
     "transfer_coding_unknown": 501,
     "bundle_invalid": 503,
+    "feedback_not_set_up": 503,
     "no_model": 503,
+    "outbox_full": 503,
+    "storage_failed": 503,
+    "trainer_unavailable": 503,
 } | ACCESS_STATUS
 """HTTP status of every error code that an answer can carry."""
 

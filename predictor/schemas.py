@@ -102,6 +102,36 @@ class Readings(_Origin):
     results: list[PictureReading | PictureError]
 
 
+class FeedbackTaken(_Answer):
+    """What became of a correction."""
+
+    status: Literal["handed_over", "kept"] = Field(
+        description="kept: it waits here until the trainer is back."
+    )
+    model: str = Field(description="The model whose correction it is.")
+    text: str
+
+
+class KeptPicture(_Answer):
+    """A picture that waits for a look, and how it was read."""
+
+    request_id: str
+    index: int = Field(ge=0, description="Its place among the pictures of the request.")
+    model: str = Field(description="The model whose correction it would be.")
+    version: int | None = Field(description="That read it; null if the starter did.")
+    text: str | None
+    confidence: float = Field(ge=0, le=1)
+    created_at: datetime
+    image: str = Field(description="The address of the picture on this service.")
+
+
+class KeptPictures(_Answer):
+    """Pictures that wait for a look, the least sure first, and how many there are."""
+
+    data: list[KeptPicture]
+    kept: int
+
+
 class ModelDescription(_Answer):
     """A model that answers now; what was not measured is null."""
 

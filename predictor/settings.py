@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, HttpUrl, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from shared.access_settings import AccessSettings
@@ -42,6 +42,31 @@ class PredictorSettings(AccessSettings, BaseSettings):
         le=1,
         description="Readings below this confidence count as unsure in `/metrics`; by default "
         "each model's own threshold.",
+    )
+    keep_pictures: Path | None = Field(
+        None,
+        description="Folder where the predictor keeps pictures that it has read, for a look at "
+        "the least sure readings (`/review`); unset: it keeps none.",
+    )
+    keep_pictures_days: float = Field(7, gt=0, description="Days that a picture is kept.")
+    keep_pictures_count: AtLeastOne = Field(
+        1000, description="Most pictures that are kept; the oldest go."
+    )
+    keep_pictures_bytes: AtLeastOne = Field(
+        200_000_000, description="All kept pictures together, in bytes; the oldest go."
+    )
+    trainer_url: HttpUrl | None = Field(
+        None, description="Where the predictor reaches the trainer, for `POST /feedback`."
+    )
+    feedback_key: SecretStr | None = Field(
+        None,
+        description="API key that the predictor hands feedback to the trainer with; unset: the "
+        "key of whoever sends it, which cannot wait in the outbox.",
+    )
+    outbox: Path | None = Field(
+        None,
+        description="Folder where feedback waits while the trainer is away; unset: it is refused "
+        "with status 503 then.",
     )
     inference_threads: AtLeastOne = Field(
         1, description="Threads that work on one picture inside each predictor process."

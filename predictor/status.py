@@ -11,6 +11,10 @@ from predictor.registry import ModelState, Registry, Served
 SERVICE = "Readsmith predictor: reads short text lines in pictures"
 ROUTES = {
     "POST /predict": 'read pictures, e.g. curl -F "image=@captcha.png" …/predict',
+    "POST /feedback": "what a picture really says, handed over to the trainer",
+    "GET /review": "kept pictures that wait for a look, the least sure readings first",
+    "GET /review/{picture_id}": "a kept picture",
+    "DELETE /review/{picture_id}": "delete a kept picture: it has been looked at",
     "GET /models": "the models that answer now",
     "GET /healthz": "is this process alive",
     "GET /readyz": "can it read, and which versions",

@@ -78,11 +78,11 @@ def parse(request: Request, settings: PredictorSettings) -> Question:
         uploads, texts = _multipart(request, settings)
         options = overridden(options, options_of(texts))
     elif kind == "application/json":
-        body = _json(_body(request))
+        body = _json(body_of(request))
         uploads, several = _encoded(body, settings), body.images is not None
         options = overridden(options, body)
     elif kind.startswith("image/") or kind == "application/octet-stream":
-        uploads = [Upload("body", _body(request))]
+        uploads = [Upload("body", body_of(request))]
     else:
         raise RequestError(
             "unsupported_content_type",
@@ -92,11 +92,12 @@ def parse(request: Request, settings: PredictorSettings) -> Question:
         )
     _check_number(len(uploads), uploads[0].field, settings)
     check_lengths(options)
-    checked = tuple(_checked(upload, settings) for upload in uploads)
-    return Question(checked, options.model, options, several or len(uploads) > 1)
+    sound = tuple(checked(upload, settings) for upload in uploads)
+    return Question(sound, options.model, options, several or len(uploads) > 1)
 
 
-def _body(request: Request) -> bytes:
+def body_of(request: Request) -> bytes:
+    """Return the whole body; Werkzeug raises RequestEntityTooLarge."""
     data = request.get_data()
     request.stream.read(1)  # get_data cuts a chunked body at the limit; one more byte raises
     return data
@@ -106,7 +107,7 @@ def _multipart(
     request: Request, settings: PredictorSettings
 ) -> tuple[list[Upload], dict[str, str]]:
     form = split_form(
-        _body(request), request.headers["Content-Type"], settings.max_images + len(NAMES)
+        body_of(request), request.headers["Content-Type"], settings.max_images + len(NAMES)
     )
     _only_known((name for name, _ in form.files), IMAGE_FIELDS, "file field")
     for name in IMAGE_FIELDS:
@@ -145,16 +146,17 @@ def _encoded(body: JsonBody, settings: PredictorSettings) -> list[Upload]:
             "image",
         )
     if body.image is not None:
-        return [Upload("image", _decoded(body.image, "image"))]
+        return [Upload("image", decoded(body.image, "image"))]
     texts = body.images or []
     _check_number(len(texts), "images", settings)
     return [
-        Upload(f"images.{place}", _decoded(text, f"images.{place}"))
+        Upload(f"images.{place}", decoded(text, f"images.{place}"))
         for place, text in enumerate(texts)
     ]
 
 
-def _decoded(text: str, field: str) -> bytes | RequestError:
+def decoded(text: str, field: str) -> bytes | RequestError:
+    """Return what base64 stands for, or what is wrong with it."""
     try:
         return base64.b64decode("".join(text.split()), validate=True)
     except (binascii.Error, ValueError) as error:
@@ -189,7 +191,7 @@ def _check_number(number: int, field: str, settings: PredictorSettings) -> None:
         )
 
 
-def _checked(upload: Upload, settings: PredictorSettings) -> Upload:
+def checked(upload: Upload, settings: PredictorSettings) -> Upload:
     """Return the upload, with an error in place of its data if that is empty or too large."""
     field, data = upload.field, upload.data
     if isinstance(data, RequestError):

@@ -1,5 +1,6 @@
 """Random requests made from a service's OpenAPI description, and what every answer must be."""
 
+import re
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -7,10 +8,14 @@ from typing import Any
 import schemathesis
 from fastapi import FastAPI
 from flask import Flask
+from pydantic import HttpUrl
 
 from predictor.app import create_app as create_predictor
+from predictor.kept_pictures import KeptPictures
+from predictor.outbox import Outbox
 from predictor.registry import Registry
 from predictor.settings import PredictorSettings
+from predictor.trainer_link import TrainerLink
 from shared.api_keys import KeyFile, Scope
 from shared.model_store import ModelStore
 from tests.bundles import publish
@@ -54,12 +59,28 @@ def trainer_description() -> dict[str, Any]:
 
 
 def predictor_with_a_model(folder: Path) -> Flask:
-    """Build the predictor."""
+    """Build the predictor; it keeps pictures, and feedback too, since its trainer is away."""
     publish(ModelStore(folder / "models"), folder / "build")
-    settings = PredictorSettings(store=folder / "models", keys=folder / KEYS)
+    settings = PredictorSettings(
+        store=folder / "models",
+        keys=folder / KEYS,
+        keep_pictures=folder / "pictures",
+        outbox=folder / "outbox",
+        trainer_url=HttpUrl("http://127.0.0.1:1"),  # nobody listens there
+    )
     registry = Registry(settings)
     registry.poll()
-    return create_predictor(settings, registry)
+    outbox = Outbox(folder / "outbox", TrainerLink(settings))
+    return create_predictor(settings, registry, None, KeptPictures(settings), outbox)
+
+
+def routes_of(app: Flask) -> set[tuple[str, str]]:
+    """Return method and path of every route of the predictor's API."""
+    return {
+        (method, re.sub(r"<(\w+)>", r"{\1}", rule.rule))
+        for rule in app.url_map.iter_rules()
+        for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
+    }
 
 
 def call(case: schemathesis.Case[Any], app: Any, headers: dict[str, str]) -> None:

@@ -53,9 +53,12 @@ def free_port() -> int:
 
 
 @contextmanager
-def trainer(folder: Path, **settings: str) -> Iterator[Service]:
-    """Run the trainer's API, without a worker, on the folders models and state in this one."""
-    port = free_port()
+def trainer(folder: Path, port: int | None = None, **settings: str) -> Iterator[Service]:
+    """Run the trainer's API, without a worker, on the folders models and state in this one.
+
+    On a free port unless told which.
+    """
+    port = port or free_port()
     environment = {
         "READSMITH_STORE": str(folder / "models"),
         "READSMITH_STATE": str(folder / "state"),

@@ -17,6 +17,7 @@ from shared.manifest import ONNX_MODEL
 from shared.model_settings import ModelSettings
 from shared.model_store import ModelStore
 from tests.bundles import encoded, picture, png, publish
+from tests.described import routes_of
 from tests.drawn import picture as drawn
 
 MAX_IMAGE = 20_000
@@ -394,11 +395,7 @@ def test_readiness_tells_which_version_was_refused_and_why(
 
 def test_the_start_page_names_every_route(client: FlaskClient) -> None:
     routes = set(client.get("/").get_json()["routes"])
-    known = {
-        f"{method} {rule.rule}"
-        for rule in client.application.url_map.iter_rules()
-        for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
-    }
+    known = {" ".join(route) for route in routes_of(client.application)}
     assert routes == known - {"GET /"}
 
 

@@ -18,7 +18,7 @@ from predictor.options import Options
 from predictor.problems import STATUS
 from predictor.uploads import IMAGE_FIELDS, JsonBody
 from tests.bundles import png
-from tests.described import CONFIG, call, make_key, predictor_with_a_model
+from tests.described import CONFIG, call, make_key, predictor_with_a_model, routes_of
 
 PREDICT = description()["paths"]["/predict"]["post"]
 BODIES = PREDICT["requestBody"]["content"]
@@ -50,11 +50,7 @@ def test_every_route_and_no_other_is_described(app: Flask) -> None:
         for path, operations in description()["paths"].items()
         for method in operations
     }
-    assert described == {
-        (method, rule.rule)
-        for rule in app.url_map.iter_rules()
-        for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
-    }
+    assert described == routes_of(app)
 
 
 def test_every_option_and_no_other_is_described_in_every_way_of_sending_it() -> None:
@@ -70,8 +66,15 @@ def test_every_option_and_no_other_is_described_in_every_way_of_sending_it() -> 
 def test_every_error_code_is_described_with_its_status() -> None:
     problem = description()["components"]["schemas"]["ProblemAnswer"]["properties"]
     assert set(problem["code"]["enum"]) == set(STATUS)
+    named = {
+        (status, code)
+        for operations in description()["paths"].values()
+        for operation in operations.values()
+        for status, response in operation["responses"].items()
+        for code in response["description"].partition(": ")[2].split(", ")
+    }
     for code in set(STATUS) - {"not_found", "method_not_allowed"}:
-        assert code in PREDICT["responses"][str(STATUS[code])]["description"]
+        assert (str(STATUS[code]), code) in named
 
 
 def test_every_reference_leads_somewhere() -> None:
@@ -92,12 +95,19 @@ def question(**body: Any) -> dict[str, Any]:
     ("path", "request_", "shape"),
     [
         ("/predict", question(), schemas.Reading),
+        ("/predict", question(show_input=True), schemas.Reading),
         ("/predict", question(top_k=3, min_confidence=0.5), schemas.Reading),
         ("/predict", question(pattern="[ab]{4}"), schemas.Reading),
         ("/predict", {"json": {"images": [TEXT, "AAAA"]}}, schemas.Readings),
         ("/predict", {"data": files(png("a"), b"no picture")}, schemas.Readings),
         ("/predict", {"json": {}}, schemas.ProblemAnswer),
         ("/predict", {"json": {"image": "AAAA"}}, schemas.ProblemAnswer),
+        ("/feedback", question(text="cab"), schemas.FeedbackTaken),
+        ("/feedback", {"data": {**files(png("a")), "text": "b"}}, schemas.FeedbackTaken),
+        ("/feedback", {"json": {"request_id": "never", "text": "b"}}, schemas.ProblemAnswer),
+        ("/feedback", question(text=" "), schemas.ProblemAnswer),
+        ("/review", None, schemas.KeptPictures),
+        ("/review?limit=0", None, schemas.ProblemAnswer),
         ("/", None, schemas.About),
         ("/models", None, schemas.Models),
         ("/healthz", None, schemas.Alive),

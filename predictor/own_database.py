@@ -1,0 +1,34 @@
+"""SQLite files of the predictor's own, which all its workers share."""
+
+import sqlite3
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from pathlib import Path
+
+from shared.errors import ReadsmithError
+
+PATIENCE_SECONDS = 10
+"""How long to wait for another worker that writes."""
+PRIVATE = "PRAGMA auto_vacuum = FULL; PRAGMA secure_delete = ON;"
+"""What is deleted leaves the file, too."""
+
+
+@contextmanager
+def own_database(path: Path, schema: str) -> Iterator[sqlite3.Connection]:
+    """Open a file for one transaction; it is made, with its folder, if it is not there.
+
+    Raises ReadsmithError storage_failed.
+    """
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with closing(sqlite3.connect(path, timeout=PATIENCE_SECONDS)) as connection:
+            connection.executescript(PRIVATE + schema)
+            connection.row_factory = sqlite3.Row
+            with connection:
+                yield connection
+    except (sqlite3.Error, OSError) as error:
+        raise ReadsmithError(
+            "storage_failed",
+            f"{path} cannot be used: {error}.",
+            "Look whether the disk is full, and whether the folder may be written.",
+        ) from error
