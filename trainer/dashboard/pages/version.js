@@ -26,13 +26,14 @@ export async function show(main, { name, version }, signal) {
   const details = await api(at, { signal });
   const drawHead = async () => replace(head, await headButtons(name, details, { trouble, signal, done: drawHead }));
   await drawHead();
-  const [report, job] = await Promise.all([
+  const [report, job, corrections] = await Promise.all([
     ifThere(api(`${at}/report`, { signal })),
     ifThere(api(`/jobs/${encodeURIComponent(details.job_id)}`, { signal })),
+    api(`${modelPath(name, "corrections")}?limit=1`, { signal }),
   ]);
   main.append(
     details.metrics ? measuredCard(details) : emptyState("This version was not measured here."),
-    ...(report ? [labelsCard(at, report, job, signal), mistakeCards(report, details.calibration)] : []),
+    ...(report ? [labelsCard(at, report, { job, corrections: corrections.count }, signal), mistakeCards(report, details.calibration)] : []),
     factsCard(details, job),
     filesCard(name, details, { trouble, signal }),
   );

@@ -9,15 +9,16 @@ const SHOWN = 30;
 
 /** The card with suspected labels and the worst readings of a report.
  *
- * at: the version's address in the API; job: the one that made it, null if it is not known.
+ * at: the version's address in the API; job: the one that made it, null if it is not known;
+ * corrections: how many the model has.
  */
-export function labelsCard(at, report, job, signal) {
+export function labelsCard(at, report, { job, corrections }, signal) {
   const changes = new Map();
   const bar = h("div", { class: "slot", role: "status" });
-  const again = h("div", { class: "slot" });
+  const again = h("div", { class: "again", hidden: !corrections }, trainAgain(job, changes, corrections, signal));
   const tell = () => {
     replace(bar, changes.size > 0 && h("p", {}, `${count(changes.size, "label")} changed.`));
-    if (Boolean(changes.size) !== Boolean(again.firstChild)) replace(again, changes.size > 0 && trainAgain(job, changes, signal));
+    again.hidden = !changes.size && !corrections;
   };
   const change = (file, label) => {
     if (label === undefined) changes.delete(file);
@@ -101,15 +102,18 @@ function labelRow({ file, truth, text, confidence }, image, change) {
 }
 labelRow.count = 0;
 
-/** A button that posts the version's job once more, with the changed labels. */
-function trainAgain(job, changes, signal) {
+/** A button that posts the version's job once more, with the changed labels and the corrections. */
+function trainAgain(job, changes, corrections, signal) {
   if (!job) return h("p", { class: "notice warning" }, "The job that made this version is not known here any more, so it cannot be done again.");
   const trouble = h("div", { class: "slot" });
+  const tick = h("input", { type: "checkbox", checked: corrections > 0 });
   const start = async () => {
     const relabel = { ...job.request.relabel, ...Object.fromEntries(changes) };
-    const next = await api("/jobs", { method: "POST", json: { ...job.request, relabel }, signal });
+    const json = { ...job.request, relabel, corrections: tick.checked };
+    const next = await api("/jobs", { method: "POST", json, signal });
     location.hash = `#/jobs/${next.id}`;
   };
   const button = actionButton("Train again with these corrections", start, { trouble, class: "primary" });
-  return [trouble, h("div", { class: "actions" }, button)];
+  const added = `with the ${count(corrections, "correction")} of ${job.model}`;
+  return [trouble, h("div", { class: "row" }, button, corrections > 0 && h("label", { class: "check" }, tick, added))];
 }

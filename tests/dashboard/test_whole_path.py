@@ -1,0 +1,116 @@
+"""From a dropped zip to a corrected reading that the next version gets right, in the browser."""
+
+import csv
+import io
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests import services
+from tests.dashboard.site import Site
+from tests.dashboard.test_new_job import drop
+from tests.drawn import SIZE, picture, texts, write_zip
+from tests.workers import start_worker
+
+pytestmark = pytest.mark.slow
+
+MODEL = "quick"
+WRONG = "0005.png"
+CORRECTED = 6
+MILLISECONDS = 600_000
+
+
+@pytest.fixture
+def running(site: Site) -> Iterator[Site]:
+    """The site with a worker that trains, and a predictor."""
+    folder = site.settings.store.parent
+    with (
+        services.predictor(folder, port=site.predictor_port),
+        start_worker(site.settings, ["-m", "trainer.run_job"]) as worker,
+    ):
+        yield site
+        worker.terminate()
+
+
+def test_what_was_read_wrong_is_corrected_and_the_next_version_reads_it_right(
+    running: Site, page: Page, tmp_path: Path
+) -> None:
+    labels = texts(100)  # of A, H and X: the first version knows no T
+    page.goto(running.url)
+    drop(page, mislabelled_zip(tmp_path, labels))
+    page.get_by_label("Model", exact=True).fill(MODEL)
+    page.get_by_text("More settings").click()
+    page.get_by_label("Epochs").fill("14")
+    page.get_by_role("button", name="Start training").click()
+    wait_for_version(page, 1)
+
+    pictures = [tmp_path / f"t{seed}.png" for seed in range(CORRECTED)]
+    for seed, file in enumerate(pictures):
+        file.write_bytes(picture("T", seed=seed))
+    try_pictures(running, page, pictures, version=1)
+    for file in pictures:
+        card = page.get_by_role("region", name=file.name)
+        expect(card.locator(".reading, .notice")).not_to_have_text("T")
+        card.get_by_text("Not right? Correct it").click()
+        card.get_by_label("What it says").fill("T")
+        card.get_by_role("button", name="Keep").click()
+        expect(card.get_by_text("Kept among")).to_be_visible()
+
+    page.goto(f"{running.url}/#/corrections/{MODEL}")
+    expect(page.get_by_label("Text of the picture read as")).to_have_count(CORRECTED)
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Export as zip").click()
+    with zipfile.ZipFile(download.value.path()) as archive:
+        rows = list(csv.DictReader(io.StringIO(archive.read("labels.csv").decode())))
+        assert [row["text"] for row in rows] == ["T"] * CORRECTED
+
+    page.goto(f"{running.url}/#/models/{MODEL}/1")
+    page.get_by_label(f"Right label of {WRONG}").fill(labels[5])
+    expect(page.get_by_label(f"with the {CORRECTED} corrections of {MODEL}")).to_be_checked()
+    page.get_by_role("button", name="Train again with these corrections").click()
+    wait_for_version(page, 2)
+
+    mended = tmp_path / WRONG
+    mended.write_bytes(picture(labels[5], SIZE, 5))
+    try_pictures(running, page, [mended, *pictures], version=2)
+    readings = {
+        file: page.get_by_role("region", name=file.name).locator(".reading, .notice").text_content()
+        for file in (mended, *pictures)
+    }
+    assert readings[mended] == labels[5]
+    assert list(readings.values()).count("T") >= CORRECTED - 1
+
+
+def mislabelled_zip(folder: Path, labels: list[str]) -> Path:
+    """Write the set; one picture bears a label that is not its own."""
+    told = [*labels[:5], "AA" if labels[5] != "AA" else "HH", *labels[6:]]
+    rows = [f"{i:04}.png,{text}" for i, text in enumerate(told)]
+    files = {f"{i:04}.png": picture(text, SIZE, i) for i, text in enumerate(labels)}
+    table = {"labels.csv": "\n".join(["filename,text", *rows]).encode()}
+    return write_zip(folder / "set.zip", files | table)
+
+
+def wait_for_version(page: Page, version: int) -> None:
+    """Wait on the page of a job until it has published this version, which is served."""
+    published = page.get_by_role("heading", name=f"Version {version} is published")
+    failed = page.get_by_role("alert")
+    expect(published.or_(failed)).to_be_visible(timeout=MILLISECONDS)
+    expect(failed).to_have_count(0)
+    expect(page.get_by_text("It is served now.")).to_be_visible()
+
+
+def try_pictures(site: Site, page: Page, files: list[Path], version: int) -> None:
+    """Have the predictor read pictures, once it has taken this version up."""
+    page.goto(f"{site.url}/#/try")
+    page.reload()
+    served = page.get_by_role("option", name="starter")
+    expect(served).to_be_attached()
+    while not page.get_by_role("option", name=f"{MODEL}, version {version}").count():
+        page.reload()
+        expect(served).to_be_attached()
+    page.get_by_label("Model").select_option(MODEL)
+    page.get_by_label("Choose pictures…").set_input_files(files)
+    expect(page.get_by_text("with the way there and back")).to_have_count(len(files))
