@@ -12,10 +12,10 @@ HEALTHCHECK --interval=5s --timeout=10s --start-period=60s \
 CMD ["nginx", "-e", "stderr"]
 
 
-# /models, /state and /keys belong to the services' user, and so do volumes first mounted there.
+# These folders belong to the services' user, and so do volumes first mounted there.
 FROM python:3.11-slim AS python
 WORKDIR /app
-RUN install -d -o 10001 -g 10001 /models /state /keys
+RUN install -d -o 10001 -g 10001 /models /state /pictures /keys
 ENV READSMITH_STORE=/models READSMITH_KEYS=/keys/keys.json
 
 

@@ -102,6 +102,21 @@ def test_a_job_trains_and_its_model_reads_pictures_that_it_never_saw(
     assert right >= 0.8 * len(readings), readings
 
 
+def test_a_picture_is_read_through_the_trainer_and_what_the_predictor_is_told_is_kept_there(
+    stack: Stack, pictures: list[tuple[str, bytes]]
+) -> None:
+    truth, picture = pictures[0]
+    files = {"image": picture}
+    tried = requests.post(f"{stack.trainer}/try", files=files, timeout=PATIENCE)
+    assert (tried.status_code, tried.json()["model"]) == (200, "default")
+    told = {"text": truth, "model": "default"}
+    feedback = f"{stack.predictor}/feedback"
+    answer = requests.post(feedback, files=files, data=told, timeout=PATIENCE)
+    assert answer.status_code == 202, answer.text
+    corrections = f"{stack.trainer}/models/default/corrections"
+    eventually(lambda: requests.get(corrections, timeout=PATIENCE).json()["count"] == 1)
+
+
 def test_a_killed_predictor_comes_back_with_the_model(
     stack: Stack, pictures: list[tuple[str, bytes]]
 ) -> None:
