@@ -167,7 +167,9 @@ def _add_error_answers(app: Flask, settings: PredictorSettings) -> None:
     @app.errorhandler(ParseException)
     def broken_chunks(error: ParseException) -> Response:
         return _problem_answer(
-            RequestError("bad_request", f"The body is not valid: {error}.", "", "body")
+            RequestError(
+                "bad_request", f"The body is not valid: {error}.", "Send it again, whole.", "body"
+            )
         )
 
     @app.errorhandler(ClientDisconnected)
@@ -221,4 +223,8 @@ def _from_http(error: HTTPException, settings: PredictorSettings) -> ReadsmithEr
                 f"pictures and {MAX_TEXT_FIELDS_BYTES:,} bytes of other fields.",
                 "body",
             )
-    return ReadsmithError("bad_request", error.description or "The request is not valid.", "")
+    return ReadsmithError(
+        "bad_request",
+        error.description or "The request is not valid.",
+        "GET /docs shows what can be asked.",
+    )

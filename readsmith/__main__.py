@@ -17,8 +17,7 @@ from readsmith.up import up
 
 app = typer.Typer(
     cls=Commands,
-    help="Trains and serves readers of short text lines.",
-    add_completion=False,
+    help="Trains and serves readers of short text lines.\n\nExample: readsmith up --first-job",
     pretty_exceptions_enable=False,
 )
 for command in (up, check, train, evaluate, predict, jobs, learning_curve, doctor):

@@ -131,7 +131,9 @@ class Connection:
                 f"Nothing answers at {self.url}.",
                 "Start the services with `readsmith up`, or give another --url.",
             )
-        return ServiceError("request_failed", f"{self.url}: {error}")
+        return ServiceError(
+            "request_failed", f"{self.url}: {error}", "Check the address and what lies before it."
+        )
 
 
 def _retry_after(answer: requests.Response) -> float:

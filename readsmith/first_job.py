@@ -20,6 +20,12 @@ from trainer.requests import JobRequest
 SHOWN = 8
 """So many readings are printed."""
 
+_CANCELLED = JobError(
+    code="job_cancelled",
+    message="The job was cancelled.",
+    hint="Start it again: readsmith up --first-job",
+)
+
 
 @dataclass(frozen=True)
 class Outcome:
@@ -96,7 +102,7 @@ class FirstJob:
             body["dataset"] = {"synthetic": {}}
             job = run_job(client, body, self.console, self.watch)
         if job.version is None:
-            error = job.error or JobError(code="job_cancelled", message="The job was cancelled.")
+            error = job.error or _CANCELLED
             raise ReadsmithError(error.code, error.message, error.hint)
         return job, job.version
 

@@ -11,7 +11,9 @@ from readsmith import options
 from readsmith.output import err, out, print_json, print_table, say
 from shared.api_keys import NAME_PATTERN, ApiKey, KeyFile, Scope
 
-app = typer.Typer(help="Make, list and revoke the services' API keys.")
+app = typer.Typer(
+    help="Make, list and revoke the services' API keys.\n\nExample: readsmith keys list"
+)
 
 
 def _key_name(name: str) -> str:

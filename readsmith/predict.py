@@ -133,7 +133,11 @@ def _load(file: Path) -> bytes | ReadsmithError:
     try:
         return file.read_bytes()
     except OSError as error:
-        return ReadsmithError("unreadable_file", f"The file cannot be read: {error.strerror}.")
+        return ReadsmithError(
+            "unreadable_file",
+            f"The file cannot be read: {error.strerror}.",
+            "See that it is a file, and that this user may read it.",
+        )
 
 
 def _print(results: Sequence[dict[str, Any]], asked: "Options") -> None:

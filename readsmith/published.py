@@ -54,7 +54,9 @@ def load(store: Path, model: str, version: int | None) -> Published:
     if chosen not in models.versions(model):
         known = ", ".join(map(str, models.versions(model))) or "none"
         raise ReadsmithError(
-            "no_version", f"There is no version {chosen} of {model} in {store} (there: {known})."
+            "no_version",
+            f"There is no version {chosen} of {model} in {store} (there: {known}).",
+            f"readsmith models --store {store} lists all.",
         )
     manifest = models.manifest(model, chosen)
     engine = Engine.load(models.folder(model, chosen), manifest)

@@ -65,8 +65,14 @@ def dataset_picture(path: Path, name: str, limits: DatasetLimits) -> bytes:
     """Return a preview of one picture of a zip, PNG; raises ReadsmithError picture_not_found."""
     source = open_source(path, limits)
     if name not in source.names() or not name.lower().endswith(tuple(IMAGE_ENDINGS)):
-        raise ReadsmithError("picture_not_found", f"The dataset holds no picture {name[:200]!r}.")
+        raise ReadsmithError(
+            "picture_not_found",
+            f"The dataset holds no picture {name[:200]!r}.",
+            "The check of the dataset names files that it holds.",
+        )
     try:
         return preview(source.read(name))
     except UnreadableEntryError as error:
-        raise ReadsmithError("picture_not_found", f"{name} {error}.") from error
+        raise ReadsmithError(
+            "picture_not_found", f"{name} {error}.", "Pack the zip anew and upload it again."
+        ) from error

@@ -139,10 +139,14 @@ def _same_request(job: Job, request: JobRequest) -> Job:
 
 def _must_be_cancellable(row: Row[Any]) -> None:
     if Status(row.status).is_final:
-        raise ReadsmithError("job_final", f"Job {row.id} is over: {row.status}.")
+        raise ReadsmithError(
+            "job_final", f"Job {row.id} is over: {row.status}.", "There is nothing left to cancel."
+        )
     if row.publishing:
         raise ReadsmithError(
-            "job_publishing", f"Job {row.id} is publishing its model and cannot be cancelled."
+            "job_publishing",
+            f"Job {row.id} is publishing its model and cannot be cancelled.",
+            "If the new version should not be served, roll the model back.",
         )
 
 

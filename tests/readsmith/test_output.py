@@ -1,16 +1,37 @@
+import ast
 import json
+import shlex
 import subprocess
 import sys
+from pathlib import Path
+from typing import Any
 
 import pytest
 import typer
+import typer.main
 from typer.testing import CliRunner
 
+from readsmith.__main__ import app
 from readsmith.output import Commands
 from shared.errors import ReadsmithError
 from tests.readsmith.conftest import Run
+from tests.services import ROOT
 
-COMMANDS = ("up", "check", "train", "evaluate", "predict", "models", "jobs", "import")
+FILES = ("captchas.zip", "new-captchas.zip", "captcha.png", "prediction_model.h5")
+"""What the examples in the help texts take."""
+RAISED = ("ReadsmithError", "ServiceError", "RequestError", "LimitsError", "ImageRejectedError")
+
+
+def _below(words: str, command: Any) -> dict[str, Any]:
+    below = {f"{words} {name}": each for name, each in getattr(command, "commands", {}).items()}
+    for name, each in below.copy().items():
+        below |= _below(name, each)
+    return below
+
+
+ROOT_COMMAND: Any = typer.main.get_command(app)
+COMMANDS = {"readsmith": ROOT_COMMAND} | _below("readsmith", ROOT_COMMAND)
+"""Every command, by the words that call it."""
 
 
 def failing(error: BaseException) -> typer.Typer:
@@ -100,21 +121,57 @@ def test_wrong_usage_ends_with_2_and_says_what_is_wrong(
     assert result.stdout == ""
 
 
-@pytest.mark.parametrize("command", COMMANDS)
-def test_every_command_has_json_and_an_example_in_its_help(run: Run, command: str) -> None:
-    result = run(command, "--help")
+@pytest.mark.parametrize("words", COMMANDS)
+def test_the_help_of_every_command_ends_with_an_example_that_can_be_run(
+    words: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    for name in FILES:
+        (tmp_path / name).touch()
+    *_, last = (COMMANDS[words].help or "").splitlines()
+    assert last.startswith(f"Example: {words}")
 
-    assert result.exit_code == 0
-    assert "--json" in result.stdout
-    assert f"Example: readsmith {command}" in result.stdout
+    called, *arguments = shlex.split(last.removeprefix("Example: "))
+    while f"{called} {arguments[0] if arguments else ''}" in COMMANDS:
+        called = f"{called} {arguments.pop(0)}"
+    COMMANDS[called].make_context(called, arguments)  # raises for anything that is wrong
+
+
+@pytest.mark.parametrize("words", COMMANDS)
+def test_every_command_has_json(words: str) -> None:
+    runs_by_itself = not hasattr(COMMANDS[words], "commands") or words == "readsmith models"
+
+    options = {option for parameter in COMMANDS[words].params for option in parameter.opts}
+
+    assert ("--json" in options) == runs_by_itself
+
+
+def test_every_error_says_what_to_do() -> None:
+    silent = [
+        f"{file.relative_to(ROOT)}:{call.lineno} {ast.unparse(call)}"
+        for package in ("readsmith", "trainer", "predictor", "shared")
+        for file in sorted((ROOT / package).rglob("*.py"))
+        for call in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(call, ast.Call) and getattr(call.func, "id", "") in RAISED
+        if not _has_hint(call)
+    ]
+
+    assert silent == []
+
+
+def _has_hint(call: ast.Call) -> bool:
+    """Tell whether the third argument, the hint, is there and not the empty text."""
+    hints = [*call.args[2:3], *(each.value for each in call.keywords if each.arg == "hint")]
+    return any(not (isinstance(hint, ast.Constant) and not hint.value) for hint in hints)
 
 
 def test_without_a_command_the_help_lists_them(run: Run) -> None:
     result = run()
 
     assert result.exit_code == 0
-    for command in COMMANDS:
-        assert f" {command} " in result.stdout
+    for words in COMMANDS:
+        if words.count(" ") == 1:
+            assert f"{words.removeprefix('readsmith')} " in result.stdout
 
 
 def test_the_commands_start_without_the_services_packages() -> None:

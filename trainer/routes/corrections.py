@@ -176,7 +176,9 @@ def _from_json(body: bytes) -> Any:
     try:
         return json.loads(body)
     except (ValueError, RecursionError) as error:
-        raise ReadsmithError("json_invalid", f"The body is not JSON: {error}.") from None
+        raise ReadsmithError(
+            "json_invalid", f"The body is not JSON: {error}.", "GET /docs shows what to send."
+        ) from None
 
 
 def _checked(model: type[Sent], fields: Any) -> Sent:

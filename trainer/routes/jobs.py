@@ -100,6 +100,7 @@ def read_report(services: TheServices, job_id: str) -> dict[str, Any]:
         raise ReadsmithError(
             "report_not_found",
             f"Version {job.version} of {job.model} holds no report, or is no longer kept.",
+            f"GET /models/{job.model} names the versions that are kept.",
         ) from None
     return report
 
