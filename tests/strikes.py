@@ -40,7 +40,7 @@ def _flush(part: str, call: int = 1) -> Point:
 POINTS = {
     "start": Point("trainer.run_job.JobObserver.stage"),
     "download": Point("captcha.image.ImageCaptcha.generate_image", call=20),
-    "dataset": Point("trainer.stages.dataset.open_image", call=30),
+    "dataset": Point("trainer.usable_images.open_image", call=30),
     "epoch": Point("trainer.fitting.normalize", call=5),
     "checkpoint": _flush("checkpoint.npz", call=2),
     "evaluate": Point("trainer.stages.evaluate.fit_temperature"),

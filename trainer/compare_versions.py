@@ -11,7 +11,7 @@ from trainer.image_source import FolderSource
 from trainer.inference import OnnxGraph, load_pixels, predict
 from trainer.labels import find_labels
 from trainer.seen_images import is_among, read_seen_images
-from trainer.stages.dataset import content_hash
+from trainer.usable_images import content_hash
 from trainer.version_comparison import ComparedPicture, VersionComparison, VersionReading
 
 HELD_OUT = f"{REPORT}/held_out"

@@ -1,6 +1,7 @@
 """A checked dataset, split into its three parts: what the stages hand to one another."""
 
 import hashlib
+from collections.abc import Set
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,6 +35,11 @@ class Rehearsal:
     def empty(cls, image: ImageSpec) -> "Rehearsal":
         """Return one without pictures."""
         return cls(np.empty((0, image.height, image.width, image.channels), np.uint8), ())
+
+    def without(self, pictures: Set[bytes]) -> "Rehearsal":
+        """Return it without the pictures whose pixels are these bytes."""
+        kept = [i for i, pixels in enumerate(self.pixels) if pixels.tobytes() not in pictures]
+        return Rehearsal(self.pixels[kept], tuple(self.labels[i] for i in kept))
 
 
 @dataclass(frozen=True)

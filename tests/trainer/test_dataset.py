@@ -11,7 +11,8 @@ from shared.vocabulary import Vocabulary
 from tests.drawn import labelled_zip, picture, texts, write_zip
 from trainer.dataset import Base, LabelledImage, Rehearsal
 from trainer.requests import Hyperparameters, JobRequest
-from trainer.stages.dataset import check_dataset, labelled_images, load_dataset, split
+from trainer.split import split
+from trainer.stages.dataset import check_dataset, labelled_images, load_dataset
 
 REQUEST = JobRequest()
 

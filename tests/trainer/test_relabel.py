@@ -9,9 +9,11 @@ from pydantic import ValidationError
 
 from shared.errors import ReadsmithError
 from tests.drawn import picture, write_zip
-from trainer.dataset import Dataset, LabelledImage
+from trainer.dataset import Base, Dataset, LabelledImage, Rehearsal
+from trainer.inference import load_pixels
 from trainer.requests import JobRequest
-from trainer.stages.dataset import load_dataset, split
+from trainer.split import split
+from trainer.stages.dataset import load_dataset
 
 
 def numbered(count: int) -> dict[str, bytes]:
@@ -121,6 +123,18 @@ def test_a_correction_can_be_relabelled_as_any_picture(tmp_path: Path) -> None:
     assert labels(dataset)["corrections/a.png"] == "X"
     assert left_out(dataset) == {"corrections/b.png": "dropped"}
     assert not any("relabel" in warning for warning in dataset.summary["warnings"])
+
+
+def test_a_base_rehearses_no_label_that_has_been_put_right(tmp_path: Path) -> None:
+    first = loaded(tmp_path)
+    pixels = load_pixels(first.source, first.train, first.image)
+    rehearsal = Rehearsal(pixels, tuple(image.label for image in first.train))
+    base = Base("m/1", first.image, first.vocabulary, {}, frozenset(), rehearsal)
+    wrong, dropped = first.train[0].name, first.train[1].name
+    path, relabel = tmp_path / "set.zip", {wrong: "8", dropped: None}
+    again = load_dataset(path, JobRequest(relabel=relabel), base).rehearsal
+    assert again.labels == rehearsal.labels[2:]
+    assert (again.pixels == rehearsal.pixels[2:]).all()
 
 
 def test_a_dataset_of_its_own_is_needed_beside_corrections(tmp_path: Path) -> None:
