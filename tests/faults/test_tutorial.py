@@ -1,0 +1,16 @@
+"""The tutorial as a reader goes through it, two trainings included."""
+
+from pathlib import Path
+
+from shared.manifest import read_manifest
+from shared.model_store import ModelStore
+from tests.docs.blocks import FULL, ROOT, run_page
+
+
+def test_the_tutorial_ends_with_a_better_reader(tmp_path: Path) -> None:
+    assert len(run_page(ROOT / "docs" / "tutorial.md", tmp_path, FULL)) == 6
+
+    store = ModelStore(tmp_path / "var" / "models")
+    first, second = (read_manifest(store.folder("drawn", version)).metrics for version in (1, 2))
+    assert store.current("drawn") == 2
+    assert first and second and second.exact_match > first.exact_match
