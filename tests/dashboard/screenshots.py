@@ -61,6 +61,7 @@ def visit(page: Page, url: str, pictures: Path) -> None:
     keep(page, "report")
 
     page.get_by_role("navigation", name="Pages").get_by_role("link", name="Try it").click()
+    expect(page.get_by_label("Model")).to_have_value("captcha")
     with zipfile.ZipFile(pictures) as archive:
         page.locator("input[type=file]").first.set_input_files(
             {"name": "captcha.png", "mimeType": "image/png", "buffer": archive.read("000001.png")}

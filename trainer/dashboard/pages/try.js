@@ -40,7 +40,8 @@ function fillModels(select, models) {
   const title = (one) => `${one.model}, version ${one.version}`;
   replace(select, models.map((one) => h("option", { value: one.model }, title(one))));
   select.disabled = models.length < 2;
-  if (models.some((one) => one.model === "default")) select.value = "default";
+  const own = models.filter((one) => one.model !== "starter");
+  select.value = (own.find((one) => one.model === "default") ?? own[0] ?? models[0])?.model ?? "";
 }
 
 function pictureZone(take, signal) {
