@@ -14,7 +14,11 @@ app = typer.Typer(invoke_without_command=True)
 Name = Annotated[
     str,
     typer.Argument(
-        metavar="MODEL", help="The model's name.", callback=options.model_name, show_default=False
+        metavar="MODEL",
+        help="The model's name.",
+        callback=options.model_name,
+        autocompletion=options.models_kept,
+        show_default=False,
     ),
 ]
 

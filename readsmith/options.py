@@ -2,8 +2,9 @@
 
 import os
 import re
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, get_args
 
 import typer
 
@@ -38,6 +39,35 @@ def model_name(model: str) -> str:
     return model
 
 
+def models_kept(context: typer.Context, incomplete: str) -> list[str]:
+    """Complete the name of a model: those in the store that is meant, and the starter."""
+    from shared.builtin import STARTER
+    from shared.model_store import ModelStore
+
+    store = context.params.get("store") or os.environ.get("READSMITH_STORE") or STORE
+    return _beginning(incomplete, [*ModelStore(Path(store)).models(), STARTER])
+
+
+def presets(incomplete: str) -> list[str]:
+    """Complete the name of a preset."""
+    from trainer.requests import PresetName
+
+    return _beginning(incomplete, get_args(PresetName))
+
+
+def _words(*words: str) -> Callable[[str], list[str]]:
+    """Return what completes one of these words."""
+
+    def complete(incomplete: str) -> list[str]:
+        return _beginning(incomplete, words)
+
+    return complete
+
+
+def _beginning(start: str, words: Iterable[str]) -> list[str]:
+    return [word for word in words if word.startswith(start)]
+
+
 Dataset = Annotated[
     str,
     typer.Argument(
@@ -56,13 +86,19 @@ OptionalDataset = Annotated[
         show_default=False,
     ),
 ]
-Model = Annotated[str, typer.Option("--model", help="The model's name.", callback=model_name)]
+Model = Annotated[
+    str,
+    typer.Option(
+        "--model", help="The model's name.", callback=model_name, autocompletion=models_kept
+    ),
+]
 ModelIfNamed = Annotated[
     str | None,
     typer.Option(
         "--model",
         help="The model's name; without it, the predictor's default one, or default in a store.",
         callback=lambda model: model and model_name(model),
+        autocompletion=models_kept,
         show_default=False,
     ),
 ]
@@ -82,10 +118,14 @@ Labels = Annotated[
     typer.Option(
         "--labels",
         help="Where labels are: auto, manifest (labels.csv), filename, or filename:REGEX.",
+        autocompletion=_words("auto", "manifest", "filename"),
     ),
 ]
 Preset = Annotated[
-    str | None, typer.Option("--preset", help="The network to train.", show_default=False)
+    str | None,
+    typer.Option(
+        "--preset", help="The network to train.", show_default=False, autocompletion=presets
+    ),
 ]
 Seed = Annotated[int, typer.Option("--seed", min=0, max=2**32 - 1, help="Seed of all randomness.")]
 Epochs = Annotated[
@@ -110,6 +150,7 @@ Promote = Annotated[
         "--promote",
         help="Serve the new version: auto (unless it is clearly worse than the served one), "
         "always, or never.",
+        autocompletion=_words("auto", "always", "never"),
     ),
 ]
 KeepVersions = Annotated[
