@@ -39,7 +39,7 @@ bench-api: $(INSTALLED)
 	$(BIN)/python benchmarks/api_latency.py $(ARGS)
 
 docs: $(INSTALLED)
-	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 screenshots: $(INSTALLED)
 	$(BIN)/python -m tests.dashboard.screenshots

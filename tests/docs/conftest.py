@@ -12,7 +12,7 @@ ROOT = Path(__file__).parents[2]
 def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The documentation, built as `make docs` builds it."""
     folder = tmp_path_factory.mktemp("site")
-    command = ["mkdocs", "build", "--quiet", "--strict", "--site-dir", str(folder)]
+    command = ["mkdocs", "build", "--strict", "--site-dir", str(folder)]
     built = subprocess.run(
         [sys.executable, "-m", *command],
         cwd=ROOT,
