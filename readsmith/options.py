@@ -96,7 +96,8 @@ ModelIfNamed = Annotated[
     str | None,
     typer.Option(
         "--model",
-        help="The model's name; without it, the predictor's default one, or default in a store.",
+        help="The model's name; without it, the predictor's default one, or default in a store; "
+        "the starter answers where nothing is trained yet.",
         callback=lambda model: model and model_name(model),
         autocompletion=models_kept,
         show_default=False,

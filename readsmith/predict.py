@@ -10,7 +10,9 @@ import typer
 from readsmith import options
 from readsmith.client import Client, ServiceError
 from readsmith.output import FAILED, err, percent, print_json, print_table, say
+from shared.builtin import STARTER, UNTRAINED
 from shared.errors import ReadsmithError
+from shared.model_store import ModelStore
 
 if TYPE_CHECKING:
     from predictor.options import Options
@@ -71,10 +73,13 @@ def predict(
 def _local_reader(store: Path, asked: "Options") -> Reader:
     from readsmith.published import load
 
-    published = load(store, asked.model or "default", asked.version)
+    untrained = asked.model is None and asked.version is None and not ModelStore(store).models()
+    model = STARTER if untrained else asked.model or "default"
+    published = load(store, model, asked.version)
     wanted = asked.with_default_pattern(published.pattern)
-    manifest = published.engine.manifest
-    origin = {"model": manifest.model, "version": manifest.version}
+    origin = {"model": model, "version": published.engine.manifest.version}
+    if untrained:
+        origin["note"] = UNTRAINED
 
     def read(pictures: Sequence[bytes]) -> Iterator[dict[str, Any] | ReadsmithError]:
         for answer in published.read(pictures, wanted):

@@ -7,6 +7,12 @@ from shared.model_store import ModelStore
 STARTER = "starter"
 """Reads drawn text in many fonts; training starts from it, and it answers before any training."""
 
+UNTRAINED = (
+    "Read by the starter that comes with Readsmith: no model of your own is there yet. "
+    "Train one with POST /jobs or `readsmith train DATASET`."
+)
+"""Goes with readings of the starter where no model was asked for."""
+
 
 def builtin_store() -> ModelStore:
     """Return the store in the package; nobody but `make starter` writes there."""

@@ -57,7 +57,7 @@ def test_predict_reads_the_others_when_one_file_is_no_picture_and_fails(
 
 
 def test_predict_without_any_model_says_how_to_train_one(run: Run, pictures: Path) -> None:
-    result = run("predict", pictures / "ab.png", "--store", "empty")
+    result = run("predict", pictures / "ab.png", "--store", "empty", "--model", "default")
 
     assert result.exit_code == 1
     assert "There is no model named default in empty (there: none)." in result.stderr
@@ -68,13 +68,24 @@ def test_predict_reads_with_the_starter_before_any_model_is_trained(
     run: Run, tmp_path: Path
 ) -> None:
     (tmp_path / "word.png").write_bytes(picture("MARKET", (160, 48), 1))
-    result = run(
-        "predict", tmp_path / "word.png", "--model", "starter", "--store", "empty", "--json"
-    )
+    result = run("predict", tmp_path / "word.png", "--store", "empty", "--json")
+    people = run("predict", tmp_path / "word.png", "--store", "empty")
 
     assert result.exit_code == 0, result.stderr
     (reading,) = json.loads(result.stdout)["results"]
     assert (reading["text"], reading["model"]) == ("MARKET", "starter")
+    assert reading["note"].startswith("Read by the starter")
+    assert "MARKET" in people.stdout
+    assert people.stderr.startswith("Read by the starter that comes with Readsmith")
+
+
+def test_predict_asks_which_model_is_meant_where_there_are_others(
+    run: Run, store: Path, pictures: Path
+) -> None:
+    result = run("predict", pictures / "ab.png", "--store", store)
+
+    assert result.exit_code == 1
+    assert f"There is no model named default in {store} (there: stripes)." in result.stderr
 
 
 def test_predict_names_the_versions_that_exist(run: Run, store: Path, pictures: Path) -> None:
