@@ -3,6 +3,7 @@
 from flask import Flask, g, request
 
 from predictor.settings import PredictorSettings
+from predictor.start_page import is_page
 from shared.access import Access, Caller
 from shared.api_keys import Scope
 
@@ -15,7 +16,7 @@ def add_access(app: Flask, settings: PredictorSettings) -> None:
 
     @app.before_request
     def admit() -> None:
-        if request.path in open_paths:
+        if request.path in open_paths or is_page(request):
             return
         said = request.environ.get
         caller = Caller(

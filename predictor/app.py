@@ -25,9 +25,10 @@ from predictor.problems import RequestError, problem
 from predictor.registry import Registry
 from predictor.review import add_review
 from predictor.settings import PredictorSettings
+from predictor.start_page import add_start_page
 from predictor.status import ROUTES, add_status
 from predictor.uploads import Question, parse
-from shared.builtin import STARTER
+from shared.builtin import STARTER, UNTRAINED
 from shared.decoding import Reading
 from shared.errors import ReadsmithError
 from shared.preprocessing import ImageRejectedError
@@ -35,10 +36,6 @@ from shared.preprocessing import ImageRejectedError
 log = logging.getLogger("readsmith.predictor")
 
 RETRY_AFTER_SECONDS = 5
-UNTRAINED = (
-    "Read by the starter that comes with Readsmith: no model of your own is there yet. "
-    "Train one with POST /jobs or `readsmith train DATASET`."
-)
 
 
 def create_app(
@@ -59,6 +56,7 @@ def create_app(
     add_review(app, kept)
     add_feedback(app, settings, kept, outbox)
     add_status(app, registry)
+    add_start_page(app)
     add_docs(app)
     return app
 

@@ -61,7 +61,7 @@ OF_STATUS: Final = {
 """Headers that problems of a status have, besides those of every answer."""
 
 ANSWERS: Final[dict[str, dict[int, Json]]] = {
-    "GET /": {200: {"application/json": About}},
+    "GET /": {200: {"application/json": About, "text/html": str}},
     "POST /predict": {200: {"application/json": (Reading, Readings)}},
     "POST /feedback": {202: {"application/json": FeedbackTaken}},
     "GET /review": {200: {"application/json": KeptPictures}},

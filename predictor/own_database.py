@@ -21,6 +21,7 @@ def own_database(path: Path, schema: str) -> Iterator[sqlite3.Connection]:
     """
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        path.touch(mode=0o600)
         with closing(sqlite3.connect(path, timeout=PATIENCE_SECONDS)) as connection:
             connection.executescript(PRIVATE + schema)
             connection.row_factory = sqlite3.Row

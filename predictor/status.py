@@ -26,11 +26,7 @@ ROUTES = {
 
 
 def add_status(app: Flask, registry: Registry) -> None:
-    """Add the start page, the models, health, readiness and metrics."""
-
-    @app.get("/")
-    def about() -> dict[str, Any]:
-        return {"service": SERVICE, "routes": ROUTES}
+    """Add the models, health, readiness and metrics."""
 
     @app.get("/models")
     def models() -> dict[str, Any]:

@@ -15,6 +15,7 @@ from predictor.kept_pictures import KeptPictures
 from predictor.outbox import Outbox
 from predictor.registry import Registry
 from predictor.settings import PredictorSettings
+from predictor.start_page import PATH
 from predictor.trainer_link import TrainerLink
 from shared.api_keys import KeyFile, Scope
 from shared.model_store import ModelStore
@@ -75,10 +76,11 @@ def predictor_with_a_model(folder: Path) -> Flask:
 
 
 def routes_of(app: Flask) -> set[tuple[str, str]]:
-    """Return method and path of every route of the predictor's API."""
+    """Return method and path of every route of the predictor's API, without the page's files."""
     return {
         (method, re.sub(r"<(\w+)>", r"{\1}", rule.rule))
         for rule in app.url_map.iter_rules()
+        if not rule.rule.startswith(PATH)
         for method in (rule.methods or set()) - {"HEAD", "OPTIONS"}
     }
 
