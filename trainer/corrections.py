@@ -3,7 +3,6 @@
 import csv
 import hashlib
 import io
-import threading
 import uuid
 import zipfile
 from collections.abc import Iterator
@@ -21,14 +20,13 @@ from shared.preprocessing import FORMATS, open_image
 from trainer.database import Database, corrections, now, take_turns
 from trainer.job_rows import moment
 from trainer.label_text import require_printable
+from trainer.previews import opening
 from trainer.requests import Label
 
 MAX_CORRECTIONS = 100_000
 """Of one model."""
 MAX_PICTURE_BYTES = 10_000_000
 """As many as the predictor takes."""
-
-_opening = threading.Lock()  # one at a time: a small file may need much memory
 
 
 class NewCorrection(BaseModel):
@@ -189,7 +187,7 @@ class Corrections:
 
 def _ending(picture: bytes) -> str:
     """Return the ending of a picture's file name; raises ImageRejectedError."""
-    with _opening:
+    with opening:
         open_image(picture)
     found = Image.open(io.BytesIO(picture), formats=FORMATS).format or "PNG"
     return "jpeg" if found == "MPO" else found.lower()
