@@ -1,6 +1,7 @@
 """Who may do what with the predictor, asked over HTTP."""
 
 import io
+import re
 from pathlib import Path
 
 import pytest
@@ -15,9 +16,18 @@ from predictor.settings import PredictorSettings
 from shared.api_keys import Scope
 from shared.model_store import ModelStore
 from tests.bundles import png, publish
+from tests.described import routes_of
 from tests.keys import bearer
 
 OPEN = {"/healthz", "/readyz", "/metrics"}
+OTHERS = {
+    "/predict": 405,
+    "/feedback": 405,
+    "/review": 404,  # nothing is kept here
+    "/review/{picture_id}": 404,
+    "/nowhere": 404,
+}
+"""What GET is answered with where that is not 200."""
 
 
 @pytest.fixture
@@ -47,13 +57,14 @@ def test_every_route_but_health_and_metrics_needs_a_key_for_predicting(keys: Pat
     admin = bearer(keys, "root", Scope.ADMIN)
     app = app_of(keys)
     client = app.test_client()
-    for rule in {rule.rule for rule in app.url_map.iter_rules()} | {"/nowhere"}:
+    for _, rule in routes_of(app) | {("GET", "/nowhere")}:
         statuses = [
             client.get(rule, headers=headers).status_code
             for headers in (None, trainer, phone, admin)
         ]
-        right = {"/predict": 405, "/nowhere": 404}.get(rule, 200)
-        assert statuses == [right] * 4 if rule in OPEN else [401, 403, right, right], rule
+        right = OTHERS.get(rule, 200)
+        expected = [right] * 4 if rule in OPEN else [401, 403, right, right]
+        assert statuses == expected, rule
     assert read(client).status_code == 401
     assert read(client, phone).get_json()["text"] == "cab"
 
@@ -115,3 +126,19 @@ def test_the_description_says_what_needs_a_key() -> None:
                 assert operation["security"] == [{"apiKey": ["predict"]}, {}]
                 assert {"401", "403", "429"} <= set(operation["responses"])
                 assert "WWW-Authenticate" in operation["responses"]["401"]["headers"]
+
+
+def test_the_page_is_open_to_browsers_and_its_list_of_routes_to_keys(keys: Path) -> None:
+    bearer(keys, "phone", Scope.PREDICT)
+    client = app_of(keys).test_client()
+    page = client.get("/", headers={"Accept": "text/html,*/*;q=0.8"})
+    assert (page.status_code, page.mimetype) == (200, "text/html")
+    assert "default-src 'self'" in page.headers["Content-Security-Policy"]
+    for file in re.findall(r'"(page/[^"]+)"', page.get_data(as_text=True)):
+        assert client.get(f"/{file}").status_code == 200
+    assert client.get("/page/page.js").mimetype == "text/javascript"
+    for path in ("/page/nothing.js", "/page/..%2f__main__.py"):
+        answer = client.get(path)
+        assert (answer.status_code, answer.get_json()["code"]) == (404, "not_found")
+    for accept in ("*/*", "application/json"):
+        assert client.get("/", headers={"Accept": accept}).status_code == 401
