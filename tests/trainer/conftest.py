@@ -38,7 +38,7 @@ def database(request: pytest.FixtureRequest, settings: Settings) -> Iterator[Dat
         assert POSTGRESQL is not None
         database = Database(POSTGRESQL)
         with database.writing.begin() as connection:
-            connection.execute(text("TRUNCATE events, jobs, datasets, workers"))
+            connection.execute(text("TRUNCATE events, jobs, datasets, workers, corrections"))
     yield database
     database.close()
 
