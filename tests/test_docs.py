@@ -20,8 +20,17 @@ from trainer.settings import Settings
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text(encoding="utf-8")
-SHELL = "\n".join(re.findall(r"```sh\n(.*?)```", README, re.DOTALL)).replace("\\\n", " ")
-LINES = [shlex.split(line, comments=True) for line in SHELL.splitlines()]
+
+
+def shell_lines(page: str) -> list[list[str]]:
+    """Return the words of each line of a page's shell blocks."""
+    shell = "\n".join(re.findall(r"```sh\n(.*?)```", page, re.DOTALL)).replace("\\\n", " ")
+    return [shlex.split(line, comments=True) for line in shell.splitlines()]
+
+
+LINES = shell_lines(README)
+PAGES = [page.read_text(encoding="utf-8") for page in sorted((ROOT / "docs").rglob("*.md"))]
+EVERY_LINE = [*LINES, *(line for page in PAGES for line in shell_lines(page))]
 
 
 @pytest.fixture(scope="module")
@@ -60,9 +69,9 @@ def test_the_settings_table_is_that_of_the_settings_classes() -> None:
 
 
 @pytest.mark.parametrize(
-    "line", [line for line in LINES if line[:1] == ["readsmith"]], ids=" ".join
+    "line", [line for line in EVERY_LINE if line[:1] == ["readsmith"]], ids=" ".join
 )
-def test_every_command_line_in_the_readme_has_options_that_exist(line: list[str]) -> None:
+def test_every_command_line_in_the_documentation_has_options_that_exist(line: list[str]) -> None:
     commands = [typer.main.get_command(app)]
     for word in line[1:]:
         commands += filter(None, [getattr(commands[-1], "commands", {}).get(word)])
@@ -72,13 +81,17 @@ def test_every_command_line_in_the_readme_has_options_that_exist(line: list[str]
     assert {word for word in line if word.startswith("--")} <= known
 
 
-@pytest.mark.parametrize("line", [line for line in LINES if line[:1] == ["curl"]], ids=" ".join)
-def test_every_curl_line_in_the_readme_asks_for_a_route_that_exists(
+@pytest.mark.parametrize(
+    "line",
+    [line for line in EVERY_LINE if line[:1] == ["curl"] and "http://localhost" in " ".join(line)],
+    ids=" ".join,
+)
+def test_every_curl_line_in_the_documentation_asks_for_a_route_that_exists(
     line: list[str], routes: set[tuple[str, str, str]]
 ) -> None:
     url = next(word for word in line if word.startswith("http://localhost"))
     port, path = re.fullmatch(r"http://localhost:(\d+)(/.*)", url).groups()  # type: ignore[union-attr]
-    method = "post" if "POST" in line or "-F" in line else "get"
+    method = "post" if {"POST", "-F", "--json"} & set(line) else "get"
     known = [
         re.sub(r"\{[a-z_]+\}", "[^/]+", re.sub(r"\{file(:path)?\}", ".+", shape))
         for its_port, its_method, shape in routes
@@ -88,8 +101,8 @@ def test_every_curl_line_in_the_readme_asks_for_a_route_that_exists(
     assert any(re.fullmatch(shape, path.partition("?")[0]) for shape in known)
 
 
-def test_every_job_in_the_readme_is_accepted() -> None:
-    posts = [line for line in LINES if "-d" in line and any(w.endswith("/jobs") for w in line)]
+def test_every_job_in_the_documentation_is_accepted() -> None:
+    posts = [line for line in EVERY_LINE if "-d" in line and any(w.endswith("/jobs") for w in line)]
     bodies = [line[line.index("-d") + 1] for line in posts]
 
     assert bodies
@@ -101,7 +114,9 @@ def test_every_make_target_in_the_documentation_exists() -> None:
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     contributing = (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
 
-    assert set(re.findall(r"^make ([a-z-]+)", README + contributing, re.MULTILINE)) <= targets
+    everything = "\n".join([README, contributing, *PAGES])
+
+    assert set(re.findall(r"^make ([a-z-]+)", everything, re.MULTILINE)) <= targets
 
 
 def test_every_preset_is_named() -> None:

@@ -1,0 +1,112 @@
+"""The README's command lines do what they show, with both services."""
+
+import shutil
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from readsmith.__main__ import app
+from readsmith.client import Client
+from shared.model_store import ModelStore
+from tests import services
+from tests.bundles import encoded, png
+from tests.bundles import picture as stripes
+from tests.dashboard.reports import publish_with_report
+from tests.drawn import picture, write_zip
+from tests.test_docs import LINES
+from tests.trainer.web_site import answer, serve
+
+CHARACTERS = "ab0AB1"
+ELSEWHERE = "127.0.0.2"
+NOT_RUN = {
+    "up": "it serves until Ctrl-C; tests/readsmith/test_services.py",
+    "train": "takes minutes; tests/faults/test_tutorial.py",
+    "learning-curve": "takes minutes; tests/readsmith/test_learning_curve.py",
+    "import": "needs a model made elsewhere; tests/trainer/test_adopt.py",
+    "doctor": "says what is wrong with this machine; tests/readsmith",
+    "jobs": "asks the port 8000; tests/readsmith/test_jobs.py",
+    "keys": "would lock the others out; tests/readsmith/test_keys.py",
+}
+UNFINISHED = ("cancel", "report")
+"""Of a job that has been cancelled: answered with 409."""
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The files and models that the README speaks of."""
+    folder = tmp_path_factory.mktemp("readme")
+    (folder / "var").mkdir()
+    (folder / "models").symlink_to("var/models", target_is_directory=True)
+    store = ModelStore(folder / "var" / "models")
+    for model in ("captcha", "captcha", "captcha", "default"):
+        publish_with_report(store, folder / "build", model, characters=CHARACTERS)
+    pictures = {f"{text}.png": png(text, CHARACTERS) for text in ("ab", "b0", "AB", "a1")}
+    write_zip(folder / "new-captchas.zip", pictures)
+    named = {f"{text}_{n}.png": picture(text, seed=n) for n in range(8) for text in "AHX"}
+    write_zip(folder / "my-captchas.zip", named)
+    (folder / "pictures").mkdir()
+    for name in ("captcha.png", "plate.png", "pictures/1.png"):
+        (folder / name).write_bytes(encoded(stripes("ab0", CHARACTERS)))
+    return folder
+
+
+@pytest.fixture(scope="module")
+def real(folder: Path) -> Iterator[Callable[[str], str]]:
+    """Put what is really there in the place of what the README only names."""
+    zipped = (folder / "my-captchas.zip").read_bytes()
+    with (
+        serve({"/captchas.zip": lambda handler: answer(handler, zipped)}, ELSEWHERE) as web,
+        services.trainer(folder, READSMITH_DOWNLOAD_ALLOW=ELSEWHERE) as trainer,
+        services.predictor(folder) as predictor,
+        Client(predictor.url, trainer.url) as client,
+    ):
+        dataset = client.upload(folder / "my-captchas.zip")
+        job = client.start_job({"dataset": {"id": dataset}})
+        client.cancel(job.id)
+        there = {
+            "http://localhost:8000": trainer.url,
+            "http://localhost:8080": predictor.url,
+            "https://example.org": web.url,
+            "dataset-0123456789abcdef0123456789abcdef": dataset,
+            "job-0123456789abcdef0123456789abcdef": job.id,
+        }
+
+        def replaced(word: str) -> str:
+            for named, found in there.items():
+                word = word.replace(named, found)
+            return word
+
+        yield replaced
+
+
+@pytest.mark.skipif(shutil.which("curl") is None, reason="there is no curl here")
+@pytest.mark.parametrize("line", [line for line in LINES if line[:1] == ["curl"]], ids=" ".join)
+def test_every_request_is_answered(
+    line: list[str], folder: Path, real: Callable[[str], str]
+) -> None:
+    words = [*map(real, line), "-sS", "-w", "\n%{http_code}"]
+    done = subprocess.run(words, cwd=folder, capture_output=True, text=True, timeout=60, check=True)
+    body, _, status = done.stdout.rpartition("\n")
+
+    unfinished = any(word.endswith(UNFINISHED) and "/jobs/" in word for word in line)
+    assert status == "409" if unfinished else status.startswith("2"), body
+
+
+@pytest.mark.parametrize(
+    "line",
+    [line for line in LINES if line[:1] == ["readsmith"] and line[1] not in NOT_RUN],
+    ids=" ".join,
+)
+def test_every_quick_command_does_its_work(
+    line: list[str],
+    folder: Path,
+    real: Callable[[str], str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(folder)
+    done = CliRunner().invoke(app, [real(word) for word in line[1:]])
+
+    assert done.exit_code == 0, done.output
