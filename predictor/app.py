@@ -16,7 +16,8 @@ from predictor.bookkeeping import add_bookkeeping
 from predictor.docs import add_docs
 from predictor.engine import Engine
 from predictor.feedback import add_feedback
-from predictor.kept_pictures import KeptPictures, as_kept
+from predictor.kept_picture import as_kept
+from predictor.kept_pictures import KeptPictures
 from predictor.multipart import MAX_TEXT_FIELDS_BYTES
 from predictor.notes import PARSE, Notes
 from predictor.options import Options

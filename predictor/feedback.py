@@ -8,7 +8,8 @@ from typing import Annotated, Any
 from flask import Flask, Request, request
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
-from predictor.kept_pictures import KeptPicture, KeptPictures
+from predictor.kept_picture import KeptPicture
+from predictor.kept_pictures import KeptPictures
 from predictor.multipart import split_form
 from predictor.outbox import Outbox
 from predictor.problems import RequestError

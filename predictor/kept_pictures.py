@@ -5,15 +5,13 @@ import sqlite3
 import threading
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable
 from contextlib import AbstractContextManager
-from typing import Any, Final, NamedTuple
+from typing import Final
 
-from predictor.notes import Notes
+from predictor.kept_picture import KeptPicture
 from predictor.own_database import own_database
 from predictor.settings import PredictorSettings
-from predictor.uploads import Question
-from shared.builtin import STARTER
 from shared.errors import ReadsmithError
 
 log = logging.getLogger("readsmith.predictor")
@@ -54,46 +52,6 @@ DELETE FROM kept WHERE created <= max(
     ), 0)
 )
 """
-
-
-class KeptPicture(NamedTuple):
-    """A picture and how it was read; version is None if the starter read it."""
-
-    request_id: str
-    place: int
-    """Among the pictures of its request."""
-    model: str
-    """Whose corrections it would belong to."""
-    version: int | None
-    text: str | None
-    confidence: float
-    created: float
-    """Seconds since 1970."""
-    picture: bytes
-
-    @property
-    def id(self) -> str:
-        """What names it in addresses."""
-        return f"{self.request_id}.{self.place}"
-
-
-def as_kept(
-    question: Question, answers: Sequence[dict[str, Any]], notes: Notes, default_model: str
-) -> Iterator[KeptPicture]:
-    """Yield the pictures of a request that were read.
-
-    Those that the starter read belong to the default model: the starter is never trained.
-    """
-    starter = notes.model == STARTER
-    model = default_model if starter else str(notes.model)
-    now = time.time()
-    for place, (upload, answer) in enumerate(zip(question.uploads, answers, strict=True)):
-        if isinstance(upload.data, bytes) and "text" in answer:
-            text, confidence = answer["text"], answer["confidence"]
-            version = None if starter else notes.version
-            yield KeptPicture(
-                notes.request_id, place, model, version, text, confidence, now, upload.data
-            )
 
 
 class KeptPictures:
@@ -165,15 +123,13 @@ class KeptPictures:
     def get(self, picture_id: str) -> KeptPicture:
         """Return a picture; raises ReadsmithError picture_not_found or storage_failed."""
         self.flush()
-        names = ", ".join(KeptPicture._fields)
-        with self._open() as database:
-            row = database.execute(
-                f"SELECT {names} FROM kept WHERE id = ?",  # noqa: S608
-                (picture_id,),
-            ).fetchone()
-        if row is None:
+        found = self._find(picture_id)
+        if found is None:
+            time.sleep(2 * PAUSE_SECONDS)  # another worker may be about to write it
+            found = self._find(picture_id)
+        if found is None:
             raise _not_found(picture_id)
-        return KeptPicture(*row)
+        return found
 
     def mark_done(self, picture_id: str) -> None:
         """Take a picture off the queue; until it gets old it can still be corrected."""
@@ -187,6 +143,12 @@ class KeptPictures:
             found = database.execute("DELETE FROM kept WHERE id = ?", (picture_id,)).rowcount
         if not found:
             raise _not_found(picture_id)
+
+    def _find(self, picture_id: str) -> KeptPicture | None:
+        query = f"SELECT {', '.join(KeptPicture._fields)} FROM kept WHERE id = ?"  # noqa: S608
+        with self._open() as database:
+            row = database.execute(query, (picture_id,)).fetchone()
+        return row and KeptPicture(*row)
 
     def _open(self) -> AbstractContextManager[sqlite3.Connection]:
         return own_database(self._path, SCHEMA)

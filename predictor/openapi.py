@@ -8,10 +8,9 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from predictor import refusals
-from predictor.feedback import Feedback, JsonFeedback
-from predictor.options import Options
+from predictor.feedback import JsonFeedback
+from predictor.openapi_requests import PICTURE, REFERENCE, parameters, request_body
 from predictor.problems import STATUS
-from predictor.review import ReviewQuery
 from predictor.schemas import (
     About,
     Alive,
@@ -24,7 +23,7 @@ from predictor.schemas import (
     Readings,
 )
 from predictor.status import ROUTES, SERVICE
-from predictor.uploads import IMAGE_FIELDS, JsonBody
+from predictor.uploads import JsonBody
 from shared.access import ACCESS_STATUS
 from shared.access_description import SECURITY_SCHEMES, security
 from shared.api_keys import Scope
@@ -32,7 +31,6 @@ from shared.api_keys import Scope
 Json = dict[str, Any]
 
 API_VERSION: Final = "1"
-REFERENCE: Final = "#/components/schemas/{model}"
 PROBLEM: Final = "application/problem+json"
 OF_ROUTING: Final = {"not_found", "method_not_allowed"}
 """Codes that no route answers with: they say that there is none."""
@@ -76,15 +74,6 @@ ANSWERS: Final[dict[str, dict[int, Json]]] = {
 }
 """What each route answers by status and content type, apart from problems."""
 
-PICTURE: Final = {"type": "string", "format": "binary"}
-REQUEST_ID: Final = {
-    "name": "X-Request-ID",
-    "in": "header",
-    "description": "Kept as the request's id if it is 1 to 64 letters, digits, dots, dashes or "
-    "underscores; otherwise the predictor makes one.",
-    "schema": {"type": "string"},
-}
-
 
 @cache
 def description() -> Json:
@@ -127,17 +116,13 @@ def description() -> Json:
 def _operation(route: str) -> Json:
     operation: Json = {
         "summary": ROUTES.get(route, "What this is."),
-        "parameters": [REQUEST_ID, *_parameters(route)],
+        "parameters": parameters(route),
         "responses": _responses(route, _codes(route)),
     }
     if route != ALWAYS_OPEN:
         operation["security"] = security(Scope.PREDICT)
-    match route:
-        case "POST /predict":
-            operation["requestBody"] = _pictures_to_read()
-        case "POST /feedback":
-            operation["requestBody"] = _feedback()
-    return operation
+    body = request_body(route)
+    return operation | ({"requestBody": body} if body else {})
 
 
 def _codes(route: str) -> set[str]:
@@ -179,66 +164,6 @@ def _with_headers(status: int, response: Json) -> Json:
     return {
         **response,
         "headers": {name: {"$ref": f"#/components/headers/{name}"} for name in names},
-    }
-
-
-def _parameters(route: str) -> list[Json]:
-    if "{picture_id}" in route:
-        schema = {"type": "string", "minLength": 1}
-        return [{"name": "picture_id", "in": "path", "required": True, "schema": schema}]
-    models: dict[str, type[BaseModel]] = {"POST /predict": Options, "GET /review": ReviewQuery}
-    return [
-        {"name": name, "in": "query", "description": schema["description"], "schema": schema}
-        for name, schema in (_as_text(models[route]) if route in models else {}).items()
-    ]
-
-
-def _feedback() -> Json:
-    multipart = {
-        "type": "object",
-        "properties": {"image": PICTURE, **_as_text(Feedback)},
-        "required": ["text"],
-        "oneOf": [{"required": ["image"]}, {"required": ["request_id"]}],
-        "additionalProperties": False,
-    }
-    return {
-        "required": True,
-        "description": "The right text, and the picture itself or the request_id of a reading "
-        "whose picture was kept.",
-        "content": {
-            "multipart/form-data": {"schema": multipart},
-            "application/json": {"schema": _schema(JsonFeedback)},
-        },
-    }
-
-
-def _pictures_to_read() -> Json:
-    fields = {name: {"type": "array", "items": PICTURE, "minItems": 1} for name in IMAGE_FIELDS}
-    multipart = {
-        "type": "object",
-        "properties": {**fields, **_as_text(Options)},
-        "anyOf": [{"required": [name]} for name in IMAGE_FIELDS],
-        "additionalProperties": False,
-    }
-    return {
-        "required": True,
-        "description": "One picture or several. Options are taken as query parameters or in the "
-        "body; the body wins.",
-        "content": {
-            "multipart/form-data": {"schema": multipart},
-            "application/json": {"schema": _schema(JsonBody)},
-            "image/*": {"schema": PICTURE},
-            "application/octet-stream": {"schema": PICTURE},
-        },
-    }
-
-
-def _as_text(model: type[BaseModel]) -> dict[str, Json]:
-    """Return each field's schema, without null: sent as text, what is not wanted is left out."""
-    properties = model.model_json_schema()["properties"]
-    return {
-        name: {**schema.get("anyOf", [schema])[0], "description": schema["description"]}
-        for name, schema in properties.items()
     }
 
 

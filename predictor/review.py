@@ -7,7 +7,8 @@ from typing import Any
 from flask import Flask, Response, request
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from predictor.kept_pictures import KeptPicture, KeptPictures
+from predictor.kept_picture import KeptPicture
+from predictor.kept_pictures import KeptPictures
 from predictor.problems import RequestError
 from shared.errors import ReadsmithError
 from shared.preprocessing import open_image

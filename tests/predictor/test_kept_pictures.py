@@ -10,7 +10,8 @@ from flask.testing import FlaskClient
 from PIL import Image
 
 from predictor.app import create_app
-from predictor.kept_pictures import KeptPicture, KeptPictures
+from predictor.kept_picture import KeptPicture
+from predictor.kept_pictures import KeptPictures
 from predictor.registry import Registry
 from predictor.settings import PredictorSettings
 from shared.errors import ReadsmithError
@@ -85,6 +86,13 @@ def test_two_workers_share_what_is_kept(tmp_path: Path) -> None:
     second.remove("r2.0")
     with pytest.raises(ReadsmithError, match=r"No picture r2\.0"):
         first.get("r2.0")
+
+
+def test_what_another_worker_is_about_to_write_is_found(tmp_path: Path) -> None:
+    first, second = keeping(tmp_path), keeping(tmp_path)
+    second.start()
+    second.add([one(1)])
+    assert first.get("r1.0").text == "cab"
 
 
 def test_a_disk_that_is_full_costs_no_more_than_what_waited(tmp_path: Path) -> None:
