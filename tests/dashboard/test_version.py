@@ -57,7 +57,7 @@ def test_a_report_shows_what_is_read_wrong_and_where(
     by_length = reported.get_by_role("region", name="By length")
     expect(by_length.get_by_role("row").nth(2)).to_contain_text("20.0 %0 of 1")
     expect(reported.get_by_role("region", name="Thresholds")).to_contain_text("at most 49.0 %")
-    expect_pictures(reported, 3)
+    expect_pictures(reported.get_by_role("main"), 3)
     require_accessible(reported)
 
 

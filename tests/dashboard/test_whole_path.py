@@ -60,7 +60,7 @@ def test_what_was_read_wrong_is_corrected_and_the_next_version_reads_it_right(
         expect(card.get_by_text("Kept among")).to_be_visible()
 
     page.goto(f"{running.url}/#/corrections/{MODEL}")
-    expect(page.get_by_label("Text of the picture read as")).to_have_count(CORRECTED)
+    expect(page.get_by_role("region", name="Kept").get_by_role("textbox")).to_have_count(CORRECTED)
     with page.expect_download() as download:
         page.get_by_role("button", name="Export as zip").click()
     with zipfile.ZipFile(download.value.path()) as archive:

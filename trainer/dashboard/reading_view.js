@@ -53,9 +53,14 @@ export function keepCorrection(image, text, { model, version, text: read, confid
   return api(modelPath(model, "corrections"), { method: "POST", body: form, signal });
 }
 
+/** An input for the text of a picture, as it is: nothing is corrected or capitalised in it. */
+export function textInput(props) {
+  return h("input", { required: true, spellcheck: "false", autocapitalize: "none", ...props });
+}
+
 /** Asks for the right text of a picture that has just been read. */
 export function correctionForm(image, reading, signal) {
-  const input = h("input", { value: reading.text ?? "", required: true, spellcheck: "false", autocapitalize: "none" });
+  const input = textInput({ value: reading.text ?? "" });
   const trouble = h("div", { class: "slot" });
   const save = async () => {
     const owner = reading.model === STARTER ? { ...reading, model: "default", version: null } : reading;

@@ -14,7 +14,8 @@ const CHOICES = {
 };
 
 export async function show(main, { name, a, b }, signal) {
-  const waiting = h("div", { class: "card" }, h("p", {}, "Both versions are reading…"), h("progress", { "aria-label": "Reading" }));
+  const bar = h("progress", { "aria-label": "Reading" });
+  const waiting = h("div", { class: "card" }, h("p", {}, "Both versions are reading…"), bar);
   main.append(
     h(
       "p",

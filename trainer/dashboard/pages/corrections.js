@@ -4,6 +4,7 @@ import { actionButton, attempt } from "../action.js";
 import { api, download, picture } from "../api.js";
 import { announce, emptyState, h, replace, table } from "../dom.js";
 import { ago, count, percent } from "../format.js";
+import { textInput } from "../reading_view.js";
 import { modelPath } from "../version_view.js";
 import { reviewCard } from "./review.js";
 
@@ -23,7 +24,12 @@ async function showModels(main, signal) {
   };
   const rows = await Promise.all([...names].sort().map(row));
   main.append(
-    h("section", { class: "card" }, h("p", { class: "help" }, "Right texts that people have given for pictures of a model."), table("Corrections of each model", ["Model", "Corrections"], rows)),
+    h(
+      "section",
+      { class: "card" },
+      h("p", { class: "help" }, "Right texts that people have given for pictures of a model."),
+      table("Corrections of each model", ["Model", "Corrections"], rows),
+    ),
   );
 }
 
@@ -62,7 +68,7 @@ function keptList(name, page, parts) {
     list.append(...next.data.map((one) => keptCorrection(name, one, parts)));
     const after = `${modelPath(name, "corrections")}?limit=${PAGE}&after=${next.data.at(-1)?.id}`;
     const showMore = async () => add(await api(after, { signal: parts.signal }));
-    replace(more, next.has_more && actionButton("Show older ones", showMore, parts));
+    replace(more, next.has_more && actionButton("Show older ones", showMore, { trouble: parts.trouble }));
   };
   add(page);
   const help = `${count(page.count, "correction")}. A new training of ${name} adds them by one tick, below the name of the model.`;
@@ -71,7 +77,7 @@ function keptList(name, page, parts) {
 
 function keptCorrection(name, one, parts) {
   const at = modelPath(name, "corrections", one.id);
-  const input = h("input", { value: one.text, "aria-label": `Text of the picture read as ${one.read ?? "unknown"}`, required: true, spellcheck: "false", autocapitalize: "none" });
+  const input = textInput({ value: one.text, "aria-label": `Text of the picture read as ${one.read ?? "unknown"}` });
   const change = async () => {
     const { text } = await api(at, { method: "PATCH", json: { text: input.value }, signal: parts.signal });
     input.value = text;
@@ -83,7 +89,9 @@ function keptCorrection(name, one, parts) {
     await parts.draw();
   };
   const save = h("button", {}, "Save");
-  const submit = (event) => (event.preventDefault(), attempt(change, { trouble: parts.trouble, button: save }));
+  const { trouble } = parts;
+  const drop = actionButton("Delete", remove, { trouble, class: "danger", "aria-label": `Delete ${one.text}` });
+  const submit = (event) => (event.preventDefault(), attempt(change, { trouble, button: save }));
   return h(
     "li",
     {},
@@ -93,7 +101,7 @@ function keptCorrection(name, one, parts) {
       { class: "stack", onsubmit: submit },
       input,
       h("small", {}, wasRead(one)),
-      h("div", { class: "actions" }, save, actionButton("Delete", remove, { ...parts, class: "danger", "aria-label": `Delete ${one.text}` })),
+      h("div", { class: "actions" }, save, drop),
     ),
   );
 }

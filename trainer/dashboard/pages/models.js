@@ -4,6 +4,7 @@ import { actionButton } from "../action.js";
 import { api } from "../api.js";
 import { announce, chip, emptyState, errorBox, field, h, replace, table } from "../dom.js";
 import { ago, count, percent } from "../format.js";
+import { textInput } from "../reading_view.js";
 import { downloads, interval, modelPath, serveButton } from "../version_view.js";
 
 export function show(main, { name }, signal) {
@@ -145,7 +146,7 @@ function compareCard(model) {
 
 function patternCard(model, { trouble, signal, done }) {
   const proposed = model.versions.at(-1)?.proposed_pattern;
-  const input = h("input", { value: model.pattern ?? "", spellcheck: "false", autocapitalize: "none", placeholder: "anything" });
+  const input = textInput({ value: model.pattern ?? "", required: false, placeholder: "anything" });
   const set = async (pattern) => {
     await api(modelPath(model.name, "pattern"), { method: "POST", json: { pattern }, signal });
     announce(pattern === null ? "Readings may be anything." : `Readings must fit ${pattern}.`);

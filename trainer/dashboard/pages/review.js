@@ -4,7 +4,7 @@ import { actionButton, attempt } from "../action.js";
 import { ApiError, api, picture, respond } from "../api.js";
 import { announce, emptyState, errorBox, h, replace } from "../dom.js";
 import { percent } from "../format.js";
-import { keepCorrection } from "../reading_view.js";
+import { keepCorrection, textInput } from "../reading_view.js";
 
 const SHOWN = 24;
 const OFF = ["pictures_not_kept", "predictor_unavailable"]; // no faults
@@ -21,7 +21,8 @@ export async function reviewCard(name, kept, signal) {
       replace(list, data.length ? h("ul", { class: "labels" }, data.map(one)) : emptyState("Nothing waits."));
     } catch (error) {
       if (!(error instanceof ApiError)) throw error;
-      replace(list, OFF.includes(error.code) ? h("p", { class: "help" }, `${error.message} ${error.hint}`) : errorBox(error));
+      const isOff = OFF.includes(error.code);
+      replace(list, isOff ? h("p", { class: "help" }, `${error.message} ${error.hint}`) : errorBox(error));
     }
   };
   await draw();
@@ -37,7 +38,8 @@ export async function reviewCard(name, kept, signal) {
 
 function reviewItem(waiting, { trouble, signal, draw, kept }) {
   const shown = waiting.text || "nothing";
-  const input = h("input", { value: waiting.text ?? "", "aria-label": `Right text of the picture read as ${shown}`, required: true, spellcheck: "false", autocapitalize: "none" });
+  const reader = waiting.version === null ? "the starter" : `version ${waiting.version}`;
+  const input = textInput({ value: waiting.text ?? "", "aria-label": `Right text of the picture read as ${shown}` });
   const done = async () => {
     await api(waiting.image, { method: "DELETE", signal });
     await draw();
@@ -49,7 +51,8 @@ function reviewItem(waiting, { trouble, signal, draw, kept }) {
     await done();
     await kept();
   };
-  const save = h("button", { class: "primary" }, "Keep this text");
+  const save = h("button", {}, "Keep this text");
+  const pass = actionButton("Pass over", done, { trouble, "aria-label": `Pass over ${shown}` });
   const submit = (event) => (event.preventDefault(), attempt(correct, { trouble, button: save }));
   return h(
     "li",
@@ -59,8 +62,8 @@ function reviewItem(waiting, { trouble, signal, draw, kept }) {
       "form",
       { class: "stack", onsubmit: submit },
       input,
-      h("small", {}, `read as ${shown} (${percent(waiting.confidence)}) by version ${waiting.version}`),
-      h("div", { class: "actions" }, save, actionButton("Pass over", done, { trouble, "aria-label": `Pass over ${shown}` })),
+      h("small", {}, `read as ${shown} (${percent(waiting.confidence)}) by ${reader}`),
+      h("div", { class: "actions" }, save, pass),
     ),
   );
 }

@@ -14,7 +14,8 @@ export async function show(main, params, signal) {
   const trouble = h("div", { class: "slot" });
   let turn = Promise.resolve(); // one after the other, in the order in which they came
   const take = (file) => {
-    const card = h("section", { class: "card", "aria-label": file.name }, h("p", {}, `Reading ${file.name}…`), h("progress", { "aria-label": "Reading" }));
+    const waiting = [h("p", {}, `Reading ${file.name}…`), h("progress", { "aria-label": "Reading" })];
+    const card = h("section", { class: "card", "aria-label": file.name }, waiting);
     results.prepend(card);
     turn = turn.then(() => signal.aborted || read(card, file, model.value, signal));
   };
@@ -48,7 +49,8 @@ function pictureZone(take, signal) {
   const takeAll = (files) => {
     const pictures = [...files].filter((file) => file.type.startsWith("image/"));
     pictures.forEach(take);
-    if (pictures.length < files.length) announce(`${count(files.length - pictures.length, "file")} passed over: no picture.`);
+    const others = files.length - pictures.length;
+    if (others) announce(`${count(others, "file")} passed over: no picture.`);
   };
   const input = h("input", { type: "file", class: "visually-hidden", id: "pictures", accept: "image/*", multiple: true });
   input.addEventListener("change", () => (takeAll(input.files), (input.value = "")));
@@ -82,7 +84,8 @@ async function read(card, file, model, signal) {
   const path = `/try?${new URLSearchParams({ ...(model && { model }), top_k: ALTERNATIVES, show_input: true })}`;
   try {
     const began = performance.now();
-    const response = await respond(path, { method: "POST", body: file, headers: { "Content-Type": file.type }, signal });
+    const headers = { "Content-Type": file.type };
+    const response = await respond(path, { method: "POST", body: file, headers, signal });
     const reading = await response.json();
     const took = { all: performance.now() - began, inside: serverTime(response) };
     replace(card, result(file, reading, took, signal));
@@ -100,6 +103,7 @@ function serverTime(response) {
 
 function result(file, reading, took, signal) {
   const inside = took.inside === null ? "" : `${took.inside.toFixed(1)} ms in the predictor, `;
+  const all = `${took.all.toFixed(0)} ms with the way there and back`;
   return [
     h("h2", {}, file.name),
     h("div", { class: "result" }, [
@@ -109,7 +113,7 @@ function result(file, reading, took, signal) {
         { class: "stack" },
         readingView(reading),
         alternativesView(reading.alternatives ?? [], reading.text),
-        h("p", { class: "help" }, `${reading.model}, version ${reading.version}; ${inside}${took.all.toFixed(0)} ms with the way there and back.`),
+        h("p", { class: "help" }, `${reading.model}, version ${reading.version}; ${inside}${all}.`),
         reading.note && h("p", { class: "notice" }, reading.note),
       ),
     ]),

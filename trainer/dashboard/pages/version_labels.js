@@ -4,6 +4,7 @@ import { actionButton } from "../action.js";
 import { api, picture } from "../api.js";
 import { emptyState, h, replace } from "../dom.js";
 import { count, percent } from "../format.js";
+import { textInput } from "../reading_view.js";
 
 const SHOWN = 30;
 
@@ -67,7 +68,7 @@ function pictureOf({ file, picture: path, truth }, at, job, signal) {
 
 /** A picture with its three choices; change(file, label) hears of each, undefined for "keep". */
 function labelRow({ file, truth, text, confidence }, image, change) {
-  const input = h("input", { value: text, "aria-label": `Right label of ${file}`, spellcheck: "false", autocapitalize: "none" });
+  const input = textInput({ value: text, "aria-label": `Right label of ${file}` });
   const group = `choice-${++labelRow.count}`;
   const radio = (props, content) =>
     h("label", { class: "check" }, h("input", { type: "radio", name: group, ...props }), content);
@@ -104,7 +105,10 @@ labelRow.count = 0;
 
 /** A button that posts the version's job once more, with the changed labels and the corrections. */
 function trainAgain(job, changes, corrections, signal) {
-  if (!job) return h("p", { class: "notice warning" }, "The job that made this version is not known here any more, so it cannot be done again.");
+  if (!job) {
+    const why = "The job that made this version is not known here any more, so it cannot be done again.";
+    return h("p", { class: "notice warning" }, why);
+  }
   const trouble = h("div", { class: "slot" });
   const tick = h("input", { type: "checkbox", checked: corrections > 0 });
   const start = async () => {

@@ -12,7 +12,7 @@ export function mistakeCards(report, calibration) {
     .map(([character, one]) => [character, one.right, one.count])
     .sort(([, right, count], [, otherRight, otherCount]) => right / count - otherRight / otherCount);
   return h("div", { class: "columns" }, [
-    shareCard("By length", "Length of the label", byLength),
+    shareCard("By length", "Length", byLength),
     shareCard("By character", "Character", byCharacter, (character) => h("code", {}, character)),
     confusionCard(report),
     calibration && thresholdCard(calibration),
