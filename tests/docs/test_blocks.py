@@ -1,11 +1,13 @@
 """The code blocks of tutorial and guides do what they show; tests/faults runs the long ones."""
 
+import subprocess
 from pathlib import Path
 
 import pytest
 
 from tests.docs.blocks import FULL, QUICK, ROOT, blocks, run_page
 from tests.drawn import picture
+from tests.services import needs_nginx
 
 DOCS = ROOT / "docs"
 PAGES = [
@@ -48,3 +50,25 @@ def test_both_forms_of_a_set_for_ddddocr_are_taken_as_shown(
     for printed in (named_check, listed_check):
         assert "4: AHX_" in printed
         assert "3 (12)" in printed
+
+
+@needs_nginx
+def test_nginx_takes_the_configuration_for_a_proxy(tmp_path: Path) -> None:
+    [shown] = [b.code for b in blocks(DOCS / "how-to" / "proxy.md") if b.language == "nginx"]
+    request = ["openssl", "req", "-x509", "-nodes", "-newkey", "rsa:2048", "-subj", "/CN=localhost"]
+    certificate, key = tmp_path / "site.pem", tmp_path / "site.key"
+    subprocess.run(
+        [*request, "-out", str(certificate), "-keyout", str(key)], check=True, capture_output=True
+    )
+    shown = shown.replace("/etc/ssl/read.example.org.pem", str(certificate))
+    shown = shown.replace("/etc/ssl/read.example.org.key", str(key))
+    config = tmp_path / "nginx.conf"
+    config.write_text(f"pid {tmp_path}/pid; events {{}} http {{ {shown} }}", encoding="utf-8")
+    tried = subprocess.run(
+        ["nginx", "-e", "stderr", "-t", "-c", str(config)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert tried.returncode == 0, tried.stderr
