@@ -28,7 +28,7 @@ class TrainingDisplay:
             SpinnerColumn(),
             TimeElapsedColumn(),
             TextColumn("{task.description}"),
-            BarColumn(24),
+            BarColumn(16),
             console=console,
             transient=True,
             refresh_per_second=2,
@@ -74,7 +74,7 @@ class TrainingDisplay:
             return
         self._bar.update(
             self._task,
-            description=epoch_line(progress),
+            description=_short_line(progress),
             completed=progress.epoch,
             total=progress.epochs,
         )
@@ -99,6 +99,14 @@ def epoch_line(progress: Progress) -> str:
         f"epoch {progress.epoch}/{progress.epochs}  loss {progress.loss:.3f}  "
         f"exact match {percent(progress.exact_match)}  "
         f"{progress.images_per_second:.0f} images/s  about {duration(progress.seconds_left)} left"
+    )
+
+
+def _short_line(progress: Progress) -> str:
+    """Tell one epoch beside a bar, on a terminal of 80 columns."""
+    return (
+        f"{STAGES[Stage.TRAIN]}  epoch {progress.epoch}/{progress.epochs}  "
+        f"exact match {percent(progress.exact_match)}  {duration(progress.seconds_left)} left"
     )
 
 
