@@ -1,12 +1,9 @@
 """The predictor's HTTP interface."""
 
-import logging
 from collections.abc import Iterator
 from typing import Any
 
-from flask import Flask, Response, g, jsonify, request
-from gunicorn.http.errors import ParseException
-from werkzeug.exceptions import ClientDisconnected, HTTPException
+from flask import Flask, g, request
 
 from predictor import metrics
 from predictor.access import add_access
@@ -15,10 +12,10 @@ from predictor.answers import describe, describe_input
 from predictor.bookkeeping import add_bookkeeping
 from predictor.docs import add_docs
 from predictor.engine import Engine
+from predictor.error_answers import add_error_answers
 from predictor.feedback import add_feedback
 from predictor.kept_picture import as_kept
 from predictor.kept_pictures import KeptPictures
-from predictor.multipart import MAX_TEXT_FIELDS_BYTES
 from predictor.notes import PARSE, Notes
 from predictor.options import Options
 from predictor.outbox import Outbox
@@ -27,16 +24,11 @@ from predictor.registry import Registry
 from predictor.review import add_review
 from predictor.settings import PredictorSettings
 from predictor.start_page import add_start_page
-from predictor.status import ROUTES, add_status
+from predictor.status import add_status
 from predictor.uploads import Question, parse
 from shared.builtin import STARTER, UNTRAINED
 from shared.decoding import Reading
-from shared.errors import ReadsmithError
 from shared.preprocessing import ImageRejectedError
-
-log = logging.getLogger("readsmith.predictor")
-
-RETRY_AFTER_SECONDS = 5
 
 
 def create_app(
@@ -52,7 +44,7 @@ def create_app(
     app.json.sort_keys = False  # type: ignore[attr-defined]
     add_bookkeeping(app, access_log)
     add_access(app, settings)
-    _add_error_answers(app, settings)
+    add_error_answers(app, settings)
     _add_reading(app, settings, registry, kept)
     add_review(app, kept)
     add_feedback(app, settings, kept, outbox)
@@ -148,82 +140,4 @@ def _no_such_model(model: str, settings: PredictorSettings, registry: Registry) 
         "Train one: POST /jobs to the trainer, or `readsmith train DATASET`; it is served here "
         "as soon as it is published. GET /readyz says if one was refused."
         + (f" Loaded: {', '.join(known)}." if known else ""),
-    )
-
-
-def _add_error_answers(app: Flask, settings: PredictorSettings) -> None:
-    @app.errorhandler(ReadsmithError)
-    def known(error: ReadsmithError) -> Response:
-        return _problem_answer(error)
-
-    @app.errorhandler(HTTPException)
-    def http(error: HTTPException) -> Response:
-        answer = _problem_answer(_from_http(error, settings))
-        if (allowed := getattr(error, "valid_methods", None)) is not None:
-            answer.headers["Allow"] = ", ".join(sorted(allowed))
-        return answer
-
-    @app.errorhandler(ParseException)
-    def broken_chunks(error: ParseException) -> Response:
-        return _problem_answer(
-            RequestError(
-                "bad_request", f"The body is not valid: {error}.", "Send it again, whole.", "body"
-            )
-        )
-
-    @app.errorhandler(ClientDisconnected)
-    def cut_off(_error: ClientDisconnected) -> Response:
-        return _problem_answer(
-            RequestError(
-                "request_timeout", "The body did not come whole.", "Send it without pauses.", "body"
-            )
-        )
-
-    @app.errorhandler(Exception)
-    def unexpected(error: Exception) -> Response:
-        log.error("request %s failed", g.notes.request_id, exc_info=error)
-        return _problem_answer(
-            ReadsmithError(
-                "internal_error",
-                "The predictor failed on this request.",
-                "Its log tells more under the request_id.",
-            )
-        )
-
-
-def _problem_answer(error: ReadsmithError) -> Response:
-    document = problem(error, field=getattr(error, "field", None))
-    g.notes.error = error.code
-    metrics.problem_answered(error.code)
-    answer = jsonify({**document, "request_id": g.notes.request_id})
-    answer.status_code = document["status"]
-    answer.content_type = "application/problem+json"
-    answer.headers.update(getattr(error, "headers", {}))
-    if answer.status_code == 503:
-        answer.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
-    return answer
-
-
-def _from_http(error: HTTPException, settings: PredictorSettings) -> ReadsmithError:
-    """Say in our words what Flask and Werkzeug found wrong with a request."""
-    routes = f"Routes: {', '.join(ROUTES)}."
-    match error.code:
-        case 404:
-            return ReadsmithError("not_found", f"There is nothing at {request.path[:80]}.", routes)
-        case 405:
-            return ReadsmithError(
-                "method_not_allowed", f"{request.path} does not take {request.method}.", routes
-            )
-        case 413:
-            return RequestError(
-                "body_too_large",
-                "The request's body is too large.",
-                f"The limit is {settings.max_body_bytes:,} bytes, in them {settings.max_images} "
-                f"pictures and {MAX_TEXT_FIELDS_BYTES:,} bytes of other fields.",
-                "body",
-            )
-    return ReadsmithError(
-        "bad_request",
-        error.description or "The request is not valid.",
-        "GET /docs shows what can be asked.",
     )
