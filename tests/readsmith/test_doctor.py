@@ -162,10 +162,11 @@ def test_a_database_that_another_program_holds_is_named(
     monkeypatch.setattr(doctor_services, "PATIENCE_SECONDS", 0.1)
     file = tmp_path / "jobs.sqlite"
     with sqlite3.connect(file) as holder:
+        holder.execute("PRAGMA journal_mode = WAL")
         holder.execute("CREATE TABLE jobs (id)")
         holder.commit()
         assert the_only(doctor_services.database(tmp_path)).state is State.OK
-        holder.execute("BEGIN EXCLUSIVE")
+        holder.execute("BEGIN IMMEDIATE")
 
         finding = the_only(doctor_services.database(tmp_path))
 
