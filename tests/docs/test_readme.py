@@ -60,7 +60,7 @@ def real(folder: Path) -> Iterator[Callable[[str], str]]:
     with (
         serve({"/captchas.zip": lambda handler: answer(handler, zipped)}, ELSEWHERE) as web,
         services.trainer(folder, READSMITH_DOWNLOAD_ALLOW=ELSEWHERE) as trainer,
-        services.predictor(folder) as predictor,
+        services.predictor(folder, READSMITH_TRAINER_URL=trainer.url) as predictor,
         Client(predictor.url, trainer.url) as client,
     ):
         dataset = client.upload(folder / "my-captchas.zip")
