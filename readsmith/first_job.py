@@ -27,6 +27,10 @@ _CANCELLED = JobError(
 )
 
 
+NOT_HAD = ("download_failed", "download_refused")
+"""Codes of jobs whose images could not be downloaded, as where names lead to a proxy inside."""
+
+
 @dataclass(frozen=True)
 class Outcome:
     """A finished job, and what the predictor read with its version."""
@@ -96,7 +100,7 @@ class FirstJob:
             say(self.console, f"Sending {local} to the trainer")
             body["dataset"] = {"id": client.upload(local)}
         job = run_job(client, body, self.console, self.watch)
-        if "dataset" not in body and job.error and job.error.code == "download_failed":
+        if "dataset" not in body and job.error and job.error.code in NOT_HAD:
             say(self.console, f"The default images cannot be had: {job.error.message}")
             say(self.console, "Going on with synthetic images, drawn by the captcha library.")
             body["dataset"] = {"synthetic": {}}
