@@ -33,7 +33,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
         "READSMITH_PREDICTOR_URL": predictor_url,
         "READSMITH_DOWNLOAD_ALLOW": "127.0.0.2",  # where tests serve files of their own
     }
-    with services.trainer(folder, **environment) as trainer:
+    with services.trainer(folder, None, **environment) as trainer:
         settings = Settings(store=folder / "models", state=folder / "state")
         database = Database(settings.jobs_database)
         yield Site(trainer.url, settings, database, predictor_port)

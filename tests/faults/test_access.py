@@ -59,7 +59,7 @@ def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     first = keys.create("first", [Scope.ADMIN])
     chosen = {"READSMITH_KEYS": str(keys.path), "READSMITH_BEHIND_GATEWAY": "1"}
     with (
-        services.trainer(folder, **chosen) as trainer,
+        services.trainer(folder, None, **chosen) as trainer,
         services.predictor(folder, None, READSMITH_PREDICTOR_WORKERS="2", **chosen) as predictor,
         services.gateway(folder / "nginx", trainer, predictor) as gateway,
     ):
