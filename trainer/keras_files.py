@@ -61,9 +61,11 @@ def load_foreign(path: Path) -> Any:
     Raises ReadsmithError (model_unreadable).
     """
     _drop_time_major(path)
-    with keras.StatelessScope(initialize_variables=False):
-        load_keras(path)
-    keras.utils.clear_session()
+    try:
+        with keras.StatelessScope(initialize_variables=False):
+            load_keras(path)
+    finally:  # else the next model made in this process would also make these variables
+        keras.utils.clear_session()
     return load_keras(path)
 
 

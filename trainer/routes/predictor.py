@@ -62,13 +62,15 @@ async def list_kept_pictures(services: TheServices, request: Request) -> Respons
     return await _passed_on(services, request, "/review")
 
 
-@router.get("/review/{picture_id}", response_class=Response, responses=problem_responses(404))
+@router.get("/review/{picture_id}", response_class=Response, responses=problem_responses(404, 422))
 async def show_kept_picture(services: TheServices, request: Request, picture_id: str) -> Response:
     """Show a picture that the predictor has kept."""
     return await _passed_on(services, request, f"/review/{quote(picture_id, safe='')}")
 
 
-@router.delete("/review/{picture_id}", response_class=Response, responses=problem_responses(404))
+@router.delete(
+    "/review/{picture_id}", response_class=Response, responses=problem_responses(404, 422)
+)
 async def delete_kept_picture(services: TheServices, request: Request, picture_id: str) -> Response:
     """Delete a picture that the predictor has kept: it has been looked at."""
     return await _passed_on(services, request, f"/review/{quote(picture_id, safe='')}")
