@@ -11,8 +11,9 @@ SERVICES = ["trainer", "predictor"]
 
 
 def pinned(lock: str) -> set[str]:
-    """Each requirement of a lock with its hashes."""
-    return set((ROOT / lock).read_text(encoding="utf-8").replace("\\\n", "").splitlines())
+    """Each requirement of a lock with its hashes, wherever it is installed."""
+    lines = (ROOT / lock).read_text(encoding="utf-8").replace("\\\n", "").splitlines()
+    return {re.sub(r" ;.*?(?= +--hash)", "", line) for line in lines}
 
 
 def names(requirements: set[str]) -> set[str]:

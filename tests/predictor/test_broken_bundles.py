@@ -204,8 +204,9 @@ def test_what_may_not_be_looked_at_is_refused_and_hides_nothing_else(
 ) -> None:
     for model in ("default", "plates", "closed"):
         publish(store, tmp_path / model, model=model)
-    for folder in (tmp_path, *tmp_path.parents[:2]):
-        folder.chmod(0o755)
+    for folder in (tmp_path, *tmp_path.parents):
+        if not folder.stat().st_mode & 0o001:
+            folder.chmod(0o755)
     store.folder("default", 1).chmod(0o700)
     (store.root / "closed").chmod(0o700)
     visitor = SPAWN.Process(target=look_as_nobody, args=(store.root,))
