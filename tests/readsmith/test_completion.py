@@ -50,7 +50,9 @@ def test_models_of_the_store_that_is_named_are_offered(store: Path) -> None:
 
 
 def test_completion_can_be_installed(tmp_path: Path) -> None:
-    environment = os.environ | {"HOME": str(tmp_path)}
+    # Typer otherwise looks for a shell among the parents, and a test may have none.
+    named = {"_TYPER_COMPLETE_TEST_DISABLE_SHELL_DETECTION": "1"}
+    environment = os.environ | {"HOME": str(tmp_path)} | named
 
     subprocess.run(
         [*COMMAND, "--install-completion", "bash"],
