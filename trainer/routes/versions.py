@@ -29,7 +29,7 @@ from trainer.problems import problem_responses
 from trainer.report.worst import worst_readings
 from trainer.routes.models import VersionView, version_view
 from trainer.services import TheServices
-from trainer.version_comparison import VersionComparison, compare_in_process
+from trainer.version_comparison import VersionComparison, compare_versions
 
 CHUNK = 1 << 20
 PICTURE_HEADERS = {
@@ -130,7 +130,7 @@ def compare(services: TheServices, name: str, a: Version, b: Version) -> Version
     """Set two versions side by side on the pictures that either was tested on."""
     for version in (a, b):
         _manifest(services.models, name, version)
-    return compare_in_process(services.models.root, name, a, b)
+    return compare_versions(services.models.root, name, a, b)
 
 
 def _manifest(store: ModelStore, name: str, version: int) -> Manifest:
