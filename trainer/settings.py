@@ -25,6 +25,12 @@ class Settings(AccessSettings, BaseSettings):
         Path("var/trainer"),
         description="Folder of the trainer's own files: database, uploads, downloads, scratch.",
     )
+    shared_files: str | None = Field(
+        None,
+        description="Where uploads, the pictures of corrections and checkpoints lie, for several "
+        "trainers and workers: a folder that all share, or `s3://bucket/prefix`; "
+        "unset: the state folder.",
+    )
     database_url: str | None = Field(
         None,
         description="SQLAlchemy URL of the job database, SQLite or PostgreSQL; "
