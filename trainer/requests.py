@@ -1,20 +1,26 @@
 """What a user asks for with POST /jobs: strict, frozen, and checked before anything is queued."""
 
 import re
-from typing import Annotated, Literal
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
+    TypeAdapter,
+    ValidationError,
+    ValidationInfo,
     field_validator,
     model_validator,
 )
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from shared.builtin import not_builtin
 from shared.manifest import ModelName
 from trainer.label_text import require_printable, usable_label
+from trainer.search_request import OF_THE_PICTURE, RANGED, Search, Values
 from trainer.web_address import WebAddress
 
 DEFAULT_DATASET_URL = (
@@ -22,6 +28,7 @@ DEFAULT_DATASET_URL = (
 )
 
 PresetName = Literal["conv", "crnn"]
+_PRESET: TypeAdapter[PresetName] = TypeAdapter(PresetName)
 Auto = Literal["auto"]
 Promote = Literal["auto", "always", "never"]
 
@@ -162,3 +169,43 @@ class JobRequest(_Request):
     metadata: dict[
         Annotated[str, Field(min_length=1, max_length=64)], Annotated[str, Field(max_length=512)]
     ] = Field(default_factory=dict, max_length=16)
+    search: Search | None = None
+    """Trains with several settings instead of one."""
+
+    @field_validator("search")
+    @classmethod
+    def _can_be_searched(cls, search: Search | None, info: ValidationInfo) -> Search | None:
+        problems = [
+            InitErrorDetails(
+                type=PydanticCustomError("not_searchable", "{why}", {"why": why}),
+                loc=("parameters", name),
+            )
+            for name, values in (search.parameters.items() if search else ())
+            for why in _not_searchable(name, values, info.data)
+        ]
+        if problems:
+            raise ValidationError.from_exception_data("Search", problems)
+        return search
+
+
+def _not_searchable(name: str, values: Values, given: dict[str, Any]) -> Iterator[str]:
+    """Yield what is wrong with searching a parameter; given: the request's other fields."""
+    hyperparameters = given.get("hyperparameters", Hyperparameters())
+    asked = given.get("preset", "conv") if name == "preset" else getattr(hyperparameters, name)
+    if asked not in ("auto", "conv"):
+        yield f"is given already: {asked}"
+    if isinstance(given.get("base"), int) and name in OF_THE_PICTURE:
+        yield "is decided by the base version"
+    if values.choices is None and name not in RANGED:
+        yield "takes choices, not a range"
+    if values.log and name == "width":
+        yield "takes no log: it is a multiple of 4"
+    for value in values.named:
+        try:
+            if name == "preset":
+                _PRESET.validate_python(value)
+            else:
+                Hyperparameters.model_validate({name: value})
+        except ValidationError as error:
+            allowed = (each["msg"].removeprefix("Input should be ") for each in error.errors())
+            yield f"cannot be {value!r}; it should be {' or '.join(allowed)}"

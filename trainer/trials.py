@@ -1,0 +1,64 @@
+"""The trials of a search, as everybody sees them and as they are kept."""
+
+import math
+from enum import StrEnum
+
+from pydantic import BaseModel, Field
+
+Value = bool | int | float | str
+"""Of a searched parameter."""
+
+
+class TrialStatus(StrEnum):
+    """Where a trial stands."""
+
+    RUNNING = "running"
+    FINISHED = "finished"
+    STOPPED = "stopped"
+    """Early: at the same epoch, others read clearly more."""
+    FAILED = "failed"
+
+
+class Trial(BaseModel):
+    """One training run of a search; its figures are of its best epoch, on the validation part."""
+
+    number: int
+    """From 0, in the order in which they began."""
+    parameters: dict[str, Value]
+    """What the search chose."""
+    status: TrialStatus = TrialStatus.RUNNING
+    exact_match: float | None = None
+    cer: float | None = None
+    loss: float | None = None
+    """Mean CTC loss per image, in nats."""
+    epochs: int = 0
+    """Trained so far."""
+    seconds: float = 0.0
+    """Trained so far."""
+    error: str | None = None
+    """Why it failed."""
+
+
+class TrialRecord(Trial):
+    """A trial with all that a later attempt needs to go on with the search."""
+
+    max_minutes: float | None = None
+    """What was left for training when it began."""
+    scores: list[float] = Field(default_factory=list)
+    """One for each epoch; see score."""
+    starts: int = 0
+    """How often it was begun, or taken up again, since its latest epoch."""
+
+    @property
+    def best(self) -> float:
+        """The score of the best epoch; minus infinity before the first."""
+        return max(self.scores, default=-math.inf)
+
+
+def score(exact_match: float, cer: float, loss: float) -> float:
+    """Return one number for how good a result is: exact match first, then CER, then loss.
+
+    The order holds for validation parts of up to a million images and a million characters.
+    """
+    by_loss = 1 / (1 + loss) if math.isfinite(loss) else 0.0
+    return exact_match - 1e-6 * min(cer, 1.0) + 1e-12 * by_loss
