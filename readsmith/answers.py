@@ -124,3 +124,11 @@ class Readiness(Answer):
 
     ready: bool
     models: dict[str, ModelState]
+
+
+class Feedback(Answer):
+    """What became of feedback: status is handed_over, or kept while the trainer is away."""
+
+    status: str
+    model: str
+    text: str

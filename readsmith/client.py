@@ -8,15 +8,15 @@ from types import TracebackType
 from typing import Any, Unpack
 from urllib.parse import quote
 
-from readsmith.answers import Readiness, Reading, ServedModel, ServedModels
+from readsmith.answers import Feedback, Readiness, Reading, ServedModel, ServedModels
 from readsmith.connection import Connection
 from readsmith.event_stream import follow
-from readsmith.read_pictures import Options, Picture, read, read_many
+from readsmith.read_pictures import Options, Picture, bytes_of, read, read_many
 from readsmith.service_error import ServiceError
 from readsmith.trainer_answers import Event, EventPage, Job, JobPage, Model, Upload
 from readsmith.zip_form import ZipForm, as_zip
 
-__all__ = ["Client", "Event", "Job", "Model", "Reading", "ServiceError"]
+__all__ = ["Client", "Event", "Feedback", "Job", "Model", "Reading", "ServiceError"]
 
 PREDICTOR = "http://127.0.0.1:8080"
 TRAINER = "http://127.0.0.1:8000"
@@ -74,6 +74,28 @@ class Client:
         """
         return read_many(self._predictor, pictures, options)
 
+    def feedback(
+        self,
+        text: str,
+        *,
+        picture: Picture | None = None,
+        request_id: str | None = None,
+        index: int = 0,
+        model: str | None = None,
+    ) -> Feedback:
+        """Say what a picture really reads; it becomes one of the model's corrections.
+
+        Give the picture, or the request_id of a reading whose picture the predictor keeps, and
+        the picture's index in that request. model: whose correction it is; else the model's that
+        read it, or the default one's.
+        """
+        told: dict[str, Any] = {"text": text} | ({"model": model} if model else {})
+        if picture is not None:
+            content = {"data": told, "files": {"image": ("image", bytes_of(picture))}}
+        else:
+            content = {"json": {**told, "request_id": request_id, "index": index}}
+        return self._predictor.ask(Feedback, "POST", "/feedback", repeat=True, **content)
+
     def models(self) -> list[ServedModel]:
         """Return the models that answer now."""
         return self._predictor.ask(ServedModels, "GET", "/models", repeat=True).data
@@ -91,6 +113,12 @@ class Client:
             form = ZipForm(zip_file)
             upload = self._trainer.ask(Upload, "POST", "/datasets", data=form, headers=form.headers)
         return upload.id
+
+    def delete_dataset(self, dataset_id: str) -> None:
+        """Delete an upload that no queued or running job needs."""
+        answer = self._trainer.send("DELETE", f"/datasets/{quote(dataset_id, safe='')}")
+        if not answer.ok:
+            raise self._trainer.refusal(answer)
 
     def start_job(
         self, request: Mapping[str, Any] | None = None, *, idempotency_key: str | None = None

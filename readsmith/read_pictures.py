@@ -33,7 +33,7 @@ class Options(TypedDict, total=False):
 
 def read(predictor: Connection, picture: Picture, options: Options) -> Reading:
     """Read one picture; raises ServiceError, OSError for a file that cannot be read."""
-    form = _form([_bytes(picture)], options)
+    form = _form([bytes_of(picture)], options)
     return predictor.ask(Reading, "POST", "/predict", repeat=True, **form)
 
 
@@ -41,7 +41,7 @@ def read_many(
     predictor: Connection, pictures: Iterable[Picture], options: Options
 ) -> Iterator[Reading | ServiceError]:
     """Read pictures in order; yields the error for one that cannot be read, raises as read."""
-    for batch in _batches(map(_bytes, pictures)):
+    for batch in _batches(map(bytes_of, pictures)):
         yield from _read_batch(predictor, batch, options)
 
 
@@ -83,7 +83,8 @@ def _form(pictures: list[bytes], options: Options) -> dict[str, Any]:
     }
 
 
-def _bytes(picture: Picture) -> bytes:
+def bytes_of(picture: Picture) -> bytes:
+    """Return the bytes of a picture file; raises OSError if it cannot be read."""
     if isinstance(picture, bytes):
         return picture
     if isinstance(picture, str | os.PathLike):

@@ -152,6 +152,23 @@ def test_an_address_that_may_not_be_read_is_explained(site: Site, page: Page) ->
     expect(page.get_by_role("alert")).to_contain_text("127.0.0.1")
 
 
+def test_pictures_that_were_sent_before_are_taken_again(
+    site: Site, page: Page, pictures: Path, require_accessible: Callable[[Page], None]
+) -> None:
+    page.goto(site.url)
+    drop(page, pictures)
+    expect(page.get_by_text("of 32 found")).to_be_visible()
+
+    page.reload()
+    page.get_by_text("Or take pictures that were sent before").click()
+    again = page.get_by_role("button", name="sent just now").first
+    expect(again).to_be_visible()
+    require_accessible(page)
+    again.click()
+
+    expect(page.get_by_text("of 32 found")).to_be_visible()
+
+
 def test_an_upload_can_be_called_off(site: Site, page: Page, pictures: Path) -> None:
     page.route("**/datasets", lambda route: None)  # it is never answered
     page.goto(site.url)

@@ -49,6 +49,17 @@ def test_a_zip_and_a_folder_arrive_as_they_are(
         assert archive.read("ab.png") == png("ab")
 
 
+def test_a_dataset_is_deleted_once(client: Client, folder: Path, tmp_path: Path) -> None:
+    dataset = client.upload(labelled_zip(tmp_path / "set.zip", ["A", "B"]))
+
+    client.delete_dataset(dataset)
+
+    assert not kept(folder, dataset).exists()
+    with pytest.raises(ServiceError) as raised:
+        client.delete_dataset(dataset)
+    assert (raised.value.code, raised.value.status) == ("dataset_not_found", 404)
+
+
 def test_what_is_no_zip_is_refused_in_the_trainers_words(client: Client, tmp_path: Path) -> None:
     (tmp_path / "set.zip").write_text("no zip")
 

@@ -3,7 +3,7 @@
 import { api, upload } from "../api.js";
 import { datasetSummary, samplePictures } from "../dataset_view.js";
 import { announce, errorBox, field, h, replace } from "../dom.js";
-import { bytes, percent } from "../format.js";
+import { ago, bytes, percent } from "../format.js";
 import { settingsForm } from "./job_settings.js";
 
 /** The card with the form; it leads to the page of the job that it starts. */
@@ -34,7 +34,7 @@ export function newJobForm(signal) {
   return card;
 }
 
-/** Step 1: a zip by drop, by choice, or from a URL. */
+/** Step 1: a zip by drop, by choice, from a URL, or sent before. */
 function picturesForm(take, signal) {
   const sendFile = (file) => {
     const form = new FormData();
@@ -56,7 +56,31 @@ function picturesForm(take, signal) {
     h("span", { class: "file" }, input, h("label", { for: "zip", class: "button primary" }, "Choose a zip…")),
   );
   takeDrops(zone, sendFile, signal);
-  return [zone, h("details", {}, h("summary", {}, "Or get it from a web address"), urlForm(take))];
+  return [
+    zone,
+    h("details", {}, h("summary", {}, "Or get it from a web address"), urlForm(take)),
+    earlierUploads(take, signal),
+  ];
+}
+
+/** The zips that were sent before, once they are asked for; each can be taken again. */
+function earlierUploads(take, signal) {
+  const list = h("div", { class: "slot" });
+  const show = async () => {
+    try {
+      const { data } = await api("/datasets", { signal });
+      replace(list, data.length ? h("ul", { class: "plain" }, data.map(row)) : h("p", { class: "faint" }, "None is kept."));
+    } catch (error) {
+      if (!signal.aborted) replace(list, errorBox(error));
+    }
+  };
+  const row = (upload) => {
+    const what = `${bytes(upload.bytes)}, sent ${ago(upload.created_at)}`;
+    const again = () => take("Checking the zip…", ({ signal }) => api(`/datasets/${upload.id}`, { signal }));
+    return h("li", {}, h("button", { type: "button", onclick: again }, `Take the zip of ${what}`));
+  };
+  const opened = (event) => event.target.open && show();
+  return h("details", { ontoggle: opened }, h("summary", {}, "Or take pictures that were sent before"), list);
 }
 
 function takeDrops(zone, sendFile, signal) {

@@ -1,0 +1,66 @@
+"""Feedback by the client: through a real predictor to a real trainer."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import requests
+
+from readsmith.client import Client, ServiceError
+from shared.model_store import ModelStore
+from tests.bundles import png, publish
+from tests.readsmith.conftest import running_predictor, running_trainer
+
+
+@pytest.fixture(scope="module")
+def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
+    """The addresses of a predictor that keeps pictures, and of its trainer."""
+    folder = tmp_path_factory.mktemp("feedback")
+    store = ModelStore(folder / "models")
+    publish(store, folder / "build", model="stripes")
+    with (
+        running_trainer(folder) as trainer,
+        running_predictor(
+            store.root,
+            READSMITH_TRAINER_URL=trainer,
+            READSMITH_KEEP_PICTURES=str(folder / "kept"),
+        ) as predictor,
+    ):
+        yield predictor, trainer
+
+
+@pytest.fixture
+def client(services: tuple[str, str]) -> Iterator[Client]:
+    with Client(*services) as client:
+        yield client
+
+
+def corrections(trainer: str, model: str) -> list[dict[str, object]]:
+    answer = requests.get(f"{trainer}/models/{model}/corrections", timeout=30)
+    return list(answer.json()["data"])
+
+
+def test_a_picture_and_its_right_text_become_a_correction(
+    client: Client, services: tuple[str, str], pictures: Path
+) -> None:
+    answer = client.feedback("xy", picture=pictures / "ab.png", model="plates")
+
+    assert (answer.status, answer.model, answer.text) == ("handed_over", "plates", "xy")
+    (correction,) = corrections(services[1], "plates")
+    assert correction["text"] == "xy"
+
+
+def test_a_reading_is_put_right_by_its_request(client: Client, services: tuple[str, str]) -> None:
+    reading = client.predict(png("ca"), model="stripes")
+
+    client.feedback("cb", request_id=reading.request_id)
+
+    (correction,) = corrections(services[1], "stripes")
+    assert (correction["text"], correction["read"]) == ("cb", "ca")
+
+
+def test_a_request_that_is_not_known_is_said(client: Client) -> None:
+    with pytest.raises(ServiceError) as raised:
+        client.feedback("cb", request_id="unknown")
+
+    assert (raised.value.code, raised.value.status) == ("picture_not_found", 404)
