@@ -1,42 +1,67 @@
 """A real PostgreSQL for tests, where its programs are installed."""
 
+import itertools
 import os
 import shutil
 import subprocess
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
-from importlib.util import find_spec
 from pathlib import Path
 
+import pytest
+
 BINARIES = max(Path("/usr/lib/postgresql").glob("*/bin"), default=None)
-MISSING = BINARIES is None or find_spec("psycopg") is None
 USER = "postgres" if os.getuid() == 0 else None
 """PostgreSQL refuses to run as root."""
+
+needs_postgresql = pytest.mark.skipif(
+    BINARIES is None, reason="there is no PostgreSQL here (Debian: apt install postgresql)"
+)
 
 
 class Server:
     """A server on a socket of its own; `url` is for SQLAlchemy."""
 
     def __init__(self, folder: Path) -> None:
-        self.url = f"postgresql+psycopg://postgres@/postgres?host={folder}"
-        self._data, self._socket = folder / "data", folder
+        self.folder = folder
+        self.url = self.url_of("postgres")
+        self._numbers = itertools.count(1)
         self._run("initdb", "--username=postgres", "--auth=trust", "--no-sync", f"{self._data}")
 
     def start(self) -> None:
         """Start and wait until it answers."""
-        options = f"-k {self._socket} -c listen_addresses= -c fsync=off"
+        options = f"-k {self.folder} -c listen_addresses= -c fsync=off"
         self._run("pg_ctl", "start", "-w", "-D", f"{self._data}", "-o", options)
 
     def stop(self) -> None:
         """Stop at once; transactions under way are rolled back."""
         self._run("pg_ctl", "stop", "-m", "fast", "-D", f"{self._data}")
 
+    def new_database(self) -> str:
+        """Make an empty database and return its URL."""
+        name = f"test{next(self._numbers)}"
+        self._run("createdb", "--host", f"{self.folder}", "--username=postgres", name)
+        return self.url_of(name)
+
+    def url_of(self, database: str, user: str = "postgres") -> str:
+        """Return the URL of a database, whether there is one or not."""
+        return f"postgresql+psycopg://{user}@/{database}?host={self.folder}"
+
+    @property
+    def _data(self) -> Path:
+        return self.folder / "data"
+
     def _run(self, program: str, *arguments: str) -> None:
         assert BINARIES is not None
-        with (self._socket / "log").open("ab") as log:
+        with (self.folder / "log").open("ab") as log:
             subprocess.run(
-                [BINARIES / program, *arguments], user=USER, stdout=log, stderr=log, check=True
+                [BINARIES / program, *arguments],
+                user=USER,
+                cwd=self.folder,
+                stdout=log,
+                stderr=log,
+                check=True,
             )
 
 

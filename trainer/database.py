@@ -23,7 +23,6 @@ from sqlalchemy import (
     Text,
     UniqueConstraint,
     create_engine,
-    inspect,
     make_url,
     text,
 )
@@ -38,6 +37,7 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
 from shared.errors import ReadsmithError
+from trainer import schema
 from trainer.sqlite import prepare_sqlite
 
 PATIENCE_SECONDS = 120
@@ -140,12 +140,13 @@ def _now_postgresql(element: Any, compiler: Any, **kw: Any) -> str:
 
 
 class Database:
-    """Transactions on the job database; the tables are made on first use.
+    """Transactions on the job database, which is migrated to this program's tables first.
 
-    Raises ReadsmithError database_url_invalid or database_unavailable, or OSError.
+    migrate: False for the child of a process that has done so. Raises ReadsmithError
+    (database_url_invalid, database_unavailable, database_newer) or OSError.
     """
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, *, migrate: bool = True) -> None:
         try:
             engine = create_engine(_with_driver(url), pool_pre_ping=True)
         except (ArgumentError, NoSuchModuleError, ModuleNotFoundError) as error:
@@ -156,19 +157,21 @@ class Database:
             raise _url_invalid(f"names {engine.dialect.name}")
         self.reading = engine
         self.writing = engine.execution_options(writing=True)
-        try:
-            self._create_tables()
-        except DBAPIError as error:
-            raise unavailable(error) from error
+        if migrate:
+            try:
+                self._migrate()
+            except DBAPIError as error:
+                raise unavailable(error) from error
 
-    def _create_tables(self) -> None:
-        """Make the tables; where they are, nothing is written, so that a lock delays no start."""
+    def _migrate(self) -> None:
+        """Bring the tables up to date; where they are, no lock of another delays the start."""
         with self.reading.begin() as connection:
-            if set(tables.tables) <= set(inspect(connection).get_table_names()):
+            if schema.is_current(connection):
                 return
         with self.writing.begin() as connection:
             take_turns(connection)
-            tables.create_all(connection)
+            if not schema.is_current(connection):  # another service may have been first
+                schema.migrate(connection)
 
     def close(self) -> None:
         """Close every connection."""

@@ -115,7 +115,7 @@ def execute(text: str, run: Run) -> None:
     os.nice(NICENESS)
     settings = Settings(**order.settings)
     queue = JobQueue(
-        Database(settings.jobs_database),
+        Database(settings.jobs_database, migrate=False),
         lease_seconds=settings.lease_seconds,
         max_attempts=settings.max_attempts,
     )
@@ -157,7 +157,7 @@ def run_pipeline(
 
 
 def _save_corrections(settings: Settings, model: str, path: Path) -> None:
-    database = Database(settings.jobs_database)
+    database = Database(settings.jobs_database, migrate=False)
     limit = settings.max_corrections_bytes
     kept = Corrections(database, settings.corrections, max_bytes=limit)
     patiently(lambda: kept.save(model, path))

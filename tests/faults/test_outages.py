@@ -1,9 +1,6 @@
 """A database that is locked, moved away or stopped for a minute while a job runs."""
 
-import os
 import sqlite3
-import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
@@ -14,7 +11,7 @@ import httpx
 import pytest
 from hypothesis.stateful import run_state_machine_as_test
 
-from tests.postgresql import MISSING, Server, running_server
+from tests.postgresql import Server, needs_postgresql, running_server
 from tests.readsmith.conftest import free_port, running
 from tests.struck_jobs import require_one_version, workers
 from tests.trainer.test_job_machine import Jobs, stories
@@ -25,10 +22,8 @@ from trainer.jobs import Status
 from trainer.requests import JobRequest
 from trainer.settings import Settings
 
-ROOT = Path(__file__).parents[2]
 OUTAGE_SECONDS = 60
 STORIES = 300
-needs_postgresql = pytest.mark.skipif(MISSING, reason="needs PostgreSQL's server and psycopg")
 
 Outage = Callable[[], AbstractContextManager[None]]
 
@@ -136,15 +131,7 @@ def test_jobs_keep_the_rules_in_many_stories() -> None:
 
 
 @needs_postgresql
-def test_the_job_store_keeps_its_promises_in_postgresql_too(postgresql: Server) -> None:
-    names = ("job_store", "job_queue", "job_machine", "uploads")
-    done = subprocess.run(
-        [sys.executable, "-m", "pytest", "-q", *(f"tests/trainer/test_{n}.py" for n in names)],
-        cwd=ROOT,
-        env=os.environ | {"READSMITH_TEST_DATABASE_URL": postgresql.url},
-        check=False,
-        capture_output=True,
-        text=True,
-    )
-    assert done.returncode == 0, done.stdout
-    print(f"on PostgreSQL: {done.stdout.splitlines()[-1]}")
+def test_jobs_keep_the_rules_in_many_stories_in_postgresql_too(postgresql: Server) -> None:
+    in_postgresql = type("JobsInPostgreSQL", (Jobs,), {"url": postgresql.url})
+    run_state_machine_as_test(in_postgresql, settings=stories(STORIES))
+    print(f"{STORIES} random stories in PostgreSQL: no rule broken")

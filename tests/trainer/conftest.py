@@ -1,6 +1,5 @@
-"""A job database for each test; READSMITH_TEST_DATABASE_URL adds a PostgreSQL to the SQLite."""
+"""A job database for each test: SQLite, and PostgreSQL where it is installed."""
 
-import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -9,13 +8,15 @@ from sqlalchemy import text
 
 from shared.manifest import Metrics
 from tests.bundles import calibration
-from trainer.database import Database
+from tests.postgresql import Server, needs_postgresql, running_server
+from trainer.database import Database, tables
 from trainer.job_queue import JobQueue
 from trainer.job_store import JobStore
 from trainer.progress import RunResult
 from trainer.settings import Settings
 
-POSTGRESQL = os.environ.get("READSMITH_TEST_DATABASE_URL")
+EITHER = ("sqlite", pytest.param("postgresql", marks=needs_postgresql))
+"""The databases that jobs may lie in; parameters of a fixture."""
 
 
 @pytest.fixture
@@ -30,15 +31,20 @@ def settings(tmp_path: Path) -> Settings:
     )
 
 
-@pytest.fixture(params=["sqlite", "postgresql"] if POSTGRESQL else ["sqlite"])
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[Server]:
+    with running_server() as server:
+        yield server
+
+
+@pytest.fixture(params=EITHER)
 def database(request: pytest.FixtureRequest, settings: Settings) -> Iterator[Database]:
     if request.param == "sqlite":
         database = Database(settings.jobs_database)
     else:
-        assert POSTGRESQL is not None
-        database = Database(POSTGRESQL)
+        database = Database(request.getfixturevalue("postgresql").url)
         with database.writing.begin() as connection:
-            connection.execute(text("TRUNCATE events, jobs, datasets, workers, corrections"))
+            connection.execute(text(f"TRUNCATE {', '.join(tables.tables)}"))
     yield database
     database.close()
 

@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle as States
@@ -21,7 +20,8 @@ from hypothesis.stateful import (
 from sqlalchemy import text
 
 from shared.errors import ReadsmithError
-from tests.trainer.conftest import POSTGRESQL, run_result
+from tests.postgresql import Server, needs_postgresql
+from tests.trainer.conftest import run_result
 from trainer.database import Database
 from trainer.job_queue import JobQueue
 from trainer.job_store import JobStore
@@ -240,10 +240,6 @@ class Jobs(RuleBasedStateMachine):
             assert job.stage is None or job.status is Status.RUNNING
 
 
-class JobsInPostgreSQL(Jobs):
-    url = POSTGRESQL or ""
-
-
 def stories(examples: int) -> settings:
     """Return Hypothesis settings for so many random stories."""
     return settings(
@@ -258,6 +254,7 @@ def test_jobs_keep_the_rules() -> None:
     run_state_machine_as_test(Jobs, settings=stories(15))
 
 
-@pytest.mark.skipif(POSTGRESQL is None, reason="READSMITH_TEST_DATABASE_URL names no PostgreSQL")
-def test_jobs_keep_the_rules_in_postgresql() -> None:
-    run_state_machine_as_test(JobsInPostgreSQL, settings=stories(15))
+@needs_postgresql
+def test_jobs_keep_the_rules_in_postgresql(postgresql: Server) -> None:
+    in_postgresql = type("JobsInPostgreSQL", (Jobs,), {"url": postgresql.url})
+    run_state_machine_as_test(in_postgresql, settings=stories(15))

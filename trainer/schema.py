@@ -1,0 +1,60 @@
+"""The revision that a job database is at, and the way to this program's.
+
+A revision is a file of trainer/migrations/versions, `0001_….py`; its number is its id.
+"""
+
+from pathlib import Path
+
+from sqlalchemy import Column, Connection, MetaData, String, Table, inspect, select
+
+from shared.errors import ReadsmithError
+
+MIGRATIONS = Path(__file__).parent / "migrations"
+
+_alembic_version = Table("alembic_version", MetaData(), Column("version_num", String(32)))
+
+
+def newest_revision() -> str:
+    """Return the revision that this program works with."""
+    return _known_revisions()[-1]
+
+
+def is_current(connection: Connection) -> bool:
+    """Tell whether the tables are those of this program.
+
+    Alembic is not imported for that, for an API stays small. Raises ReadsmithError database_newer.
+    """
+    found = revision_of(connection)
+    if found is not None and found not in _known_revisions():
+        raise ReadsmithError(
+            "database_newer",
+            f"The job database is at revision {found}, and this Readsmith knows those up to "
+            f"{newest_revision()}: a newer one has changed it.",
+            "Install the newer Readsmith here, too, or name another database in "
+            "READSMITH_DATABASE_URL.",
+        )
+    return found == newest_revision()
+
+
+def revision_of(connection: Connection) -> str | None:
+    """Return the revision that a database is at; None before its first migration."""
+    if not inspect(connection).has_table(_alembic_version.name):
+        return None
+    return connection.execute(select(_alembic_version.c.version_num)).scalar_one_or_none()
+
+
+def migrate(connection: Connection, revision: str = "head") -> None:
+    """Bring the tables to a revision, all or nothing, in the connection's transaction."""
+    from alembic import command  # noqa: PLC0415 - most starts need none of it
+    from alembic.config import Config  # noqa: PLC0415
+
+    config = Config(attributes={"connection": connection})
+    config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
+    config.set_main_option("path_separator", "os")
+    command.upgrade(config, revision)
+
+
+def _known_revisions() -> list[str]:
+    """Return this program's revisions, oldest first; a test compares them with Alembic's."""
+    files = (MIGRATIONS / "versions").glob("[0-9]*.py")
+    return sorted(file.name.partition("_")[0] for file in files)
