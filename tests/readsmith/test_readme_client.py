@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 
 import pytest
+import requests
 
 from readsmith.client import Client
 from shared.model_store import ModelStore
@@ -37,16 +38,21 @@ def test_the_example_in_the_readme_runs(
         publish(store, tmp_path / "build", model=model)
     store.promote("captcha", 1)
 
-    with running_predictor(store.root) as predictor, running_trainer(tmp_path) as trainer:
+    with (
+        running_trainer(tmp_path) as trainer,
+        running_predictor(store.root, READSMITH_TRAINER_URL=trainer) as predictor,
+    ):
         services = {"http://localhost:8080": predictor, "http://localhost:8000": trainer}
         for documented, running in services.items():
             assert documented in example
             example = example.replace(documented, running)
         threading.Thread(target=cancel_the_first_job, args=(trainer,), daemon=True).start()
         exec(example, {})
+        corrected = requests.get(f"{trainer}/models/captcha/corrections", timeout=30).json()
 
     printed = capsys.readouterr().out
     assert re.search(r"^[abc]{5} 0", printed, re.MULTILINE)
     assert "ab\nab\n" in printed
     assert printed.endswith("Cancelled before it started.\n")
     assert store.current("captcha") == 2
+    assert [correction["text"] for correction in corrected["data"]] == ["2b827"]
