@@ -25,6 +25,7 @@ from trainer.image_source import open_source
 from trainer.pipeline import RunContext, run
 from trainer.progress import Progress, Stage
 from trainer.requests import JobRequest, Synthetic
+from trainer.shared_files import FolderFiles
 from trainer.stages.dataset import load_dataset
 from trainer.synthetic import draw_dataset
 
@@ -133,7 +134,7 @@ def train(dataset: Path, request: JobRequest, folder: Path, store: ModelStore) -
         attempt=1,
         work=folder / job,
         cache=folder,
-        uploads=folder,
+        files=FolderFiles(folder),
         store=store,
         may_publish=lambda: None,
         local=dataset,

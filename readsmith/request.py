@@ -15,6 +15,7 @@ from trainer.requests import JobRequest
 from trainer.safe_addresses import ANYWHERE
 from trainer.safe_zip import DatasetLimits
 from trainer.settings import load_settings
+from trainer.shared_files import FolderFiles
 from trainer.stages.download import fetch
 from trainer.web_request import DownloadRules
 
@@ -76,7 +77,7 @@ def fetched(dataset: str, request: JobRequest, state: Path) -> Path:
     return local_path(dataset) or fetch(
         request.dataset,
         state / "cache",
-        state / "uploads",
+        FolderFiles(state),
         TrainingDisplay(err),
         download_rules(),
     )

@@ -68,6 +68,7 @@ def _run(request: "JobRequest", local: Path | None, store: ModelStore, state: Pa
     from readsmith.display import TrainingDisplay
     from readsmith.request import dataset_limits, download_rules
     from trainer.pipeline import RunContext, run
+    from trainer.shared_files import FolderFiles
 
     with tempfile.TemporaryDirectory(prefix="readsmith-") as work, TrainingDisplay(err) as display:
         context = RunContext(
@@ -75,7 +76,7 @@ def _run(request: "JobRequest", local: Path | None, store: ModelStore, state: Pa
             attempt=1,
             work=Path(work),
             cache=state / "cache",
-            uploads=state / "uploads",
+            files=FolderFiles(state),
             store=store,
             may_publish=lambda: None,
             local=local,

@@ -7,14 +7,13 @@ import uuid
 import zipfile
 from collections.abc import Iterator
 from datetime import datetime
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Annotated, Any
 
 from PIL import Image
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from sqlalchemy import Connection, Row, delete, func, insert, select, update
 
-from shared.atomic_files import write_atomically
 from shared.errors import ReadsmithError
 from shared.preprocessing import FORMATS, open_image
 from trainer.database import Database, corrections, now, take_turns
@@ -22,6 +21,7 @@ from trainer.job_rows import moment
 from trainer.label_text import require_printable
 from trainer.previews import opening
 from trainer.requests import Label
+from trainer.shared_files import CORRECTIONS, SharedFiles
 
 MAX_CORRECTIONS = 100_000
 """Of one model."""
@@ -71,14 +71,14 @@ class CorrectionPage(BaseModel):
 
 
 class Corrections:
-    """The corrections of all models: rows in the database, pictures in a folder.
+    """The corrections of all models: rows in the database, pictures in shared files.
 
     All pictures together have at most max_bytes.
     """
 
-    def __init__(self, database: Database, folder: Path, *, max_bytes: int) -> None:
+    def __init__(self, database: Database, files: SharedFiles, *, max_bytes: int) -> None:
         self._database = database
-        self._folder = folder
+        self._files = files
         self._max_bytes = max_bytes
 
     def keep(self, model: str, picture: bytes, new: NewCorrection) -> tuple[Correction, bool]:
@@ -99,10 +99,8 @@ class Corrections:
                 values |= {"sha256": sha256, "ending": ending, "bytes": len(picture)}
                 connection.execute(insert(corrections).values(created_at=now(), **values))
             row = connection.execute(select(corrections).where(known)).one()
-            path = self._path(row)
-            if not path.exists():
-                path.parent.mkdir(parents=True, exist_ok=True)
-                write_atomically(path, picture)
+            if not self._files.names(name := _name(row)):
+                self._files.write(picture, name)
         return _correction_of(row), not changed
 
     def page(self, model: str, limit: int, after: str | None = None) -> CorrectionPage:
@@ -129,7 +127,10 @@ class Corrections:
         """Return the picture as it was sent; raises ReadsmithError correction_not_found."""
         with self._database.reading.begin() as connection:
             row = _find(connection, model, correction_id)
-        return self._path(row).read_bytes()
+        picture = self._files.read(_name(row))
+        if picture is None:
+            raise _not_found(model, correction_id)
+        return picture
 
     def change(self, model: str, correction_id: str, text: str) -> Correction:
         """Give another right text; raises ReadsmithError correction_not_found."""
@@ -144,7 +145,7 @@ class Corrections:
         with self._database.writing.begin() as connection:
             take_turns(connection)
             row = _find(connection, model, correction_id)
-            self._path(row).unlink(missing_ok=True)
+            self._files.remove(_name(row))
             connection.execute(delete(corrections).where(corrections.c.id == row.id))
 
     def files(self, model: str) -> Iterator[tuple[str, bytes]]:
@@ -156,12 +157,13 @@ class Corrections:
         table = csv.writer(labels, lineterminator="\n")
         table.writerow(["filename", "text"])
         for row in rows:
-            path = self._path(row)
-            try:
-                yield path.name, path.read_bytes()
-            except FileNotFoundError:
+            name = _name(row)
+            picture = self._files.read(name)
+            if picture is None:
                 continue  # deleted meanwhile
-            table.writerow([path.name, row.text])
+            file = PurePosixPath(name).name
+            yield file, picture
+            table.writerow([file, row.text])
         yield "labels.csv", labels.getvalue().encode()
 
     def save(self, model: str, path: Path) -> None:
@@ -180,9 +182,9 @@ class Corrections:
         if stored + size > self._max_bytes:
             raise _full(f"the pictures of corrections may have {self._max_bytes:,} bytes together")
 
-    def _path(self, row: Row[Any]) -> Path:
-        model: str = row.model
-        return self._folder / model / f"{row.sha256}.{row.ending}"
+
+def _name(row: Row[Any]) -> str:
+    return f"{CORRECTIONS}/{row.model}/{row.sha256}.{row.ending}"
 
 
 def _ending(picture: bytes) -> str:
@@ -197,12 +199,16 @@ def _find(connection: Connection, model: str, correction_id: str) -> Row[Any]:
     wanted = (corrections.c.id == correction_id) & (corrections.c.model == model)
     row = connection.execute(select(corrections).where(wanted)).one_or_none()
     if row is None:
-        raise ReadsmithError(
-            "correction_not_found",
-            f"Model {model} has no correction {correction_id[:100]}.",
-            f"GET /models/{model}/corrections lists those that there are.",
-        )
+        raise _not_found(model, correction_id)
     return row
+
+
+def _not_found(model: str, correction_id: str) -> ReadsmithError:
+    return ReadsmithError(
+        "correction_not_found",
+        f"Model {model} has no correction {correction_id[:100]}.",
+        f"GET /models/{model}/corrections lists those that there are.",
+    )
 
 
 def _correction_of(row: Row[Any]) -> Correction:

@@ -10,6 +10,7 @@ from trainer.dataset import Dataset
 from trainer.progress import Observer, RunResult, Stage
 from trainer.requests import JobRequest
 from trainer.safe_zip import DEFAULT_LIMITS, DatasetLimits
+from trainer.shared_files import SharedFiles
 from trainer.stages.dataset import load_dataset
 from trainer.stages.download import describe, fetch
 from trainer.stages.evaluate import evaluate
@@ -35,7 +36,8 @@ class RunContext:
     """A private scratch folder."""
     cache: Path
     """Downloads, shared between jobs."""
-    uploads: Path
+    files: SharedFiles
+    """Where uploads lie."""
     store: ModelStore
     may_publish: Callable[[], None]
     """Raises if this attempt no longer holds the job."""
@@ -56,7 +58,7 @@ def run(request: JobRequest, context: RunContext, observer: Observer) -> RunResu
 
     observer.stage(Stage.DOWNLOAD)
     source = context.local or fetch(
-        request.dataset, context.cache, context.uploads, observer, context.downloads
+        request.dataset, context.cache, context.files, observer, context.downloads
     )
 
     observer.stage(Stage.DATASET)

@@ -31,7 +31,9 @@ from trainer.processes import die_with_parent
 from trainer.progress import CancelledRunError, Progress, RunResult, Stage
 from trainer.requests import JobRequest
 from trainer.settings import Settings
+from trainer.shared_files import shared_files
 from trainer.storage_errors import storage_error
+from trainer.trials import TrialRecord
 
 CHECK_SECONDS = 1.0
 """How often at most the database is asked whether to stop."""
@@ -79,6 +81,14 @@ class JobObserver:
         self._write(
             self._queue.progress, JobProgress(**numbers, estimated_finish_at=finish), message
         )
+
+    def trial(self, trial: TrialRecord) -> None:
+        """Record how a trial of a search stands."""
+        self._write(self._queue.trial, trial)
+
+    def trials(self) -> list[TrialRecord]:
+        """Return the trials of a search, of all attempts."""
+        return patiently(lambda: self._queue.trials(self._claim))
 
     def summary(self, summary: dict[str, Any]) -> None:
         """Record the dataset summary."""
@@ -140,17 +150,18 @@ def run_pipeline(
     """Train for real."""
     from trainer.pipeline import RunContext, run  # noqa: PLC0415 - imports TensorFlow
 
-    limit_cache(settings.state / "cache", settings.max_cache_bytes)
+    limit_cache(settings.cache, settings.max_cache_bytes)
     context = RunContext(
         job_id=claim.job_id,
         attempt=claim.attempt,
         work=settings.scratch / claim.job_id,
-        cache=settings.state / "cache",
-        uploads=settings.uploads,
+        cache=settings.cache,
+        files=shared_files(settings),
         store=ModelStore(settings.store, settings.keep_versions),
         may_publish=observer.may_publish,
         limits=settings.dataset_limits,
         downloads=settings.downloads,
+        trials=observer,
         save_corrections=lambda model, path: _save_corrections(settings, model, path),
     )
     return run(request, context, observer)
@@ -159,7 +170,7 @@ def run_pipeline(
 def _save_corrections(settings: Settings, model: str, path: Path) -> None:
     database = Database(settings.jobs_database, migrate=False)
     limit = settings.max_corrections_bytes
-    kept = Corrections(database, settings.corrections, max_bytes=limit)
+    kept = Corrections(database, shared_files(settings), max_bytes=limit)
     patiently(lambda: kept.save(model, path))
     database.close()
 

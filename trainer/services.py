@@ -12,6 +12,7 @@ from trainer.job_store import JobStore
 from trainer.metrics import JobCounts
 from trainer.predictor_link import PredictorLink
 from trainer.settings import Settings
+from trainer.shared_files import shared_files
 from trainer.uploads import Uploads
 
 
@@ -23,15 +24,17 @@ class Services:
         self.settings = settings
         self.database = Database(settings.jobs_database)
         self.jobs = JobStore(self.database, max_queued_jobs=settings.max_queued_jobs)
+        self.files = shared_files(settings)
         self.uploads = Uploads(
             self.database,
             settings.uploads,
+            self.files,
             max_bytes=settings.max_upload_bytes,
             max_stored_bytes=settings.max_stored_upload_bytes,
             limits=settings.dataset_limits,
         )
         self.corrections = Corrections(
-            self.database, settings.corrections, max_bytes=settings.max_corrections_bytes
+            self.database, self.files, max_bytes=settings.max_corrections_bytes
         )
         self.models = ModelStore(settings.store)
         self.predictor = PredictorLink(settings.predictor_url)

@@ -175,13 +175,13 @@ class Settings(AccessSettings, BaseSettings):
 
     @property
     def uploads(self) -> Path:
-        """Where the zips of POST /datasets lie, as <dataset id>.zip."""
+        """Where the zips of POST /datasets arrive."""
         return self.state / "uploads"
 
     @property
-    def corrections(self) -> Path:
-        """Where the pictures of corrections lie, in a folder for each model."""
-        return self.state / "corrections"
+    def cache(self) -> Path:
+        """Where downloads are kept for the next job."""
+        return self.state / "cache"
 
     @property
     def scratch(self) -> Path:

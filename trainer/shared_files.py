@@ -13,6 +13,14 @@ from typing import Protocol
 from shared.atomic_files import flush_folder, write_atomically
 from trainer.settings import Settings
 
+UPLOADS = "uploads"
+CORRECTIONS = "corrections"
+
+
+def upload_name(dataset_id: str) -> str:
+    """Return the name of an upload's zip."""
+    return f"{UPLOADS}/{dataset_id}.zip"
+
 
 class SharedFiles(Protocol):
     """Keeps files by name; every method raises OSError or ReadsmithError where that fails."""

@@ -14,12 +14,12 @@ from typing import Any
 from pydantic import BaseModel, Field
 from sqlalchemy import Connection, Row, delete, insert, select
 
-from shared.atomic_files import flush_folder
 from shared.errors import ReadsmithError
 from trainer.database import Database, datasets, now
 from trainer.dataset_rows import dataset_not_found, datasets_in_use, find_dataset
 from trainer.job_rows import moment
 from trainer.safe_zip import DEFAULT_LIMITS, DatasetLimits, open_zip
+from trainer.shared_files import UPLOADS, SharedFiles, upload_name
 
 ABANDONED_SECONDS = 24 * 3600
 
@@ -65,7 +65,7 @@ class IncomingZip:
 
 
 class Uploads:
-    """The folder of received zips, and what the database says of each.
+    """The received zips, and what the database says of each; folder: where they arrive.
 
     All together, those that still arrive included, have at most max_stored_bytes: the oldest
     that no queued or running job needs give way to a new one.
@@ -75,6 +75,7 @@ class Uploads:
         self,
         database: Database,
         folder: Path,
+        files: SharedFiles,
         *,
         max_bytes: int,
         max_stored_bytes: int,
@@ -82,6 +83,7 @@ class Uploads:
     ) -> None:
         self._database = database
         self._folder = folder
+        self._files = files
         self._max_bytes = max_bytes
         self._max_stored_bytes = max_stored_bytes
         self._limits = limits
@@ -114,15 +116,14 @@ class Uploads:
         with self._database.writing.begin() as connection:
             connection.execute(insert(datasets).values(created_at=now(), **values))
         # A row without its file gives way one day; a file without a row would stay for good.
-        incoming.path.rename(self._path(upload_id))
-        flush_folder(self._folder)
+        self._files.save(incoming.path, upload_name(upload_id))
         return self.get(upload_id)
 
     def get(self, upload_id: str) -> Upload:
         """Return what is known of an upload; raises ReadsmithError dataset_not_found."""
         with self._database.reading.begin() as connection:
             row = find_dataset(connection, upload_id)
-        if not self._path(upload_id).is_file():
+        if not self._files.names(upload_name(upload_id)):
             raise dataset_not_found(upload_id)
         return _upload_of(row)
 
@@ -132,7 +133,8 @@ class Uploads:
             rows = connection.execute(
                 select(datasets).order_by(datasets.c.created_at.desc(), datasets.c.id)
             ).all()
-        return [_upload_of(row) for row in rows if self._path(row.id).is_file()]
+        here = self._files.names(UPLOADS)
+        return [_upload_of(row) for row in rows if upload_name(row.id) in here]
 
     def remove(self, upload_id: str) -> None:
         """Delete an upload; raises ReadsmithError dataset_not_found or dataset_in_use."""
@@ -177,7 +179,7 @@ class Uploads:
                     excess -= row.bytes
 
     def _delete(self, connection: Connection, upload_id: str) -> None:
-        self._path(upload_id).unlink(missing_ok=True)
+        self._files.remove(upload_name(upload_id))
         connection.execute(delete(datasets).where(datasets.c.id == upload_id))
 
     def _remove_abandoned(self) -> None:
@@ -186,9 +188,6 @@ class Uploads:
             with suppress(FileNotFoundError):
                 if part.stat().st_mtime < time.time() - ABANDONED_SECONDS:
                     part.unlink()
-
-    def _path(self, upload_id: str) -> Path:
-        return self._folder / f"{upload_id}.zip"
 
 
 def _upload_of(row: Row[Any]) -> Upload:

@@ -38,8 +38,8 @@ def upload_from_web(wanted: WebDataset, services: Services) -> Upload:
     settings = services.settings
     path = fetch(
         Dataset(url=wanted.url, sha256=wanted.sha256),
-        settings.state / "cache",
-        settings.uploads,
+        settings.cache,
+        services.files,
         _Nobody(),
         settings.downloads,
     )

@@ -12,6 +12,7 @@ from tests.observing import Recorder
 from tests.trainer.web_site import answer
 from trainer.requests import Dataset
 from trainer.safe_addresses import ANYWHERE
+from trainer.shared_files import FolderFiles
 from trainer.stages.download import fetch
 from trainer.web_request import DownloadRules
 
@@ -53,7 +54,7 @@ def fetched(
     rules: DownloadRules = OPEN,
 ) -> Path:
     """Run the stage in a folder of the test's own."""
-    return fetch(dataset, tmp_path / "cache", tmp_path / "up", observer or Recorder(), rules)
+    return fetch(dataset, tmp_path / "cache", FolderFiles(tmp_path), observer or Recorder(), rules)
 
 
 def failure(dataset: Dataset, tmp_path: Path, rules: DownloadRules = OPEN) -> ReadsmithError:

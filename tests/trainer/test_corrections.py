@@ -10,11 +10,12 @@ from shared.errors import ReadsmithError
 from tests.drawn import picture
 from trainer.corrections import Corrections, NewCorrection
 from trainer.database import Database
+from trainer.shared_files import FolderFiles
 
 
 @pytest.fixture
 def kept(database: Database, tmp_path: Path) -> Corrections:
-    return Corrections(database, tmp_path / "corrections", max_bytes=100_000)
+    return Corrections(database, FolderFiles(tmp_path), max_bytes=100_000)
 
 
 def test_one_picture_from_many_at_once_is_one_correction(kept: Corrections) -> None:

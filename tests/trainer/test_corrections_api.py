@@ -70,9 +70,9 @@ def test_a_text_is_changed_and_a_correction_deleted(api: TestClient, settings: S
     address = send(api).headers["location"]
     assert api.patch(address, json={"text": " XY "}).json()["text"] == "XY"
     problem(api.patch(address, json={"text": ""}), 422, "request_invalid")
-    assert len(list((settings.corrections / "plates").iterdir())) == 1
+    assert len(list(((settings.state / "corrections") / "plates").iterdir())) == 1
     assert api.delete(address).status_code == 204
-    assert list((settings.corrections / "plates").iterdir()) == []
+    assert list(((settings.state / "corrections") / "plates").iterdir()) == []
     for method in ("GET", "DELETE"):
         problem(api.request(method, address), 404, "correction_not_found")
     problem(api.patch(address, json={"text": "XY"}), 404, "correction_not_found")
@@ -144,7 +144,7 @@ def test_what_is_no_picture_is_refused(api: TestClient, settings: Settings) -> N
     form_header = {"Content-Type": "multipart/form-data"}
     problem(api.post(URL, content=b"{", headers=form_header), 400, "bad_request")
     problem(api.post("/models/..x/corrections", json={"text": "A"}), 422, "request_invalid")
-    assert not settings.corrections.exists()
+    assert not (settings.state / "corrections").exists()
 
 
 def test_there_is_no_room_for_more_than_the_settings_allow(api: TestClient) -> None:

@@ -31,6 +31,7 @@ from trainer.jobs import Status
 from trainer.progress import CancelledRunError
 from trainer.requests import Dataset, JobRequest, Synthetic
 from trainer.settings import Settings
+from trainer.shared_files import FolderFiles
 from trainer.stages.download import fetch
 from trainer.web_request import DownloadRules
 
@@ -154,5 +155,5 @@ def test_a_job_ends_right_though_the_databases_clock_jumps(
 def test_a_drawing_that_is_told_to_stop_leaves_nothing(tmp_path: Path) -> None:
     dataset = Dataset(synthetic=Synthetic(images=50))
     with pytest.raises(CancelledRunError):
-        fetch(dataset, tmp_path, tmp_path, Recorder(cancel_after=3), DownloadRules())
+        fetch(dataset, tmp_path, FolderFiles(tmp_path), Recorder(cancel_after=3), DownloadRules())
     assert not list(tmp_path.glob("*.part"))

@@ -31,6 +31,7 @@ from trainer.progress import CancelledRunError, RunResult, Stage
 from trainer.requests import Dataset, Hyperparameters, JobRequest
 from trainer.run_job import JobObserver, run_pipeline
 from trainer.settings import Settings
+from trainer.shared_files import FolderFiles
 from trainer.stages.dataset import load_dataset
 from trainer.stages.evaluate import evaluate
 from trainer.stages.train import train
@@ -63,7 +64,7 @@ def context(folder: Path, dataset: Path, job_id: str = "job-1") -> RunContext:
         attempt=1,
         work=folder / "work",
         cache=folder / "cache",
-        uploads=folder / "uploads",
+        files=FolderFiles(folder),
         store=ModelStore(folder / "models"),
         may_publish=lambda: None,
         local=dataset,

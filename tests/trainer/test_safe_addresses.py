@@ -13,6 +13,7 @@ from tests.trainer.bypasses import BYPASSES, NAMES
 from tests.trainer.web_site import Resolver, Site, redirect, serve
 from trainer.requests import Dataset
 from trainer.safe_addresses import ANYWHERE, Allowed, is_public
+from trainer.shared_files import FolderFiles
 from trainer.stages.download import fetch
 from trainer.web_address import WebAddress
 from trainer.web_request import DownloadRules
@@ -39,7 +40,7 @@ def entrance() -> Iterator[Site]:
 
 def fetched(url: str, folder: Path, allow: str = "") -> Path:
     rules = DownloadRules(Allowed.parse(allow))
-    return fetch(Dataset(url=url), folder / "cache", folder, Recorder(), rules)
+    return fetch(Dataset(url=url), folder / "cache", FolderFiles(folder), Recorder(), rules)
 
 
 @pytest.mark.parametrize("url", BYPASSES, ids=ascii)

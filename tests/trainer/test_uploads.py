@@ -15,6 +15,7 @@ from trainer.job_store import JobStore
 from trainer.jobs import JobError
 from trainer.requests import Dataset, JobRequest
 from trainer.settings import Settings
+from trainer.shared_files import shared_files
 from trainer.uploads import ABANDONED_SECONDS, Upload, Uploads
 
 SIZE = 1000
@@ -23,7 +24,8 @@ SIZE = 1000
 @pytest.fixture
 def uploads(database: Database, settings: Settings) -> Uploads:
     """Room for three zips of SIZE."""
-    return Uploads(database, settings.uploads, max_bytes=2 * SIZE, max_stored_bytes=3 * SIZE)
+    files = shared_files(settings)
+    return Uploads(database, settings.uploads, files, max_bytes=2 * SIZE, max_stored_bytes=3 * SIZE)
 
 
 @pytest.fixture

@@ -13,6 +13,7 @@ from tests.trainer.web_site import Resolver, Site, answer, drip, redirect, serve
 from trainer.requests import Dataset
 from trainer.safe_addresses import Allowed
 from trainer.settings import Settings, load_settings
+from trainer.shared_files import FolderFiles
 from trainer.stages.download import fetch
 from trainer.web_request import MAX_REDIRECTS, DownloadRules
 
@@ -31,7 +32,7 @@ def site() -> Iterator[Site]:
 
 def fetched(url: str, folder: Path, allow: str = "", proxy: bool = False) -> Path:
     rules = DownloadRules(Allowed.parse(allow), proxy=proxy)
-    return fetch(Dataset(url=url), folder / "cache", folder, Recorder(), rules)
+    return fetch(Dataset(url=url), folder / "cache", FolderFiles(folder), Recorder(), rules)
 
 
 def test_a_name_is_looked_up_once_so_that_it_cannot_change_its_mind(
@@ -160,7 +161,7 @@ def test_a_server_that_drips_is_let_go_of_under_https_too(secure: Site, tmp_path
     dataset = Dataset(url=f"https://secure.test:{secure.port}/slow")
     rules = DownloadRules(Allowed.parse("127.0.0.1"), max_seconds=0.7)
     with pytest.raises(ReadsmithError, match=r"more than 0\.7 seconds"):
-        fetch(dataset, tmp_path / "cache", tmp_path, Recorder(), rules)
+        fetch(dataset, tmp_path / "cache", FolderFiles(tmp_path), Recorder(), rules)
 
 
 PROXIES = ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY")

@@ -9,10 +9,12 @@ from pydantic import BaseModel, ConfigDict
 from shared.errors import ReadsmithError
 from shared.preprocessing import ImageRejectedError
 from trainer.dataset_check import DatasetCheck, check_upload, dataset_picture
+from trainer.dataset_rows import dataset_not_found
 from trainer.problems import problem_responses, unusable
 from trainer.requests import JobRequest, Labels
 from trainer.routes.versions import PICTURE_HEADERS
 from trainer.services import Services, TheServices
+from trainer.shared_files import upload_name
 
 router = APIRouter(
     prefix="/datasets/{dataset_id}", tags=["datasets"], responses=problem_responses(404, 422, 503)
@@ -62,4 +64,7 @@ def show_picture(
 
 def _zip(services: Services, dataset_id: str) -> Path:
     services.uploads.get(dataset_id)
-    return services.settings.uploads / f"{dataset_id}.zip"
+    path = services.files.local(upload_name(dataset_id), services.settings.cache)
+    if path is None:
+        raise dataset_not_found(dataset_id)
+    return path

@@ -11,6 +11,7 @@ from trainer.downloading import Download
 from trainer.part_file import PartFile, Validators, open_part
 from trainer.progress import Observer
 from trainer.requests import Dataset
+from trainer.shared_files import SharedFiles, upload_name
 from trainer.synthetic import draw_dataset
 from trainer.web_request import DownloadRules
 
@@ -33,7 +34,7 @@ def describe(dataset: Dataset) -> str:
 
 
 def fetch(
-    dataset: Dataset, cache: Path, uploads: Path, observer: Observer, rules: DownloadRules
+    dataset: Dataset, cache: Path, files: SharedFiles, observer: Observer, rules: DownloadRules
 ) -> Path:
     """Return the local zip of a dataset; downloads and drawings are kept in the cache.
 
@@ -42,15 +43,16 @@ def fetch(
     sha256_differs, disk_full, dataset_not_found).
     """
     if dataset.id is not None:
-        return _upload(uploads / f"{dataset.id}.zip", dataset.id)
+        return _upload(dataset.id, cache, files)
     cache.mkdir(parents=True, exist_ok=True)
     if dataset.url is not None:
         return _from_web(dataset.url, dataset.sha256, cache, observer, rules)
     return _drawn(dataset, cache, observer)
 
 
-def _upload(path: Path, dataset_id: str) -> Path:
-    if not path.is_file():
+def _upload(dataset_id: str, cache: Path, files: SharedFiles) -> Path:
+    path = files.local(upload_name(dataset_id), cache)
+    if path is None:
         raise ReadsmithError(
             "dataset_not_found", f"There is no upload {dataset_id}.", "Send it to POST /datasets."
         )
