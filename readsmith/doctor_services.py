@@ -108,8 +108,11 @@ def database(state: Path) -> Iterator[Finding]:
 def _server(url: Any) -> Finding:
     from trainer.database import Database
 
-    Database(url.render_as_string(hide_password=False)).close()
-    return ok("database", f"{url.render_as_string()} answers")
+    database = Database(url.render_as_string(hide_password=False), migrate=False)
+    current = database.is_current()
+    database.close()
+    waiting = "" if current else "; it is migrated when a service starts"
+    return ok("database", f"{url.set(query={}).render_as_string()} answers{waiting}")
 
 
 def _file(file: Path) -> Finding:

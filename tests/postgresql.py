@@ -3,6 +3,7 @@
 import itertools
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -10,6 +11,8 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
+
+from tests.workers import children_of
 
 BINARIES = max(Path("/usr/lib/postgresql").glob("*/bin"), default=None)
 USER = "postgres" if os.getuid() == 0 else None
@@ -21,13 +24,18 @@ needs_postgresql = pytest.mark.skipif(
 
 
 class Server:
-    """A server on a socket of its own; `url` is for SQLAlchemy."""
+    """A server on a socket of its own; `url` is for SQLAlchemy.
+
+    It believes everybody but a user named stranger, who needs a password.
+    """
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.url = self.url_of("postgres")
         self._numbers = itertools.count(1)
         self._run("initdb", "--username=postgres", "--auth=trust", "--no-sync", f"{self._data}")
+        access = self._data / "pg_hba.conf"
+        access.write_text(f"local all stranger scram-sha-256\n{access.read_text()}")
 
     def start(self) -> None:
         """Start and wait until it answers."""
@@ -37,6 +45,14 @@ class Server:
     def stop(self) -> None:
         """Stop at once; transactions under way are rolled back."""
         self._run("pg_ctl", "stop", "-m", "fast", "-D", f"{self._data}")
+
+    def pause(self) -> None:
+        """Stop every process of the server where it is; what it is asked waits."""
+        self._signal(signal.SIGSTOP)
+
+    def resume(self) -> None:
+        """Let a paused server go on."""
+        self._signal(signal.SIGCONT)
 
     def new_database(self) -> str:
         """Make an empty database and return its URL."""
@@ -51,6 +67,11 @@ class Server:
     @property
     def _data(self) -> Path:
         return self.folder / "data"
+
+    def _signal(self, number: signal.Signals) -> None:
+        leader = int((self._data / "postmaster.pid").read_text().split()[0])
+        for pid in [leader, *children_of(leader)]:
+            os.kill(pid, number)
 
     def _run(self, program: str, *arguments: str) -> None:
         assert BINARIES is not None

@@ -55,8 +55,17 @@ def is_alive(pid: int) -> bool:
 
 def alive_in_session(leader: int) -> list[int]:
     """Return the processes that run in the session of this leader, itself among them."""
+    return _with_status(3, leader)
+
+
+def children_of(parent: int) -> list[int]:
+    """Return the processes that run as children of this one."""
+    return _with_status(1, parent)
+
+
+def _with_status(field: int, value: int) -> list[int]:
     pids = [int(entry.name) for entry in Path("/proc").iterdir() if entry.name.isdecimal()]
-    return [pid for pid in pids if (status := _status(pid)) and status[3] == str(leader)]
+    return [pid for pid in pids if (status := _status(pid)) and status[field] == str(value)]
 
 
 def _status(pid: int) -> list[str] | None:

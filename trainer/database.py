@@ -3,12 +3,10 @@
 import logging
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, TypeVar
 
 from sqlalchemy import (
     JSON,
-    URL,
     BigInteger,
     Boolean,
     Column,
@@ -22,23 +20,15 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
-    create_engine,
-    make_url,
     text,
 )
-from sqlalchemy.exc import (
-    ArgumentError,
-    DBAPIError,
-    NoSuchModuleError,
-    OperationalError,
-    SQLAlchemyError,
-)
+from sqlalchemy.exc import DBAPIError, InternalError, OperationalError, SQLAlchemyError
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
 from shared.errors import ReadsmithError
 from trainer import schema
-from trainer.sqlite import prepare_sqlite
+from trainer.database_engine import open_engine
 
 PATIENCE_SECONDS = 120
 """How long a run waits for a database that cannot be used."""
@@ -84,6 +74,14 @@ events = Table(
     Column("message", Text, nullable=False),
     Column("data", JSON, nullable=False),
     Index("events_of_job", "job_id", "id"),
+)
+
+trials = Table(
+    "trials",
+    tables,
+    Column("job_id", String(40), ForeignKey("jobs.id"), primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("record", JSON, nullable=False),
 )
 
 datasets = Table(
@@ -147,31 +145,27 @@ class Database:
     """
 
     def __init__(self, url: str, *, migrate: bool = True) -> None:
+        self.reading = open_engine(url)
+        self.writing = self.reading.execution_options(writing=True)
+        if migrate and not self.is_current():  # else no lock of another delays the start
+            self._migrate()
+
+    def is_current(self) -> bool:
+        """Tell whether the tables are this program's; raises as above."""
         try:
-            engine = create_engine(_with_driver(url), pool_pre_ping=True)
-        except (ArgumentError, NoSuchModuleError, ModuleNotFoundError) as error:
-            raise _url_invalid(f"cannot be used: {error}") from None
-        if engine.dialect.name == "sqlite":
-            prepare_sqlite(engine, _sqlite_file(engine.url))
-        elif engine.dialect.name != "postgresql":
-            raise _url_invalid(f"names {engine.dialect.name}")
-        self.reading = engine
-        self.writing = engine.execution_options(writing=True)
-        if migrate:
-            try:
-                self._migrate()
-            except DBAPIError as error:
-                raise unavailable(error) from error
+            with self.reading.begin() as connection:
+                return schema.is_current(connection)
+        except DBAPIError as error:
+            raise unavailable(error) from error
 
     def _migrate(self) -> None:
-        """Bring the tables up to date; where they are, no lock of another delays the start."""
-        with self.reading.begin() as connection:
-            if schema.is_current(connection):
-                return
-        with self.writing.begin() as connection:
-            take_turns(connection)
-            if not schema.is_current(connection):  # another service may have been first
-                schema.migrate(connection)
+        try:
+            with self.writing.begin() as connection:
+                take_turns(connection)
+                if not schema.is_current(connection):  # another service may have been first
+                    schema.migrate(connection)
+        except DBAPIError as error:
+            raise unavailable(error) from error
 
     def close(self) -> None:
         """Close every connection."""
@@ -189,15 +183,15 @@ def unavailable(error: SQLAlchemyError) -> ReadsmithError:
 
 
 def patiently(act: Callable[[], Result]) -> Result:
-    """Do something in the database, again and again while it is locked, full or gone.
+    """Do something in the database, again and again while it is locked, full, read-only or gone.
 
-    Raises OperationalError if that lasts for PATIENCE_SECONDS.
+    Raises DBAPIError if that lasts for PATIENCE_SECONDS.
     """
     end = time.monotonic() + PATIENCE_SECONDS
     while True:
         try:
             return act()
-        except OperationalError as error:
+        except (OperationalError, InternalError) as error:  # the latter of a read-only server
             if time.monotonic() > end:
                 raise
             log.warning("%s", unavailable(error).message)
@@ -208,26 +202,3 @@ def take_turns(connection: Connection) -> None:
     """Wait until no other transaction that called this is under way; in SQLite none ever is."""
     if connection.dialect.name == "postgresql":
         connection.execute(text("SELECT pg_advisory_xact_lock(7323461)"))
-
-
-def _with_driver(url: str) -> URL:
-    """Name psycopg where a URL leaves the driver open; SQLAlchemy would take its predecessor."""
-    parsed = make_url(url)
-    open_to_all = parsed.drivername in ("postgresql", "postgres")
-    return parsed.set(drivername="postgresql+psycopg") if open_to_all else parsed
-
-
-def _sqlite_file(url: URL) -> Path:
-    name = url.database or ":memory:"
-    if name == ":memory:" or name.startswith("file:"):
-        raise _url_invalid("names no file")
-    return Path(name)
-
-
-def _url_invalid(what: str) -> ReadsmithError:
-    return ReadsmithError(
-        "database_url_invalid",
-        f"The database URL {what}.",
-        "READSMITH_DATABASE_URL takes sqlite:///<file> or postgresql://…, which needs a driver: "
-        "pip install 'readsmith[postgres]'.",
-    )

@@ -128,13 +128,3 @@ def test_workers_count_while_they_give_signs_of_life(store: JobStore, queue: Job
     assert store.workers_seen(-1) == 0
     queue.gone("a")
     assert store.workers_seen(30) == 1
-
-
-@pytest.mark.parametrize(
-    "url",
-    ["nonsense", "mysql://here/x", "oracle://x", "sqlite3:x", "sqlite://", "sqlite:///:memory:"],
-)
-def test_a_database_url_that_cannot_be_used_is_refused(url: str) -> None:
-    with pytest.raises(ReadsmithError) as caught:
-        Database(url)
-    assert caught.value.code == "database_url_invalid"
