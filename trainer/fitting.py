@@ -214,6 +214,7 @@ class Fitting:
             loss=loss,
             validation_loss=validation.loss,
             exact_match=validation.exact_match,
+            cer=validation.cer,
             images_per_second=epoch * len(self.examples.train_pixels) / state.seconds,
             seconds=state.seconds,
             seconds_left=left,

@@ -11,11 +11,12 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, delete, insert, select, update
 
-from trainer.database import Database, jobs, now, workers
-from trainer.job_rows import find, job_of, move, plain_json, record
+from trainer.database import Database, jobs, now, trials, workers
+from trainer.job_rows import find, job_of, move, plain_json, record, trials_of
 from trainer.jobs import Claim, JobError, JobProgress, LostClaimError, Status
 from trainer.progress import CancelledRunError, RunResult, Stage
 from trainer.requests import JobRequest
+from trainer.trials import TrialRecord
 
 
 class JobQueue:
@@ -86,6 +87,20 @@ class JobQueue:
         with self._held(claim) as (connection, _):
             _set(connection, claim, progress=data)
             record(connection, claim.job_id, "progress", message, data)
+
+    def trial(self, claim: Claim, trial: TrialRecord) -> None:
+        """Record how a trial stands."""
+        where = (trials.c.job_id == claim.job_id) & (trials.c.number == trial.number)
+        data = plain_json(trial)
+        with self._held(claim) as (connection, _):
+            if connection.execute(update(trials).where(where).values(record=data)).rowcount == 0:
+                new = insert(trials).values(job_id=claim.job_id, number=trial.number, record=data)
+                connection.execute(new)
+
+    def trials(self, claim: Claim) -> list[TrialRecord]:
+        """Return the trials of all attempts."""
+        with self._database.reading.begin() as connection:
+            return trials_of(connection, claim.job_id)
 
     def summary(self, claim: Claim, summary: dict[str, Any]) -> None:
         """Record the dataset summary."""

@@ -7,9 +7,10 @@ import pydantic_core
 from sqlalchemy import Connection, Row, insert, select, update
 
 from shared.errors import ReadsmithError
-from trainer.database import events, jobs, now
+from trainer.database import events, jobs, now, trials
 from trainer.jobs import Job, Status
 from trainer.requests import JobRequest
+from trainer.trials import TrialRecord
 
 
 def find(connection: Connection, job_id: str, *, lock: bool = False) -> Row[Any]:
@@ -50,8 +51,21 @@ def record(
     )
 
 
+def trials_of(connection: Connection, job_id: str) -> list[TrialRecord]:
+    """Return the trials of a job, in order."""
+    query = select(trials.c.record).where(trials.c.job_id == job_id).order_by(trials.c.number)
+    return [TrialRecord.model_validate(record) for record in connection.execute(query).scalars()]
+
+
+def whole_job_of(connection: Connection, row: Row[Any]) -> Job:
+    """Build the job that everybody sees, with its trials if it searches."""
+    job = job_of(row)
+    searched = trials_of(connection, job.id) if job.request.search else None
+    return job.model_copy(update={"trials": searched})
+
+
 def job_of(row: Row[Any]) -> Job:
-    """Build the job that everybody sees."""
+    """Build the job that everybody sees, without its trials."""
     request = JobRequest.model_validate(row.request)
     result = row.result or {}
     return Job(
@@ -73,6 +87,7 @@ def job_of(row: Row[Any]) -> Job:
         comparison=result.get("comparison"),
         seconds_to=result.get("seconds_to"),
         parameters=result.get("parameters"),
+        trials=None,
         version=result.get("version"),
         promoted=result.get("promoted"),
         error=row.error,

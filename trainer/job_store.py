@@ -8,7 +8,7 @@ from sqlalchemy import Connection, Row, func, insert, select, update
 from shared.errors import ReadsmithError
 from trainer.database import Database, events, jobs, now, take_turns, workers
 from trainer.dataset_rows import find_dataset
-from trainer.job_rows import find, job_of, moment, move, record
+from trainer.job_rows import find, job_of, moment, move, record, whole_job_of
 from trainer.jobs import Event, EventPage, Job, JobPage, Status
 from trainer.requests import JobRequest
 
@@ -30,7 +30,8 @@ class JobStore:
         """
         with self._database.reading.begin() as connection:
             earlier = _with_key(connection, idempotency_key)
-        return earlier and _same_request(job_of(earlier), request)
+            job = earlier and whole_job_of(connection, earlier)
+        return job and _same_request(job, request)
 
     def create(self, request: JobRequest, idempotency_key: str | None = None) -> Job:
         """Queue a job, or return the one that was queued with the same key and request.
@@ -43,13 +44,13 @@ class JobStore:
             take_turns(connection)
             earlier = _with_key(connection, idempotency_key)
             if earlier is not None:
-                return _same_request(job_of(earlier), request)
+                return _same_request(whole_job_of(connection, earlier), request)
             return self._insert(connection, request, idempotency_key)
 
     def get(self, job_id: str) -> Job:
         """Return a job."""
         with self._database.reading.begin() as connection:
-            return job_of(find(connection, job_id))
+            return whole_job_of(connection, find(connection, job_id))
 
     def page(self, limit: int, after: str | None = None) -> JobPage:
         """Return jobs newest first, those that are older than `after`."""
@@ -74,7 +75,7 @@ class JobStore:
                 asked = update(jobs).where(jobs.c.id == job_id).values(cancel_requested=True)
                 connection.execute(asked)
                 record(connection, job_id, "cancel", "Asked to stop.", {})
-            return job_of(find(connection, job_id))
+            return whole_job_of(connection, find(connection, job_id))
 
     def events(self, job_id: str, limit: int, after: int = 0) -> EventPage:
         """Return a job's events oldest first, those with an id above `after`."""
@@ -118,7 +119,7 @@ class JobStore:
             )
         )
         record(connection, job_id, "status", "Queued.", {"status": Status.QUEUED, "attempt": 0})
-        return job_of(find(connection, job_id))
+        return whole_job_of(connection, find(connection, job_id))
 
 
 def _with_key(connection: Connection, key: str | None) -> Row[Any] | None:

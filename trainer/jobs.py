@@ -10,6 +10,7 @@ from shared.errors import ReadsmithError
 from shared.manifest import Calibration, Comparison, Metrics
 from trainer.progress import Progress, Stage
 from trainer.requests import JobRequest
+from trainer.trials import Trial
 
 
 class Status(StrEnum):
@@ -99,6 +100,8 @@ class Job(BaseModel):
     """Training seconds until 95 % and 99 % exact match on the validation part."""
     parameters: dict[str, Any] | None
     """The hyperparameters that training used."""
+    trials: list[Trial] | None
+    """Of a job that searches, in the order in which they began; lists of jobs leave them out."""
     version: int | None
     """The version that the job published."""
     promoted: bool | None

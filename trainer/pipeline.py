@@ -23,6 +23,7 @@ from trainer.stages.export import (
 )
 from trainer.stages.train import train
 from trainer.start import load_base
+from trainer.trials import TrialList, TrialLog
 from trainer.web_request import DownloadRules
 
 
@@ -47,6 +48,8 @@ class RunContext:
     downloads: DownloadRules = field(default_factory=DownloadRules)
     save_corrections: Callable[[str, Path], None] | None = None
     """Writes a model's corrections as a zip; only a service has any."""
+    trials: TrialLog = field(default_factory=TrialList)
+    """Keeps the trials of a job that searches."""
 
 
 def run(request: JobRequest, context: RunContext, observer: Observer) -> RunResult:
@@ -64,13 +67,26 @@ def run(request: JobRequest, context: RunContext, observer: Observer) -> RunResu
     observer.stage(Stage.DATASET)
     base = load_base(request, context.store)
     corrections = _kept_corrections(request, context)
-    dataset = load_dataset(source, request, base, context.limits, corrections)
+
+    def load(request: JobRequest) -> Dataset:
+        return load_dataset(source, request, base, context.limits, corrections)
+
+    dataset = load(request)
     observer.summary(dataset.summary)
     if corrections:
         _tell_corrections(dataset, request, observer)
 
     observer.stage(Stage.TRAIN)
-    trained = train(dataset, request, observer, context.work, base)
+    if request.search is None:
+        trained = train(dataset, request, observer, context.work, base)
+    else:
+        from trainer.search import Pictures, search  # noqa: PLC0415 - imports Optuna
+
+        pictures = Pictures(dataset, load)
+        found = search(
+            request, request.search, pictures, base, observer, context.work, context.trials
+        )
+        request, dataset, trained = found.request, found.dataset, found.trained
 
     observer.stage(Stage.EVALUATE)
     evaluation = evaluate(trained, dataset, observer)

@@ -29,6 +29,8 @@ class Progress(BaseModel):
     validation_loss: float
     exact_match: float
     """On the validation part."""
+    cer: float | None = None
+    """On the validation part; null in what an earlier release has told."""
     images_per_second: float
     seconds: float
     """Since training began."""
@@ -50,7 +52,7 @@ class Observer(Protocol):
         """Say how training goes."""
 
     def summary(self, summary: dict[str, Any]) -> None:
-        """Hand over the dataset summary (JSON), once."""
+        """Hand over the dataset summary (JSON); a search does so again for what it has chosen."""
 
     def event(self, kind: str, message: str, data: dict[str, Any] | None = None) -> None:
         """Say something worth keeping: a choice with its reason, a warning, a restart."""

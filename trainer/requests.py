@@ -179,6 +179,7 @@ class JobRequest(_Request):
             InitErrorDetails(
                 type=PydanticCustomError("not_searchable", "{why}", {"why": why}),
                 loc=("parameters", name),
+                input=values,
             )
             for name, values in (search.parameters.items() if search else ())
             for why in _not_searchable(name, values, info.data)

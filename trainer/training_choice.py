@@ -4,6 +4,7 @@ from dataclasses import replace
 from typing import Any
 
 from trainer.presets import PRESETS
+from trainer.progress import Observer
 from trainer.requests import JobRequest
 from trainer.training import Parameters
 
@@ -39,6 +40,15 @@ def choose_parameters(
         seed=request.seed,
     )
     return parameters, reasons
+
+
+def tell_settings(chosen: Parameters, reasons: dict[str, str], observer: Observer) -> None:
+    """Name the choices with their reasons, as an event."""
+    settings = {
+        name: {"value": getattr(chosen, name), "reason": why} for name, why in reasons.items()
+    }
+    told = (f"{name} {one['value']} ({one['reason']})" for name, one in settings.items())
+    observer.event("settings", f"Chosen: {', '.join(told)}.", settings)
 
 
 def gentler(parameters: Parameters, request: JobRequest, restarts: int) -> Parameters:

@@ -2,6 +2,7 @@
 
 import math
 from enum import StrEnum
+from typing import Protocol
 
 from pydantic import BaseModel, Field
 
@@ -23,7 +24,7 @@ class Trial(BaseModel):
     """One training run of a search; its figures are of its best epoch, on the validation part."""
 
     number: int
-    """From 0, in the order in which they began."""
+    """From 1, in the order in which they began."""
     parameters: dict[str, Value]
     """What the search chose."""
     status: TrialStatus = TrialStatus.RUNNING
@@ -53,6 +54,31 @@ class TrialRecord(Trial):
     def best(self) -> float:
         """The score of the best epoch; minus infinity before the first."""
         return max(self.scores, default=-math.inf)
+
+
+class TrialLog(Protocol):
+    """Keeps the trials of a job, where attempts after this one find them."""
+
+    def trials(self) -> list[TrialRecord]:
+        """Return all of them, in order."""
+
+    def trial(self, trial: TrialRecord) -> None:
+        """Keep how a trial stands: when it begins and ends, and after each epoch."""
+
+
+class TrialList:
+    """Keeps trials in memory, for a run that has one attempt."""
+
+    def __init__(self) -> None:
+        self._trials: dict[int, TrialRecord] = {}
+
+    def trials(self) -> list[TrialRecord]:
+        """Return all of them, in order."""
+        return [self._trials[number] for number in sorted(self._trials)]
+
+    def trial(self, trial: TrialRecord) -> None:
+        """Keep how a trial stands."""
+        self._trials[trial.number] = trial.model_copy(deep=True)
 
 
 def score(exact_match: float, cer: float, loss: float) -> float:

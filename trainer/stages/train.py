@@ -15,7 +15,7 @@ from trainer.progress import Observer
 from trainer.requests import JobRequest
 from trainer.start import load_starter
 from trainer.training import Parameters, Trained
-from trainer.training_choice import choose_parameters, gentler
+from trainer.training_choice import choose_parameters, gentler, tell_settings
 
 MAX_RESTARTS = 2
 
@@ -32,11 +32,12 @@ def train(
     observer: Observer,
     work: Path,
     base: Base | None = None,
+    max_restarts: int = MAX_RESTARTS,
 ) -> Trained:
     """Train until the validation part gets no better, or the epochs or the minutes are over.
 
     A run that was cut off goes on from the checkpoint in its work folder. One that learns
-    nothing starts again with gentler settings, at most twice.
+    nothing starts again with gentler settings, at most max_restarts times.
     Raises ReadsmithError (did_not_learn) if the model reads nothing in the end.
     """
     tf.config.experimental.enable_op_determinism()
@@ -53,11 +54,7 @@ def train(
     if state is None:
         origin = f"those of {base.name}" if base else "fresh ones"
         observer.event("start", f"The first weights are {origin}. Training runs {devices}.")
-        settings = {
-            name: {"value": getattr(chosen, name), "reason": why} for name, why in reasons.items()
-        }
-        told = (f"{name} {one['value']} ({one['reason']})" for name, one in settings.items())
-        observer.event("settings", f"Chosen: {', '.join(told)}.", settings)
+        tell_settings(chosen, reasons, observer)
     while True:
         keras.utils.set_random_seed(request.seed + restarts)
         parameters = gentler(chosen, request, restarts)
@@ -66,12 +63,13 @@ def train(
         if state is None:
             state = fitting.first_state(restarts, seconds)
         else:
-            observer.event("resumed", f"Going on after epoch {state.epoch}, {devices}.")
+            if not _finished(state, parameters):
+                observer.event("resumed", f"Going on after epoch {state.epoch}, {devices}.")
             fitting.restore(state)
         reason = _fit(fitting, state, work, run)
         if state.best is not None and not reads_nothing(state.best):
             return _trained(fitting, state, base)
-        if restarts == MAX_RESTARTS:
+        if restarts == max_restarts:
             raise did_not_learn(dataset, state)
         observer.event("restart", f"{reason} Starting again with gentler settings.")
         restarts, seconds, state = restarts + 1, state.seconds, None
@@ -90,12 +88,12 @@ def _starter(dataset: Dataset, request: JobRequest) -> Base | None:
 def _fit(fitting: Fitting, state: State, work: Path, run: str) -> str:
     """Train to the end, or until nothing more is to be hoped for; return how it ended."""
     while not _finished(state, fitting.parameters):
+        reason = why_dead(state, fitting.steps_per_epoch) if state.epoch else None
+        if reason is not None:
+            return reason
         fitting.epoch(state)
         _shorten(fitting, state)
         save(work, state, run)
-        reason = why_dead(state, fitting.steps_per_epoch)
-        if reason is not None:
-            return reason
     return f"After {state.epoch} epochs hardly a text is read right."
 
 
