@@ -4,7 +4,7 @@ FROM debian:bookworm-slim AS gateway
 RUN apt-get update \
  && apt-get install -y --no-install-recommends nginx \
  && rm -rf /var/lib/apt/lists/*
-COPY gateway/nginx.conf /etc/nginx/nginx.conf
+COPY gateway/nginx.conf gateway/services.conf /etc/nginx/
 USER 10001:10001
 EXPOSE 8000 8080
 HEALTHCHECK --interval=5s --timeout=10s --start-period=60s \

@@ -11,6 +11,7 @@ from typing import Any
 from gunicorn.app.base import BaseApplication
 from pydantic import ValidationError
 
+from predictor.arbiter import Port, ReplicaArbiter
 from predictor.gunicorn_conf import configuration
 from predictor.settings import PredictorSettings
 from shared.access import Access
@@ -22,14 +23,18 @@ SILENCE_SECONDS = 10
 
 
 class _Server(BaseApplication):  # type: ignore[misc]
-    def __init__(self, settings: PredictorSettings, listener: int) -> None:
+    def __init__(self, settings: PredictorSettings, port: Port) -> None:
         self._settings = settings
-        self._listener = listener
+        self._port = port
         super().__init__()
 
     def load_config(self) -> None:
-        for name, value in configuration(self._settings, self._listener).items():
+        for name, value in configuration(self._settings).items():
             self.cfg.set(name, value)
+
+    def run(self) -> None:
+        """Serve until a signal ends it."""
+        ReplicaArbiter(self, self._port).run()
 
     def load(self) -> Callable[..., Any]:
         """Build the app; gunicorn calls this in each worker, after the fork."""
@@ -65,20 +70,21 @@ def main() -> None:
         sys.exit(2)
     try:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        listener = socket.create_server((host, port), family=family)
+        server = socket.create_server((host, port), family=family)
     except OSError as error:
         sys.exit(
             f"Cannot listen on {host} port {port}: {os.strerror(error.errno or 0)}. "
             "Set READSMITH_PREDICTOR_HOST or READSMITH_PREDICTOR_PORT to another."
         )
-    _limit_silence(listener)
-    _Server(settings, listener.detach()).run()
+    _prepare(server)
+    _Server(settings, Port.of(server)).run()
 
 
-def _limit_silence(listener: socket.socket) -> None:
-    """Have reads and writes fail after a silence; connections inherit this from the listener."""
+def _prepare(server: socket.socket) -> None:
+    """Set what connections inherit: answers go out at once, silence ends reads and writes."""
+    server.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     for option in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
-        listener.setsockopt(socket.SOL_SOCKET, option, struct.pack("ll", SILENCE_SECONDS, 0))
+        server.setsockopt(socket.SOL_SOCKET, option, struct.pack("ll", SILENCE_SECONDS, 0))
 
 
 if __name__ == "__main__":

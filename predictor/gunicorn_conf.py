@@ -17,8 +17,8 @@ CPU_QUOTA = Path("/sys/fs/cgroup/cpu.max")
 MEMORY_LIMIT = Path("/sys/fs/cgroup/memory.max")
 
 
-def configuration(settings: PredictorSettings, listener: int) -> dict[str, Any]:
-    """Return gunicorn's settings; listener is the file descriptor of a bound socket.
+def configuration(settings: PredictorSettings) -> dict[str, Any]:
+    """Return gunicorn's settings.
 
     Makes the folder where the workers put their metrics together and names it in the
     environment, which prometheus_client reads when a worker imports it.
@@ -27,7 +27,6 @@ def configuration(settings: PredictorSettings, listener: int) -> dict[str, Any]:
     metrics_folder = tempfile.mkdtemp(prefix="readsmith-metrics-", dir=scratch)
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = metrics_folder
     return {
-        "bind": f"fd://{listener}",
         "worker_class": "gthread",
         "workers": settings.predictor_workers or default_workers(),
         "threads": settings.predictor_threads,
@@ -38,7 +37,7 @@ def configuration(settings: PredictorSettings, listener: int) -> dict[str, Any]:
         "graceful_timeout": 30,
         "keepalive": 75,  # longer than a proxy keeps its idle connections
         "logconfig_dict": logging_to_stderr(settings.log_level),
-        "post_worker_init": _mend_gunicorn,
+        "post_worker_init": _begin,
         "child_exit": _forget_worker,
         "on_exit": lambda server: shutil.rmtree(metrics_folder, ignore_errors=True),
     }
@@ -64,15 +63,20 @@ def _limit(path: Path) -> list[int]:
         return []
 
 
-def _mend_gunicorn(_worker: object) -> None:
-    """Replace what gunicorn has no setting for."""
+def _begin(worker: object) -> None:
+    """Replace what gunicorn has no setting for, and let requests in: the models are loaded."""
     from gunicorn import util  # noqa: PLC0415
+    from gunicorn.http.wsgi import Response  # noqa: PLC0415
 
+    from predictor.arbiter import open_port  # noqa: PLC0415
     from predictor.closing import close_soon  # noqa: PLC0415
     from predictor.refusals import write_problem  # noqa: PLC0415
+    from predictor.whole_answers import write_whole  # noqa: PLC0415
 
     util.write_error = write_problem  # its own are pages of HTML
     util.close_graceful = close_soon  # its own holds up every other connection
+    Response.write = write_whole  # its own may leave half an answer
+    open_port(worker)
 
 
 def _forget_worker(_server: object, worker: Any) -> None:

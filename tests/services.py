@@ -1,7 +1,6 @@
 """The services as they run in earnest, and the gateway before them."""
 
 import os
-import re
 import shutil
 import socket
 import subprocess
@@ -88,7 +87,7 @@ def predictor(folder: Path, port: int | None = None, **settings: str) -> Iterato
 
 
 @contextmanager
-def gateway(folder: Path, trainer: Service, predictor: Service) -> Iterator[Gateway]:
+def gateway(folder: Path, trainer: Service, *predictors: Service) -> Iterator[Gateway]:
     """Run nginx with gateway/nginx.conf, but for ports, addresses and folders."""
     folder.mkdir()
     ports = Gateway(free_port(), free_port())
@@ -96,19 +95,27 @@ def gateway(folder: Path, trainer: Service, predictor: Service) -> Iterator[Gate
     for found, put in {
         "listen 8000;": f"listen 127.0.0.1:{ports.trainer};",
         "listen 8080;": f"listen 127.0.0.1:{ports.predictor};",
-        "trainer:8000": f"127.0.0.1:{trainer.port}",
-        "predictor:8080": f"127.0.0.1:{predictor.port}",
         "pid /var/lib/nginx/nginx.pid;": f"pid {folder}/pid;{_user()}",
         "http {": f"http {{\n    {_folders(folder)}",
     }.items():
         assert text.count(found) == 1, f"nginx.conf has not one {found!r}"
         text = text.replace(found, put)
-    text = re.sub(r"(?m)^ *resolver .*$", "", text)  # addresses need no name server
     config = folder / "nginx.conf"
     config.write_text(text, encoding="utf-8")
+    (folder / "services.conf").write_text(_addresses(trainer, predictors), encoding="utf-8")
     command = ["nginx", "-e", "stderr", "-c", str(config)]
     with _running(command, ports.predictor, folder / "log", {}):
         yield ports
+
+
+def _addresses(trainer: Service, predictors: Sequence[Service]) -> str:
+    """Stand in for gateway/services.conf without a name server: every replica is always known."""
+    replicas = " ".join(f"server 127.0.0.1:{each.port} max_fails=0;" for each in predictors)
+    return f"""
+        upstream replicas {{ {replicas} }}
+        map "" $trainer {{ default 127.0.0.1:{trainer.port}; }}
+        map "" $predictor {{ default replicas; }}
+    """
 
 
 def _user() -> str:

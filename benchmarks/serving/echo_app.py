@@ -9,6 +9,7 @@ from typing import Any, cast
 from flask import Flask, request
 
 from predictor.__main__ import _Server
+from predictor.arbiter import Port
 from predictor.settings import PredictorSettings
 
 ANSWER = {
@@ -42,5 +43,5 @@ class EchoServer(_Server):
 
 if __name__ == "__main__":
     settings = PredictorSettings()
-    listener = socket.create_server((settings.predictor_host, settings.predictor_port))
-    EchoServer(settings, listener.detach()).run()
+    server = socket.create_server((settings.predictor_host, settings.predictor_port))
+    EchoServer(settings, Port.of(server)).run()

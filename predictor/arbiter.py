@@ -1,0 +1,72 @@
+"""Opens the port when there is something to read with, and closes it at the first sign of the end.
+
+Between the two, gunicorn alone would let connections in that nobody answers: those of a start
+wait until the models are loaded, those of an end until the last request is done, and are lost
+then. Refused, they go to another replica at once.
+"""
+
+import errno
+import logging
+import os
+import socket
+import sys
+from contextlib import suppress
+from typing import Any
+
+from gunicorn.app.base import BaseApplication
+from gunicorn.arbiter import Arbiter
+
+log = logging.getLogger("readsmith.predictor")
+
+
+class Port(socket.socket):
+    """A bound socket that all processes share: what one opens or closes is so for all."""
+
+    @classmethod
+    def of(cls, server: socket.socket) -> "Port":
+        """Take over a listening socket, and refuse connections."""
+        port = cls(fileno=server.detach())
+        port.refuse()
+        return port
+
+    def __str__(self) -> str:
+        host, port = self.getsockname()[:2]
+        return f"{host} port {port}"
+
+    def refuse(self) -> None:
+        """Refuse connections until someone listens again; the port stays bound."""
+        with suppress(OSError):  # nobody listens
+            self.shutdown(socket.SHUT_RD)
+
+    def accept(self) -> tuple[socket.socket, Any]:
+        """Take a connection; raises BlockingIOError if there is none, or none any more."""
+        try:
+            return super().accept()
+        except OSError as error:
+            if error.errno == errno.EINVAL:  # nobody listens; gunicorn's worker would die of it
+                raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN)) from error
+            raise
+
+
+class ReplicaArbiter(Arbiter):  # type: ignore[misc]
+    """Gunicorn's main process."""
+
+    def __init__(self, app: BaseApplication, port: Port) -> None:
+        super().__init__(app)
+        self.LISTENERS = [port]
+
+    def stop(self, graceful: bool = True) -> None:
+        """Refuse connections, let the workers finish what they have, and end."""
+        for port in self.LISTENERS:
+            port.refuse()
+        super().stop(graceful)
+
+
+def open_port(worker: Any) -> None:
+    """Let connections in; a worker does this once it can answer, for all of them."""
+    for port in worker.sockets:
+        try:
+            port.listen(worker.cfg.backlog)
+        except OSError as error:  # it was free when the main process began
+            log.error("cannot listen: %s", os.strerror(error.errno or 0))
+            sys.exit(Arbiter.WORKER_BOOT_ERROR)
