@@ -8,6 +8,7 @@ from readsmith import options
 from readsmith.client import Client
 from readsmith.output import percent, print_json, print_table
 from readsmith.trainer_answers import Job
+from readsmith.trials import print_trials
 
 
 def jobs(
@@ -40,6 +41,9 @@ def _show(answer: dict[str, Any], found: list[Job], as_json: bool) -> None:
     else:
         columns = ("job", "status", "created", "model", "version", "exact match", "")
         print_table(columns, [_row(job) for job in found])
+        for job in found:
+            if job.trials:
+                print_trials(job.trials)
 
 
 def _row(job: Job) -> tuple[object, ...]:

@@ -145,6 +145,22 @@ LimitImages = Annotated[
         show_default=False,
     ),
 ]
+Search = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--search",
+        metavar="NAME=VALUES",
+        help="Try several values and publish the best, --max-minutes in all; NAME=LOW..HIGH, "
+        "NAME=LOW..HIGH:log or NAME=A,B,C; may be given several times.",
+        show_default=False,
+    ),
+]
+Trials = Annotated[
+    int | None,
+    typer.Option(
+        "--trials", min=1, max=1000, help="Most trainings of a search; 10.", show_default=False
+    ),
+]
 Promote = Annotated[
     str,
     typer.Option(

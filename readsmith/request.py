@@ -38,8 +38,10 @@ def job_request(dataset: str | None, labels: str = "auto", **fields: Any) -> Job
     except ValidationError as error:
         # of the branches of a union, the one that came furthest is the one that was meant
         closest = max(error.errors(include_url=False), key=lambda each: len(each["loc"]))
-        field = next(part for part in closest["loc"] if part != "hyperparameters")
-        raise typer.BadParameter(f"{field}: {closest['msg']}.") from error
+        groups = ("hyperparameters", "search", "parameters")
+        field = next(part for part in closest["loc"] if part not in groups)
+        message = closest["msg"].removeprefix("Value error, ")
+        raise typer.BadParameter(f"{field}: {message}.") from error
 
 
 def local_path(dataset: str | None) -> Path | None:

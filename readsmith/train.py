@@ -7,14 +7,16 @@ import uuid
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from readsmith import options
+from readsmith import options, search_options
 from readsmith.output import err, out, percent, print_json, print_table, say
+from readsmith.trials import print_trials
 from shared.manifest import REPORT, Calibration
 from shared.model_store import KEEP_VERSIONS, ModelStore
 
 if TYPE_CHECKING:
     from trainer.progress import RunResult
     from trainer.requests import JobRequest
+    from trainer.trials import TrialList, TrialRecord
 
 SHOWN = 3
 """So many wrong readings are printed."""
@@ -31,6 +33,8 @@ def train(
     epochs: options.Epochs = None,
     max_minutes: options.MaxMinutes = None,
     limit_images: options.LimitImages = None,
+    search: options.Search = None,
+    trials: options.Trials = None,
     promote: options.Promote = "auto",
     keep_versions: options.KeepVersions = KEEP_VERSIONS,
     as_json: options.Json = False,
@@ -40,7 +44,9 @@ def train(
     Example: readsmith train captchas.zip --model captcha --max-minutes 10
     """
     from readsmith.request import job_request, local_path
+    from trainer.trials import TrialList
 
+    searched, log = search_options.search(search, trials, max_minutes), TrialList()
     request = job_request(
         dataset,
         labels,
@@ -48,23 +54,29 @@ def train(
         preset=preset,
         seed=seed,
         epochs=epochs,
-        max_minutes=max_minutes,
+        max_minutes=None if searched else max_minutes,
         limit_images=limit_images,
+        search=searched,
         promote=promote,
     )
     with contextlib.redirect_stdout(sys.stderr):  # libraries print; stdout is for the result
-        result = _run(request, local_path(dataset), ModelStore(store, keep_versions), state)
+        models = ModelStore(store, keep_versions)
+        result = _run(request, local_path(dataset), models, state, log)
     bundle = ModelStore(store).folder(result.model, result.version)
     if as_json:
-        print_json(_as_json(result, bundle / REPORT))
+        print_json(_as_json(result, bundle / REPORT, log.trials()))
     else:
+        if searched:
+            print_trials(log.trials())
         _print(result, store)
         _print_thresholds(result.calibration)
         say(out, f"Report: {bundle / REPORT}")
         _print_worst(bundle)
 
 
-def _run(request: "JobRequest", local: Path | None, store: ModelStore, state: Path) -> "RunResult":
+def _run(
+    request: "JobRequest", local: Path | None, store: ModelStore, state: Path, log: "TrialList"
+) -> "RunResult":
     from readsmith.display import TrainingDisplay
     from readsmith.request import dataset_limits, download_rules
     from trainer.pipeline import RunContext, run
@@ -82,11 +94,12 @@ def _run(request: "JobRequest", local: Path | None, store: ModelStore, state: Pa
             local=local,
             limits=dataset_limits(),
             downloads=download_rules(),
+            trials=log,
         )
         return run(request, context, display)
 
 
-def _as_json(result: "RunResult", report: Path) -> dict[str, Any]:
+def _as_json(result: "RunResult", report: Path, trials: "list[TrialRecord]") -> dict[str, Any]:
     return {
         "model": result.model,
         "version": result.version,
@@ -98,6 +111,7 @@ def _as_json(result: "RunResult", report: Path) -> dict[str, Any]:
         "seconds_to": result.seconds_to,
         "preset": result.preset,
         "parameters": result.parameters,
+        "trials": [trial.shown.model_dump(mode="json") for trial in trials] or None,
     }
 
 

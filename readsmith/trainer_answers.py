@@ -37,6 +37,21 @@ class JobError(Answer):
     hint: str = ""
 
 
+class Trial(Answer):
+    """One training run of a search; its figures are of its best epoch, on the validation part."""
+
+    number: int
+    parameters: dict[str, Any]
+    status: str
+    """running, finished, stopped or failed."""
+    exact_match: float | None = None
+    cer: float | None = None
+    loss: float | None = None
+    epochs: int = 0
+    seconds: float = 0.0
+    error: str | None = None
+
+
 class Job(Answer):
     """A training run."""
 
@@ -55,6 +70,8 @@ class Job(Answer):
     dataset: dict[str, Any] | None = None
     """What the dataset check found."""
     metrics: JobMetrics | None = None
+    trials: list[Trial] | None = None
+    """Of a job that searches; lists of jobs leave them out."""
     version: int | None = None
     """The version that the job published."""
     promoted: bool | None = None

@@ -60,8 +60,10 @@ def trials_of(connection: Connection, job_id: str) -> list[TrialRecord]:
 def whole_job_of(connection: Connection, row: Row[Any]) -> Job:
     """Build the job that everybody sees, with its trials if it searches."""
     job = job_of(row)
-    searched = trials_of(connection, job.id) if job.request.search else None
-    return job.model_copy(update={"trials": searched})
+    if job.request.search is None:
+        return job
+    shown = [record.shown for record in trials_of(connection, job.id)]
+    return job.model_copy(update={"trials": shown})
 
 
 def job_of(row: Row[Any]) -> Job:

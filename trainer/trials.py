@@ -51,6 +51,11 @@ class TrialRecord(Trial):
     """How often it was begun, or taken up again, since its latest epoch."""
 
     @property
+    def shown(self) -> Trial:
+        """What everybody sees of it."""
+        return Trial.model_validate(self.model_dump(include=set(Trial.model_fields)))
+
+    @property
     def best(self) -> float:
         """The score of the best epoch; minus infinity before the first."""
         return max(self.scores, default=-math.inf)

@@ -1,0 +1,69 @@
+"""The trials of a search as a table."""
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+from readsmith.output import percent, print_table
+
+
+class Trial(Protocol):
+    """What is shown of a trial, whether it comes from a run or from a service."""
+
+    @property
+    def number(self) -> int:
+        """From 1."""
+
+    @property
+    def parameters(self) -> Mapping[str, object]:
+        """What the search chose."""
+
+    @property
+    def status(self) -> str:
+        """running, finished, stopped or failed."""
+
+    @property
+    def exact_match(self) -> float | None:
+        """On the validation part."""
+
+    @property
+    def cer(self) -> float | None:
+        """On the validation part."""
+
+    @property
+    def epochs(self) -> int:
+        """Trained so far."""
+
+    @property
+    def seconds(self) -> float:
+        """Trained so far."""
+
+
+def print_trials(trials: Sequence[Trial]) -> None:
+    """Print the trials, those that were trained to their end first, the best of them on top."""
+    names = list(trials[0].parameters) if trials else []
+    rows = [
+        (
+            trial.number,
+            *(_shown(trial.parameters[name]) for name in names),
+            trial.status,
+            _share(trial.exact_match),
+            _share(trial.cer),
+            trial.epochs,
+            f"{trial.seconds:.0f}",
+        )
+        for trial in sorted(trials, key=_place)
+    ]
+    print_table(("trial", *names, "status", "exact match", "CER", "epochs", "seconds"), rows)
+
+
+def _place(trial: Trial) -> tuple[bool, float, float, int]:
+    cer = 1.0 if trial.cer is None else trial.cer
+    return trial.status != "finished", -(trial.exact_match or 0.0), cer, trial.number
+
+
+def _share(share: float | None) -> str:
+    return "" if share is None else percent(share)
+
+
+def _shown(value: object) -> str:
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
