@@ -7,13 +7,17 @@ import importlib.util
 import io
 import random
 import string
+import tarfile
 import zipfile
 from collections.abc import Callable, Iterator
 from functools import cache
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
+
+from trainer.packing import add_file
 
 Drawing = tuple[str, bytes]
 Colour = tuple[int, int, int, int]
@@ -36,6 +40,18 @@ def write_zip(target: Path, drawings: Iterator[Drawing]) -> Path:
             archive.writestr(name, picture)
             rows.append(f"{name},{text}")
         archive.writestr("labels.csv", "\n".join(rows) + "\n")
+    return target
+
+
+def write_shards(target: Path, drawings: Iterator[Drawing], images_per_shard: int) -> Path:
+    """Write the pictures and their labels as a folder of shards."""
+    target.mkdir()
+    numbered = enumerate(drawings)
+    while some := list(islice(numbered, images_per_shard)):
+        with tarfile.TarFile(target / f"set-{some[0][0]:09}.tar", "w") as tar:
+            for index, (text, picture) in some:
+                add_file(tar, f"{index:09}.png", picture)
+                add_file(tar, f"{index:09}.txt", text.encode())
     return target
 
 

@@ -12,7 +12,8 @@ import keras
 import tensorflow as tf
 
 from trainer.dataset import Dataset
-from trainer.fitting import Examples, Fitting
+from trainer.examples import Examples
+from trainer.fitting import Fitting
 from trainer.presets import PRESETS
 from trainer.progress import Observer
 from trainer.requests import JobRequest
@@ -25,7 +26,7 @@ def train_reference(dataset: Dataset, request: JobRequest, observer: Observer, w
     keras.utils.set_random_seed(request.seed)
     parameters, _ = choose_parameters(request, len(dataset.train), dataset.image.width)
     fitting = Fitting(
-        dataset, Examples.of(dataset, work), PRESETS[request.preset], parameters, None, observer
+        dataset, Examples.of(dataset), PRESETS[request.preset], parameters, None, observer
     )
     state = fitting.first_state(restarts=0, seconds=0.0)
     seconds = (parameters.max_minutes or float("inf")) * 60

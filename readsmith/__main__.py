@@ -11,6 +11,7 @@ from readsmith.keys import app as keys
 from readsmith.learning_curve import learning_curve
 from readsmith.models import app as models
 from readsmith.output import Commands
+from readsmith.pack import pack
 from readsmith.predict import predict
 from readsmith.train import train
 from readsmith.up import up
@@ -20,7 +21,7 @@ app = typer.Typer(
     help="Trains and serves readers of short text lines.\n\nExample: readsmith up --first-job",
     pretty_exceptions_enable=False,
 )
-for command in (up, check, train, evaluate, predict, jobs, learning_curve, doctor):
+for command in (up, check, pack, train, evaluate, predict, jobs, learning_curve, doctor):
     app.command()(command)
 app.command("import")(adopt)
 app.add_typer(models, name="models")

@@ -12,7 +12,6 @@ from readsmith.client import Client, ServiceError
 from readsmith.output import FAILED, err, percent, print_json, print_table, say
 from shared.builtin import STARTER, UNTRAINED
 from shared.errors import ReadsmithError
-from shared.model_store import ModelStore
 
 if TYPE_CHECKING:
     from predictor.options import Options
@@ -70,10 +69,11 @@ def predict(
         raise typer.Exit(FAILED)
 
 
-def _local_reader(store: Path, asked: "Options") -> Reader:
+def _local_reader(store: str, asked: "Options") -> Reader:
     from readsmith.published import load
+    from readsmith.stores import open_store
 
-    untrained = asked.model is None and asked.version is None and not ModelStore(store).models()
+    untrained = asked.model is None and asked.version is None and not open_store(store).models()
     model = STARTER if untrained else asked.model or "default"
     published = load(store, model, asked.version)
     wanted = asked.with_default_pattern(published.pattern)
@@ -108,8 +108,8 @@ def _files(paths: Iterable[Path]) -> Iterator[Path]:
 
 
 def _pictures(folder: Path) -> list[Path]:
+    from trainer.image_files import IMAGE_ENDINGS
     from trainer.image_source import FolderSource
-    from trainer.labels import IMAGE_ENDINGS
 
     files = map(folder.joinpath, FolderSource(folder).names())
     pictures = [file for file in files if file.suffix.lower() in IMAGE_ENDINGS]

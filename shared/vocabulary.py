@@ -2,7 +2,7 @@
 
 import unicodedata
 from collections.abc import Iterable, Sequence
-from itertools import pairwise
+from itertools import chain, pairwise
 
 UNKNOWN = "\ufffd"
 """Stands for a class that names no character (the tutorial's ``[UNK]``)."""
@@ -27,7 +27,7 @@ class Vocabulary:
     @classmethod
     def from_labels(cls, labels: Iterable[str]) -> "Vocabulary":
         """Collect the distinct characters of the labels, sorted by code point."""
-        return cls(sorted(set("".join(labels))))
+        return cls(sorted(set(chain.from_iterable(labels))))
 
     @property
     def blank_index(self) -> int:

@@ -37,7 +37,8 @@ from shared.manifest import (
 from shared.preprocessing import ImageRejectedError, open_image
 from tests.bundles import encoded, manifest, picture
 from tests.hostile_zips import packed
-from trainer.image_source import UnreadableEntryError, open_source
+from trainer.image_files import UnreadableEntryError
+from trainer.image_source import open_source
 from trainer.labels import find_labels
 from trainer.requests import JobRequest
 

@@ -1,8 +1,9 @@
 """A checked dataset, split into its three parts: what the stages hand to one another."""
 
 import hashlib
-from collections.abc import Set
+from collections.abc import Iterator, Set
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 import numpy as np
@@ -12,16 +13,7 @@ from shared.manifest import ImageSizes
 from shared.preprocessing import ImageSpec
 from shared.vocabulary import Vocabulary
 from trainer.image_source import ImageSource
-
-
-@dataclass(frozen=True)
-class LabelledImage:
-    """One usable image: its name in the source and its label (NFC)."""
-
-    name: str
-    label: str
-    content: str
-    """A hash of its decoded pixels, the same in every file format that keeps them."""
+from trainer.image_table import ImageTable
 
 
 @dataclass(frozen=True)
@@ -65,10 +57,10 @@ class Dataset:
     source: ImageSource
     image: ImageSpec
     vocabulary: Vocabulary
-    train: tuple[LabelledImage, ...]
-    validation: tuple[LabelledImage, ...]
+    train: ImageTable
+    validation: ImageTable
     """Chooses the weights."""
-    test: tuple[LabelledImage, ...]
+    test: ImageTable
     """Measured once, after training; chooses nothing."""
     seen: frozenset[str]
     """Hashes of the images that the base version was trained on."""
@@ -81,13 +73,16 @@ class Dataset:
     """What the check found, JSON; shown in the job and by `readsmith check`."""
 
     @property
-    def labels(self) -> list[str]:
+    def labels(self) -> Iterator[str]:
         """All labels, part after part."""
-        return [image.label for image in (*self.train, *self.validation, *self.test)]
+        return chain(self.train.labels, self.validation.labels, self.test.labels)
 
     @property
     def fingerprint(self) -> str:
         """A hash of the pictures and labels, part by part."""
-        parts = (self.train, self.validation, self.test)
-        contents = [[(image.content, image.label) for image in part] for part in parts]
-        return hashlib.sha256(repr(contents).encode()).hexdigest()
+        digest = hashlib.sha256()
+        for part in (self.train, self.validation, self.test):
+            digest.update(b"%d\n" % len(part))
+            for image in part:
+                digest.update(f"{image.content} {image.label}\n".encode())
+        return digest.hexdigest()

@@ -9,8 +9,8 @@ from pydantic import BaseModel
 
 from shared.errors import ReadsmithError
 from trainer.clean_process import in_clean_process
-from trainer.image_source import UnreadableEntryError, open_source
-from trainer.labels import IMAGE_ENDINGS
+from trainer.image_files import UnreadableEntryError, is_image
+from trainer.image_source import open_source
 from trainer.previews import preview
 from trainer.requests import JobRequest
 from trainer.safe_zip import DatasetLimits
@@ -54,17 +54,17 @@ def check_upload(path: Path, request: JobRequest, limits: DatasetLimits) -> Data
 
 def _check(path: Path, request: JobRequest, limits: DatasetLimits) -> DatasetCheck:
     dataset = load_dataset(path, request, limits=limits)
-    images = sorted((*dataset.train, *dataset.validation, *dataset.test), key=lambda one: one.name)
+    images = (dataset.train + dataset.validation + dataset.test).in_order()
     count = min(SAMPLES, len(images))
     chosen = np.random.default_rng(request.seed).choice(len(images), count, replace=False)
-    samples = [Sample(file=images[i].name, label=images[i].label) for i in sorted(chosen)]
+    samples = [Sample(file=images[i].name, label=images[i].label) for i in sorted(chosen.tolist())]
     return DatasetCheck(summary=dataset.summary, samples=samples)
 
 
 def dataset_picture(path: Path, name: str, limits: DatasetLimits) -> bytes:
     """Return a preview of one picture of a zip, PNG; raises ReadsmithError picture_not_found."""
     source = open_source(path, limits)
-    if name not in source.names() or not name.lower().endswith(tuple(IMAGE_ENDINGS)):
+    if name not in source.names() or not is_image(name):
         raise ReadsmithError(
             "picture_not_found",
             f"The dataset holds no picture {name[:200]!r}.",

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from dataclasses import asdict
+from itertools import chain
 from typing import Any
 
 from shared.vocabulary import Vocabulary
@@ -15,16 +16,16 @@ LISTED_PROBLEMS = 100
 
 def summarise(checked: Checked, found: FoundLabels, vocabulary: Vocabulary) -> dict[str, Any]:
     """Describe the usable images, what was left out and why, and what to be warned of."""
-    labels = [image.label for image in checked.images]
-    seen = Counter("".join(labels))
+    images = checked.images
+    seen = Counter(chain.from_iterable(images.labels))
     rare = {
         character: seen[character]
         for character in vocabulary.characters
         if seen[character] < MIN_SEEN
     }
     return {
-        "images": len(labels),
-        "found": len(labels) + len(checked.problems),
+        "images": len(images),
+        "found": len(images) + len(checked.problems),
         "ignored_files": found.ignored,
         "labels_from": found.source,
         "corrections": len(apart(checked, found)[1]),
@@ -33,7 +34,7 @@ def summarise(checked: Checked, found: FoundLabels, vocabulary: Vocabulary) -> d
         "warnings": _warnings(rare, found),
         "vocabulary": "".join(vocabulary.characters),
         "rare_characters": rare,
-        "label_lengths": {str(n): c for n, c in sorted(Counter(map(len, labels)).items())},
+        "label_lengths": {str(n): c for n, c in sorted(Counter(map(len, images.labels)).items())},
         "sizes": {f"{w}x{h}": n for (w, h), n in checked.sizes.most_common(20)},
         "different_sizes": len(checked.sizes),
         "modes": dict(checked.modes.most_common()),

@@ -2,6 +2,7 @@
 
 import math
 from collections import Counter
+from itertools import chain
 
 from shared.errors import ReadsmithError
 from trainer.checkpoint import State
@@ -66,7 +67,7 @@ def did_not_learn(dataset: Dataset, state: State) -> ReadsmithError:
 
 
 def _advice(dataset: Dataset) -> str:
-    seen = Counter("".join(image.label for image in dataset.train))
+    seen = Counter(chain.from_iterable(dataset.train.labels))
     rare = [c for c in dataset.vocabulary.characters if seen[c] < IMAGES_PER_CHARACTER]
     if len(rare) > len(dataset.vocabulary.characters) / 2:
         return (

@@ -1,9 +1,6 @@
 """A model with its optimizer and its data, trained epoch by epoch. Imports TensorFlow."""
 
 import time
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import keras
@@ -14,51 +11,20 @@ from numpy.typing import NDArray
 from shared.decoding import decode
 from shared.preprocessing import normalize
 from shared.scoring import Score
-from shared.vocabulary import Vocabulary
 from trainer.augmentation import augment
 from trainer.checkpoint import State
 from trainer.dataset import Base, Dataset
 from trainer.devices import CPU, Devices, learn_part, share_statistics
-from trainer.inference import BATCH, load_pixels, predict
+from trainer.examples import Examples
+from trainer.inference import BATCH, CHUNK, predict
 from trainer.presets import Preset
-from trainer.presets.ctc import PADDING, ctc_loss
+from trainer.presets.ctc import ctc_loss
 from trainer.progress import Observer, Progress
 from trainer.start import copy_weights
 from trainer.training import Parameters, Validation
 
 MILESTONES = (0.95, 0.99)
 """Shares of exact match on the validation part whose training seconds are told."""
-
-
-@dataclass(frozen=True)
-class Examples:
-    """Decoded pictures, uint8 (N, H, W, C), and encoded labels, int32 (N, longest)."""
-
-    train_pixels: NDArray[np.uint8]
-    train_labels: NDArray[np.int32]
-    validation_pixels: NDArray[np.uint8]
-    validation_labels: NDArray[np.int32]
-
-    @classmethod
-    def of(cls, dataset: Dataset, work: Path) -> "Examples":
-        """Decode the pictures of both parts once; what is rehearsed joins the training part."""
-        rehearsal = dataset.rehearsal
-        labels = [*(image.label for image in dataset.train), *rehearsal.labels]
-        truths = [image.label for image in dataset.validation]
-        return cls(
-            load_pixels(dataset.source, dataset.train, dataset.image, work, rehearsal.pixels),
-            encode_labels(labels, dataset.vocabulary),
-            load_pixels(dataset.source, dataset.validation, dataset.image, work),
-            encode_labels(truths, dataset.vocabulary),
-        )
-
-
-def encode_labels(labels: Sequence[str], vocabulary: Vocabulary) -> NDArray[np.int32]:
-    """Return classes, int32 (N, longest), PADDING behind the end of shorter labels."""
-    encoded = np.full((len(labels), max(map(len, labels))), PADDING, np.int32)
-    for row, label in zip(encoded, labels, strict=True):
-        row[: len(label)] = vocabulary.encode(label)
-    return encoded
 
 
 class Fitting:
@@ -98,7 +64,7 @@ class Fitting:
     @property
     def steps_per_epoch(self) -> int:
         """How many batches show every training image once."""
-        return -(-len(self.examples.train_pixels) // self.parameters.batch_size)
+        return -(-len(self.examples.train) // self.parameters.batch_size)
 
     def first_state(self, restarts: int, seconds: float) -> State:
         """Return the state before the first epoch of the so manieth try."""
@@ -152,29 +118,21 @@ class Fitting:
 
     def _train_epoch(self, state: State, started: float) -> float:
         """Train on every image once; return the mean loss per image."""
-        images = len(self.examples.train_pixels)
-        steps = self.steps_per_epoch
+        parameters, steps = self.parameters, self.steps_per_epoch
+        batches = self.examples.train.shuffled(parameters.batch_size, parameters.seed, state.epoch)
         total = 0.0
-        for index, chosen in enumerate(self._batches(state.epoch), state.epoch * steps):
+        for index, (pixels, labels) in enumerate(batches, state.epoch * steps):
             self.observer.checkpoint()
             of_schedule = index / steps + state.skipped
-            done = max(of_schedule / self.parameters.epochs, self._time_spent(started))
+            done = max(of_schedule / parameters.epochs, self._time_spent(started))
             self.optimizer.learning_rate.assign(
-                self.parameters.learning_rate * self.preset.schedule(min(done, 1.0))
+                parameters.learning_rate * self.preset.schedule(min(done, 1.0))
             )
-            pictures = normalize(self.examples.train_pixels[chosen], self.dataset.image)
-            seed = np.array([self.parameters.seed % 2**31, index], np.int32)
-            loss = self._step(pictures, self.examples.train_labels[chosen], seed)
-            total += float(loss) * len(chosen)
-        return total / images
-
-    def _batches(self, epoch: int) -> Iterator[NDArray[np.intp]]:
-        order = np.random.default_rng((self.parameters.seed, epoch)).permutation(
-            len(self.examples.train_pixels)
-        )
-        for start in range(0, len(order), self.parameters.batch_size):
-            # Sorted, since large sets lie on disk.
-            yield np.sort(order[start : start + self.parameters.batch_size])
+            pictures = normalize(pixels, self.dataset.image)
+            seed = np.array([parameters.seed % 2**31, index], np.int32)
+            loss = self._step(pictures, labels, seed)
+            total += float(loss) * len(pixels)
+        return total / len(self.examples.train)
 
     def _time_spent(self, started: float) -> float:
         """Share of the allowed minutes that is over, 0 without such a limit."""
@@ -196,11 +154,14 @@ class Fitting:
         return loss
 
     def _validate(self) -> Validation:
-        output = predict(self.reader, self.examples.validation_pixels, self.dataset.image)
-        loss = _mean_loss(self.examples.validation_labels, output)
-        texts = [reading.text for reading in decode(output, self.dataset.vocabulary)]
-        truths = [image.label for image in self.dataset.validation]
-        score = Score.of(zip(truths, texts, strict=True))
+        losses: list[NDArray[np.float32]] = []
+        texts: list[str] = []
+        for pixels, labels in self.examples.validation.in_order(CHUNK):
+            output = predict(self.reader, pixels, self.dataset.image)
+            losses += _losses(labels, output)
+            texts += (reading.text for reading in decode(output, self.dataset.vocabulary))
+        score = Score.of(zip(self.dataset.validation.labels, texts, strict=True))
+        loss = float(np.concatenate(losses).mean())
         return Validation(score.exact_match, loss, score.cer, not any(texts))
 
     def _progress(self, state: State, loss: float, validation: Validation) -> Progress:
@@ -215,19 +176,18 @@ class Fitting:
             validation_loss=validation.loss,
             exact_match=validation.exact_match,
             cer=validation.cer,
-            images_per_second=epoch * len(self.examples.train_pixels) / state.seconds,
+            images_per_second=epoch * len(self.examples.train) / state.seconds,
             seconds=state.seconds,
             seconds_left=left,
         )
 
 
-def _mean_loss(labels: NDArray[np.int32], output: NDArray[np.float32]) -> float:
-    """Return the mean CTC loss per image, batch by batch: the loss wants much memory."""
-    losses = [
+def _losses(labels: NDArray[np.int32], output: NDArray[np.float32]) -> list[NDArray[np.float32]]:
+    """Return the CTC loss of each image, batch by batch: the loss wants much memory."""
+    return [
         np.asarray(ctc_loss(labels[i : i + BATCH], output[i : i + BATCH]).numpy())
         for i in range(0, len(labels), BATCH)
     ]
-    return float(np.concatenate(losses).mean())
 
 
 def _inference_model(model: Any) -> Any:

@@ -2,7 +2,7 @@
 
 import math
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,7 +32,7 @@ def time_steps(image: ImageSpec) -> int:
 def choose_image_spec(
     sizes: Mapping[tuple[int, int], int],
     brightness: Sequence[float],
-    labels: Sequence[str],
+    labels: Iterable[str],
     request: JobRequest,
 ) -> tuple[ImageSpec, dict[str, str]]:
     """Return the spec and a reason for each of its choices.
@@ -108,7 +108,7 @@ def share_of_brightness(image: Image.Image) -> float:
     return 1.0 if strongest < 1 else min(1.0, math.sqrt(3 * max(0.0, in_gray) / strongest))
 
 
-def _width(aspect: float, height: int, labels: Sequence[str]) -> _Choice:
+def _width(aspect: float, height: int, labels: Iterable[str]) -> _Choice:
     """Width by aspect, widened until the longest label has two time steps per character."""
     by_aspect = round(aspect * height / STEP) * STEP
     longest = max((required_time_steps(label) for label in labels), default=1)

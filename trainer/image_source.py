@@ -1,4 +1,4 @@
-"""Where labelled images lie: a folder or a zip, read entry by entry, never unpacked."""
+"""Where labelled images lie: a folder, a zip or shards, read entry by entry, never unpacked."""
 
 import os
 import zipfile
@@ -6,6 +6,8 @@ from pathlib import Path, PurePosixPath
 from typing import Protocol
 
 from shared.errors import ReadsmithError
+from trainer import image_files
+from trainer.image_files import UnreadableEntryError, require_small, visible
 from trainer.safe_zip import (
     DEFAULT_LIMITS,
     DatasetLimits,
@@ -14,15 +16,10 @@ from trainer.safe_zip import (
     shown,
     too_many_files,
 )
-
-MAX_ENTRY_BYTES = 50_000_000
+from trainer.shards import ShardSource, is_shard, shards_of
 
 READ_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 """The others unpack a chunk whole, however much larger than promised it is."""
-
-
-class UnreadableEntryError(Exception):
-    """One entry cannot be read; the message says why."""
 
 
 class ImageSource(Protocol):
@@ -38,14 +35,18 @@ class ImageSource(Protocol):
 
 
 def open_source(path: Path, limits: DatasetLimits = DEFAULT_LIMITS) -> ImageSource:
-    """Open a folder or a zip; raises ReadsmithError (dataset_not_found and those of open_zip)."""
+    """Open a folder, a zip, a tar or a folder of tars.
+
+    Raises ReadsmithError: dataset_not_found, and those of open_zip and ShardSource.
+    """
     if path.is_dir():
-        return FolderSource(path, limits)
+        shards = shards_of(path)
+        return ShardSource(shards, limits) if shards else FolderSource(path, limits)
     if not path.is_file():
         raise ReadsmithError(
-            "dataset_not_found", f"There is no {path}.", "Give a zip, a folder or a URL."
+            "dataset_not_found", f"There is no {path}.", "Give a zip, a tar, a folder or a URL."
         )
-    return ZipSource(path, limits)
+    return ShardSource([path], limits) if is_shard(path) else ZipSource(path, limits)
 
 
 class FolderSource:
@@ -59,7 +60,7 @@ class FolderSource:
         """Return the visible files below the folder; raises ReadsmithError if they are too many."""
         found = []
         for folder, subfolders, files in os.walk(self.root):
-            subfolders[:] = [name for name in subfolders if _visible(PurePosixPath(name))]
+            subfolders[:] = [name for name in subfolders if visible(PurePosixPath(name))]
             found += [Path(folder, name).relative_to(self.root) for name in files]
         names = _visible_names([path.as_posix() for path in found])
         if len(names) > self.limits.files:
@@ -73,10 +74,10 @@ class FolderSource:
             if not path.is_file():  # a pipe would never end
                 raise UnreadableEntryError("is not a regular file")
             with path.open("rb") as file:
-                data = file.read(MAX_ENTRY_BYTES + 1)
+                data = file.read(image_files.MAX_ENTRY_BYTES + 1)
         except OSError as error:
             raise UnreadableEntryError(error.strerror or str(error)) from error
-        _require_small(len(data))
+        require_small(len(data))
         return data
 
 
@@ -113,7 +114,7 @@ class ZipSource:
     def read(self, name: str) -> bytes:
         """Return an entry's bytes, never more than its directory says."""
         entry = self._entries[name]
-        _require_small(entry.file_size)
+        require_small(entry.file_size)
         if entry.compress_type not in READ_METHODS:
             raise UnreadableEntryError("is packed in another way than by deflate")
         try:
@@ -141,14 +142,5 @@ class JoinedSource:
         return source.read(name)
 
 
-def _visible(path: PurePosixPath) -> bool:
-    return not any(part.startswith(".") or part == "__MACOSX" for part in path.parts)
-
-
 def _visible_names(names: list[str]) -> list[str]:
-    return sorted(name for name in names if _visible(PurePosixPath(name)))
-
-
-def _require_small(size: int) -> None:
-    if size > MAX_ENTRY_BYTES:
-        raise UnreadableEntryError(f"is larger than {MAX_ENTRY_BYTES:,} bytes")
+    return sorted(name for name in names if visible(PurePosixPath(name)))

@@ -1,8 +1,5 @@
 """Runs an inference graph over pictures, while training and when measuring."""
 
-import math
-import os
-import tempfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -12,38 +9,28 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from shared.preprocessing import ImageSpec, fit, normalize, open_image
-from trainer.dataset import LabelledImage
 from trainer.image_source import ImageSource
+from trainer.image_table import LabelledImage
 from trainer.progress import Observer
 from trainer.threads import map_in_threads
 
 BATCH = 64
 CHUNK = 512
 """Images that ``outputs`` holds at a time."""
-IN_MEMORY = 1_000_000_000
-"""Bytes of decoded pictures that are kept in memory."""
 
 
 def load_pixels(
     source: ImageSource,
     images: Sequence[LabelledImage],
     image: ImageSpec,
-    work: Path | None = None,
     further: NDArray[np.uint8] | None = None,
 ) -> NDArray[np.uint8]:
     """Decode each picture once: uint8 (N, H, W, C).
 
-    further: pictures already decoded, which come behind the others. What is larger than IN_MEMORY
-    lies in a file of the work folder, read as it is needed.
+    further: pictures already decoded, which come behind the others.
     """
     count = len(images) + (0 if further is None else len(further))
-    shape = (count, image.height, image.width, image.channels)
-    if work is None or math.prod(shape) <= IN_MEMORY:
-        pixels = np.empty(shape, np.uint8)
-    else:
-        with tempfile.TemporaryFile(dir=work) as file:
-            os.posix_fallocate(file.fileno(), 0, math.prod(shape))  # else a full disk is a SIGBUS
-            pixels = np.memmap(file, np.uint8, "w+", shape=shape)
+    pixels = np.empty((count, image.height, image.width, image.channels), np.uint8)
     pictures = map_in_threads(lambda one: fit(open_image(source.read(one.name)), image), images)
     for index, picture in enumerate(pictures):
         pixels[index] = picture

@@ -15,9 +15,9 @@ from shared.errors import ReadsmithError
 from shared.manifest import KERAS_MODEL, ONNX_MODEL
 from shared.preprocessing import ImageSpec
 from shared.vocabulary import Vocabulary
-from trainer.dataset import LabelledImage
 from trainer.foreign_h5 import first_line
 from trainer.image_source import ImageSource
+from trainer.image_table import LabelledImage
 from trainer.inference import OnnxGraph, load_pixels, predict
 
 

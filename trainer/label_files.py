@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from itertools import chain
 
 from shared.errors import ReadsmithError
-from trainer.image_source import ImageSource, UnreadableEntryError
+from trainer.image_files import UnreadableEntryError
+from trainer.image_source import ImageSource
 from trainer.safe_zip import shown
 
 

@@ -1,25 +1,24 @@
-"""What each image says: from labels.csv or labels.tsv, else from the file names."""
+"""What each image says: from labels.csv or labels.tsv, else from the file names.
+
+In shards: from the text files beside the pictures, else from the file names.
+"""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
 from shared.errors import ReadsmithError
+from trainer.image_files import is_image
 from trainer.image_source import ImageSource
 from trainer.label_files import label_rows
 from trainer.label_text import UnusableLabelError, usable_label
 from trainer.requests import FilenameLabelSource, Labels
 from trainer.safe_zip import printable, shown
+from trainer.shards import LABEL_FILES, ShardSource
+from trainer.texts import Texts, TextTable
 
-IMAGE_ENDINGS = frozenset(
-    f".{ending}"
-    for ending in (
-        *("png", "jpg", "jpeg", "jpe", "jfif", "gif", "bmp", "webp", "tif", "tiff"),
-        *("ppm", "pgm", "pbm", "pnm"),
-    )
-)
-MANIFEST_NAMES = ("labels.csv", "labels.tsv")
+NO_MATCH = "The file name does not match the pattern."
 
 
 @dataclass(frozen=True)
@@ -40,7 +39,7 @@ class FoundLabels:
 
     source: str
     """In words: where the labels come from."""
-    labels: dict[str, str] = field(default_factory=dict)
+    labels: Mapping[str, str] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
     ignored: int = 0
     """Files that are neither pictures nor a label file."""
@@ -52,6 +51,18 @@ class FoundLabels:
     unknown: int = 0
     """Names to be labelled anew that no picture has."""
 
+    def names(self) -> Sequence[str]:
+        """Return the names of all labelled pictures, the decided ones first."""
+        if isinstance(self.labels, TextTable) and not self.decided:
+            return self.labels.names  # in the order in which they lie
+        others = (name for name in self.labels if name not in self.decided)
+        alike = others if isinstance(self.labels, TextTable) else sorted(others)
+        return [*self.decided, *alike]
+
+    def label(self, name: str) -> str | None:
+        """Return the label that counts; None for a picture that is left out."""
+        return self.decided[name] if name in self.decided else self.labels[name]
+
 
 def find_labels(
     source: ImageSource, how: Labels, relabel: Mapping[str, str | None] | None = None
@@ -60,10 +71,15 @@ def find_labels(
 
     relabel: labels by file name that take the place of those found; None leaves the picture out.
     """
+    if isinstance(source, ShardSource):
+        found = _from_shards(source, how)
+        if relabel:
+            _decide(found, relabel, source.pictures)
+        return found
     everything = source.names()
     names = [name for name in everything if printable(name)]
-    manifests = [name for name in names if PurePosixPath(name).name.lower() in MANIFEST_NAMES]
-    images = [name for name in names if _is_image(name)]
+    manifests = [name for name in names if PurePosixPath(name).name.lower() in LABEL_FILES]
+    images = [name for name in names if is_image(name)]
     if how == "manifest" and not manifests:
         raise ReadsmithError(
             "labels_not_found",
@@ -74,11 +90,8 @@ def find_labels(
         found = _from_manifests(source, manifests, images, names)
     else:
         found = _from_names(images, how)
-    unprintable = [name for name in everything if _is_image(name) and not printable(name)]
-    found.problems += [
-        Problem("unprintable_name", shown(name), "Its name holds control characters.")
-        for name in unprintable
-    ]
+    unprintable = [name for name in everything if is_image(name) and not printable(name)]
+    found.problems += map(_unprintable, unprintable)
     found.ignored = len(everything) - len(images) - len(manifests) - len(unprintable)
     if relabel:
         _decide(found, relabel, images)
@@ -92,27 +105,48 @@ def _decide(found: FoundLabels, relabel: Mapping[str, str | None], images: Seque
     found.problems = [problem for problem in found.problems if problem.file not in files]
 
 
-def _is_image(name: str) -> bool:
-    return PurePosixPath(name).suffix.lower() in IMAGE_ENDINGS
-
-
 def _from_names(images: Sequence[str], how: Labels) -> FoundLabels:
-    if not isinstance(how, FilenameLabelSource):
-        found = FoundLabels("file names")
-        for name in images:
-            _add(found, name, PurePosixPath(name).stem)
-        return found
-    pattern = re.compile(how.filename.pattern)
-    found = FoundLabels(f"file names by {pattern.pattern}")
+    label_of, source = _name_reader(how)
+    found, labels = FoundLabels(source), dict[str, str]()
     for name in images:
-        text = _matched(pattern, PurePosixPath(name).stem)
-        if text is None:
-            found.problems.append(
-                Problem("missing_label", shown(name), "The file name does not match the pattern.")
-            )
-        else:
-            _add(found, name, text)
+        if (label := _usable(found, name, label_of(name), NO_MATCH)) is not None:
+            labels[name] = label
+    found.labels = labels
     return found
+
+
+def _from_shards(source: ShardSource, how: Labels) -> FoundLabels:
+    if how == "manifest" and not source.labelled:
+        raise ReadsmithError(
+            "labels_not_found",
+            "No text file lies beside a picture in the shards.",
+            "Put 0017.txt beside 0017.png, or take labels from the file names.",
+        )
+    beside = how in ("auto", "manifest") and source.labelled
+    label_of, where = _name_reader(how)
+    found = FoundLabels("text files beside the pictures" if beside else where)
+    found.ignored = source.ignored
+    names, labels = Texts(), Texts()
+    for place, name in enumerate(source.pictures):
+        if not printable(name):
+            found.problems.append(_unprintable(name))
+            continue
+        text = source.text(place) if beside else label_of(name)
+        why = "No text file lies beside it." if beside else NO_MATCH
+        if (label := _usable(found, name, text, why)) is not None:
+            names.append(name)
+            labels.append(label)
+    found.labels = TextTable(names, labels)
+    return found
+
+
+def _name_reader(how: Labels) -> tuple[Callable[[str], str | None], str]:
+    """Return the function from a file's name to its label, and what to call that in words."""
+    if not isinstance(how, FilenameLabelSource):
+        return lambda name: PurePosixPath(name).stem, "file names"
+    pattern = re.compile(how.filename.pattern)
+    words = f"file names by {pattern.pattern}"
+    return lambda name: _matched(pattern, PurePosixPath(name).stem), words
 
 
 def _matched(pattern: re.Pattern[str], stem: str) -> str | None:
@@ -127,6 +161,7 @@ def _from_manifests(
     source: ImageSource, manifests: Sequence[str], images: Sequence[str], names: Sequence[str]
 ) -> FoundLabels:
     found = FoundLabels(" and ".join(shown(manifest) for manifest in manifests[:3]))
+    labels: dict[str, str] = {}
     places = _places(names)
     listed: set[str] = set()
     conflicting: set[str] = set()
@@ -137,27 +172,35 @@ def _from_manifests(
             found.problems.append(Problem("missing_image", shown(row.filename), detail))
             continue
         listed.add(name)
-        if not _add(found, name, row.text):
+        label = _usable(found, name, row.text)
+        if label is not None and labels.setdefault(name, label) != label:
             conflicting.add(name)
     for name in sorted(conflicting):
-        detail = f"It is listed as {shown(found.labels.pop(name))!r} and as something else."
+        detail = f"It is listed as {shown(labels.pop(name))!r} and as something else."
         found.problems.append(Problem("conflicting_labels", shown(name), detail))
     found.problems += [
         Problem("missing_label", shown(name), "No label file lists it.")
         for name in images
         if name not in listed
     ]
+    found.labels = labels
     return found
 
 
-def _add(found: FoundLabels, name: str, text: str) -> bool:
-    """Take a label or note why it cannot be one; returns False if the file has another already."""
+def _usable(found: FoundLabels, name: str, text: str | None, why_none: str = "") -> str | None:
+    """Return a text as a label; note why it cannot be one and return None."""
+    if text is None:
+        found.problems.append(Problem("missing_label", shown(name), why_none))
+        return None
     try:
-        label = usable_label(text)
+        return usable_label(text)
     except UnusableLabelError as error:
         found.problems.append(Problem(error.kind, shown(name), f"Its label {error}."))
-        return True
-    return found.labels.setdefault(name, label) == label
+        return None
+
+
+def _unprintable(name: str) -> Problem:
+    return Problem("unprintable_name", shown(name), "Its name holds control characters.")
 
 
 def _places(names: Sequence[str]) -> Mapping[str, str | None]:

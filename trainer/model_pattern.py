@@ -1,7 +1,7 @@
 """The pattern of a model: proposed from its labels, accepted by its user."""
 
-from collections import Counter
-from collections.abc import Sequence
+from collections import Counter, defaultdict
+from collections.abc import Iterable
 from itertools import groupby
 
 from shared.automaton import build_automaton
@@ -18,20 +18,26 @@ OFTEN = 5
 RANGES = ("A-Z", "a-z", "0-9")
 
 
-def propose_pattern(labels: Sequence[str]) -> str | None:
+def propose_pattern(labels: Iterable[str]) -> str | None:
     """Return a pattern that every label fits, None if there are too few or it gets too large.
 
     Labels of one length are described place by place, others by their characters and lengths.
     """
-    if len(labels) < MIN_LABELS:
+    lengths: Counter[int] = Counter()
+    places: defaultdict[int, Counter[str]] = defaultdict(Counter)
+    for label in labels:
+        lengths[len(label)] += 1
+        for place, character in enumerate(label):
+            places[place][character] += 1
+    if lengths.total() < MIN_LABELS:
         return None
-    others = {character for label in labels for character in label if not _range_of(character)}
-    shortest, longest = min(map(len, labels)), max(map(len, labels))
-    if shortest == longest:
-        sets = [_set(Counter(place), others) for place in zip(*labels, strict=True)]
+    everywhere = sum(places.values(), Counter[str]())
+    others = {character for character in everywhere if not _range_of(character)}
+    if len(lengths) == 1:
+        sets = [_set(places[place], others) for place in range(len(places))]
         pattern = "".join(_repeated(one, len(list(same))) for one, same in groupby(sets))
     else:
-        pattern = f"{_set(Counter(''.join(labels)), others)}{{{shortest},{longest}}}"
+        pattern = f"{_set(everywhere, others)}{{{min(lengths)},{max(lengths)}}}"
     try:
         parse_pattern(pattern)
     except LimitsError:

@@ -22,7 +22,7 @@ def write_rehearsal(dataset: Dataset, seed: int, bundle: Path) -> None:
     earlier = dataset.rehearsal
     count = len(dataset.train) + len(earlier.labels)
     chosen = np.random.default_rng(seed).permutation(count)[:IMAGES]
-    images = [dataset.train[index] for index in chosen if index < len(dataset.train)]
+    images = [dataset.train[int(index)] for index in chosen if index < len(dataset.train)]
     kept = [index - len(dataset.train) for index in chosen if index >= len(dataset.train)]
     pixels = [load_pixels(dataset.source, images, dataset.image), earlier.pixels[kept]]
     labels = [*(image.label for image in images), *(earlier.labels[index] for index in kept)]

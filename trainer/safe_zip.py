@@ -42,6 +42,8 @@ class DatasetLimits:
     """Unpacked, of all files of a zip together."""
     ratio: int = 100
     """How many times larger than packed a zip or a large file in it may be."""
+    shard_files: int = 20_000_000
+    """In all shards of a set together; two a picture: itself and its label."""
 
 
 DEFAULT_LIMITS = DatasetLimits()
@@ -145,16 +147,26 @@ def _fault(entry: zipfile.ZipInfo, limits: DatasetLimits) -> str | None:
     name = entry_name(entry)
     kind = stat.S_IFMT(entry.external_attr >> 16)
     grown = _times(entry.file_size, entry.compress_size)
+    name_wrong = name_fault(name)
     faults = (
-        (len(name) > MAX_NAME, f"has a name of {len(name):,} characters"),
+        (name_wrong, name_wrong),
         ("\0" in entry.orig_filename, "has a NUL in its name"),
-        (".." in name.split("/"), "leads out of its folder"),
-        (name.startswith("/") or _DRIVE.match(name), "has an absolute path"),
         (kind == stat.S_IFLNK, "is a link"),
         (kind not in (0, stat.S_IFREG, stat.S_IFDIR), "is a device"),
         (entry.file_size > max(RATIO_MATTERS_FROM, limits.ratio * entry.compress_size), grown),
     )
     return next((what for wrong, what in faults if wrong), None)
+
+
+def name_fault(name: str) -> str | None:
+    """Say what is wrong with an entry's name that would lead somewhere if it were unpacked."""
+    if len(name) > MAX_NAME:
+        return f"has a name of {len(name):,} characters"
+    if ".." in name.split("/"):
+        return "leads out of its folder"
+    if name.startswith("/") or _DRIVE.match(name):
+        return "has an absolute path"
+    return None
 
 
 def _times(unpacked: int, packed: int) -> str:

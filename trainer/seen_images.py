@@ -3,22 +3,26 @@
 from collections.abc import Iterable
 from pathlib import Path
 
+import numpy as np
+
 from shared.manifest import SEEN_IMAGES
-from trainer.dataset import LabelledImage
+from trainer.image_table import ImageTable, LabelledImage
 
 HASH_LENGTH = 16
 """Hexadecimal digits kept of each hash: plenty to tell a million images apart."""
 
 
 def write_seen_images(
-    images: Iterable[LabelledImage], before: frozenset[str], bundle: Path
+    images: ImageTable, before: frozenset[str], bundle: Path
 ) -> None:
     """Write the hashes of the images that training and its choices have seen.
 
     before: those that the base version has seen.
     """
-    hashes = sorted(before.union(image.content[:HASH_LENGTH] for image in images))
-    (bundle / SEEN_IMAGES).write_text("".join(f"{one}\n" for one in hashes), encoding="ascii")
+    own = images.contents[:, : HASH_LENGTH // 2].copy().view(">u8").ravel()
+    hashes = np.union1d(own, np.array([int(one, 16) for one in before], ">u8"))
+    with (bundle / SEEN_IMAGES).open("w", encoding="ascii") as file:
+        file.writelines(f"{one:0{HASH_LENGTH}x}\n" for one in hashes.tolist())
 
 
 def read_seen_images(bundle: Path) -> frozenset[str]:

@@ -1,6 +1,7 @@
 """The trainer's settings: read once from the environment, then passed in."""
 
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field, ValidationError, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
@@ -9,23 +10,23 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 from shared.access_settings import AccessSettings
 from shared.errors import ReadsmithError
 from shared.model_store import KEEP_VERSIONS
+from shared.store_settings import Place, StoreSettings
 from trainer.safe_addresses import Allowed
 from trainer.safe_zip import DatasetLimits
 from trainer.web_address import WebAddress
 from trainer.web_request import DownloadRules
 
 
-class Settings(AccessSettings, BaseSettings):
+class Settings(StoreSettings, AccessSettings, BaseSettings):
     """Every field is an environment variable: READSMITH_<FIELD> unless its alias says more."""
 
     model_config = SettingsConfigDict(env_prefix="READSMITH_", frozen=True, populate_by_name=True)
 
-    store: Path = Field(Path("var/models"), description="Folder of the published models.")
     state: Path = Field(
         Path("var/trainer"),
         description="Folder of the trainer's own files: database, uploads, downloads, scratch.",
     )
-    shared_files: str | None = Field(
+    shared_files: Place | None = Field(
         None,
         description="Where uploads, the pictures of corrections and checkpoints lie, for several "
         "trainers and workers: a folder that all share, or `s3://bucket/prefix`; "
@@ -58,6 +59,20 @@ class Settings(AccessSettings, BaseSettings):
     max_attempts: int = Field(
         3, ge=1, le=100, description="Times that a job may lose its process before it fails."
     )
+    executor: Literal["local", "ray"] = Field(
+        "local",
+        description="Where the worker runs jobs: `local`, one at a time on its own machine, or "
+        "`ray`, several on the machines of a Ray cluster.",
+    )
+    ray_address: str = Field(
+        "auto",
+        pattern=r"^(auto|(ray://)?[^/\s:]+:[0-9]{1,5}|(ray://)?\[[0-9a-fA-F:.]+\]:[0-9]{1,5})$",
+        description="The Ray cluster: `auto` for the one that the worker's machine belongs to, "
+        "`ray://host:10001` from any other machine.",
+    )
+    jobs_in_flight: int = Field(
+        8, ge=1, le=1000, description="Jobs that one worker keeps on Ray at a time."
+    )
     max_queued_jobs: int = Field(
         1000, ge=1, description="Jobs that may wait; more are refused with status 429."
     )
@@ -88,7 +103,15 @@ class Settings(AccessSettings, BaseSettings):
         description="Largest dataset zip once unpacked, all files together, in bytes.",
     )
     max_dataset_files: int = Field(
-        DatasetLimits.files, ge=1, description="Most files in a dataset, pictures or not."
+        DatasetLimits.files,
+        ge=1,
+        description="Most files in a dataset's zip or folder, pictures or not.",
+    )
+    max_shard_files: int = Field(
+        DatasetLimits.shard_files,
+        ge=1,
+        description="Most files in the shards (tar) of a dataset together; a picture and its "
+        "label are two.",
     )
     max_compression_ratio: int = Field(
         DatasetLimits.ratio,
@@ -165,13 +188,31 @@ class Settings(AccessSettings, BaseSettings):
     def dataset_limits(self) -> DatasetLimits:
         """How large a dataset may be."""
         return DatasetLimits(
-            self.max_dataset_files, self.max_dataset_bytes, self.max_compression_ratio
+            self.max_dataset_files,
+            self.max_dataset_bytes,
+            self.max_compression_ratio,
+            self.max_shard_files,
         )
 
     @property
     def jobs_database(self) -> str:
         """The URL of the job database."""
         return self.database_url or f"sqlite:///{self.state.absolute() / 'jobs.sqlite'}"
+
+    @property
+    def for_other_machines(self) -> "Settings":
+        """The same settings as other machines must have them: nothing goes by this one's folder.
+
+        Only the state folder may be another one there.
+        """
+        return self.model_copy(
+            update={
+                "state": self.state.absolute(),
+                "store": _anywhere(self.store),
+                "shared_files": _anywhere(self.shared_files or self.state),
+                "database_url": self.jobs_database,
+            }
+        )
 
     @property
     def uploads(self) -> Path:
@@ -187,6 +228,10 @@ class Settings(AccessSettings, BaseSettings):
     def scratch(self) -> Path:
         """Where each job has a private folder until it reaches a final status."""
         return self.state / "jobs"
+
+
+def _anywhere(place: str | Path) -> str:
+    return str(place) if "://" in str(place) else str(Path(place).absolute())
 
 
 def load_settings() -> Settings:

@@ -2,9 +2,12 @@
 
 import hashlib
 from collections import Counter
-from collections.abc import Sequence
+from itertools import chain
 
-from trainer.dataset import LabelledImage
+import numpy as np
+from numpy.typing import NDArray
+
+from trainer.image_table import ImageTable
 from trainer.requests import JobRequest
 from trainer.seen_images import is_among
 
@@ -13,11 +16,13 @@ MIN_SEEN = 5
 
 TEST_SHARE = 0.1
 VALIDATION_SHARE = 0.1
+MOST_HELD_OUT = 10_000
+"""At 99 % exact match, the 95 % interval of so many images is ± 0.2 points."""
 
 
 def split(
-    images: Sequence[LabelledImage], request: JobRequest, seen: frozenset[str] = frozenset()
-) -> tuple[tuple[LabelledImage, ...], ...]:
+    images: ImageTable, request: JobRequest, seen: frozenset[str] = frozenset()
+) -> tuple[ImageTable, ImageTable, ImageTable]:
     """Split into train, validation and test by the seed.
 
     Each image has its place by its own content, so that leaving some out, or adding some, moves
@@ -25,33 +30,41 @@ def split(
     times is kept in the training part, since a model cannot read what it never saw. Images that
     the base version has seen come into the test part only where there are no others. limit_images
     bounds training and validation together; the test part is the same with and without it.
+    Neither validation nor test has more than MOST_HELD_OUT images: that many tell enough.
     """
-    shuffled = sorted(images, key=lambda image: _place(image, request.seed))
-    test_count = max(1, round(len(images) * TEST_SHARE))
+    shuffled = images.take(_shuffled(images, request.seed))
     rare = _holding_rare_characters(shuffled)
-    candidates = [image for image in shuffled if image.name not in rare]
-    candidates.sort(key=lambda image: is_among(image, seen))  # stable
-    test = candidates[:test_count]
-    in_test = {image.name for image in test}
-    rest = [image for image in shuffled if image.name not in in_test]
-    rest.sort(key=lambda image: image.name not in rare)  # stable: the rare ones first, for training
+    known = np.fromiter((is_among(image, seen) for image in shuffled), np.bool_, len(images))
+    candidates = np.argsort(known, kind="stable")
+    candidates = candidates[~rare[candidates]]
+    test = candidates[: _held_out(len(images), TEST_SHARE)]
+    rest = np.setdiff1d(np.arange(len(images)), test, assume_unique=True)
+    rest = rest[np.argsort(~rare[rest], kind="stable")]  # the rare ones first, for training
     limit = request.hyperparameters.limit_images
     if isinstance(limit, int):
         rest = rest[:limit]
-    train_count = len(rest) - max(1, round(len(rest) * VALIDATION_SHARE / (1 - TEST_SHARE)))
-    return tuple(rest[:train_count]), tuple(rest[train_count:]), tuple(test)
+    train = len(rest) - _held_out(len(rest), VALIDATION_SHARE / (1 - TEST_SHARE))
+    return shuffled.take(rest[:train]), shuffled.take(rest[train:]), shuffled.take(test)
 
 
-def _place(image: LabelledImage, seed: int) -> bytes:
-    return hashlib.sha256(f"{seed} {image.content}".encode()).digest()
+def _held_out(images: int, share: float) -> int:
+    return min(MOST_HELD_OUT, max(1, round(images * share)))
 
 
-def _holding_rare_characters(images: Sequence[LabelledImage]) -> set[str]:
-    counts = Counter(character for image in images for character in image.label)
+def _shuffled(images: ImageTable, seed: int) -> NDArray[np.intp]:
+    places = np.empty(len(images), "V32")
+    for index, image in enumerate(images):
+        places[index] = hashlib.sha256(f"{seed} {image.content}".encode()).digest()
+    # By their bytes, as numbers: NumPy sorts no V32.
+    return np.lexsort(places.view(">u8").reshape(-1, 4).T[::-1])
+
+
+def _holding_rare_characters(images: ImageTable) -> NDArray[np.bool_]:
+    counts = Counter(chain.from_iterable(images.labels))
     missing = {character for character, count in counts.items() if count < MIN_SEEN}
-    names = set()
-    for image in images:
-        if missing & set(image.label):
-            names.add(image.name)
-            missing -= set(image.label)
-    return names
+    holding = np.zeros(len(images), np.bool_)
+    for index, label in enumerate(images.labels):
+        if missing & set(label):
+            holding[index] = True
+            missing -= set(label)
+    return holding

@@ -9,8 +9,8 @@ from shared.errors import ReadsmithError
 from shared.manifest import ONNX_MODEL, REPORT, Manifest, verify_files
 from shared.model_store import ModelStore
 from trainer.clean_process import in_clean_process
-from trainer.dataset import LabelledImage
 from trainer.image_source import FolderSource
+from trainer.image_table import LabelledImage
 from trainer.labels import find_labels
 from trainer.seen_images import is_among, read_seen_images
 from trainer.usable_images import content_hash
@@ -51,16 +51,15 @@ class VersionComparison(BaseModel):
     pictures: list[ComparedPicture]
 
 
-def compare_versions(root: Path, model: str, a: int, b: int) -> VersionComparison:
+def compare_versions(store: ModelStore, model: str, a: int, b: int) -> VersionComparison:
     """Read the held-out pictures of both versions with both, in a process of its own.
 
     Raises ReadsmithError (bundle_invalid, no_held_out_pictures).
     """
-    return in_clean_process(_compare, root, model, a, b)
+    return in_clean_process(_compare, store, model, a, b)
 
 
-def _compare(root: Path, model: str, a: int, b: int) -> VersionComparison:
-    store = ModelStore(root)
+def _compare(store: ModelStore, model: str, a: int, b: int) -> VersionComparison:
     manifests = {version: store.manifest(model, version) for version in (a, b)}
     pictures = _held_out(store, model, manifests)
     if not pictures:

@@ -150,29 +150,6 @@ def test_a_run_that_finds_no_room_fails_with_its_reason_and_the_next_one_succeed
     print(f"{len(ROOMS)} runs on a full disk: {dict(ends)}")
 
 
-def test_pictures_that_do_not_fit_on_the_disk_are_an_error_and_no_crash(tmp_path: Path) -> None:
-    code = """
-import sys
-from pathlib import Path
-from shared.preprocessing import ImageSpec
-from trainer import inference
-from trainer.storage_errors import storage_error
-
-inference.IN_MEMORY = 0
-spec = ImageSpec(height=32, width=64, channels=1, resize="stretch", standardize=False)
-import numpy as np
-try:
-    inference.load_pixels(None, [], spec, Path(sys.argv[1]), np.ones((2000, 32, 64, 1), np.uint8))
-except OSError as error:
-    sys.exit(storage_error(error).code)
-"""
-    with small_disk(tmp_path / "small", 2) as folder:
-        done = subprocess.run(
-            [sys.executable, "-c", code, folder], check=False, capture_output=True, text=True
-        )
-    assert done.stderr.strip() == "disk_full"
-
-
 def test_a_full_model_store_shows_no_half_version_and_goes_on_serving(tmp_path: Path) -> None:
     outcomes: Counter[str] = Counter()
     with small_disk(tmp_path / "models", 4) as root:

@@ -20,7 +20,8 @@ from trainer.checkpoint import State, load, save
 from trainer.clean_process import in_clean_process
 from trainer.dataset import Dataset
 from trainer.devices import CPU, Devices, find_devices
-from trainer.fitting import Examples, Fitting
+from trainer.examples import Examples
+from trainer.fitting import Fitting
 from trainer.inference import OnnxGraph, predict
 from trainer.keras_files import load_keras, write_models
 from trainer.presets import PRESETS
@@ -49,7 +50,7 @@ def make_fitting(folder: Path, devices: Devices, preset: PresetName = "conv") ->
     keras.utils.set_random_seed(1)
     dataset = make_dataset(folder, preset)
     parameters, _ = choose_parameters(request(preset), len(dataset.train), dataset.image.width)
-    examples = Examples.of(dataset, folder)
+    examples = Examples.of(dataset)
     return Fitting(dataset, examples, PRESETS[preset], parameters, None, Recorder(), devices)
 
 
@@ -111,8 +112,8 @@ def train_on_two_devices(folder: Path) -> Spread:
 
 def take_step(fitting: Fitting, state: State, images: int) -> Step:
     fitting.restore(state)
-    pictures = normalize(fitting.examples.train_pixels[:images], fitting.dataset.image)
-    labels = fitting.examples.train_labels[:images]
+    pixels, labels = next(fitting.examples.train.in_order(images))
+    pictures = normalize(pixels, fitting.dataset.image)
     loss = fitting._step(pictures, labels, np.zeros(2, np.int32))
     return Step(float(loss), fitting.first_state(0, 0.0).weights)
 
@@ -166,7 +167,7 @@ def test_what_is_trained_in_mixed_precision_is_read_and_exported_in_float32(tmp_
 
 
 def assert_all_read_alike(fitting: Fitting, build: Path) -> None:
-    pixels, image = fitting.examples.validation_pixels, fitting.dataset.image
+    [(pixels, _)], image = fitting.examples.validation.in_order(IMAGES), fitting.dataset.image
     output = predict(fitting.reader, pixels, image)
     texts = [reading.text for reading in decode(output, fitting.dataset.vocabulary)]
     for model in (load_keras(build / KERAS_MODEL), OnnxGraph(build / ONNX_MODEL)):

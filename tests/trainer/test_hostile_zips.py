@@ -27,7 +27,8 @@ from tests.hostile_zips import (
     with_entry,
 )
 from trainer.app import create_app
-from trainer.image_source import UnreadableEntryError, open_source
+from trainer.image_files import UnreadableEntryError
+from trainer.image_source import open_source
 from trainer.requests import JobRequest
 from trainer.run_job import explain_failure
 from trainer.safe_zip import DEFAULT_LIMITS, DatasetLimits, open_zip

@@ -8,8 +8,9 @@ import pytest
 
 from shared.errors import ReadsmithError
 from tests.drawn import write_zip
-from trainer import image_source
-from trainer.image_source import UnreadableEntryError, open_source
+from trainer import image_files
+from trainer.image_files import UnreadableEntryError
+from trainer.image_source import open_source
 from trainer.safe_zip import DatasetLimits
 
 ENTRIES = {
@@ -74,7 +75,7 @@ def test_a_damaged_entry_is_unreadable_and_its_neighbour_is_not(tmp_path: Path) 
 def test_an_entry_that_unpacks_too_large_is_not_read_whole(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(image_source, "MAX_ENTRY_BYTES", 1000)
+    monkeypatch.setattr(image_files, "MAX_ENTRY_BYTES", 1000)
     with zipfile.ZipFile(tmp_path / "bomb.zip", "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("a.png", bytes(100_000))
     with pytest.raises(UnreadableEntryError, match="larger than 1,000 bytes"):

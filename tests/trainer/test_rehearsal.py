@@ -4,7 +4,7 @@ import numpy as np
 
 from tests.drawn import labelled_zip, texts
 from trainer.dataset import Base, Dataset
-from trainer.fitting import Examples
+from trainer.examples import Examples
 from trainer.inference import load_pixels
 from trainer.rehearsal import read_rehearsal, write_rehearsal
 from trainer.requests import JobRequest
@@ -39,11 +39,11 @@ def test_a_bundle_keeps_a_sample_of_its_training_part_and_of_its_bases(tmp_path:
 def test_training_goes_on_showing_what_the_base_rehearses(tmp_path: Path) -> None:
     base = base_of(loaded(tmp_path, 100, 0), tmp_path)
     dataset = loaded(tmp_path, 60, 1, base)
-    examples = Examples.of(dataset, tmp_path)
+    [(pixels, labels)] = Examples.of(dataset).train.in_order(1000)
     own, rehearsed = len(dataset.train), len(base.rehearsal.labels)
-    assert len(examples.train_pixels) == len(examples.train_labels) == own + rehearsed
-    assert np.array_equal(examples.train_pixels[own:], base.rehearsal.pixels)
-    words = [dataset.vocabulary.decode(c for c in row if c >= 0) for row in examples.train_labels]
+    assert len(pixels) == len(labels) == own + rehearsed
+    assert np.array_equal(pixels[own:], base.rehearsal.pixels)
+    words = [dataset.vocabulary.decode(c for c in row if c >= 0) for row in labels]
     assert tuple(words[own:]) == base.rehearsal.labels
 
 

@@ -9,7 +9,8 @@ from pydantic import ValidationError
 
 from shared.errors import ReadsmithError
 from tests.drawn import picture, write_zip
-from trainer.dataset import Base, Dataset, LabelledImage, Rehearsal
+from trainer.dataset import Base, Dataset, Rehearsal
+from trainer.image_table import ImageTable, LabelledImage
 from trainer.inference import load_pixels
 from trainer.requests import JobRequest
 from trainer.split import split
@@ -81,11 +82,12 @@ def test_copies_of_a_picture_follow_the_label_that_was_decided_on(tmp_path: Path
 
 
 def test_leaving_a_picture_out_moves_no_other_into_another_part() -> None:
-    images = [LabelledImage(f"{i}.png", "AB"[i % 2], f"{i}") for i in range(200)]
+    images = ImageTable(LabelledImage(f"{i}.png", "AB"[i % 2], f"{i:064x}") for i in range(200))
     for seed in range(5):
-        train, validation, test = split(images, JobRequest(seed=seed))
-        fewer = [image for image in images if image != train[0]]
-        assert split(fewer, JobRequest(seed=seed)) == (train[1:], validation, test)
+        request = JobRequest(seed=seed)
+        train, validation, test = map(list, split(images, request))
+        fewer = ImageTable(image for image in images if image != train[0])
+        assert list(map(list, split(fewer, request))) == [train[1:], validation, test]
 
 
 def test_corrections_are_learned_and_never_tested(tmp_path: Path) -> None:
@@ -96,7 +98,7 @@ def test_corrections_are_learned_and_never_tested(tmp_path: Path) -> None:
     assert dataset.summary["corrections"] == 8
     assert dataset.summary["images"] == 28
     assert "A" in dataset.vocabulary.characters
-    assert dataset.test == loaded(tmp_path).test
+    assert list(dataset.test) == list(loaded(tmp_path).test)
     name = "corrections/3.png"
     assert pickle.loads(pickle.dumps(dataset.source)).read(name) == texts["3.png"][0]
 

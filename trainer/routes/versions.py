@@ -23,7 +23,7 @@ from shared.manifest import (
 )
 from shared.model_store import ModelStore
 from shared.preprocessing import ImageSpec
-from trainer.labels import IMAGE_ENDINGS
+from trainer.image_files import IMAGE_ENDINGS
 from trainer.previews import preview
 from trainer.problems import problem_responses
 from trainer.report.worst import worst_readings
@@ -130,7 +130,7 @@ def compare(services: TheServices, name: str, a: Version, b: Version) -> Version
     """Set two versions side by side on the pictures that either was tested on."""
     for version in (a, b):
         _manifest(services.models, name, version)
-    return compare_versions(services.models.root, name, a, b)
+    return compare_versions(services.models, name, a, b)
 
 
 def _manifest(store: ModelStore, name: str, version: int) -> Manifest:

@@ -1,7 +1,7 @@
 """Stage 2: check a dataset, drop what cannot be learned from, and split the rest."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ from trainer.dataset import Base, Dataset, Rehearsal
 from trainer.dataset_summary import LISTED_PROBLEMS, summarise
 from trainer.image_choice import choose_image_spec, time_steps
 from trainer.image_source import ImageSource, JoinedSource, open_source
+from trainer.image_table import LabelledImage
 from trainer.labels import FoundLabels, Problem, find_labels
 from trainer.requests import JobRequest, Labels
 from trainer.safe_zip import DEFAULT_LIMITS, DatasetLimits
@@ -38,7 +39,7 @@ def load_dataset(
     limits: DatasetLimits = DEFAULT_LIMITS,
     corrections: Path | None = None,
 ) -> Dataset:
-    """Check the labelled images in a folder or zip and split them by the request's seed.
+    """Check the labelled images in a folder, a zip or shards and split them by the request's seed.
 
     base: the earlier version whose image spec and characters are kept.
     corrections: a zip of pictures and a labels.csv, all for the training part.
@@ -50,9 +51,10 @@ def load_dataset(
         source = _add_corrections(source, corrections, found, request.relabel)
     checked = check_pictures(source, found)
     _require_enough(checked, found)
-    labels = [image.label for image in checked.images]
     if base is None:
-        spec, reasons = choose_image_spec(checked.sizes, checked.brightness, labels, request)
+        spec, reasons = choose_image_spec(
+            checked.sizes, checked.brightness, checked.images.labels, request
+        )
     else:
         spec, reasons = base.image, dict.fromkeys(ImageSpec.model_fields, "as in the base version")
     _drop_too_long(checked, spec)
@@ -62,7 +64,7 @@ def load_dataset(
     own, added = apart(checked, found)
     train, validation, test = split(own, request, seen)
     train += added
-    vocabulary = _vocabulary([image.label for image in checked.images], base)
+    vocabulary = _vocabulary(checked.images.labels, base)
     parts = {"train": len(train), "validation": len(validation), "test": len(test)}
     summary = summarise(checked, found, vocabulary) | {
         "split": parts,
@@ -121,13 +123,13 @@ def check_dataset(
 def labelled_images(
     path: Path, labels: Labels, limits: DatasetLimits = DEFAULT_LIMITS
 ) -> Iterator[tuple[str, str, bytes]]:
-    """Yield name, label and bytes of every usable image of a folder or zip, duplicates dropped."""
+    """Yield name, label and bytes of every usable image of a set, duplicates dropped."""
     source = open_source(path, limits)
     for image in check_pictures(source, find_labels(source, labels)).images:
         yield image.name, image.label, source.read(image.name)
 
 
-def _vocabulary(labels: Sequence[str], base: Base | None) -> Vocabulary:
+def _vocabulary(labels: Iterable[str], base: Base | None) -> Vocabulary:
     found = Vocabulary.from_labels(labels).characters
     known = base.vocabulary.characters if base else ()
     return Vocabulary((*known, *(character for character in found if character not in known)))
@@ -135,15 +137,15 @@ def _vocabulary(labels: Sequence[str], base: Base | None) -> Vocabulary:
 
 def _drop_too_long(checked: Checked, spec: ImageSpec) -> None:
     steps = time_steps(spec)
-    kept = []
-    for image in checked.images:
+
+    def fits(image: LabelledImage) -> bool:
         needed = required_time_steps(image.label)
-        if needed <= steps:
-            kept.append(image)
-        else:
+        if needed > steps:
             detail = f"Its label needs {needed} time steps, the model has {steps}."
             checked.problems.append(Problem("label_too_long", image.name, detail))
-    checked.images = kept
+        return needed <= steps
+
+    checked.images = checked.images.where(fits)
 
 
 def _require_enough(checked: Checked, found: FoundLabels) -> None:

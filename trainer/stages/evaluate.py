@@ -18,7 +18,8 @@ from trainer.calibration import (
     judge,
     thresholds,
 )
-from trainer.dataset import Dataset, LabelledImage
+from trainer.dataset import Dataset
+from trainer.image_table import LabelledImage
 from trainer.inference import outputs
 from trainer.progress import Observer
 from trainer.training import Evaluation, ImageReading, Trained
@@ -85,7 +86,7 @@ class _Reader:
 
     def suspects(self) -> Iterator[ImageReading]:
         """Yield what is read surely and otherwise than the label in the other two parts."""
-        for images, output in self._outputs((*self.dataset.train, *self.dataset.validation)):
+        for images, output in self._outputs(self.dataset.train + self.dataset.validation):
             for reading in self._readings(images, output):
                 if not reading.right and reading.confidence >= SUSPICIOUS:
                     yield reading

@@ -41,7 +41,7 @@ def build_bundle(trained: Trained, evaluation: Evaluation, dataset: Dataset, bui
     """Write everything but the manifest into an empty folder."""
     write_models(trained.model, build)
     _write_golden(evaluation, dataset, build)
-    write_seen_images((*dataset.train, *dataset.validation), dataset.seen, build)
+    write_seen_images(dataset.train + dataset.validation, dataset.seen, build)
     write_rehearsal(dataset, trained.parameters.seed, build)
     write_report(trained, evaluation, dataset, build / REPORT)
 
@@ -55,7 +55,7 @@ def require_same_readings(build: Path, dataset: Dataset, evaluation: Evaluation)
         reread,
         build,
         dataset.source,
-        dataset.test,
+        tuple(dataset.test),
         dataset.image,
         dataset.vocabulary.characters,
     )

@@ -9,7 +9,8 @@ from trainer.checkpoint import State, load, save
 from trainer.dataset import Base, Dataset
 from trainer.devices import find_devices
 from trainer.diagnosis import did_not_learn, reads_nothing, why_dead
-from trainer.fitting import Examples, Fitting
+from trainer.examples import Examples
+from trainer.fitting import Fitting
 from trainer.presets import PRESETS
 from trainer.progress import Observer
 from trainer.requests import JobRequest
@@ -43,8 +44,8 @@ def train(
     tf.config.experimental.enable_op_determinism()
     devices = find_devices()
     base = base or _starter(dataset, request)
-    examples = Examples.of(dataset, work)
-    images = len(examples.train_pixels)
+    examples = Examples.of(dataset)
+    images = len(examples.train)
     chosen, reasons = choose_parameters(request, images, dataset.image.width)
     # The fingerprint: what a URL gives may have changed since the run was cut off.
     data = f"{dataset.image} {dataset.vocabulary.characters} {dataset.fingerprint}"

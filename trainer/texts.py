@@ -1,0 +1,100 @@
+"""Many short texts in little memory: a few bytes each beside their letters, no object of each."""
+
+import hashlib
+from array import array
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from typing import overload
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class Texts(Sequence[str]):
+    """Texts one behind the other in UTF-8. Any str is kept as it is, lone surrogates too."""
+
+    def __init__(self, texts: Iterable[str] = ()) -> None:
+        self._letters = bytearray()
+        self._ends = array("Q", [0])
+        for text in texts:
+            self.append(text)
+
+    def append(self, text: str) -> None:
+        """Add one at the end."""
+        self._letters += text.encode("utf-8", "surrogatepass")
+        self._ends.append(len(self._letters))
+
+    def __len__(self) -> int:
+        return len(self._ends) - 1
+
+    @overload
+    def __getitem__(self, which: int) -> str: ...
+    @overload
+    def __getitem__(self, which: slice) -> list[str]: ...
+    def __getitem__(self, which: int | slice) -> str | list[str]:
+        if isinstance(which, slice):
+            return [self[index] for index in range(*which.indices(len(self)))]
+        index = range(len(self))[which]  # negative ones count from the end; raises IndexError
+        letters = self._letters[self._ends[index] : self._ends[index + 1]]
+        return letters.decode("utf-8", "surrogatepass")
+
+
+class TextTable(Mapping[str, str]):
+    """Texts by name, in the order of `names`, which are different from one another."""
+
+    def __init__(self, names: Texts, texts: Texts) -> None:
+        self.names = names
+        self.texts = texts
+        self._places = Places(names)
+
+    def __getitem__(self, name: str) -> str:
+        return self.texts[self._places.of(name)]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.names)
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+
+class Places:
+    """Where each name stands among others: 16 bytes a name."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self._names = names
+        hashes = np.fromiter(map(_hash, names), np.uint64, len(names))
+        self._order = np.argsort(hashes, kind="stable")
+        self._hashes = hashes[self._order]
+
+    def of(self, name: str) -> int:
+        """Return the place of a name; raises KeyError."""
+        wanted = np.uint64(_hash(name))
+        at = int(np.searchsorted(self._hashes, wanted))
+        if at < len(self._hashes) and self._hashes[at] == wanted:
+            place = int(self._order[at])
+            if self._names[place] == name:
+                return place
+        raise KeyError(name)
+
+    def repeated(self) -> str | None:
+        """Return a name that stands at two places, if there is one."""
+        again = np.flatnonzero(self._hashes[1:] == self._hashes[:-1])
+        return self._names[int(self._order[again[0]])] if len(again) else None
+
+
+def _hash(name: str) -> int:
+    letters = name.encode("utf-8", "surrogatepass")
+    return int.from_bytes(hashlib.blake2b(letters, digest_size=8).digest(), "little")
+
+
+def first_places(digests: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """Return for each row the first row that is equal to it, its own if it has no earlier like.
+
+    digests: uint8 (N, 32), hashes of something.
+    """
+    order = np.lexsort(digests.view(np.uint64).T)  # stable: of equal rows, the first comes first
+    ordered = digests[order]
+    starts = np.ones(len(digests), bool)
+    starts[1:] = (ordered[1:] != ordered[:-1]).any(axis=1)
+    first = np.empty(len(digests), np.int64)
+    first[order] = order[starts][np.cumsum(starts) - 1]
+    return first
