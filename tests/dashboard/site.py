@@ -91,9 +91,9 @@ class Site:
         """Return a job."""
         return JobStore(self.database, max_queued_jobs=100).get(job_id)
 
-    def post(self) -> str:
+    def post(self, request: JobRequest = REQUEST) -> str:
         """Queue a job for the model plates; return its id."""
-        return JobStore(self.database, max_queued_jobs=100).create(REQUEST).id
+        return JobStore(self.database, max_queued_jobs=100).create(request).id
 
     def take(self) -> ActingWorker:
         """Take the oldest waiting job up."""

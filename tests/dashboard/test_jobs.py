@@ -7,14 +7,20 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.dashboard.site import ActingWorker, Site
+from tests.dashboard.site import REQUEST, ActingWorker, Site
 from tests.drawn import labelled_zip, texts
 from trainer.jobs import JobError
 from trainer.progress import Stage
 from trainer.requests import JobRequest
+from trainer.search_request import Search
 from trainer.stages.dataset import check_dataset
+from trainer.trials import TrialRecord, TrialStatus
 
 RequireAccessible = Callable[[Page], None]
+VALUES = {"learning_rate": {"low": 0.001, "high": 0.01}, "batch_size": {"choices": [8, 16]}}
+SEARCH = REQUEST.model_copy(
+    update={"search": Search.model_validate({"parameters": VALUES, "trials": 3, "max_minutes": 5})}
+)
 
 
 @pytest.fixture
@@ -68,6 +74,39 @@ def test_what_happens_to_a_job_is_said_aloud(site: Site, page: Page, job: str) -
     expect(page.get_by_role("status")).to_have_text("Measuring…")
     run.cancelled()
     expect(page.get_by_role("status")).to_have_text("The job was cancelled.")
+
+
+def test_the_trials_of_a_search_are_a_table_that_grows(
+    site: Site, page: Page, tmp_path: Path, require_accessible: RequireAccessible
+) -> None:
+    job = site.post(SEARCH)
+    run = site.take()
+    run.observer.stage(Stage.TRAIN)
+    first = TrialRecord(number=1, parameters={"learning_rate": 0.0012345, "batch_size": 8})
+    run.observer.trial(first)
+    page.goto(f"{site.url}/#/jobs/{job}")
+    expect(page.get_by_text("At most 3 trials and 5 minutes")).to_be_visible()
+    rows = page.get_by_role("table", name="Trials of the search").get_by_role("row")
+    expect(rows).to_have_count(2)
+    expect(rows.nth(1)).to_contain_text("learning rate 0.00123, batch size 8")
+    run.epoch(2)
+    expect(page.get_by_text("Training, trial 1, epoch 2 of 20")).to_be_visible()
+
+    figures = {"exact_match": 0.9, "cer": 0.02, "loss": 0.1, "epochs": 20, "seconds": 75.0}
+    first = first.model_copy(update={"status": TrialStatus.FINISHED, **figures})
+    run.observer.trial(first)
+    expect(page.get_by_role("status")).to_have_text("Trial 1 is finished: 90.0 % read right.")
+    expect(rows.nth(1)).to_contain_text("finishedbest90.0 %2.0 %201 min 15 s")
+    better = {"number": 2, "cer": 0.01}
+    run.observer.trial(first.model_copy(update=better))
+    expect(rows.nth(2)).to_contain_text("best")
+    expect(rows.nth(1)).not_to_contain_text("best")
+    failed = {"number": 3, "status": TrialStatus.FAILED, "error": "<b>Memory ran out.</b>"}
+    run.observer.trial(first.model_copy(update=failed))
+    expect(rows.nth(3)).to_contain_text("<b>Memory ran out.</b>")
+    require_accessible(page)
+    run.succeed(tmp_path / "build")
+    expect(page.get_by_role("img", name="Read right.")).to_have_count(0)
 
 
 def test_a_chart_has_its_numbers_in_a_table_that_grows(

@@ -25,10 +25,12 @@ export function progressBar(job) {
   });
 }
 
-/** "Training, epoch 3 of 20, about 2 minutes left". */
+/** "Training, epoch 3 of 20, about 2 minutes left"; of a search also which trial. */
 export function progressText(job) {
   const { stage, progress } = job;
   if (stage !== "train" || !progress) return STAGES[stage] ?? "Starting";
   const left = (new Date(progress.estimated_finish_at) - Date.now()) / 1000;
-  return `Training, epoch ${progress.epoch} of ${progress.epochs}, ${timeLeft(left)}`;
+  const running = job.trials?.findLast((one) => one.status === "running");
+  const trial = running ? `trial ${running.number}, ` : "";
+  return `Training, ${trial}epoch ${progress.epoch} of ${progress.epochs}, ${timeLeft(left)}`;
 }

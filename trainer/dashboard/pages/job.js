@@ -8,6 +8,7 @@ import { moment } from "../format.js";
 import { drawCurves } from "../job_curves.js";
 import { outcome } from "../job_outcome.js";
 import { STAGES, isFinal, progressBar, progressText } from "../job_progress.js";
+import { trialNews, trialsCard } from "../job_trials.js";
 
 const SECONDS = 1;
 const EVENTS = 1000;
@@ -41,7 +42,7 @@ export async function show(main, { id }, signal) {
 }
 
 function layout(main, id) {
-  const names = ["workers", "problem", "state", "trouble", "outcome", "curves", "settings", "dataset", "events"];
+  const names = ["workers", "problem", "state", "trouble", "outcome", "trials", "curves", "settings", "dataset", "events"];
   const parts = Object.fromEntries(names.map((name) => [name, h("div", { class: "slot" })]));
   parts.title = h("h1", {}, `Job ${id.slice(4, 12)}`);
   parts.time = h("p", { class: "faint" });
@@ -58,6 +59,7 @@ function layout(main, id) {
     parts.problem,
     parts.state,
     parts.outcome,
+    parts.trials,
     parts.curves,
     parts.below,
     parts.dataset,
@@ -82,6 +84,7 @@ function tell(before, job) {
   if (!before) return;
   if (job.status !== before.status) announce(`The job ${SAID[job.status]}.`);
   else if (job.stage && job.stage !== before.stage) announce(`${STAGES[job.stage]}…`);
+  else if (trialNews(before, job)) announce(trialNews(before, job));
 }
 
 function draw(parts, job, events, signal) {
@@ -89,7 +92,9 @@ function draw(parts, job, events, signal) {
   replace(parts.head, chip(job.status), !isFinal(job) && cancelButton(job, parts.problem, signal));
   replace(parts.state, !isFinal(job) && stateCard(parts, job));
   replace(parts.outcome, isFinal(job) && outcome(job, parts.problem, signal));
-  drawCurves(parts.curves, events);
+  replace(parts.trials, job.trials && trialsCard(job));
+  if (job.trials && isFinal(job)) parts.curves.replaceChildren(); // they would be the last trial's
+  else drawCurves(parts.curves, events);
   parts.below.hidden = false;
   replace(parts.settings, settings(job, events));
   replace(parts.events, events.filter((one) => !SHOWN_ELSEWHERE.includes(one.type)).reverse().map(eventLine));
