@@ -13,6 +13,7 @@ from hypothesis.stateful import run_state_machine_as_test
 
 from tests.postgresql import Server, needs_postgresql, running_server
 from tests.readsmith.conftest import free_port, running
+from tests.several_services import run_jobs
 from tests.struck_jobs import require_one_version, workers
 from tests.trainer.test_job_machine import Jobs, stories
 from tests.workers import wait_until
@@ -24,6 +25,7 @@ from trainer.settings import Settings
 
 OUTAGE_SECONDS = 60
 STORIES = 300
+JOBS = 48
 
 Outage = Callable[[], AbstractContextManager[None]]
 
@@ -135,3 +137,10 @@ def test_jobs_keep_the_rules_in_many_stories_in_postgresql_too(postgresql: Serve
     in_postgresql = type("JobsInPostgreSQL", (Jobs,), {"url": postgresql.url})
     run_state_machine_as_test(in_postgresql, settings=stories(STORIES))
     print(f"{STORIES} random stories in PostgreSQL: no rule broken")
+
+
+@needs_postgresql
+def test_two_trainers_and_three_workers_share_many_jobs(postgresql: Server, tmp_path: Path) -> None:
+    begin = time.monotonic()
+    run_jobs(tmp_path, postgresql.new_database(), count=JOBS)
+    print(f"{JOBS} jobs, a trainer killed: each ran once, {time.monotonic() - begin:.0f} s")
