@@ -16,12 +16,12 @@ WORKER = """
 import json, signal, sys, time
 from trainer.database import Database
 from trainer.settings import Settings
-from trainer.worker import Worker
+from trainer.worker import Worker, make_executor
 
 shift, right = int(sys.argv[2]), time.time
 time.time = lambda: right() + shift
 settings = Settings(**json.loads(sys.argv[1]))
-worker = Worker(settings, Database(settings.jobs_database), [sys.executable, *sys.argv[3:]])
+worker = Worker(settings, Database(settings.jobs_database), make_executor(settings, sys.argv[3:]))
 signal.signal(signal.SIGTERM, lambda *_: worker.stop())
 worker.run()
 """

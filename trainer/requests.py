@@ -146,6 +146,30 @@ class Hyperparameters(_Request):
     """At most this many images for training and validation together."""
 
 
+def _hundredths(value: float) -> float:
+    if value != round(value, 2):
+        raise ValueError("must have at most two decimals")
+    return value
+
+
+def _shareable(value: float) -> float:
+    if value > 1 and not value.is_integer():
+        raise ValueError("must be a whole number, or a share of one GPU")
+    return _hundredths(value)
+
+
+class Resources(_Request):
+    """What a job asks of the machine that it is placed on; Ray goes by it.
+
+    The local executor takes what its machine has.
+    """
+
+    cpus: Annotated[float, AfterValidator(_hundredths)] = Field(1, ge=0.01, le=1024)
+    gpus: Annotated[float, AfterValidator(_shareable)] = Field(0, ge=0, le=1024)
+    """Below 1: a share of one."""
+    memory_bytes: int | None = Field(None, ge=1, le=2**50)
+
+
 class JobRequest(_Request):
     """The body of POST /jobs; everything has a default."""
 
@@ -171,6 +195,7 @@ class JobRequest(_Request):
     ] = Field(default_factory=dict, max_length=16)
     search: Search | None = None
     """Trains with several settings instead of one."""
+    resources: Resources = Resources()
 
     @field_validator("search")
     @classmethod

@@ -50,6 +50,8 @@ class Order(BaseModel):
     claim: Claim
     worker_pid: int
     settings: dict[str, Any]
+    ray_address: str | None = None
+    """The cluster whose machine this is."""
 
 
 class JobObserver:
@@ -74,7 +76,7 @@ class JobObserver:
             f"exact match {progress.exact_match:.1%}."
         )
         numbers = progress.model_dump()
-        if not all(math.isfinite(number) for number in numbers.values()):
+        if not all(math.isfinite(number) for number in numbers.values() if number is not None):
             self.event("warning", f"{message} That is not finite.", numbers)
             return
         finish = moment(time.time()) + timedelta(seconds=progress.seconds_left)

@@ -203,12 +203,13 @@ class Settings(StoreSettings, AccessSettings, BaseSettings):
     def for_other_machines(self) -> "Settings":
         """The same settings as other machines must have them: nothing goes by this one's folder.
 
-        Only the state folder may be another one there.
+        The state folder and the store's cache may be others there.
         """
         return self.model_copy(
             update={
                 "state": self.state.absolute(),
                 "store": _anywhere(self.store),
+                "store_cache": self.store_cache.absolute(),
                 "shared_files": _anywhere(self.shared_files or self.state),
                 "database_url": self.jobs_database,
             }

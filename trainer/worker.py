@@ -1,4 +1,4 @@
-"""The worker: claims jobs and runs each in a child process. `python -m trainer.worker`."""
+"""The worker: claims jobs and has an executor run them. `python -m trainer.worker`."""
 
 import contextlib
 import logging
@@ -6,44 +6,37 @@ import os
 import shutil
 import signal
 import socket
-import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 
 from sqlalchemy.exc import DBAPIError
 
 from shared.errors import ReadsmithError
-from trainer.database import Database, unavailable
+from trainer.child import RUN_JOB
+from trainer.database import Database, patiently, unavailable
+from trainer.executors import Attempt, Executor, LocalExecutor, OutOfReachError
 from trainer.job_queue import JobQueue
-from trainer.jobs import Claim, JobError, LostClaimError
-from trainer.processes import explain_exit, stop_group
+from trainer.jobs import Claim, LostClaimError
 from trainer.progress import CancelledRunError
-from trainer.run_job import Order, explain_failure
+from trainer.run_job import explain_failure
 from trainer.settings import Settings, complaint, load_settings
 
 IDLE_SECONDS = 1.0
 """Pause between two looks into an empty queue."""
-WATCH_SECONDS = 0.25
 CANCEL_PATIENCE = 3.0
-"""Seconds that a child has to end by itself after its job was cancelled."""
-TERM_PATIENCE = 3.0
-"""Seconds between SIGTERM and SIGKILL."""
-
-CHILD = (sys.executable, "-m", "trainer.run_job")
+"""Seconds that an attempt has to end by itself after its job was cancelled."""
 
 log = logging.getLogger("trainer.worker")
 
 
 class Worker:
-    """Runs jobs one after the other until it is stopped; `child` is the command of each run."""
+    """Keeps as many jobs under way as its executor takes, until it is stopped."""
 
-    def __init__(
-        self, settings: Settings, database: Database, child: Sequence[str] = CHILD
-    ) -> None:
+    def __init__(self, settings: Settings, database: Database, executor: Executor) -> None:
         self._settings = settings
-        self._child = child
+        self._executor = executor
         self._queue = JobQueue(
             database, lease_seconds=settings.lease_seconds, max_attempts=settings.max_attempts
         )
@@ -52,100 +45,105 @@ class Worker:
         self._next_sign_of_life = 0.0
 
     def stop(self) -> None:
-        """Have `run` end soon: the job under way goes back to the queue. Safe in a handler."""
+        """Have `run` end soon: the jobs under way go back to the queue. Safe in a handler."""
         self._stopping = True
 
     def run(self) -> None:
         """Work until stopped; an unreachable database is waited for."""
         log.info("Worker %s is ready.", self._name)
-        while not self._stopping:
+        with ThreadPoolExecutor(self._executor.at_once) as threads:
+            running: set[Future[None]] = set()
             try:
-                self._clear_scratch()
-                self._give_sign_of_life()
-                claim = self._queue.claim()
-                if claim is not None:
-                    self._run_job(claim)
-                    continue
-            except DBAPIError as error:
-                log.warning("%s", unavailable(error).message)
-            except OSError as error:
-                log.warning("The worker cannot do its work now: %s.", error)
-            time.sleep(IDLE_SECONDS)
+                while not self._stopping:
+                    claim = self._look_for_work(room=len(running) < self._executor.at_once)
+                    if claim is not None:
+                        running.add(threads.submit(self._run_job, claim))
+                    else:
+                        running = _still_running(running)
+            finally:
+                self._stopping = True
+        self._executor.close()
         with contextlib.suppress(DBAPIError):
             self._queue.gone(self._name)
         log.info("Worker %s has ended.", self._name)
 
+    def _look_for_work(self, room: bool) -> Claim | None:
+        with _complaints():
+            self._clear_scratch()
+            self._give_sign_of_life()
+            if room and self._executor.ready():
+                return self._queue.claim()
+        return None
+
     def _run_job(self, claim: Claim) -> None:
         log.info("%s: attempt %d begins.", *claim)
-        with contextlib.suppress(LostClaimError):
+        with _complaints(), contextlib.suppress(LostClaimError):
             try:
-                child = self._spawn(claim)
-            except OSError as error:
-                self._queue.fail(claim, explain_failure(error))
-                return
-            try:
-                self._watch(claim, child)
-            finally:
-                stop_group(child, TERM_PATIENCE)
+                self._see_through(claim)
+            except OutOfReachError as error:
+                self._queue.hand_back(claim, f"{error} Queued again.")
         log.info("%s: attempt %d has ended.", *claim)
 
-    def _spawn(self, claim: Claim) -> "subprocess.Popen[bytes]":
-        """Start the child; its temporary files lie in its scratch folder, and go with it."""
-        work = self._settings.scratch.absolute() / claim.job_id
-        work.mkdir(parents=True, exist_ok=True)
-        order = Order(
-            claim=claim,
-            worker_pid=os.getpid(),
-            settings=self._settings.model_dump(mode="json"),
-        )
-        with tempfile.TemporaryFile() as file:
-            file.write(order.model_dump_json().encode())
-            file.seek(0)
-            return subprocess.Popen(  # noqa: S603 - our own command
-                self._child,
-                stdin=file,
-                start_new_session=True,
-                env=os.environ | {"TMPDIR": str(work)},
-            )
+    def _see_through(self, claim: Claim) -> None:
+        attempt = self._start(claim)
+        if attempt is None:
+            return
+        try:
+            self._watch(claim, attempt)
+        finally:
+            attempt.stop()
 
-    def _watch(self, claim: Claim, child: "subprocess.Popen[bytes]") -> None:
-        """Wait for the child's end and see that the job has an end, too."""
-        held_until = time.monotonic() + self._settings.lease_seconds
-        while not self._stopping and child.poll() is None:
+    def _start(self, claim: Claim) -> Attempt | None:
+        """Start the attempt; what cannot be started fails the job."""
+        try:
+            request = patiently(lambda: self._queue.request(claim))
+            return self._executor.start(
+                claim, request, lambda kind, message: self._queue.event(claim, kind, message, {})
+            )
+        except (LostClaimError, OutOfReachError, DBAPIError):
+            raise
+        except Exception as error:
+            self._queue.fail(claim, explain_failure(error))
+            return None
+
+    def _watch(self, claim: Claim, attempt: Attempt) -> None:
+        """Hold the claim until the attempt's end, and see that the job has an end, too."""
+        lease = self._settings.lease_seconds
+        renewed = time.monotonic()
+        while not self._stopping:
             try:
-                if self._give_sign_of_life(claim):
-                    held_until = time.monotonic() + self._settings.lease_seconds
+                end = attempt.end()
+                if end is not None:
+                    self._queue.lose(claim, end)
+                    return
+                if time.monotonic() > renewed + lease / 3:
+                    self._queue.renew(claim)
+                    renewed = time.monotonic()
                 self._queue.check(claim)
             except CancelledRunError:
-                self._cancel(claim, child)
+                self._cancel(claim, attempt)
                 return
             except DBAPIError as error:
                 log.warning("%s", unavailable(error).message)
-                if time.monotonic() > held_until:
+                if time.monotonic() > renewed + lease:
                     raise
-            time.sleep(WATCH_SECONDS)
-        if self._stopping:
-            stop_group(child, TERM_PATIENCE)
-            self._queue.hand_back(claim, "The worker was stopped; queued again.")
-        else:
-            self._queue.lose(claim, _died(child.returncode))
+            time.sleep(self._executor.watch_seconds)
+        attempt.stop()
+        self._queue.hand_back(claim, "The worker was stopped; queued again.")
 
-    def _cancel(self, claim: Claim, child: "subprocess.Popen[bytes]") -> None:
-        with contextlib.suppress(subprocess.TimeoutExpired):
-            child.wait(CANCEL_PATIENCE)
-        stop_group(child, TERM_PATIENCE)
+    def _cancel(self, claim: Claim, attempt: Attempt) -> None:
+        patience = time.monotonic() + CANCEL_PATIENCE
+        while attempt.end() is None and time.monotonic() < patience:
+            time.sleep(self._executor.watch_seconds)
+        attempt.stop()
         self._queue.cancelled(claim)
 
-    def _give_sign_of_life(self, claim: Claim | None = None) -> bool:
-        """Three times per lease, renew the claim, say that this worker lives, see who is lost."""
-        if time.monotonic() < self._next_sign_of_life:
-            return False
-        if claim is not None:
-            self._queue.renew(claim)
-        self._queue.seen(self._name)
-        self._queue.give_up_on_lost()
-        self._next_sign_of_life = time.monotonic() + self._settings.lease_seconds / 3
-        return True
+    def _give_sign_of_life(self) -> None:
+        """Three times per lease, say that this worker lives and see who is lost."""
+        if time.monotonic() >= self._next_sign_of_life:
+            self._queue.seen(self._name)
+            self._queue.give_up_on_lost()
+            self._next_sign_of_life = time.monotonic() + self._settings.lease_seconds / 3
 
     def _clear_scratch(self) -> None:
         """Delete the scratch folders of jobs that are over, whoever ended them."""
@@ -155,13 +153,38 @@ class Worker:
                     shutil.rmtree(folder, ignore_errors=True)
 
 
-def _died(code: int) -> JobError:
-    return JobError(
-        code="child_died",
-        message=f"The training process {explain_exit(code)}.",
-        hint="Lower batch_size or the image size, or give the trainer more memory; "
-        "the trainer's log may tell more.",
-    )
+def _still_running(jobs: set[Future[None]]) -> set[Future[None]]:
+    """Wait for a job's end, but not for long; return those that have none yet."""
+    if not jobs:
+        time.sleep(IDLE_SECONDS)
+        return jobs
+    over, running = wait(jobs, IDLE_SECONDS, FIRST_COMPLETED)
+    for job in over:
+        job.result()  # raises what nobody foresaw
+    return running
+
+
+@contextlib.contextmanager
+def _complaints() -> Iterator[None]:
+    """Log what keeps the worker from its work for now."""
+    try:
+        yield
+    except DBAPIError as error:
+        log.warning("%s", unavailable(error).message)
+    except OSError as error:
+        log.warning("The worker cannot do its work now: %s.", error)
+
+
+def make_executor(settings: Settings, child: Sequence[str] = RUN_JOB) -> Executor:
+    """Return the executor that the settings name; `child`: arguments of Python for each attempt.
+
+    Raises ReadsmithError package_missing.
+    """
+    if settings.executor == "local":
+        return LocalExecutor(settings, child)
+    from trainer.ray_executor import RayExecutor  # noqa: PLC0415 - only where it is asked for
+
+    return RayExecutor(settings, child)
 
 
 def main() -> None:
@@ -169,7 +192,7 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s: %(message)s")
     try:
         settings = load_settings()
-        worker = Worker(settings, Database(settings.jobs_database))
+        worker = Worker(settings, Database(settings.jobs_database), make_executor(settings))
     except (ReadsmithError, OSError) as error:
         sys.exit(complaint(error))
     for number in (signal.SIGTERM, signal.SIGINT):

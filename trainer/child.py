@@ -1,0 +1,33 @@
+"""The process that runs one attempt of a job, started in the same way on every machine."""
+
+import json
+import os
+import subprocess
+import sys
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+RUN_JOB = ("-m", "trainer.run_job")
+
+
+def start_child(
+    order: Mapping[str, Any], arguments: Sequence[str], environment: Mapping[str, str] | None = None
+) -> "subprocess.Popen[bytes]":
+    """Start Python with these arguments and an Order (trainer.run_job) on its standard input.
+
+    The order goes without worker_pid: that is this process. The child leads a session of its
+    own; its temporary files lie in the job's scratch folder, and go with it. Raises OSError.
+    """
+    work = Path(order["settings"]["state"]).absolute() / "jobs" / order["claim"][0]
+    work.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryFile() as file:
+        file.write(json.dumps({**order, "worker_pid": os.getpid()}).encode())
+        file.seek(0)
+        return subprocess.Popen(  # noqa: S603 - our own command
+            [sys.executable, *arguments],
+            stdin=file,
+            start_new_session=True,
+            env={**os.environ, **(environment or {}), "TMPDIR": str(work)},
+        )

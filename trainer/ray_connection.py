@@ -1,0 +1,130 @@
+"""The worker's connection to a Ray cluster: a process beside it is the cluster's driver.
+
+Ray itself is imported in that process only (trainer.ray_link).
+"""
+
+import importlib
+import logging
+import os
+import signal
+import threading
+import time
+from concurrent.futures import Future, ProcessPoolExecutor
+from multiprocessing import get_context
+from typing import Any, NamedTuple
+
+from trainer.executors import OutOfReachError
+from trainer.processes import die_with_parent
+
+RECONNECT_SECONDS = 10.0
+
+log = logging.getLogger("trainer.ray")
+
+
+class Machine(NamedTuple):
+    """A living node of the cluster, and what it has in all."""
+
+    name: str
+    cpus: float
+    gpus: float
+    memory_bytes: int
+
+
+class View(NamedTuple):
+    """How an attempt stands."""
+
+    machine: str | None = None
+    """Where it runs; None before it has a place."""
+    waiting: str | None = None
+    """For what it waits, while it has no place."""
+    code: int | None = None
+    """The child's exit code."""
+    lost: str | None = None
+    """Why there will be no exit code."""
+    never_ran: bool = False
+    """Lost, before the cluster had found a place for it."""
+
+
+class RayConnection:
+    """Connects by itself, again and again while the cluster is away, and says so once."""
+
+    def __init__(self, address: str) -> None:
+        self._address = address
+        self._changing = threading.Lock()
+        self._pool: ProcessPoolExecutor | None = None
+        self._connecting: Future[list[Machine]] = Future()
+        self._connected = False
+        self._complained = False
+        self._next_try = 0.0
+
+    def ready(self) -> bool:
+        """Say whether the cluster answers; if not, try again to reach it. Takes no time."""
+        if self._pool is None and time.monotonic() >= self._next_try:
+            self._pool = ProcessPoolExecutor(
+                1, get_context("spawn"), _own_process, initargs=(os.getpid(),)
+            )
+            self._connecting = self._pool.submit(_answer, "connect", self._address)
+        if self._pool is None or not self._connecting.done():
+            return False
+        if not self._connected:
+            try:
+                self._greet(self._connecting.result())
+            except Exception as error:
+                self._lose(self._pool, error)
+        return self._connected
+
+    def ask(self, question: str, *what: Any) -> Any:
+        """Return what a function of trainer.ray_link answers; raises OutOfReachError."""
+        pool = self._pool
+        if pool is None:
+            raise OutOfReachError("The Ray cluster is away.")
+        try:
+            return pool.submit(_answer, question, *what).result()
+        except Exception as error:
+            self._lose(pool, error)
+            raise OutOfReachError("The Ray cluster is away.") from error
+
+    def close(self) -> None:
+        """Leave the cluster."""
+        if self._pool is not None:
+            self._pool.shutdown()
+
+    def _greet(self, machines: list[Machine]) -> None:
+        self._connected, self._complained = True, False
+        log.info(
+            "The Ray cluster %s is there: %d machines, %g CPUs, %g GPUs.",
+            self._address,
+            len(machines),
+            sum(machine.cpus for machine in machines),
+            sum(machine.gpus for machine in machines),
+        )
+
+    def _lose(self, pool: ProcessPoolExecutor, error: Exception) -> None:
+        with self._changing:
+            if self._pool is not pool:
+                return  # another thread was first
+            self._pool, self._connected = None, False
+            self._next_try = time.monotonic() + RECONNECT_SECONDS
+        if not self._complained:
+            log.warning("The Ray cluster %s is away, jobs wait: %s", self._address, error)
+            self._complained = True
+        pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _own_process(parent: int) -> None:
+    """Prepare the process: it ends with its parent alone, and Ray's chatter reaches nobody."""
+    die_with_parent(parent)
+    # systemd, for one, sends SIGTERM to all processes of a service: jobs are handed back first.
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for output in (1, 2):
+        os.dup2(nowhere, output)
+
+
+def _answer(question: str, *what: Any) -> Any:
+    """Call a function in that process; Ray's own exceptions stay there."""
+    try:
+        return getattr(importlib.import_module("trainer.ray_link"), question)(*what)
+    except Exception as error:
+        raise OutOfReachError(str(error).partition("\n")[0]) from None

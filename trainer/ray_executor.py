@@ -1,0 +1,111 @@
+"""Runs attempts on the machines of a Ray cluster."""
+
+import importlib.util
+import itertools
+import time
+from collections.abc import Sequence
+
+from shared.errors import ReadsmithError
+from trainer.child import RUN_JOB
+from trainer.executors import TERM_PATIENCE, OutOfReachError, Tell, died
+from trainer.jobs import Claim, JobError
+from trainer.ray_connection import RayConnection, View
+from trainer.requests import JobRequest
+from trainer.settings import Settings
+
+PLACE_SECONDS = 10.0
+"""An attempt that waits longer for its place says why."""
+WAITING = 2
+"""Attempts that may wait for room on Ray; the others wait in the queue."""
+STOP_PATIENCE = TERM_PATIENCE + 2
+"""Seconds that a machine has to end an attempt; after that Ray is told to."""
+
+
+class RayExecutor:
+    """Keeps several attempts under way, each with the resources that its job asks for."""
+
+    watch_seconds = 0.5
+
+    def __init__(self, settings: Settings, child: Sequence[str] = RUN_JOB) -> None:
+        """Raise ReadsmithError package_missing without Ray."""
+        if importlib.util.find_spec("ray") is None:
+            raise ReadsmithError(
+                "package_missing",
+                "READSMITH_EXECUTOR=ray needs the package ray.",
+                "pip install 'readsmith[ray]'",
+            )
+        self.at_once = settings.jobs_in_flight
+        self._settings = settings.for_other_machines.model_dump(mode="json")
+        self._child = child
+        self._connection = RayConnection(settings.ray_address)
+        self._names = itertools.count()
+
+    def ready(self) -> bool:
+        """Whether the cluster is there and few attempts wait for room on it."""
+        try:
+            return self._connection.ready() and self._connection.ask("waiting") < WAITING
+        except OutOfReachError:
+            return False
+
+    def start(self, claim: Claim, request: JobRequest, tell: Tell) -> "RayAttempt":
+        """Ask Ray for a place; the job's events say when it has one."""
+        name = str(next(self._names))
+        order = {"claim": claim, "settings": self._settings}
+        self._connection.ask("start", name, order, self._child, request.resources)
+        return RayAttempt(self._connection, name, tell)
+
+    def close(self) -> None:
+        """Leave the cluster."""
+        self._connection.close()
+
+
+class RayAttempt:
+    """An attempt that a machine of the cluster runs, or will."""
+
+    def __init__(self, connection: RayConnection, name: str, tell: Tell) -> None:
+        self._connection = connection
+        self._name = name
+        self._tell = tell
+        self._told = ""
+        self._begun = time.monotonic()
+        self._stopped = False
+
+    def end(self) -> JobError | None:
+        """Ask Ray; raises OutOfReachError also if it lost the attempt before it ran."""
+        view: View = self._connection.ask("look", self._name)
+        if view.never_ran:
+            raise OutOfReachError(f"Ray found no place: {view.lost}.")
+        if view.lost:
+            return _lost(view)
+        if view.machine:
+            self._tell_once("placed", f"Runs on machine {view.machine}.")
+        elif view.waiting and time.monotonic() - self._begun > PLACE_SECONDS:
+            self._tell_once("waiting", view.waiting)
+        return None if view.code is None else died(view.code, f" on machine {view.machine}")
+
+    def stop(self) -> None:
+        """Have its machine end it, and if that takes long, Ray."""
+        if self._stopped:
+            return
+        self._stopped = True
+        try:
+            self._connection.ask("stop", self._name)
+            end = time.monotonic() + STOP_PATIENCE
+            while not self._connection.ask("is_over", self._name) and time.monotonic() < end:
+                time.sleep(0.1)
+            self._connection.ask("forget", self._name)
+        except OutOfReachError:
+            pass  # its children end with the driver, and may not publish in any case
+
+    def _tell_once(self, kind: str, message: str) -> None:
+        if message != self._told:
+            self._tell(kind, message)
+            self._told = message
+
+
+def _lost(view: View) -> JobError:
+    return JobError(
+        code="machine_lost",
+        message=f"Ray lost the attempt on machine {view.machine}: {view.lost}.",
+        hint="See whether the machine runs and has memory left; Ray's logs are on it.",
+    )

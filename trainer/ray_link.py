@@ -1,0 +1,169 @@
+"""The driver of a Ray cluster: these functions run in a process of their own beside the worker.
+
+Ray ends a driver that has lost its cluster for a minute, so the worker is none. What may wait for
+the cluster for longer than is good ends this process, too; the worker then knows.
+"""
+
+import logging
+import os
+import signal
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+os.environ["RAY_USAGE_STATS_ENABLED"] = "0"  # read when Ray is imported
+
+import ray
+from ray.exceptions import RayActorError, RayError, RayTaskError
+
+from trainer.ray_connection import Machine, View
+from trainer.ray_runner import Runner
+from trainer.requests import Resources
+
+CONNECT_SECONDS = 60
+ANSWER_SECONDS = 15
+
+
+@dataclass
+class _Remote:
+    resources: Resources
+    runner: Any
+    """The actor's handle; of its answers, machine and code, references."""
+    machine: Any
+    code: Any
+
+
+_attempts: dict[str, _Remote] = {}
+
+
+def connect(address: str) -> list[Machine]:
+    """Become a driver of the cluster; return its machines. Raises what Ray raises."""
+    with _within(CONNECT_SECONDS):
+        ray.init(
+            address=address,
+            namespace="readsmith",
+            log_to_driver=False,
+            configure_logging=False,
+            logging_level=logging.ERROR,
+        )
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # Ray has set its own
+        return _machines()
+
+
+def start(name: str, order: dict[str, Any], child: Sequence[str], resources: Resources) -> None:
+    """Ask the cluster to place an attempt and to run it; `name` is how it is called from now on.
+
+    Ray tries nothing a second time: attempts are counted in the job database.
+    """
+    runner: Any = (
+        ray.remote(Runner)
+        .options(
+            num_cpus=resources.cpus,
+            num_gpus=resources.gpus,
+            memory=resources.memory_bytes,
+            max_restarts=0,
+            max_task_retries=0,
+            max_concurrency=2,
+        )
+        .remote()
+    )
+    machine, code = runner.machine.remote(), runner.run.remote(order, child)
+    _attempts[name] = _Remote(resources, runner, machine, code)
+
+
+def look(name: str) -> View:
+    """Return how an attempt stands."""
+    attempt, machine = _attempts[name], None
+    with _within(ANSWER_SECONDS):
+        try:
+            if not _is_there(attempt.machine):
+                return View(waiting=_why_waiting(attempt.resources))
+            machine = ray.get(attempt.machine)
+            return View(machine, code=ray.get(attempt.code) if _is_there(attempt.code) else None)
+        except RayError as error:
+            died = isinstance(error, RayActorError) and not error.actor_init_failed
+            return View(machine, lost=_reason(error), never_ran=died and machine is None)
+
+
+def waiting() -> int:
+    """Return how many attempts wait for room on a machine that has enough in all."""
+    with _within(ANSWER_SECONDS):
+        without = [each for each in _attempts.values() if not _is_there(each.machine)]
+        has = _machines() if without else []
+        return sum(not _lacking(each.resources, has) for each in without)
+
+
+def stop(name: str) -> None:
+    """Ask an attempt to end its child."""
+    with _within(ANSWER_SECONDS):
+        _attempts[name].runner.stop.remote()
+
+
+def is_over(name: str) -> bool:
+    """Return whether an attempt has ended, in whatever way, or has no place to end on."""
+    with _within(ANSWER_SECONDS):
+        return _is_there(_attempts[name].code) or not _is_there(_attempts[name].machine)
+
+
+def forget(name: str) -> None:
+    """End an attempt's actor, wherever it stands; the child ends with it."""
+    with _within(ANSWER_SECONDS):
+        ray.kill(_attempts.pop(name).runner)
+
+
+@contextmanager
+def _within(seconds: int) -> Iterator[None]:
+    """Have the kernel end this process if that takes longer: no exception leaves Ray's own code."""
+    signal.alarm(seconds)
+    try:
+        yield
+    finally:
+        signal.alarm(0)
+
+
+def _is_there(answer: Any) -> bool:
+    done, _ = ray.wait([answer], timeout=0)
+    return bool(done)
+
+
+def _machines() -> list[Machine]:
+    return [
+        Machine(
+            node["NodeManagerHostname"],
+            node["Resources"].get("CPU", 0.0),
+            node["Resources"].get("GPU", 0.0),
+            int(node["Resources"].get("memory", 0)),
+        )
+        for node in ray.nodes()  # type: ignore[no-untyped-call]
+        if node["Alive"]
+    ]
+
+
+def _lacking(wanted: Resources, has: Sequence[Machine]) -> str:
+    """Say what no machine has, "" if one has all that is wanted."""
+    memory = wanted.memory_bytes or 0
+    enough = {
+        f"{wanted.cpus:g} CPUs": [machine.cpus >= wanted.cpus for machine in has],
+        f"{wanted.gpus:g} GPUs": [machine.gpus >= wanted.gpus for machine in has],
+        f"{memory / 1e9:.3g} GB of memory": [machine.memory_bytes >= memory for machine in has],
+    }
+    if any(map(all, zip(*enough.values(), strict=True))):
+        return ""
+    lacking = [what for what, machines in enough.items() if not any(machines)]
+    return " or ".join(lacking) or f"{', '.join(enough)} together"
+
+
+def _why_waiting(wanted: Resources) -> str:
+    if lacking := _lacking(wanted, _machines()):
+        return f"No machine of the cluster has {lacking}; waiting for one."
+    return "Waiting until a machine of the cluster has room."
+
+
+def _reason(error: RayError) -> str:
+    """Return the one clause of Ray's long messages that says why."""
+    if isinstance(error, RayTaskError):
+        return f"{type(error.cause).__name__}: {error.cause}".partition("\n")[0]
+    first, *rest = str(error).splitlines()
+    why = next((line for line in rest if line.startswith("The actor")), first)
+    return why.partition(". ")[0].rstrip(".")
