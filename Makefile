@@ -61,12 +61,16 @@ format: $(INSTALLED)
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-# Written anew with `uv`, then installed by the next make; the services' locks are parts of the first.
+# Written anew with `uv`, then installed by the next make; the services' locks are parts of the first,
+# cluster.lock with what more than one machine needs.
 COMPILE := uv pip compile --universal --python-version 3.11 --generate-hashes --no-annotate --no-header
+CLUSTER := --extra postgres --extra s3 --extra ray
 lock:
-	$(COMPILE) pyproject.toml --extra trainer --extra predictor --extra dev --extra docs -o requirements.lock
+	$(COMPILE) pyproject.toml --extra trainer --extra predictor $(CLUSTER) --extra dev --extra docs -o requirements.lock
 	$(COMPILE) pyproject.toml --extra trainer -c requirements.lock -o trainer/requirements.lock
+	$(COMPILE) pyproject.toml --extra trainer $(CLUSTER) -c requirements.lock -o trainer/cluster.lock
 	$(COMPILE) pyproject.toml --extra predictor -c requirements.lock -o predictor/requirements.lock
+	$(COMPILE) pyproject.toml --extra predictor --extra s3 -c requirements.lock -o predictor/cluster.lock
 
 clean:
 	rm -rf .venv build *.egg-info .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis
