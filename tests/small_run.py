@@ -9,6 +9,7 @@ from shared.model_store import ModelStore
 from tests.bundles import bundle_files, calibration, manifest
 from trainer import checkpoint
 from trainer.jobs import Claim
+from trainer.kept_files import KeptFiles
 from trainer.progress import Progress, RunResult, Stage
 from trainer.requests import JobRequest
 from trainer.run_job import JobObserver
@@ -25,14 +26,17 @@ def small_run(
     Each epoch takes metadata["epoch_seconds"].
     """
     work = settings.scratch / claim.job_id
+    kept = KeptFiles.of(settings, claim.job_id)
     observer.stage(Stage.TRAIN)
-    state = checkpoint.load(work, "small") or checkpoint.State([np.zeros(1000)], [np.zeros(1000)])
+    state = checkpoint.load(work, "small", kept) or checkpoint.State(
+        [np.zeros(1000)], [np.zeros(1000)]
+    )
     while state.epoch < EPOCHS:
         time.sleep(float(request.metadata.get("epoch_seconds", 0)))
         observer.checkpoint()
         state.history.append(_progress(state.epoch + 1, claim.attempt))
         observer.progress(state.history[-1])
-        checkpoint.save(work, state, "small")
+        checkpoint.save(work, state, "small", kept)
     observer.stage(Stage.EXPORT)
     build = work / f"bundle-{claim.attempt}"
     for name, data in bundle_files().items():

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.atomic_files import write_atomically
+from trainer.kept_files import KeptFiles
 from trainer.progress import Progress
 from trainer.training import Validation
 
@@ -61,8 +62,11 @@ def _key(validation: Validation) -> tuple[float, float]:
     return validation.exact_match, -validation.cer
 
 
-def save(folder: Path, state: State, run: str) -> None:
-    """Write the state; run names what is trained, so that nothing else takes it up."""
+def save(folder: Path, state: State, run: str, kept: KeptFiles | None = None) -> None:
+    """Write the state; run names what is trained, so that nothing else takes it up.
+
+    kept: where it is saved, too, because the run may go on on another machine.
+    """
     rest = {
         "run": run,
         "restarts": state.restarts,
@@ -81,11 +85,15 @@ def save(folder: Path, state: State, run: str) -> None:
     buffer = io.BytesIO()
     np.savez(buffer, state=np.frombuffer(json.dumps(rest).encode(), np.uint8), **arrays)
     write_atomically(folder / FILE, buffer.getvalue())
+    if kept is not None:
+        kept.keep(folder / FILE)
 
 
-def load(folder: Path, run: str) -> State | None:
+def load(folder: Path, run: str, kept: KeptFiles | None = None) -> State | None:
     """Return the state of the same run, None if there is none."""
     path = folder / FILE
+    if kept is not None:
+        kept.fetch(path)
     if not path.is_file():
         return None
     with np.load(path, allow_pickle=False) as arrays:

@@ -7,6 +7,7 @@ from pathlib import Path
 from shared.model_store import ModelStore
 from trainer.comparison import Promotion, compare_with, tell_outcome
 from trainer.dataset import Dataset
+from trainer.kept_files import KeptFiles
 from trainer.progress import Observer, RunResult, Stage
 from trainer.requests import JobRequest
 from trainer.safe_zip import DEFAULT_LIMITS, DatasetLimits
@@ -50,6 +51,10 @@ class RunContext:
     """Writes a model's corrections as a zip; only a service has any."""
     trials: TrialLog = field(default_factory=TrialList)
     """Keeps the trials of a job that searches."""
+    kept: KeptFiles | None = None
+    """Set where a later attempt may be on another machine."""
+    ray_address: str | None = None
+    """The Ray cluster whose machine this is."""
 
 
 def run(request: JobRequest, context: RunContext, observer: Observer) -> RunResult:
@@ -78,7 +83,7 @@ def run(request: JobRequest, context: RunContext, observer: Observer) -> RunResu
 
     observer.stage(Stage.TRAIN)
     if request.search is None:
-        trained = train(dataset, request, observer, context.work, base)
+        trained = train(dataset, request, observer, context.work, base, kept=context.kept)
     else:
         from trainer.search import Pictures, search  # noqa: PLC0415 - imports Optuna
 
@@ -141,8 +146,12 @@ def _kept_corrections(request: JobRequest, context: RunContext) -> Path | None:
     if not request.corrections or context.save_corrections is None:
         return None
     path = context.work / "corrections.zip"
+    if context.kept is not None:
+        context.kept.fetch(path)
     if not path.exists():
         context.save_corrections(request.model, path)
+        if context.kept is not None:
+            context.kept.keep(path)
     return path
 
 

@@ -36,9 +36,9 @@ class Runner:
         Settings that belong to a machine are those of this one, if it has any.
         """
         own = {name: os.environ.get(f"READSMITH_{name.upper()}") for name in OF_A_MACHINE}
+        own["ray_address"] = ray.get_runtime_context().gcs_address
         settings = order["settings"] | {name: value for name, value in own.items() if value}
-        cluster = ray.get_runtime_context().gcs_address
-        order = {**order, "settings": settings, "ray_address": cluster}
+        order = {**order, "settings": settings}
         # Ray sets it to the CPUs asked for; TensorFlow would take all that the machine has.
         cpus = os.environ.get("OMP_NUM_THREADS", "1")
         threads = {"TF_NUM_INTRAOP_THREADS": cpus, "TF_NUM_INTEROP_THREADS": cpus}

@@ -27,6 +27,7 @@ from trainer.database import Database, patiently, unavailable
 from trainer.job_queue import JobQueue
 from trainer.job_rows import moment
 from trainer.jobs import Claim, JobError, JobProgress, LostClaimError
+from trainer.kept_files import KeptFiles
 from trainer.processes import die_with_parent
 from trainer.progress import CancelledRunError, Progress, RunResult, Stage
 from trainer.requests import JobRequest
@@ -50,8 +51,6 @@ class Order(BaseModel):
     claim: Claim
     worker_pid: int
     settings: dict[str, Any]
-    ray_address: str | None = None
-    """The cluster whose machine this is."""
 
 
 class JobObserver:
@@ -164,6 +163,8 @@ def run_pipeline(
         limits=settings.dataset_limits,
         downloads=settings.downloads,
         trials=observer,
+        kept=KeptFiles.of(settings, claim.job_id),
+        ray_address=settings.ray_address if settings.executor == "ray" else None,
         save_corrections=lambda model, path: _save_corrections(settings, model, path),
     )
     return run(request, context, observer)

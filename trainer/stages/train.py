@@ -1,5 +1,6 @@
 """Stage 3: fit a model to the training part; the validation part chooses the weights."""
 
+from collections.abc import Callable
 from pathlib import Path
 
 import keras
@@ -11,6 +12,7 @@ from trainer.devices import find_devices
 from trainer.diagnosis import did_not_learn, reads_nothing, why_dead
 from trainer.examples import Examples
 from trainer.fitting import Fitting
+from trainer.kept_files import KeptFiles
 from trainer.presets import PRESETS
 from trainer.progress import Observer
 from trainer.requests import JobRequest
@@ -34,10 +36,12 @@ def train(
     work: Path,
     base: Base | None = None,
     max_restarts: int = MAX_RESTARTS,
+    kept: KeptFiles | None = None,
 ) -> Trained:
     """Train until the validation part gets no better, or the epochs or the minutes are over.
 
-    A run that was cut off goes on from the checkpoint in its work folder. One that learns
+    A run that was cut off goes on from the checkpoint in its work folder, or among the kept
+    files, if it may have been on another machine. One that learns
     nothing starts again with gentler settings, at most max_restarts times.
     Raises ReadsmithError (did_not_learn) if the model reads nothing in the end.
     """
@@ -50,7 +54,7 @@ def train(
     # The fingerprint: what a URL gives may have changed since the run was cut off.
     data = f"{dataset.image} {dataset.vocabulary.characters} {dataset.fingerprint}"
     run = f"{request.model_dump_json()} {data}"
-    state = load(work, run)
+    state = load(work, run, kept)
     restarts, seconds = (state.restarts, state.seconds) if state else (0, 0.0)
     if state is None:
         origin = f"those of {base.name}" if base else "fresh ones"
@@ -67,7 +71,7 @@ def train(
             if not _finished(state, parameters):
                 observer.event("resumed", f"Going on after epoch {state.epoch}, {devices}.")
             fitting.restore(state)
-        reason = _fit(fitting, state, work, run)
+        reason = _fit(fitting, state, lambda state: save(work, state, run, kept))
         if state.best is not None and not reads_nothing(state.best):
             return _trained(fitting, state, base)
         if restarts == max_restarts:
@@ -86,7 +90,7 @@ def _starter(dataset: Dataset, request: JobRequest) -> Base | None:
     return starter if fits else None
 
 
-def _fit(fitting: Fitting, state: State, work: Path, run: str) -> str:
+def _fit(fitting: Fitting, state: State, keep: Callable[[State], None]) -> str:
     """Train to the end, or until nothing more is to be hoped for; return how it ended."""
     while not _finished(state, fitting.parameters):
         reason = why_dead(state, fitting.steps_per_epoch) if state.epoch else None
@@ -94,7 +98,7 @@ def _fit(fitting: Fitting, state: State, work: Path, run: str) -> str:
             return reason
         fitting.epoch(state)
         _shorten(fitting, state)
-        save(work, state, run)
+        keep(state)
     return f"After {state.epoch} epochs hardly a text is read right."
 
 
