@@ -22,13 +22,8 @@ WHOLLY_TRAINED = 3
 """No trial is stopped before so many have been trained to their end."""
 SPARED = 0.2
 """Share of a trial's epochs, its first, in which it is not stopped: the rate is still going up."""
-
-_STATES = {
-    TrialStatus.RUNNING: TrialState.WAITING,
-    TrialStatus.FINISHED: TrialState.COMPLETE,
-    TrialStatus.STOPPED: TrialState.PRUNED,
-    TrialStatus.FAILED: TrialState.FAIL,
-}
+DRAWS = 300
+"""After so many parameters in a row that have been tried already, there are no others."""
 
 
 class Study:
@@ -47,20 +42,30 @@ class Study:
         }
         self._study = optuna.create_study(direction="maximize")
         self._running: dict[int, optuna.Trial] = {}
+        self._cut_off = [one for one in earlier if one.status is TrialStatus.RUNNING]
+        self._tried = [record.parameters for record in earlier]
         for record in earlier:
-            self._add(record)
+            if record.status is not TrialStatus.RUNNING:
+                self._add(record)
 
-    def ask(self) -> tuple[int, dict[str, Value]]:
-        """Return number and parameters of a trial that is to run: one cut off, or a new one."""
-        # Seeded for each trial, so that a search goes on as if it had not been cut off.
-        seed = (self._seed + len(self._study.trials)) % 2**32
-        self._study.sampler = optuna.samplers.TPESampler(
-            seed=seed, n_startup_trials=AT_RANDOM, constant_liar=True
-        )
-        trial = self._study.ask(self._space)
-        number = trial.number + 1
-        self._running[number] = trial
-        return number, trial.params
+    def ask(self) -> tuple[int, dict[str, Value]] | None:
+        """Return number and parameters of a trial that is to run: one cut off, or a new one.
+
+        None if all that there is has been tried: the same again would give the same.
+        """
+        if self._cut_off:
+            record = self._cut_off.pop(0)
+            self._study.enqueue_trial(record.parameters)
+            self._running[record.number] = self._study.ask(self._space)
+            return record.number, record.parameters
+        for draw in range(DRAWS):
+            trial = self._draw(draw)
+            if trial.params not in self._tried:
+                self._tried.append(trial.params)
+                self._running[len(self._tried)] = trial
+                return len(self._tried), trial.params
+            self._study.tell(trial, state=TrialState.FAIL)
+        return None
 
     def is_behind(self, record: TrialRecord, epochs: int) -> bool:
         """Tell whether a running trial, so many epochs long, should stop after its latest one."""
@@ -75,23 +80,36 @@ class Study:
 
     def tell(self, record: TrialRecord) -> None:
         """Take in how a trial ended."""
-        finished = record.status is TrialStatus.FINISHED
-        value = record.best if finished else None
-        self._study.tell(self._running.pop(record.number), value, _STATES[record.status])
+        self._study.tell(self._running.pop(record.number), *_outcome(record))
+
+    def _draw(self, draw: int) -> optuna.Trial:
+        # Seeded for each, so that a search goes on as if it had not been cut off.
+        seed = (self._seed + len(self._tried) + 1000 * draw) % 2**32
+        if draw:
+            self._study.sampler = optuna.samplers.RandomSampler(seed)
+        else:
+            self._study.sampler = optuna.samplers.TPESampler(
+                seed=seed, n_startup_trials=AT_RANDOM, constant_liar=True
+            )
+        return self._study.ask(self._space)
 
     def _add(self, record: TrialRecord) -> None:
-        if record.status is TrialStatus.RUNNING:
-            self._study.enqueue_trial(record.parameters)
-            return
+        value, state = _outcome(record)
         self._study.add_trial(
             create_trial(
-                state=_STATES[record.status],
-                value=record.best if record.status is TrialStatus.FINISHED else None,
+                state=state,
+                value=value,
                 params=record.parameters,
                 distributions=self._space,
                 intermediate_values=dict(enumerate(record.scores)),
             )
         )
+
+
+def _outcome(record: TrialRecord) -> tuple[float | None, TrialState]:
+    if record.status is TrialStatus.FINISHED:
+        return record.best, TrialState.COMPLETE
+    return None, TrialState.PRUNED  # also of what failed: Optuna learns nothing from FAIL
 
 
 def _distribution(name: str, values: Values) -> BaseDistribution:

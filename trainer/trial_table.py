@@ -46,7 +46,10 @@ class TrialTable:
             self._cut_off -= 1
         elif len(self._records) == self._search.trials or (left is not None and left <= 0):
             return None
-        number, parameters = self._study.ask()
+        asked = self._study.ask()
+        if asked is None:
+            return None
+        number, parameters = asked
         new = TrialRecord(number=number, parameters=parameters, max_minutes=left)
         record = self._records.setdefault(number, new)
         record.starts += 1

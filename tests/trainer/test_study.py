@@ -19,7 +19,9 @@ SEARCH = Search.model_validate(
 
 
 def ask(study: Study) -> TrialRecord:
-    number, parameters = study.ask()
+    asked = study.ask()
+    assert asked is not None
+    number, parameters = asked
     return TrialRecord(number=number, parameters=parameters)
 
 
@@ -32,7 +34,7 @@ def end(study: Study, record: TrialRecord, level: float, status: TrialStatus) ->
 
 def worth(record: TrialRecord) -> float:
     """As if the smallest rates read best."""
-    return 1 - float(record.parameters["learning_rate"]) * 10
+    return 1 - float(record.parameters.get("learning_rate", 0)) * 10
 
 
 def searched(study: Study, count: int) -> list[TrialRecord]:
@@ -81,7 +83,15 @@ def test_trials_that_were_cut_off_come_first_with_their_numbers() -> None:
     cut_off = [one.model_copy(update={"status": TrialStatus.RUNNING}) for one in (first, third)]
     study = Study(SEARCH, 1, [cut_off[0], second, cut_off[1]])
     assert [study.ask() for _ in range(2)] == [(1, first.parameters), (3, third.parameters)]
-    assert study.ask()[0] == 4
+    assert ask(study).number == 4
+
+
+def test_nothing_is_tried_twice_and_a_search_through_all_there_is_ends() -> None:
+    choices = {"preset": {"choices": ["conv", "crnn"]}, "batch_size": {"low": 4, "high": 6}}
+    study = Study(Search.model_validate({"parameters": choices}), seed=1)
+    records = searched(study, 6)
+    assert len({str(record.parameters) for record in records}) == 6
+    assert study.ask() is None
 
 
 def epochs_until_stopped(study: Study, record: TrialRecord, level: float) -> int | None:
