@@ -1,4 +1,8 @@
 # One stage per service; `docker build .` makes the last one, the predictor.
+#
+# --build-arg LOCK=cluster.lock adds what more than one machine needs: PostgreSQL, object storage
+# and Ray for the trainer, object storage for the predictor.
+ARG LOCK=requirements.lock
 
 FROM debian:bookworm-slim AS gateway
 RUN apt-get update \
@@ -6,6 +10,7 @@ RUN apt-get update \
  && rm -rf /var/lib/apt/lists/*
 COPY gateway/nginx.conf gateway/services.conf /etc/nginx/
 USER 10001:10001
+STOPSIGNAL SIGQUIT
 EXPOSE 8000 8080
 HEALTHCHECK --interval=5s --timeout=10s --start-period=60s \
   CMD ["bash", "-c", ": </dev/tcp/127.0.0.1/8000 && : </dev/tcp/127.0.0.1/8080"]
@@ -16,12 +21,13 @@ CMD ["nginx", "-e", "stderr"]
 FROM python:3.11-slim AS python
 WORKDIR /app
 RUN install -d -o 10001 -g 10001 /models /state /pictures /keys
-ENV READSMITH_STORE=/models READSMITH_KEYS=/keys/keys.json
+ENV READSMITH_STORE=/models READSMITH_STORE_CACHE=/tmp/store-cache READSMITH_KEYS=/keys/keys.json
 
 
 FROM python AS trainer
-COPY trainer/requirements.lock .
-RUN pip install --no-cache-dir --require-hashes -r requirements.lock
+ARG LOCK
+COPY trainer/$LOCK .
+RUN pip install --no-cache-dir --require-hashes -r $LOCK
 COPY shared shared
 COPY trainer trainer
 COPY predictor predictor
@@ -35,8 +41,9 @@ CMD ["python", "-m", "trainer"]
 
 
 FROM python AS predictor
-COPY predictor/requirements.lock .
-RUN pip install --no-cache-dir --require-hashes -r requirements.lock
+ARG LOCK
+COPY predictor/$LOCK .
+RUN pip install --no-cache-dir --require-hashes -r $LOCK
 COPY shared shared
 COPY predictor predictor
 # A container's ports are closed until -p opens them: who may ask is chosen there, or by keys.

@@ -6,6 +6,7 @@
 # make bench-train   training measured against the seed recipe, hours   (ARGS="--part v2 --seeds 1")
 # make bench-predict   serving measured against the tutorial's way (needs wrk; ARGS="--part speed")
 # make bench-new-look   what a trained model keeps when pictures of a new look are added
+# make capacity   from wanted rates to machines   (ARGS="--predictions-per-second 1000 --jobs-per-day 100")
 # make bench-api   how fast the trainer answers while a job trains
 # make docs   the documentation as a site in site/, strictly
 # make screenshots   the pictures of the dashboard in docs/images (needs Chromium; trains a model)
@@ -14,7 +15,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/installed
 
-.PHONY: run test docs test-docker test-faults soak bench-train bench-predict bench-new-look bench-api starter screenshots format lock clean
+.PHONY: run test docs test-docker test-faults soak bench-train bench-predict bench-new-look bench-api capacity starter screenshots format lock clean
 
 run: $(INSTALLED)
 	@$(BIN)/readsmith up --first-job $(if $(DATASET),--dataset "$(DATASET)") $(if $(ONCE),--once)
@@ -34,6 +35,9 @@ test-faults: $(INSTALLED)
 
 soak: $(INSTALLED)
 	$(BIN)/python -m benchmarks.soak $(ARGS)
+
+capacity: $(INSTALLED)
+	$(BIN)/python -m benchmarks.capacity $(ARGS)
 
 bench-api: $(INSTALLED)
 	$(BIN)/python benchmarks/api_latency.py $(ARGS)

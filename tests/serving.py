@@ -52,6 +52,21 @@ def environment(store: Path, port: int) -> dict[str, str]:
     }
 
 
+def ask(
+    url: str,
+    text: str,
+    session: requests.Session | None = None,
+    headers: dict[str, str] | None = None,
+) -> requests.Response:
+    """Send the picture of a text in the letters a, b and c."""
+    return (session or requests).post(
+        f"{url}/predict",
+        files={"image": ("captcha.png", png(text))},
+        headers=headers,
+        timeout=PATIENCE,
+    )
+
+
 @dataclass
 class Predictor:
     process: subprocess.Popen[bytes]
@@ -64,13 +79,7 @@ class Predictor:
         session: requests.Session | None = None,
         headers: dict[str, str] | None = None,
     ) -> requests.Response:
-        """Send the picture of a text in the letters a, b and c."""
-        return (session or requests).post(
-            f"{self.url}/predict",
-            files={"image": ("captcha.png", png(text))},
-            headers=headers,
-            timeout=PATIENCE,
-        )
+        return ask(self.url, text, session, headers)
 
     def workers(self) -> dict[int, dict[str, Any]]:
         """Ask until every worker has told what it knows of the default model."""
@@ -125,7 +134,7 @@ def answers(predictor: Predictor) -> bool:
 class Client(threading.Thread):
     """Sends requests one after the other until it is told to stop."""
 
-    predictor: Predictor
+    url: str
     done: threading.Event
     seen: set[tuple[int, str]] = field(default_factory=set)
     failures: list[str] = field(default_factory=list)
@@ -141,7 +150,7 @@ class Client(threading.Thread):
         with requests.Session() as session:
             while not self.done.is_set():
                 try:
-                    answer = self.predictor.ask("cab", session)
+                    answer = ask(self.url, "cab", session)
                     answer.raise_for_status()
                     self.answered += 1
                     self.seen.add((answer.json()["version"], answer.json()["text"]))
@@ -150,10 +159,10 @@ class Client(threading.Thread):
 
 
 @contextmanager
-def clients_of(predictor: Predictor, count: int = 3) -> Iterator[list[Client]]:
+def clients_of(url: str, count: int = 3) -> Iterator[list[Client]]:
     """Have clients ask as long as the block lasts; afterwards they tell how it went."""
     done = threading.Event()
-    clients = [Client(predictor, done) for _ in range(count)]
+    clients = [Client(url, done) for _ in range(count)]
     for client in clients:
         client.start()
     try:

@@ -9,6 +9,7 @@ import subprocess
 import tarfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypeVar
@@ -59,12 +60,13 @@ class Stack:
 
     trainer: str
     predictor: str
+    project: str = "readsmith-test"
 
     def compose(self, *arguments: str) -> str:
         """Run docker-compose, of whichever generation."""
         program = ["docker-compose"] if shutil.which("docker-compose") else ["docker", "compose"]
         files = ["-f", "docker-compose.yml", "-f", "tests/docker/docker-compose.override.yml"]
-        return run(*program, "-p", "readsmith-test", *files, *arguments)
+        return run(*program, "-p", self.project, *files, *arguments)
 
     def inside(
         self, service: str, script: str, user: str = "10001:10001"
@@ -75,7 +77,12 @@ class Stack:
 
     def container(self, service: str) -> str:
         """The id of a service's container."""
-        return self.compose("ps", "-q", service).strip()
+        [only] = self.containers(service)
+        return only
+
+    def containers(self, service: str) -> list[str]:
+        """The ids of a service's containers."""
+        return self.compose("ps", "-q", service).split()
 
     def held_out(self, model: str, version: int) -> dict[str, bytes]:
         """The files of a version's held-out pictures and their labels."""
@@ -90,22 +97,28 @@ class Stack:
             }
 
 
-@pytest.fixture(scope="session")
-def stack(request: pytest.FixtureRequest) -> Iterator[Stack]:
-    """Everything built and up; torn down with its volumes, whatever happens."""
+@contextmanager
+def running(request: pytest.FixtureRequest, project: str, *up: str) -> Iterator[Stack]:
+    """Services built and up, with these arguments; torn down with their volumes."""
     ports = {"READSMITH_TRAINER_PORT": free_port(), "READSMITH_PREDICTOR_PORT": free_port()}
     trainer, predictor = (f"http://127.0.0.1:{port}" for port in ports.values())
-    stack = Stack(trainer, predictor)
+    stack = Stack(trainer, predictor, project)
     with pytest.MonkeyPatch.context() as environment:
         for name, port in ports.items():
             environment.setenv(name, str(port))
         try:
-            stack.compose("build")
-            stack.compose("up", "-d")
-            eventually(lambda: requests.get(f"{trainer}/readyz", timeout=PATIENCE))
-            eventually(lambda: requests.get(f"{predictor}/healthz", timeout=PATIENCE))
+            stack.compose("up", "-d", "--build", *up)
+            eventually(lambda: requests.get(f"{predictor}/readyz", timeout=PATIENCE))
             yield stack
         finally:
             if request.session.testsfailed:
                 print(stack.compose("logs", "--no-color", "--tail", "40"))
             stack.compose("down", "-v")
+
+
+@pytest.fixture(scope="session")
+def stack(request: pytest.FixtureRequest) -> Iterator[Stack]:
+    """All services, one container each."""
+    with running(request, "readsmith-test") as stack:
+        eventually(lambda: requests.get(f"{stack.trainer}/readyz", timeout=PATIENCE))
+        yield stack

@@ -29,7 +29,7 @@ def test_no_broken_version_is_served_and_no_request_fails(
     publish(store, tmp_path / "first")
     with serving(store, tmp_path) as predictor:
         eventually(lambda: predictor.all_serve(1))
-        with clients_of(predictor) as clients:
+        with clients_of(predictor.url) as clients:
             for breakage in BREAKAGES.values():
                 break_while_serving(predictor, store, tmp_path, breakage)
             for content in CURRENTS:

@@ -22,7 +22,7 @@ from tests import services
 from tests.bundles import png, publish
 from tests.metrics_page import sample
 from tests.services import Service, needs_nginx
-from tests.serving import PATIENCE, Predictor, clients_of, environment, eventually
+from tests.serving import PATIENCE, ask, clients_of, environment, eventually
 
 pytestmark = pytest.mark.slow
 
@@ -62,11 +62,6 @@ def refuses(port: int) -> bool:
     return False
 
 
-def ask(url: str, **headers: str) -> requests.Response:
-    files = {"image": png("cab")}
-    return requests.post(f"{url}/predict", files=files, headers=headers, timeout=PATIENCE)
-
-
 @needs_nginx
 def test_replicas_that_are_killed_or_restarted_in_turn_cost_no_request(folder: Path) -> None:
     with ExitStack() as stack:
@@ -76,8 +71,7 @@ def test_replicas_that_are_killed_or_restarted_in_turn_cost_no_request(folder: P
 
         a, b = start("a"), start("b")
         gateway = stack.enter_context(services.gateway(folder / "nginx", a, a, b))
-        behind = Predictor(a.process, f"http://127.0.0.1:{gateway.predictor}", a.log)
-        with clients_of(behind, count=4) as clients:
+        with clients_of(f"http://127.0.0.1:{gateway.predictor}", count=4) as clients:
             kill(a)
             a = start("a again", a.port)
             for each in (b, a):
@@ -134,7 +128,7 @@ def test_a_replica_that_starts_refuses_until_it_can_read(folder: Path) -> None:
         assert refuses(port)
         os.kill(worker, signal.SIGCONT)
         eventually(lambda: not refuses(port))
-        assert ask(f"http://127.0.0.1:{port}").json()["text"] == "cab"
+        assert ask(f"http://127.0.0.1:{port}", "cab").json()["text"] == "cab"
     finally:
         process.terminate()
         assert process.wait(PATIENCE) == 0
@@ -163,7 +157,7 @@ def test_what_replicas_count_adds_up(folder: Path) -> None:
         urls = {"a": a.url, "b": b.url}
         for name, count in sent.items():
             for _ in range(count):
-                assert ask(urls[name]).json()["text"] == "cab"
+                assert ask(urls[name], "cab").json()["text"] == "cab"
         assert requests.post(f"{b.url}/predict", data=b"", timeout=PATIENCE).status_code == 415
         pages = [requests.get(f"{url}/metrics", timeout=PATIENCE).text for url in urls.values()]
 

@@ -59,7 +59,7 @@ def test_new_versions_go_live_while_requests_run_and_none_fails(
 ) -> None:
     publish(store, tmp_path / "1", characters=VOCABULARIES[0])
     eventually(lambda: predictor.all_serve(1))
-    with clients_of(predictor) as clients:
+    with clients_of(predictor.url) as clients:
         for version, characters in enumerate(VOCABULARIES[1:], 2):
             publish(store, tmp_path / str(version), characters=characters)
             eventually(lambda wanted=version: predictor.all_serve(wanted))  # type: ignore[misc]
@@ -74,7 +74,7 @@ def test_broken_versions_are_refused_by_every_worker_and_no_request_fails(
 ) -> None:
     publish(store, tmp_path / "good")
     eventually(lambda: predictor.all_serve(1))
-    with clients_of(predictor) as clients:
+    with clients_of(predictor.url) as clients:
         for name in ("a bit of the graph", "manifest huge", "another golden text"):
             break_while_serving(predictor, store, tmp_path, BREAKAGES[name])
     assert [failure for client in clients for failure in client.failures] == []

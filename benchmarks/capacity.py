@@ -1,0 +1,178 @@
+"""From wanted rates to machines: what docs/scaling.md says, for your numbers.
+
+python -m benchmarks.capacity --predictions-per-second 1000 --jobs-per-day 100 --images-per-job 1000
+"""
+
+import argparse
+import json
+import math
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+
+DAY = 86_400
+
+
+@dataclass(frozen=True)
+class Costs:
+    """What one of each thing costs, as measured on cores of an Intel Xeon at 2.5 GHz."""
+
+    prediction: float = 0.0036
+    """Core seconds of a predictor for a request with one picture, while its cores are busy."""
+    batched_prediction: float = 0.00145
+    """The same for one of 64 pictures in a request."""
+    gateway: float = 0.00022
+    """Core seconds of nginx for a request."""
+    request_bytes: int = 5_500
+    """One picture of Captcha Images V2 with its headers, and the answer."""
+    predictor_process_bytes: int = 120_000_000
+    """Resident: one process for each core, with one model beside the starter."""
+    model_bytes: int = 3_000_000
+    """Each further model in each process."""
+    shown: float = 0.0081
+    """Core seconds for each picture that training is shown, all else of a job included."""
+    most_shown: int = 60_000
+    """Pictures of 200 pixels that a job is shown; jobs that learn quickly stop before."""
+    least_epochs: int = 12
+    most_epochs: int = 400
+    job_bytes: int = 720_000_000
+    """Memory of a job, however small its set."""
+    image_bytes: int = 11_700
+    """Memory of a job for each image that is kept in it, up to 100,000."""
+    stored_image_bytes: int = 4_500
+    version_bytes: int = 2_000_000
+    """A version with its report in the model store."""
+    events_bytes: int = 40_000
+    """Rows that a job leaves in the database, reckoned for 100 events; they are never deleted."""
+
+
+MEASURED = Costs()
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What is asked of the whole."""
+
+    predictions_per_second: float
+    """Pictures, at the busiest time."""
+    jobs_per_day: float
+    images_per_job: int = 1000
+    models: int = 1
+    pictures_per_request: int = 1
+    cores_per_machine: int = 16
+    busy: float = 0.6
+    """Share of the cores that may work; the rest is for bursts, restarts and a lost machine."""
+
+
+@dataclass(frozen=True)
+class Needed:
+    """What that takes."""
+
+    requests_per_second: float
+    predictor_cores: int
+    predictor_machines: int
+    predictor_memory_gb: float
+    gateway_cores: int
+    network_gbit_per_second: float
+    core_minutes_per_job: float
+    training_cores: int
+    training_machines: int
+    memory_per_job_gb: float
+    sets_gb_per_day: float
+    versions_gb_per_day: float
+    database_gb_per_day: float
+    looks_per_second: float
+    """At the model store, by all predictor processes together (READSMITH_POLL_SECONDS=1)."""
+
+
+def needed(wanted: Wanted, costs: Costs = MEASURED) -> Needed:
+    """Reckon what the wanted rates take."""
+    batched = wanted.pictures_per_request > 1
+    requests = wanted.predictions_per_second / wanted.pictures_per_request
+    reading = costs.batched_prediction if batched else costs.prediction
+    predictors = _cores(wanted.predictions_per_second * reading, wanted)
+    core_seconds = _shown(wanted.images_per_job, costs) * costs.shown
+    training = _cores(wanted.jobs_per_day * core_seconds / DAY, wanted)
+    process = costs.predictor_process_bytes + (wanted.models - 1) * costs.model_bytes
+    return Needed(
+        requests_per_second=round(requests, 1),
+        predictor_cores=predictors,
+        predictor_machines=_machines(predictors, wanted),
+        predictor_memory_gb=_giga(predictors * process),
+        gateway_cores=_cores(requests * costs.gateway, wanted),
+        network_gbit_per_second=_giga(8 * wanted.predictions_per_second * costs.request_bytes),
+        core_minutes_per_job=round(core_seconds / 60, 1),
+        training_cores=training,
+        training_machines=_machines(training, wanted),
+        memory_per_job_gb=_giga(
+            costs.job_bytes + min(wanted.images_per_job, 100_000) * costs.image_bytes
+        ),
+        sets_gb_per_day=_giga(
+            wanted.jobs_per_day * wanted.images_per_job * costs.stored_image_bytes
+        ),
+        versions_gb_per_day=_giga(wanted.jobs_per_day * costs.version_bytes),
+        database_gb_per_day=_giga(wanted.jobs_per_day * costs.events_bytes),
+        looks_per_second=float(predictors * wanted.models),
+    )
+
+
+def _shown(images: int, costs: Costs) -> int:
+    epochs = round(costs.most_shown / images)
+    return images * min(max(epochs, costs.least_epochs), costs.most_epochs)
+
+
+def _cores(busy: float, wanted: Wanted) -> int:
+    return math.ceil(busy / wanted.busy)
+
+
+def _machines(cores: int, wanted: Wanted) -> int:
+    return math.ceil(cores / wanted.cores_per_machine)
+
+
+def _giga(number: float) -> float:
+    return round(number / 1e9, 2)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Print what the wanted rates take, as lines or as JSON."""
+    parser = argparse.ArgumentParser(prog="capacity", description=__doc__)
+    parser.add_argument("--predictions-per-second", type=_positive, required=True)
+    parser.add_argument("--jobs-per-day", type=_positive, required=True)
+    parser.add_argument("--images-per-job", type=_whole, default=1000)
+    parser.add_argument("--models", type=_whole, default=1)
+    parser.add_argument("--pictures-per-request", type=_whole, default=1)
+    parser.add_argument("--cores-per-machine", type=_whole, default=16)
+    parser.add_argument("--busy", type=_share, default=0.6, help="share of the cores that works")
+    parser.add_argument("--json", action="store_true")
+    given = vars(parser.parse_args(arguments))
+    as_json = given.pop("json")
+    found = asdict(needed(Wanted(**given)))
+    if as_json:
+        print(json.dumps(found))
+    else:
+        for name, value in found.items():
+            print(f"{name.replace('_', ' '):28} {value:>16,}")
+
+
+def _positive(text: str) -> float:
+    number = float(text)
+    if not 0 < number < math.inf:
+        raise argparse.ArgumentTypeError(f"{text} is not above 0")
+    return number
+
+
+def _whole(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"{text} is not 1 or more")
+    return number
+
+
+def _share(text: str) -> float:
+    number = float(text)
+    if not 0 < number <= 1:
+        raise argparse.ArgumentTypeError(f"{text} is not above 0 and at most 1")
+    return number
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,95 @@
+"""What the gateway costs: CPU time of nginx and of a predictor for each request, under wrk.
+
+python -m benchmarks.gateway [--seconds 10]
+"""
+
+import argparse
+import json
+import os
+import shutil
+import subprocess
+import tempfile
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.serving.client import upload
+from benchmarks.serving.picture import choose_picture
+from benchmarks.serving.speed import CONNECTIONS, SCRIPT, require_wrk
+from tests import services
+
+TICKS = os.sysconf("SC_CLK_TCK")
+
+
+@dataclass(frozen=True)
+class Load:
+    """What wrk did, and what it cost."""
+
+    requests: int
+    failed: int
+    nginx_ms: float
+    predictor_ms: float
+    """CPU time of all processes for each request, in the kernel included."""
+
+
+def measure(seconds: int) -> dict[str, Load]:
+    """Load a predictor with one worker through the gateway, and without it."""
+    data = os.environ.get("READSMITH_TEST_DATA")
+    picture, _, _ = choose_picture(Path(data) if data else None)
+    body, kind = upload(picture)
+    with tempfile.TemporaryDirectory() as scratch, ExitStack() as stack:
+        folder = Path(scratch)
+        file = folder / "upload"
+        file.write_bytes(body)
+        predictor = stack.enter_context(services.predictor(folder / "predictor"))
+        before = services.gateway(folder / "nginx", predictor, predictor)
+        gateway = stack.enter_context(before)
+        pids = (predictor.process.pid, _nginx(folder / "nginx" / "pid"))
+        return {
+            "through the gateway": _load(gateway.predictor, file, kind, seconds, pids),
+            "without it": _load(predictor.port, file, kind, seconds, pids),
+        }
+
+
+def _nginx(pid_file: Path) -> int:
+    return int(pid_file.read_text())
+
+
+def _load(port: int, file: Path, kind: str, seconds: int, pids: tuple[int, int]) -> Load:
+    wrk = shutil.which("wrk")
+    assert wrk is not None
+    command = [wrk, "-t", "1", "-c", str(CONNECTIONS), "-d", f"{seconds}s", "-s", str(SCRIPT)]
+    url = f"http://127.0.0.1:{port}/predict"
+    predictor, nginx = (_cpu_seconds(pid) for pid in pids)
+    done = subprocess.run(
+        [*command, url, "--", str(file), kind], capture_output=True, text=True, check=True
+    )
+    found = json.loads(done.stdout.splitlines()[-1])
+    per_request = 1000 / max(found["requests"], 1)
+    return Load(
+        requests=found["requests"],
+        failed=found["failed"],
+        nginx_ms=round((_cpu_seconds(pids[1]) - nginx) * per_request, 3),
+        predictor_ms=round((_cpu_seconds(pids[0]) - predictor) * per_request, 3),
+    )
+
+
+def _cpu_seconds(pid: int) -> float:
+    """Return the CPU time of a process and its children so far."""
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return sum(map(int, fields[11:13])) / TICKS + sum(_cpu_seconds(int(each)) for each in children)
+
+
+def main() -> None:
+    """Print what was found, a line for each way."""
+    parser = argparse.ArgumentParser(prog="gateway", description=__doc__)
+    parser.add_argument("--seconds", type=int, default=10)
+    seconds = parser.parse_args().seconds
+    require_wrk()
+    for way, load in measure(seconds).items():
+        print(f"{way}: {load}")
+
+
+if __name__ == "__main__":
+    main()
