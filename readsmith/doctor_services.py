@@ -173,6 +173,8 @@ def _ready(address: Address, running: str) -> Finding:
     if ready.get("workers") == 0:
         advice = "Start one: python -m trainer.worker, or `readsmith up`."
         return warning("ports", f"{running} without a worker: jobs wait", advice)
+    if problems := ready.get("worker_problems"):
+        return warning("ports", f"{running}, but jobs wait: {' '.join(map(str, problems))}")
     return ok("ports", running)
 
 

@@ -117,6 +117,7 @@ workers = Table(
     tables,
     Column("id", String(128), primary_key=True),
     Column("seen_at", Double, nullable=False),
+    Column("problem", Text),
 )
 
 

@@ -38,6 +38,10 @@ class Executor(Protocol):
     watch_seconds: float
     """Pause between two looks at an attempt."""
 
+    @property
+    def problem(self) -> str | None:
+        """What keeps it from starting anything."""
+
     def ready(self) -> bool:
         """Say whether another attempt can be started now; the worker asks every second."""
 
@@ -56,6 +60,7 @@ class LocalExecutor:
 
     at_once = 1
     watch_seconds = 0.25
+    problem = None
 
     def __init__(self, settings: Settings, child: Sequence[str] = RUN_JOB) -> None:
         self._settings = settings

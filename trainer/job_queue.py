@@ -145,12 +145,13 @@ class JobQueue:
             status = connection.execute(query).scalar_one_or_none()
         return status is None or Status(status).is_final
 
-    def seen(self, worker: str) -> None:
-        """Note a worker's sign of life."""
+    def seen(self, worker: str, problem: str | None = None) -> None:
+        """Note a worker's sign of life, and what keeps it from starting jobs."""
+        values = {"seen_at": now(), "problem": problem}
         with self._database.writing.begin() as connection:
-            seen = update(workers).where(workers.c.id == worker).values(seen_at=now())
+            seen = update(workers).where(workers.c.id == worker).values(values)
             if connection.execute(seen).rowcount == 0:
-                connection.execute(insert(workers).values(id=worker, seen_at=now()))
+                connection.execute(insert(workers).values(id=worker, **values))
 
     def gone(self, worker: str) -> None:
         """Forget a worker that ends."""

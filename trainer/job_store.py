@@ -98,6 +98,14 @@ class JobStore:
         with self._database.reading.begin() as connection:
             return connection.execute(query).scalar_one()
 
+    def worker_problems(self, seconds: float) -> list[str]:
+        """Return what keeps workers, of those seen in the last so many seconds, from their work."""
+        query = select(workers.c.problem).where(
+            workers.c.seen_at > now() - seconds, workers.c.problem.is_not(None)
+        )
+        with self._database.reading.begin() as connection:
+            return sorted(set(connection.execute(query).scalars()))
+
     def _insert(self, connection: Connection, request: JobRequest, key: str | None) -> Job:
         queued = select(func.count()).where(jobs.c.status == Status.QUEUED)
         if connection.execute(queued).scalar_one() >= self._max_queued_jobs:

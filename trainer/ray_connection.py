@@ -54,7 +54,7 @@ class RayConnection:
         self._pool: ProcessPoolExecutor | None = None
         self._connecting: Future[list[Machine]] = Future()
         self._connected = False
-        self._complained = False
+        self.problem: str | None = None
         self._next_try = 0.0
 
     def ready(self) -> bool:
@@ -90,7 +90,7 @@ class RayConnection:
             self._pool.shutdown()
 
     def _greet(self, machines: list[Machine]) -> None:
-        self._connected, self._complained = True, False
+        self._connected, self.problem = True, None
         log.info(
             "The Ray cluster %s is there: %d machines, %g CPUs, %g GPUs.",
             self._address,
@@ -105,9 +105,10 @@ class RayConnection:
                 return  # another thread was first
             self._pool, self._connected = None, False
             self._next_try = time.monotonic() + RECONNECT_SECONDS
-        if not self._complained:
-            log.warning("The Ray cluster %s is away, jobs wait: %s", self._address, error)
-            self._complained = True
+        why = str(error) or "it does not answer"
+        if self.problem is None:
+            log.warning("The Ray cluster %s is away, jobs wait: %s", self._address, why)
+        self.problem = f"The Ray cluster {self._address} is away: {why}."
         pool.shutdown(wait=False, cancel_futures=True)
 
 

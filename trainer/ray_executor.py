@@ -40,6 +40,11 @@ class RayExecutor:
         self._connection = RayConnection(settings.ray_address)
         self._names = itertools.count()
 
+    @property
+    def problem(self) -> str | None:
+        """The cluster is away."""
+        return self._connection.problem
+
     def ready(self) -> bool:
         """Whether the cluster is there and few attempts wait for room on it."""
         try:

@@ -31,6 +31,7 @@ from trainer.kept_files import KeptFiles
 from trainer.processes import die_with_parent
 from trainer.progress import CancelledRunError, Progress, RunResult, Stage
 from trainer.requests import JobRequest
+from trainer.scratch import clear_scratch
 from trainer.settings import Settings
 from trainer.shared_files import shared_files
 from trainer.storage_errors import storage_error
@@ -143,6 +144,8 @@ def execute(text: str, run: Run) -> None:
                 patiently(lambda: queue.request(order.claim))  # so no other attempt works there
                 shutil.rmtree(settings.scratch / order.claim.job_id, ignore_errors=True)
             patiently(lambda: queue.fail(order.claim, reason))
+    if settings.executor == "ray":  # on this machine no worker does it
+        clear_scratch(settings.scratch, queue)
 
 
 def run_pipeline(

@@ -3,7 +3,6 @@
 import contextlib
 import logging
 import os
-import shutil
 import signal
 import socket
 import sys
@@ -21,7 +20,9 @@ from trainer.job_queue import JobQueue
 from trainer.jobs import Claim, LostClaimError
 from trainer.progress import CancelledRunError
 from trainer.run_job import explain_failure
+from trainer.scratch import clear_kept, clear_scratch, kept_jobs
 from trainer.settings import Settings, complaint, load_settings
+from trainer.shared_files import shared_files
 
 IDLE_SECONDS = 1.0
 """Pause between two looks into an empty queue."""
@@ -40,6 +41,7 @@ class Worker:
         self._queue = JobQueue(
             database, lease_seconds=settings.lease_seconds, max_attempts=settings.max_attempts
         )
+        self._kept = shared_files(settings) if settings.shared_files else None
         self._name = f"{socket.gethostname()}:{os.getpid()}"
         self._stopping = False
         self._next_sign_of_life = 0.0
@@ -51,6 +53,9 @@ class Worker:
     def run(self) -> None:
         """Work until stopped; an unreachable database is waited for."""
         log.info("Worker %s is ready.", self._name)
+        if self._kept is not None:
+            with _complaints():
+                clear_kept(self._kept, self._queue, kept_jobs(self._kept))
         with ThreadPoolExecutor(self._executor.at_once) as threads:
             running: set[Future[None]] = set()
             try:
@@ -69,7 +74,7 @@ class Worker:
 
     def _look_for_work(self, room: bool) -> Claim | None:
         with _complaints():
-            self._clear_scratch()
+            clear_scratch(self._settings.scratch, self._queue)
             self._give_sign_of_life()
             if room and self._executor.ready():
                 return self._queue.claim()
@@ -82,6 +87,9 @@ class Worker:
                 self._see_through(claim)
             except OutOfReachError as error:
                 self._queue.hand_back(claim, f"{error} Queued again.")
+        if self._kept is not None:
+            with _complaints():
+                clear_kept(self._kept, self._queue, [claim.job_id])
         log.info("%s: attempt %d has ended.", *claim)
 
     def _see_through(self, claim: Claim) -> None:
@@ -141,16 +149,9 @@ class Worker:
     def _give_sign_of_life(self) -> None:
         """Three times per lease, say that this worker lives and see who is lost."""
         if time.monotonic() >= self._next_sign_of_life:
-            self._queue.seen(self._name)
+            self._queue.seen(self._name, self._executor.problem)
             self._queue.give_up_on_lost()
             self._next_sign_of_life = time.monotonic() + self._settings.lease_seconds / 3
-
-    def _clear_scratch(self) -> None:
-        """Delete the scratch folders of jobs that are over, whoever ended them."""
-        if self._settings.scratch.is_dir():
-            for folder in self._settings.scratch.iterdir():
-                if self._queue.is_over(folder.name):
-                    shutil.rmtree(folder, ignore_errors=True)
 
 
 def _still_running(jobs: set[Future[None]]) -> set[Future[None]]:
@@ -171,8 +172,8 @@ def _complaints() -> Iterator[None]:
         yield
     except DBAPIError as error:
         log.warning("%s", unavailable(error).message)
-    except OSError as error:
-        log.warning("The worker cannot do its work now: %s.", error)
+    except (OSError, ReadsmithError) as error:
+        log.warning("The worker cannot do its work now: %s", error)
 
 
 def make_executor(settings: Settings, child: Sequence[str] = RUN_JOB) -> Executor:

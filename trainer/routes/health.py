@@ -28,6 +28,8 @@ class Readiness(BaseModel):
     store: str
     workers: int | None
     """Workers seen during the last lease; without any, jobs wait."""
+    worker_problems: list[str]
+    """What keeps workers from starting jobs, which wait."""
 
 
 @router.get("/healthz")
@@ -39,15 +41,19 @@ async def healthz() -> Health:  # not in a thread: all may be waiting for the da
 @router.get("/readyz", responses={503: {"model": Readiness, "description": "Not ready"}})
 def readyz(services: TheServices, response: Response) -> Readiness:
     """Say whether jobs can be taken."""
-    workers, database = None, "ok"
+    lease = services.settings.lease_seconds
+    workers, problems, database = None, [], "ok"
     try:
-        workers = services.jobs.workers_seen(services.settings.lease_seconds)
+        workers = services.jobs.workers_seen(lease)
+        problems = services.jobs.worker_problems(lease)
     except DBAPIError as error:
         database = unavailable(error).message
     store = _store_state(services)
     ready = database == store == "ok"
     response.status_code = 200 if ready else 503
-    return Readiness(ready=ready, database=database, store=store, workers=workers)
+    return Readiness(
+        ready=ready, database=database, store=store, workers=workers, worker_problems=problems
+    )
 
 
 @router.get(

@@ -131,9 +131,11 @@ function waitingCard(parts, job) {
   return card("Waiting", h("p", {}, "It begins as soon as a worker is free."), progressBar(job), parts.workers);
 }
 
-/** Say that nobody works, if the trainer has seen no worker for a while. */
+/** Say that nobody works, if the trainer has seen no worker for a while, or what keeps them. */
 async function lookForWorkers(place, signal) {
   const ready = await api("/readyz", { signal }).catch(() => null);
+  const problems = ready?.worker_problems ?? [];
+  if (problems.length) return replace(place, h("div", { class: "notice warning" }, problems.map((problem) => h("p", {}, problem))));
   if (ready?.workers !== 0) return place.replaceChildren();
   const how = ["Start one: ", h("code", {}, "python -m trainer.worker"), "; ", h("code", {}, "readsmith up"), " starts its own."];
   replace(place, h("div", { class: "notice warning" }, h("p", {}, "No worker is running, so jobs wait."), h("p", {}, how)));
