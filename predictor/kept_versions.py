@@ -2,11 +2,11 @@
 
 import threading
 from collections import OrderedDict
+from collections.abc import Hashable
 
 from predictor.engine import Engine
 from predictor.loading import load_version
 from predictor.problems import RequestError
-from shared.manifest import MANIFEST
 from shared.model_store import ModelStore
 
 MOST_LOADED = 2
@@ -19,30 +19,42 @@ class KeptVersions:
     def __init__(self, store: ModelStore, threads: int) -> None:
         self._store = store
         self._threads = threads
-        self._loaded: OrderedDict[tuple[str, int], tuple[Engine, int]] = OrderedDict()
+        self._loaded: OrderedDict[tuple[str, int], tuple[Engine, Hashable]] = OrderedDict()
         self._lock = threading.Lock()
+        self._loading = threading.Lock()  # not the same: loading may wait for the storage
 
     def engine(self, model: str, version: int) -> Engine:
         """Return a version of a model of the store, loaded.
 
         Raises RequestError (unknown_version) if it is not kept, BundleError if it is broken.
         """
-        with self._lock:
-            written = self._written(model, version)
-            engine, loaded = self._loaded.pop((model, version), (None, 0))
-            if engine is None or loaded != written:
+        written = self._written(model, version)
+        engine = self._kept(model, version, written)
+        if engine is not None:
+            return engine
+        with self._loading:
+            engine = self._kept(model, version, written)
+            if engine is None:
                 engine = load_version(self._store, model, version, threads=self._threads)
-            self._loaded[model, version] = engine, written
-            if len(self._loaded) > MOST_LOADED:
-                self._loaded.popitem(last=False)
+            with self._lock:
+                self._loaded[model, version] = engine, written
+                if len(self._loaded) > MOST_LOADED:
+                    self._loaded.popitem(last=False)
             return engine
 
-    def _written(self, model: str, version: int) -> int:
-        """Return when the version's manifest was written; without a manifest there is none."""
-        try:
-            return (self._store.folder(model, version) / MANIFEST).stat().st_mtime_ns
-        except OSError:
-            pass
+    def _kept(self, model: str, version: int, written: Hashable) -> Engine | None:
+        with self._lock:
+            engine, loaded = self._loaded.get((model, version), (None, None))
+            if engine is None or loaded != written:
+                return None
+            self._loaded.move_to_end((model, version))
+            return engine
+
+    def _written(self, model: str, version: int) -> Hashable:
+        """Return what differs for each bundle of this number; raises RequestError."""
+        written = self._store.written(model, version)
+        if written is not None:
+            return written
         kept = ", ".join(map(str, self._store.versions(model))) or "none"
         raise RequestError(
             "unknown_version",

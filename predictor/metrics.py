@@ -90,6 +90,13 @@ _VERSION = Gauge(
     multiprocess_mode="liveall",
 )
 
+_STORAGE = Gauge(
+    "readsmith_predictor_storage_reachable",
+    "1 if every worker reaches the object storage of the models, 0 if one does not.",
+    ["store"],
+    multiprocess_mode="livemin",
+)
+
 
 def request_answered(method: str, route: str, status: int, notes: Notes) -> None:
     """Count one answer; route is a rule of the app, not what the client wrote."""
@@ -127,6 +134,11 @@ def version_loaded(model: str, version: int) -> None:
     """Count a reload and remember the version."""
     _RELOADS.labels(model).inc()
     _VERSION.labels(model).set(version)
+
+
+def storage_seen(store: str, *, reachable: bool) -> None:
+    """Remember whether the object storage of the models answered."""
+    _STORAGE.labels(store).set(reachable)
 
 
 def version_refused(model: str, reason: str) -> None:

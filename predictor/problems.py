@@ -43,6 +43,7 @@ STATUS = {
     "no_model": 503,
     "outbox_full": 503,
     "storage_failed": 503,
+    "storage_unavailable": 503,
     "trainer_unavailable": 503,
 } | ACCESS_STATUS
 """HTTP status of every error code that an answer can carry."""

@@ -3,22 +3,22 @@
 import logging
 import threading
 import time
-from collections.abc import Mapping
+from collections.abc import Hashable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from pathlib import Path
 
 from predictor import metrics
 from predictor.engine import Engine
+from predictor.followed_models import Away, FollowedModels, served_store
 from predictor.kept_versions import KeptVersions
 from predictor.loading import load_version
 from predictor.settings import PredictorSettings
 from shared.builtin import STARTER, builtin_store
 from shared.errors import ReadsmithError
 from shared.limits import Limits, LimitsError
-from shared.manifest import MANIFEST, BundleError
-from shared.model_settings import SETTINGS
+from shared.manifest import BundleError
 from shared.model_store import ModelStore
+from shared.storage_connection import StorageError
 
 log = logging.getLogger("readsmith.predictor")
 
@@ -28,8 +28,11 @@ RETRY_SECONDS = 30.0
 MOST_REASON = 500
 """Characters of a reason that are told."""
 
-Stamp = tuple[int, int | None, int | None, int | None]
-"""Version, and when ``current``, its manifest and the model's settings were written (ns)."""
+START_SECONDS = 60.0
+"""A storage that is slow holds up the start for so long at most."""
+
+Stamp = tuple[int, Hashable]
+"""Version, and what the store says of when it, ``current`` and the model's settings changed."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +73,7 @@ class Registry:
     """
 
     def __init__(self, settings: PredictorSettings) -> None:
-        self._store = ModelStore(settings.store)
+        self._store = served_store(settings)
         self._builtin = builtin_store()
         self._default = settings.default_model
         self._starter = [STARTER] if settings.serve_starter else []
@@ -81,8 +84,9 @@ class Registry:
 
     def start(self) -> None:
         """Load what is there, then go on looking in a thread; call it after the fork."""
-        self.poll()
-        threading.Thread(target=self._run, name="registry", daemon=True).start()
+        looked = threading.Event()
+        threading.Thread(target=self._run, args=(looked,), name="registry", daemon=True).start()
+        looked.wait(START_SECONDS if isinstance(self._store, FollowedModels) else None)
 
     def served(self, model: str) -> Served | None:
         """Return the version of this model that answers now."""
@@ -132,13 +136,19 @@ class Registry:
             state = self._states.get(model, ModelState())
             self._states = {**self._states, model: self._next(model, state)}
 
-    def _run(self) -> None:
+    @property
+    def away(self) -> Away | None:
+        """Since when and why the storage of the models cannot be used; None if it can."""
+        return self._store.away if isinstance(self._store, FollowedModels) else None
+
+    def _run(self, looked: threading.Event) -> None:
         while True:
-            time.sleep(self._poll_seconds)
             try:
                 self.poll()
             except Exception:
                 log.exception("looking for new versions failed")
+            looked.set()
+            time.sleep(self._poll_seconds)
 
     def _models(self) -> list[str]:
         try:
@@ -158,7 +168,7 @@ class Registry:
             wanted = store.current(model)
             if wanted is None:
                 return replace(state, wanted=None, refusal=None)
-            stamp = _stamp(store, model, wanted)
+            stamp = wanted, store.stamp(model, wanted)
             if state.served is not None and state.served.stamp == stamp:
                 return replace(state, wanted=wanted, refusal=None)
             if _waits(state.refusal, stamp):
@@ -182,24 +192,6 @@ class Registry:
         return Served(engine, datetime.now(UTC), stamp, pattern)
 
 
-def _stamp(store: ModelStore, model: str, version: int) -> Stamp:
-    paths = (
-        store.root / model / "current",
-        store.folder(model, version) / MANIFEST,
-        store.root / model / SETTINGS,
-    )
-    current, manifest, settings = map(_written, paths)
-    return version, current, manifest, settings
-
-
-def _written(path: Path) -> int | None:
-    """Return when a file was written (ns); None if it is not there, or may not be looked at."""
-    try:
-        return path.stat().st_mtime_ns
-    except OSError:
-        return None
-
-
 def _waits(refusal: Refusal | None, stamp: Stamp) -> bool:
     return refusal is not None and refusal.stamp == stamp and time.monotonic() < refusal.retry_at
 
@@ -215,5 +207,6 @@ def _refused(
     if new:
         log.error("model %s: version %s refused: %s", model, wanted, reason)
         metrics.version_refused(model, part)
-    refusal = Refusal(wanted, reason, stamp, time.monotonic() + RETRY_SECONDS)
+    wait = 0.0 if isinstance(error, StorageError) else RETRY_SECONDS
+    refusal = Refusal(wanted, reason, stamp, time.monotonic() + wait)
     return replace(state, wanted=wanted, refusal=refusal, refusals=state.refusals + int(new))

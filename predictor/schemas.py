@@ -173,12 +173,20 @@ class ModelState(_Answer):
     refusals: int
 
 
+class StorageAway(_Answer):
+    """The object storage of the models cannot be used; what was loaded or kept goes on reading."""
+
+    since: datetime
+    reason: str
+
+
 class Readiness(_Answer):
     """Whether this worker can read, and with which versions."""
 
     ready: bool
     pid: int
     models: dict[str, ModelState]
+    storage_away: StorageAway | None = Field(description="Null while it answers.")
 
 
 class Alive(_Answer):

@@ -8,18 +8,18 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from shared.access_settings import AccessSettings
 from shared.manifest import ModelName
+from shared.store_settings import StoreSettings
 
 AtLeastOne = Annotated[int, Field(ge=1)]
 
 
-class PredictorSettings(AccessSettings, BaseSettings):
+class PredictorSettings(StoreSettings, AccessSettings, BaseSettings):
     """Environment variables READSMITH_<FIELD>; built once, where the program starts."""
 
     model_config = SettingsConfigDict(
         env_prefix="READSMITH_", env_ignore_empty=True, frozen=True, extra="ignore"
     )
 
-    store: Path = Field(Path("var/models"), description="Folder of the published models.")
     default_model: ModelName = Field(
         "default", description="Model that reads when a request names none."
     )

@@ -42,7 +42,10 @@ def add_status(app: Flask, registry: Registry) -> None:
         states = registry.states()
         ready = registry.ready
         models = {name: _state(state) for name, state in states.items()}
-        return {"ready": ready, "pid": os.getpid(), "models": models}, 200 if ready else 503
+        away = registry.away
+        storage = away and {"since": away.since.isoformat(), "reason": away.reason}
+        state = {"ready": ready, "pid": os.getpid(), "models": models, "storage_away": storage}
+        return state, 200 if ready else 503
 
     @app.get("/metrics")
     def counts() -> Response:

@@ -7,7 +7,8 @@ import typer
 
 from readsmith import options
 from readsmith.output import out, print_json, say
-from shared.model_store import KEEP_VERSIONS, ModelStore
+from readsmith.stores import open_store
+from shared.model_store import KEEP_VERSIONS
 
 
 def adopt(
@@ -32,7 +33,7 @@ def adopt(
     """
     from trainer.adopt import adopt as publish
 
-    manifest = publish(h5, vocabulary, ModelStore(store, keep_versions), model)
+    manifest = publish(h5, vocabulary, open_store(store, keep_versions), model)
     if as_json:
         print_json(
             {

@@ -41,7 +41,7 @@ def doctor(
         raise typer.Exit(FAILED)
 
 
-def _findings(store: Path, state: Path) -> Iterator[Finding]:
+def _findings(store: str, state: Path) -> Iterator[Finding]:
     from readsmith import doctor_installation as installation
     from readsmith import doctor_services as services
     from readsmith import doctor_store as kept
@@ -50,7 +50,8 @@ def _findings(store: Path, state: Path) -> Iterator[Finding]:
     yield from _guarded("libraries", installation.libraries)
     yield from _guarded("processor", installation.processor)
     yield from _guarded("tensorflow", installation.tensorflow)
-    yield from _guarded("disk", lambda: kept.folders(store, state))
+    yield from _guarded("store", lambda: kept.store(store))
+    yield from _guarded("state", lambda: kept.state(state))
     yield from _guarded("starter", kept.starter)
     yield from _guarded("models", lambda: kept.models(store))
     yield from _guarded("clock", lambda: kept.clock(store))

@@ -9,10 +9,12 @@ from pathlib import Path
 
 from readsmith.finding import Finding, ok, problem, warning
 from readsmith.services import FREE_BYTES, existing_part
+from readsmith.stores import open_store
 from shared.builtin import STARTER, builtin_store
 from shared.errors import ReadsmithError
 from shared.manifest import BundleError
 from shared.model_store import ModelStore
+from shared.object_storage import is_object_storage
 
 PLENTY_BYTES = 5_000_000_000
 """With less free room than this the disk should be looked after."""
@@ -20,10 +22,19 @@ PATIENCE = timedelta(minutes=5)
 """Clocks of several machines may differ by so much."""
 
 
-def folders(store: Path, state: Path) -> Iterator[Finding]:
-    """Check rights, locks and room where models and jobs are kept."""
-    yield _folder("store", store)
-    yield _folder("state", state)
+def store(place: str) -> Iterator[Finding]:
+    """Check rights, locks and room where models are kept, or that an object storage answers."""
+    if not is_object_storage(place):
+        yield _folder("store", Path(place))
+    elif complaint := open_store(place).problem():
+        yield problem("store", complaint, "docs/how-to/object-storage.md says what it must grant.")
+    else:
+        yield ok("store", f"{place} answers, and holds to conditions")
+
+
+def state(folder: Path) -> Iterator[Finding]:
+    """Check rights, locks and room where jobs are kept."""
+    yield _folder("state", folder)
 
 
 def _folder(name: str, folder: Path) -> Finding:
@@ -46,39 +57,40 @@ def _folder(name: str, folder: Path) -> Finding:
 
 def starter() -> Iterator[Finding]:
     """Read with ONNX Runtime and the model that comes with Readsmith."""
-    complaint = _complaints(builtin_store().root, (STARTER,))[STARTER]
+    complaint = _complaints(builtin_store(), (STARTER,))[STARTER]
     if complaint:
         yield problem("starter", complaint, "Install Readsmith anew: the package is damaged.")
     else:
         yield ok("starter", "ONNX Runtime reads its pictures as it should")
 
 
-def models(store: Path) -> Iterator[Finding]:
+def models(place: str) -> Iterator[Finding]:
     """Verify the served version of every model by its hashes and its golden pictures."""
-    names = ModelStore(store).models()
+    published = open_store(place)
+    names = published.models()
     if not names:
-        yield ok("models", f"None in {store} yet; the starter answers")
+        yield ok("models", f"None in {place} yet; the starter answers")
         return
-    for name, complaint in _complaints(store, names).items():
+    for name, complaint in _complaints(published, names).items():
         if complaint:
-            advice = f"readsmith models rollback {name} --store {store}, or train it again."
+            advice = f"readsmith models rollback {name} --store {place}, or train it again."
             yield problem("models", f"{name}: {complaint}", advice)
-        elif (current := ModelStore(store).current(name)) is None:
-            advice = f"readsmith models promote {name} VERSION --store {store}"
+        elif (current := published.current(name)) is None:
+            advice = f"readsmith models promote {name} VERSION --store {place}"
             yield warning("models", f"{name}: no version is served", advice)
         else:
             yield ok("models", f"{name}: version {current} is whole and reads as it should")
 
 
-def _complaints(store: Path, models: tuple[str, ...] | list[str]) -> dict[str, str]:
+def _complaints(store: ModelStore, models: tuple[str, ...] | list[str]) -> dict[str, str]:
     """Say what is wrong with each model; a child reads, for a damaged one could end it."""
     from trainer.clean_process import in_clean_process
 
     return in_clean_process(_look, store, models)
 
 
-def _look(root: Path, models: tuple[str, ...] | list[str]) -> dict[str, str]:
-    return {model: _complaint(ModelStore(root), model) for model in models}
+def _look(store: ModelStore, models: tuple[str, ...] | list[str]) -> dict[str, str]:
+    return {model: _complaint(store, model) for model in models}
 
 
 def _complaint(store: ModelStore, model: str) -> str:
@@ -93,9 +105,9 @@ def _complaint(store: ModelStore, model: str) -> str:
     return ""
 
 
-def clock(store: Path) -> Iterator[Finding]:
+def clock(place: str) -> Iterator[Finding]:
     """Compare the clock with when this package and the newest version were written."""
-    known = [datetime.fromtimestamp(Path(__file__).stat().st_mtime, UTC), *_published(store)]
+    known = [datetime.fromtimestamp(Path(__file__).stat().st_mtime, UTC), *_published(place)]
     now, newest = datetime.now(UTC), max(known)
     shown = f"{now:%Y-%m-%d %H:%M} UTC"
     if now + PATIENCE < newest:
@@ -108,8 +120,8 @@ def clock(store: Path) -> Iterator[Finding]:
         yield ok("clock", shown)
 
 
-def _published(root: Path) -> Iterator[datetime]:
-    store = ModelStore(root)
+def _published(place: str) -> Iterator[datetime]:
+    store = open_store(place)
     for model in store.models():
         for version in store.versions(model):
             try:

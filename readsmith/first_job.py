@@ -12,9 +12,9 @@ from readsmith.held_out import HeldOutReading, read_held_out
 from readsmith.options import api_key
 from readsmith.output import percent, say
 from readsmith.post_job import run_job
+from readsmith.stores import open_store
 from readsmith.trainer_answers import Job, JobError
 from shared.errors import ReadsmithError
-from shared.model_store import ModelStore
 from trainer.requests import JobRequest
 
 SHOWN = 8
@@ -74,7 +74,7 @@ class FirstJob:
 
     trainer: str
     predictor: str
-    store: Path
+    store: str
     console: Console
     watch: Callable[[], None]
 
@@ -87,7 +87,7 @@ class FirstJob:
         with Client(self.predictor, self.trainer, retries=0, api_key=api_key()) as client:
             job, version = self._train(client, request, local)
             say(self.console, f"Published {job.model} version {version}; waiting for the predictor")
-            bundle = ModelStore(self.store).folder(job.model, version)
+            bundle = open_store(self.store).folder(job.model, version)
             readings = read_held_out(client, bundle, job.model, version, self.watch)
         outcome = Outcome(job, readings)
         self._print(outcome)

@@ -6,6 +6,7 @@ import typer
 
 from readsmith import options
 from readsmith.output import out, percent, print_json, print_table, say
+from readsmith.stores import open_store
 from shared.errors import ReadsmithError
 from shared.model_store import ModelStore
 
@@ -32,7 +33,7 @@ def models(
     Example: readsmith models --store var/models
     """
     if context.invoked_subcommand is None:
-        _list(ModelStore(store), as_json)
+        _list(open_store(store), as_json)
     elif any(_is_given(context, option) for option in ("store", "as_json")):
         raise typer.BadParameter(f"Give options after {context.invoked_subcommand}.")
 
@@ -53,7 +54,7 @@ def promote(
 
     Example: readsmith models promote captcha 3
     """
-    published = ModelStore(store)
+    published = open_store(store)
     published.promote(model, version)
     _say_served(published, model, as_json)
 
@@ -66,7 +67,7 @@ def rollback(
 
     Example: readsmith models rollback captcha
     """
-    published = ModelStore(store)
+    published = open_store(store)
     published.rollback(model)
     _say_served(published, model, as_json)
 
@@ -90,7 +91,7 @@ def pattern(
 
     if drop and accepted is not None:
         raise typer.BadParameter("Give a PATTERN or --drop, not both.")
-    published = ModelStore(store)
+    published = open_store(store)
     published.require(model)
     if drop or accepted is not None:
         accept_pattern(published, model, accepted)
@@ -130,8 +131,8 @@ def _list(published: ModelStore, as_json: bool) -> None:
             [_row(version) for version in versions],
         )
     else:
-        root = published.root
-        say(out, f"No model is published in {root}. Train one: readsmith train DATASET")
+        where = published.address
+        say(out, f"No model is published in {where}. Train one: readsmith train DATASET")
 
 
 def _version(store: ModelStore, model: str, number: int) -> dict[str, Any]:

@@ -39,13 +39,24 @@ def model_name(model: str) -> str:
     return model
 
 
+def _place(place: str) -> str:
+    from shared.object_storage import require_place
+
+    try:
+        return require_place(place)
+    except ValueError as error:
+        raise typer.BadParameter(f"It {error}.") from None
+
+
 def models_kept(context: typer.Context, incomplete: str) -> list[str]:
     """Complete the name of a model: those in the store that is meant, and the starter."""
     from shared.builtin import STARTER
     from shared.model_store import ModelStore
+    from shared.object_storage import is_object_storage
 
     store = context.params.get("store") or os.environ.get("READSMITH_STORE") or STORE
-    return _beginning(incomplete, [*ModelStore(Path(store)).models(), STARTER])
+    names = [] if is_object_storage(store) else ModelStore(store).models()
+    return _beginning(incomplete, [*names, STARTER])
 
 
 def presets(incomplete: str) -> list[str]:
@@ -108,7 +119,13 @@ Version = Annotated[
     typer.Option("--version", min=1, help="Which version; the current one unless given."),
 ]
 Store = Annotated[
-    Path, typer.Option("--store", envvar="READSMITH_STORE", help="Folder of published models.")
+    str,
+    typer.Option(
+        "--store",
+        envvar="READSMITH_STORE",
+        help="Where published models lie: a folder, or s3://bucket/prefix.",
+        callback=_place,
+    ),
 ]
 State = Annotated[
     Path,
@@ -213,7 +230,7 @@ MinConfidence = Annotated[
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
 
-STORE = Path("var/models")
+STORE = "var/models"
 STATE = Path("var/trainer")
 RETRIES = 1
 """Of a request to a service: who waits at a terminal wants to know soon."""

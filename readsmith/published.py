@@ -2,15 +2,14 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from predictor.answers import describe
 from predictor.engine import Engine
 from predictor.options import Options
+from readsmith.stores import open_store
 from shared.builtin import STARTER, builtin_store
 from shared.errors import ReadsmithError
-from shared.model_store import ModelStore
 from shared.preprocessing import ImageRejectedError
 
 
@@ -37,12 +36,12 @@ class Published:
             yield result if isinstance(result, ImageRejectedError) else describe(result, options)
 
 
-def load(store: Path, model: str, version: int | None) -> Published:
+def load(store: str, model: str, version: int | None) -> Published:
     """Load a version, the current one unless said; the starter comes with Readsmith.
 
     Raises ReadsmithError: no_model, no_version, bundle_invalid.
     """
-    models = builtin_store() if model == STARTER else ModelStore(store)
+    models = builtin_store() if model == STARTER else open_store(store)
     chosen = version or models.current(model)
     if chosen is None:
         known = ", ".join(models.models()) or "none"

@@ -17,6 +17,7 @@ from typing import BinaryIO
 
 from readsmith.connection import Connection
 from shared.errors import ReadsmithError
+from shared.object_storage import is_object_storage
 
 MODULES = {"trainer": "trainer", "worker": "trainer.worker", "predictor": "predictor"}
 START_SECONDS = 60.0
@@ -81,6 +82,12 @@ def require_room(folder: Path) -> None:
             f"Only {free / 1e9:.1f} GB are free where {folder} lies; 1 GB is needed.",
             "Make room, or choose another folder with --state and --store.",
         )
+
+
+def require_room_for_models(store: str) -> None:
+    """Raise ReadsmithError disk_full if there is too little room in a folder of models."""
+    if not is_object_storage(store):
+        require_room(Path(store))
 
 
 def existing_part(folder: Path) -> Path:

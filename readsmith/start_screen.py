@@ -9,15 +9,16 @@ from rich.table import Table
 from rich.text import Text
 
 from readsmith.output import say
+from shared.object_storage import is_object_storage
 
 
-def start_screen(trainer: str, predictor: str, store: Path, logs: Path) -> dict[str, str]:
+def start_screen(trainer: str, predictor: str, store: str, logs: Path) -> dict[str, str]:
     """Return what a newcomer looks for, by its name."""
     return {
         "Dashboard": f"{trainer}/",
         "Predictor": f"{predictor}/predict",
         "API": f"{trainer}/docs and {predictor}/docs",
-        "Models": str(store.absolute()),
+        "Models": store if is_object_storage(store) else str(Path(store).absolute()),
         "Logs": str(logs.absolute()),
         "Stop": "Ctrl-C",
     }

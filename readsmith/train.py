@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from readsmith import options, search_options
 from readsmith.output import err, out, percent, print_json, print_table, say
+from readsmith.stores import open_store
 from readsmith.trials import print_trials
 from shared.manifest import REPORT, Calibration
 from shared.model_store import KEEP_VERSIONS, ModelStore
@@ -60,9 +61,9 @@ def train(
         promote=promote,
     )
     with contextlib.redirect_stdout(sys.stderr):  # libraries print; stdout is for the result
-        models = ModelStore(store, keep_versions)
+        models = open_store(store, keep_versions)
         result = _run(request, local_path(dataset), models, state, log)
-    bundle = ModelStore(store).folder(result.model, result.version)
+    bundle = models.folder(result.model, result.version)
     if as_json:
         print_json(_as_json(result, bundle / REPORT, log.trials()))
     else:
@@ -115,7 +116,7 @@ def _as_json(result: "RunResult", report: Path, trials: "list[TrialRecord]") -> 
     }
 
 
-def _print(result: "RunResult", store: Path) -> None:
+def _print(result: "RunResult", store: str) -> None:
     metrics = result.metrics
     low, high = metrics.exact_match_interval
     right = round(metrics.exact_match * metrics.test_images)

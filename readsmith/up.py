@@ -44,7 +44,7 @@ def up(
     """
     from readsmith.first_job import FirstJob
     from readsmith.request import job_request, local_path
-    from readsmith.services import Address, Services, require_room
+    from readsmith.services import Address, Services, require_room, require_room_for_models
     from readsmith.start_screen import show, start_screen
 
     if not first_job and (once or dataset):
@@ -62,8 +62,8 @@ def up(
     trainer.require_free()
     predictor.require_free()
     require_room(state)
-    require_room(store)
-    folders = {"READSMITH_STORE": str(store), "READSMITH_STATE": str(state)}
+    require_room_for_models(store)
+    folders = {"READSMITH_STORE": store, "READSMITH_STATE": str(state)}
     each_other = {
         "READSMITH_PREDICTOR_URL": predictor.url,
         "READSMITH_TRAINER_URL": trainer.url,

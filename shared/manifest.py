@@ -236,10 +236,17 @@ class BundleError(ReadsmithError):
 def read_manifest(folder: Path) -> Manifest:
     """Read a bundle's manifest; raises BundleError saying which field is wrong."""
     try:
-        return Manifest.model_validate_json(read_small(folder / MANIFEST, MOST_BYTES))
+        data = read_small(folder / MANIFEST, MOST_BYTES)
     except OSError as error:
         message = f"{MANIFEST} cannot be read: {error.strerror}."
         raise BundleError(message, "manifest") from error
+    return parse_manifest(data)
+
+
+def parse_manifest(data: bytes) -> Manifest:
+    """Return the manifest that a file holds; raises BundleError saying which field is wrong."""
+    try:
+        return Manifest.model_validate_json(data)
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         where = ".".join(str(part) for part in first["loc"]) or "document"

@@ -10,7 +10,7 @@ import fcntl
 import os
 import re
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
@@ -25,7 +25,7 @@ from shared.manifest import (
     read_manifest,
     verify_bundle,
 )
-from shared.model_settings import ModelSettings, read_settings, write_settings
+from shared.model_settings import SETTINGS, ModelSettings, read_settings, write_settings
 from shared.served_version import VERSION_PATTERN, ServedVersion
 
 KEEP_VERSIONS = 5
@@ -39,9 +39,19 @@ class ModelStore:
     and always the current one and the one before it.
     """
 
-    def __init__(self, root: Path, keep: int = KEEP_VERSIONS) -> None:
-        self.root = root
+    def __init__(self, root: Path | str, keep: int = KEEP_VERSIONS) -> None:
+        self.root = Path(root)
+        self.address = str(root)
         self._keep = keep
+
+    def prepare(self) -> None:
+        """Make the folder; raises OSError."""
+        self.root.mkdir(parents=True, exist_ok=True)
+
+    def problem(self) -> str | None:
+        """Say why nothing can be published; None if all is well."""
+        writable = os.access(self.root, os.W_OK | os.X_OK)
+        return None if writable else f"{self.root} cannot be written to"
 
     def models(self) -> list[str]:
         """Return the names of the models that have a version, sorted."""
@@ -93,6 +103,15 @@ class ModelStore:
         """Read a version's manifest; raises BundleError."""
         return read_manifest(self.folder(model, version))
 
+    def stamp(self, model: str, version: int) -> Hashable:
+        """Return what differs after a change of the model, or of this version of it."""
+        settings, current = self.root / model / SETTINGS, self.root / model / "current"
+        return _written(current), self.written(model, version), _written(settings)
+
+    def written(self, model: str, version: int) -> Hashable:
+        """Return what differs for each bundle of this number; None if there is none."""
+        return _written(self.folder(model, version) / MANIFEST)
+
     def settings(self, model: str) -> ModelSettings:
         """Return what a user has chosen for the model; raises BundleError."""
         return read_settings(self.root / model)
@@ -109,11 +128,7 @@ class ModelStore:
         """
         with self._existing(model):
             if version not in (kept := self.versions(model)):
-                raise ReadsmithError(
-                    "version_not_found",
-                    f"Model {model} has no version {version}.",
-                    f"Kept are {', '.join(map(str, kept))}.",
-                )
+                raise version_not_found(model, version, kept)
             self._verify(model, version)
             self._served(model).change(version)
 
@@ -126,11 +141,7 @@ class ModelStore:
         with self._existing(model):
             version = self.previous(model)
             if version is None:
-                raise ReadsmithError(
-                    "no_earlier_version",
-                    f"No kept version of model {model} was current before this one.",
-                    f"Promote one by its number: {', '.join(map(str, self.versions(model)))}.",
-                )
+                raise no_earlier_version(model, self.versions(model))
             self._verify(model, version)
             self._served(model).step_back()
             return version
@@ -258,6 +269,32 @@ class ModelStore:
         with (folder / ".lock").open("a") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
             yield
+
+
+def version_not_found(model: str, version: int, kept: Sequence[int]) -> ReadsmithError:
+    """Say that a model has no such version."""
+    return ReadsmithError(
+        "version_not_found",
+        f"Model {model} has no version {version}.",
+        f"Kept are {', '.join(map(str, kept))}.",
+    )
+
+
+def no_earlier_version(model: str, kept: Sequence[int]) -> ReadsmithError:
+    """Say that there is no step back."""
+    return ReadsmithError(
+        "no_earlier_version",
+        f"No kept version of model {model} was current before this one.",
+        f"Promote one by its number: {', '.join(map(str, kept))}.",
+    )
+
+
+def _written(path: Path) -> int | None:
+    """Return when a file was written (ns); None if it is not there, or may not be looked at."""
+    try:
+        return path.stat().st_mtime_ns
+    except OSError:
+        return None
 
 
 def _remove(version: Path) -> None:

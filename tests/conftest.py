@@ -1,9 +1,32 @@
 """What holds for every test."""
 
 import os
+from collections.abc import Iterator
+
+import pytest
+
+from tests import object_storage
 
 # As in the services' packages; a test may import ONNX Runtime before it imports them.
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 # Keys that a developer has made for services of their own do not close those of the tests.
 os.environ["READSMITH_KEYS"] = "no-such-folder/keys.json"
+
+
+@pytest.fixture(scope="session")
+def storage_server() -> Iterator[str]:
+    """The address of an S3-compatible server."""
+    with object_storage.object_storage() as url:
+        yield url
+
+
+@pytest.fixture
+def storage(storage_server: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[object_storage.Proxy]:
+    """A proxy before an empty bucket, which the AWS_… variables name."""
+    object_storage.empty(storage_server)
+    proxy = object_storage.Proxy(storage_server)
+    for name, value in object_storage.variables(proxy.url).items():
+        monkeypatch.setenv(name, value)
+    yield proxy
+    proxy.close()

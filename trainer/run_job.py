@@ -20,7 +20,6 @@ from pydantic import BaseModel
 from sqlalchemy.exc import DBAPIError
 
 from shared.errors import ReadsmithError
-from shared.model_store import ModelStore
 from trainer.cache_limit import limit_cache
 from trainer.corrections import Corrections
 from trainer.database import Database, patiently, unavailable
@@ -161,7 +160,7 @@ def run_pipeline(
         work=settings.scratch / claim.job_id,
         cache=settings.cache,
         files=shared_files(settings),
-        store=ModelStore(settings.store, settings.keep_versions),
+        store=settings.model_store(settings.keep_versions),
         may_publish=observer.may_publish,
         limits=settings.dataset_limits,
         downloads=settings.downloads,

@@ -5,7 +5,6 @@ from typing import Annotated
 from fastapi import Depends, Request
 from prometheus_client import CollectorRegistry
 
-from shared.model_store import ModelStore
 from trainer.corrections import Corrections
 from trainer.database import Database
 from trainer.job_store import JobStore
@@ -20,7 +19,6 @@ class Services:
     """The trainer's stores; raises ReadsmithError or OSError if one cannot be opened."""
 
     def __init__(self, settings: Settings) -> None:
-        settings.store.mkdir(parents=True, exist_ok=True)
         self.settings = settings
         self.database = Database(settings.jobs_database)
         self.jobs = JobStore(self.database, max_queued_jobs=settings.max_queued_jobs)
@@ -36,7 +34,8 @@ class Services:
         self.corrections = Corrections(
             self.database, self.files, max_bytes=settings.max_corrections_bytes
         )
-        self.models = ModelStore(settings.store)
+        self.models = settings.model_store()
+        self.models.prepare()
         self.predictor = PredictorLink(settings.predictor_url)
         self.registry = CollectorRegistry()
         self.registry.register(JobCounts(self.jobs))

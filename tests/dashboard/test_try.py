@@ -41,7 +41,7 @@ def predictor(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     for model in ("bars", "queue"):
         publish(store, folder / model, model=model, characters="cba")
     kept = {"READSMITH_KEEP_PICTURES": str(folder / "kept")}
-    with services.predictor(site.settings.store.parent, port=site.predictor_port, **kept):
+    with services.predictor(Path(site.settings.store).parent, port=site.predictor_port, **kept):
         yield folder / "kept"
 
 

@@ -26,7 +26,7 @@ MILLISECONDS = 600_000
 @pytest.fixture
 def running(site: Site) -> Iterator[Site]:
     """The site with a worker that trains, and a predictor."""
-    folder = site.settings.store.parent
+    folder = Path(site.settings.store).parent
     with (
         services.predictor(folder, port=site.predictor_port),
         start_worker(site.settings, ["-m", "trainer.run_job"]) as worker,

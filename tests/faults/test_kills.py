@@ -139,7 +139,7 @@ def cancel(store: JobStore, settings: Settings, job_id: str) -> float:
 
 def require_nothing_left(settings: Settings, temporary: Path) -> None:
     """No version, half or whole, no half download, no temporary file."""
-    left = [*settings.store.rglob("*"), *settings.state.rglob("*.part"), *temporary.iterdir()]
+    left = [*Path(settings.store).rglob("*"), *settings.state.rglob("*.part"), *temporary.iterdir()]
     assert not left
 
 

@@ -190,13 +190,13 @@ def test_a_read_only_volume_is_named_and_what_is_served_stays(
     with (
         running_trainer(tmp_path) as url,
         httpx.Client(base_url=url, timeout=60) as trainer,
-        running_predictor(settings.store) as predictor_url,
+        running_predictor(Path(settings.store)) as predictor_url,
         httpx.Client(base_url=predictor_url, timeout=60) as predictor,
         workers(settings, "small") as running_workers,
     ):
         with read_only(disk):
             problem(trainer.post("/datasets", files=form), 503, "storage_unavailable")
-        with read_only(settings.store):
+        with read_only(Path(settings.store)):
             job = over(store, store.create(JobRequest()).id)
             assert job.error is not None and job.error.code == "storage_unavailable"
             assert trainer.get("/readyz").status_code == 503

@@ -14,7 +14,7 @@ def test_settings_come_from_the_environment_and_empty_ones_count_as_absent(
     monkeypatch.setenv("READSMITH_PREDICTOR_PORT", "9000")
     monkeypatch.setenv("READSMITH_PREDICTOR_WORKERS", "")
     settings = PredictorSettings()
-    assert (settings.store, settings.predictor_port) == (Path("/models"), 9000)
+    assert (settings.store, settings.predictor_port) == ("/models", 9000)
     assert settings.predictor_workers is None
 
 

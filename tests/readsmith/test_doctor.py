@@ -101,7 +101,7 @@ def test_a_library_that_is_missing_or_too_old_is_named(
 
 
 def test_a_sound_store_is_called_so_and_the_starter_reads(store: Path) -> None:
-    (model,) = doctor_store.models(store)
+    (model,) = doctor_store.models(str(store))
     (starter,) = doctor_store.starter()
 
     assert (model.state, model.message) == (
@@ -115,7 +115,7 @@ def test_a_model_that_reads_otherwise_than_in_training_is_found(tmp_path: Path) 
     wrong = {"golden/0001.png": png("cba")}
     publish(ModelStore(tmp_path / "store"), tmp_path / "build", model="odd", files=wrong)
 
-    (finding,) = doctor_store.models(tmp_path / "store")
+    (finding,) = doctor_store.models(str(tmp_path / "store"))
 
     assert finding.state is State.PROBLEM
     assert "golden/0001.png reads 'cba'" in finding.message
@@ -125,7 +125,7 @@ def test_a_model_that_reads_otherwise_than_in_training_is_found(tmp_path: Path) 
 def test_a_model_without_a_served_version_is_a_warning(store: Path) -> None:
     (store / "stripes/current").unlink()
 
-    (finding,) = doctor_store.models(store)
+    (finding,) = doctor_store.models(str(store))
 
     assert finding.state is State.WARNING
     assert "readsmith models promote stripes VERSION" in finding.advice
@@ -134,7 +134,8 @@ def test_a_model_without_a_served_version_is_a_warning(store: Path) -> None:
 def test_a_folder_where_nothing_can_be_written_is_a_problem(tmp_path: Path) -> None:
     (tmp_path / "store").write_text("a file where a folder should be")
 
-    of_store, of_state = doctor_store.folders(tmp_path / "store", tmp_path / "not/yet/there")
+    (of_store,) = doctor_store.store(str(tmp_path / "store"))
+    (of_state,) = doctor_store.state(tmp_path / "not/yet/there")
 
     assert of_store.state is State.PROBLEM
     assert "READSMITH_STORE" in of_store.advice
@@ -150,7 +151,7 @@ def test_a_clock_that_is_behind_the_newest_version_is_a_problem(tmp_path: Path) 
         change=lambda manifest: manifest.model_copy(update={"created_at": tomorrow}),
     )
 
-    (finding,) = doctor_store.clock(tmp_path / "store")
+    (finding,) = doctor_store.clock(str(tmp_path / "store"))
 
     assert finding.state is State.PROBLEM
     assert "timedatectl" in finding.advice

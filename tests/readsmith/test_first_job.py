@@ -106,7 +106,7 @@ def train(
     written = io.StringIO()
     console = Console(file=written, width=200, markup=False, highlight=False)
     with serving(trainer.answer) as url:
-        first = FirstJob(url, predictor, trainer.store, console, lambda: None)
+        first = FirstJob(url, predictor, str(trainer.store), console, lambda: None)
         outcome = first.run(job_request(dataset, model="stripes"), local)
     return outcome, written.getvalue()
 
@@ -206,7 +206,7 @@ def test_ctrl_c_cancels_the_job(trainer: Trainer) -> None:
         raise KeyboardInterrupt
 
     with serving(answer) as url, suppress(KeyboardInterrupt):
-        first = FirstJob(url, url, trainer.store, Console(file=io.StringIO()), interrupt)
+        first = FirstJob(url, url, str(trainer.store), Console(file=io.StringIO()), interrupt)
         first.run(job_request(None, model="stripes"), None)
 
     assert asked == ["POST /jobs", "POST /jobs/job-1/cancel"]

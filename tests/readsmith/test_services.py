@@ -120,7 +120,7 @@ def test_on_a_terminal_the_start_screen_is_a_frame(tmp_path: Path) -> None:
     terminal = Console(file=written, force_terminal=True, width=70, markup=False, highlight=False)
     folder = tmp_path / "a [bold] name"
 
-    show(terminal, start_screen("http://a:1", "http://b:2", folder, folder))
+    show(terminal, start_screen("http://a:1", "http://b:2", str(folder), folder))
 
     assert "╭" in written.getvalue()
     assert "http://a:1/docs and http://b:2/docs" in written.getvalue()

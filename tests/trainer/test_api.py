@@ -4,6 +4,7 @@ import threading
 import time
 import zipfile
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -184,7 +185,7 @@ def test_the_report_of_a_job_is_that_of_its_version(
     assert claim is not None
     queue.succeed(claim, result)
     problem(api.get(f"/jobs/{job_id}/report"), 404, "report_not_found")
-    report = settings.store / "default" / "versions" / "1" / "report"
+    report = Path(settings.store) / "default" / "versions" / "1" / "report"
     report.mkdir(parents=True)
     (report / "metrics.json").write_text('{"exact_match": 1.0}')
     assert api.get(f"/jobs/{job_id}/report").json() == {"exact_match": 1.0}
@@ -193,10 +194,10 @@ def test_the_report_of_a_job_is_that_of_its_version(
 def test_a_damaged_version_is_listed_with_what_is_wrong(
     api: TestClient, settings: Settings
 ) -> None:
-    version = settings.store / "plates" / "versions" / "1"
+    version = Path(settings.store) / "plates" / "versions" / "1"
     version.mkdir(parents=True)
     (version / "manifest.json").write_text("{}")
-    (settings.store / "plates" / "current").write_text("one")
+    (Path(settings.store) / "plates" / "current").write_text("one")
     model = api.get("/models/plates").json()
     assert model["current"] is None and "current" in model["problem"]
     assert "manifest.json" in model["versions"][0]["problem"]
@@ -312,7 +313,7 @@ def test_health_readiness_and_metrics(api: TestClient, settings: Settings) -> No
     text = api.get("/metrics").text
     assert 'readsmith_jobs{status="queued"} 1.0' in text
     assert 'route="/jobs",status="202"} 1.0' in text
-    settings.store.rmdir()
+    Path(settings.store).rmdir()
     assert api.get("/readyz").status_code == 503
 
 

@@ -1,7 +1,5 @@
 """Whether the trainer lives and works."""
 
-import os
-
 from fastapi import APIRouter, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from pydantic import BaseModel
@@ -9,7 +7,7 @@ from sqlalchemy.exc import DBAPIError
 
 from trainer.database import unavailable
 from trainer.problems import problem_responses
-from trainer.services import Services, TheServices
+from trainer.services import TheServices
 
 router = APIRouter(tags=["health"])
 
@@ -48,7 +46,7 @@ def readyz(services: TheServices, response: Response) -> Readiness:
         problems = services.jobs.worker_problems(lease)
     except DBAPIError as error:
         database = unavailable(error).message
-    store = _store_state(services)
+    store = services.models.problem() or "ok"
     ready = database == store == "ok"
     response.status_code = 200 if ready else 503
     return Readiness(
@@ -64,8 +62,3 @@ def readyz(services: TheServices, response: Response) -> Readiness:
 def metrics(services: TheServices) -> Response:
     """Tell Prometheus of requests and jobs."""
     return Response(generate_latest(services.registry), media_type=CONTENT_TYPE_LATEST)
-
-
-def _store_state(services: Services) -> str:
-    root = services.models.root
-    return "ok" if os.access(root, os.W_OK | os.X_OK) else f"{root} cannot be written to"

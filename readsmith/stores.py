@@ -1,0 +1,21 @@
+"""Opens the model store that a command is told of."""
+
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from shared.model_store import KEEP_VERSIONS, ModelStore
+from shared.object_storage import is_object_storage
+from shared.store_settings import StoreSettings
+
+
+class _FromEnvironment(StoreSettings, BaseSettings):
+    model_config = SettingsConfigDict(env_prefix="READSMITH_")
+
+
+def open_store(place: str, keep: int = KEEP_VERSIONS) -> ModelStore:
+    """Return the store in a folder or at `s3://bucket/prefix`.
+
+    Raises StorageError if the package that it needs is missing.
+    """
+    if not is_object_storage(place):
+        return ModelStore(place, keep)
+    return _FromEnvironment(store=place).model_store(keep)

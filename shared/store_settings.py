@@ -1,0 +1,47 @@
+"""The settings about where the published models lie."""
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
+
+from shared.bundle_cache import BundleCache
+from shared.model_store import KEEP_VERSIONS, ModelStore
+from shared.object_storage import is_object_storage, require_place
+
+Place = Annotated[str, BeforeValidator(os.fspath), AfterValidator(require_place)]
+"""A folder, or `s3://bucket/prefix`."""
+
+
+class StoreSettings(BaseModel):
+    """Part of each service's settings."""
+
+    store: Place = Field(
+        "var/models",
+        description="Where the published models lie: a folder, or `s3://bucket/prefix`.",
+    )
+    store_cache: Path = Field(
+        Path("var/store-cache"),
+        description="Folder of the copies that this machine keeps of versions on `s3://`.",
+    )
+    store_cache_bytes: int = Field(
+        2_000_000_000,
+        ge=1,
+        description="All these copies together, in bytes; beyond it those go that were not used "
+        "for longest, but never those that are served.",
+    )
+
+    @property
+    def bundle_cache(self) -> BundleCache:
+        """Where copies of bundles on an object storage are kept."""
+        return BundleCache(self.store_cache / "bundles", self.store_cache_bytes)
+
+    def model_store(self, keep: int = KEEP_VERSIONS) -> ModelStore:
+        """Return the store; raises StorageError if the package that it needs is missing."""
+        if not is_object_storage(self.store):
+            return ModelStore(self.store, keep)
+        from shared.object_models import ObjectModelStore  # noqa: PLC0415 - only for s3://
+        from shared.object_storage import Bucket  # noqa: PLC0415
+
+        return ObjectModelStore(Bucket(self.store), self.bundle_cache, keep)
