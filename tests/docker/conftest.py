@@ -8,7 +8,7 @@ import socket
 import subprocess
 import tarfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -32,9 +32,9 @@ needs_docker = [
 ]
 
 
-def eventually(happened: Callable[[], T]) -> T:
+def eventually(happened: Callable[[], T], patience: float = PATIENCE) -> T:
     """Ask until the answer counts as true, and return it; a refused connection does not."""
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + patience
     while True:
         with contextlib.suppress(requests.ConnectionError):
             if answer := happened():
@@ -60,13 +60,15 @@ class Stack:
 
     trainer: str
     predictor: str
-    project: str = "readsmith-test"
+    project: str
+    files: Sequence[str] = ()
+    """Further arguments of docker-compose that name files."""
 
     def compose(self, *arguments: str) -> str:
         """Run docker-compose, of whichever generation."""
         program = ["docker-compose"] if shutil.which("docker-compose") else ["docker", "compose"]
         files = ["-f", "docker-compose.yml", "-f", "tests/docker/docker-compose.override.yml"]
-        return run(*program, "-p", self.project, *files, *arguments)
+        return run(*program, "-p", self.project, *files, *self.files, *arguments)
 
     def inside(
         self, service: str, script: str, user: str = "10001:10001"
@@ -98,11 +100,13 @@ class Stack:
 
 
 @contextmanager
-def running(request: pytest.FixtureRequest, project: str, *up: str) -> Iterator[Stack]:
+def running(
+    request: pytest.FixtureRequest, project: str, *up: str, files: Sequence[str] = ()
+) -> Iterator[Stack]:
     """Services built and up, with these arguments; torn down with their volumes."""
     ports = {"READSMITH_TRAINER_PORT": free_port(), "READSMITH_PREDICTOR_PORT": free_port()}
     trainer, predictor = (f"http://127.0.0.1:{port}" for port in ports.values())
-    stack = Stack(trainer, predictor, project)
+    stack = Stack(trainer, predictor, project, files)
     with pytest.MonkeyPatch.context() as environment:
         for name, port in ports.items():
             environment.setenv(name, str(port))

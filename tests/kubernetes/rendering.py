@@ -8,7 +8,6 @@ import yaml
 
 ROOT = Path(__file__).parents[2]
 MANIFESTS = ROOT / "deploy" / "kubernetes"
-COMPONENTS = sorted(each.name for each in (MANIFESTS / "components").iterdir())
 
 KNOWN = {"apiVersion", "kind", "namespace", "resources", "components", "images", "patches"}
 WITHOUT_NAMESPACE = {"Namespace"}
