@@ -3,12 +3,18 @@
 import errno
 import os
 import stat
+import threading
 from pathlib import Path
+
+
+def aside_of(path: Path) -> Path:
+    """Return where this thread may write what is then renamed to a path."""
+    return path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.tmp")
 
 
 def write_atomically(path: Path, data: bytes) -> None:
     """Write a file so that a reader sees all of it or nothing, also after a power cut."""
-    aside = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    aside = aside_of(path)
     try:
         with aside.open("wb") as file:
             file.write(data)

@@ -21,6 +21,13 @@ def storage_server() -> Iterator[str]:
         yield url
 
 
+@pytest.fixture(scope="session")
+def rclone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """The address of an S3-compatible server that pays no regard to conditions."""
+    with object_storage.storage_without_conditions(tmp_path_factory.mktemp("rclone")) as url:
+        yield url
+
+
 @pytest.fixture
 def storage(storage_server: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[object_storage.Proxy]:
     """A proxy before an empty bucket, which the AWS_… variables name."""

@@ -1,6 +1,6 @@
 """Real S3-compatible servers for tests, and a proxy before one that fails in every way.
 
-Run as a program it is such a server: `python -m tests.object_storage PORT`.
+Run as a program it is such a server: `python -m tests.object_storage PORT [HOST]`.
 """
 
 import logging
@@ -23,7 +23,7 @@ PATIENCE = 60.0
 ROOT = Path(__file__).parent.parent
 
 
-def serve(port: int) -> None:
+def serve(port: int, host: str = "127.0.0.1") -> None:
     """Serve a storage in memory that holds to conditions; one request after the other.
 
     moto looks and writes without a lock in between, which two writers at once would notice.
@@ -43,7 +43,7 @@ def serve(port: int) -> None:
         with turn:
             return list(storage(environ, start))
 
-    run_simple("127.0.0.1", port, one_at_a_time, threaded=True)
+    run_simple(host, port, one_at_a_time, threaded=True)
 
 
 @contextmanager
@@ -177,4 +177,4 @@ def _running(command: list[str], address: str = "") -> Iterator[str]:
 
 
 if __name__ == "__main__":
-    serve(int(sys.argv[1]))
+    serve(int(sys.argv[1]), *sys.argv[2:])

@@ -10,7 +10,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Protocol
 
-from shared.atomic_files import flush_folder, write_atomically
+from shared.atomic_files import aside_of, flush_folder, write_atomically
+from shared.object_storage import Bucket, is_object_storage
+from trainer.object_files import ObjectFiles
 from trainer.settings import Settings
 
 UPLOADS = "uploads"
@@ -104,13 +106,16 @@ class FolderFiles:
 
 
 def shared_files(settings: Settings) -> SharedFiles:
-    """Return where the settings say that shared files lie."""
-    return FolderFiles(Path(settings.shared_files or settings.state))
+    """Return where the settings say that shared files lie; raises StorageError."""
+    place = settings.shared_files
+    if place is not None and is_object_storage(place):
+        return ObjectFiles(Bucket(place), settings.max_cache_bytes)
+    return FolderFiles(Path(place or settings.state))
 
 
 def _put(path: Path, target: Path) -> None:
     """Make the target the same file, or a copy; raises FileNotFoundError if there is none."""
-    aside = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    aside = aside_of(target)
     aside.unlink(missing_ok=True)  # a killed process of the same number left it
     try:
         try:

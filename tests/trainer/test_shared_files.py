@@ -1,16 +1,26 @@
 """Files that several trainers and workers see."""
 
 import os
+import uuid
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
-from trainer.shared_files import FolderFiles, SharedFiles
+from tests.object_storage import BUCKET, variables
+from trainer.settings import Settings
+from trainer.shared_files import FolderFiles, SharedFiles, shared_files
 
 
-@pytest.fixture
-def files(tmp_path: Path) -> SharedFiles:
-    return FolderFiles(tmp_path / "shared")
+@pytest.fixture(params=["folder", "s3"])
+def files(
+    request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> SharedFiles:
+    if request.param == "folder":
+        return shared_files(Settings(shared_files=tmp_path / "shared"))
+    for name, value in variables(request.getfixturevalue("rclone")).items():
+        monkeypatch.setenv(name, value)
+    return shared_files(Settings(shared_files=f"s3://{BUCKET}/{uuid.uuid4().hex}"))
 
 
 @pytest.fixture
@@ -72,9 +82,40 @@ def test_a_folder_is_listed_and_removed_with_everything_below(
     assert files.names("jobs") == set()
 
 
-def test_a_folder_on_another_disk_gets_a_copy(
-    files: SharedFiles, mine: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_copy_on_this_machine_gives_way_when_there_are_too_many(
+    rclone: str, mine: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    for name, value in variables(rclone).items():
+        monkeypatch.setenv(name, value)
+    settings = Settings(shared_files=f"s3://{BUCKET}/{uuid.uuid4().hex}", max_cache_bytes=10)
+    files, cache = shared_files(settings), tmp_path / "cache"
+    for number in (1, 2):
+        files.save(mine, f"uploads/{number}.zip")
+    for number in (1, 2, 1):
+        local = files.local(f"uploads/{number}.zip", cache)
+        assert local is not None and local.read_bytes() == b"content"
+        assert list(cache.iterdir()) == [local]
+
+
+def test_many_at_once_get_one_copy(files: SharedFiles, tmp_path: Path) -> None:
+    data = bytes(range(256)) * 4000
+    (tmp_path / "large").write_bytes(data)
+    files.save(tmp_path / "large", NAME)
+
+    def read(_: int) -> bytes:
+        local = files.local(NAME, tmp_path / "cache")
+        assert local is not None
+        return local.read_bytes()
+
+    with ThreadPoolExecutor(8) as threads:
+        assert set(threads.map(read, range(16))) == {data}
+
+
+def test_a_folder_on_another_disk_gets_a_copy(
+    tmp_path: Path, mine: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    files = FolderFiles(tmp_path / "shared")
+
     def refuse(source: object, target: object) -> None:
         raise OSError(18, "Invalid cross-device link")
 
