@@ -8,7 +8,6 @@ import hashlib
 import logging
 import time
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -19,10 +18,9 @@ from shared.bundle_cache import BundleCache
 from shared.manifest import MOST_BYTES, BundleError
 from shared.model_record import ModelRecord
 from shared.model_records import Known, ModelRecords, parse_record
-from shared.model_store import ModelStore
 from shared.object_models import ObjectModelStore
-from shared.object_storage import Bucket, Content, is_object_storage
-from shared.storage_connection import StorageError
+from shared.object_storage import Bucket, Content
+from shared.storage_errors import Away, StorageError
 
 LIST_SECONDS = 10.0
 """Between two looks for new models: a list costs ten times what a look at a model costs."""
@@ -30,14 +28,6 @@ AWAY_SECONDS = 5.0
 """Between two tries while the storage is away: each may take long."""
 
 log = logging.getLogger("readsmith.predictor")
-
-
-@dataclass(frozen=True)
-class Away:
-    """Since when the storage cannot be used, and why."""
-
-    since: datetime
-    reason: str
 
 
 class FollowedRecords(ModelRecords):
@@ -145,10 +135,8 @@ class FollowedModels(ObjectModelStore):
         return super().current(model)
 
 
-def served_store(settings: PredictorSettings) -> ModelStore:
-    """Return the store that the settings name, as the predictor looks at it."""
-    if not is_object_storage(settings.store):
-        return settings.model_store()
+def followed_models(settings: PredictorSettings) -> FollowedModels:
+    """Return the store on an object storage that the settings name."""
     bucket = Bucket(settings.store)
     records = FollowedRecords(bucket, settings.store_cache / "records")
     return FollowedModels(bucket, settings.bundle_cache, records)

@@ -9,7 +9,6 @@ from datetime import UTC, datetime
 
 from predictor import metrics
 from predictor.engine import Engine
-from predictor.followed_models import Away, FollowedModels, served_store
 from predictor.kept_versions import KeptVersions
 from predictor.loading import load_version
 from predictor.settings import PredictorSettings
@@ -18,7 +17,8 @@ from shared.errors import ReadsmithError
 from shared.limits import Limits, LimitsError
 from shared.manifest import BundleError
 from shared.model_store import ModelStore
-from shared.storage_connection import StorageError
+from shared.place import is_object_storage
+from shared.storage_errors import Away, StorageError
 
 log = logging.getLogger("readsmith.predictor")
 
@@ -73,7 +73,8 @@ class Registry:
     """
 
     def __init__(self, settings: PredictorSettings) -> None:
-        self._store = served_store(settings)
+        self._remote = is_object_storage(settings.store)
+        self._store = _served_store(settings)
         self._builtin = builtin_store()
         self._default = settings.default_model
         self._starter = [STARTER] if settings.serve_starter else []
@@ -86,7 +87,7 @@ class Registry:
         """Load what is there, then go on looking in a thread; call it after the fork."""
         looked = threading.Event()
         threading.Thread(target=self._run, args=(looked,), name="registry", daemon=True).start()
-        looked.wait(START_SECONDS if isinstance(self._store, FollowedModels) else None)
+        looked.wait(START_SECONDS if self._remote else None)
 
     def served(self, model: str) -> Served | None:
         """Return the version of this model that answers now."""
@@ -139,7 +140,7 @@ class Registry:
     @property
     def away(self) -> Away | None:
         """Since when and why the storage of the models cannot be used; None if it can."""
-        return self._store.away if isinstance(self._store, FollowedModels) else None
+        return self._store.away
 
     def _run(self, looked: threading.Event) -> None:
         while True:
@@ -190,6 +191,14 @@ class Registry:
                 message = f"The model's own pattern {pattern} does not suit it: {error.message}"
                 raise BundleError(message, "settings") from error
         return Served(engine, datetime.now(UTC), stamp, pattern)
+
+
+def _served_store(settings: PredictorSettings) -> ModelStore:
+    if not is_object_storage(settings.store):
+        return settings.model_store()
+    from predictor.followed_models import followed_models  # noqa: PLC0415 - only for s3://
+
+    return followed_models(settings)
 
 
 def _waits(refusal: Refusal | None, stamp: Stamp) -> bool:

@@ -14,7 +14,7 @@ from shared.builtin import STARTER, builtin_store
 from shared.errors import ReadsmithError
 from shared.manifest import BundleError
 from shared.model_store import ModelStore
-from shared.object_storage import is_object_storage
+from shared.place import is_object_storage
 
 PLENTY_BYTES = 5_000_000_000
 """With less free room than this the disk should be looked after."""

@@ -40,7 +40,7 @@ def model_name(model: str) -> str:
 
 
 def _place(place: str) -> str:
-    from shared.object_storage import require_place
+    from shared.place import require_place
 
     try:
         return require_place(place)
@@ -52,7 +52,7 @@ def models_kept(context: typer.Context, incomplete: str) -> list[str]:
     """Complete the name of a model: those in the store that is meant, and the starter."""
     from shared.builtin import STARTER
     from shared.model_store import ModelStore
-    from shared.object_storage import is_object_storage
+    from shared.place import is_object_storage
 
     store = context.params.get("store") or os.environ.get("READSMITH_STORE") or STORE
     names = [] if is_object_storage(store) else ModelStore(store).models()

@@ -17,7 +17,7 @@ from typing import BinaryIO
 
 from readsmith.connection import Connection
 from shared.errors import ReadsmithError
-from shared.object_storage import is_object_storage
+from shared.place import is_object_storage
 
 MODULES = {"trainer": "trainer", "worker": "trainer.worker", "predictor": "predictor"}
 START_SECONDS = 60.0

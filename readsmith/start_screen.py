@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from readsmith.output import say
-from shared.object_storage import is_object_storage
+from shared.place import is_object_storage
 
 
 def start_screen(trainer: str, predictor: str, store: str, logs: Path) -> dict[str, str]:

@@ -3,7 +3,7 @@
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from shared.model_store import KEEP_VERSIONS, ModelStore
-from shared.object_storage import is_object_storage
+from shared.place import is_object_storage
 from shared.store_settings import StoreSettings
 
 

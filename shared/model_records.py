@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from shared.manifest import MODEL_NAME_PATTERN, BundleError
 from shared.model_record import MOST_CHANGES, ModelRecord
 from shared.object_storage import Bucket, ChangedMeanwhileError, Content
-from shared.storage_connection import StorageAwayError
+from shared.storage_errors import StorageAwayError
 
 RECORD = "model.json"
 MOST_TRIES = 200

@@ -27,6 +27,7 @@ from shared.manifest import (
 )
 from shared.model_settings import SETTINGS, ModelSettings, read_settings, write_settings
 from shared.served_version import VERSION_PATTERN, ServedVersion
+from shared.storage_errors import Away
 
 KEEP_VERSIONS = 5
 
@@ -43,6 +44,11 @@ class ModelStore:
         self.root = Path(root)
         self.address = str(root)
         self._keep = keep
+
+    @property
+    def away(self) -> Away | None:
+        """Since when and why the store cannot be asked; a folder always can."""
+        return None
 
     def prepare(self) -> None:
         """Make the folder; raises OSError."""

@@ -21,7 +21,7 @@ from shared.model_settings import ModelSettings
 from shared.model_store import KEEP_VERSIONS, ModelStore, no_earlier_version, version_not_found
 from shared.object_publication import Publication
 from shared.object_storage import CONDITION, Bucket
-from shared.storage_connection import StorageError
+from shared.storage_errors import StorageError
 
 MOST_MANIFESTS = 256
 """Kept in memory."""

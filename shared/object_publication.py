@@ -14,7 +14,7 @@ from shared.manifest import MANIFEST, FileEntry, Manifest
 from shared.model_record import Listed, ModelRecord, Unfinished
 from shared.model_records import ModelRecords
 from shared.object_storage import Bucket
-from shared.storage_connection import StorageAwayError, StorageError
+from shared.storage_errors import StorageAwayError, StorageError
 
 ABANDONED = timedelta(days=1)
 """A publication that began longer ago was cut off."""

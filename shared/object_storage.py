@@ -4,21 +4,14 @@ Credentials, region and endpoint come from the standard AWS_… variables, which
 """
 
 import asyncio
-import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from shared.storage_connection import (
-    Connection,
-    NotModifiedError,
-    StorageError,
-    require_package,
-)
-
-SCHEME = "s3://"
-ADDRESS = re.compile(r"s3://([a-z0-9][a-z0-9.-]{1,61}[a-z0-9])((?:/[A-Za-z0-9._-]+)*)/?")
+from shared.place import parse_address
+from shared.storage_connection import Connection, NotModifiedError, require_package
+from shared.storage_errors import StorageError
 
 CONDITION = ".readsmith-condition"
 """An object that never is, but where a storage does not hold to conditions."""
@@ -47,18 +40,6 @@ class Content:
     etag: str
 
 
-def is_object_storage(place: str) -> bool:
-    """Tell the address of a bucket from a folder."""
-    return place.startswith(SCHEME)
-
-
-def require_place(place: str) -> str:
-    """Return a folder or `s3://bucket/prefix` as it is; raises ValueError saying what is wrong."""
-    if "://" in place and not ADDRESS.fullmatch(place):
-        raise ValueError(f"should be a folder or s3://bucket/prefix, not {place[:100]!r}")
-    return place
-
-
 class Bucket:
     """The objects below a prefix; keys are relative to it.
 
@@ -67,12 +48,8 @@ class Bucket:
     """
 
     def __init__(self, address: str) -> None:
-        match = ADDRESS.fullmatch(address)
-        if match is None:
-            raise ValueError(f"should be s3://bucket/prefix, not {address[:100]!r}")
+        self._bucket, self._prefix = parse_address(address)
         self.address = address.rstrip("/")
-        self._bucket = match[1]
-        self._prefix = match[2].strip("/")
         self._connection = Connection(self.address)
         require_package()
 

@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from importlib.util import find_spec
 from typing import Any, TypeVar
 
-from shared.errors import ReadsmithError
+from shared.storage_errors import StorageAwayError, StorageError
 
 CONNECT_SECONDS = 2
 SILENCE_SECONDS = 10
@@ -18,20 +18,6 @@ MEANWHILE = {"PreconditionFailed", "ConditionalRequestConflict"}
 """What storages call a condition that is not met."""
 
 T = TypeVar("T")
-
-
-class StorageError(ReadsmithError):
-    """The object storage cannot be used; code storage_unavailable."""
-
-    def __init__(self, message: str, hint: str) -> None:
-        super().__init__("storage_unavailable", message, hint)
-
-    def __reduce__(self) -> tuple[object, ...]:
-        return (type(self), (self.message, self.hint))
-
-
-class StorageAwayError(StorageError):
-    """The storage does not answer, or not as it should: it may do so later."""
 
 
 class NotModifiedError(Exception):

@@ -8,7 +8,7 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
 
 from shared.bundle_cache import BundleCache
 from shared.model_store import KEEP_VERSIONS, ModelStore
-from shared.object_storage import is_object_storage, require_place
+from shared.place import is_object_storage, require_place
 
 Place = Annotated[str, BeforeValidator(os.fspath), AfterValidator(require_place)]
 """A folder, or `s3://bucket/prefix`."""

@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import Protocol
 
 from shared.atomic_files import aside_of, flush_folder, write_atomically
-from shared.object_storage import Bucket, is_object_storage
-from trainer.object_files import ObjectFiles
+from shared.place import is_object_storage
 from trainer.settings import Settings
 
 UPLOADS = "uploads"
@@ -109,6 +108,9 @@ def shared_files(settings: Settings) -> SharedFiles:
     """Return where the settings say that shared files lie; raises StorageError."""
     place = settings.shared_files
     if place is not None and is_object_storage(place):
+        from shared.object_storage import Bucket  # noqa: PLC0415 - only for s3://
+        from trainer.object_files import ObjectFiles  # noqa: PLC0415
+
         return ObjectFiles(Bucket(place), settings.max_cache_bytes)
     return FolderFiles(Path(place or settings.state))
 
