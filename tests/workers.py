@@ -40,12 +40,12 @@ def start_worker(
     )
 
 
-def wait_until(true: Callable[[], Any], seconds: float = 600) -> None:
-    """Return once it is true; AssertionError after so many seconds."""
+def wait_until(true: Callable[[], Any], seconds: float = 600, pause: float = 0.05) -> None:
+    """Return once it is true; AssertionError after so many seconds. pause: between two looks."""
     end = time.monotonic() + seconds
     while not true():
         assert time.monotonic() < end, "waited in vain"
-        time.sleep(0.05)
+        time.sleep(pause)
 
 
 def is_alive(pid: int) -> bool:

@@ -1,0 +1,143 @@
+"""A node is cut off from the others in mid-training, and comes back."""
+
+import time
+from collections.abc import Iterator, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+import requests
+
+from readsmith.client import Client
+from tests.bundles import png
+from tests.cluster.cluster import JOBS_PER_NODE, Cluster, running_cluster
+from tests.cluster.figures import Figures, Loss
+from tests.cluster.readers import Answers, reading
+from tests.cluster.services import PREDICTOR, TRAINER, times_joined
+from tests.cluster.stories import Attempt, story
+from tests.workers import wait_until
+
+JOBS = 6
+EPOCHS = 60
+CUT_SECONDS = 60.0
+"""Longer than the lease, and than Ray's patience."""
+PATIENCE = 1800.0
+PAUSE = 1.0
+STARTER = ("starter", 1)
+
+Stories = dict[str, list[Attempt]]
+"""The attempts of each job."""
+
+
+@pytest.fixture
+def cluster(tmp_path: Path) -> Iterator[Cluster]:
+    print(f"\nlogs: {tmp_path}/logs")
+    with running_cluster(tmp_path) as it:
+        yield it
+
+
+@pytest.fixture
+def client(cluster: Cluster) -> Iterator[Client]:
+    with Client(PREDICTOR, TRAINER) as client:
+        yield client
+
+
+def test_a_node_cut_off_in_mid_training_costs_its_jobs_at_most_an_epoch(
+    cluster: Cluster, client: Client
+) -> None:
+    begun = time.monotonic()
+    with reading(PREDICTOR, png("ab")) as answers:
+        jobs = [client.start_job(small_job(seed)).id for seed in range(JOBS)]
+        victims = until_full(client, jobs, "node-1")
+        cut_at = cut_off(cluster, client, "node-1", victims)
+        until_succeeded(client, jobs)
+        wide = [
+            client.start_job(small_job(seed, cpus=JOBS_PER_NODE)).id for seed in (JOBS, JOBS + 1)
+        ]
+        until_succeeded(client, wide)
+    stories = {job: story(client, job) for job in (*jobs, *wide)}
+    require_published_once(client, stories)
+    require_all_answered(answers, stories)
+    losses = {job: require_resumed_elsewhere(stories[job], cut_at) for job in victims}
+    assert {stories[job][-1].machine for job in wide} == {"node-1", "node-2"}
+    Figures(stories, losses, answers, time.monotonic() - begun).tell()
+
+
+def small_job(seed: int, cpus: int = 1) -> dict[str, Any]:
+    """Return a request that trains for some dozens of seconds on one quiet core."""
+    drawn = {"images": 300, "width": 96, "height": 32, "min_length": 2, "max_length": 3}
+    return {
+        "dataset": {"synthetic": {**drawn, "characters": "AHX47", "seed": seed}},
+        "hyperparameters": {"epochs": EPOCHS // cpus, "patience": EPOCHS, "batch_size": 16},
+        "promote": "always",
+        "resources": {"cpus": cpus},
+    }
+
+
+def until_full(client: Client, jobs: Sequence[str], machine: str) -> list[str]:
+    """Wait until a machine has all the jobs that it takes, each in mid-training; return those."""
+
+    def there() -> list[str]:
+        latest = {job: attempts[-1] for job in jobs if (attempts := story(client, job))}
+        return [
+            job
+            for job, attempt in latest.items()
+            if attempt.machine == machine and attempt.ended_at is None and len(attempt.epochs) > 2
+        ]
+
+    wait_until(lambda: len(there()) == JOBS_PER_NODE, PATIENCE, PAUSE)
+    return there()
+
+
+def cut_off(cluster: Cluster, client: Client, name: str, victims: Sequence[str]) -> datetime:
+    """Cut a node off until its jobs are given to others, and longer; return when that began."""
+    node = cluster.node(name)
+    cut_at, end = datetime.now(UTC), time.monotonic() + CUT_SECONDS
+    cluster.network.cut_off(node)
+    wait_until(
+        lambda: all(story(client, job)[-1].began_at > cut_at for job in victims), PATIENCE, PAUSE
+    )
+    time.sleep(max(0.0, end - time.monotonic()))
+    cluster.network.plug_in(node)
+    wait_until(lambda: times_joined(node) == 2, PATIENCE, PAUSE)
+    return cut_at
+
+
+def until_succeeded(client: Client, jobs: Sequence[str]) -> None:
+    wait_until(lambda: all(client.job(job).is_final for job in jobs), PATIENCE, PAUSE)
+    assert {client.job(job).status for job in jobs} == {"succeeded"}
+
+
+def require_published_once(client: Client, stories: Stories) -> None:
+    """Each job has one version, which its last attempt published, and there is no other."""
+    model = client.model("default")
+    assert sorted(version.job_id or "" for version in model.versions) == sorted(stories)
+    for job, attempts in stories.items():
+        version = client.job(job).version
+        path = f"{TRAINER}/models/default/versions/{version}/files/manifest.json"
+        manifest = requests.get(path, timeout=30).json()
+        assert (manifest["job_id"], manifest["attempt"]) == (job, attempts[-1].number)
+
+
+def require_all_answered(answers: Answers, stories: Stories) -> None:
+    """No request failed, and each was read by the starter or by a published version."""
+    assert not answers.failures
+    versions = {("default", number + 1) for number in range(len(stories))}
+    assert set(answers.read_by) <= {STARTER} | versions
+    assert len(answers.read_by) > 2
+
+
+def require_resumed_elsewhere(attempts: Sequence[Attempt], cut_at: datetime) -> Loss:
+    """A job that was cut off went on on another machine, at most an epoch before its end."""
+    before = next(each for each in attempts if each.ended_at and each.ended_at > cut_at)
+    after = attempts[before.number]
+    assert before.machine == "node-1" and after.machine == "node-2"
+    assert after.resumed_at is not None and before.ended_at is not None
+    loss = Loss(
+        epochs=before.epochs[-1] + 1 - after.epochs[0],
+        noticed=(before.ended_at - cut_at).total_seconds(),
+        resumed=(after.resumed_at - cut_at).total_seconds(),
+    )
+    assert 0 <= loss.epochs <= 1
+    return loss
