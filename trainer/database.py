@@ -40,10 +40,13 @@ log = logging.getLogger("trainer.database")
 
 tables = MetaData()
 
+_Number = BigInteger().with_variant(Integer, "sqlite")
+"""A row's number: a hundred thousand jobs a day would tell 2**31 events within a year."""
+
 jobs = Table(
     "jobs",
     tables,
-    Column("number", Integer, primary_key=True),
+    Column("number", _Number, primary_key=True),
     Column("id", String(40), nullable=False, unique=True),
     Column("idempotency_key", String(255), unique=True),
     Column("request", JSON, nullable=False),
@@ -67,7 +70,7 @@ jobs = Table(
 events = Table(
     "events",
     tables,
-    Column("id", Integer, primary_key=True),
+    Column("id", _Number, primary_key=True),
     Column("job_id", String(40), ForeignKey("jobs.id"), nullable=False),
     Column("at", Double, nullable=False),
     Column("type", String(64), nullable=False),
@@ -96,7 +99,7 @@ datasets = Table(
 corrections = Table(
     "corrections",
     tables,
-    Column("number", Integer, primary_key=True),
+    Column("number", _Number, primary_key=True),
     Column("id", String(50), nullable=False, unique=True),
     Column("model", String(64), nullable=False),
     Column("sha256", String(64), nullable=False),

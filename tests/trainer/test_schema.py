@@ -1,6 +1,7 @@
 """The job database's tables, from their first form to today's."""
 
 import shutil
+import time
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
@@ -13,6 +14,7 @@ from alembic.script import ScriptDirectory
 from sqlalchemy import MetaData, Table, insert, inspect, text
 
 from shared.errors import ReadsmithError
+from tests.postgresql import Server, needs_postgresql
 from tests.trainer.conftest import EITHER
 from trainer import schema
 from trainer.database import Database, tables
@@ -106,6 +108,21 @@ def test_a_database_of_the_first_revision_keeps_every_job(
     database.close()
 
 
+@needs_postgresql
+def test_a_database_of_the_first_revision_gets_room_for_more_events(postgresql: Server) -> None:
+    url = postgresql.new_database()
+    fill(Database(url, migrate=False), "0001")
+    database = Database(url)
+    store = JobStore(database, max_queued_jobs=10)
+    with database.writing.begin() as connection:
+        for sequence in ("jobs_number_seq", "events_id_seq", "corrections_number_seq"):
+            connection.execute(text(f"SELECT setval('{sequence}', {2**31})"))
+    job = store.create(JobRequest())
+    (event,) = store.events(job.id, 10, after=2**31).data
+    assert event.id > 2**31
+    database.close()
+
+
 def test_tables_that_an_old_database_lacks_are_made(empty: Database, url: str) -> None:
     fill(empty, "0001")
     with empty.writing.begin() as connection:
@@ -116,9 +133,17 @@ def test_tables_that_an_old_database_lacks_are_made(empty: Database, url: str) -
         assert inspect(connection).has_table("corrections")
 
 
-def test_services_that_start_together_migrate_once(url: str) -> None:
-    with ProcessPoolExecutor(4, mp_context=get_context("spawn")) as pool:
-        assert list(pool.map(opened, [url] * 8)) == [""] * 8
+@pytest.fixture(scope="module")
+def processes() -> Iterator[ProcessPoolExecutor]:
+    with ProcessPoolExecutor(3, mp_context=get_context("spawn")) as pool:
+        list(pool.map(time.sleep, [1] * 3))  # until each has started
+        yield pool
+
+
+def test_services_that_start_together_migrate_once(
+    processes: ProcessPoolExecutor, url: str
+) -> None:
+    assert list(processes.map(opened, [url] * 6)) == [""] * 6
 
 
 def test_a_migration_that_fails_changes_nothing(

@@ -33,9 +33,9 @@ def read_events(
     services: TheServices,
     job_id: str,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
-    after: Annotated[int, Query(ge=0, le=2**31 - 1, description="Last event id seen.")] = 0,
+    after: Annotated[int, Query(ge=0, le=2**63 - 1, description="Last event id seen.")] = 0,
     accept: Annotated[str, Header()] = "",
-    last_event_id: Annotated[int | None, Header(ge=0, le=2**31 - 1)] = None,
+    last_event_id: Annotated[int | None, Header(ge=0, le=2**63 - 1)] = None,
 ) -> EventPage | Response:
     """Read events oldest first; with `Accept: text/event-stream`, follow them to the job's end.
 
