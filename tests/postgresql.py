@@ -29,8 +29,9 @@ class Server:
     It believes everybody but a user named stranger, who needs a password.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, durable: bool) -> None:
         self.folder = folder
+        self.durable = durable
         self.url = self.url_of("postgres")
         self._numbers = itertools.count(1)
         self._run("initdb", "--username=postgres", "--auth=trust", "--no-sync", f"{self._data}")
@@ -39,7 +40,8 @@ class Server:
 
     def start(self) -> None:
         """Start and wait until it answers."""
-        options = f"-k {self.folder} -c listen_addresses= -c fsync=off"
+        flush = "on" if self.durable else "off"
+        options = f"-k {self.folder} -c listen_addresses= -c fsync={flush}"
         self._run("pg_ctl", "start", "-w", "-D", f"{self._data}", "-o", options)
 
     def stop(self) -> None:
@@ -68,9 +70,14 @@ class Server:
     def _data(self) -> Path:
         return self.folder / "data"
 
-    def _signal(self, number: signal.Signals) -> None:
+    @property
+    def processes(self) -> list[int]:
+        """The ids of its processes, its leader's first."""
         leader = int((self._data / "postmaster.pid").read_text().split()[0])
-        for pid in [leader, *children_of(leader)]:
+        return [leader, *children_of(leader)]
+
+    def _signal(self, number: signal.Signals) -> None:
+        for pid in self.processes:
             os.kill(pid, number)
 
     def _run(self, program: str, *arguments: str) -> None:
@@ -87,13 +94,13 @@ class Server:
 
 
 @contextmanager
-def running_server() -> Iterator[Server]:
-    """Start a server that is gone in the end, its data too."""
+def running_server(*, durable: bool = False) -> Iterator[Server]:
+    """Start a server that is gone in the end, its data too; durable: it waits for the disk."""
     folder = Path(tempfile.mkdtemp(prefix="pg-", dir="/tmp"))  # a socket's path must be short
     try:
         if USER is not None:
             shutil.chown(folder, USER)
-        server = Server(folder)
+        server = Server(folder, durable=durable)
         server.start()
         try:
             yield server

@@ -27,7 +27,7 @@ def run_jobs(folder: Path, database_url: str, count: int) -> None:
     shared = {"READSMITH_STORE": str(folder / "models"), "READSMITH_DATABASE_URL": database_url}
     with ExitStack() as stack:
         first, second = (
-            stack.enter_context(services.trainer(folder / name, **shared)) for name in "ab"
+            stack.enter_context(services.trainer(folder / name, None, **shared)) for name in "ab"
         )
         one, other = (
             stack.enter_context(httpx.Client(base_url=trainer.url, timeout=120))

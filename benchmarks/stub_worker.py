@@ -1,0 +1,85 @@
+"""What a worker and its run write into the job database, without the training between."""
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from functools import partial
+from typing import Any
+
+from trainer.database import Database, patiently
+from trainer.job_queue import JobQueue
+from trainer.jobs import Claim, JobError, JobProgress
+from trainer.progress import Stage
+
+EPOCHS = 10
+WATCH_SECONDS = 0.25
+"""As trainer.worker looks whether its job was cancelled."""
+LEASE_SECONDS = 600
+
+PROGRESS = JobProgress(
+    epoch=1,
+    epochs=EPOCHS,
+    loss=0.1,
+    validation_loss=0.1,
+    exact_match=0.9,
+    images_per_second=1000.0,
+    seconds=1.0,
+    seconds_left=1.0,
+    estimated_finish_at=datetime(2030, 1, 1, tzinfo=UTC),
+)
+END = JobError(code="stub", message="This was no training.")
+"""Ending as failed is one write, as ending in success is."""
+
+
+def queue_of(database: Database) -> JobQueue:
+    """Return the workers' side of a database."""
+    return JobQueue(database, lease_seconds=LEASE_SECONDS, max_attempts=3)
+
+
+def wait(seconds: float) -> None:
+    """Do nothing, in a process that then has imported all that it needs."""
+    time.sleep(seconds)
+
+
+def run_together(threads: int, *work: Any) -> int:
+    """Run jobs in so many threads, each as `run_jobs`; returns how many ended."""
+    with ThreadPoolExecutor(threads) as pool:
+        return sum(each.result() for each in [pool.submit(run_jobs, *work) for _ in range(threads)])
+
+
+def run_jobs(url: str, begin: float, seconds: float, training: float) -> int:
+    """Run jobs from a moment (of time.time) on for so long; returns how many ended in that time.
+
+    training: seconds of each. A database that is locked is waited for, as runs do.
+    """
+    database = Database(url)
+    queue, ended = queue_of(database), 0
+    time.sleep(max(0.0, begin - time.time()))
+    while time.time() < begin + seconds and (claim := patiently(queue.claim)):
+        run_one(queue, claim, training)
+        ended += time.time() < begin + seconds
+    database.close()
+    return ended
+
+
+def run_one(queue: JobQueue, claim: Claim, training: float) -> None:
+    """Tell all that a run tells, and look for a cancel as a worker does."""
+    patiently(lambda: queue.request(claim))
+    for stage in Stage:
+        patiently(partial(queue.stage, claim, stage))
+        if stage is Stage.TRAIN:
+            patiently(lambda: queue.summary(claim, {"usable": 1000}))
+            _train(queue, claim, training)
+    patiently(lambda: queue.begin_publishing(claim))
+    patiently(lambda: queue.fail(claim, END))
+
+
+def _train(queue: JobQueue, claim: Claim, seconds: float) -> None:
+    begin = checked = time.monotonic()
+    for epoch in range(1, EPOCHS + 1):
+        while (now := time.monotonic()) < begin + seconds * epoch / EPOCHS:
+            if now - checked >= WATCH_SECONDS:
+                patiently(lambda: queue.check(claim))
+                checked = now
+            time.sleep(0.01)
+        patiently(lambda: queue.progress(claim, PROGRESS, f"One of {EPOCHS} epochs."))
