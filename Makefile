@@ -7,6 +7,7 @@
 # make bench-predict   serving measured against the tutorial's way (needs wrk; ARGS="--part speed")
 # make bench-new-look   what a trained model keeps when pictures of a new look are added
 # make capacity   from wanted rates to machines   (ARGS="--predictions-per-second 1000 --jobs-per-day 100")
+# make bench-queue   how many jobs one database takes, SQLite and PostgreSQL (apt install postgresql)
 # make bench-api   how fast the trainer answers while a job trains
 # make docs   the documentation as a site in site/, strictly
 # make screenshots   the pictures of the dashboard in docs/images (needs Chromium; trains a model)
@@ -15,7 +16,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/installed
 
-.PHONY: run test docs test-docker test-faults soak bench-train bench-predict bench-new-look bench-api capacity starter screenshots format lock clean
+.PHONY: run test docs test-docker test-faults soak bench-train bench-predict bench-new-look bench-queue bench-api capacity starter screenshots format lock clean
 
 run: $(INSTALLED)
 	@$(BIN)/readsmith up --first-job $(if $(DATASET),--dataset "$(DATASET)") $(if $(ONCE),--once)
@@ -38,6 +39,9 @@ soak: $(INSTALLED)
 
 capacity: $(INSTALLED)
 	$(BIN)/python -m benchmarks.capacity $(ARGS)
+
+bench-queue: $(INSTALLED)
+	$(BIN)/python -m benchmarks.job_queue $(ARGS)
 
 bench-api: $(INSTALLED)
 	$(BIN)/python benchmarks/api_latency.py $(ARGS)
