@@ -2,6 +2,7 @@
 # make test   format, types, import rules, tests
 # make test-docker   builds the images and tries them out (needs a Docker engine and docker-compose)
 # make test-faults   the long tests of what is promised when things go wrong (docs/reliability.md)
+# make test-cluster   three hosts on this one, a node cut off in mid-training (needs root and PostgreSQL; minutes)
 # make soak   20 minutes of constant requests beside training: does anything fail or grow?   (ARGS="--minutes 2")
 # make bench-train   training measured against the seed recipe, hours   (ARGS="--part v2 --seeds 1")
 # make bench-predict   serving measured against the tutorial's way (needs wrk; ARGS="--part speed")
@@ -16,7 +17,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/installed
 
-.PHONY: run test docs test-docker test-faults soak bench-train bench-predict bench-new-look bench-queue bench-api capacity starter screenshots format lock clean
+.PHONY: run test docs test-docker test-faults test-cluster soak bench-train bench-predict bench-new-look bench-queue bench-api capacity starter screenshots format lock clean
 
 run: $(INSTALLED)
 	@$(BIN)/readsmith up --first-job $(if $(DATASET),--dataset "$(DATASET)") $(if $(ONCE),--once)
@@ -33,6 +34,9 @@ test-docker: $(INSTALLED)
 
 test-faults: $(INSTALLED)
 	READSMITH_TEST_FAULTS=1 $(BIN)/pytest -s --durations=0 tests/faults $(ARGS)
+
+test-cluster: $(INSTALLED)
+	READSMITH_TEST_CLUSTER=1 $(BIN)/pytest -s tests/cluster $(ARGS)
 
 soak: $(INSTALLED)
 	$(BIN)/python -m benchmarks.soak $(ARGS)

@@ -72,7 +72,9 @@ class Host:
 
     def run(self, *command: str) -> None:
         """Run a program to its end; raises CalledProcessError."""
-        subprocess.run(self._inside(command), env=_environment({}), check=True)
+        with self.log("set-up").open("ab") as output:
+            environment = _environment({})
+            subprocess.run(self._inside(command), env=environment, stdout=output, check=True)
 
     @contextmanager
     def network(self) -> Iterator[None]:

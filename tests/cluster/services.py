@@ -3,8 +3,7 @@
 import socket
 import sys
 
-import requests
-
+from tests import object_storage
 from tests.cluster.hosts import HOME, Host
 from tests.postgresql import BINARIES
 from tests.workers import wait_until
@@ -17,16 +16,10 @@ PATIENCE = 300.0
 """Seconds that a service may take to listen; far more than a busy machine needs."""
 LEASE_SECONDS = 10
 
-CREDENTIALS = {
-    "AWS_ENDPOINT_URL": STORAGE,
-    "AWS_ACCESS_KEY_ID": "cluster",
-    "AWS_SECRET_ACCESS_KEY": "cluster-secret",
-    "AWS_REGION": "us-east-1",
-}
 SETTINGS = {
     "READSMITH_DATABASE_URL": f"postgresql+psycopg://postgres@{HEAD}/postgres",
-    "READSMITH_STORE": "s3://readsmith/models",
-    "READSMITH_SHARED_FILES": "s3://readsmith/files",
+    "READSMITH_STORE": f"s3://{object_storage.BUCKET}/models",
+    "READSMITH_SHARED_FILES": f"s3://{object_storage.BUCKET}/files",
     "READSMITH_STATE": f"{HOME}/state",
     "READSMITH_STORE_CACHE": f"{HOME}/cache",
     "READSMITH_EXECUTOR": "ray",
@@ -37,7 +30,7 @@ SETTINGS = {
     "READSMITH_PREDICTOR_HOST": HEAD,
     "READSMITH_PREDICTOR_WORKERS": "1",
     "READSMITH_ALLOW_ANONYMOUS": "true",
-    **CREDENTIALS,
+    **object_storage.variables(STORAGE),
 }
 RAY = {
     "RAY_health_check_initial_delay_ms": "5000",
@@ -59,9 +52,9 @@ RAY_START = """
 
 def start_storage(head: Host) -> None:
     """Start an S3 server with an empty bucket."""
-    head.start("storage", "moto_server", "--host", HEAD, "--port", "9000")
+    head.start("storage", sys.executable, "-m", "tests.object_storage", "9000", HEAD)
     _wait_for(9000)
-    requests.put(f"{STORAGE}/readsmith", timeout=30).raise_for_status()
+    object_storage.empty(STORAGE)
 
 
 def start_database(head: Host) -> None:

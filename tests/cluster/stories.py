@@ -32,7 +32,7 @@ def story(client: Client, job_id: str) -> list[Attempt]:
         elif status and attempts:
             attempts[-1].ended_at, attempts[-1].end = event.at, event.message
         elif event.type == "placed":
-            attempts[-1].machine = event.message.removeprefix("Runs on machine ").rstrip(".")
+            attempts[-1].machine = event.message.removeprefix("Runs on machine ").split(" ")[0]
         elif event.type == "resumed":
             attempts[-1].resumed_at = event.at
         elif event.type == "progress":
