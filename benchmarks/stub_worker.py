@@ -4,7 +4,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any
+from typing import Any, NamedTuple
 
 from trainer.database import Database, patiently
 from trainer.job_queue import JobQueue
@@ -41,25 +41,40 @@ def wait(seconds: float) -> None:
     time.sleep(seconds)
 
 
-def run_together(threads: int, *work: Any) -> int:
-    """Run jobs in so many threads, each as `run_jobs`; returns how many ended."""
+class Work(NamedTuple):
+    """What workers have done."""
+
+    in_time: int
+    """Jobs that ended while it was measured."""
+    jobs: int
+    cpu_seconds: float
+    """That the process has taken for all of them, starting excluded."""
+
+
+def run_together(threads: int, *work: Any) -> Work:
+    """Run jobs in so many threads, each as `run_jobs`."""
+    begin = time.process_time()
     with ThreadPoolExecutor(threads) as pool:
-        return sum(each.result() for each in [pool.submit(run_jobs, *work) for _ in range(threads)])
+        ended = [each.result() for each in [pool.submit(run_jobs, *work) for _ in range(threads)]]
+    in_time, jobs = map(sum, zip(*ended, strict=True))
+    return Work(in_time, jobs, time.process_time() - begin)
 
 
-def run_jobs(url: str, begin: float, seconds: float, training: float) -> int:
-    """Run jobs from a moment (of time.time) on for so long; returns how many ended in that time.
+def run_jobs(url: str, begin: float, seconds: float, training: float) -> tuple[int, int]:
+    """Run jobs from a moment (of time.time) on for so long.
 
-    training: seconds of each. A database that is locked is waited for, as runs do.
+    training: seconds of each. A database that is locked is waited for, as runs do. Returns how
+    many jobs ended in that time, and how many at all.
     """
     database = Database(url)
-    queue, ended = queue_of(database), 0
+    queue, in_time, jobs = queue_of(database), 0, 0
     time.sleep(max(0.0, begin - time.time()))
     while time.time() < begin + seconds and (claim := patiently(queue.claim)):
         run_one(queue, claim, training)
-        ended += time.time() < begin + seconds
+        jobs += 1
+        in_time += time.time() < begin + seconds
     database.close()
-    return ended
+    return in_time, jobs
 
 
 def run_one(queue: JobQueue, claim: Claim, training: float) -> None:

@@ -44,9 +44,9 @@ class Server:
         options = f"-k {self.folder} -c listen_addresses= -c fsync={flush}"
         self._run("pg_ctl", "start", "-w", "-D", f"{self._data}", "-o", options)
 
-    def stop(self) -> None:
+    def stop(self, mode: str = "fast") -> None:
         """Stop at once; transactions under way are rolled back."""
-        self._run("pg_ctl", "stop", "-m", "fast", "-D", f"{self._data}")
+        self._run("pg_ctl", "stop", "-m", mode, "-D", f"{self._data}")
 
     def pause(self) -> None:
         """Stop every process of the server where it is; what it is asked waits."""
@@ -105,6 +105,6 @@ def running_server(*, durable: bool = False) -> Iterator[Server]:
         try:
             yield server
         finally:
-            server.stop()
+            server.stop("immediate")
     finally:
         shutil.rmtree(folder)

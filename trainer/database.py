@@ -167,7 +167,7 @@ class Database:
             with self.writing.begin() as connection:
                 take_turns(connection)
                 if not schema.is_current(connection):  # another service may have been first
-                    schema.migrate(connection)
+                    schema.bring_up_to_date(connection, tables)
         except DBAPIError as error:
             raise unavailable(error) from error
 

@@ -5,13 +5,15 @@ A revision is a file of trainer/migrations/versions, `0001_….py`; its number i
 
 from pathlib import Path
 
-from sqlalchemy import Column, Connection, MetaData, String, Table, inspect, select
+from sqlalchemy import Column, Connection, MetaData, String, Table, insert, inspect, select
 
 from shared.errors import ReadsmithError
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 
-_alembic_version = Table("alembic_version", MetaData(), Column("version_num", String(32)))
+_alembic_version = Table(
+    "alembic_version", MetaData(), Column("version_num", String(32), primary_key=True)
+)
 
 
 def newest_revision() -> str:
@@ -43,8 +45,21 @@ def revision_of(connection: Connection) -> str | None:
     return connection.execute(select(_alembic_version.c.version_num)).scalar_one_or_none()
 
 
+def bring_up_to_date(connection: Connection, tables: MetaData) -> None:
+    """Make or change the tables, all or nothing, in the connection's transaction.
+
+    tables: those of the newest revision; a database that has none of them gets them as they are.
+    """
+    if set(tables.tables).isdisjoint(inspect(connection).get_table_names()):
+        tables.create_all(connection)
+        _alembic_version.create(connection)
+        connection.execute(insert(_alembic_version).values(version_num=newest_revision()))
+    else:
+        migrate(connection)
+
+
 def migrate(connection: Connection, revision: str = "head") -> None:
-    """Bring the tables to a revision, all or nothing, in the connection's transaction."""
+    """Take each step up to a revision, all or none, in the connection's transaction."""
     from alembic import command  # noqa: PLC0415 - most starts need none of it
     from alembic.config import Config  # noqa: PLC0415
 

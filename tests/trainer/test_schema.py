@@ -1,6 +1,8 @@
 """The job database's tables, from their first form to today's."""
 
 import shutil
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
@@ -140,10 +142,15 @@ def processes() -> Iterator[ProcessPoolExecutor]:
         yield pool
 
 
+@pytest.mark.parametrize("old", [True, False])
 def test_services_that_start_together_migrate_once(
-    processes: ProcessPoolExecutor, url: str
+    processes: ProcessPoolExecutor, empty: Database, url: str, old: bool
 ) -> None:
+    if old:
+        fill(empty, "0001")
     assert list(processes.map(opened, [url] * 6)) == [""] * 6
+    with empty.reading.begin() as connection:
+        assert schema.is_current(connection)
 
 
 def test_a_migration_that_fails_changes_nothing(
@@ -174,6 +181,16 @@ def test_a_database_of_a_newer_program_is_refused(empty: Database, url: str) -> 
     with pytest.raises(ReadsmithError, match="revision 9999") as caught:
         Database(url)
     assert caught.value.code == "database_newer"
+
+
+def test_a_new_database_needs_no_steps_and_has_the_same_tables(empty: Database, url: str) -> None:
+    make = f"import sys; from trainer.database import Database; Database({url!r});"
+    subprocess.run([sys.executable, "-c", f"{make} sys.exit('alembic' in sys.modules)"], check=True)
+    with empty.writing.begin() as connection:
+        schema.migrate(connection)  # nothing is left to do
+        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        assert context.get_current_revision() == schema.newest_revision()
+        assert compare_metadata(context, tables) == []
 
 
 def test_the_child_of_a_service_migrates_nothing(empty: Database) -> None:
