@@ -27,8 +27,8 @@ class Runner:
         self._stopped = False
 
     def machine(self) -> str:
-        """Return the name of the machine."""
-        return platform.node()
+        """Return the machine's name and address."""
+        return f"{platform.node()} ({ray.util.get_node_ip_address()})"
 
     def run(self, order: dict[str, Any], arguments: Sequence[str]) -> int:
         """Start the child, wait for its end, return its exit code; raises OSError.

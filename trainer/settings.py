@@ -71,7 +71,7 @@ class Settings(StoreSettings, AccessSettings, BaseSettings):
         "`ray://host:10001` from any other machine.",
     )
     jobs_in_flight: int = Field(
-        8, ge=1, le=1000, description="Jobs that one worker keeps on Ray at a time."
+        8, ge=1, le=200, description="Jobs that one worker keeps on Ray at a time."
     )
     max_queued_jobs: int = Field(
         1000, ge=1, description="Jobs that may wait; more are refused with status 429."

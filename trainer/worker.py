@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 
+from pydantic import ValidationError
 from sqlalchemy.exc import DBAPIError
 
 from shared.errors import ReadsmithError
@@ -61,10 +62,10 @@ class Worker:
             try:
                 while not self._stopping:
                     claim = self._look_for_work(room=len(running) < self._executor.at_once)
-                    if claim is not None:
-                        running.add(threads.submit(self._run_job, claim))
-                    else:
+                    if claim is None:
                         running = _still_running(running)
+                    elif (attempt := self._start(claim)) is not None:
+                        running.add(threads.submit(self._see_through, claim, attempt))
             finally:
                 self._stopping = True
         self._executor.close()
@@ -80,42 +81,44 @@ class Worker:
                 return self._queue.claim()
         return None
 
-    def _run_job(self, claim: Claim) -> None:
+    def _start(self, claim: Claim) -> Attempt | None:
+        """Start the attempt; what cannot be started fails the job."""
         log.info("%s: attempt %d begins.", *claim)
-        with _complaints(), contextlib.suppress(LostClaimError):
+        with self._answering_for(claim):
             try:
-                self._see_through(claim)
-            except OutOfReachError as error:
-                self._queue.hand_back(claim, f"{error} Queued again.")
+                request = patiently(lambda: self._queue.request(claim))
+                return self._executor.start(
+                    claim,
+                    request,
+                    lambda kind, message: self._queue.event(claim, kind, message, {}),
+                )
+            except (OSError, ValidationError) as error:
+                self._queue.fail(claim, explain_failure(error))
+        return None
+
+    def _see_through(self, claim: Claim, attempt: Attempt) -> None:
+        """Stay with the attempt until its end, and see that its job has an end, too."""
+        with self._answering_for(claim):
+            try:
+                self._watch(claim, attempt)
+            finally:
+                attempt.stop()
         if self._kept is not None:
             with _complaints():
                 clear_kept(self._kept, self._queue, [claim.job_id])
         log.info("%s: attempt %d has ended.", *claim)
 
-    def _see_through(self, claim: Claim) -> None:
-        attempt = self._start(claim)
-        if attempt is None:
-            return
-        try:
-            self._watch(claim, attempt)
-        finally:
-            attempt.stop()
-
-    def _start(self, claim: Claim) -> Attempt | None:
-        """Start the attempt; what cannot be started fails the job."""
-        try:
-            request = patiently(lambda: self._queue.request(claim))
-            return self._executor.start(
-                claim, request, lambda kind, message: self._queue.event(claim, kind, message, {})
-            )
-        except (LostClaimError, OutOfReachError, DBAPIError):
-            raise
-        except Exception as error:
-            self._queue.fail(claim, explain_failure(error))
-            return None
+    @contextlib.contextmanager
+    def _answering_for(self, claim: Claim) -> Iterator[None]:
+        """A job whose attempt is out of reach goes back to the queue."""
+        with _complaints(), contextlib.suppress(LostClaimError):
+            try:
+                yield
+            except OutOfReachError as error:
+                self._queue.hand_back(claim, f"{error} Queued again.")
 
     def _watch(self, claim: Claim, attempt: Attempt) -> None:
-        """Hold the claim until the attempt's end, and see that the job has an end, too."""
+        """Hold the claim until the attempt's end."""
         lease = self._settings.lease_seconds
         renewed = time.monotonic()
         while not self._stopping:
