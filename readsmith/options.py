@@ -83,7 +83,7 @@ Dataset = Annotated[
     str,
     typer.Argument(
         metavar="DATASET",
-        help="A zip, a folder, or the URL of a zip of labelled images.",
+        help="A zip, a tar, a folder, or the URL of a zip or tar of labelled images.",
         callback=_existing_dataset,
         show_default=False,
     ),

@@ -14,9 +14,12 @@ from trainer.image_source import open_source
 from trainer.previews import preview
 from trainer.requests import JobRequest
 from trainer.safe_zip import DatasetLimits
+from trainer.shards import is_shard
 from trainer.stages.dataset import load_dataset
 
 SAMPLES = 24
+SHOWN_TAR_BYTES = 50_000_000
+"""A larger one would keep the API busy for more than a second."""
 WAIT_SECONDS = 60.0
 """How long a check waits for the one before it: each takes all the processors there are."""
 
@@ -62,7 +65,16 @@ def _check(path: Path, request: JobRequest, limits: DatasetLimits) -> DatasetChe
 
 
 def dataset_picture(path: Path, name: str, limits: DatasetLimits) -> bytes:
-    """Return a preview of one picture of a zip, PNG; raises ReadsmithError picture_not_found."""
+    """Return a preview of one picture of a zip or a tar, PNG.
+
+    Raises ReadsmithError: picture_not_found, and those of open_source.
+    """
+    if path.stat().st_size > SHOWN_TAR_BYTES and is_shard(path):
+        raise ReadsmithError(
+            "picture_not_found",
+            f"Pictures of a tar of more than {SHOWN_TAR_BYTES:,} bytes are not shown.",
+            "It has no directory: all of it would have to be looked through.",
+        )
     source = open_source(path, limits)
     if name not in source.names() or not is_image(name):
         raise ReadsmithError(

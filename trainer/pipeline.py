@@ -6,11 +6,14 @@ from pathlib import Path
 
 from shared.model_store import ModelStore
 from trainer.comparison import Promotion, compare_with, tell_outcome
-from trainer.dataset import Dataset
+from trainer.dataset import Base, Dataset
+from trainer.devices import noticing_loss
 from trainer.kept_files import KeptFiles
+from trainer.process_group import ProcessGroup
 from trainer.progress import Observer, RunResult, Stage
 from trainer.requests import JobRequest
 from trainer.safe_zip import DEFAULT_LIMITS, DatasetLimits
+from trainer.settings import Settings
 from trainer.shared_files import SharedFiles
 from trainer.stages.dataset import load_dataset
 from trainer.stages.download import describe, fetch
@@ -24,6 +27,7 @@ from trainer.stages.export import (
 )
 from trainer.stages.train import train
 from trainer.start import load_base
+from trainer.training import Trained
 from trainer.trials import TrialList, TrialLog
 from trainer.web_request import DownloadRules
 
@@ -53,8 +57,10 @@ class RunContext:
     """Keeps the trials of a job that searches."""
     kept: KeptFiles | None = None
     """Set where a later attempt may be on another machine."""
-    ray_address: str | None = None
-    """The Ray cluster whose machine this is."""
+    group: ProcessGroup | None = None
+    """The processes that train together, of which this one leads."""
+    cluster: Settings | None = None
+    """Of the Ray cluster whose machine this is: the settings for its other machines."""
 
 
 def run(request: JobRequest, context: RunContext, observer: Observer) -> RunResult:
@@ -62,35 +68,17 @@ def run(request: JobRequest, context: RunContext, observer: Observer) -> RunResu
 
     Raises ReadsmithError for what a user can mend, CancelledRunError when told to stop.
     """
-    context.work.mkdir(parents=True, exist_ok=True)
-
-    observer.stage(Stage.DOWNLOAD)
-    source = context.local or fetch(
-        request.dataset, context.cache, context.files, observer, context.downloads
-    )
-
-    observer.stage(Stage.DATASET)
-    base = load_base(request, context.store)
-    corrections = _kept_corrections(request, context)
-
-    def load(request: JobRequest) -> Dataset:
-        return load_dataset(source, request, base, context.limits, corrections)
-
-    dataset = load(request)
-    observer.summary(dataset.summary)
-    if corrections:
-        _tell_corrections(dataset, request, observer)
+    load, base = prepare(request, context, observer)
+    dataset = _checked(load, request, observer)
 
     observer.stage(Stage.TRAIN)
     if request.search is None:
-        trained = train(dataset, request, observer, context.work, base, kept=context.kept)
+        trained = _train(dataset, request, context, observer, base)
     else:
         from trainer.search import Pictures, search  # noqa: PLC0415 - imports Optuna
 
         pictures = Pictures(dataset, load)
-        found = search(
-            request, request.search, pictures, base, observer, context.work, context.trials
-        )
+        found = search(request, request.search, pictures, base, observer, context)
         request, dataset, trained = found.request, found.dataset, found.trained
 
     observer.stage(Stage.EVALUATE)
@@ -138,6 +126,66 @@ def run(request: JobRequest, context: RunContext, observer: Observer) -> RunResu
     )
 
 
+def train_along(request: JobRequest, context: RunContext, observer: Observer) -> None:
+    """Take part in a training run that another process of the group leads and publishes.
+
+    Raises what `run` raises.
+    """
+    load, base = prepare(request, context, observer)
+    dataset = _checked(load, request, observer)
+    observer.stage(Stage.TRAIN)
+    _train(dataset, request, context, observer, base)
+
+
+Load = Callable[[JobRequest], Dataset]
+"""From a request, which may differ in its hyperparameters, to the set as it wants it."""
+
+
+def prepare(
+    request: JobRequest, context: RunContext, observer: Observer
+) -> tuple[Load, Base | None]:
+    """Bring the set here; return how it is loaded, and what training starts from."""
+    context.work.mkdir(parents=True, exist_ok=True)
+    observer.stage(Stage.DOWNLOAD)
+    source = context.local or fetch(
+        request.dataset, context.cache, context.files, observer, context.downloads
+    )
+    observer.stage(Stage.DATASET)
+    base = load_base(request, context.store)
+    corrections = _kept_corrections(request, context)
+    return lambda request: load_dataset(source, request, base, context.limits, corrections), base
+
+
+def _checked(load: Load, request: JobRequest, observer: Observer) -> Dataset:
+    """Load the set and tell what is in it."""
+    dataset = load(request)
+    observer.summary(dataset.summary)
+    if request.corrections:
+        added = dataset.summary["corrections"]
+        message = f"{added} corrections of model {request.model} were added to the training part."
+        observer.event("corrections", message, {"added": added})
+    return dataset
+
+
+def _train(
+    dataset: Dataset,
+    request: JobRequest,
+    context: RunContext,
+    observer: Observer,
+    base: Base | None,
+) -> Trained:
+    with noticing_loss(context.group):
+        return train(
+            dataset,
+            request,
+            observer,
+            context.work,
+            base,
+            kept=context.kept,
+            group=context.group,
+        )
+
+
 def _kept_corrections(request: JobRequest, context: RunContext) -> Path | None:
     """Return a zip of the corrections that the request wants.
 
@@ -153,10 +201,3 @@ def _kept_corrections(request: JobRequest, context: RunContext) -> Path | None:
         if context.kept is not None:
             context.kept.keep(path)
     return path
-
-
-def _tell_corrections(dataset: Dataset, request: JobRequest, observer: Observer) -> None:
-    """Say how many corrections have been added."""
-    added = dataset.summary["corrections"]
-    message = f"{added} corrections of model {request.model} were added to the training part."
-    observer.event("corrections", message, {"added": added})

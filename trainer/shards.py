@@ -64,7 +64,7 @@ class _Index:
 
 
 class ShardSource:
-    """Pictures in tar files, each called <name of the shard>/<name in it>.
+    """Pictures in tar files; of several files, each called <name of the shard>/<name in it>.
 
     Raises ReadsmithError: dataset_not_a_tar, dataset_unsafe, dataset_too_many_files,
     labels_not_found.
@@ -121,10 +121,13 @@ class ShardSource:
         except OSError as error:
             raise UnreadableEntryError(error.strerror or str(error)) from error
 
+    def _prefix(self, shard: int) -> str:
+        return f"{self._paths[shard].name}/" if len(self._paths) > 1 else ""
+
     def _add(self, shard: int, sample: "_Sample") -> None:
         index = self._index
         for picture in sample.pictures:
-            index.names.append(f"{self._paths[shard].name}/{picture.name}")
+            index.names.append(self._prefix(shard) + picture.name)
             index.texts.append(sample.text or "")
             index.labelled.append(sample.text is not None)
             index.shards.append(shard)

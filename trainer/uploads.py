@@ -19,6 +19,7 @@ from trainer.database import Database, datasets, now
 from trainer.dataset_rows import dataset_not_found, datasets_in_use, find_dataset
 from trainer.job_rows import moment
 from trainer.safe_zip import DEFAULT_LIMITS, DatasetLimits, open_zip
+from trainer.shards import is_shard
 from trainer.shared_files import UPLOADS, SharedFiles, upload_name
 
 ABANDONED_SECONDS = 24 * 3600
@@ -108,9 +109,9 @@ class Uploads:
                 incoming.close()
 
     def keep(self, incoming: IncomingZip) -> Upload:
-        """Make a dataset of a zip that has arrived; raises ReadsmithError not_a_zip."""
+        """Make a dataset of a zip, or a tar, that has arrived; raises ReadsmithError not_a_zip."""
         sha256 = incoming.close()
-        _require_zip(incoming.path, self._limits)
+        _require_set(incoming.path, self._limits)
         upload_id = f"dataset-{uuid.uuid4().hex}"
         values = {"id": upload_id, "bytes": incoming.bytes, "sha256": sha256}
         with self._database.writing.begin() as connection:
@@ -194,10 +195,14 @@ def _upload_of(row: Row[Any]) -> Upload:
     return Upload(id=row.id, bytes=row.bytes, sha256=row.sha256, created_at=moment(row.created_at))
 
 
-def _require_zip(path: Path, limits: DatasetLimits) -> None:
+def _require_set(path: Path, limits: DatasetLimits) -> None:
+    if is_shard(path):  # what is in it is judged where its pictures are looked at
+        return
     try:
         archive = open_zip(path, limits)
     except ReadsmithError as error:
         raise ReadsmithError("not_a_zip", error.message, error.hint) from None
     if all(entry.is_dir() for entry in archive.infolist()):
-        raise ReadsmithError("not_a_zip", "The zip holds no file.", "Send a zip of images.")
+        raise ReadsmithError(
+            "not_a_zip", "The zip holds no file.", "Send a zip or a tar of images."
+        )

@@ -1,6 +1,7 @@
 """Looking at a dataset over HTTP before a job trains on it."""
 
 import io
+import tarfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,8 +10,10 @@ from fastapi.testclient import TestClient
 from PIL import Image
 
 from tests.drawn import labelled_zip, picture, texts, write_zip
+from tests.hostile_tars import labelled_tar, of_type
 from tests.trainer.test_api import fields, problem
 from tests.trainer.web_site import answer, serve
+from trainer import dataset_check
 from trainer.app import create_app
 from trainer.settings import Settings
 
@@ -63,6 +66,30 @@ def test_a_dataset_shows_its_pictures_and_nothing_else(api: TestClient, tmp_path
         problem(missing, 404, "picture_not_found")
     bad = api.get(f"/datasets/{dataset}/images", params={"file": "bad.png"})
     problem(bad, 422, "not_an_image")
+
+
+def test_a_tar_is_a_dataset_like_a_zip(
+    api: TestClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pictures = {f"{i:03}": picture(f"{i:03}", seed=i) for i in range(12)}
+    (tmp_path / "set.tar").write_bytes(labelled_tar(pictures))
+    dataset = send(api, tmp_path / "set.tar")
+    check = api.post(f"/datasets/{dataset}/check", json={}).json()
+    assert check["summary"]["images"] == 12
+    assert {"file": "003.png", "label": "003"} in check["samples"]
+    shown = f"/datasets/{dataset}/images?file=003.png"
+    assert Image.open(io.BytesIO(api.get(shown).content)).size == (64, 32)
+    monkeypatch.setattr(dataset_check, "SHOWN_TAR_BYTES", 100)
+    problem(api.get(shown), 404, "picture_not_found")
+
+
+def test_what_is_wrong_with_a_tar_is_told_where_it_is_looked_at(
+    api: TestClient, tmp_path: Path
+) -> None:
+    (tmp_path / "set.tar").write_bytes(of_type(tarfile.SYMTYPE, "/etc/passwd"))
+    dataset = send(api, tmp_path / "set.tar")
+    problem(api.post(f"/datasets/{dataset}/check", json={}), 422, "dataset_unsafe")
+    problem(api.get(f"/datasets/{dataset}/images?file=a.png"), 422, "dataset_unsafe")
 
 
 def test_what_is_not_there_is_not_found(api: TestClient) -> None:

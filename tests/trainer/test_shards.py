@@ -119,10 +119,10 @@ def test_what_is_wrong_with_single_pictures_is_told_and_the_others_are_read(tmp_
     assert summary["ignored_files"] == 1
 
 
-def test_a_relabelled_picture_is_named_by_shard_and_file(tmp_path: Path) -> None:
+def test_a_picture_of_a_tar_can_be_relabelled(tmp_path: Path) -> None:
     (tmp_path / "set.tar").write_bytes(labelled_tar(pictures(12)))
     request = JobRequest.model_validate(
-        {"relabel": {"set.tar/0003.png": "XY", "set.tar/0004.png": None, "gone.png": "A"}}
+        {"relabel": {"0003.png": "XY", "0004.png": None, "gone.png": "A"}}
     )
     summary = check_dataset(tmp_path / "set.tar", request)
     assert (summary["images"], summary["left_out"]) == (11, {"dropped": 1})
@@ -187,7 +187,7 @@ def test_a_shard_that_was_cut_is_named(tmp_path: Path) -> None:
 def test_another_process_reads_the_same_pictures(tmp_path: Path) -> None:
     (tmp_path / "set.tar").write_bytes(labelled_tar(pictures(3)))
     source = open_source(tmp_path / "set.tar")
-    assert in_clean_process(source.read, "set.tar/0001.png") == pictures(3)["0001"]
+    assert in_clean_process(source.read, "0001.png") == pictures(3)["0001"]
 
 
 def test_an_index_takes_few_bytes_of_each_picture(tmp_path: Path) -> None:

@@ -7,7 +7,6 @@ from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, ConfigDict
 
 from shared.errors import ReadsmithError
-from shared.preprocessing import ImageRejectedError
 from trainer.dataset_check import DatasetCheck, check_upload, dataset_picture
 from trainer.dataset_rows import dataset_not_found
 from trainer.problems import problem_responses, unusable
@@ -57,7 +56,7 @@ def show_picture(
     path = _zip(services, dataset_id)
     try:
         picture = dataset_picture(path, file, services.settings.dataset_limits)
-    except ImageRejectedError as error:
+    except ReadsmithError as error:
         return unusable(error)
     return Response(picture, 200, PICTURE_HEADERS, "image/png")
 
