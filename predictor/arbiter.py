@@ -64,6 +64,8 @@ class ReplicaArbiter(Arbiter):  # type: ignore[misc]
 
 def open_port(worker: Any) -> None:
     """Let connections in; a worker does this once it can answer, for all of them."""
+    if not worker.alive:  # told to end meanwhile
+        return
     for port in worker.sockets:
         try:
             port.listen(worker.cfg.backlog)

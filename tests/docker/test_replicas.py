@@ -37,6 +37,7 @@ def readings(container: str) -> float:
 
 def failures(clients: list[Client]) -> list[str]:
     assert all(client.answered for client in clients)
+    print(f"{sum(client.answered for client in clients)} requests answered")
     return [failure for client in clients for failure in client.failures]
 
 

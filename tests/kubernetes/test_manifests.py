@@ -6,6 +6,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Iterator, Mapping
+from ipaddress import ip_address, ip_network
 from typing import Any
 
 import kubernetes_validate
@@ -248,3 +249,38 @@ def test_the_example_of_the_keys_is_a_file_of_keys(tmp_path: Any) -> None:
     file = tmp_path / "keys.json"
     file.write_text(found(SECRETS, "Secret")["keys"]["stringData"]["keys.json"])
     assert KeyFile(file).read() == ()
+
+
+def ways_out(name: str) -> list[Resource]:
+    """Whom the pods of this name may call, by the policies of the base."""
+    return [
+        peer
+        for policy in found(rendered("base"), "NetworkPolicy").values()
+        if selects(policy["spec"]["podSelector"], {"app.kubernetes.io/name": name})
+        for rule in policy["spec"].get("egress", [])
+        for peer in rule["to"]
+    ]
+
+
+def test_the_predictor_reaches_names_storage_and_gateway_and_nothing_else() -> None:
+    labels = [
+        next(iter(peer.values()))["matchLabels"] for peer in ways_out("predictor")
+    ]  # addresses would have none
+    assert sorted(map(str, labels)) == [
+        "{'app.kubernetes.io/name': 'gateway'}",
+        "{'kubernetes.io/metadata.name': 'kube-system'}",
+        "{'readsmith-storage': 'true'}",
+    ]
+
+
+@pytest.mark.parametrize("name", ["trainer", "worker"])
+def test_datasets_come_from_public_addresses_only(name: str) -> None:
+    [web] = [peer["ipBlock"] for peer in ways_out(name) if "ipBlock" in peer]
+    held_off = [ip_network(each) for each in web["except"]]
+    for address in ("10.0.0.1", "172.31.0.1", "192.168.1.1", "169.254.169.254", "100.64.0.1"):
+        assert any(ip_address(address) in network for network in held_off), address
+
+
+def test_what_no_policy_names_goes_nowhere() -> None:
+    nothing = found(rendered("base"), "NetworkPolicy")["nothing"]["spec"]
+    assert nothing == {"podSelector": {}, "policyTypes": ["Ingress", "Egress"]}
