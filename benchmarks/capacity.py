@@ -41,8 +41,8 @@ class Costs:
     stored_image_bytes: int = 4_500
     version_bytes: int = 2_000_000
     """A version with its report in the model store."""
-    events_bytes: int = 40_000
-    """Rows that a job leaves in the database, reckoned for 100 events; they are never deleted."""
+    events_bytes: int = 30_000
+    """Rows that a job leaves in the database."""
 
 
 MEASURED = Costs()
