@@ -43,6 +43,7 @@ POINTS = {
     "dataset": Point("trainer.usable_images.open_image", call=30),
     "epoch": Point("trainer.fitting.normalize", call=5),
     "checkpoint": _flush("checkpoint.npz", call=2),
+    "trial": Point("trainer.trial_table.TrialTable.epoch", call=5),
     "evaluate": Point("trainer.stages.evaluate.fit_temperature"),
     "h5": Point("h5py.Group.create_dataset", call=5),
     "onnx": Point("trainer.keras_files.write_onnx"),

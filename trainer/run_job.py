@@ -166,7 +166,7 @@ def run_pipeline(
         downloads=settings.downloads,
         trials=observer,
         kept=KeptFiles.of(settings, claim.job_id),
-        ray_address=settings.ray_address if settings.executor == "ray" else None,
+        cluster=settings.for_other_machines if settings.executor == "ray" else None,
         save_corrections=lambda model, path: _save_corrections(settings, model, path),
     )
     return run(request, context, observer)

@@ -7,8 +7,7 @@ import gc
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import keras
 import tensorflow as tf
@@ -22,7 +21,10 @@ from trainer.stages.train import train
 from trainer.training import Trained
 from trainer.training_choice import choose_parameters, tell_settings
 from trainer.trial_table import StoppedTrialError, TrialTable
-from trainer.trials import TrialLog, TrialRecord
+from trainer.trials import TrialRecord
+
+if TYPE_CHECKING:
+    from trainer.pipeline import RunContext
 
 Load = Callable[[JobRequest], Dataset]
 
@@ -44,13 +46,7 @@ class Pictures:
         if not set(OF_THE_PICTURE) & set(searched.parameters):
             return self.plain
         dataset = self.load(request)
-        if dataset.fingerprint != self.plain.fingerprint:
-            raise ReadsmithError(
-                "label_too_long",
-                f"At a width of {dataset.image.width} pixels, labels have no room: "
-                "pictures would be left out.",
-                "Search among greater widths.",
-            )
+        require_same_parts(dataset, self.plain.fingerprint)
         return dataset
 
 
@@ -64,24 +60,35 @@ class Found:
 
 
 @dataclass(frozen=True)
-class _Trials:
+class Trials:
     """What the trials of a job have in common."""
 
     table: TrialTable
-    pictures: Pictures
     searched: Search
+    pictures: Pictures
     base: Base | None
     observer: Observer
-    work: Path
+    context: "RunContext"
 
     def train(self, record: TrialRecord, observer: Observer) -> Found:
         """Train a trial, from its checkpoint on if there is one; it gets one try."""
         request = self.table.request_of(record)
         dataset = self.pictures.of(request, self.searched)
-        folder = self.work / folder_of(record)
+        folder = self.context.work / folder_of(record)
         folder.mkdir(exist_ok=True)
-        trained = train(dataset, request, observer, folder, self.base, max_restarts=0)
+        kept = self.context.kept
+        trained = train(dataset, request, observer, folder, self.base, 0, kept)
         return Found(request, dataset, trained)
+
+    def clear(self) -> None:
+        """Delete what is kept of the trials that have ended, but for the best."""
+        best = self.table.best
+        for record in self.table.records:
+            folder = self.context.work / folder_of(record)
+            if record is not best and record.ended and folder.exists():
+                shutil.rmtree(folder, ignore_errors=True)
+                if self.context.kept is not None:
+                    self.context.kept.remove(folder)
 
 
 def search(
@@ -90,38 +97,68 @@ def search(
     pictures: Pictures,
     base: Base | None,
     observer: Observer,
-    work: Path,
-    log: TrialLog,
+    context: "RunContext",
 ) -> Found:
-    """Train with several settings, one after the other; return the best by the validation part.
+    """Train with several settings; return the best by the validation part.
 
-    work: a folder that attempts share. log: likewise; trials that it holds are not repeated.
+    One after the other, or on a Ray cluster as many at a time as it has room for. Trials that
+    the context's log holds from earlier attempts are not repeated.
     Raises ReadsmithError search_failed if no trial learned to read.
     """
-    table = TrialTable(request, searched, observer, log)
-    trials = _Trials(table, pictures, searched, base, observer, work)
-    while (record := table.begin()) is not None:
-        observer.checkpoint()
-        _run(trials, record)
-        _clear(trials)
+    if context.cluster is None:
+        table = TrialTable(request, searched, observer, context.trials)
+        trials = Trials(table, searched, pictures, base, observer, context)
+        _train_in_turn(trials)
+    else:
+        from trainer.search_on_ray import train_at_once  # noqa: PLC0415 - imports Ray
+
+        trials = train_at_once(request, searched, pictures, base, observer, context)
     return _take_up_best(trials)
 
 
-def _run(trials: _Trials, record: TrialRecord) -> None:
+def _train_in_turn(trials: Trials) -> None:
+    while (record := trials.table.begin()) is not None:
+        trials.observer.checkpoint()
+        _train_one(trials, record)
+        keras.backend.clear_session()
+        gc.collect()
+        trials.clear()
+
+
+def _train_one(trials: Trials, record: TrialRecord) -> None:
     """Train one trial; how it goes and ends is in the table."""
     try:
         trials.train(record, _TrialObserver(trials, record))
     except StoppedTrialError:
         trials.table.stop(record)
-    except ReadsmithError as error:
-        trials.table.fail(record, error.message)
-    except (MemoryError, tf.errors.ResourceExhaustedError):
-        trials.table.fail(record, "Memory ran out.")
+    except Exception as error:
+        why = why_failed(error)
+        if why is None:
+            raise
+        trials.table.fail(record, why)
     else:
         trials.table.finish(record)
 
 
-def _take_up_best(trials: _Trials) -> Found:
+def why_failed(error: Exception) -> str | None:
+    """Return why a trial failed; None for what ends the search, too."""
+    if isinstance(error, MemoryError | tf.errors.ResourceExhaustedError):
+        return "Memory ran out."
+    return error.message if isinstance(error, ReadsmithError) else None
+
+
+def require_same_parts(dataset: Dataset, fingerprint: str) -> None:
+    """Raise ReadsmithError label_too_long if a trial would train on or read other pictures."""
+    if dataset.fingerprint != fingerprint:
+        raise ReadsmithError(
+            "label_too_long",
+            f"At a width of {dataset.image.width} pixels, labels have no room: "
+            "pictures would be left out.",
+            "Search among greater widths.",
+        )
+
+
+def _take_up_best(trials: Trials) -> Found:
     """Return the best trial as its checkpoint holds it."""
     best = trials.table.best
     if best is None:
@@ -131,20 +168,11 @@ def _take_up_best(trials: _Trials) -> Found:
         "best", f"Trial {best.number} reads the validation part best.", {"number": best.number}
     )
     images = len(found.dataset.train) + len(found.dataset.rehearsal.labels)
-    chosen = choose_parameters(found.request, images, found.dataset.image.width)
-    tell_settings(*chosen, trials.observer)
+    chosen, reasons = choose_parameters(found.request, images, found.dataset.image.width)
+    found_best = dict.fromkeys(best.parameters.keys() & reasons, "the best that the search found")
+    tell_settings(chosen, reasons | found_best, trials.observer)
     trials.observer.summary(found.dataset.summary)
     return found
-
-
-def _clear(trials: _Trials) -> None:
-    """Free the memory of the trial that has ended, and the disk of all but the best."""
-    keras.backend.clear_session()
-    gc.collect()
-    best = trials.table.best
-    for record in trials.table.records:
-        if record is not best:
-            shutil.rmtree(trials.work / folder_of(record), ignore_errors=True)
 
 
 def folder_of(record: TrialRecord) -> str:
@@ -164,7 +192,7 @@ def _none_learned(table: TrialTable) -> ReadsmithError:
 class _TrialObserver:
     """Follows the training of one trial for the job's observer."""
 
-    def __init__(self, trials: _Trials, record: TrialRecord) -> None:
+    def __init__(self, trials: Trials, record: TrialRecord) -> None:
         self._table, self._record = trials.table, record
         self.event = trials.observer.event
         self.checkpoint = trials.observer.checkpoint

@@ -42,10 +42,10 @@ class Study:
         }
         self._study = optuna.create_study(direction="maximize")
         self._running: dict[int, optuna.Trial] = {}
-        self._cut_off = [one for one in earlier if one.status is TrialStatus.RUNNING]
+        self._cut_off = [record for record in earlier if not record.ended]
         self._tried = [record.parameters for record in earlier]
         for record in earlier:
-            if record.status is not TrialStatus.RUNNING:
+            if record.ended:
                 self._add(record)
 
     def ask(self) -> tuple[int, dict[str, Value]] | None:

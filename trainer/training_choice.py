@@ -7,6 +7,7 @@ from trainer.presets import PRESETS
 from trainer.progress import Observer
 from trainer.requests import JobRequest
 from trainer.training import Parameters
+from trainer.trials import shown
 
 
 def choose_parameters(
@@ -47,7 +48,7 @@ def tell_settings(chosen: Parameters, reasons: dict[str, str], observer: Observe
     settings = {
         name: {"value": getattr(chosen, name), "reason": why} for name, why in reasons.items()
     }
-    told = (f"{name} {one['value']} ({one['reason']})" for name, one in settings.items())
+    told = (f"{name} {shown(one['value'])} ({one['reason']})" for name, one in settings.items())
     observer.event("settings", f"Chosen: {', '.join(told)}.", settings)
 
 

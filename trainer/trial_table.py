@@ -4,7 +4,7 @@ from trainer.progress import Observer, Progress
 from trainer.requests import JobRequest
 from trainer.search_request import Search
 from trainer.study import Study
-from trainer.trials import TrialLog, TrialRecord, TrialStatus, Value, score
+from trainer.trials import TrialLog, TrialRecord, TrialStatus, score, shown
 
 MOST_STARTS = 2
 """A trial that was begun so often without an epoch is not begun again: its process dies in it."""
@@ -36,7 +36,7 @@ class TrialTable:
         self._at_once = at_once
         earlier = log.trials()
         self._records = {record.number: record for record in earlier}
-        self._cut_off = sum(record.status is TrialStatus.RUNNING for record in earlier)
+        self._cut_off = sum(not record.ended for record in earlier)
         self._study = Study(search, request.seed, earlier)
 
     def begin(self) -> TrialRecord | None:
@@ -52,13 +52,17 @@ class TrialTable:
         number, parameters = asked
         new = TrialRecord(number=number, parameters=parameters, max_minutes=left)
         record = self._records.setdefault(number, new)
+        return record if self.begin_again(record) else self.begin()
+
+    def begin_again(self, record: TrialRecord) -> bool:
+        """Begin a trial, also one whose process has died; it fails if that happens too often."""
         record.starts += 1
-        settings = ", ".join(f"{name} {shown(value)}" for name, value in parameters.items())
-        self._tell(record, f"Trial {number} of up to {self._search.trials}: {settings}.")
+        settings = ", ".join(f"{name} {shown(value)}" for name, value in record.parameters.items())
+        self._tell(record, f"Trial {record.number} of up to {self._search.trials}: {settings}.")
         if record.starts > MOST_STARTS:
             self.fail(record, "Its process died twice before an epoch; memory may be too small.")
-            return self.begin()
-        return record
+            return False
+        return True
 
     def request_of(self, record: TrialRecord) -> JobRequest:
         """Return the job's request with a trial's parameters, as if they had been asked for."""
@@ -86,8 +90,9 @@ class TrialTable:
         record.scores[progress.epoch - 1 :] = [value]
         record.epochs, record.seconds, record.starts = progress.epoch, progress.seconds, 0
         self._log.trial(record)
-        left = progress.seconds_left + self._seconds_of_others(progress)
-        self._observer.progress(progress.model_copy(update={"seconds_left": left}))
+        if self._at_once == 1:  # else epochs of several trials would be one curve
+            left = progress.seconds_left + self._seconds_of_others(progress)
+            self._observer.progress(progress.model_copy(update={"seconds_left": left}))
         if self._study.is_behind(record, progress.epochs):
             raise StoppedTrialError
 
@@ -135,13 +140,8 @@ class TrialTable:
 
     def _seconds_of_others(self, progress: Progress) -> float:
         """Estimate what the trials after this one take, all as long as those that ended."""
-        ended = [one.seconds for one in self.records if one.status is not TrialStatus.RUNNING]
+        ended = [one.seconds for one in self.records if one.ended]
         each = sum(ended) / len(ended) if ended else progress.seconds + progress.seconds_left
-        seconds = each * (self._search.trials - len(self._records)) / self._at_once
+        seconds = each * (self._search.trials - len(self._records))
         left = self._minutes_left()
         return seconds if left is None else max(0.0, min(seconds, left * 60))
-
-
-def shown(value: Value) -> str:
-    """Write a parameter's value for people."""
-    return f"{value:.3g}" if isinstance(value, float) else str(value)

@@ -51,6 +51,11 @@ class TrialRecord(Trial):
     """How often it was begun, or taken up again, since its latest epoch."""
 
     @property
+    def ended(self) -> bool:
+        """True if nothing more will happen to it."""
+        return self.status is not TrialStatus.RUNNING
+
+    @property
     def shown(self) -> Trial:
         """What everybody sees of it."""
         return Trial.model_validate(self.model_dump(include=set(Trial.model_fields)))
@@ -93,3 +98,8 @@ def score(exact_match: float, cer: float, loss: float) -> float:
     """
     by_loss = 1 / (1 + loss) if math.isfinite(loss) else 0.0
     return exact_match - 1e-6 * min(cer, 1.0) + 1e-12 * by_loss
+
+
+def shown(value: Value) -> str:
+    """Write a parameter's value for people."""
+    return f"{value:.3g}" if isinstance(value, float) else str(value)

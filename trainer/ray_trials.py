@@ -1,0 +1,159 @@
+"""The trials of a search on a Ray cluster: an actor for each, wherever there is room.
+
+Imports Ray. What runs on a node imports TensorFlow there.
+"""
+
+import logging
+import os
+from typing import Any, NamedTuple
+
+os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # read when Ray is imported
+
+import ray
+from ray.exceptions import RayError, RayTaskError
+
+from trainer.progress import Progress, Stage
+from trainer.ray_runner import OF_A_MACHINE
+from trainer.requests import JobRequest, Resources
+from trainer.run_job import NICENESS
+from trainer.settings import Settings
+
+
+class TrialOrder(NamedTuple):
+    """What a node needs to train a trial."""
+
+    settings: dict[str, Any]
+    """As other machines must have them, JSON."""
+    job_id: str
+    folder: str
+    """The trial's, below the job's scratch folder."""
+    request: JobRequest
+    """The trial's own."""
+    fingerprint: str
+    """Of the dataset, which must be the same for all trials."""
+
+
+class Outcome(NamedTuple):
+    """How a trial ended."""
+
+    checkpoint: bytes | None = None
+    """If it was trained to its end."""
+    failure: str | None = None
+    """Why it failed."""
+    lost: bool = False
+    """Its node is gone, or its process has died."""
+
+
+class TrialRunner:
+    """The actor: it trains one trial in its own process, and ends with the job's process."""
+
+    def __init__(self) -> None:
+        os.nice(NICENESS)
+        # Ray sets it to the CPUs asked for; TensorFlow would take all that the machine has.
+        cpus = os.environ.get("OMP_NUM_THREADS", "1")
+        os.environ |= {"TF_NUM_INTRAOP_THREADS": cpus, "TF_NUM_INTEROP_THREADS": cpus}
+        self._observer = _Epochs()
+
+    def run(self, order: TrialOrder) -> Outcome:
+        """Train to the end, from the kept checkpoint on if there is one."""
+        from trainer.remote_trial import train_trial  # noqa: PLC0415 - imports TensorFlow
+
+        names = {name: os.environ.get(f"READSMITH_{name.upper()}") for name in OF_A_MACHINE}
+        own = {name: value for name, value in names.items() if value}
+        return Outcome(*train_trial(order, Settings(**order.settings | own), self._observer))
+
+    def epochs(self, known: int) -> list[Progress]:
+        """Return the epochs after the first so many."""
+        return self._observer.told[known:]
+
+
+class _Epochs:
+    """Keeps the epochs of a trial; whoever wants to stop it ends the actor."""
+
+    def __init__(self) -> None:
+        self.told: list[Progress] = []
+
+    def progress(self, progress: Progress) -> None:
+        self.told.append(progress)
+
+    def stage(self, stage: Stage) -> None:
+        pass
+
+    def summary(self, summary: dict[str, Any]) -> None:
+        pass
+
+    def event(self, kind: str, message: str, data: dict[str, Any] | None = None) -> None:
+        pass
+
+    def checkpoint(self) -> None:
+        pass
+
+
+def connect(address: str) -> None:
+    """Become a driver of the cluster, of which this machine is a node; raises what Ray raises."""
+    ray.init(
+        address=address,
+        namespace="readsmith",
+        log_to_driver=False,
+        configure_logging=False,
+        logging_level=logging.ERROR,
+    )
+
+
+def room(resources: Resources) -> int:
+    """Return how many trials the cluster's machines hold at a time, each at least one."""
+    slots = 0
+    for node in ray.nodes():  # type: ignore[no-untyped-call]
+        has = node["Resources"] if node["Alive"] else {}
+        fits = has.get("CPU", 0) // resources.cpus
+        slots += int(min(fits, has.get("GPU", 0) // resources.gpus) if resources.gpus else fits)
+    return max(1, slots)
+
+
+class RemoteTrial:
+    """A trial that a node trains, or will once there is room; asking takes no time."""
+
+    def __init__(self, order: TrialOrder, resources: Resources) -> None:
+        runner: Any = (
+            ray.remote(TrialRunner)
+            .options(
+                num_cpus=resources.cpus,
+                num_gpus=resources.gpus,
+                memory=resources.memory_bytes,
+                max_restarts=0,
+                max_task_retries=0,
+                max_concurrency=2,
+            )
+            .remote()
+        )
+        self._runner = runner
+        self._outcome = runner.run.remote(order)
+        self._known = 0
+        self._epochs = runner.epochs.remote(0)
+
+    def look(self) -> tuple[list[Progress], Outcome | None]:
+        """Return the epochs since the last look, and how the trial ended, None while it runs."""
+        try:
+            ended = _is_there(self._outcome)
+            if ended:
+                outcome: Outcome = ray.get(self._outcome)
+                return ray.get(self._runner.epochs.remote(self._known)), outcome
+            if not _is_there(self._epochs):
+                return [], None
+            new: list[Progress] = ray.get(self._epochs)
+            self._known += len(new)
+            self._epochs = self._runner.epochs.remote(self._known)
+        except RayTaskError as error:  # a fault of ours; the node's log of the actor has it whole
+            return [], Outcome(failure=f"{type(error.cause).__name__}: {error.cause}")
+        except RayError:
+            return [], Outcome(lost=True)
+        return new, None
+
+    def end(self) -> None:
+        """End the actor, wherever it stands."""
+        ray.kill(self._runner)
+
+
+def _is_there(answer: Any) -> bool:
+    done, _ = ray.wait([answer], timeout=0)
+    return bool(done)
