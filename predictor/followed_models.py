@@ -37,7 +37,6 @@ class FollowedRecords(ModelRecords):
         super().__init__(bucket)
         self._folder = folder / hashlib.sha256(bucket.address.encode()).hexdigest()[:16]
         self._address = bucket.address
-        self._names: list[str] = []
         self._listed_at = -LIST_SECONDS
         self._tried_at = -AWAY_SECONDS
         self.away: Away | None = None
@@ -46,13 +45,16 @@ class FollowedRecords(ModelRecords):
         """Return the models that are known, after a look now and then."""
         if time.monotonic() - self._listed_at >= LIST_SECONDS and self._may_try():
             try:
-                self._names = super().models()
-                self._listed_at = time.monotonic()
-                self._answered()
+                found = super().models()
             except StorageError as error:
                 self._failed(error)
+            else:
+                self._listed_at = time.monotonic()
+                self._answered()
+                for model in set(found) - set(self._known):
+                    self.follow(model)
         kept = [path.name.removesuffix(".json") for path in self._folder.glob("*.json")]
-        return sorted({*self._names, *kept})
+        return sorted({*self._known, *kept})
 
     def follow(self, model: str) -> None:
         """Look at a model's record again, and keep it on disk.

@@ -73,6 +73,39 @@ def rollback(
 
 
 @app.command()
+def copy(
+    target: Annotated[
+        str, typer.Argument(metavar="s3://BUCKET/PREFIX", help="Where to.", show_default=False)
+    ],
+    models: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="MODEL...", help="Which; all without.", show_default=False),
+    ] = None,
+    store: options.Store = options.STORE,
+    as_json: options.Json = False,
+) -> None:
+    """Copy models from a folder to an object storage, with their numbers and the way back.
+
+    Example: readsmith models copy s3://our-bucket/models --store var/models
+    """
+    from shared.object_copy import copy_model
+    from shared.object_storage import Bucket
+    from shared.place import is_object_storage
+
+    if not is_object_storage(target) or is_object_storage(store):
+        raise typer.BadParameter("Models are copied from a folder to s3://bucket/prefix.")
+    source, bucket = ModelStore(store), Bucket(options.place(target))
+    copied = {
+        model: copy_model(source, bucket, model).numbers for model in models or source.models()
+    }
+    if as_json:
+        print_json({"target": bucket.address, "copied": copied})
+    else:
+        for model, numbers in copied.items():
+            say(out, f"{model}: {', '.join(map(str, numbers))} copied to {bucket.address}.")
+
+
+@app.command()
 def pattern(
     model: Name,
     accepted: Annotated[

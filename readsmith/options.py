@@ -39,7 +39,8 @@ def model_name(model: str) -> str:
     return model
 
 
-def _place(place: str) -> str:
+def place(place: str) -> str:
+    """Return a folder or the address of a bucket as it is; raises typer.BadParameter."""
     from shared.place import require_place
 
     try:
@@ -124,7 +125,7 @@ Store = Annotated[
         "--store",
         envvar="READSMITH_STORE",
         help="Where published models lie: a folder, or s3://bucket/prefix.",
-        callback=_place,
+        callback=place,
     ),
 ]
 State = Annotated[

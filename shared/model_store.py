@@ -26,7 +26,7 @@ from shared.manifest import (
     verify_bundle,
 )
 from shared.model_settings import SETTINGS, ModelSettings, read_settings, write_settings
-from shared.served_version import VERSION_PATTERN, ServedVersion
+from shared.served_version import VERSION_PATTERN, History, ServedVersion
 from shared.storage_errors import Away
 
 KEEP_VERSIONS = 5
@@ -103,7 +103,11 @@ class ModelStore:
 
     def previous(self, model: str) -> int | None:
         """Return the version that rollback would make current, None if there is none."""
-        return next(reversed(self._served(model).history().before), None)
+        return next(reversed(self.history(model).before), None)
+
+    def history(self, model: str) -> History:
+        """Return what was current before, and the highest number that was given."""
+        return self._served(model).history()
 
     def manifest(self, model: str, version: int) -> Manifest:
         """Read a version's manifest; raises BundleError."""

@@ -19,8 +19,9 @@ from shared.model_record import Listed, ModelRecord
 from shared.model_records import ModelRecords
 from shared.model_settings import ModelSettings
 from shared.model_store import KEEP_VERSIONS, ModelStore, no_earlier_version, version_not_found
-from shared.object_publication import Publication
+from shared.object_publication import Publication, patiently
 from shared.object_storage import CONDITION, Bucket
+from shared.served_version import History
 from shared.storage_errors import StorageError
 
 MOST_MANIFESTS = 256
@@ -117,6 +118,11 @@ class ObjectModelStore(ModelStore):
         """Return the version that rollback would make current, None if there is none."""
         return self._records.look(model).previous
 
+    def history(self, model: str) -> History:
+        """Return what was current before, and the highest number that was given."""
+        record = self._records.look(model)
+        return History(before=record.before, highest=record.given)
+
     def manifest(self, model: str, version: int) -> Manifest:
         """Read a version's manifest; raises BundleError."""
         sha256 = self._published(model, version).manifest_sha256
@@ -194,7 +200,7 @@ class ObjectModelStore(ModelStore):
         version became current meanwhile. Raises ReadsmithError publication_superseded if another
         attempt of the job began to publish after this one.
         """
-        record = self._records.look(model)
+        record = patiently(lambda: self._records.look(model))
         published = record.of_job(job_id)
         decisions = {} if published else {record.current: promote(record.current)}
         may_publish()

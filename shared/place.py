@@ -13,7 +13,7 @@ def is_object_storage(place: str) -> bool:
 
 def require_place(place: str) -> str:
     """Return a folder or `s3://bucket/prefix` as it is; raises ValueError saying what is wrong."""
-    if "://" in place and not ADDRESS.fullmatch(place):
+    if ("://" in place or place.startswith("s3:")) and not ADDRESS.fullmatch(place):
         raise ValueError(f"should be a folder or s3://bucket/prefix, not {place[:100]!r}")
     return place
 

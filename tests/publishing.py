@@ -14,14 +14,21 @@ from shared.manifest import BundleError, verify_bundle
 from shared.model_settings import ModelSettings
 from shared.model_store import ModelStore
 from shared.served_version import ServedVersion
+from shared.store_settings import StoreSettings
 from tests.bundles import publish
 
 SPAWN = get_context("spawn")
 
 
-def publish_often(root: Path, build: Path, name: str, count: int, keep: int = 5) -> None:
+def opened(place: Path | str, keep: int = 5) -> ModelStore:
+    """Open a folder, or an object storage with a cache in this process's own folder."""
+    cache = Path(os.environ.get("TEST_STORE_CACHE", "no-cache")) / str(os.getpid())
+    return StoreSettings(store=place, store_cache=cache).model_store(keep)
+
+
+def publish_often(place: Path | str, build: Path, name: str, count: int, keep: int = 5) -> None:
     """Publish so many versions, each a job of its own, and write their numbers to a file."""
-    store = ModelStore(root, keep=keep)
+    store = opened(place, keep)
     numbers = [publish(store, build, job_id=f"{name}-{n}").version for n in range(count)]
     build.with_suffix(".numbers").write_text(" ".join(map(str, numbers)))
 
@@ -48,9 +55,9 @@ def publish_and_die(root: Path, build: Path, name: str, survived: int) -> None:
     publish(ModelStore(root), build, characters="xyz", job_id=name)
 
 
-def watch(root: Path, done: Event, report: Path) -> None:
+def watch(place: Path | str, done: Event, report: Path) -> None:
     """Look at the store until told to stop; write how often, and every half thing seen."""
-    store, looks, faults = ModelStore(root), 0, list[str]()
+    store, looks, faults = opened(place), 0, list[str]()
     while not done.is_set():
         looks += 1
         faults += look(store)
@@ -88,14 +95,14 @@ def broken(store: ModelStore, model: str, version: int) -> str | None:
 class Watcher:
     """A process that looks at the store as long as the block lasts; afterwards, what it saw."""
 
-    root: Path
+    place: Path | str
     report: Path
     looks: int = 0
     faults: list[str] = field(default_factory=list)
 
     def __enter__(self) -> "Watcher":
         self._done = SPAWN.Event()
-        self._process = started(watch, self.root, self._done, self.report)
+        self._process = started(watch, self.place, self._done, self.report)
         return self
 
     def __exit__(self, *error: object) -> None:
@@ -105,9 +112,9 @@ class Watcher:
         self.looks = int(looks)
 
 
-def roll_back_often(root: Path, count: int, report: Path) -> None:
+def roll_back_often(place: Path | str, count: int, report: Path) -> None:
     """Roll back so many times; write how often there was a way back."""
-    store, went_back = ModelStore(root, keep=1000), 0
+    store, went_back = opened(place, keep=1000), 0
     for _ in range(count):
         try:
             store.rollback("default")
@@ -118,10 +125,10 @@ def roll_back_often(root: Path, count: int, report: Path) -> None:
     report.write_text(str(went_back))
 
 
-def change_pattern_often(root: Path, count: int) -> None:
+def change_pattern_often(place: Path | str, count: int) -> None:
     """Change the model's pattern so many times."""
     for number in range(1, count + 1):
-        ModelStore(root).change_settings("default", ModelSettings(pattern=f"[a-c]{{1,{number}}}"))
+        opened(place).change_settings("default", ModelSettings(pattern=f"[a-c]{{1,{number}}}"))
 
 
 def started(function: object, *args: object) -> BaseProcess:

@@ -1,14 +1,18 @@
 """The model store on a real S3-compatible server."""
 
 import os
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
 
 from shared.errors import ReadsmithError
 from shared.manifest import ONNX_MODEL, BundleError, verify_bundle
+from shared.model_record import Unfinished
+from shared.model_records import ModelRecords
 from shared.model_settings import ModelSettings
 from shared.model_store import ModelStore
+from shared.object_copy import copy_model
 from shared.object_models import ObjectModelStore
 from shared.object_storage import Bucket
 from shared.store_settings import StoreSettings
@@ -226,3 +230,38 @@ def test_a_name_that_is_no_model_never_reaches_the_storage(store: ModelStore) ->
     assert isinstance(store, ObjectModelStore)
     for name in ("../other", "a/b", "", ".."):
         assert store.versions(name) == []
+
+
+def test_a_model_is_copied_from_a_folder_with_its_numbers_and_its_way_back(
+    store: ModelStore, bucket: Bucket, tmp_path: Path
+) -> None:
+    source = ModelStore(tmp_path / "folder", keep=2)
+    for number in range(1, 5):
+        publish(source, tmp_path / str(number), promote=number != 4)
+    source.change_settings("default", ModelSettings(pattern="[a-c]+"))
+    copy_model(source, bucket, "default")
+    for of in (ModelStore.versions, ModelStore.current, ModelStore.previous, ModelStore.settings):
+        name = of.__name__
+        assert getattr(store, name)("default") == getattr(source, name)("default")
+    for version in source.versions("default"):
+        verify_bundle(store.folder("default", version), source.manifest("default", version).files)
+    assert publish(store, tmp_path / "next").version == 5
+    with pytest.raises(ReadsmithError, match="There is a model default already"):
+        copy_model(source, bucket, "default")
+
+
+def test_what_a_cut_off_publication_left_goes_after_a_day_and_others_at_work_are_left_alone(
+    store: ModelStore, bucket: Bucket, tmp_path: Path
+) -> None:
+    publish(store, tmp_path / "1")
+    records = ModelRecords(bucket)
+    for number, days in ((2, 2), (3, 0)):
+        since = datetime.now(UTC) - timedelta(days=days)
+        one = Unfinished(job_id=f"job-{days}", publication=f"{days}", since=since)
+        records.change("default", lambda record, one=one: record.begun(one))  # type: ignore[misc]
+        bucket.write(f"default/versions/{number}/prediction_model.h5", b"half")
+    publish(store, tmp_path / "4")
+    publish(store, tmp_path / "5")
+    assert store.versions("default") == [1, 4, 5]
+    numbers = {key.split("/")[2] for key in bucket.sizes("default/versions")}
+    assert numbers == {"1", "3", "4", "5"}
