@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.drawn_sets import DRAWN, large, write_zip
+from benchmarks.drawn_sets import DRAWN, large, write_shards, write_zip
 from benchmarks.measurement import Measurement, Side
 
 SIDES: tuple[Side, ...] = ("reference", "ours")
@@ -16,6 +16,9 @@ DRAWN_IMAGES = 3000
 PLATES_MINUTES = 6.0
 FEW, MANY = 1000, 100_000
 """Images of the two sets whose memory and time per image are compared."""
+STREAMED = 300_000
+"""Images of a set that is too large to be held."""
+IMAGES_PER_SHARD = 10_000
 QUICK_IMAGES, QUICK_EPOCHS = 60, 2
 
 
@@ -130,6 +133,18 @@ def scale(setting: Setting) -> Iterator[Measurement]:
             )
 
 
+def streamed(setting: Setting) -> Iterator[Measurement]:
+    """Shards whose pictures are decoded in every epoch, against shards that memory holds."""
+    held, more = (50, 100) if setting.quick else (MANY, STREAMED)
+    for seed in setting.repeats(1):
+        for images in (held, more):
+            path = setting.scratch / f"shards-{images}-{seed}"
+            write_shards(path, large(images, seed), IMAGES_PER_SHARD)
+            yield Measurement(
+                side="ours", set=f"{images:,} images", dataset=path, seed=seed, epochs=1
+            )
+
+
 PARTS: dict[str, Callable[[Setting], Iterator[Measurement]]] = {
     "v2": v2,
     "labels": labels,
@@ -137,4 +152,5 @@ PARTS: dict[str, Callable[[Setting], Iterator[Measurement]]] = {
     "plates": plates,
     "drawn": drawn,
     "scale": scale,
+    "streamed": streamed,
 }

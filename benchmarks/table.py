@@ -156,6 +156,7 @@ ROWS: dict[str, Callable[[Sequence[Run]], Iterator[Row]]] = {
     "plates": _exact,
     "drawn": _exact,
     "scale": _scale,
+    "streamed": _scale,
 }
 
 

@@ -18,7 +18,7 @@ from trainer.shards import is_shard
 from trainer.stages.dataset import load_dataset
 
 SAMPLES = 24
-SHOWN_TAR_BYTES = 50_000_000
+SHOWN_TAR_BYTES = 20_000_000
 """A larger one would keep the API busy for more than a second."""
 WAIT_SECONDS = 60.0
 """How long a check waits for the one before it: each takes all the processors there are."""

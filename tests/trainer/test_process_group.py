@@ -14,7 +14,7 @@ from shared.errors import ReadsmithError
 from tests.drawn import labelled_zip, texts
 from trainer.process_group import VARIABLE, find_group
 
-EPOCHS = "8"
+EPOCHS = "4"
 
 
 def config(ports: list[int], index: int) -> str:
@@ -44,19 +44,20 @@ def start(dataset: Path, store: Path, group: str = "", *options: str) -> subproc
 
 @pytest.mark.slow
 def test_two_processes_get_the_metrics_of_one(tmp_path: Path) -> None:
-    dataset = labelled_zip(tmp_path / "set.zip", texts(200, "AHX", 3))
+    dataset = labelled_zip(tmp_path / "set.zip", texts(80))
     ports, options = free_ports(2), ("--epochs", EPOCHS, "--preset", "conv")
     runs = [start(dataset, tmp_path / f"{i}", config(ports, i), *options) for i in (0, 1)]
-    runs.append(start(dataset, tmp_path / "alone", "", *options))
-    (told, said), (along, _), (alone, _) = [run.communicate(timeout=500) for run in runs]
-    assert [run.returncode for run in runs] == [0, 0, 0], said
+    (told, said), (along, _) = [run.communicate(timeout=500) for run in runs]
+    assert [run.returncode for run in runs] == [0, 0], said
+    alone, _ = start(dataset, tmp_path / "alone", "", *options).communicate(timeout=500)
     two, one = json.loads(told), json.loads(alone)
     assert "in 2 processes" in said
     assert json.loads(along) == {"model": "default", "version": None}
     assert not (tmp_path / "1" / "default").exists()
     # All that differs is dropout, which each process draws for its own part of a batch.
-    assert two["validation_exact_match"] == pytest.approx(one["validation_exact_match"], abs=0.05)
-    assert two["exact_match"] == pytest.approx(one["exact_match"], abs=0.05)
+    assert two["validation_exact_match"] == pytest.approx(one["validation_exact_match"], abs=0.13)
+    assert two["exact_match"] == pytest.approx(one["exact_match"], abs=0.13)  # one image of eight
+    assert two["mean_confidence"] == pytest.approx(one["mean_confidence"], abs=0.05)
     assert two["epochs"] == one["epochs"]
 
 
