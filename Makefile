@@ -9,6 +9,7 @@
 # make bench-new-look   what a trained model keeps when pictures of a new look are added
 # make capacity   from wanted rates to machines   (ARGS="--predictions-per-second 1000 --jobs-per-day 100")
 # make bench-queue   how many jobs one database takes, SQLite and PostgreSQL (apt install postgresql)
+# make bench-ray   what Ray adds to a job, and how many jobs an hour a small cluster takes
 # make bench-api   how fast the trainer answers while a job trains
 # make docs   the documentation as a site in site/, strictly
 # make screenshots   the pictures of the dashboard in docs/images (needs Chromium; trains a model)
@@ -17,7 +18,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/installed
 
-.PHONY: run test docs test-docker test-faults test-cluster soak bench-train bench-predict bench-new-look bench-queue bench-api capacity starter screenshots format lock clean
+.PHONY: run test docs test-docker test-faults test-cluster soak bench-train bench-predict bench-new-look bench-queue bench-ray bench-api capacity starter screenshots format lock clean
 
 run: $(INSTALLED)
 	@$(BIN)/readsmith up --first-job $(if $(DATASET),--dataset "$(DATASET)") $(if $(ONCE),--once)
@@ -46,6 +47,9 @@ capacity: $(INSTALLED)
 
 bench-queue: $(INSTALLED)
 	$(BIN)/python -m benchmarks.job_queue $(ARGS)
+
+bench-ray: $(INSTALLED)
+	$(BIN)/python -m benchmarks.executors $(ARGS)
 
 bench-api: $(INSTALLED)
 	$(BIN)/python benchmarks/api_latency.py $(ARGS)

@@ -43,6 +43,7 @@ def doctor(
 
 def _findings(store: str, state: Path) -> Iterator[Finding]:
     from readsmith import doctor_installation as installation
+    from readsmith import doctor_ray
     from readsmith import doctor_services as services
     from readsmith import doctor_store as kept
 
@@ -61,6 +62,7 @@ def _findings(store: str, state: Path) -> Iterator[Finding]:
         return  # which file, database and ports are meant cannot be told
     yield from _guarded("keys", services.keys)
     yield from _guarded("database", lambda: services.database(state))
+    yield from _guarded("ray", doctor_ray.cluster)
     yield from _guarded("ports", services.ports)
 
 

@@ -174,7 +174,8 @@ def _ready(address: Address, running: str) -> Finding:
         advice = "Start one: python -m trainer.worker, or `readsmith up`."
         return warning("ports", f"{running} without a worker: jobs wait", advice)
     if problems := ready.get("worker_problems"):
-        return warning("ports", f"{running}, but jobs wait: {' '.join(map(str, problems))}")
+        why = " ".join(map(str, problems))
+        return warning("ports", f"{running}, but jobs wait: {why}", "The worker's log tells more.")
     return ok("ports", running)
 
 

@@ -3,8 +3,8 @@
 import os
 import signal
 import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from ray.cluster_utils import Cluster
 from tests.workers import ROOT, wait_until
 
 CPUS = 2
-"""Of each node."""
+"""Of each node, whatever the machine has."""
 SOON = {
     "health_check_initial_delay_ms": 1000,
     "health_check_period_ms": 1000,
@@ -26,25 +26,25 @@ SOON = {
 class RayCluster:
     """Its nodes have state folders of their own, as machines do."""
 
-    def __init__(self, folder: Path, client_port: int) -> None:
+    def __init__(self, folder: Path, client_port: int, cpus: int) -> None:
         self._folder = folder
-        self._cluster: Any = Cluster(  # type: ignore[no-untyped-call]
-            initialize_head=True,
-            head_node_args={
-                "num_cpus": 0,
-                "include_dashboard": False,
-                "ray_client_server_port": client_port,
-                "_system_config": SOON,
-            },
-        )
+        self._cpus = cpus
+        head = {
+            "num_cpus": 0,
+            "include_dashboard": False,
+            "ray_client_server_port": client_port,
+            "_system_config": SOON,
+        }
+        self._cluster = _insist(lambda: Cluster(initialize_head=True, head_node_args=head))
         self._nodes: dict[str, Any] = {}
         self.address: str = self._cluster.address
         self.client_address = f"ray://127.0.0.1:{client_port}"
 
     def add(self, name: str) -> None:
         """Start a node."""
-        self._nodes[name] = self._cluster.add_node(
-            num_cpus=CPUS, env_vars={"READSMITH_STATE": str(self.state(name))}
+        own = {"READSMITH_STATE": str(self.state(name))}
+        self._nodes[name] = _insist(
+            lambda: self._cluster.add_node(num_cpus=self._cpus, env_vars=own)
         )
 
     def state(self, name: str) -> Path:
@@ -65,19 +65,27 @@ class RayCluster:
 
 
 @contextmanager
-def running_ray(folder: Path, client_port: int) -> Iterator[RayCluster]:
+def running_ray(folder: Path, client_port: int, cpus: int = CPUS) -> Iterator[RayCluster]:
     """Start a cluster of two nodes, "one" and "two"; its files are its own, too."""
     with pytest.MonkeyPatch.context() as patch, tempfile.TemporaryDirectory(prefix="ray") as own:
         patch.setenv("RAY_TMPDIR", own)  # short: sockets lie in it
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
         patch.setenv("PYTHONPATH", str(ROOT))
-        cluster = RayCluster(folder, client_port)
+        cluster = RayCluster(folder, client_port, cpus)
         try:
             cluster.add("one")
             cluster.add("two")
             yield cluster
         finally:
             cluster.stop()
+
+
+def _insist(start: Callable[[], Any]) -> Any:
+    """Start something; Ray gives it 30 seconds, which a busy machine may need more than once."""
+    for _ in range(3):
+        with suppress(Exception):
+            return start()
+    return start()
 
 
 def children_of(pid: int) -> list[int]:

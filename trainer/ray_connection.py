@@ -3,7 +3,7 @@
 Ray itself is imported in that process only (trainer.ray_link).
 """
 
-import importlib
+import importlib.util
 import logging
 import os
 import signal
@@ -13,6 +13,8 @@ from concurrent.futures import Future, ProcessPoolExecutor
 from multiprocessing import get_context
 from typing import Any, NamedTuple
 
+from shared.errors import ReadsmithError
+from trainer.clean_process import in_clean_process
 from trainer.executors import OutOfReachError
 from trainer.processes import die_with_parent
 
@@ -112,15 +114,36 @@ class RayConnection:
         pool.shutdown(wait=False, cancel_futures=True)
 
 
+def require_ray() -> None:
+    """Raise ReadsmithError package_missing without Ray."""
+    if importlib.util.find_spec("ray") is None:
+        raise ReadsmithError(
+            "package_missing",
+            "READSMITH_EXECUTOR=ray needs the package ray.",
+            "pip install 'readsmith[ray]'",
+        )
+
+
+def look_at(address: str) -> list[Machine]:
+    """Return the machines of a cluster; raises ReadsmithError package_missing or ray_away."""
+    require_ray()
+    try:
+        found: list[Machine] = in_clean_process(_answer, "connect", address)
+    except (OutOfReachError, ReadsmithError) as error:
+        raise ReadsmithError(
+            "ray_away",
+            f"The Ray cluster {address} is away: {error}",
+            "Start it, or see that READSMITH_RAY_ADDRESS is right; jobs wait for it.",
+        ) from None
+    return found
+
+
 def _own_process(parent: int) -> None:
-    """Prepare the process: it ends with its parent alone, and Ray's chatter reaches nobody."""
+    """Prepare the process: it ends with its parent alone."""
     die_with_parent(parent)
     # systemd, for one, sends SIGTERM to all processes of a service: jobs are handed back first.
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    nowhere = os.open(os.devnull, os.O_WRONLY)
-    for output in (1, 2):
-        os.dup2(nowhere, output)
 
 
 def _answer(question: str, *what: Any) -> Any:

@@ -1,24 +1,31 @@
 """Runs attempts on the machines of a Ray cluster."""
 
-import importlib.util
 import itertools
+import logging
 import time
 from collections.abc import Sequence
 
-from shared.errors import ReadsmithError
 from trainer.child import RUN_JOB
 from trainer.executors import TERM_PATIENCE, OutOfReachError, Tell, died
 from trainer.jobs import Claim, JobError
-from trainer.ray_connection import RayConnection, View
-from trainer.requests import JobRequest
+from trainer.ray_connection import RayConnection, View, require_ray
+from trainer.requests import JobRequest, Resources
 from trainer.settings import Settings
 
 PLACE_SECONDS = 10.0
 """An attempt that waits longer for its place says why."""
 WAITING = 2
 """Attempts that may wait for room on Ray; the others wait in the queue."""
+NOTHING = Resources.model_construct(cpus=0, gpus=0, memory_bytes=None)
 STOP_PATIENCE = TERM_PATIENCE + 2
 """Seconds that a machine has to end an attempt; after that Ray is told to."""
+
+
+ONE_MACHINE = (
+    "The job database is a file of this machine: no other machine of the cluster reaches it."
+)
+
+log = logging.getLogger("trainer.ray")
 
 
 class RayExecutor:
@@ -28,12 +35,9 @@ class RayExecutor:
 
     def __init__(self, settings: Settings, child: Sequence[str] = RUN_JOB) -> None:
         """Raise ReadsmithError package_missing without Ray."""
-        if importlib.util.find_spec("ray") is None:
-            raise ReadsmithError(
-                "package_missing",
-                "READSMITH_EXECUTOR=ray needs the package ray.",
-                "pip install 'readsmith[ray]'",
-            )
+        require_ray()
+        if settings.jobs_database.startswith("sqlite"):
+            log.warning(ONE_MACHINE)
         self.at_once = settings.jobs_in_flight
         self._settings = settings.for_other_machines.model_dump(mode="json")
         self._child = child
@@ -56,7 +60,9 @@ class RayExecutor:
         """Ask Ray for a place; the job's events say when it has one."""
         name = str(next(self._names))
         order = {"claim": claim, "settings": self._settings}
-        self._connection.ask("start", name, order, self._child, request.resources)
+        # A search leaves what it asks for to its trials, else it might keep them from a place.
+        wanted = request.resources if request.search is None else NOTHING
+        self._connection.ask("start", name, order, self._child, wanted)
         return RayAttempt(self._connection, name, tell)
 
     def close(self) -> None:

@@ -38,7 +38,13 @@ _attempts: dict[str, _Remote] = {}
 
 
 def connect(address: str) -> list[Machine]:
-    """Become a driver of the cluster; return its machines. Raises what Ray raises."""
+    """Become a driver of the cluster; return its machines. Raises what Ray raises.
+
+    From now on this process prints nothing: Ray would, of each machine that it loses.
+    """
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    for output in (1, 2):
+        os.dup2(nowhere, output)
     with _within(CONNECT_SECONDS):
         ray.init(
             address=address,

@@ -28,7 +28,8 @@ class Runner:
 
     def machine(self) -> str:
         """Return the machine's name and address."""
-        return f"{platform.node()} ({ray.util.get_node_ip_address()})"
+        address = ray.util.get_node_ip_address()  # type: ignore[no-untyped-call]
+        return f"{platform.node()} ({address})"
 
     def run(self, order: dict[str, Any], arguments: Sequence[str]) -> int:
         """Start the child, wait for its end, return its exit code; raises OSError.

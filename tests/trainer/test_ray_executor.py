@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
+from readsmith import doctor_ray
+from readsmith.finding import State
 from shared.errors import ReadsmithError
 from tests.ray_cluster import CPUS, RayCluster, kill_link, running_ray
 from tests.services import free_port
@@ -21,6 +23,7 @@ from tests.workers import alive_in_session, is_alive, start_worker, wait_until
 from trainer.database import Database
 from trainer.job_store import JobStore
 from trainer.jobs import Job, Status
+from trainer.ray_executor import ONE_MACHINE
 from trainer.requests import Dataset, Hyperparameters, JobRequest, Resources, Synthetic
 from trainer.settings import Settings
 from trainer.worker import make_executor
@@ -129,40 +132,26 @@ def told(store: JobStore, job_id: str) -> str:
     return " ".join(event.message for event in store.events(job_id, 1000).data)
 
 
-def test_as_many_jobs_run_at_a_time_as_the_machines_have_room_for_and_no_more(
+def test_jobs_run_as_far_as_there_is_room_and_leave_no_process_when_cancelled(
     store: JobStore,
     settings: Settings,
     start_worker: StartWorker,
     post: Callable[..., str],
     begun: Callable[[str], tuple[int, int]],
 ) -> None:
-    held = [post("forever") for _ in range(2)]
+    held = [post("forever"), post("hang")]
     start_worker(settings)
-    assert [begun(job_id)[1] for job_id in held] == [CPUS, CPUS]
+    children, threads = zip(*map(begun, held), strict=True)
+    assert threads == (CPUS, CPUS)
     waiting = [post("forever") for _ in range(4)]
     wait_until(lambda: "until a machine of the cluster has room" in told(store, waiting[0]))
     statuses = [store.get(job_id).status for job_id in waiting]
     assert statuses == [Status.RUNNING, Status.RUNNING, Status.QUEUED, Status.QUEUED]
-    for job_id in (held[0], *waiting[1:]):
+    for job_id in (*held, *waiting[1:]):
         store.cancel(job_id)
+    assert [outcome(store, job_id).status for job_id in held] == [Status.CANCELLED] * 2
+    wait_until(lambda: not [pid for child in children for pid in alive_in_session(child)])
     begun(waiting[0])
-
-
-@pytest.mark.parametrize("what", ["forever", "hang"])
-def test_a_cancelled_job_leaves_no_process_on_its_machine(
-    store: JobStore,
-    settings: Settings,
-    start_worker: StartWorker,
-    post: Callable[..., str],
-    begun: Callable[[str], tuple[int, int]],
-    what: str,
-) -> None:
-    job_id = post(what)
-    start_worker(settings)
-    child, _ = begun(job_id)
-    store.cancel(job_id)
-    assert outcome(store, job_id).status is Status.CANCELLED
-    wait_until(lambda: not alive_in_session(child))
 
 
 def test_a_stopped_worker_hands_its_jobs_back_and_leaves_no_process(
@@ -181,7 +170,8 @@ def test_a_stopped_worker_hands_its_jobs_back_and_leaves_no_process(
     assert not [pid for child in children for pid in alive_in_session(child)]
 
 
-def test_a_killed_worker_takes_its_children_on_the_machines_along(
+def test_a_lost_cluster_is_found_again_and_a_killed_worker_takes_its_children_along(
+    store: JobStore,
     settings: Settings,
     start_worker: StartWorker,
     post: Callable[..., str],
@@ -189,26 +179,14 @@ def test_a_killed_worker_takes_its_children_on_the_machines_along(
 ) -> None:
     job_id = post("hang")
     worker = start_worker(settings)
-    child, _ = begun(job_id)
-    worker.kill()
-    wait_until(lambda: not is_alive(child))
-
-
-def test_a_worker_that_loses_its_cluster_hands_its_jobs_back_and_finds_it_again(
-    store: JobStore,
-    settings: Settings,
-    start_worker: StartWorker,
-    post: Callable[..., str],
-    begun: Callable[[str], tuple[int, int]],
-) -> None:
-    job_id = post("forever")
-    worker = start_worker(settings)
-    child, _ = begun(job_id)
+    first, _ = begun(job_id)
     kill_link(worker.pid)
-    wait_until(lambda: not is_alive(child))
-    begun(job_id)
+    second, _ = begun(job_id)
+    assert not is_alive(first)
     assert "The Ray cluster is away. Queued again." in told(store, job_id)
     assert store.get(job_id).attempt == 2
+    worker.kill()
+    wait_until(lambda: not is_alive(second))
 
 
 def test_a_job_goes_on_elsewhere_when_its_machine_dies(
@@ -236,29 +214,23 @@ def test_a_job_goes_on_elsewhere_when_its_machine_dies(
 
 
 def test_a_job_that_fits_no_machine_says_so_and_lets_others_pass(
-    store: JobStore, settings: Settings, start_worker: StartWorker, post: Callable[..., str]
-) -> None:
-    large = [post("forever", Resources(gpus=8)), post("forever", Resources(cpus=3))]
-    small = post("publish")
-    start_worker(settings.model_copy(update={"jobs_in_flight": 3}))
-    assert outcome(store, small).status is Status.SUCCEEDED
-    for job_id, lacking in zip(large, ("8 GPUs", "3 CPUs"), strict=True):
-        sentence = f"No machine of the cluster has {lacking}; waiting for one."
-        wait_until(lambda job_id=job_id, sentence=sentence: sentence in told(store, job_id))
-        store.cancel(job_id)
-        assert outcome(store, job_id).status is Status.CANCELLED
-
-
-def test_a_machine_outside_the_cluster_reaches_it_through_its_client_port(
     store: JobStore,
     settings: Settings,
     start_worker: StartWorker,
     post: Callable[..., str],
     cluster: RayCluster,
 ) -> None:
-    job_id = post("publish")
-    start_worker(settings.model_copy(update={"ray_address": cluster.client_address}))
-    assert outcome(store, job_id).status is Status.SUCCEEDED
+    """The worker is none of the cluster's machines: it reaches it through its client port."""
+    gpus, cpus = post("forever", Resources(gpus=8)), post("forever", Resources(cpus=3))
+    small = post("publish")
+    outside = {"ray_address": cluster.client_address, "jobs_in_flight": 3}
+    start_worker(settings.model_copy(update=outside))
+    assert outcome(store, small).status is Status.SUCCEEDED
+    sentence = "No machine of the cluster has {}; waiting for one."
+    wait_until(lambda: sentence.format("8 GPUs") in told(store, gpus))
+    wait_until(lambda: sentence.format("3 CPUs") in told(store, cpus))
+    store.cancel(gpus)
+    assert outcome(store, gpus).status is Status.CANCELLED
 
 
 def test_without_a_cluster_jobs_wait_and_the_worker_says_why(
@@ -271,6 +243,25 @@ def test_without_a_cluster_jobs_wait_and_the_worker_says_why(
     (problem,) = store.worker_problems(60)
     assert problem.startswith(f"The Ray cluster {nowhere} is away: ")
     assert store.get(job_id).attempt == 0
+
+
+def test_doctor_tells_what_the_cluster_has(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("READSMITH_EXECUTOR", "ray")
+    monkeypatch.setenv("READSMITH_RAY_ADDRESS", settings.ray_address)
+    monkeypatch.setenv("READSMITH_STATE", str(tmp_path))
+    has, database = doctor_ray.cluster()
+    assert has.message == f"{settings.ray_address}: 3 machines, 4 CPUs, 0 GPUs"
+    assert (database.state, database.message) == (State.WARNING, ONE_MACHINE)
+
+
+def test_doctor_says_when_the_cluster_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("READSMITH_EXECUTOR", "ray")
+    monkeypatch.setenv("READSMITH_RAY_ADDRESS", f"127.0.0.1:{free_port()}")
+    with pytest.raises(ReadsmithError) as raised:
+        list(doctor_ray.cluster())
+    assert raised.value.code == "ray_away"
 
 
 @pytest.mark.slow

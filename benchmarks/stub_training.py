@@ -1,0 +1,30 @@
+"""A job that takes as long as its metadata say and trains nothing: `python -m …` as its child."""
+
+import sys
+import time
+
+from shared.errors import ReadsmithError
+from trainer.jobs import Claim
+from trainer.progress import RunResult, Stage
+from trainer.requests import JobRequest
+from trainer.run_job import JobObserver, execute
+from trainer.settings import Settings
+
+ENDED = "stub"
+"""Its error's code: ending as failed is one write, as ending in success is."""
+
+
+def stub_training(
+    claim: Claim, request: JobRequest, settings: Settings, observer: JobObserver
+) -> RunResult:
+    """Look for a cancellation ten times a second, as training does."""
+    observer.stage(Stage.TRAIN)
+    end = time.monotonic() + float(request.metadata["seconds"])
+    while (left := end - time.monotonic()) > 0:
+        observer.checkpoint()
+        time.sleep(min(0.1, left))
+    raise ReadsmithError(ENDED, "This was no training.")
+
+
+if __name__ == "__main__":
+    execute(sys.stdin.read(), stub_training)
