@@ -8,6 +8,7 @@ from sqlalchemy.exc import ArgumentError, NoSuchModuleError
 from shared.errors import ReadsmithError
 from trainer.sqlite import prepare_sqlite
 
+PSYCOPG = "postgresql+psycopg"
 POSTGRESQL = {
     "application_name": "readsmith",
     "connect_timeout": "10",
@@ -28,8 +29,10 @@ def open_engine(url: str) -> Engine:
     The error is database_url_invalid. It never holds the URL, which may hold a password.
     """
     parsed = _parse(url)
+    # Behind a pooler the next transaction may be another connection's: nothing stays prepared.
+    options = {"prepare_threshold": None} if parsed.drivername == PSYCOPG else {}
     try:
-        engine = create_engine(parsed, pool_pre_ping=True)
+        engine = create_engine(parsed, pool_pre_ping=True, connect_args=options)
     except (ArgumentError, NoSuchModuleError):
         raise _invalid(f"names {parsed.drivername}") from None
     except ImportError as error:
@@ -49,8 +52,8 @@ def _parse(url: str) -> URL:
     if "@" in (parsed.host or ""):  # else a part of the password would be shown as the host
         raise _invalid("has more than one @")
     if parsed.drivername in ("postgresql", "postgres"):  # SQLAlchemy would take psycopg2
-        parsed = parsed.set(drivername="postgresql+psycopg")
-    if parsed.drivername == "postgresql+psycopg":
+        parsed = parsed.set(drivername=PSYCOPG)
+    if parsed.drivername == PSYCOPG:
         parsed = parsed.set(query=POSTGRESQL | dict(parsed.query))
     return parsed
 

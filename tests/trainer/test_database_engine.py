@@ -91,6 +91,17 @@ def test_a_server_that_falls_silent_is_not_waited_for_long_unless_the_url_says_s
     assert (parameters["connect_timeout"], parameters["tcp_user_timeout"]) == ("3", "15000")
 
 
+@needs_postgresql
+def test_nothing_stays_prepared_that_a_pooler_could_lose(postgresql: Server) -> None:
+    engine = open_engine(postgresql.url)
+    with engine.begin() as connection:
+        for _ in range(10):
+            connection.execute(text("SELECT 1"))
+        kept = connection.scalar(text("SELECT count(*) FROM pg_prepared_statements"))
+    assert kept == 0
+    engine.dispose()
+
+
 def test_one_machine_needs_no_postgresql(settings: Settings) -> None:
     look = (
         "import sys; from trainer.database import Database;"
