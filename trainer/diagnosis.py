@@ -51,9 +51,10 @@ def reads_nothing(best: Validation) -> bool:
 def did_not_learn(dataset: Dataset, state: State) -> ReadsmithError:
     """Return the error of a run that learned nothing: the figures, and what they point to."""
     best = state.best
+    tries = f"{state.restarts + 1} tries" if state.restarts else "1 try"
     figures = (
         f"{len(dataset.train)} training images, {len(dataset.vocabulary.characters)} characters, "
-        f"{state.restarts + 1} tries"
+        f"{tries}"
     )
     if best is not None:
         what = "an empty text for every picture" if best.all_empty else "hardly a text right"

@@ -3,10 +3,11 @@
 Importing this imports TensorFlow and Optuna.
 """
 
+import contextlib
 import gc
 import shutil
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import keras
@@ -69,6 +70,8 @@ class Trials:
     base: Base | None
     observer: Observer
     context: "RunContext"
+    cleared: set[int] = field(default_factory=set)
+    """Numbers of trials of which nothing is kept any more."""
 
     def train(self, record: TrialRecord, observer: Observer) -> Found:
         """Train a trial, from its checkpoint on if there is one; it gets one try."""
@@ -84,11 +87,14 @@ class Trials:
         """Delete what is kept of the trials that have ended, but for the best."""
         best = self.table.best
         for record in self.table.records:
+            if record is best or not record.ended or record.number in self.cleared:
+                continue
             folder = self.context.work / folder_of(record)
-            if record is not best and record.ended and folder.exists():
-                shutil.rmtree(folder, ignore_errors=True)
-                if self.context.kept is not None:
+            shutil.rmtree(folder, ignore_errors=True)
+            if self.context.kept is not None:
+                with contextlib.suppress(OSError, ReadsmithError):  # it goes with the job, too
                     self.context.kept.remove(folder)
+            self.cleared.add(record.number)
 
 
 def search(
