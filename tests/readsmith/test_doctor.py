@@ -14,9 +14,11 @@ import pytest
 
 from readsmith import doctor_installation, doctor_services, doctor_store
 from readsmith.finding import Finding, State
+from readsmith.stores import open_store
 from shared.manifest import ONNX_MODEL
 from shared.model_store import ModelStore
 from tests.bundles import png, publish
+from tests.object_storage import BUCKET, Proxy
 from tests.readsmith.conftest import Run, free_port, serving
 from tests.services import ROOT, trainer
 
@@ -246,3 +248,21 @@ def spoil(file: Path) -> None:
 def the_only(findings: Iterator[Finding]) -> Finding:
     (finding,) = findings
     return finding
+
+
+def test_an_object_storage_is_asked_and_its_models_are_read(
+    storage: Proxy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address = f"s3://{BUCKET}/models"
+    monkeypatch.setenv("READSMITH_STORE_CACHE", str(tmp_path / "cache"))
+    publish(open_store(address), tmp_path / "build", model="stripes")
+
+    (of_store,) = doctor_store.store(address)
+    (of_model,) = doctor_store.models(address)
+    storage.fail("503")
+    (of_failing,) = doctor_store.store(address)
+
+    assert (of_store.state, of_model.state) == (State.OK, State.OK)
+    assert of_model.message == "stripes: version 1 is whole and reads as it should"
+    assert of_failing.state is State.PROBLEM
+    assert "503" in of_failing.message
