@@ -1,0 +1,96 @@
+"""What later attempts need is where they can find it, on whatever machine they are."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from trainer import checkpoint
+from trainer.job_queue import JobQueue
+from trainer.job_store import JobStore
+from trainer.jobs import Claim
+from trainer.kept_files import KeptFiles
+from trainer.requests import JobRequest
+from trainer.scratch import clear_kept, clear_scratch, kept_jobs
+from trainer.settings import Settings
+from trainer.shared_files import shared_files
+
+JOB = "job-0123456789abcdef0123456789abcdef"
+
+
+@pytest.fixture
+def machine(tmp_path: Path) -> Callable[[str], KeptFiles]:
+    """Return a job's kept files as a machine of this name has them."""
+
+    def of(name: str) -> KeptFiles:
+        settings = Settings(state=tmp_path / name, shared_files=str(tmp_path / "shared"))
+        kept = KeptFiles.of(settings, JOB)
+        assert kept is not None
+        return kept
+
+    return of
+
+
+def state(seconds: float) -> checkpoint.State:
+    return checkpoint.State([np.zeros(3)], [np.ones(3)], seconds=seconds)
+
+
+def seconds_of(kept: KeptFiles, folder: str = "") -> float | None:
+    found = checkpoint.load(kept.work / folder, "run", kept)
+    return found and found.seconds
+
+
+def test_another_machine_goes_on_where_the_last_one_was(
+    machine: Callable[[str], KeptFiles],
+) -> None:
+    one, two = machine("one"), machine("two")
+    for folder in ("", "trial-3"):
+        assert seconds_of(one, folder) is None
+        checkpoint.save(one.work / folder, state(1), "run", one)
+        assert seconds_of(two, folder) == 1
+        checkpoint.save(two.work / folder, state(2), "run", two)
+        assert seconds_of(one, folder) == 2, "its own is older"
+    one.remove(one.work / "trial-3")
+    assert seconds_of(machine("three"), "trial-3") is None
+    assert seconds_of(machine("three")) == 2
+
+
+def test_a_checkpoint_that_cannot_be_shared_still_counts_where_it_is(
+    machine: Callable[[str], KeptFiles], tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    one = machine("one")
+    one.work.mkdir(parents=True)
+    (tmp_path / "shared").write_text("no folder")
+    checkpoint.save(one.work, state(1), "run", one)
+    assert "checkpoint.npz is on this machine only" in caplog.text
+    assert checkpoint.load(one.work, "run") is not None
+
+
+def test_one_machine_keeps_nothing_twice(tmp_path: Path) -> None:
+    assert KeptFiles.of(Settings(state=tmp_path), JOB) is None
+
+
+def test_what_jobs_leave_behind_goes_when_they_are_over(
+    store: JobStore, queue: JobQueue, settings: Settings
+) -> None:
+    files = shared_files(settings)
+    claims = []
+    for _ in range(2):
+        store.create(JobRequest())
+        claims.append(queue.claim())
+    for claim in claims:
+        assert claim is not None
+        (settings.scratch / claim.job_id).mkdir(parents=True)
+        files.write(b"weights", f"jobs/{claim.job_id}/trial-1/checkpoint.npz")
+    over, running = claims
+    assert isinstance(over, Claim) and isinstance(running, Claim)
+    store.cancel(over.job_id)
+    queue.cancelled(over)
+
+    assert kept_jobs(files) == {over.job_id, running.job_id}
+    clear_kept(files, queue, kept_jobs(files))
+    assert kept_jobs(files) == {running.job_id}
+    (settings.scratch / over.job_id).mkdir(exist_ok=True)
+    clear_scratch(settings.scratch, queue)
+    assert [path.name for path in settings.scratch.iterdir()] == [running.job_id]
