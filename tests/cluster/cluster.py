@@ -8,20 +8,13 @@ from pathlib import Path
 from tests.cluster import services
 from tests.cluster.hosts import Host, Network, network
 
-JOBS_PER_NODE = 2
-
 
 @dataclass(frozen=True)
 class Cluster:
-    """The running hosts: the head with all services, and nodes that train."""
+    """The running network, and the nodes that train; the third host is the head of all."""
 
     network: Network
-    head: Host
     nodes: list[Host]
-
-    def node(self, name: str) -> Host:
-        """Return a node by its name."""
-        return next(node for node in self.nodes if node.name == name)
 
 
 @contextmanager
@@ -29,12 +22,15 @@ def running_cluster(folder: Path) -> Iterator[Cluster]:
     """Start everything; this thread speaks from the head until all is gone again."""
     with network(folder) as net:
         head = net.host("head", services.HEAD)
-        nodes = [net.host(f"node-{number}", f"10.77.0.{10 + number}") for number in (1, 2)]
+        nodes = [
+            net.host(f"node-{number}", f"10.77.0.{10 + number}")
+            for number in range(1, services.NODES + 1)
+        ]
         with head.network():
             services.start_database(head)
             services.start_storage(head)
             services.start_ray(head)
             for node in nodes:
-                services.join_ray(node, JOBS_PER_NODE)
+                services.join_ray(node)
             services.start_services(head)
-            yield Cluster(net, head, nodes)
+            yield Cluster(net, nodes)

@@ -14,7 +14,8 @@ PREDICTOR = f"http://{HEAD}:8080"
 STORAGE = f"http://{HEAD}:9000"
 PATIENCE = 300.0
 """Seconds that a service may take to listen; far more than a busy machine needs."""
-LEASE_SECONDS = 10
+NODES = 2
+JOBS_PER_NODE = 2
 
 SETTINGS = {
     "READSMITH_DATABASE_URL": f"postgresql+psycopg://postgres@{HEAD}/postgres",
@@ -24,7 +25,8 @@ SETTINGS = {
     "READSMITH_STORE_CACHE": f"{HOME}/cache",
     "READSMITH_EXECUTOR": "ray",
     "READSMITH_RAY_ADDRESS": f"{HEAD}:6379",
-    "READSMITH_LEASE_SECONDS": f"{LEASE_SECONDS}",
+    "READSMITH_JOBS_IN_FLIGHT": f"{NODES * JOBS_PER_NODE}",
+    "READSMITH_LEASE_SECONDS": "10",
     "READSMITH_KEEP_VERSIONS": "20",
     "READSMITH_TRAINER_HOST": HEAD,
     "READSMITH_PREDICTOR_HOST": HEAD,
@@ -37,7 +39,6 @@ RAY = {
     "RAY_health_check_period_ms": "2000",
     "RAY_health_check_timeout_ms": "4000",
     "RAY_health_check_failure_threshold": "3",
-    "RAY_gcs_rpc_server_reconnect_timeout_s": "20",
     "RAY_USAGE_STATS_ENABLED": "0",
 }
 """Ray notices a lost node in about 18 s instead of a minute."""
@@ -78,12 +79,12 @@ def start_ray(head: Host) -> None:
     _wait_for(6379)
 
 
-def join_ray(node: Host, jobs: int) -> None:
-    """Make a host a node of the cluster, for so many jobs at a time; returns when it is one.
+def join_ray(node: Host) -> None:
+    """Make a host a node of the cluster; returns when it is one.
 
     It is started anew whenever it has ended, as systemd would.
     """
-    _start_ray(node, f"--address={HEAD}:6379", jobs=jobs)
+    _start_ray(node, f"--address={HEAD}:6379", jobs=JOBS_PER_NODE)
     wait_until(lambda: times_joined(node), PATIENCE)
 
 

@@ -1,7 +1,7 @@
 """A node is cut off from the others in mid-training, and comes back."""
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Sequence, Set
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -11,10 +11,11 @@ import requests
 
 from readsmith.client import Client
 from tests.bundles import png
-from tests.cluster.cluster import JOBS_PER_NODE, Cluster, running_cluster
+from tests.cluster.cluster import Cluster, running_cluster
 from tests.cluster.figures import Figures, Loss
+from tests.cluster.hosts import Host
 from tests.cluster.readers import Answers, reading
-from tests.cluster.services import PREDICTOR, TRAINER, times_joined
+from tests.cluster.services import JOBS_PER_NODE, PREDICTOR, TRAINER, times_joined
 from tests.cluster.stories import Attempt, story
 from tests.workers import wait_until
 
@@ -49,18 +50,18 @@ def test_a_node_cut_off_in_mid_training_costs_its_jobs_at_most_an_epoch(
     begun = time.monotonic()
     with reading(PREDICTOR, png("ab")) as answers:
         jobs = [client.start_job(small_job(seed)).id for seed in range(JOBS)]
-        victims = until_full(client, jobs, "node-1")
-        cut_at = cut_off(cluster, client, "node-1", victims)
+        victims = until_full(client, jobs, cluster.nodes[0])
+        cut_at = cut_off(cluster, client, cluster.nodes[0], victims)
         until_succeeded(client, jobs)
         wide = [
             client.start_job(small_job(seed, cpus=JOBS_PER_NODE)).id for seed in (JOBS, JOBS + 1)
         ]
         until_succeeded(client, wide)
     stories = {job: story(client, job) for job in (*jobs, *wide)}
-    require_published_once(client, stories)
-    require_all_answered(answers, stories)
+    versions = require_published_once(client, stories)
+    require_all_answered(answers, versions)
     losses = {job: require_resumed_elsewhere(stories[job], cut_at) for job in victims}
-    assert {stories[job][-1].machine for job in wide} == {"node-1", "node-2"}
+    assert {stories[job][-1].machine for job in wide} == {node.name for node in cluster.nodes}
     Figures(stories, losses, answers, time.monotonic() - begun).tell()
 
 
@@ -75,33 +76,38 @@ def small_job(seed: int, cpus: int = 1) -> dict[str, Any]:
     }
 
 
-def until_full(client: Client, jobs: Sequence[str], machine: str) -> list[str]:
-    """Wait until a machine has all the jobs that it takes, each in mid-training; return those."""
+def until_full(client: Client, jobs: Sequence[str], node: Host) -> list[str]:
+    """Wait until a node has all the jobs that it takes, each in mid-training; return those."""
 
-    def there() -> list[str]:
+    there: list[str] = []
+
+    def full() -> bool:
         latest = {job: attempts[-1] for job in jobs if (attempts := story(client, job))}
-        return [
+        there[:] = [
             job
             for job, attempt in latest.items()
-            if attempt.machine == machine and attempt.ended_at is None and len(attempt.epochs) > 2
+            if attempt.machine == node.name and attempt.ended_at is None and len(attempt.epochs) > 2
         ]
+        return len(there) == JOBS_PER_NODE
 
-    wait_until(lambda: len(there()) == JOBS_PER_NODE, PATIENCE, PAUSE)
-    return there()
+    wait_until(full, PATIENCE, PAUSE)
+    return there
 
 
-def cut_off(cluster: Cluster, client: Client, name: str, victims: Sequence[str]) -> datetime:
-    """Cut a node off until its jobs are given to others, and longer; return when that began."""
-    node = cluster.node(name)
+def cut_off(cluster: Cluster, client: Client, node: Host, victims: Sequence[str]) -> datetime:
+    """Cut a node off until its jobs go on elsewhere, and longer; return when that began."""
     cut_at, end = datetime.now(UTC), time.monotonic() + CUT_SECONDS
     cluster.network.cut_off(node)
-    wait_until(
-        lambda: all(story(client, job)[-1].began_at > cut_at for job in victims), PATIENCE, PAUSE
-    )
+    wait_until(lambda: all(went_on(client, job, cut_at) for job in victims), PATIENCE, PAUSE)
     time.sleep(max(0.0, end - time.monotonic()))
     cluster.network.plug_in(node)
     wait_until(lambda: times_joined(node) == 2, PATIENCE, PAUSE)
     return cut_at
+
+
+def went_on(client: Client, job: str, after: datetime) -> bool:
+    resumed_at = story(client, job)[-1].resumed_at
+    return resumed_at is not None and resumed_at > after
 
 
 def until_succeeded(client: Client, jobs: Sequence[str]) -> None:
@@ -109,8 +115,8 @@ def until_succeeded(client: Client, jobs: Sequence[str]) -> None:
     assert {client.job(job).status for job in jobs} == {"succeeded"}
 
 
-def require_published_once(client: Client, stories: Stories) -> None:
-    """Each job has one version, which its last attempt published, and there is no other."""
+def require_published_once(client: Client, stories: Stories) -> set[int]:
+    """Each job has one version, which its last attempt published, and there are no others."""
     model = client.model("default")
     assert sorted(version.job_id or "" for version in model.versions) == sorted(stories)
     for job, attempts in stories.items():
@@ -118,13 +124,13 @@ def require_published_once(client: Client, stories: Stories) -> None:
         path = f"{TRAINER}/models/default/versions/{version}/files/manifest.json"
         manifest = requests.get(path, timeout=30).json()
         assert (manifest["job_id"], manifest["attempt"]) == (job, attempts[-1].number)
+    return {version.version for version in model.versions}
 
 
-def require_all_answered(answers: Answers, stories: Stories) -> None:
+def require_all_answered(answers: Answers, versions: Set[int]) -> None:
     """No request failed, and each was read by the starter or by a published version."""
     assert not answers.failures
-    versions = {("default", number + 1) for number in range(len(stories))}
-    assert set(answers.read_by) <= {STARTER} | versions
+    assert set(answers.read_by) <= {STARTER} | {("default", version) for version in versions}
     assert len(answers.read_by) > 2
 
 
