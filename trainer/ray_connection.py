@@ -10,6 +10,8 @@ import signal
 import threading
 import time
 from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import suppress
 from multiprocessing import get_context
 from typing import Any, NamedTuple
 
@@ -54,6 +56,7 @@ class RayConnection:
         self._address = address
         self._changing = threading.Lock()
         self._pool: ProcessPoolExecutor | None = None
+        self._process: Future[int] = Future()
         self._connecting: Future[list[Machine]] = Future()
         self._connected = False
         self.problem: str | None = None
@@ -65,6 +68,7 @@ class RayConnection:
             self._pool = ProcessPoolExecutor(
                 1, get_context("spawn"), _own_process, initargs=(os.getpid(),)
             )
+            self._process = self._pool.submit(os.getpid)
             self._connecting = self._pool.submit(_answer, "connect", self._address)
         if self._pool is None or not self._connecting.done():
             return False
@@ -87,9 +91,9 @@ class RayConnection:
             raise OutOfReachError("The Ray cluster is away.") from error
 
     def close(self) -> None:
-        """Leave the cluster."""
+        """Leave the cluster; what is still on it ends."""
         if self._pool is not None:
-            self._pool.shutdown()
+            self._end(self._pool)
 
     def _greet(self, machines: list[Machine]) -> None:
         self._connected, self.problem = True, None
@@ -107,10 +111,18 @@ class RayConnection:
                 return  # another thread was first
             self._pool, self._connected = None, False
             self._next_try = time.monotonic() + RECONNECT_SECONDS
-        why = str(error) or "it does not answer"
+        broken = isinstance(error, BrokenProcessPool)
+        why = "it does not answer" if broken else str(error).rstrip(".")
         if self.problem is None:
-            log.warning("The Ray cluster %s is away, jobs wait: %s", self._address, why)
+            log.warning("The Ray cluster %s is away, jobs wait: %s.", self._address, why)
         self.problem = f"The Ray cluster {self._address} is away: {why}."
+        if not broken:
+            self._end(pool)
+
+    def _end(self, pool: ProcessPoolExecutor) -> None:
+        """Kill the process: one that waits for its cluster would not listen."""
+        with suppress(BrokenProcessPool):
+            os.kill(self._process.result(), signal.SIGKILL)
         pool.shutdown(wait=False, cancel_futures=True)
 
 

@@ -38,7 +38,7 @@ def state(seconds: float) -> checkpoint.State:
 
 def seconds_of(kept: KeptFiles, folder: str = "") -> float | None:
     found = checkpoint.load(kept.work / folder, "run", kept)
-    return found and found.seconds
+    return found.seconds if found else None
 
 
 def test_another_machine_goes_on_where_the_last_one_was(

@@ -238,11 +238,13 @@ def test_without_a_cluster_jobs_wait_and_the_worker_says_why(
 ) -> None:
     job_id = post("publish")
     nowhere = f"ray://127.0.0.1:{free_port()}"
-    start_worker(settings.model_copy(update={"ray_address": nowhere, "lease_seconds": 3}))
+    worker = start_worker(settings.model_copy(update={"ray_address": nowhere, "lease_seconds": 3}))
     wait_until(lambda: store.worker_problems(60))
     (problem,) = store.worker_problems(60)
     assert problem.startswith(f"The Ray cluster {nowhere} is away: ")
     assert store.get(job_id).attempt == 0
+    worker.terminate()
+    assert worker.wait(60) == 0
 
 
 def test_doctor_tells_what_the_cluster_has(
