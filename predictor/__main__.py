@@ -65,6 +65,7 @@ def main() -> None:
     host, port = settings.predictor_host, settings.predictor_port
     try:
         Access(settings, host)  # each worker makes its own; what is wrong shows before
+        settings.model_store()
     except ReadsmithError as error:
         print(f"{error.message} {error.hint}", file=sys.stderr)  # noqa: T201
         sys.exit(2)

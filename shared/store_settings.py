@@ -5,12 +5,21 @@ from pathlib import Path
 from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
+from pydantic_core import PydanticCustomError
 
 from shared.bundle_cache import BundleCache
 from shared.model_store import KEEP_VERSIONS, ModelStore
 from shared.place import is_object_storage, require_place
 
-Place = Annotated[str, BeforeValidator(os.fspath), AfterValidator(require_place)]
+
+def _checked(place: str) -> str:
+    try:
+        return require_place(place)
+    except ValueError as error:
+        raise PydanticCustomError("not_a_place", "{why}", {"why": str(error)}) from None
+
+
+Place = Annotated[str, BeforeValidator(os.fspath), AfterValidator(_checked)]
 """A folder, or `s3://bucket/prefix`."""
 
 

@@ -8,12 +8,14 @@ from multiprocessing import get_context
 from multiprocessing.process import BaseProcess
 from multiprocessing.synchronize import Event
 from pathlib import Path
+from typing import Any
 
 from shared.errors import ReadsmithError
 from shared.manifest import BundleError, verify_bundle
 from shared.model_settings import ModelSettings
 from shared.model_store import ModelStore
 from shared.served_version import ServedVersion
+from shared.storage_connection import Connection
 from shared.store_settings import StoreSettings
 from tests.bundles import publish
 
@@ -53,6 +55,22 @@ def publish_and_die(root: Path, build: Path, name: str, survived: int) -> None:
 
     Path.replace = replace_or_die  # type: ignore[assignment, method-assign]
     publish(ModelStore(root), build, characters="xyz", job_id=name)
+
+
+def publish_to_storage_and_die(place: str, build: Path, name: str, survived: int) -> None:
+    """Publish, and be killed before the storage is asked once more than so many times."""
+    asked = 0
+    run = Connection.run
+
+    def run_or_die(self: Connection, *args: Any) -> Any:
+        nonlocal asked
+        if asked == survived:
+            os.kill(os.getpid(), signal.SIGKILL)
+        asked += 1
+        return run(self, *args)
+
+    Connection.run = run_or_die  # type: ignore[assignment, method-assign]
+    publish(opened(place), build, job_id=name)
 
 
 def watch(place: Path | str, done: Event, report: Path) -> None:

@@ -1,6 +1,5 @@
 """Publishing on a real S3-compatible server that fails, with several writers, and killed ones."""
 
-import os
 import signal
 from pathlib import Path
 
@@ -12,7 +11,6 @@ from shared.manifest import verify_bundle
 from shared.model_records import ModelRecords
 from shared.model_store import ModelStore
 from shared.object_storage import Bucket
-from shared.storage_connection import Connection
 from shared.storage_errors import StorageError
 from shared.store_settings import StoreSettings
 from tests.bundles import manifest, publish
@@ -23,6 +21,7 @@ from tests.publishing import (
     ended,
     opened,
     publish_often,
+    publish_to_storage_and_die,
     published_numbers,
     roll_back_often,
     started,
@@ -77,20 +76,9 @@ def test_publications_rollbacks_and_settings_at_once_lose_nothing(
     assert record.unfinished == {}
 
 
-def publish_and_die(build: Path, survived: int) -> None:
-    """Publish, and be killed before the storage is asked once more than so many times."""
-    requests = 0
-    run = Connection.run
-
-    def run_or_die(*args: object) -> object:
-        nonlocal requests
-        if requests == survived:
-            os.kill(os.getpid(), signal.SIGKILL)
-        requests += 1
-        return run(*args)  # type: ignore[arg-type]
-
-    Connection.run = run_or_die  # type: ignore[assignment, method-assign]
-    publish(opened(ADDRESS), build, job_id="killed")
+def kill_publisher(build: Path, survived: int) -> None:
+    victim = started(publish_to_storage_and_die, ADDRESS, build, "killed", survived)
+    assert ended(victim) == [-signal.SIGKILL]
 
 
 @pytest.mark.parametrize("survived", [5, 7])
@@ -98,7 +86,9 @@ def test_a_killed_publisher_leaves_no_half_version_and_can_try_again(
     store: ModelStore, tmp_path: Path, survived: int
 ) -> None:
     publish(store, tmp_path / "good")
-    assert ended(started(publish_and_die, tmp_path / "killed", survived)) == [-signal.SIGKILL]
+    assert ended(
+        started(publish_to_storage_and_die, ADDRESS, tmp_path / "killed", "killed", survived)
+    ) == [-signal.SIGKILL]
     assert store.versions("default") == [1]
     assert store.current("default") == 1
     assert_whole(store)
@@ -114,7 +104,9 @@ def test_a_publisher_killed_when_its_version_is_listed_has_published(
     store: ModelStore, tmp_path: Path
 ) -> None:
     publish(store, tmp_path / "good")
-    assert ended(started(publish_and_die, tmp_path / "killed", 8)) == [-signal.SIGKILL]
+    assert ended(
+        started(publish_to_storage_and_die, ADDRESS, tmp_path / "killed", "killed", 8)
+    ) == [-signal.SIGKILL]
     assert (store.versions("default"), store.current("default")) == ([1, 2], 2)
     assert publish(store, tmp_path / "again", job_id="killed").version == 2
 
