@@ -11,7 +11,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
@@ -75,6 +75,16 @@ class Host:
         with self.log("set-up").open("ab") as output:
             environment = _environment({})
             subprocess.run(self._inside(command), env=environment, stdout=output, check=True)
+
+    def runs(self, words: str) -> bool:
+        """Say whether a process with these words in its command line runs here."""
+        own = Path(f"/proc/{self.pid}/ns/pid").readlink()
+        for process in Path("/proc").glob("[0-9]*"):
+            with suppress(OSError):  # it has ended meanwhile
+                command = (process / "cmdline").read_bytes().replace(b"\0", b" ").decode()
+                if words in command and (process / "ns" / "pid").readlink() == own:
+                    return True
+        return False
 
     @contextmanager
     def network(self) -> Iterator[None]:

@@ -63,7 +63,7 @@ def start_database(head: Host) -> None:
     data = HOME / "postgres"
     user = ("setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups")
     head.run("install", "--directory", "--owner=postgres", f"{data}")
-    options = ("--username=postgres", "--auth=trust", "--no-sync")
+    options = ("--username=postgres", "--auth=trust", "--encoding=UTF8", "--no-sync")
     head.run(*user, f"{BINARIES}/initdb", *options, "--pgdata", f"{data}")
     with (head.folder / "postgres" / "pg_hba.conf").open("a") as access:
         access.write(f"host all all {HEAD}/24 trust\n")

@@ -1,5 +1,6 @@
 """A node is cut off from the others in mid-training, and comes back."""
 
+import re
 import time
 from collections.abc import Iterator, Sequence, Set
 from datetime import UTC, datetime
@@ -15,8 +16,9 @@ from tests.cluster.cluster import Cluster, running_cluster
 from tests.cluster.figures import Figures, Loss
 from tests.cluster.hosts import Host
 from tests.cluster.readers import Answers, reading
-from tests.cluster.services import JOBS_PER_NODE, PREDICTOR, TRAINER, times_joined
+from tests.cluster.services import JOBS_PER_NODE, PREDICTOR, STORAGE, TRAINER, times_joined
 from tests.cluster.stories import Attempt, story
+from tests.object_storage import BUCKET
 from tests.workers import wait_until
 
 JOBS = 6
@@ -57,6 +59,7 @@ def test_a_node_cut_off_in_mid_training_costs_its_jobs_at_most_an_epoch(
             client.start_job(small_job(seed, cpus=JOBS_PER_NODE)).id for seed in (JOBS, JOBS + 1)
         ]
         until_succeeded(client, wide)
+    wait_until(lambda: not any(node.runs("trainer.run_job") for node in cluster.nodes), 60, PAUSE)
     stories = {job: story(client, job) for job in (*jobs, *wide)}
     versions = require_published_once(client, stories)
     require_all_answered(answers, versions)
@@ -106,8 +109,8 @@ def cut_off(cluster: Cluster, client: Client, node: Host, victims: Sequence[str]
 
 
 def went_on(client: Client, job: str, after: datetime) -> bool:
-    resumed_at = story(client, job)[-1].resumed_at
-    return resumed_at is not None and resumed_at > after
+    latest = story(client, job)[-1]
+    return latest.began_at > after and bool(latest.epochs)
 
 
 def until_succeeded(client: Client, jobs: Sequence[str]) -> None:
@@ -124,7 +127,16 @@ def require_published_once(client: Client, stories: Stories) -> set[int]:
         path = f"{TRAINER}/models/default/versions/{version}/files/manifest.json"
         manifest = requests.get(path, timeout=30).json()
         assert (manifest["job_id"], manifest["attempt"]) == (job, attempts[-1].number)
-    return {version.version for version in model.versions}
+    versions = {version.version for version in model.versions}
+    assert manifests_in_the_bucket() == versions
+    return versions
+
+
+def manifests_in_the_bucket() -> set[int]:
+    """Return the versions that have a manifest, whatever the model's record says."""
+    query = {"list-type": "2", "prefix": "models/default/versions/"}
+    listing = requests.get(f"{STORAGE}/{BUCKET}", params=query, timeout=30)
+    return set(map(int, re.findall(r"versions/(\d+)/manifest.json<", listing.text)))
 
 
 def require_all_answered(answers: Answers, versions: Set[int]) -> None:

@@ -43,12 +43,15 @@ def test_a_host_that_is_cut_off_reaches_nobody_until_it_is_plugged_in(tmp_path: 
         wait_until(lambda: can_reach(one, "10.77.0.2"), 60)
 
 
-def test_hosts_have_files_and_names_of_their_own(tmp_path: Path) -> None:
+def test_hosts_have_files_names_and_processes_of_their_own(tmp_path: Path) -> None:
     with network(tmp_path) as net:
         one, two = (net.host(f"host-{number}", f"10.77.0.{number}") for number in (1, 2))
         one.run("sh", "-c", "hostname > name")
         assert (one.folder / "name").read_text() == "host-1\n"
         assert not list(two.folder.iterdir())
+        one.start("sleep", "sleep", "600")
+        wait_until(lambda: one.runs("sleep 600"), 60)
+        assert not two.runs("sleep 600")
 
 
 def test_no_host_outlives_tests_that_are_killed(tmp_path: Path) -> None:
