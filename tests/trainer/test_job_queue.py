@@ -1,3 +1,4 @@
+import math
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
@@ -13,6 +14,7 @@ from trainer.jobs import Claim, Job, JobError, JobProgress, LostClaimError, Stat
 from trainer.progress import CancelledRunError, RunResult, Stage
 from trainer.requests import JobRequest
 from trainer.training import ImageReading
+from trainer.trials import TrialRecord
 
 COMPARISON = compared(
     1, [ImageReading("a.png", "a", "b", 0.9), ImageReading("b.png", "b", "b", 0.9)], {"a.png": "a"}
@@ -49,6 +51,27 @@ def test_no_two_workers_claim_the_same_job(store: JobStore, queue: JobQueue) -> 
         claims = list(pool.map(lambda _: queue.claim(), range(20)))
     taken = [claim.job_id for claim in claims if claim]
     assert set(taken) == ids and len(taken) == 12
+
+
+def test_trials_are_seen_by_everybody_and_by_later_attempts_and_written_by_the_holder_alone(
+    store: JobStore, queue: JobQueue, expire: Callable[[], None]
+) -> None:
+    values = {"parameters": {"epochs": {"low": 2, "high": 9}}}
+    job = store.create(JobRequest.model_validate({"search": values}))
+    claim = queue.claim()
+    assert claim is not None
+    second = TrialRecord(number=2, parameters={"epochs": 3}, starts=1)
+    first = TrialRecord(number=1, parameters={"epochs": 7}, scores=[0.25], epochs=1)
+    for record in (second, first, second.model_copy(update={"loss": math.nan})):
+        queue.trial(claim, record)
+    assert store.get(job.id).trials == [first.shown, second.shown]
+    expire()
+    later = queue.claim()
+    assert later is not None
+    assert queue.trials(later) == [first, second]
+    with pytest.raises(LostClaimError):
+        queue.trial(claim, first.model_copy(update={"epochs": 5}))
+    assert queue.trials(later) == [first, second]
 
 
 def test_a_run_is_visible_while_it_goes(
