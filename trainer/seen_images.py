@@ -12,9 +12,7 @@ HASH_LENGTH = 16
 """Hexadecimal digits kept of each hash: plenty to tell a million images apart."""
 
 
-def write_seen_images(
-    images: ImageTable, before: frozenset[str], bundle: Path
-) -> None:
+def write_seen_images(images: ImageTable, before: frozenset[str], bundle: Path) -> None:
     """Write the hashes of the images that training and its choices have seen.
 
     before: those that the base version has seen.

@@ -26,6 +26,8 @@ MAX_HEADER_BYTES = 1 << 20
 """Of one member: names and what else programs write about it. The rest of the shard is skipped."""
 MAX_TEXT_BYTES = 4 * MAX_LABEL
 """UTF-8; what is longer cannot be a label."""
+MOST_OF_ONE_NAME = 100
+"""Files that count as one sample; no more are held while a shard is looked through."""
 LABEL_FILES = ("labels.csv", "labels.tsv")
 
 
@@ -157,7 +159,7 @@ def _samples(path: Path) -> Iterator[_Sample]:
         for member in _members(file, path):
             folder, _, name = member.name.rpartition("/")
             key = f"{folder}/{name.partition('.')[0]}"
-            if key != sample.key or len(sample) >= MAX_HEADER_BYTES:
+            if key != sample.key or len(sample) == MOST_OF_ONE_NAME:
                 yield sample
                 sample = _Sample(key)
             if is_image(name):

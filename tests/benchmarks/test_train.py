@@ -47,7 +47,7 @@ def test_every_part_measures_sets_that_are_there_reference_and_ours_in_turn(
 ) -> None:
     measurements = list(PARTS[part](Setting(data, tmp_path, seeds=2, quick=True)))
 
-    assert all(measurement.dataset.is_file() for measurement in measurements)
+    assert all(measurement.dataset.exists() for measurement in measurements)
     assert {measurement.seed for measurement in measurements} == {0, 1}
     if part in ("v2", "labels", "plates"):
         assert [m.side for m in measurements] == ["reference", "ours"] * (len(measurements) // 2)

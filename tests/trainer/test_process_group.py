@@ -1,20 +1,20 @@
-"""Processes that train together: real ones, as `readsmith train` starts them on several hosts."""
+"""Processes that train together: real ones, as on several hosts; see tests/faults/test_hosts.py."""
 
 import json
 import os
-import signal
 import socket
-import subprocess
-import sys
+from concurrent.futures import ProcessPoolExecutor
+from multiprocessing import get_context
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
 from shared.errors import ReadsmithError
-from tests.drawn import labelled_zip, texts
 from trainer.process_group import VARIABLE, find_group
 
-EPOCHS = "4"
+EPOCHS = 2
 
 
 def config(ports: list[int], index: int) -> str:
@@ -30,54 +30,50 @@ def free_ports(count: int) -> list[int]:
     return ports
 
 
-def start(dataset: Path, store: Path, group: str = "", *options: str) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "readsmith", "train", str(dataset), "--json"]
-    command += ["--store", str(store), "--state", str(store / "state"), *options]
-    return subprocess.Popen(
-        command,
-        env=os.environ | {VARIABLE: group, "TF_CPP_MIN_LOG_LEVEL": "3"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
+def fit(group: str, folder: Path) -> list[tuple[list[float], list[Any]]]:
+    """Train in a process of a group, and in the first one again alone: losses and variables."""
+    os.environ[VARIABLE] = group
+    from trainer.devices import CPU, find_devices, require_alike  # noqa: PLC0415 - after TF_CONFIG
+
+    folder.mkdir()
+    found = find_group(os.environ)
+    together = find_devices(found)
+    assert found is not None
+    assert str(together) == "on the CPU, in 2 processes"
+    require_alike(together, "the same")
+    with pytest.raises(ReadsmithError, match="do not train on the same pictures"):
+        require_alike(together, folder.name)
+    return [_fit(folder, devices) for devices in (together, CPU)[: 1 + found.leads]]
+
+
+def _fit(folder: Path, devices: Any) -> tuple[list[float], list[Any]]:
+    from tests.trainer.test_devices import make_fitting, without_dropout  # noqa: PLC0415
+
+    fitting = without_dropout(make_fitting(folder, devices))
+    state = fitting.first_state(0, 0.0)
+    for _ in range(EPOCHS):
+        fitting.epoch(state)
+    losses = [number for one in state.history for number in (one.loss, one.validation_loss)]
+    return losses, state.weights
 
 
 @pytest.mark.slow
-def test_two_processes_get_the_metrics_of_one(tmp_path: Path) -> None:
-    dataset = labelled_zip(tmp_path / "set.zip", texts(80))
-    ports, options = free_ports(2), ("--epochs", EPOCHS, "--preset", "conv")
-    runs = [start(dataset, tmp_path / f"{i}", config(ports, i), *options) for i in (0, 1)]
-    (told, said), (along, _) = [run.communicate(timeout=500) for run in runs]
-    assert [run.returncode for run in runs] == [0, 0], said
-    alone, _ = start(dataset, tmp_path / "alone", "", *options).communicate(timeout=500)
-    two, one = json.loads(told), json.loads(alone)
-    assert "in 2 processes" in said
-    assert json.loads(along) == {"model": "default", "version": None}
-    assert not (tmp_path / "1" / "default").exists()
-    # All that differs is dropout, which each process draws for its own part of a batch.
-    assert two["validation_exact_match"] == pytest.approx(one["validation_exact_match"], abs=0.13)
-    assert two["exact_match"] == pytest.approx(one["exact_match"], abs=0.13)  # one image of eight
-    assert two["mean_confidence"] == pytest.approx(one["mean_confidence"], abs=0.05)
-    assert two["epochs"] == one["epochs"]
-
-
-@pytest.mark.slow
-def test_a_lost_process_is_an_error_for_the_others_and_nothing_is_published(tmp_path: Path) -> None:
-    dataset = labelled_zip(tmp_path / "set.zip", texts(60))
+def test_two_processes_learn_what_one_does(tmp_path: Path) -> None:
     ports = free_ports(2)
-    first, second = (
-        start(dataset, tmp_path / f"{i}", config(ports, i), "--epochs", "1000") for i in (0, 1)
-    )
-    assert first.stderr is not None
-    for line in first.stderr:
-        if "epoch 1/" in line:
-            break
-    second.send_signal(signal.SIGKILL)
-    _, said = first.communicate(timeout=200)
-    second.communicate()
-    assert first.returncode == 1
-    assert json.loads(said.splitlines()[-1])["error"]["code"] == "process_lost"
-    assert not (tmp_path / "0" / "default").exists()
+    with ProcessPoolExecutor(2, mp_context=get_context("spawn")) as pool:
+        first, second = (
+            pool.submit(fit, config(ports, place), tmp_path / str(place)) for place in (0, 1)
+        )
+        [(losses, variables), (alone, one)], [(losses_2, variables_2)] = (
+            first.result(),
+            second.result(),
+        )
+    assert losses == losses_2
+    assert all(map(np.array_equal, variables, variables_2))
+    assert losses == pytest.approx(alone, rel=1e-4)
+    for on_one, on_two in zip(one, variables, strict=True):
+        # The mean, because Adam makes steps of noise where a gradient is all but nothing.
+        assert np.abs(on_two - on_one).mean() <= 1e-3 * np.abs(on_one).mean() + 1e-6
 
 
 @pytest.mark.parametrize(
