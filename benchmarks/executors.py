@@ -8,6 +8,7 @@ four places each, whatever the processors. Jobs sleep instead of training.
 
 import argparse
 import json
+import os
 import shlex
 import statistics
 import subprocess
@@ -15,7 +16,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -35,7 +36,6 @@ from trainer.settings import Settings
 PLACES = 4
 """Jobs at a time on each of the two nodes."""
 CHILD = ("-m", "benchmarks.stub_training")
-TITLES = {"local": "one worker, local", "ray": "one worker, Ray"}
 
 Figures = dict[str, Any]
 
@@ -45,7 +45,7 @@ def main() -> None:
     options = _options()
     record = PartRecord.begin(shlex.join(["python", *sys.orig_argv[1:]]))
     lengths = (1.0,) if options.quick else (1.0, 60.0)
-    many = (4, 1.0) if options.quick else (48, 10.0)
+    many = (4, 1.0) if options.quick else (24, 10.0)
     with tempfile.TemporaryDirectory() as folder, _ray(Path(folder)) as address:
         executors = {
             name: Settings(
@@ -87,8 +87,14 @@ def measure(
         run(jobs, worker, 1, 0.1)  # until everything has started
         for seconds in lengths:
             _say(f"{name}: a job of {seconds:g} s ...")
+            before = processor_seconds()
             (job,) = run(jobs, worker, 1, seconds)
-            yield {"executor": name, "seconds": seconds, "overhead": duration([job]) - seconds}
+            yield {
+                "executor": name,
+                "seconds": seconds,
+                "overhead": duration([job]) - seconds,
+                "processor": processor_seconds() - before,
+            }
         count, seconds = many
         if name == "ray":
             _say(f"{name}: {count} jobs of {seconds:g} s ...")
@@ -115,6 +121,22 @@ def run(jobs: JobStore, worker: "subprocess.Popen[bytes]", count: int, seconds: 
     return over
 
 
+def processor_seconds() -> float:
+    """Return the processor time of everything that this process has started, Ray included."""
+    parents = {}
+    spent = {}
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdecimal():
+            with suppress(FileNotFoundError, ProcessLookupError):
+                fields = (folder / "stat").read_text().rpartition(")")[2].split()
+                parents[int(folder.name)] = int(fields[1])
+                spent[int(folder.name)] = sum(map(int, fields[11:15]))  # ended children included
+    family = {os.getpid()}
+    while more := {pid for pid, parent in parents.items() if parent in family} - family:
+        family |= more
+    return sum(spent[pid] for pid in family) / os.sysconf("SC_CLK_TCK")
+
+
 def duration(jobs: Sequence[Job]) -> float:
     """Return the seconds from the first post to the last end, by the database's clock."""
     ends = [job.finished_at for job in jobs if job.finished_at]
@@ -126,23 +148,31 @@ def rows(
 ) -> Iterator[Row]:
     """Set Ray (ours) beside the local executor (reference), the rounds' middle, least and most."""
     for seconds in lengths:
-        added = {
+        of = {
             name: [
-                each["overhead"]
-                for each in figures
-                if (each["executor"], each["seconds"]) == (name, seconds)
+                each for each in figures if (each["executor"], each["seconds"]) == (name, seconds)
             ]
             for name in ("local", "ray")
         }
-        whole = [seconds + statistics.median(added[name]) for name in ("local", "ray")]
-        yield Row(
-            what=f"a job of {seconds:g} s: from the post to its end, beyond its length",
-            reference=spread(added["local"], "{:.1f} s"),
-            ours=spread(added["ray"], "{:.1f} s"),
-            ratio=f"{whole[1] / whole[0]:.2f}× in all",
-            target="",
-            reached=None,
-        )
+        whole = {
+            name: seconds + statistics.median(each["overhead"] for each in found)
+            for name, found in of.items()
+        }
+        for figure, what, style in (
+            ("overhead", "from the post to its end, beyond its length", "{:.1f} s"),
+            ("processor", "processor time of all processes", "{:.1f} s"),
+        ):
+            local, ray = ([each[figure] for each in of[name]] for name in ("local", "ray"))
+            yield Row(
+                what=f"a job of {seconds:g} s: {what}",
+                reference=spread(local, style),
+                ours=spread(ray, style),
+                ratio=f"{whole['ray'] / whole['local']:.2f}× in all"
+                if figure == "overhead"
+                else "",
+                target="",
+                reached=None,
+            )
     count, seconds = many
     yield Row(
         what=f"jobs per hour: {count} of {seconds:g} s, {2 * PLACES} at a time",

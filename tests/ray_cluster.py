@@ -59,6 +59,10 @@ class RayCluster:
         """Have a node die at once."""
         self._nodes[name].kill_raylet()
 
+    def kill_head(self) -> None:
+        """Have the head's control process die: the cluster is no more."""
+        self._cluster.head_node.kill_gcs_server()
+
     def stop(self) -> None:
         """End everything."""
         self._cluster.shutdown()
@@ -70,6 +74,7 @@ def running_ray(folder: Path, client_port: int, cpus: int = CPUS) -> Iterator[Ra
     with pytest.MonkeyPatch.context() as patch, tempfile.TemporaryDirectory(prefix="ray") as own:
         patch.setenv("RAY_TMPDIR", own)  # short: sockets lie in it
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+        patch.setenv("RAY_raylet_start_wait_time_s", "300")  # for a busy machine
         patch.setenv("PYTHONPATH", str(ROOT))
         cluster = RayCluster(folder, client_port, cpus)
         try:

@@ -5,12 +5,9 @@ from typing import Any, Protocol
 
 from trainer.child import RUN_JOB, start_child
 from trainer.jobs import Claim, JobError
-from trainer.processes import explain_exit, stop_group
+from trainer.processes import TERM_PATIENCE, explain_exit, stop_group
 from trainer.requests import JobRequest
 from trainer.settings import Settings
-
-TERM_PATIENCE = 3.0
-"""Seconds between SIGTERM and SIGKILL."""
 
 Tell = Callable[[str, str], None]
 """Records an event of the job: its type and its message."""

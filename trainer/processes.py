@@ -7,6 +7,9 @@ import signal
 import subprocess
 import sys
 
+TERM_PATIENCE = 3.0
+"""Seconds between SIGTERM and SIGKILL."""
+
 _PR_SET_PDEATHSIG = 1
 
 

@@ -6,8 +6,9 @@ import time
 from collections.abc import Sequence
 
 from trainer.child import RUN_JOB
-from trainer.executors import TERM_PATIENCE, OutOfReachError, Tell, died
+from trainer.executors import OutOfReachError, Tell, died
 from trainer.jobs import Claim, JobError
+from trainer.processes import TERM_PATIENCE
 from trainer.ray_connection import RayConnection, View, require_ray
 from trainer.requests import JobRequest, Resources
 from trainer.settings import Settings
@@ -19,7 +20,6 @@ WAITING = 2
 NOTHING = Resources.model_construct(cpus=0, gpus=0, memory_bytes=None)
 STOP_PATIENCE = TERM_PATIENCE + 2
 """Seconds that a machine has to end an attempt; after that Ray is told to."""
-
 
 ONE_MACHINE = (
     "The job database is a file of this machine: no other machine of the cluster reaches it."
@@ -85,7 +85,7 @@ class RayAttempt:
         """Ask Ray; raises OutOfReachError also if it lost the attempt before it ran."""
         view: View = self._connection.ask("look", self._name)
         if view.never_ran:
-            raise OutOfReachError(f"Ray found no place: {view.lost}.")
+            raise OutOfReachError(f"Ray lost it before it ran: {view.lost}.")
         if view.lost:
             return _lost(view)
         if view.machine:
@@ -115,8 +115,9 @@ class RayAttempt:
 
 
 def _lost(view: View) -> JobError:
+    where = f"machine {view.machine}" if view.machine else "one of its machines"
     return JobError(
         code="machine_lost",
-        message=f"Ray lost the attempt on machine {view.machine}: {view.lost}.",
+        message=f"Ray lost the attempt on {where}: {view.lost}.",
         hint="See whether the machine runs and has memory left; Ray's logs are on it.",
     )

@@ -80,7 +80,9 @@ def start(name: str, order: dict[str, Any], child: Sequence[str], resources: Res
 
 def look(name: str) -> View:
     """Return how an attempt stands."""
-    attempt, machine = _attempts[name], None
+    attempt, machine = _attempts.get(name), None
+    if attempt is None:  # of another process, before the cluster was away
+        return View(lost="the cluster was away", never_ran=True)
     with _within(ANSWER_SECONDS):
         try:
             if not _is_there(attempt.machine):
@@ -102,20 +104,23 @@ def waiting() -> int:
 
 def stop(name: str) -> None:
     """Ask an attempt to end its child."""
-    with _within(ANSWER_SECONDS):
-        _attempts[name].runner.stop.remote()
+    if name in _attempts:
+        with _within(ANSWER_SECONDS):
+            _attempts[name].runner.stop.remote()
 
 
 def is_over(name: str) -> bool:
     """Return whether an attempt has ended, in whatever way, or has no place to end on."""
     with _within(ANSWER_SECONDS):
-        return _is_there(_attempts[name].code) or not _is_there(_attempts[name].machine)
+        attempt = _attempts.get(name)
+        return attempt is None or _is_there(attempt.code) or not _is_there(attempt.machine)
 
 
 def forget(name: str) -> None:
     """End an attempt's actor, wherever it stands; the child ends with it."""
-    with _within(ANSWER_SECONDS):
-        ray.kill(_attempts.pop(name).runner)
+    if name in _attempts:
+        with _within(ANSWER_SECONDS):
+            ray.kill(_attempts.pop(name).runner)
 
 
 @contextmanager

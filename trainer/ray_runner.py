@@ -12,9 +12,8 @@ from typing import Any
 import ray
 
 from trainer.child import start_child
-from trainer.processes import stop_group
+from trainer.processes import TERM_PATIENCE, stop_group
 
-TERM_PATIENCE = 3.0
 OF_A_MACHINE = ("state", "store_cache")
 """Settings: folders for what can be had again."""
 

@@ -258,14 +258,6 @@ def test_doctor_tells_what_the_cluster_has(
     assert (database.state, database.message) == (State.WARNING, ONE_MACHINE)
 
 
-def test_doctor_says_when_the_cluster_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("READSMITH_EXECUTOR", "ray")
-    monkeypatch.setenv("READSMITH_RAY_ADDRESS", f"127.0.0.1:{free_port()}")
-    with pytest.raises(ReadsmithError) as raised:
-        list(doctor_ray.cluster())
-    assert raised.value.code == "ray_away"
-
-
 @pytest.mark.slow
 def test_a_real_training_runs_on_the_cluster(
     store: JobStore, settings: Settings, start_worker: StartWorker, cluster: RayCluster
