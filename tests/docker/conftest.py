@@ -107,15 +107,17 @@ def running(
     ports = {"READSMITH_TRAINER_PORT": free_port(), "READSMITH_PREDICTOR_PORT": free_port()}
     trainer, predictor = (f"http://127.0.0.1:{port}" for port in ports.values())
     stack = Stack(trainer, predictor, project, files)
+    is_up = False
     with pytest.MonkeyPatch.context() as environment:
         for name, port in ports.items():
             environment.setenv(name, str(port))
         try:
             stack.compose("up", "-d", "--build", *up)
             eventually(lambda: requests.get(f"{predictor}/readyz", timeout=PATIENCE))
+            is_up = True
             yield stack
         finally:
-            if request.session.testsfailed:
+            if request.session.testsfailed or not is_up:
                 print(stack.compose("logs", "--no-color", "--tail", "40"))
             stack.compose("down", "-v")
 

@@ -31,7 +31,7 @@ def test_jobs_are_shared_and_end_though_a_trainer_and_a_worker_are_killed(stack:
         lambda: requests.get(f"{stack.trainer}/readyz", timeout=PATIENCE).json()["workers"] == 2
     )
     urls = []
-    for number in range(3):
+    for number in range(2):
         body = {**SMALL_JOB, "model": f"model-{number}"}
         answer = requests.post(f"{stack.trainer}/jobs", json=body, timeout=PATIENCE)
         assert answer.status_code == 202, answer.text
@@ -44,6 +44,6 @@ def test_jobs_are_shared_and_end_though_a_trainer_and_a_worker_are_killed(stack:
     run("docker", "kill", stack.containers("trainer")[0])
     run("docker", "kill", stack.containers("worker")[0])
     eventually(lambda: set(statuses()) == {"succeeded"}, patience=900)
-    for number in range(3):
+    for number in range(2):
         model = requests.get(f"{stack.trainer}/models/model-{number}", timeout=PATIENCE).json()
         assert [each["version"] for each in model["versions"]] == [1]
