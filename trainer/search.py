@@ -5,6 +5,7 @@ Importing this imports TensorFlow and Optuna.
 
 import contextlib
 import gc
+import logging
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -111,6 +112,7 @@ def search(
     the context's log holds from earlier attempts are not repeated.
     Raises ReadsmithError search_failed if no trial learned to read.
     """
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)  # it warns of every further model
     if context.cluster is None:
         table = TrialTable(request, searched, observer, context.trials)
         trials = Trials(table, searched, pictures, base, observer, context)
