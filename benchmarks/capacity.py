@@ -37,7 +37,12 @@ class Costs:
     job_bytes: int = 720_000_000
     """Memory of a job, however small its set."""
     image_bytes: int = 11_700
-    """Memory of a job for each image that is kept in it, up to 100,000."""
+    """Memory of a job for each image of a set that is held in it."""
+    most_held: int = 110_000
+    """Images of 200x50; larger sets are streamed from shards."""
+    streaming_job_bytes: int = 830_000_000
+    streamed_image_bytes: int = 380
+    """Memory for each image of such a set, at the highest: while duplicates are looked for."""
     stored_image_bytes: int = 4_500
     version_bytes: int = 2_000_000
     """A version with its report in the model store."""
@@ -103,9 +108,7 @@ def needed(wanted: Wanted, costs: Costs = MEASURED) -> Needed:
         core_minutes_per_job=round(core_seconds / 60, 1),
         training_cores=training,
         training_machines=_machines(training, wanted),
-        memory_per_job_gb=_giga(
-            costs.job_bytes + min(wanted.images_per_job, 100_000) * costs.image_bytes
-        ),
+        memory_per_job_gb=_giga(_memory(wanted.images_per_job, costs)),
         sets_gb_per_day=_giga(
             wanted.jobs_per_day * wanted.images_per_job * costs.stored_image_bytes
         ),
@@ -118,6 +121,12 @@ def needed(wanted: Wanted, costs: Costs = MEASURED) -> Needed:
 def _shown(images: int, costs: Costs) -> int:
     epochs = round(costs.most_shown / images)
     return images * min(max(epochs, costs.least_epochs), costs.most_epochs)
+
+
+def _memory(images: int, costs: Costs) -> float:
+    if images <= costs.most_held:
+        return costs.job_bytes + images * costs.image_bytes
+    return costs.streaming_job_bytes + images * costs.streamed_image_bytes
 
 
 def _cores(busy: float, wanted: Wanted) -> int:
