@@ -33,6 +33,11 @@ def test_small_sets_are_shown_as_often_as_is_allowed_and_large_ones_at_least_so_
     assert shown[100_000] == MEASURED.least_epochs
 
 
+def test_a_set_that_is_streamed_takes_less_memory_than_one_that_is_held() -> None:
+    held, streamed = needed(of(1, images_per_job=110_000)), needed(of(1, images_per_job=300_000))
+    assert streamed.memory_per_job_gb < held.memory_per_job_gb / 2
+
+
 @pytest.mark.parametrize("words", [["0"], ["-1"], ["nan"], ["many"]])
 def test_a_rate_that_makes_no_sense_is_refused(
     words: list[str], capsys: pytest.CaptureFixture[str]
