@@ -1,6 +1,6 @@
 """How many jobs one database takes before it gives, in SQLite and in PostgreSQL.
 
-    python -m benchmarks.job_queue [--quick] [--json FILE]
+    python -m benchmarks.job_queue [--part alone|together] [--rounds 3] [--seconds 5] [--json FILE]
 
 Starts a PostgreSQL of its own (Debian: apt install postgresql) that waits for the disk, as SQLite
 does here. Workers are processes on the same cores that do all that a worker and its run do in the
@@ -27,7 +27,6 @@ from sqlalchemy import delete, insert
 from benchmarks import stub_worker
 from benchmarks.predict import show
 from benchmarks.record import PartRecord
-from benchmarks.stub_worker import Work
 from benchmarks.table import Row, spread
 from tests.postgresql import Server, running_server
 from trainer.database import Database, events, jobs
@@ -38,6 +37,16 @@ LOADS = ((1, 1, 0.0), (2, 1, 0.0), (4, 1, 0.0), (8, 1, 0.0), (8, 4, 1.0))
 """Processes, workers in each as threads, and the seconds of a job's training."""
 SIZES = (1_000, 100_000)
 """Jobs that are over, in the table where one is claimed."""
+JOB = f"a job of {stub_worker.EPOCHS} epochs and no length"
+CHECK = "a look whether to stop"
+CLAIM = "a claim, {:,} jobs in the table"
+IDLE = "a look into an empty queue, {:,} jobs in the table"
+STYLES = {
+    "p50_ms": ("by the clock, p50", "{:.1f} ms"),
+    "worker_ms": ("the worker's core", "{:.1f} ms"),
+    "server_ms": ("the server's core", "{:.1f} ms"),
+    "per_second": ("jobs a second", "{:.1f}/s"),
+}
 TICKS = os.sysconf("SC_CLK_TCK")
 
 Figures = dict[str, Any]
@@ -47,49 +56,58 @@ def main() -> None:
     """Measure and print; SQLite and PostgreSQL in turn."""
     options = _options()
     record = PartRecord.begin(shlex.join(["python", *sys.orig_argv[1:]]))
-    seconds, rounds = (2.0, 1) if options.quick else (5.0, 3)
     with tempfile.TemporaryDirectory() as folder, running_server(durable=True) as server:
         urls = {"SQLite": f"sqlite:///{folder}/jobs.sqlite", "PostgreSQL": server.new_database()}
         figures = [
             figure
-            for _ in range(rounds)
+            for _ in range(options.rounds)
             for name, url in urls.items()
-            for figure in measure(name, url, server, seconds, quick=options.quick)
+            for part in options.part or PARTS
+            for figure in PARTS[part](name, url, server, options.seconds)
         ]
     record.rows = list(rows(figures))
     if options.json:
         content = record.model_dump(mode="json", exclude={"runs"}) | {"figures": figures}
         options.json.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
-    show(record, "Job queue benchmark")
+    show(record, "Job queue benchmark: SQLite (reference) and PostgreSQL (ours)")
 
 
-def measure(
-    name: str, url: str, server: Server, seconds: float, *, quick: bool
-) -> Iterator[Figures]:
-    """Measure one database: jobs a second by workers, then the time of a claim by jobs."""
-    _say(f"{name} ...")
+def measure_together(name: str, url: str, server: Server, seconds: float) -> Iterator[Figures]:
+    """Count the jobs that several workers end at the same time."""
     for processes, threads, training in LOADS:
-        fill(url, waiting=2_000 if quick else 20_000)
-        before = cpu_seconds(server)
+        _say(f"{name}, {processes * threads} workers ...")
+        fill(url, waiting=20_000)
         done = together(url, processes, threads, seconds, training)
-        ended = max(1, sum(each.jobs for each in done))
-        yield {
-            "what": "jobs",
-            "database": name,
-            "workers": processes * threads,
-            "per_second": sum(each.in_time for each in done) / seconds,
-            "worker_ms": 1000 * sum(each.cpu_seconds for each in done) / ended,
-            "server_ms": 1000 * (cpu_seconds(server) - before) / ended,
+        yield {"what": _load(processes, threads, training), "database": name} | {
+            "per_second": sum(done) / seconds
         }
+
+
+def measure_alone(name: str, url: str, server: Server, seconds: float) -> Iterator[Figures]:
+    """Take the time of what a worker does in the database, one after the other."""
+    _say(f"{name}, one worker ...")
+    database = Database(url)
+    queue = stub_worker.queue_of(database)
+
+    def timed(what: str, act: Callable[[], object], times: int) -> Figures:
+        return {"what": what, "database": name} | spent(act, times, server)
+
+    fill(url, waiting=100)
+    yield timed(JOB, lambda: stub_worker.run_one(queue, stub_worker.next_of(queue), 0.0), 50)
+    claim = stub_worker.next_of(queue)
+    yield timed(CHECK, lambda: queue.check(claim), 300)
     for size in SIZES:
-        fill(url, over=size, waiting=200)
-        queue = stub_worker.queue_of(Database(url))
-        yield {"what": "claim", "database": name, "jobs": size} | timed(queue.claim, 200)
-        yield {"what": "idle", "database": name, "jobs": size} | timed(queue.claim, 200)
+        fill(url, over=size, waiting=100)
+        yield timed(CLAIM.format(size), queue.claim, 100)
+        yield timed(IDLE.format(size), queue.claim, 200)
+    database.close()
 
 
-def together(url: str, processes: int, threads: int, seconds: float, training: float) -> list[Work]:
-    """Have so many workers run jobs at the same time; returns what each process did."""
+PARTS = {"alone": measure_alone, "together": measure_together}
+
+
+def together(url: str, processes: int, threads: int, seconds: float, training: float) -> list[int]:
+    """Have so many workers run jobs at the same time; returns how many each process ended."""
     with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
         list(pool.map(stub_worker.wait, [2.0] * processes))  # until every process has started
         begin = time.time() + 1
@@ -122,14 +140,19 @@ def fill(url: str, *, waiting: int, over: int = 0) -> None:
     database.close()
 
 
-def timed(act: Callable[[], object], times: int) -> Figures:
-    """Do something so many times and return its milliseconds."""
+def spent(act: Callable[[], object], times: int, server: Server) -> Figures:
+    """Do something so many times: milliseconds of each by the clock, and of cores."""
     milliseconds = []
+    cpu, server_cpu = time.process_time(), cpu_seconds(server)
     for _ in range(times):
         begin = time.perf_counter()
         act()
         milliseconds.append(1000 * (time.perf_counter() - begin))
-    return {"p50_ms": statistics.median(milliseconds), "p99_ms": sorted(milliseconds)[-times // 99]}
+    return {
+        "p50_ms": statistics.median(milliseconds),
+        "worker_ms": 1000 * (time.process_time() - cpu) / times,
+        "server_ms": 1000 * (cpu_seconds(server) - server_cpu) / times,
+    }
 
 
 def cpu_seconds(server: Server) -> float:
@@ -143,40 +166,28 @@ def cpu_seconds(server: Server) -> float:
 
 
 def rows(figures: Sequence[Figures]) -> Iterator[Row]:
-    """Set PostgreSQL (ours) beside SQLite (reference), the rounds' middle, least and most."""
-    for processes, threads, training in LOADS:
-        workers = processes * threads
-        length = f"{training:.0f} s" if training else "no length"
-        what = f"jobs of {length} per second, {workers} workers"
-        work = {"what": "jobs", "workers": workers}
-        yield _row(what, figures, work, "per_second", "{:.1f}/s")
-    for what, figure in (("a worker", "worker_ms"), ("the server", "server_ms")):
-        which = {"what": "jobs", "workers": 1}
-        yield _row(f"processor time of {what} per job", figures, which, figure, "{:.0f} ms")
-    for size in SIZES:
-        for what, title in (("claim", "a claim"), ("idle", "a look into an empty queue")):
-            which = {"what": what, "jobs": size}
-            yield _row(
-                f"{title}, {size:,} jobs in the table (p50)", figures, which, "p50_ms", "{:.1f} ms"
-            )
+    """Set PostgreSQL (ours) beside SQLite (reference): the rounds' middle, least and most."""
+    for what in dict.fromkeys(figure["what"] for figure in figures):
+        of_what = [figure for figure in figures if figure["what"] == what]
+        for figure, (title, style) in STYLES.items():
+            if figure in of_what[0]:
+                sqlite, postgresql = (
+                    [each[figure] for each in of_what if each["database"] == name]
+                    for name in ("SQLite", "PostgreSQL")
+                )
+                yield Row(
+                    what=f"{what}: {title}",
+                    reference=spread(sqlite, style),
+                    ours=spread(postgresql, style),
+                    ratio="",
+                    target="",
+                    reached=None,
+                )
 
 
-def _row(what: str, figures: Sequence[Figures], which: Figures, figure: str, style: str) -> Row:
-    found = {
-        name: [
-            each[figure] for each in figures if each.items() >= (which | {"database": name}).items()
-        ]
-        for name in ("SQLite", "PostgreSQL")
-    }
-    middles = [statistics.median(found[name]) for name in ("SQLite", "PostgreSQL")]
-    return Row(
-        what=what,
-        reference=spread(found["SQLite"], style),
-        ours=spread(found["PostgreSQL"], style),
-        ratio=f"{middles[1] / middles[0]:.1f}×" if middles[0] else "",
-        target="",
-        reached=None,
-    )
+def _load(processes: int, threads: int, training: float) -> str:
+    length = f"{training:.0f} s" if training else "no length"
+    return f"jobs of {length}, {processes * threads} workers"
 
 
 def _say(line: str) -> None:
@@ -185,7 +196,11 @@ def _say(line: str) -> None:
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
-    parser.add_argument("--quick", action="store_true", help="seconds each: does it still run?")
+    parser.add_argument(
+        "--part", action="append", choices=PARTS, help="measure this part only; repeatable"
+    )
+    parser.add_argument("--rounds", type=int, default=3, help="times that each is measured")
+    parser.add_argument("--seconds", type=float, default=5, help="that workers are watched for")
     parser.add_argument("--json", type=Path, help="also write the figures to this file")
     return parser.parse_args()
 

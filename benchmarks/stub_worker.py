@@ -4,7 +4,7 @@ import time
 from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 from trainer.database import Database, patiently
 from trainer.job_queue import JobQueue
@@ -41,40 +41,32 @@ def wait(seconds: float) -> None:
     time.sleep(seconds)
 
 
-class Work(NamedTuple):
-    """What workers have done."""
-
-    in_time: int
-    """Jobs that ended while it was measured."""
-    jobs: int
-    cpu_seconds: float
-    """That the process has taken for all of them, starting excluded."""
-
-
-def run_together(threads: int, *work: Any) -> Work:
-    """Run jobs in so many threads, each as `run_jobs`."""
-    begin = time.process_time()
+def run_together(threads: int, *work: Any) -> int:
+    """Run jobs in so many threads, each as `run_jobs`; returns how many ended."""
     with ThreadPoolExecutor(threads) as pool:
-        ended = [each.result() for each in [pool.submit(run_jobs, *work) for _ in range(threads)]]
-    in_time, jobs = map(sum, zip(*ended, strict=True))
-    return Work(in_time, jobs, time.process_time() - begin)
+        return sum(each.result() for each in [pool.submit(run_jobs, *work) for _ in range(threads)])
 
 
-def run_jobs(url: str, begin: float, seconds: float, training: float) -> tuple[int, int]:
-    """Run jobs from a moment (of time.time) on for so long.
+def run_jobs(url: str, begin: float, seconds: float, training: float) -> int:
+    """Run jobs from a moment (of time.time) on for so long; returns how many ended in that time.
 
-    training: seconds of each. A database that is locked is waited for, as runs do. Returns how
-    many jobs ended in that time, and how many at all.
+    training: seconds of each. A database that is locked is waited for, as runs do.
     """
     database = Database(url)
-    queue, in_time, jobs = queue_of(database), 0, 0
+    queue, ended = queue_of(database), 0
     time.sleep(max(0.0, begin - time.time()))
-    while time.time() < begin + seconds and (claim := patiently(queue.claim)):
-        run_one(queue, claim, training)
-        jobs += 1
-        in_time += time.time() < begin + seconds
+    while time.time() < begin + seconds:
+        run_one(queue, next_of(queue), training)
+        ended += time.time() < begin + seconds
     database.close()
-    return in_time, jobs
+    return ended
+
+
+def next_of(queue: JobQueue) -> Claim:
+    """Claim the next job; there must be one."""
+    claim = patiently(queue.claim)
+    assert claim is not None
+    return claim
 
 
 def run_one(queue: JobQueue, claim: Claim, training: float) -> None:
