@@ -13,7 +13,7 @@ import pathlib, sys, time
 from tests.cluster.hosts import network
 with network(pathlib.Path(sys.argv[1])) as net:
     host = net.host("one", "10.77.0.1")
-    host.start("sleep", "sleep", "600")
+    host.start("sleep", "sleep", "700")
     print(*(each.pid for each in net.hosts), flush=True)
     time.sleep(600)
 """
@@ -49,9 +49,9 @@ def test_hosts_have_files_names_and_processes_of_their_own(tmp_path: Path) -> No
         one.run("sh", "-c", "hostname > name")
         assert (one.folder / "name").read_text() == "host-1\n"
         assert not list(two.folder.iterdir())
-        one.start("sleep", "sleep", "600")
-        wait_until(lambda: one.runs("sleep 600"), 60)
-        assert not two.runs("sleep 600")
+        one.start("sleep", "sleep", "700")
+        wait_until(lambda: one.runs("sleep 700"), 60)
+        assert not two.runs("sleep 700")
 
 
 def test_no_host_outlives_tests_that_are_killed(tmp_path: Path) -> None:
