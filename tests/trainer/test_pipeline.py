@@ -23,6 +23,7 @@ from shared.model_store import ModelStore
 from shared.preprocessing import preprocess
 from tests.drawn import SIZE, labelled_zip, texts
 from tests.observing import Recorder
+from trainer.image_table import ImageTable
 from trainer.job_queue import JobQueue
 from trainer.job_store import JobStore
 from trainer.keras_files import write_models
@@ -139,10 +140,13 @@ def test_confidences_are_calibrated_and_the_result_says_so(finished: Finished) -
 def test_a_wrong_label_is_suspected(finished: Finished) -> None:
     dataset = load_dataset(finished.dataset, QUICK)
     wrong = next(image for image in dataset.train if image.label == "AH")
-    train = tuple(
-        replace(image, label="XX") if image == wrong else image for image in dataset.train
+    images = ImageTable(
+        replace(image, label="XX") if image == wrong else image
+        for image in dataset.train + dataset.validation
     )
-    evaluation = evaluate(again(finished), replace(dataset, train=train), Recorder())
+    count = len(dataset.train)
+    changed = replace(dataset, train=images[:count], validation=images[count:])
+    evaluation = evaluate(again(finished), changed, Recorder())
     suspects = {suspect.file: suspect for suspect in evaluation.suspects}
     assert (suspects[wrong.name].truth, suspects[wrong.name].text) == ("XX", "AH")
     assert evaluation.metrics.exact_match == finished.result.metrics.exact_match
