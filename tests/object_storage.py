@@ -135,14 +135,15 @@ class Proxy:
             threading.Thread(target=_copy, args=(client, server), daemon=True).start()
             sent = 0
             while data := server.recv(1000):
-                if fault == "unheard":
+                if fault == "unheard" and not data.startswith(b"HTTP/1.1 100"):  # Continue
                     continue
                 if fault == "slow":
                     time.sleep(0.02)
                 client.sendall(data)
                 sent += len(data)
                 if fault == "cut" and sent >= 1500:
-                    return
+                    break
+            client.shutdown(socket.SHUT_RDWR)  # to close it is not enough while _copy waits
 
 
 def _copy(source: socket.socket, target: socket.socket) -> None:
