@@ -23,8 +23,10 @@ class Loss:
     epochs: int
     noticed: float
     """Until the job was in the queue again."""
+    placed: float
+    """Until another node had room for it."""
     resumed: float
-    """Until it went on from its checkpoint, on another node."""
+    """Until it went on there from its checkpoint."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +40,7 @@ class Figures:
 
     def tell(self) -> None:
         """Print the table, and write the figures to the file that is wanted."""
-        table = Table("job", "ran on", "epochs told", "epochs lost", "noticed", "resumed")
+        table = Table("job", "ran on", "epochs told", "epochs lost", "noticed", "placed", "resumed")
         for number, (job, attempts) in enumerate(self.stories.items(), 1):
             table.add_row(f"{number}", _machines(attempts), _epochs(attempts), *self._loss(job))
         Console(width=100).print(table)
@@ -53,7 +55,8 @@ class Figures:
         if job not in self.losses:
             return ()
         loss = self.losses[job]
-        return f"{loss.epochs}", f"after {loss.noticed:.0f} s", f"after {loss.resumed:.0f} s"
+        seconds = (loss.noticed, loss.placed, loss.resumed)
+        return f"{loss.epochs}", *(f"{each:.0f} s" for each in seconds)
 
     def _as_json(self) -> dict[str, object]:
         return {

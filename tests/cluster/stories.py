@@ -15,6 +15,8 @@ class Attempt:
     number: int
     began_at: datetime
     machine: str | None = None
+    placed_at: datetime | None = None
+    """When a machine had room for it."""
     epochs: list[int] = field(default_factory=list)
     resumed_at: datetime | None = None
     """When it went on from a checkpoint; None if it began from the start."""
@@ -32,6 +34,7 @@ def story(client: Client, job_id: str) -> list[Attempt]:
         elif status and attempts:
             attempts[-1].ended_at, attempts[-1].end = event.at, event.message
         elif event.type == "placed":
+            attempts[-1].placed_at = event.at
             attempts[-1].machine = event.message.removeprefix("Runs on machine ").split(" ")[0]
         elif event.type == "resumed":
             attempts[-1].resumed_at = event.at

@@ -151,11 +151,12 @@ def require_resumed_elsewhere(attempts: Sequence[Attempt], cut_at: datetime) -> 
     before = next(each for each in attempts if each.ended_at and each.ended_at > cut_at)
     after = attempts[before.number]
     assert before.machine == "node-1" and after.machine == "node-2"
-    assert after.resumed_at is not None and before.ended_at is not None
-    loss = Loss(
-        epochs=before.epochs[-1] + 1 - after.epochs[0],
-        noticed=(before.ended_at - cut_at).total_seconds(),
-        resumed=(after.resumed_at - cut_at).total_seconds(),
-    )
+    seconds = [
+        (moment - cut_at).total_seconds()
+        for moment in (before.ended_at, after.placed_at, after.resumed_at)
+        if moment is not None
+    ]
+    assert len(seconds) == 3, "it began from the start"
+    loss = Loss(before.epochs[-1] + 1 - after.epochs[0], *seconds)
     assert 0 <= loss.epochs <= 1
     return loss
