@@ -8,7 +8,6 @@ four places each, whatever the processors. Jobs sleep instead of training.
 
 import argparse
 import json
-import os
 import shlex
 import statistics
 import subprocess
@@ -16,7 +15,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -87,14 +86,8 @@ def measure(
         run(jobs, worker, 1, 0.1)  # until everything has started
         for seconds in lengths:
             _say(f"{name}: a job of {seconds:g} s ...")
-            before = processor_seconds()
             (job,) = run(jobs, worker, 1, seconds)
-            yield {
-                "executor": name,
-                "seconds": seconds,
-                "overhead": duration([job]) - seconds,
-                "processor": processor_seconds() - before,
-            }
+            yield {"executor": name, "seconds": seconds, "overhead": duration([job]) - seconds}
         count, seconds = many
         if name == "ray":
             _say(f"{name}: {count} jobs of {seconds:g} s ...")
@@ -121,58 +114,28 @@ def run(jobs: JobStore, worker: "subprocess.Popen[bytes]", count: int, seconds: 
     return over
 
 
-def processor_seconds() -> float:
-    """Return the processor time of everything that this process has started, Ray included."""
-    parents = {}
-    spent = {}
-    for folder in Path("/proc").iterdir():
-        if folder.name.isdecimal():
-            with suppress(FileNotFoundError, ProcessLookupError):
-                fields = (folder / "stat").read_text().rpartition(")")[2].split()
-                parents[int(folder.name)] = int(fields[1])
-                spent[int(folder.name)] = sum(map(int, fields[11:15]))  # ended children included
-    family = {os.getpid()}
-    while more := {pid for pid, parent in parents.items() if parent in family} - family:
-        family |= more
-    return sum(spent[pid] for pid in family) / os.sysconf("SC_CLK_TCK")
-
-
-def duration(jobs: Sequence[Job]) -> float:
-    """Return the seconds from the first post to the last end, by the database's clock."""
-    ends = [job.finished_at for job in jobs if job.finished_at]
-    return (max(ends) - min(job.created_at for job in jobs)).total_seconds()
-
-
 def rows(
     figures: Sequence[Figures], lengths: Sequence[float], many: tuple[int, float]
 ) -> Iterator[Row]:
     """Set Ray (ours) beside the local executor (reference), the rounds' middle, least and most."""
     for seconds in lengths:
-        of = {
-            name: [
-                each for each in figures if (each["executor"], each["seconds"]) == (name, seconds)
+        local, ray = (
+            [
+                each["overhead"]
+                for each in figures
+                if (each["executor"], each["seconds"]) == (name, seconds)
             ]
             for name in ("local", "ray")
-        }
-        whole = {
-            name: seconds + statistics.median(each["overhead"] for each in found)
-            for name, found in of.items()
-        }
-        for figure, what, style in (
-            ("overhead", "from the post to its end, beyond its length", "{:.1f} s"),
-            ("processor", "processor time of all processes", "{:.1f} s"),
-        ):
-            local, ray = ([each[figure] for each in of[name]] for name in ("local", "ray"))
-            yield Row(
-                what=f"a job of {seconds:g} s: {what}",
-                reference=spread(local, style),
-                ours=spread(ray, style),
-                ratio=f"{whole['ray'] / whole['local']:.2f}× in all"
-                if figure == "overhead"
-                else "",
-                target="",
-                reached=None,
-            )
+        )
+        whole = [seconds + statistics.median(added) for added in (local, ray)]
+        yield Row(
+            what=f"a job of {seconds:g} s: from the post to its end, beyond its length",
+            reference=spread(local, "{:.1f} s"),
+            ours=spread(ray, "{:.1f} s"),
+            ratio=f"{whole[1] / whole[0]:.2f}× in all",
+            target="",
+            reached=None,
+        )
     count, seconds = many
     yield Row(
         what=f"jobs per hour: {count} of {seconds:g} s, {2 * PLACES} at a time",

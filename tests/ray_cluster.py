@@ -74,7 +74,6 @@ def running_ray(folder: Path, client_port: int, cpus: int = CPUS) -> Iterator[Ra
     with pytest.MonkeyPatch.context() as patch, tempfile.TemporaryDirectory(prefix="ray") as own:
         patch.setenv("RAY_TMPDIR", own)  # short: sockets lie in it
         patch.setenv("RAY_USAGE_STATS_ENABLED", "0")
-        patch.setenv("RAY_raylet_start_wait_time_s", "300")  # for a busy machine
         patch.setenv("PYTHONPATH", str(ROOT))
         cluster = RayCluster(folder, client_port, cpus)
         try:
