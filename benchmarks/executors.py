@@ -114,6 +114,12 @@ def run(jobs: JobStore, worker: "subprocess.Popen[bytes]", count: int, seconds: 
     return over
 
 
+def duration(jobs: Sequence[Job]) -> float:
+    """Return the seconds from the first post to the last end, by the database's clock."""
+    ends = [job.finished_at for job in jobs if job.finished_at]
+    return (max(ends) - min(job.created_at for job in jobs)).total_seconds()
+
+
 def rows(
     figures: Sequence[Figures], lengths: Sequence[float], many: tuple[int, float]
 ) -> Iterator[Row]:
