@@ -28,6 +28,8 @@ from trainer.stages.dataset import load_dataset
 from trainer.stages.train import train
 from trainer.trials import TrialList, TrialRecord
 
+pytestmark = pytest.mark.slow
+
 EPOCHS = 8
 GOOD, HOPELESS, AS_HOPELESS = 0.004, 2e-9, 1e-9
 """Learning rates; with the last two nothing is learned."""
