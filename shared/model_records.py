@@ -44,6 +44,11 @@ class ModelRecords:
         """Return a model's record as it is now; raises BundleError if it is damaged."""
         return self._look(model).record
 
+    def seen(self, model: str) -> ModelRecord | None:
+        """Return a model's record as it was last seen or written here; None if it never was."""
+        known = self._known.get(model)
+        return known.record if known else None
+
     def last_seen(self) -> list[ModelRecord]:
         """Return the records that have been looked at."""
         return [known.record for known in list(self._known.values())]

@@ -22,7 +22,7 @@ from shared.model_store import KEEP_VERSIONS, ModelStore, no_earlier_version, ve
 from shared.object_publication import Publication, patiently
 from shared.object_storage import CONDITION, Bucket
 from shared.served_version import History
-from shared.storage_errors import StorageError
+from shared.storage_errors import StorageAwayError, StorageError
 
 MOST_MANIFESTS = 256
 """Kept in memory."""
@@ -108,11 +108,18 @@ class ObjectModelStore(ModelStore):
         return self._records.look(model).current
 
     def current_if_known(self, model: str) -> int | None:
-        """Return the number of the served version, None also where it cannot be told."""
+        """Return the number of the served version, None also where it cannot be told.
+
+        While the storage is away, it is the one that was last seen; StorageError if none was.
+        """
         try:
             return self.current(model)
         except BundleError:
             return None
+        except StorageAwayError:
+            if (seen := self._records.seen(model)) is None:
+                raise
+            return seen.current
 
     def previous(self, model: str) -> int | None:
         """Return the version that rollback would make current, None if there is none."""
@@ -215,7 +222,7 @@ class ObjectModelStore(ModelStore):
 
         publication = Publication(self._bucket, self._records, model, job_id)
         manifest = publication.publish(build, make_manifest, may_publish, change)
-        publication.remove_garbage(self._records.look(model))
+        publication.remove_garbage()
         return manifest
 
     def _published(self, model: str, version: int) -> Listed:

@@ -65,10 +65,11 @@ class Publication:
             raise
         return manifest
 
-    def remove_garbage(self, record: ModelRecord) -> None:
+    def remove_garbage(self) -> None:
         """Delete the files of numbers that are no versions and never will be."""
-        known = {*record.versions, *record.unfinished}
         with suppress(StorageError):  # what stays is in nobody's way
+            record = self._records.look(self._model)
+            known = {*record.versions, *record.unfinished}
             keys = self._bucket.sizes(f"{self._model}/versions")
             self._bucket.delete(key for key in keys if _is_dead(key, known, record.given))
 

@@ -162,6 +162,20 @@ def test_a_storage_that_stays_away_fails_a_publication_and_leaves_nothing_to_see
     assert publish(store, tmp_path / "2").version == 2
 
 
+def test_a_storage_that_goes_away_right_after_a_publication_takes_nothing_back(
+    store: ModelStore, storage: Proxy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    remove_garbage = object_publication.Publication.remove_garbage
+
+    def go_away(publication: object_publication.Publication) -> None:
+        storage.fail("gone")
+        remove_garbage(publication)
+
+    monkeypatch.setattr(object_publication.Publication, "remove_garbage", go_away)
+    assert publish(store, tmp_path / "1", job_id="job").version == 1
+    assert store.current_if_known("default") == 1
+
+
 def test_slow_and_broken_answers_are_read_whole_in_the_end(
     store: ModelStore, storage: Proxy, tmp_path: Path
 ) -> None:
