@@ -35,7 +35,11 @@ def copy_jobs(file: Path, target: Database) -> dict[str, int]:
     Raises ReadsmithError file_not_found, database_not_empty or database_unavailable.
     """
     if not file.is_file():
-        raise ReadsmithError("file_not_found", f"There is no file {file}.")
+        raise ReadsmithError(
+            "file_not_found",
+            f"There is no file {file}.",
+            "Name the trainer's jobs.sqlite, which lies in its state folder.",
+        )
     source = Database(f"sqlite:///{file.absolute()}")
     try:
         with source.reading.begin() as old, target.writing.begin() as new:
