@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster.hosts import needs_programs, needs_root
+from tests.cluster.hosts import needs_hosts
 from tests.postgresql import needs_postgresql
 
 HERE = Path(__file__).parent
@@ -18,6 +18,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     )
     for item in items:
         if HERE in item.path.parents:
-            for mark in (asked_for, needs_root, needs_programs, needs_postgresql):
+            for mark in (asked_for, needs_hosts, needs_postgresql):
                 item.add_marker(mark)
             item.add_marker(pytest.mark.timeout(3600))

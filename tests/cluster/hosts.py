@@ -19,16 +19,24 @@ import pytest
 from tests.workers import ROOT, children_of, wait_until
 
 PROGRAMS = ("ip", "unshare", "nsenter", "setpriv")
-
-needs_root = pytest.mark.skipif(
-    os.geteuid() != 0, reason="network namespaces need root: sudo make test-cluster"
-)
-needs_programs = pytest.mark.skipif(
-    None in map(shutil.which, PROGRAMS),
-    reason=f"needs {', '.join(PROGRAMS)} (Debian: apt install iproute2 util-linux)",
-)
-
 NAMESPACES = ("--mount", "--uts", "--ipc", "--net", "--pid")
+
+
+def _hindrance() -> str:
+    """Say why there can be no hosts here; empty if there can."""
+    if None in map(shutil.which, PROGRAMS):
+        return f"needs {', '.join(PROGRAMS)} (Debian: apt install iproute2 util-linux)"
+    tried = subprocess.run(
+        ["unshare", *NAMESPACES, "--fork", "true"], capture_output=True, text=True, check=False
+    )
+    if tried.returncode != 0:
+        return f"needs network namespaces, which are for root ({tried.stderr.strip()})"
+    return ""
+
+
+_HINDRANCE = _hindrance()
+needs_hosts = pytest.mark.skipif(bool(_HINDRANCE), reason=_HINDRANCE)
+
 INIT = 'hostname "$0" && ip link set lo up && touch "$1" && while sleep 600; do :; done'
 """The first process of a host; a shell that waits buries what is left to it."""
 HOME = Path("/srv")
@@ -89,7 +97,8 @@ class Host:
     @contextmanager
     def network(self) -> Iterator[None]:
         """Have this thread, and those that it starts, speak from this host."""
-        with Path("/proc/thread-self/ns/net").open() as own, self._network().open() as other:
+        its = Path(f"/proc/{self.pid}/ns/net")
+        with Path("/proc/thread-self/ns/net").open() as own, its.open() as other:
             _enter(other.fileno())
             try:
                 yield
@@ -100,9 +109,6 @@ class Host:
         """Pull the plug."""
         self._holder.kill()
         self._holder.wait()
-
-    def _network(self) -> Path:
-        return Path(f"/proc/{self.pid}/ns/net")
 
     def _inside(self, command: tuple[str, ...]) -> list[str]:
         return ["nsenter", "--target", f"{self.pid}", *NAMESPACES, f"--wdns={HOME}", *command]

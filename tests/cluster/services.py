@@ -39,7 +39,6 @@ RAY = {
     "RAY_health_check_period_ms": "2000",
     "RAY_health_check_timeout_ms": "4000",
     "RAY_health_check_failure_threshold": "3",
-    "RAY_USAGE_STATS_ENABLED": "0",
 }
 """Ray notices a lost node in about 18 s instead of a minute."""
 RAY_START = """

@@ -21,7 +21,6 @@ class Attempt:
     resumed_at: datetime | None = None
     """When it went on from a checkpoint; None if it began from the start."""
     ended_at: datetime | None = None
-    end: str = ""
 
 
 def story(client: Client, job_id: str) -> list[Attempt]:
@@ -32,7 +31,7 @@ def story(client: Client, job_id: str) -> list[Attempt]:
         if status == "running":
             attempts.append(Attempt(event.data["attempt"], event.at))
         elif status and attempts:
-            attempts[-1].ended_at, attempts[-1].end = event.at, event.message
+            attempts[-1].ended_at = event.at
         elif event.type == "placed":
             attempts[-1].placed_at = event.at
             attempts[-1].machine = event.message.removeprefix("Runs on machine ").split(" ")[0]
