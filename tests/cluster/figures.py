@@ -12,7 +12,7 @@ from rich.table import Table
 from tests.cluster.readers import Answers
 from tests.cluster.stories import Attempt
 
-FILE = "READSMITH_CLUSTER_JSON"
+FILE = "READSMITH_TEST_CLUSTER_JSON"
 """Names the file that the figures are written to, if they are wanted."""
 
 
