@@ -59,7 +59,7 @@ def _show(event: Event, display: TrainingDisplay) -> None:
     if event.type == "stage":
         display.stage(Stage(event.data["stage"]))
     elif event.type == "progress":
-        fields = {name: event.data[name] for name in Progress.model_fields}
+        fields = {name: event.data[name] for name in Progress.model_fields if name in event.data}
         display.progress(Progress.model_validate(fields))
     elif event.type != "status" or event.data["status"] not in FINAL:
         display.event(event.type, event.message, event.data)

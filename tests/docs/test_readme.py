@@ -97,7 +97,13 @@ def test_every_request_is_answered(
 
 @pytest.mark.parametrize(
     "line",
-    [line for line in LINES if line[:1] == ["readsmith"] and line[1] not in NOT_RUN],
+    [
+        line
+        for line in LINES
+        if line[:1] == ["readsmith"]
+        and line[1] not in NOT_RUN
+        and "s3://our-bucket/models" not in line  # tests/readsmith has a storage of its own
+    ],
     ids=" ".join,
 )
 def test_every_quick_command_does_its_work(

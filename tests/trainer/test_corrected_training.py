@@ -11,6 +11,7 @@ from shared.model_store import ModelStore
 from shared.preprocessing import preprocess
 from tests.drawn import labelled_zip, picture, texts
 from trainer.app import create_app
+from trainer.database import Database
 from trainer.inference import OnnxGraph
 from trainer.job_queue import JobQueue
 from trainer.run_job import JobObserver, run_pipeline
@@ -20,8 +21,9 @@ pytestmark = pytest.mark.slow
 
 
 def test_a_corrected_reading_is_right_in_the_next_version(
-    settings: Settings, queue: JobQueue, tmp_path: Path
+    settings: Settings, tmp_path: Path
 ) -> None:
+    queue = JobQueue(Database(settings.jobs_database), lease_seconds=600, max_attempts=3)
     dataset = labelled_zip(tmp_path / "set.zip", texts(100))  # of A, H and X: no model reads a T
     pictures = [picture("T", seed=seed) for seed in range(6)]
     with TestClient(create_app(settings)) as api:
