@@ -1,5 +1,6 @@
 """deploy/compose.postgres.yml: several trainers and workers on one queue."""
 
+import os
 from collections.abc import Iterator
 
 import pytest
@@ -8,7 +9,12 @@ import requests
 from tests.docker.conftest import PATIENCE, ROOT, Stack, eventually, needs_docker, run, running
 from tests.docker.test_compose import SMALL_JOB
 
-pytestmark = needs_docker
+pytestmark = [
+    needs_docker,
+    pytest.mark.skipif(
+        "READSMITH_TEST_FAULTS" not in os.environ, reason="takes a quarter of an hour"
+    ),
+]
 
 FILES = ["-f", "deploy/compose.postgres.yml"]
 SCALED = ["--scale", "trainer=2", "--scale", "worker=2", "--scale", "predictor=2"]
