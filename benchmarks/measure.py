@@ -17,32 +17,23 @@ from shared.decoding import decode
 from shared.errors import ReadsmithError
 from trainer.dataset import Dataset
 from trainer.inference import load_pixels, predict
-from trainer.progress import Progress, Stage
+from trainer.progress import Observer, Progress
 from trainer.stages.dataset import load_dataset
 from trainer.stages.train import train
 
 
-class _Observer:
+class _Observer(Observer):
     """Keeps what a run tells."""
 
     def __init__(self) -> None:
         self.epochs: list[Progress] = []
         self.events: list[str] = []
 
-    def stage(self, stage: Stage) -> None:
-        """Nothing to keep: the stages are timed where they are called."""
-
     def progress(self, progress: Progress) -> None:
         self.epochs.append(progress)
 
-    def summary(self, summary: dict[str, Any]) -> None:
-        """Nothing to keep."""
-
     def event(self, kind: str, message: str, data: dict[str, Any] | None = None) -> None:
         self.events.append(f"{kind}: {message}")
-
-    def checkpoint(self) -> None:
-        """Never ask to stop."""
 
 
 def measure(measurement: Measurement) -> Run:

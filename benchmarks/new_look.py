@@ -23,7 +23,7 @@ from shared.model_store import ModelStore
 from shared.scoring import Score
 from trainer.image_source import open_source
 from trainer.pipeline import RunContext, run
-from trainer.progress import Progress, Stage
+from trainer.progress import Observer
 from trainer.requests import JobRequest, Synthetic
 from trainer.shared_files import FolderFiles
 from trainer.stages.dataset import load_dataset
@@ -34,16 +34,6 @@ SET = "captcha_images_v2.zip"
 
 Pictures = list[tuple[str, bytes]]
 """Labels and encoded pictures."""
-
-
-class _Silent:
-    """Follows a run and keeps nothing."""
-
-    def stage(self, stage: Stage) -> None: ...
-    def progress(self, progress: Progress) -> None: ...
-    def summary(self, summary: object) -> None: ...
-    def event(self, kind: str, message: str, data: object = None) -> None: ...
-    def checkpoint(self) -> None: ...
 
 
 def main() -> None:
@@ -139,7 +129,7 @@ def train(dataset: Path, request: JobRequest, folder: Path, store: ModelStore) -
         may_publish=lambda: None,
         local=dataset,
     )
-    return run(request, context, _Silent()).metrics.train_seconds
+    return run(request, context, Observer()).metrics.train_seconds
 
 
 def right(engine: Engine, pictures: Sequence[tuple[str, bytes]]) -> str:

@@ -8,7 +8,7 @@ from rich.progress import BarColumn, SpinnerColumn, TextColumn, TimeElapsedColum
 from rich.progress import Progress as Bar
 
 from readsmith.output import percent, say
-from trainer.progress import Progress, Stage
+from trainer.progress import Observer, Progress, Stage
 
 STAGES = {
     Stage.DOWNLOAD: "Getting the images",
@@ -19,7 +19,7 @@ STAGES = {
 }
 
 
-class TrainingDisplay:
+class TrainingDisplay(Observer):
     """An observer of a run: ticked stages and a bar on a terminal, plain lines elsewhere."""
 
     def __init__(self, console: Console) -> None:
@@ -88,9 +88,6 @@ class TrainingDisplay:
     def event(self, kind: str, message: str, data: dict[str, Any] | None = None) -> None:
         """Say something worth knowing."""
         say(self._console, f"  {message}")
-
-    def checkpoint(self) -> None:
-        """Never ask to stop: Ctrl-C does."""
 
 
 def epoch_line(progress: Progress) -> str:

@@ -2,10 +2,10 @@
 
 from typing import Any
 
-from trainer.progress import CancelledRunError, Progress, Stage
+from trainer.progress import CancelledRunError, Observer, Progress, Stage
 
 
-class Recorder:
+class Recorder(Observer):
     """Keeps everything; raises CancelledRunError at the checkpoint after cancel_after others."""
 
     def __init__(self, cancel_after: int | None = None) -> None:

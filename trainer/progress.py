@@ -1,7 +1,7 @@
 """What a training run tells while it runs, and how it is told to stop."""
 
 from enum import StrEnum
-from typing import Any, Protocol
+from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
@@ -42,8 +42,8 @@ class CancelledRunError(Exception):
     """The run was asked to stop."""
 
 
-class Observer(Protocol):
-    """Whoever follows a run: the job store, or a progress bar."""
+class Observer:
+    """Whoever follows a run: the job store, or a progress bar. This one keeps nothing."""
 
     def stage(self, stage: Stage) -> None:
         """Say that a stage begins."""

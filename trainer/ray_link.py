@@ -17,6 +17,7 @@ os.environ["RAY_USAGE_STATS_ENABLED"] = "0"  # read when Ray is imported
 import ray
 from ray.exceptions import RayActorError, RayError, RayTaskError
 
+from trainer.ray_actors import place
 from trainer.ray_connection import Machine, View
 from trainer.ray_runner import Runner
 from trainer.requests import Resources
@@ -58,22 +59,8 @@ def connect(address: str) -> list[Machine]:
 
 
 def start(name: str, order: dict[str, Any], child: Sequence[str], resources: Resources) -> None:
-    """Ask the cluster to place an attempt and to run it; `name` is how it is called from now on.
-
-    Ray tries nothing a second time: attempts are counted in the job database.
-    """
-    runner: Any = (
-        ray.remote(Runner)
-        .options(
-            num_cpus=resources.cpus,
-            num_gpus=resources.gpus,
-            memory=resources.memory_bytes,
-            max_restarts=0,
-            max_task_retries=0,
-            max_concurrency=2,
-        )
-        .remote()
-    )
+    """Ask the cluster to place an attempt and to run it; `name` is how it is called from now on."""
+    runner = place(Runner, resources)
     machine, code = runner.machine.remote(), runner.run.remote(order, child)
     _attempts[name] = _Remote(resources, runner, machine, code)
 

@@ -12,7 +12,8 @@ os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # read when Ray is import
 import ray
 from ray.exceptions import RayError, RayTaskError
 
-from trainer.progress import Progress, Stage
+from trainer.progress import Observer, Progress
+from trainer.ray_actors import place
 from trainer.ray_runner import OF_A_MACHINE
 from trainer.requests import JobRequest, Resources
 from trainer.run_job import NICENESS
@@ -67,26 +68,15 @@ class TrialRunner:
         return self._observer.told[known:]
 
 
-class _Epochs:
+class _Epochs(Observer):
     """Keeps the epochs of a trial; whoever wants to stop it ends the actor."""
 
     def __init__(self) -> None:
         self.told: list[Progress] = []
 
     def progress(self, progress: Progress) -> None:
+        """Keep an epoch."""
         self.told.append(progress)
-
-    def stage(self, stage: Stage) -> None:
-        pass
-
-    def summary(self, summary: dict[str, Any]) -> None:
-        pass
-
-    def event(self, kind: str, message: str, data: dict[str, Any] | None = None) -> None:
-        pass
-
-    def checkpoint(self) -> None:
-        pass
 
 
 def connect(address: str) -> None:
@@ -114,18 +104,7 @@ class RemoteTrial:
     """A trial that a node trains, or will once there is room; asking takes no time."""
 
     def __init__(self, order: TrialOrder, resources: Resources) -> None:
-        runner: Any = (
-            ray.remote(TrialRunner)
-            .options(
-                num_cpus=resources.cpus,
-                num_gpus=resources.gpus,
-                memory=resources.memory_bytes,
-                max_restarts=0,
-                max_task_retries=0,
-                max_concurrency=2,
-            )
-            .remote()
-        )
+        runner = place(TrialRunner, resources)
         self._runner = runner
         self._outcome = runner.run.remote(order)
         self._known = 0

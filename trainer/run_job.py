@@ -28,7 +28,7 @@ from trainer.job_rows import moment
 from trainer.jobs import Claim, JobError, JobProgress, LostClaimError
 from trainer.kept_files import KeptFiles
 from trainer.processes import die_with_parent
-from trainer.progress import CancelledRunError, Progress, RunResult, Stage
+from trainer.progress import CancelledRunError, Observer, Progress, RunResult, Stage
 from trainer.requests import JobRequest
 from trainer.scratch import clear_scratch
 from trainer.settings import Settings
@@ -53,7 +53,7 @@ class Order(BaseModel):
     settings: dict[str, Any]
 
 
-class JobObserver:
+class JobObserver(Observer):
     """Writes what a run tells into the database, under the claim of its attempt.
 
     Every method raises CancelledRunError once another attempt holds the job.

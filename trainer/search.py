@@ -16,7 +16,7 @@ import tensorflow as tf
 
 from shared.errors import ReadsmithError
 from trainer.dataset import Base, Dataset
-from trainer.progress import Observer, Progress, Stage
+from trainer.progress import Observer, Progress
 from trainer.requests import JobRequest
 from trainer.search_request import OF_THE_PICTURE, Search
 from trainer.stages.train import train
@@ -197,20 +197,20 @@ def _none_learned(table: TrialTable) -> ReadsmithError:
     )
 
 
-class _TrialObserver:
+class _TrialObserver(Observer):
     """Follows the training of one trial for the job's observer."""
 
     def __init__(self, trials: Trials, record: TrialRecord) -> None:
-        self._table, self._record = trials.table, record
-        self.event = trials.observer.event
-        self.checkpoint = trials.observer.checkpoint
+        self._trials, self._record = trials, record
 
     def progress(self, progress: Progress) -> None:
         """Take in an epoch; raises StoppedTrialError."""
-        self._table.epoch(self._record, progress)
+        self._trials.table.epoch(self._record, progress)
 
-    def stage(self, stage: Stage) -> None:
-        """Say nothing: a trial has no stages."""
+    def event(self, kind: str, message: str, data: dict[str, Any] | None = None) -> None:
+        """Pass it on."""
+        self._trials.observer.event(kind, message, data)
 
-    def summary(self, summary: dict[str, Any]) -> None:
-        """Say nothing: the pictures are those of the search."""
+    def checkpoint(self) -> None:
+        """Give the chance to stop."""
+        self._trials.observer.checkpoint()

@@ -1,10 +1,8 @@
 """Receives a zip from the web instead of from the user."""
 
-from typing import Any
-
 from pydantic import BaseModel, ConfigDict, Field, field_validator
 
-from trainer.progress import Progress, Stage
+from trainer.progress import Observer
 from trainer.requests import Dataset
 from trainer.services import Services
 from trainer.stages.download import fetch
@@ -40,7 +38,7 @@ def upload_from_web(wanted: WebDataset, services: Services) -> Upload:
         Dataset(url=wanted.url, sha256=wanted.sha256),
         settings.cache,
         services.files,
-        _Nobody(),
+        Observer(),
         settings.downloads,
     )
     with (
@@ -50,22 +48,3 @@ def upload_from_web(wanted: WebDataset, services: Services) -> Upload:
         while chunk := zip_file.read(CHUNK):
             incoming.write(chunk)
         return services.uploads.keep(incoming)
-
-
-class _Nobody:
-    """Follows the download for nobody, and never stops it."""
-
-    def stage(self, stage: Stage) -> None:
-        pass
-
-    def progress(self, progress: Progress) -> None:
-        pass
-
-    def summary(self, summary: dict[str, Any]) -> None:
-        pass
-
-    def event(self, kind: str, message: str, data: dict[str, Any] | None = None) -> None:
-        pass
-
-    def checkpoint(self) -> None:
-        pass

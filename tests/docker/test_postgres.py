@@ -10,7 +10,7 @@ from tests.docker.conftest import PATIENCE, ROOT, Stack, eventually, needs_docke
 from tests.docker.test_compose import SMALL_JOB
 
 pytestmark = [
-    needs_docker,
+    *needs_docker,
     pytest.mark.skipif(
         "READSMITH_TEST_FAULTS" not in os.environ, reason="takes a quarter of an hour"
     ),
