@@ -6,6 +6,7 @@
 # make soak   20 minutes of constant requests beside training: does anything fail or grow?   (ARGS="--minutes 2")
 # make bench-train   training measured against the seed recipe, hours   (ARGS="--part v2 --seeds 1")
 # make bench-predict   serving measured against the tutorial's way (needs wrk; ARGS="--part speed")
+# make bench-train-profile   where the time of training goes
 # make bench-new-look   what a trained model keeps when pictures of a new look are added
 # make capacity   from wanted rates to machines   (ARGS="--predictions-per-second 1000 --jobs-per-day 100")
 # make bench-queue   how many jobs one database takes, SQLite and PostgreSQL (apt install postgresql)
@@ -18,7 +19,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/installed
 
-.PHONY: run test docs test-docker test-faults test-cluster soak bench-train bench-predict bench-new-look bench-queue bench-ray bench-api capacity starter screenshots format lock clean
+.PHONY: run test docs test-docker test-faults test-cluster soak bench-train bench-train-profile bench-predict bench-new-look bench-queue bench-ray bench-api capacity starter screenshots format lock clean
 
 run: $(INSTALLED)
 	@$(BIN)/readsmith up --first-job $(if $(DATASET),--dataset "$(DATASET)") $(if $(ONCE),--once)
@@ -66,6 +67,9 @@ starter: $(INSTALLED)
 
 bench-train: $(INSTALLED)
 	$(BIN)/python -m benchmarks.train $(ARGS)
+
+bench-train-profile: $(INSTALLED)
+	$(BIN)/python -m benchmarks.training_profile $(ARGS)
 
 bench-new-look: $(INSTALLED)
 	$(BIN)/python -m benchmarks.new_look $(ARGS)

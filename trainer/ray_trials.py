@@ -14,6 +14,7 @@ from ray.exceptions import RayError, RayTaskError
 
 from trainer.progress import Observer, Progress
 from trainer.ray_actors import place
+from trainer.ray_connection import ray_away
 from trainer.ray_runner import OF_A_MACHINE
 from trainer.requests import JobRequest, Resources
 from trainer.run_job import NICENESS
@@ -80,14 +81,20 @@ class _Epochs(Observer):
 
 
 def connect(address: str) -> None:
-    """Become a driver of the cluster, of which this machine is a node; raises what Ray raises."""
-    ray.init(
-        address=address,
-        namespace="readsmith",
-        log_to_driver=False,
-        configure_logging=False,
-        logging_level=logging.ERROR,
-    )
+    """Become a driver of the cluster, of which this machine is a node.
+
+    Raises ReadsmithError ray_away.
+    """
+    try:
+        ray.init(
+            address=address,
+            namespace="readsmith",
+            log_to_driver=False,
+            configure_logging=False,
+            logging_level=logging.ERROR,
+        )
+    except (ConnectionError, RuntimeError, ValueError, RayError) as error:
+        raise ray_away(address, error) from None
 
 
 def room(resources: Resources) -> int:

@@ -42,7 +42,7 @@ def test_what_was_read_wrong_is_corrected_and_the_next_version_reads_it_right(
     page.goto(running.url)
     drop(page, mislabelled_zip(tmp_path, labels))
     page.get_by_label("Model", exact=True).fill(MODEL)
-    page.get_by_text("More settings").click()
+    page.get_by_text("More settings").press("Enter")
     page.get_by_label("Epochs").fill("14")
     page.get_by_role("button", name="Start training").click()
     wait_for_version(page, 1)
