@@ -29,7 +29,7 @@ test: $(INSTALLED)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest -n auto --maxprocesses 4 --dist loadfile
+	$(BIN)/pytest -n 4 --dist loadfile
 
 test-docker: $(INSTALLED)
 	READSMITH_TEST_DOCKER=1 $(BIN)/pytest -s tests/docker

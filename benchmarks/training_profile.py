@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 import tensorflow as tf
 from rich.console import Console
@@ -69,6 +70,8 @@ def main() -> None:
 
 def profile(path: Path, preset: PresetName, batches: int) -> tuple[Seconds, Seconds, Seconds, str]:
     """Return the seconds of what is done once, for a batch, and for the validation part."""
+    tf.config.experimental.enable_op_determinism()  # as training does
+    keras.utils.set_random_seed(0)
     request = JobRequest(preset=preset)
     marks = [time.monotonic()]
     dataset = load_dataset(path, request)

@@ -12,12 +12,15 @@ from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 
 from benchmarks.serving.client import Answer, ask_at_rate, message
-from benchmarks.serving.open_loop import RATE, centiles
+from benchmarks.serving.open_loop import centiles
 from benchmarks.serving.services import predictor
 from benchmarks.serving.setting import Figures, Setting
 from benchmarks.table import Row
 from shared.model_store import ModelStore
 
+RATE = 150
+"""Requests a second: about half of what two cores answer beside the client. Nearer to that limit, a
+queue that builds up for any reason hides what a change costs."""
 SECONDS_BETWEEN = 2.0
 CHANGE_SECONDS = 1.0
 """How long after its promotion a change counts as going on."""
