@@ -11,6 +11,8 @@
 # make capacity   from wanted rates to machines   (ARGS="--predictions-per-second 1000 --jobs-per-day 100")
 # make bench-queue   how many jobs one database takes, SQLite and PostgreSQL (apt install postgresql)
 # make bench-ray   what Ray adds to a job, and how many jobs an hour a small cluster takes
+# make bench-gateway   what the gateway costs (apt install nginx wrk)
+# make bench-store   how long a version takes to be published and loaded, folder and S3
 # make bench-api   how fast the trainer answers while a job trains
 # make docs   the documentation as a site in site/, strictly
 # make screenshots   the pictures of the dashboard in docs/images (needs Chromium; trains a model)
@@ -19,7 +21,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/installed
 
-.PHONY: run test docs test-docker test-faults test-cluster soak bench-train bench-train-profile bench-predict bench-new-look bench-queue bench-ray bench-api capacity starter screenshots format lock clean
+.PHONY: run test docs test-docker test-faults test-cluster soak bench-train bench-train-profile bench-predict bench-new-look bench-queue bench-ray bench-gateway bench-store bench-api capacity starter screenshots format lock clean
 
 run: $(INSTALLED)
 	@$(BIN)/readsmith up --first-job $(if $(DATASET),--dataset "$(DATASET)") $(if $(ONCE),--once)
@@ -51,6 +53,12 @@ bench-queue: $(INSTALLED)
 
 bench-ray: $(INSTALLED)
 	$(BIN)/python -m benchmarks.executors $(ARGS)
+
+bench-gateway: $(INSTALLED)
+	$(BIN)/python -m benchmarks.gateway $(ARGS)
+
+bench-store: $(INSTALLED)
+	$(BIN)/python -m benchmarks.model_store $(ARGS)
 
 bench-api: $(INSTALLED)
 	$(BIN)/python benchmarks/api_latency.py $(ARGS)

@@ -1,6 +1,8 @@
 """What the gateway costs: CPU time of nginx and of a predictor for each request, under wrk.
 
-python -m benchmarks.gateway [--seconds 10]
+    python -m benchmarks.gateway [--seconds 10] [--json FILE]
+
+Needs nginx and wrk.
 """
 
 import argparse
@@ -10,9 +12,13 @@ import shutil
 import subprocess
 import tempfile
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import asdict, astuple, dataclass
 from pathlib import Path
 
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.record import Machine
 from benchmarks.serving.client import upload
 from benchmarks.serving.picture import choose_picture
 from benchmarks.serving.speed import CONNECTIONS, SCRIPT, require_wrk
@@ -82,13 +88,22 @@ def _cpu_seconds(pid: int) -> float:
 
 
 def main() -> None:
-    """Print what was found, a line for each way."""
-    parser = argparse.ArgumentParser(prog="gateway", description=__doc__)
+    """Measure both ways, and print a row for each."""
+    parser = argparse.ArgumentParser(prog="gateway", description=__doc__.partition("\n")[0])
     parser.add_argument("--seconds", type=int, default=10)
-    seconds = parser.parse_args().seconds
+    parser.add_argument("--json", type=Path, help="also write the figures to this file")
+    options = parser.parse_args()
     require_wrk()
-    for way, load in measure(seconds).items():
-        print(f"{way}: {load}")
+    machine = Machine.this()
+    found = measure(options.seconds)
+    table = Table("way", "requests", "failed", "nginx, ms of a core", "predictor, ms of a core")
+    for way, load in found.items():
+        table.add_row(way, *(f"{figure:,}" for figure in astuple(load)))
+    Console().print(table)
+    if options.json:
+        loads = {way: asdict(load) for way, load in found.items()}
+        content = {"machine": machine.model_dump(), "found": loads}
+        options.json.write_text(json.dumps(content, indent=2) + "\n")
 
 
 if __name__ == "__main__":

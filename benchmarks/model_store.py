@@ -1,34 +1,62 @@
 """How long it takes to publish a version and to load it, in a folder and in a bucket.
 
-`python -m benchmarks.model_store var/x s3://bucket/prefix`; the AWS_… variables say where it is.
+    python -m benchmarks.model_store [PLACE ...] [--json FILE]
+
+A place is a folder or s3://bucket/prefix, with the AWS_… variables saying where that is. Without
+any: a folder and an S3 server, both on this machine.
 """
 
 import argparse
+import json
+import os
 import shutil
 import tempfile
 import time
 import uuid
+from contextlib import ExitStack
 from pathlib import Path
 from statistics import median
 
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.record import Machine
 from predictor.loading import load_version
 from readsmith.stores import open_store
 from shared.builtin import STARTER, builtin_store
 from shared.manifest import MANIFEST, FileEntry, Manifest
 from shared.model_store import ModelStore
+from tests import object_storage
 
 VERSIONS = 10
 
 
 def main() -> None:
-    """Print a line for each place."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("places", nargs="+", metavar="PLACE")
-    for place in parser.parse_args().places:
-        store = open_store(place)
-        with tempfile.TemporaryDirectory() as folder:
-            publish, load = measure(store, Path(folder))
-        print(f"{place}: {publish:.3f} s to publish, {load:.3f} s to load (medians of {VERSIONS})")
+    """Print a row for each place."""
+    parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
+    parser.add_argument("places", nargs="*", metavar="PLACE")
+    parser.add_argument("--json", type=Path, help="also write the figures to this file")
+    options = parser.parse_args()
+    machine = Machine.this()
+    table = Table("place", "seconds to publish", "seconds to load", title=f"{VERSIONS} versions")
+    found: dict[str, dict[str, float]] = {}
+    with ExitStack() as stack:
+        for place in options.places or _places_here(stack):
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
+            publish, load = measure(open_store(place), folder)
+            found[place] = {"publish_seconds": publish, "load_seconds": load}
+            table.add_row(place, f"{publish:.3f}", f"{load:.3f}")
+    Console().print(table)
+    if options.json:
+        content = {"machine": machine.model_dump(), "found": found}
+        options.json.write_text(json.dumps(content, indent=2) + "\n")
+
+
+def _places_here(stack: ExitStack) -> list[str]:
+    """Start a storage; return a folder and an address on it."""
+    os.environ |= object_storage.variables(stack.enter_context(object_storage.object_storage()))
+    folder = stack.enter_context(tempfile.TemporaryDirectory())
+    return [folder, f"s3://{object_storage.BUCKET}/models"]
 
 
 def measure(store: ModelStore, folder: Path) -> tuple[float, float]:

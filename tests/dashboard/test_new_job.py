@@ -82,6 +82,24 @@ def test_start_begins_a_job_with_what_was_chosen(site: Site, page: Page, picture
     site.take().cancelled()
 
 
+def test_a_search_is_begun_with_its_trials_and_minutes(
+    site: Site, page: Page, pictures: Path
+) -> None:
+    page.goto(site.url)
+    drop(page, pictures)
+    page.get_by_text("More settings").click()
+    page.get_by_label("Trials of a search").fill("4")
+    page.get_by_label("At most so many minutes").fill("2.5")
+    page.get_by_role("button", name="Start training").click()
+    expect(page.get_by_role("heading", name="Training default")).to_be_visible()
+    request = site.job(page.url.rpartition("/")[2]).request
+    assert request.search is not None
+    assert (request.search.trials, request.search.max_minutes) == (4, 2.5)
+    assert set(request.search.parameters) == {"learning_rate", "augmentation"}
+    assert request.hyperparameters.max_minutes == "auto"
+    site.take().cancelled()
+
+
 def test_labels_can_be_taken_from_elsewhere(site: Site, page: Page, pictures: Path) -> None:
     page.goto(site.url)
     drop(page, pictures)

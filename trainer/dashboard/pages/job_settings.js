@@ -5,6 +5,12 @@ import { api } from "../api.js";
 import { field, h } from "../dom.js";
 import { count } from "../format.js";
 
+/** What a search that is begun here varies. */
+const SEARCHED = {
+  learning_rate: { low: 0.0005, high: 0.005, log: true },
+  augmentation: { low: 0, high: 2 },
+};
+
 /** A form that starts a job of what is given (its dataset and labels) and of its own fields. */
 export function settingsForm(given, signal) {
   const controls = makeControls();
@@ -47,6 +53,7 @@ function makeControls() {
     preset: select(["conv", "conv: quick and exact"], ["crnn", "crnn: the classic CRNN"]),
     epochs: number(1, 10000, 1),
     max_minutes: number(0.1, 10080, "any"),
+    trials: h("input", { type: "number", min: 2, max: 1000, step: 1, placeholder: "no search" }),
     seed: h("input", { type: "number", min: 0, max: 2 ** 32 - 1, step: 1, value: "0", required: true }),
     base: h("input", { value: "starter", required: true, pattern: "starter|none|[1-9][0-9]*", spellcheck: "false" }),
     promote: select(["auto", "unless it is clearly worse"], ["always", "always"], ["never", "never, I decide later"]),
@@ -59,17 +66,19 @@ function advanced(controls) {
     { class: "fields" },
     field("Kind of model", controls.preset),
     field("Epochs", controls.epochs, "How often every picture is shown."),
-    field("At most so many minutes", controls.max_minutes),
+    field("At most so many minutes", controls.max_minutes, "Of training; with a search, for all trials together."),
+    field("Trials of a search", controls.trials, "Trains so often, with other learning rates and variation, and keeps the best."),
     field("Start from", controls.base, "starter, none, or the number of a version of this model."),
     field("Serve the new version", controls.promote),
     field("Seed", controls.seed, "The same seed splits the pictures in the same way."),
   );
 }
 
-function request({ model, preset, epochs, max_minutes, seed, base, promote }) {
+function request({ model, preset, epochs, max_minutes, trials, seed, base, promote }) {
   const hyperparameters = {};
+  const search = trials.value ? { parameters: SEARCHED, trials: Number(trials.value) } : null;
   if (epochs.value) hyperparameters.epochs = Number(epochs.value);
-  if (max_minutes.value) hyperparameters.max_minutes = Number(max_minutes.value);
+  if (max_minutes.value) (search ?? hyperparameters).max_minutes = Number(max_minutes.value);
   return {
     model: model.value,
     preset: preset.value,
@@ -77,6 +86,7 @@ function request({ model, preset, epochs, max_minutes, seed, base, promote }) {
     base: /^\d/.test(base.value) ? Number(base.value) : base.value,
     promote: promote.value,
     hyperparameters,
+    search,
   };
 }
 
