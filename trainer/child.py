@@ -18,9 +18,11 @@ def start_child(
     """Start Python with these arguments and an Order (trainer.run_job) on its standard input.
 
     The order goes without worker_pid: that is this process. The child leads a session of its
-    own; its temporary files lie in the job's scratch folder, and go with it. Raises OSError.
+    own; its temporary files lie in the job's scratch folder, and go with it. What Matplotlib found
+    out about fonts stays, also where there is no home folder. Raises OSError.
     """
-    work = Path(order["settings"]["state"]).absolute() / "jobs" / order["claim"][0]
+    state = Path(order["settings"]["state"]).absolute()
+    work = state / "jobs" / order["claim"][0]
     work.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryFile() as file:
         file.write(json.dumps({**order, "worker_pid": os.getpid()}).encode())
@@ -29,5 +31,10 @@ def start_child(
             [sys.executable, *arguments],
             stdin=file,
             start_new_session=True,
-            env={**os.environ, **(environment or {}), "TMPDIR": str(work)},
+            env={
+                "MPLCONFIGDIR": str(state / "matplotlib"),
+                **os.environ,
+                **(environment or {}),
+                "TMPDIR": str(work),
+            },
         )
