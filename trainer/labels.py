@@ -3,10 +3,11 @@
 In shards: from the text files beside the pictures, else from the file names.
 """
 
-import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
+
+import regex
 
 from shared.errors import ReadsmithError
 from trainer.image_files import is_image
@@ -18,6 +19,8 @@ from trainer.safe_zip import printable, shown
 from trainer.shards import LABEL_FILES, ShardSource
 from trainer.texts import Texts, TextTable
 
+MATCH_SECONDS = 5.0
+"""For one file name, on however busy a machine: a good pattern takes a millionth of that."""
 NO_MATCH = "The file name does not match the pattern."
 
 
@@ -144,13 +147,21 @@ def _name_reader(how: Labels) -> tuple[Callable[[str], str | None], str]:
     """Return the function from a file's name to its label, and what to call that in words."""
     if not isinstance(how, FilenameLabelSource):
         return lambda name: PurePosixPath(name).stem, "file names"
-    pattern = re.compile(how.filename.pattern)
+    pattern = regex.compile(how.filename.pattern)
     words = f"file names by {pattern.pattern}"
     return lambda name: _matched(pattern, PurePosixPath(name).stem), words
 
 
-def _matched(pattern: re.Pattern[str], stem: str) -> str | None:
-    match = pattern.search(stem)
+def _matched(pattern: regex.Pattern[str], stem: str) -> str | None:
+    try:
+        match = pattern.search(stem, timeout=MATCH_SECONDS)
+    except TimeoutError:
+        raise ReadsmithError(
+            "pattern_too_slow",
+            f"The regular expression takes longer than {MATCH_SECONDS:g} s for the file name "
+            f"{shown(stem)}.",
+            "What can be repeated in many ways does that, as in (a|aa)+ or (.+)+: write it in one.",
+        ) from None
     if match is None:
         return None
     group: str | int = "text" if "text" in pattern.groupindex else min(pattern.groups, 1)

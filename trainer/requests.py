@@ -1,9 +1,9 @@
 """What a user asks for with POST /jobs: strict, frozen, and checked before anything is queued."""
 
-import re
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
+import regex
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -102,8 +102,8 @@ class FilenameLabels(_Request):
     @classmethod
     def _compiles(cls, value: str) -> str:
         try:
-            re.compile(value)
-        except (re.error, OverflowError) as error:
+            regex.compile(value)
+        except (regex.error, OverflowError) as error:
             raise ValueError(f"is not a regular expression: {error}") from None
         return value
 

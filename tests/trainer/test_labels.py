@@ -163,6 +163,16 @@ def test_a_header_that_no_csv_has_is_told_as_such(tmp_path: Path) -> None:
     assert refused.value.code == "labels_unreadable"
 
 
+def test_a_pattern_that_takes_for_ever_is_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("trainer.labels.MATCH_SECONDS", 0.2)
+    files = {f"{'a' * 60}!.png": ""}
+    with pytest.raises(ReadsmithError, match="longer than 0.2 s") as refused:
+        find_labels(source(tmp_path, files), by_pattern(r"(a|aa)+$"))
+    assert refused.value.code == "pattern_too_slow"
+
+
 def test_a_pattern_that_repeats_beyond_counting_is_refused() -> None:
     with pytest.raises(ValidationError, match="is not a regular expression"):
         by_pattern("a{99999999999999999999}")
