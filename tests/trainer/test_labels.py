@@ -168,7 +168,7 @@ def test_a_pattern_that_takes_for_ever_is_given_up(
 ) -> None:
     monkeypatch.setattr("trainer.labels.MATCH_SECONDS", 0.2)
     files = {f"{'a' * 60}!.png": ""}
-    with pytest.raises(ReadsmithError, match="longer than 0.2 s") as refused:
+    with pytest.raises(ReadsmithError, match="longer than") as refused:
         find_labels(source(tmp_path, files), by_pattern(r"(a|aa)+$"))
     assert refused.value.code == "pattern_too_slow"
 
