@@ -70,15 +70,14 @@ def main() -> None:
         print(f"{error.message} {error.hint}", file=sys.stderr)  # noqa: T201
         sys.exit(2)
     try:
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        server = socket.create_server((host, port), family=family)
+        server = Port.bound(host, port)
     except OSError as error:
         sys.exit(
             f"Cannot listen on {host} port {port}: {os.strerror(error.errno or 0)}. "
             "Set READSMITH_PREDICTOR_HOST or READSMITH_PREDICTOR_PORT to another."
         )
     _prepare(server)
-    _Server(settings, Port.of(server)).run()
+    _Server(settings, server).run()
 
 
 def _prepare(server: socket.socket) -> None:

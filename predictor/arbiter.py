@@ -23,11 +23,18 @@ class Port(socket.socket):
     """A bound socket that all processes share: what one opens or closes is so for all."""
 
     @classmethod
-    def of(cls, server: socket.socket) -> "Port":
-        """Take over a listening socket, and refuse connections."""
-        port = cls(fileno=server.detach())
-        port.refuse()
-        return port
+    def bound(cls, host: str, port: int) -> "Port":
+        """Bind, and do not listen for a moment; raises OSError if someone else listens."""
+        made = cls(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
+        made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        if made.family == socket.AF_INET6:
+            made.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+        try:
+            made.bind((host, port))
+        except OSError:
+            made.close()
+            raise
+        return made
 
     def __str__(self) -> str:
         host, port = self.getsockname()[:2]

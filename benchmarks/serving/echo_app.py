@@ -3,7 +3,6 @@
 python -m benchmarks.serving.echo_app, set like the predictor.
 """
 
-import socket
 from typing import Any, cast
 
 from flask import Flask, request
@@ -43,5 +42,5 @@ class EchoServer(_Server):
 
 if __name__ == "__main__":
     settings = PredictorSettings()
-    server = socket.create_server((settings.predictor_host, settings.predictor_port))
-    EchoServer(settings, Port.of(server)).run()
+    server = Port.bound(settings.predictor_host, settings.predictor_port)
+    EchoServer(settings, server).run()

@@ -16,6 +16,7 @@ import requests
 from gunicorn.config import Config
 from gunicorn.http.wsgi import Response
 
+from predictor.arbiter import Port
 from predictor.whole_answers import write_whole
 from shared.model_store import ModelStore
 from tests import services
@@ -60,6 +61,20 @@ def refuses(port: int) -> bool:
     except ConnectionRefusedError:
         return True
     return False
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+def test_a_port_that_is_bound_lets_nobody_in_until_it_is_opened(host: str) -> None:
+    with Port.bound(host, 0) as port:
+        address = port.getsockname()[:2]
+        for _ in range(2):
+            with pytest.raises(ConnectionRefusedError):
+                socket.create_connection(address, timeout=PATIENCE)
+            port.listen()
+            socket.create_connection(address, timeout=PATIENCE).close()
+            with pytest.raises(OSError, match="in use"):
+                Port.bound(*address)
+            port.refuse()
 
 
 @needs_nginx
