@@ -22,7 +22,7 @@ from shared.model_store import ModelStore
 from tests import services
 from tests.bundles import png, publish
 from tests.metrics_page import sample
-from tests.services import Service, needs_nginx
+from tests.services import Service, free_port, needs_nginx
 from tests.serving import PATIENCE, ask, clients_of, environment, eventually
 
 pytestmark = pytest.mark.slow
@@ -65,7 +65,7 @@ def refuses(port: int) -> bool:
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
 def test_a_port_that_is_bound_lets_nobody_in_until_it_is_opened(host: str) -> None:
-    with Port.bound(host, 0) as port:
+    with Port.bound(host, free_port()) as port:
         address = port.getsockname()[:2]
         for _ in range(2):
             with pytest.raises(ConnectionRefusedError):
