@@ -93,9 +93,13 @@ def test_replicas_that_are_killed_or_restarted_in_turn_cost_no_request(folder: P
                 each.process.terminate()
                 assert each.process.wait(PATIENCE) == 0
                 start(f"in place of {each.port}", each.port)
+            for port in (a.port, b.port):
+                wait_for_readings(f"http://127.0.0.1:{port}")
         assert [failure for client in clients for failure in client.failures] == []
-        for port in (a.port, b.port):
-            assert read_by(f"http://127.0.0.1:{port}") > 0
+
+
+def wait_for_readings(url: str) -> None:
+    eventually(lambda: read_by(url) > 0)
 
 
 def read_by(url: str) -> float:
