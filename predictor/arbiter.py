@@ -24,7 +24,7 @@ class Port(socket.socket):
 
     @classmethod
     def bound(cls, host: str, port: int) -> "Port":
-        """Bind, and do not listen for a moment; raises OSError if someone else listens."""
+        """Take a port and refuse connections from the start; raises OSError if someone listens."""
         made = cls(socket.AF_INET6 if ":" in host else socket.AF_INET, socket.SOCK_STREAM)
         made.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         if made.family == socket.AF_INET6:

@@ -18,8 +18,8 @@ def start_child(
     """Start Python with these arguments and an Order (trainer.run_job) on its standard input.
 
     The order goes without worker_pid: that is this process. The child leads a session of its
-    own; its temporary files lie in the job's scratch folder, and go with it. What Matplotlib found
-    out about fonts stays, also where there is no home folder. Raises OSError.
+    own; its temporary files lie in the job's scratch folder, and go with it. What Matplotlib, which
+    Keras imports, found out about fonts stays, also where there is no home folder. Raises OSError.
     """
     state = Path(order["settings"]["state"]).absolute()
     work = state / "jobs" / order["claim"][0]

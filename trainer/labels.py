@@ -3,6 +3,7 @@
 In shards: from the text files beside the pictures, else from the file names.
 """
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
@@ -19,8 +20,8 @@ from trainer.safe_zip import printable, shown
 from trainer.shards import LABEL_FILES, ShardSource
 from trainer.texts import Texts, TextTable
 
-MATCH_SECONDS = 5.0
-"""For one file name, on however busy a machine: a good pattern takes a millionth of that."""
+MATCH_SECONDS = 30.0
+"""For all file names of a set together: a good pattern takes some millionths of a second each."""
 NO_MATCH = "The file name does not match the pattern."
 
 
@@ -147,25 +148,32 @@ def _name_reader(how: Labels) -> tuple[Callable[[str], str | None], str]:
     """Return the function from a file's name to its label, and what to call that in words."""
     if not isinstance(how, FilenameLabelSource):
         return lambda name: PurePosixPath(name).stem, "file names"
-    pattern = regex.compile(how.filename.pattern)
-    words = f"file names by {pattern.pattern}"
-    return lambda name: _matched(pattern, PurePosixPath(name).stem), words
+    return _Cutter(how.filename.pattern), f"file names by {how.filename.pattern}"
 
 
-def _matched(pattern: regex.Pattern[str], stem: str) -> str | None:
-    try:
-        match = pattern.search(stem, timeout=MATCH_SECONDS)
-    except TimeoutError:
-        raise ReadsmithError(
-            "pattern_too_slow",
-            f"The regular expression takes longer than {MATCH_SECONDS:g} s for the file name "
-            f"{shown(stem)}.",
-            "What can be repeated in many ways does that, as in (a|aa)+ or (.+)+: write it in one.",
-        ) from None
-    if match is None:
-        return None
-    group: str | int = "text" if "text" in pattern.groupindex else min(pattern.groups, 1)
-    return match.group(group)
+class _Cutter:
+    """Cuts labels out of file names by a regular expression, as long as that goes on quickly."""
+
+    def __init__(self, pattern: str) -> None:
+        self._pattern = regex.compile(pattern)
+        groups = self._pattern.groupindex
+        self._group: str | int = "text" if "text" in groups else min(self._pattern.groups, 1)
+        self._seconds_left = MATCH_SECONDS
+
+    def __call__(self, name: str) -> str | None:
+        """Return the label, None if the name does not match; raises ReadsmithError."""
+        stem, began = PurePosixPath(name).stem, time.monotonic()
+        try:
+            match = self._pattern.search(stem, timeout=max(self._seconds_left, 0.001))
+        except TimeoutError:
+            raise ReadsmithError(
+                "pattern_too_slow",
+                f"The regular expression has taken {MATCH_SECONDS:g} s until the file name "
+                f"{shown(stem)}.",
+                "What can be repeated in many ways does that, as in (a|aa)+: write it in one.",
+            ) from None
+        self._seconds_left -= time.monotonic() - began
+        return match.group(self._group) if match else None
 
 
 def _from_manifests(

@@ -1,10 +1,25 @@
-"""Actors on the cluster's machines. Importing this imports Ray."""
+"""A driver of a cluster, and its actors on the machines. Importing this imports Ray."""
 
+import logging
 from typing import Any
 
 import ray
 
 from trainer.requests import Resources
+
+
+def join(address: str) -> None:
+    """Become a driver of the cluster; raises what Ray raises.
+
+    Where nobody answers, Ray ends this process after some minutes.
+    """
+    ray.init(
+        address=address,
+        namespace="readsmith",
+        log_to_driver=False,
+        configure_logging=False,
+        logging_level=logging.ERROR,
+    )
 
 
 def place(actor: type, resources: Resources) -> Any:

@@ -142,18 +142,12 @@ def look_at(address: str) -> list[Machine]:
     try:
         found: list[Machine] = in_clean_process(_answer, "connect", address)
     except (OutOfReachError, ReadsmithError) as error:
-        raise ray_away(address, error) from None
+        raise ReadsmithError(
+            "ray_away",
+            f"The Ray cluster {address} is away: {error}",
+            "Start it, or see that READSMITH_RAY_ADDRESS is right; jobs wait for it.",
+        ) from None
     return found
-
-
-def ray_away(address: str, error: Exception) -> ReadsmithError:
-    """Say that a cluster cannot be reached, and why."""
-    why = str(error).partition("\n")[0]
-    return ReadsmithError(
-        "ray_away",
-        f"The Ray cluster {address} is away: {why}",
-        "Start it, or see that READSMITH_RAY_ADDRESS is right; jobs wait for it.",
-    )
 
 
 def _own_process(parent: int) -> None:

@@ -4,7 +4,6 @@ Ray ends a driver that has lost its cluster for a minute, so the worker is none.
 the cluster for longer than is good ends this process, too; the worker then knows.
 """
 
-import logging
 import os
 import signal
 from collections.abc import Iterator, Sequence
@@ -17,7 +16,7 @@ os.environ["RAY_USAGE_STATS_ENABLED"] = "0"  # read when Ray is imported
 import ray
 from ray.exceptions import RayActorError, RayError, RayTaskError
 
-from trainer.ray_actors import place
+from trainer.ray_actors import join, place
 from trainer.ray_connection import Machine, View
 from trainer.ray_runner import Runner
 from trainer.requests import Resources
@@ -47,13 +46,7 @@ def connect(address: str) -> list[Machine]:
     for output in (1, 2):
         os.dup2(nowhere, output)
     with _within(CONNECT_SECONDS):
-        ray.init(
-            address=address,
-            namespace="readsmith",
-            log_to_driver=False,
-            configure_logging=False,
-            logging_level=logging.ERROR,
-        )
+        join(address)
         signal.signal(signal.SIGTERM, signal.SIG_IGN)  # Ray has set its own
         return _machines()
 

@@ -3,7 +3,6 @@
 Imports Ray. What runs on a node imports TensorFlow there.
 """
 
-import logging
 import os
 from typing import Any, NamedTuple
 
@@ -14,7 +13,6 @@ from ray.exceptions import RayError, RayTaskError
 
 from trainer.progress import Observer, Progress
 from trainer.ray_actors import place
-from trainer.ray_connection import ray_away
 from trainer.ray_runner import OF_A_MACHINE
 from trainer.requests import JobRequest, Resources
 from trainer.run_job import NICENESS
@@ -78,23 +76,6 @@ class _Epochs(Observer):
     def progress(self, progress: Progress) -> None:
         """Keep an epoch."""
         self.told.append(progress)
-
-
-def connect(address: str) -> None:
-    """Become a driver of the cluster, of which this machine is a node.
-
-    Raises ReadsmithError ray_away.
-    """
-    try:
-        ray.init(
-            address=address,
-            namespace="readsmith",
-            log_to_driver=False,
-            configure_logging=False,
-            logging_level=logging.ERROR,
-        )
-    except (ConnectionError, RuntimeError, ValueError, RayError) as error:
-        raise ray_away(address, error) from None
 
 
 def room(resources: Resources) -> int:

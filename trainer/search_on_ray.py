@@ -8,6 +8,7 @@ from trainer import ray_trials
 from trainer.checkpoint import FILE
 from trainer.dataset import Base
 from trainer.progress import Observer
+from trainer.ray_actors import join
 from trainer.ray_trials import Outcome, RemoteTrial, TrialOrder
 from trainer.requests import JobRequest
 from trainer.search import Pictures, Trials, folder_of
@@ -36,7 +37,7 @@ def train_at_once(
     The checkpoints of those that finish come back; a trial whose node is lost goes on elsewhere.
     """
     assert context.cluster is not None  # noqa: S101 - says the type
-    ray_trials.connect(context.cluster.ray_address)
+    join(context.cluster.ray_address)  # of which this machine is a node
     at_once = min(searched.trials, ray_trials.room(request.resources))
     table = TrialTable(request, searched, observer, context.trials, at_once)
     trials = Trials(table, searched, pictures, base, observer, context)

@@ -12,7 +12,7 @@ from tests.docker.test_compose import SMALL_JOB
 pytestmark = [
     *needs_docker,
     pytest.mark.skipif(
-        "READSMITH_TEST_FAULTS" not in os.environ, reason="takes a quarter of an hour"
+        "READSMITH_TEST_FAULTS" not in os.environ, reason="takes minutes: READSMITH_TEST_FAULTS"
     ),
 ]
 

@@ -1,12 +1,12 @@
 """How training went, epoch by epoch: a picture, and event files for TensorBoard."""
 
-import os
-import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
 
 import tensorflow as tf
+from matplotlib.figure import Figure
+from matplotlib.ticker import MaxNLocator, PercentFormatter
 
 from trainer.progress import Progress
 
@@ -16,11 +16,6 @@ SIZE = (9.0, 3.6)
 
 def draw_learning_curves(history: Sequence[Progress], file: Path) -> None:
     """Draw loss and exact match over the epochs as a PNG."""
-    with tempfile.TemporaryDirectory() as folder:
-        os.environ["MPLCONFIGDIR"] = folder  # otherwise Matplotlib writes to the home folder
-        from matplotlib.figure import Figure  # noqa: PLC0415
-        from matplotlib.ticker import MaxNLocator, PercentFormatter  # noqa: PLC0415
-
     epochs = [progress.epoch for progress in history]
     marker = "o" if len(history) == 1 else None  # one point makes no line
     figure = Figure(figsize=SIZE, dpi=100, layout="constrained")
