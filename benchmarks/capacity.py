@@ -144,13 +144,13 @@ def _giga(number: float) -> float:
 def main(arguments: Sequence[str] | None = None) -> None:
     """Print what the wanted rates take, as lines or as JSON."""
     parser = argparse.ArgumentParser(prog="capacity", description=__doc__)
-    parser.add_argument("--predictions-per-second", type=_positive, required=True)
-    parser.add_argument("--jobs-per-day", type=_positive, required=True)
-    parser.add_argument("--images-per-job", type=_whole, default=1000)
-    parser.add_argument("--models", type=_whole, default=1)
-    parser.add_argument("--pictures-per-request", type=_whole, default=1)
-    parser.add_argument("--cores-per-machine", type=_whole, default=16)
-    parser.add_argument("--busy", type=_share, default=0.6, help="share of the cores that works")
+    parser.add_argument("--predictions-per-second", type=rate, required=True)
+    parser.add_argument("--jobs-per-day", type=rate, required=True)
+    parser.add_argument("--images-per-job", type=whole, default=1000)
+    parser.add_argument("--models", type=whole, default=1)
+    parser.add_argument("--pictures-per-request", type=whole, default=1)
+    parser.add_argument("--cores-per-machine", type=whole, default=16)
+    parser.add_argument("--busy", type=share, default=0.6, help="share of the cores that works")
     parser.add_argument("--json", action="store_true")
     given = vars(parser.parse_args(arguments))
     as_json = given.pop("json")
@@ -162,21 +162,24 @@ def main(arguments: Sequence[str] | None = None) -> None:
             print(f"{name.replace('_', ' '):28} {value:>16,}")
 
 
-def _positive(text: str) -> float:
+def rate(text: str) -> float:
+    """Read an argument: a number from 0 on."""
     number = float(text)
-    if not 0 < number < math.inf:
-        raise argparse.ArgumentTypeError(f"{text} is not above 0")
+    if not 0 <= number < math.inf:
+        raise argparse.ArgumentTypeError(f"{text} is not a number from 0 on")
     return number
 
 
-def _whole(text: str) -> int:
+def whole(text: str) -> int:
+    """Read an argument: a whole number from 1 on."""
     number = int(text)
     if number < 1:
         raise argparse.ArgumentTypeError(f"{text} is not 1 or more")
     return number
 
 
-def _share(text: str) -> float:
+def share(text: str) -> float:
+    """Read an argument: a number above 0 and at most 1."""
     number = float(text)
     if not 0 < number <= 1:
         raise argparse.ArgumentTypeError(f"{text} is not above 0 and at most 1")

@@ -13,8 +13,8 @@ from shared.decoding import Reading
 
 NOTHING_FITS = {
     "code": "nothing_fits",
-    "message": "No text that fits the limits has any probability in this picture: the model's "
-    "time steps are too few for it, or the model rules out a character that it needs.",
+    "message": "No text that fits the limits has any probability in this picture: the model rules "
+    "out a character that each of them needs.",
 }
 
 
@@ -27,7 +27,7 @@ def describe(reading: Reading | None, options: Options) -> dict[str, Any]:
             {"text": each.text, "confidence": round(each.confidence, 6)} for each in found
         ]
     if options.min_confidence is not None:
-        answer["accepted"] = reading is not None and reading.confidence >= options.min_confidence
+        answer["accepted"] = reading is not None and answer["confidence"] >= options.min_confidence
     return answer
 
 

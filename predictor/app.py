@@ -20,7 +20,7 @@ from predictor.notes import PARSE, Notes
 from predictor.options import Options
 from predictor.outbox import Outbox
 from predictor.problems import RequestError, problem
-from predictor.registry import Registry
+from predictor.registry import ModelState, Registry
 from predictor.review import add_review
 from predictor.settings import PredictorSettings
 from predictor.start_page import add_start_page
@@ -65,7 +65,7 @@ def _add_reading(
         model = registry.answering(question.model)
         engine = registry.engine(model, question.options.version)
         if engine is None:
-            raise _no_such_model(model, settings, registry)
+            raise _no_such_model(model, registry)
         notes.model, notes.version = engine.manifest.model, engine.manifest.version
         origin = {
             "model": notes.model,
@@ -74,7 +74,9 @@ def _add_reading(
         }
         if model == STARTER and question.model is None:
             origin["note"] = UNTRAINED
-        options = question.options.with_default_pattern(registry.pattern(model))
+        options = question.options.with_default_pattern(
+            registry.pattern(model), engine.require_possible
+        )
         answers = _read(engine, question, options, notes)
         _count(answers, engine, notes, settings.low_confidence)
         if kept is not None:
@@ -125,19 +127,21 @@ def _read(
     return answers
 
 
-def _no_such_model(model: str, settings: PredictorSettings, registry: Registry) -> RequestError:
-    known = [name for name, state in registry.states().items() if state.served is not None]
-    if known and model != settings.default_model:
+def _no_such_model(model: str, registry: Registry) -> RequestError:
+    states = registry.states()
+    known = [name for name, state in states.items() if state.served is not None]
+    named = repr(model[:64])
+    if known and model not in states:
         return RequestError(
-            "unknown_model",
-            f"There is no model {model[:64]!r}.",
-            f"Known: {', '.join(known)}.",
-            "model",
+            "unknown_model", f"There is no model {named}.", f"Known: {', '.join(known)}.", "model"
         )
+    refusal = states.get(model, ModelState()).refusal
+    why = "is loaded" if refusal is None else "is loaded; one was refused, GET /readyz says why"
     return RequestError(
         "no_model",
-        f"No version of model {model[:64]!r} is loaded.",
+        f"No version of model {named} {why}.",
         "Train one: POST /jobs to the trainer, or `readsmith train DATASET`; it is served here "
-        "as soon as it is published. GET /readyz says if one was refused."
+        "as soon as it is published. Or promote one that is there, or name it with version."
         + (f" Loaded: {', '.join(known)}." if known else ""),
+        "model",
     )

@@ -144,7 +144,8 @@ def _parse(request: Request, settings: PredictorSettings) -> tuple[Feedback, byt
     if (image is None) == (told.request_id is None):
         raise RequestError(
             "no_image",
-            f"There is {'neither' if image is None else 'both'} an image and a request_id.",
+            f"There is {'neither an image nor' if image is None else 'both an image and'} a "
+            "request_id.",
             f"Send the one or the other. {EXAMPLE}",
             "image",
         )

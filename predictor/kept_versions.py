@@ -2,7 +2,7 @@
 
 import threading
 from collections import OrderedDict
-from collections.abc import Hashable
+from collections.abc import Callable, Hashable
 
 from predictor.engine import Engine
 from predictor.loading import load_version
@@ -16,15 +16,15 @@ MOST_LOADED = 2
 class KeptVersions:
     """Loads versions as carefully as current ones; the least lately used one is dropped."""
 
-    def __init__(self, store: ModelStore, threads: int) -> None:
-        self._store = store
+    def __init__(self, store_of: Callable[[str], ModelStore], threads: int) -> None:
+        self._store_of = store_of
         self._threads = threads
         self._loaded: OrderedDict[tuple[str, int], tuple[Engine, Hashable]] = OrderedDict()
         self._lock = threading.Lock()
         self._loading = threading.Lock()  # not the same: loading may wait for the storage
 
     def engine(self, model: str, version: int) -> Engine:
-        """Return a version of a model of the store, loaded.
+        """Return a version of a model, loaded.
 
         Raises RequestError (unknown_version) if it is not kept, BundleError if it is broken.
         """
@@ -35,7 +35,7 @@ class KeptVersions:
         with self._loading:
             engine = self._kept(model, version, written)
             if engine is None:
-                engine = load_version(self._store, model, version, threads=self._threads)
+                engine = load_version(self._store_of(model), model, version, threads=self._threads)
             with self._lock:
                 self._loaded[model, version] = engine, written
                 if len(self._loaded) > MOST_LOADED:
@@ -52,10 +52,11 @@ class KeptVersions:
 
     def _written(self, model: str, version: int) -> Hashable:
         """Return what differs for each bundle of this number; raises RequestError."""
-        written = self._store.written(model, version)
+        store = self._store_of(model)
+        written = store.written(model, version)
         if written is not None:
             return written
-        kept = ", ".join(map(str, self._store.versions(model))) or "none"
+        kept = ", ".join(map(str, store.versions(model))) or "none"
         raise RequestError(
             "unknown_version",
             f"Model {model!r} has no version {version}.",

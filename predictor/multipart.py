@@ -29,8 +29,8 @@ class Form:
 def split_form(body: bytes, content_type: str, most_parts: int) -> Form:
     """Split a body by the boundary that its Content-Type names; of equal texts the first counts.
 
-    Raises RequestError (bad_multipart), or RequestEntityTooLarge for more than most_parts parts
-    or MAX_TEXT_FIELDS_BYTES of text.
+    Raises RequestError (bad_multipart, too_many_parts), or RequestEntityTooLarge for more than
+    MAX_TEXT_FIELDS_BYTES of text.
     """
     boundary = parse_options_header(content_type)[1].get("boundary", "")
     if not boundary:
@@ -41,7 +41,12 @@ def split_form(body: bytes, content_type: str, most_parts: int) -> Form:
     delimiter = b"\r\n--" + boundary.encode("latin-1", "replace")
     for number, (options, content) in enumerate(_parts(body, delimiter, most_parts)):
         if number == most_parts:
-            raise RequestEntityTooLarge
+            raise RequestError(
+                "too_many_parts",
+                f"The form has more than {most_parts} parts, files and other fields.",
+                "Send the pictures in several requests.",
+                "body",
+            )
         name = options.get("name", "")
         if "filename" in options:
             files.append((name, content))

@@ -45,7 +45,7 @@ OF_KEPT_PICTURES: Final = {"picture_not_found", "pictures_not_kept", "storage_fa
 OF_PICTURES_SENT: Final = {
     *("bad_base64", "bad_multipart", "body_too_large", "empty_image", "image_too_large"),
     *("no_image", "not_an_image", "request_timeout", "unknown_field"),
-    *("unsupported_content_type", "unsupported_format"),
+    *("too_many_parts", "unsupported_content_type", "unsupported_format"),
 }
 OF_ANY_ROUTE: Final = {"internal_error", *refusals.CODES.values()}
 """Codes of requests that no route has seen, or that broke it."""

@@ -51,9 +51,9 @@ def request_body(route: str) -> Json | None:
 def _feedback() -> Json:
     multipart = {
         "type": "object",
-        "properties": {"image": PICTURE, **_as_text(Feedback)},
+        "properties": {**dict.fromkeys(IMAGE_FIELDS, PICTURE), **_as_text(Feedback)},
         "required": ["text"],
-        "oneOf": [{"required": ["image"]}, {"required": ["request_id"]}],
+        "oneOf": [{"required": [name]} for name in (*IMAGE_FIELDS, "request_id")],
         "additionalProperties": False,
     }
     return {

@@ -1,12 +1,12 @@
 """What a request may ask for beside its pictures: which model reads, and what counts as a text."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from predictor.problems import RequestError
-from shared.limits import Limits
+from shared.limits import Limits, LimitsError
 
 
 class Options(BaseModel):
@@ -40,11 +40,26 @@ class Options(BaseModel):
         """What a text must be like."""
         return Limits(self.pattern, self.charset, self.min_length or 0, self.max_length)
 
-    def with_default_pattern(self, pattern: str | None) -> "Options":
-        """Return the options with a model's own pattern if none was asked for."""
+    def with_default_pattern(
+        self, pattern: str | None, require_possible: Callable[[Limits], None]
+    ) -> "Options":
+        """Return the options with a model's own pattern if none was asked for.
+
+        Raises LimitsError, saying whose pattern it is, if require_possible does.
+        """
         if pattern is None or self.pattern is not None:
             return self
-        return self.model_copy(update={"pattern": pattern})
+        within = self.model_copy(update={"pattern": pattern})
+        try:
+            require_possible(within.limits)
+        except LimitsError as error:
+            raise LimitsError(
+                error.code,
+                f"{error.message} Among these is the model's own pattern, {pattern}.",
+                f"A pattern in the request takes its place; .* fits any text. {error.hint}",
+                self.limits.first(),
+            ) from None
+        return within
 
     @property
     def search(self) -> bool:

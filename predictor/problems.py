@@ -30,6 +30,7 @@ STATUS = {
     "body_too_large": 413,
     "image_too_large": 413,
     "too_many_images": 413,
+    "too_many_parts": 413,
     "uri_too_long": 414,
     "unsupported_content_type": 415,
     "unsupported_format": 415,

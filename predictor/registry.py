@@ -80,7 +80,7 @@ class Registry:
         self._starter = [STARTER] if settings.serve_starter else []
         self._threads = settings.inference_threads
         self._poll_seconds = settings.poll_seconds
-        self._kept = KeptVersions(self._store, self._threads)
+        self._kept = KeptVersions(self._store_of, self._threads)
         self._states: dict[str, ModelState] = {}
 
     def start(self) -> None:

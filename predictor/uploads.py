@@ -141,7 +141,8 @@ def _encoded(body: JsonBody, settings: PredictorSettings) -> list[Upload]:
     if (body.image is None) == (body.images is None):
         raise RequestError(
             "no_image",
-            f"The JSON body has {'neither' if body.image is None else 'both'} image and images.",
+            f"The JSON body has {'neither image nor' if body.image is None else 'both image and'} "
+            "images.",
             'Send {"image": "<base64>"} for one picture or {"images": [...]} for several.',
             "image",
         )

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from readsmith import options
+from readsmith import options, output
 from readsmith.output import out, percent, print_json, print_table, say
 from shared.errors import ReadsmithError
 from shared.limits import Limits
@@ -55,7 +55,7 @@ def evaluate(
         min_confidence=min_confidence,
     )
     published = load(store, model, version)
-    asked = given.with_default_pattern(published.pattern)
+    asked = given.with_default_pattern(published.pattern, published.engine.require_possible)
     source = fetched(dataset, request, state)
     images = labelled_images(source, request.labels, dataset_limits())
     readings = list(_readings(published, images, asked))
@@ -183,7 +183,7 @@ def _rates(score: dict[str, Any]) -> str:
 def _print_wrong(wrong: list[dict[str, Any]]) -> None:
     if wrong:
         rows = [
-            (each["file"], each["truth"], each["text"], percent(each["confidence"]))
+            (each["file"], each["truth"], output.reading(each["text"]), percent(each["confidence"]))
             for each in wrong
         ]
         print_table(("wrong", "truth", "reading", "confidence"), rows[:LISTED])

@@ -118,6 +118,11 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Non
     out.print(table)
 
 
+def reading(text: str | None) -> str:
+    """Return what was read for a table; None stands for nothing that fits the limits."""
+    return "(nothing fits)" if text is None else text
+
+
 def percent(share: float) -> str:
     """Write a share for people: 0.9873 becomes 98.7 %."""
     return f"{100 * share:.1f} %"

@@ -9,7 +9,7 @@ import typer
 
 from readsmith import options
 from readsmith.client import Client, ServiceError
-from readsmith.output import FAILED, err, percent, print_json, print_table, say
+from readsmith.output import FAILED, err, percent, print_json, print_table, reading, say
 from shared.builtin import STARTER, UNTRAINED
 from shared.errors import ReadsmithError
 
@@ -76,7 +76,7 @@ def _local_reader(store: str, asked: "Options") -> Reader:
     untrained = asked.model is None and asked.version is None and not open_store(store).models()
     model = STARTER if untrained else asked.model or "default"
     published = load(store, model, asked.version)
-    wanted = asked.with_default_pattern(published.pattern)
+    wanted = asked.with_default_pattern(published.pattern, published.engine.require_possible)
     origin = {"model": model, "version": published.engine.manifest.version}
     if untrained:
         origin["note"] = UNTRAINED
@@ -163,7 +163,7 @@ def _cell(result: dict[str, Any], column: str) -> str:
     if "error" in result:
         return f"Error: {result['error']['message']}" if column == "text" else ""
     if column == "text":
-        return "(nothing fits)" if result["text"] is None else str(result["text"])
+        return reading(result["text"])
     if column == "accepted":
         return "yes" if result["accepted"] else "no"
     if column == "alternatives":

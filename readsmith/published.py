@@ -42,7 +42,15 @@ def load(store: str, model: str, version: int | None) -> Published:
     Raises ReadsmithError: no_model, no_version, bundle_invalid.
     """
     models = builtin_store() if model == STARTER else open_store(store)
-    chosen = version or models.current(model)
+    chosen, versions = version or models.current(model), models.versions(model)
+    if chosen is None and versions:
+        known = ", ".join(map(str, versions))
+        raise ReadsmithError(
+            "no_version",
+            f"No version of {model} in {store} is promoted (there: {known}).",
+            f"Name one with --version, or promote one: readsmith models promote {model} "
+            f"{versions[-1]} --store {store}",
+        )
     if chosen is None:
         known = ", ".join(models.models()) or "none"
         raise ReadsmithError(
@@ -50,8 +58,8 @@ def load(store: str, model: str, version: int | None) -> Published:
             f"There is no model named {model} in {store} (there: {known}).",
             f"Train one: readsmith train DATASET --model {model} --store {store}",
         )
-    if chosen not in models.versions(model):
-        known = ", ".join(map(str, models.versions(model))) or "none"
+    if chosen not in versions:
+        known = ", ".join(map(str, versions)) or "none"
         raise ReadsmithError(
             "no_version",
             f"There is no version {chosen} of {model} in {store} (there: {known}).",

@@ -66,7 +66,8 @@ class Access:
         if self._keys is None and not (settings.allow_anonymous or is_loopback(host)):
             raise ReadsmithError(
                 "anonymous_refused",
-                f"There are no API keys in {settings.keys}, and others may reach {host}.",
+                f"There are no API keys in {settings.keys}, and others may reach "
+                f"{host or 'every address of this machine'}.",
                 "Make a key with `readsmith keys create`, listen on 127.0.0.1, or set "
                 "READSMITH_ALLOW_ANONYMOUS=1 if whoever can reach it may use it.",
             )

@@ -1,5 +1,7 @@
 """What texts must be like, as a finite automaton over a model's classes."""
 
+import unicodedata
+from collections import defaultdict
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Final
@@ -36,20 +38,27 @@ class Automaton:
 def build_automaton(limits: Limits, vocabulary: tuple[str, ...], time_steps: int) -> Automaton:
     """Build the automaton of the texts that fit and that a model of so many time steps can spell.
 
+    Limits may be decomposed Unicode, which no vocabulary is.
+
     Raises LimitsError: bad_pattern, pattern_too_large, or no_text_fits if no text over this
     vocabulary does.
     """
-    positions = Positions.of(parse_pattern(ANYTHING if limits.pattern is None else limits.pattern))
-    allowed = set(vocabulary if limits.charset is None else limits.charset)
+    pattern = ANYTHING if limits.pattern is None else limits.pattern
+    positions = Positions.of(parse_pattern(unicodedata.normalize("NFC", pattern)))
+    charset = None if limits.charset is None else unicodedata.normalize("NFC", limits.charset)
+    allowed = set(vocabulary if charset is None else charset)
     places = [positions.of_character(each) if each in allowed else 0 for each in vocabulary]
     most_states = min(MAX_STATES, MAX_CELLS // (len(vocabulary) * time_steps))
     rows, accepting = _determinise(positions, places, _shortened(limits, time_steps), most_states)
-    if limits.min_length > time_steps or not any(accepting):
+    unknown = allowed.isdisjoint(vocabulary)
+    possible = limits.min_length <= time_steps and _can_be_spelt(rows, accepting, time_steps)
+    if unknown or not possible:
         raise LimitsError(
             "no_text_fits",
             "No text that this model could spell fits the limits.",
-            f"It has {time_steps} time steps for these characters: {''.join(vocabulary[:200])}.",
-            limits.first(),
+            f"It has {time_steps} time steps, one for each character and another where the same "
+            f"comes twice in a row, and knows these characters: {''.join(vocabulary[:200])}.",
+            "charset" if unknown else limits.first(),
         )
     return Automaton(np.array(rows, dtype=np.intp), np.array(accepting))
 
@@ -91,6 +100,29 @@ def _determinise(
         bool(reached & positions.ends) and length >= limits.min_length for reached, length in states
     ]
     return rows, accepting
+
+
+def _can_be_spelt(rows: list[list[int]], accepting: list[bool], time_steps: int) -> bool:
+    """Tell whether any accepted text takes no more time steps than there are.
+
+    Goes through the states by the steps of their shortest texts. Where all of a state's shortest
+    texts end with the same character, that character costs a blank more; a text one step longer
+    that ends otherwise gains nothing over that.
+    """
+    lasts: defaultdict[int, defaultdict[int, set[int]]] = defaultdict(lambda: defaultdict(set))
+    lasts[0][0] = set()
+    done: set[int] = set()
+    for steps in range(time_steps + 1):
+        for state, last in lasts[steps].items():
+            if state in done:
+                continue
+            if accepting[state]:
+                return True
+            done.add(state)
+            for character, target in enumerate(rows[state]):
+                if target != NOWHERE:
+                    lasts[steps + 1 + (last == {character})][target].add(character)
+    return False
 
 
 def _longer(length: int, limits: Limits) -> int | None:

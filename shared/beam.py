@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from shared.automaton import Automaton
 from shared.lookahead import Lookahead
 
-CUTOFF: Final = 1e-5
+CUTOFF: Final = 1e-7
 """A text is dropped if it is so many times less likely than the likeliest one of its step."""
 
 Classes = tuple[int, ...]
@@ -50,7 +50,8 @@ def search(
         grown = _stay(beam, lookahead, step)
         _extend(beam, grown, lookahead, step, _Bar(grown, width, cutoff))
         likeliest = sorted(grown.items(), key=lambda item: -item[1][1] - item[1][2])
-        beam = {text: growing for text, growing in likeliest[:width] if sum(growing[1:]) > 0}
+        faintest = cutoff * sum(likeliest[0][1][1:])
+        beam = {text: growing for text, growing in likeliest[:width] if sum(growing[1:]) > faintest}
     return [(text, math.exp(best) * (blank + spelt)) for text, (_, blank, spelt) in beam.items()]
 
 

@@ -11,6 +11,9 @@ from shared.automaton import Automaton
 from shared.beam import search
 from shared.vocabulary import Vocabulary
 
+FAINT = 1e-5
+"""An alternative is left out if it is so many times less likely than the likeliest text."""
+
 
 @dataclass(frozen=True)
 class Character:
@@ -111,12 +114,13 @@ def _likeliest(
     }
     ordered = sorted(exact, key=exact.__getitem__, reverse=True)[:top_k]
     best = ordered[0]
+    told = [classes for classes in ordered if exact[classes] >= FAINT * exact[best]]
     return Reading(
         text=vocabulary.decode(best),
         confidence=exact[best],
         characters=_placed(steps, best, best_alignment(steps, best), vocabulary),
         alternatives=tuple(
-            Alternative(vocabulary.decode(classes), exact[classes]) for classes in ordered
+            Alternative(vocabulary.decode(classes), exact[classes]) for classes in told
         ),
     )
 

@@ -77,7 +77,7 @@ def open_image(data: bytes) -> Image.Image:
         ) from error
     except Exception as error:  # Pillow's parsers raise anything on hostile data, TypeError too
         raise ImageRejectedError(
-            "not_an_image", f"The picture is damaged: {error}.", "Send the whole file."
+            "not_an_image", f"The picture is damaged: {_words(error)}.", "Send the whole file."
         ) from error
 
 
@@ -238,3 +238,9 @@ def preprocess(data: bytes, spec: ImageSpec) -> NDArray[np.float32]:
 def to_input(image: Image.Image, spec: ImageSpec) -> NDArray[np.float32]:
     """Turn an opened picture into one input, float32 of shape ``spec.shape``."""
     return np.asarray(normalize(fit(image, spec)[np.newaxis], spec)[0])
+
+
+def _words(error: Exception) -> str:
+    """Return what Pillow says, which is bytes at times."""
+    said = error.args[0] if error.args else error
+    return said.decode("ascii", "replace") if isinstance(said, bytes) else str(error)

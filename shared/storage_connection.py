@@ -17,6 +17,9 @@ TRIES = 3
 MEANWHILE = {"PreconditionFailed", "ConditionalRequestConflict"}
 """What storages call a condition that is not met."""
 
+MOST_WORDS = 300
+"""Characters of an error of the package that are told."""
+
 T = TypeVar("T")
 
 
@@ -114,18 +117,45 @@ def _refused(address: str, code: str, status: int | None) -> StorageError:
 
 
 def _unreachable(error: Exception, address: str) -> Exception:
-    from botocore.exceptions import BotoCoreError, NoCredentialsError  # noqa: PLC0415 - optional
+    from botocore.exceptions import (  # noqa: PLC0415 - of the optional package
+        BotoCoreError,
+        ConnectionError,
+        HTTPClientError,
+        NoCredentialsError,
+        SSLError,
+    )
 
     if isinstance(error, NoCredentialsError):
         return StorageError(
             f"There are no credentials for {address}.",
             "Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or give this machine a role.",
         )
-    if isinstance(error, OSError) and not isinstance(error, TimeoutError):
-        return error
-    if isinstance(error, BotoCoreError | TimeoutError) or "aiohttp" in type(error).__module__:
+    if isinstance(error, SSLError):
         return StorageAwayError(
-            f"The storage of {address} cannot be reached ({type(error).__name__}).",
+            f"The storage of {address} cannot be reached safely: {_sentence(error)}",
+            "See that AWS_ENDPOINT_URL is right, http or https too; AWS_CA_BUNDLE names a file "
+            "with the certificate of an authority of your own.",
+        )
+    # Some of botocore's errors are OSErrors, too: these come first.
+    silent = isinstance(error, ConnectionError | HTTPClientError | TimeoutError)
+    if silent or "aiohttp" in type(error).__module__:
+        return StorageAwayError(
+            f"The storage of {address} cannot be reached: {_sentence(error)}",
             "See that AWS_ENDPOINT_URL is right (unset for AWS), and that it answers.",
         )
+    if isinstance(error, BotoCoreError) or _is_of_the_endpoint(error):
+        return StorageError(
+            f"The storage of {address} cannot be asked: {_sentence(error)}",
+            "See that the settings AWS_… are right; AWS_ENDPOINT_URL begins with http:// or "
+            "https://, and is unset for AWS.",
+        )
     return error
+
+
+def _is_of_the_endpoint(error: Exception) -> bool:
+    return isinstance(error, ValueError) and "endpoint" in str(error).lower()
+
+
+def _sentence(error: Exception) -> str:
+    words = str(error).rstrip(".") or type(error).__name__
+    return f"{words[:MOST_WORDS]}."

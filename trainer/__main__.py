@@ -1,5 +1,6 @@
 """The trainer's API: `python -m trainer`."""
 
+import logging
 import socket
 import sys
 
@@ -32,7 +33,16 @@ def main() -> None:
         proxy_headers=False,  # else whoever is on this machine could say another address
         timeout_graceful_shutdown=SHUTDOWN_SECONDS,
     )
+    logging.getLogger("uvicorn.access").addFilter(_leave_out_query)
     uvicorn.Server(config).run(sockets=[listener])
+
+
+def _leave_out_query(record: logging.LogRecord) -> bool:
+    """Take the query out of a line of uvicorn's log: it may hold what is nobody's business."""
+    if isinstance(record.args, tuple) and len(record.args) == 5:
+        client, method, path, *rest = record.args
+        record.args = (client, method, str(path).partition("?")[0], *rest)
+    return True
 
 
 def _listen(settings: Settings) -> socket.socket:

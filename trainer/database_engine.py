@@ -31,6 +31,8 @@ def open_engine(url: str) -> Engine:
     parsed = _parse(url)
     # Behind a pooler the next transaction may be another connection's: nothing stays prepared.
     options = {"prepare_threshold": None} if parsed.drivername == PSYCOPG else {}
+    if parsed.get_backend_name() not in ("sqlite", "postgresql"):
+        raise _invalid(f"names {parsed.drivername}")
     try:
         engine = create_engine(parsed, pool_pre_ping=True, connect_args=options)
     except (ArgumentError, NoSuchModuleError):
@@ -39,8 +41,6 @@ def open_engine(url: str) -> Engine:
         raise _invalid(f"needs a driver: {error}") from None
     if engine.dialect.name == "sqlite":
         prepare_sqlite(engine, _sqlite_file(engine.url))
-    elif engine.dialect.name != "postgresql":
-        raise _invalid(f"names {engine.dialect.name}")
     return engine
 
 

@@ -8,13 +8,12 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
-import regex
-
 from shared.errors import ReadsmithError
 from trainer.image_files import is_image
 from trainer.image_source import ImageSource
 from trainer.label_files import label_rows
 from trainer.label_text import UnusableLabelError, usable_label
+from trainer.name_pattern import compile_pattern
 from trainer.requests import FilenameLabelSource, Labels
 from trainer.safe_zip import printable, shown
 from trainer.shards import LABEL_FILES, ShardSource
@@ -155,7 +154,7 @@ class _Cutter:
     """Cuts labels out of file names by a regular expression, as long as that goes on quickly."""
 
     def __init__(self, pattern: str) -> None:
-        self._pattern = regex.compile(pattern)
+        self._pattern = compile_pattern(pattern)
         groups = self._pattern.groupindex
         self._group: str | int = "text" if "text" in groups else min(self._pattern.groups, 1)
         self._seconds_left = MATCH_SECONDS

@@ -3,10 +3,10 @@
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal
 
-import regex
 from pydantic import (
     AfterValidator,
     BaseModel,
+    BeforeValidator,
     ConfigDict,
     Field,
     TypeAdapter,
@@ -20,6 +20,7 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 from shared.builtin import not_builtin
 from shared.manifest import ModelName
 from trainer.label_text import require_printable, usable_label
+from trainer.name_pattern import compile_pattern
 from trainer.search_request import OF_THE_PICTURE, RANGED, Search, Values
 from trainer.web_address import WebAddress
 
@@ -101,10 +102,7 @@ class FilenameLabels(_Request):
     @field_validator("pattern")
     @classmethod
     def _compiles(cls, value: str) -> str:
-        try:
-            regex.compile(value)
-        except (regex.error, OverflowError) as error:
-            raise ValueError(f"is not a regular expression: {error}") from None
+        compile_pattern(value)
         return value
 
 
@@ -123,6 +121,13 @@ PictureName = Annotated[
 Label = Annotated[str, AfterValidator(usable_label)]
 
 
+def _no_stand_in(value: object) -> object:
+    """Refuse what only equals a number: Pydantic takes True and 1.0 for 1 in a Literal."""
+    if isinstance(value, bool | float):
+        raise PydanticCustomError("whole_number", "Input should be a whole number")
+    return value
+
+
 class Hyperparameters(_Request):
     """Each a number, or "auto" to let the trainer choose from the data."""
 
@@ -135,7 +140,7 @@ class Hyperparameters(_Request):
     width: Annotated[int, Field(ge=16, le=4096, multiple_of=4)] | Auto = "auto"
     resize: Literal["stretch", "pad"] | Auto = "auto"
     """Stretch pictures to the input's size, or keep their aspect on a plain ground."""
-    channels: Literal[1, 3] | Auto = "auto"
+    channels: Annotated[Literal[1, 3] | Auto, BeforeValidator(_no_stand_in)] = "auto"
     """1 for gray, 3 for colour."""
     standardize: bool | Auto = "auto"
     """Whether each picture is brought to mean 0 and deviation 1; else pixels are in [0, 1]."""

@@ -242,7 +242,7 @@ def load_settings() -> Settings:
     except ValidationError as error:
         wrong = [_explain(str(one["loc"][0]), one["msg"], one["input"]) for one in error.errors()]
         raise ReadsmithError(
-            "settings_invalid", "; ".join(wrong), "README.md lists every setting."
+            "settings_invalid", f"{'; '.join(wrong)}.", "README.md lists every setting."
         ) from None
 
 

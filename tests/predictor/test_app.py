@@ -221,8 +221,8 @@ WRONG: dict[str, tuple[dict[str, Any], int, str, str]] = {
     "many parts": (
         {"data": {"image": [part(b"") for _ in range(40)]}},
         413,
-        "body_too_large",
-        "3 pictures",
+        "too_many_parts",
+        "more than 12 parts",
     ),
 }
 
@@ -331,6 +331,8 @@ def test_before_any_version_exists_the_starter_answers_and_says_so(
     by_name = send(client, drawn("MARKET", (160, 48), 1), model="starter").get_json()
     assert by_name["text"] == "MARKET"
     assert "note" not in by_name
+    other = problem_of(send(client, png("cab"), model="starter", version="3"))
+    assert (other["code"], other["hint"]) == ("unknown_version", "Kept: 1.")
 
 
 def test_the_starter_does_not_stand_in_for_a_version_that_was_refused(
@@ -362,6 +364,33 @@ def test_a_pattern_that_no_text_of_the_model_fits_is_refused_and_the_old_one_kep
     registry.poll()
     assert send(client, png("cab")).get_json()["text"] == "cab"
     assert "Z" in client.get("/readyz").get_json()["models"]["default"]["refusal"]["reason"]
+
+
+def test_limits_that_only_the_models_own_pattern_makes_impossible_are_told_whose_it_is(
+    client: FlaskClient, store: ModelStore, registry: Registry
+) -> None:
+    store.change_settings("default", ModelSettings(pattern="[ab]{2}"))
+    registry.poll()
+    refused = problem_of(send(client, png("cab"), min_length="3"))
+    assert (refused["code"], refused["field"]) == ("no_text_fits", "min_length")
+    assert "the model's own pattern, [ab]{2}" in refused["detail"]
+    assert send(client, png("cab"), min_length="3", pattern=".*").get_json()["text"] == "cab"
+
+
+def test_a_model_that_is_not_served_is_told_from_one_that_is_not_there(
+    client: FlaskClient, store: ModelStore, registry: Registry, tmp_path: Path
+) -> None:
+    publish(store, tmp_path / "waiting", model="waiting", promote=False)
+    publish(store, tmp_path / "broken", model="broken", files={ONNX_MODEL: b"no graph"})
+    registry.poll()
+    waiting = problem_of(send(client, png("cab"), model="waiting"))
+    broken = problem_of(send(client, png("cab"), model="broken"))
+    assert (waiting["status"], waiting["code"], waiting["field"]) == (503, "no_model", "model")
+    assert "promote" in waiting["hint"]
+    assert send(client, png("cab"), model="waiting", version="1").get_json()["text"] == "cab"
+    assert (broken["status"], broken["code"]) == (503, "no_model")
+    assert "refused" in broken["detail"]
+    assert problem_of(send(client, png("cab"), model="none"))["status"] == 404
 
 
 def test_a_sane_request_id_is_kept_and_another_is_replaced(client: FlaskClient) -> None:

@@ -9,9 +9,12 @@ import pytest
 from flask.testing import FlaskClient
 from PIL import Image
 
+from predictor.answers import describe
 from predictor.app import create_app
+from predictor.options import Options
 from predictor.registry import Registry
 from predictor.settings import PredictorSettings
+from shared.decoding import Reading
 from shared.manifest import ONNX_MODEL
 from shared.model_store import ModelStore
 from tests.bundles import (
@@ -143,12 +146,17 @@ def test_characters_say_where_they_stand(client: FlaskClient) -> None:
 def test_no_text_that_fits_is_said_with_its_reason_and_never_an_invalid_text(
     client: FlaskClient,
 ) -> None:
-    options = {"pattern": "a{8}", "top_k": 2, "min_confidence": 0}
+    options = {"pattern": "a{4}", "top_k": 2, "min_confidence": 0, "version": 1}
     body = as_json(client, png("cab"), options).get_json()
     assert (body["text"], body["confidence"], body["characters"]) == (None, 0.0, [])
     assert (body["alternatives"], body["accepted"]) == ([], False)
     assert body["reason"]["code"] == "nothing_fits"
-    assert body["version"] == 2
+    assert body["version"] == 1
+
+
+def test_accepted_agrees_with_the_confidence_that_is_told() -> None:
+    answer = describe(Reading("ab", 0.5561968, ()), Options(min_confidence=0.556197))
+    assert (answer["confidence"], answer["accepted"]) == (0.556197, True)
 
 
 def test_a_list_of_pictures_is_answered_by_a_list(client: FlaskClient) -> None:

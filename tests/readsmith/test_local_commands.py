@@ -6,8 +6,9 @@ from pathlib import Path
 
 from readsmith.train import _as_json
 from shared.manifest import ONNX_MODEL, Metrics
+from shared.model_store import ModelStore
 from shared.scoring import wilson_interval
-from tests.bundles import calibration
+from tests.bundles import calibration, publish
 from tests.drawn import labelled_zip, picture, texts
 from tests.readsmith.conftest import Run
 from tests.trainer.web_site import answer, serve
@@ -119,6 +120,27 @@ def test_evaluate_counts_right_and_wrong_readings(run: Run, store: Path, picture
     [wrong] = report["wrong"]
     assert (wrong["file"], wrong["truth"], wrong["text"]) == ("cc.png", "cc", "cb")
     assert 0 < wrong["confidence"] <= 1
+
+
+def test_a_model_of_which_no_version_is_promoted_is_told_from_one_that_is_not_there(
+    run: Run, store: Path, pictures: Path, tmp_path: Path
+) -> None:
+    publish(ModelStore(store), tmp_path / "other", model="waiting", promote=False)
+
+    refused = run("evaluate", pictures, "--model", "waiting", "--store", store)
+    named = run("evaluate", pictures, "--model", "waiting", "--version", 1, "--store", store)
+
+    assert f"No version of waiting in {store} is promoted (there: 1)." in refused.stderr
+    assert "readsmith models promote waiting 1" in " ".join(refused.stderr.split())
+    assert "waiting version 1: 10 of 11 images right" in named.stdout
+
+
+def test_evaluate_shows_where_nothing_fits_the_limits(
+    run: Run, store: Path, pictures: Path
+) -> None:
+    limits = ("--model", "stripes", "--store", store, "--pattern", "a{4}")
+
+    assert "(nothing fits)" in run("evaluate", pictures, *limits).stdout
 
 
 def test_evaluate_reads_a_zip_and_tells_people_the_same(

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from shared.automaton import build_automaton
 from shared.beam import search
-from shared.decoding import decode_within
+from shared.decoding import FAINT, decode_within
 from shared.limits import Limits, LimitsError
 from shared.vocabulary import Vocabulary, required_time_steps
 
@@ -102,6 +102,36 @@ def test_the_answer_is_the_likeliest_text_that_fits(steps: Steps, limits: Limits
 
 
 @settings(deadline=None)
+@given(ALL_LIMITS, st.integers(1, 5))
+def test_limits_are_refused_exactly_if_no_text_of_so_many_steps_fits(
+    limits: Limits, steps: int
+) -> None:
+    evenly = np.full((steps, BLANK + 1), 1 / (BLANK + 1), dtype=np.float32)
+    possible = any(fits(text, limits) for text in exact(evenly))
+    try:
+        build_automaton(limits, CHARACTERS, steps)
+    except LimitsError as error:
+        assert error.code == "no_text_fits"
+        assert not possible
+    else:
+        assert possible
+
+
+@pytest.mark.parametrize("scale", [0.5, 3.0, 10.0, 30.0])
+@pytest.mark.parametrize("seed", range(5))
+def test_the_alternatives_are_the_likeliest_texts_but_for_faint_ones(
+    scale: float, seed: int
+) -> None:
+    steps = softmax(np.random.default_rng(seed).normal(scale=scale, size=(5, BLANK + 1)))
+    automaton = build_automaton(Limits(), CHARACTERS, len(steps))
+    (reading,) = decode_within(steps[np.newaxis], Vocabulary(CHARACTERS), automaton, top_k=10)
+    ordered = sorted(exact(steps).values(), reverse=True)
+    expected = [share for share in ordered if share >= FAINT * ordered[0]][:10]
+    assert reading is not None
+    assert [each.confidence for each in reading.alternatives] == pytest.approx(expected, rel=1e-5)
+
+
+@settings(deadline=None)
 @given(pictures(), ALL_LIMITS, st.integers(1, 3))
 def test_the_narrowest_beam_finds_a_text_that_fits_where_there_is_one(
     steps: Steps, limits: Limits, width: int
@@ -120,7 +150,8 @@ def test_a_text_that_fits_is_found_however_much_the_model_is_against_it() -> Non
     assert required_time_steps("a11111b") == 11
     assert list(searched(steps, limits=Limits(pattern="a1{5}b"), width=1)) == ["a11111b"]
     assert required_time_steps("a111111b") == 13
-    assert list(searched(steps, limits=Limits(pattern="a1{6}b"), width=1)) == []
+    with pytest.raises(LimitsError):
+        searched(steps, limits=Limits(pattern="a1{6}b"), width=1)
 
 
 def test_nothing_is_found_where_the_model_rules_every_fitting_text_out() -> None:

@@ -1,9 +1,19 @@
 """Publishing on a real S3-compatible server that fails, with several writers, and killed ones."""
 
+import errno
+import os
 import signal
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
+from botocore.exceptions import (
+    ConnectionClosedError,
+    ConnectTimeoutError,
+    EndpointConnectionError,
+    ProxyConnectionError,
+    ReadTimeoutError,
+)
 from pydantic import ValidationError
 
 from shared import object_publication, storage_connection
@@ -11,7 +21,8 @@ from shared.manifest import verify_bundle
 from shared.model_records import ModelRecords
 from shared.model_store import ModelStore
 from shared.object_storage import Bucket
-from shared.storage_errors import StorageError
+from shared.storage_connection import Connection
+from shared.storage_errors import StorageAwayError, StorageError
 from shared.store_settings import StoreSettings
 from tests.bundles import manifest, publish
 from tests.object_storage import BUCKET, Proxy, variables
@@ -192,6 +203,9 @@ def test_slow_and_broken_answers_are_read_whole_in_the_end(
         ("s3://no-such-bucket/x", {}, "There is no bucket for s3://no-such-bucket/x."),
         (ADDRESS, {"AWS_ENDPOINT_URL": "http://127.0.0.1:1"}, "cannot be reached"),
         (ADDRESS, {"AWS_ACCESS_KEY_ID": "", "AWS_SECRET_ACCESS_KEY": ""}, "no credentials"),
+        (ADDRESS, {"AWS_ENDPOINT_URL": "minio.lan:9000"}, "Invalid endpoint: minio.lan:9000."),
+        (ADDRESS, {"AWS_PROFILE": "nope"}, "nope"),
+        (ADDRESS, {"AWS_REGION": "eu_central 1"}, "eu_central 1"),
     ],
 )
 def test_what_is_wrong_with_the_settings_is_said_in_one_line(
@@ -211,6 +225,44 @@ def test_what_is_wrong_with_the_settings_is_said_in_one_line(
     assert problem is not None
     assert message in problem
     assert "\n" not in problem
+
+
+def test_a_storage_without_tls_where_the_address_says_https_is_away(
+    storage: Proxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = os.environ["AWS_ENDPOINT_URL"]
+    monkeypatch.setenv("AWS_ENDPOINT_URL", plain.replace("http:", "https:"))
+    with pytest.raises(StorageAwayError, match="cannot be reached safely: SSL") as caught:
+        opened(ADDRESS).models()
+    assert "AWS_CA_BUNDLE" in caught.value.hint
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ConnectTimeoutError(endpoint_url="http://x"),
+        ReadTimeoutError(endpoint_url="http://x"),
+        ProxyConnectionError(proxy_url="http://x"),
+        EndpointConnectionError(endpoint_url="http://x"),
+        ConnectionClosedError(endpoint_url="http://x"),
+        TimeoutError(),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_a_storage_that_does_not_answer_is_away(error: Exception) -> None:
+    def fail(_storage: object) -> NoReturn:
+        raise error
+
+    with pytest.raises(StorageAwayError, match="cannot be reached"):
+        Connection(ADDRESS).run(fail)
+
+
+def test_an_error_of_this_machines_own_disk_passes_through() -> None:
+    def fail(_storage: object) -> NoReturn:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with pytest.raises(OSError, match="No space left"):
+        Connection(ADDRESS).run(fail)
 
 
 def test_a_storage_that_writes_without_regard_to_conditions_is_refused(

@@ -68,7 +68,9 @@ def test_a_pattern_accepts_the_texts_that_pythons_fullmatch_accepts(pattern: str
 @settings(deadline=None)
 @given(
     PATTERNS,
-    st.sets(st.sampled_from("ab1x")).map("".join),
+    st.sampled_from(["a", "b", "1"]).flatmap(
+        lambda known: st.sets(st.sampled_from("ab1x")).map(lambda more: known + "".join(more))
+    ),
     st.integers(0, 6),
     st.none() | st.integers(1, 6),
 )
@@ -183,7 +185,11 @@ def test_the_longest_pattern_that_is_allowed_is_built() -> None:
     [
         (Limits(pattern="[x-z]+"), "pattern"),
         (Limits(charset="xyz", min_length=1), "charset"),
+        (Limits(charset="xyz"), "charset"),
+        (Limits(pattern=".*", charset="xyz"), "charset"),
         (Limits(min_length=STEPS + 1), "min_length"),
+        (Limits(pattern=f"[ab]{{{STEPS + 1}}}"), "pattern"),
+        (Limits(pattern=f"a{{{STEPS // 2 + 1}}}b{{{STEPS // 2}}}"), "pattern"),
         (Limits(pattern="ab", max_length=1), "pattern"),
     ],
 )

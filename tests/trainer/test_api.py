@@ -90,6 +90,16 @@ def test_an_idempotency_key_makes_one_job(api: TestClient) -> None:
             "hyperparameters.width",
             "should be a valid integer or 'auto' (not \"wide\")",
         ),
+        (
+            {"hyperparameters": {"channels": True}},
+            "hyperparameters.channels",
+            "should be a whole number (not true)",
+        ),
+        (
+            {"hyperparameters": {"channels": 1.0}},
+            "hyperparameters.channels",
+            "should be a whole number (not 1.0)",
+        ),
         ({"labels": {"filename": {}}}, "labels.filename.pattern", "is required"),
         ([], "body", "should be an object"),
         ({"dataset": {}}, "dataset", "must have exactly one of url, id and synthetic"),

@@ -182,6 +182,30 @@ def test_a_pattern_that_is_slow_for_each_of_many_names_is_given_up(
         find_labels(source(tmp_path, files), by_pattern(r"(a|aa)+$"))
 
 
-def test_a_pattern_that_repeats_beyond_counting_is_refused() -> None:
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        "a{99999999999999999999}",
+        "a{4294967294}",
+        "(?:(?:a{1000}){1000}){1000}",
+        "((((a{20}){20}){20}){20}){20}",
+        "a{,4294967294}",
+        r"(\w[ab]{3}(c|d)?){4000}",
+    ],
+)
+def test_a_pattern_that_takes_too_much_memory_is_refused_before_it_does(pattern: str) -> None:
+    with pytest.raises(ValidationError, match="more than 10,000 characters"):
+        by_pattern(pattern)
+
+
+@pytest.mark.parametrize("pattern", ["(", "[a", "a{3,2}", "(" * 199, "*a", "(?P<text>a"])
+def test_what_is_no_regular_expression_is_refused(pattern: str) -> None:
     with pytest.raises(ValidationError, match="is not a regular expression"):
-        by_pattern("a{99999999999999999999}")
+        by_pattern(pattern)
+
+
+@pytest.mark.parametrize(
+    "pattern", [r"^(.{1,255})_\d{1,20}_\d{1,20}$", "a{}", "[{9}]{2}", r"\{3}", "((a){9}b?)+"]
+)
+def test_ordinary_repeats_are_within_the_bounds(pattern: str) -> None:
+    by_pattern(pattern)

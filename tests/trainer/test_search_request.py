@@ -77,6 +77,7 @@ def test_a_job_without_a_search_has_no_trials(api: TestClient) -> None:
         ),
         ({"preset": {"choices": ["lstm"]}}, {}, "search.parameters.preset", "'conv' or 'crnn'"),
         ({"channels": {"low": 1, "high": 3}}, {}, "search.parameters.channels", "takes choices"),
+        ({"channels": {"choices": [1, True]}}, {}, "search.parameters.channels", "cannot be True"),
         ({"resize": {"choices": ["pad", 1]}}, {}, "search.parameters.resize", "cannot be 1;"),
         (
             {"epochs": {"choices": [3, 3]}},

@@ -19,6 +19,7 @@ def start(module: str, folder: Path, environment: dict[str, str]) -> "subprocess
         [sys.executable, "-m", module],
         cwd=folder,
         env=os.environ | {"PYTHONPATH": str(ROOT)} | environment,
+        stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
     )
@@ -50,9 +51,12 @@ def test_the_api_starts_in_an_empty_folder_answers_and_stops(tmp_path: Path) -> 
             except httpx.TransportError:
                 time.sleep(0.1)
         assert answer is not None and answer.status_code == 202
+        httpx.get(f"http://127.0.0.1:{port}/jobs?api_key=rs_secret", timeout=60)
         assert (tmp_path / "var" / "trainer" / "jobs.sqlite").is_file()
         api.send_signal(signal.SIGTERM)
-        api.communicate(timeout=30)
+        said = "".join(map(str, api.communicate(timeout=30)))
+        assert '"GET /jobs HTTP/1.1"' in said
+        assert "rs_secret" not in said
     finally:
         api.kill()
         api.communicate()
