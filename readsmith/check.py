@@ -1,9 +1,13 @@
 """`readsmith check`: what a job would find in a dataset."""
 
+from itertools import islice
 from typing import Any
 
 from readsmith import options
 from readsmith.output import out, print_json, print_table, say
+
+SHOWN = 3
+"""So many pictures are named with their labels."""
 
 
 def check(
@@ -19,22 +23,26 @@ def check(
     Example: readsmith check captchas.zip
     """
     from readsmith.request import dataset_limits, fetched, job_request
-    from trainer.stages.dataset import check_dataset
+    from trainer.stages.dataset import load_dataset
 
     request = job_request(dataset, labels, seed=seed, limit_images=limit_images)
     source = fetched(dataset, request, state)
-    summary = check_dataset(source, request, dataset_limits())
+    checked = load_dataset(source, request, limits=dataset_limits())
     if as_json:
-        print_json(summary)
+        print_json(checked.summary)
     else:
-        _print(summary)
+        some = islice(checked.train, SHOWN)
+        _print(checked.summary, [f"{image.name} ({image.label})" for image in some])
 
 
-def _print(summary: dict[str, Any]) -> None:
-    from readsmith.display import summary_line
+def _print(summary: dict[str, Any], examples: list[str]) -> None:
+    from readsmith.display import input_line, summary_line
 
     say(out, summary_line(summary))
+    say(out, input_line(summary))
     rows = [
+        ("labels from", summary["labels_from"]),
+        ("for example", ", ".join(examples)),
         ("characters", f"{len(summary['vocabulary'])}: {summary['vocabulary']}"),
         ("label lengths", _counts(summary["label_lengths"])),
         ("sizes", _counts(summary["sizes"])),

@@ -82,6 +82,7 @@ class TrainingDisplay(Observer):
     def summary(self, summary: dict[str, Any]) -> None:
         """Say what the dataset check found."""
         say(self._console, f"  {summary_line(summary)}")
+        say(self._console, f"  {input_line(summary)}")
         for warning in summary.get("warnings", ()):
             say(self._console, f"  Warning: {warning}")
 
@@ -105,6 +106,12 @@ def _short_line(progress: Progress) -> str:
         f"{STAGES[Stage.TRAIN]}  epoch {progress.epoch}/{progress.epochs}  "
         f"exact match {percent(progress.exact_match)}  {duration(progress.seconds_left)} left"
     )
+
+
+def input_line(summary: dict[str, Any]) -> str:
+    """Tell in one line what pictures are brought to before they are read, and why."""
+    choices = (f"{name} {why.replace(': ', ' (', 1)})" for name, why in summary["reasons"].items())
+    return f"Input: {', '.join(choices)}."
 
 
 def summary_line(summary: dict[str, Any]) -> str:

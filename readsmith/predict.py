@@ -161,7 +161,8 @@ def _cell(result: dict[str, Any], column: str) -> str:
     if column == "image":
         return str(result["file"])
     if "error" in result:
-        return f"Error: {result['error']['message']}" if column == "text" else ""
+        said = result["error"]
+        return f"Error: {said['message']} {said['hint']}".rstrip() if column == "text" else ""
     if column == "text":
         return reading(result["text"])
     if column == "accepted":

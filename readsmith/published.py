@@ -56,7 +56,8 @@ def load(store: str, model: str, version: int | None) -> Published:
         raise ReadsmithError(
             "no_model",
             f"There is no model named {model} in {store} (there: {known}).",
-            f"Train one: readsmith train DATASET --model {model} --store {store}",
+            f"Name one of these, or starter, with --model; or train one: readsmith train DATASET "
+            f"--model {model} --store {store}",
         )
     if chosen not in versions:
         known = ", ".join(map(str, versions)) or "none"

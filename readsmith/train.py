@@ -15,6 +15,7 @@ from readsmith.trials import print_trials
 from shared.errors import ReadsmithError
 from shared.manifest import REPORT, Calibration
 from shared.model_store import KEEP_VERSIONS, ModelStore
+from shared.place import is_object_storage
 
 if TYPE_CHECKING:
     from trainer.process_group import ProcessGroup
@@ -64,9 +65,15 @@ def train(
         promote=promote,
     )
     group = _group(searched)
-    with contextlib.redirect_stdout(sys.stderr):  # libraries print; stdout is for the result
-        models = open_store(store, keep_versions)
-        result = _run(request, local_path(dataset), models, state, log, group)
+    models = open_store(store, keep_versions)
+    _require_writable(models, store)
+    try:
+        with contextlib.redirect_stdout(sys.stderr):  # libraries print; stdout is for the result
+            result = _run(request, local_path(dataset), models, state, log, group)
+    except KeyboardInterrupt:
+        say(err, "Stopped. Nothing is published, and the same command begins anew. A job of")
+        say(err, "the service (readsmith up) goes on from its last epoch when it is cut off.")
+        raise
     if result is None:
         _tell_along(model, as_json)
         return
@@ -80,6 +87,16 @@ def train(
         _print_thresholds(result.calibration)
         say(out, f"Report: {bundle / REPORT}")
         _print_worst(bundle)
+
+
+def _require_writable(models: ModelStore, store: str) -> None:
+    """Raise ReadsmithError if nothing could be published: better before than after training."""
+    if not is_object_storage(store):
+        Path(store).mkdir(parents=True, exist_ok=True)
+    if (problem := models.problem()) is not None:
+        raise ReadsmithError(
+            "store_unusable", f"Nothing can be published: {problem}.", f"See that {store} is right."
+        )
 
 
 def _tell_along(model: str, as_json: bool) -> None:

@@ -36,6 +36,8 @@ class State:
     """On the validation part, of all epochs."""
     seconds: float = 0.0
     """Trained so far, over all attempts."""
+    seconds_before: float = 0.0
+    """Of these, in earlier tries."""
     seconds_to: dict[str, float | None] = field(default_factory=dict)
     history: list[Progress] = field(default_factory=list)
 
@@ -75,6 +77,7 @@ def save(folder: Path, state: State, run: str, kept: KeptFiles | None = None) ->
         "skipped": state.skipped,
         "lowest_loss": state.lowest_loss,
         "seconds": state.seconds,
+        "seconds_before": state.seconds_before,
         "seconds_to": state.seconds_to,
         "history": [progress.model_dump() for progress in state.history],
     }
@@ -110,6 +113,7 @@ def load(folder: Path, run: str, kept: KeptFiles | None = None) -> State | None:
             skipped=rest["skipped"],
             lowest_loss=rest["lowest_loss"],
             seconds=rest["seconds"],
+            seconds_before=rest["seconds_before"],
             seconds_to=rest["seconds_to"],
             history=[Progress(**progress) for progress in rest["history"]],
         )

@@ -7,6 +7,7 @@ from typing import Any
 
 from shared.vocabulary import Vocabulary
 from trainer.labels import FoundLabels
+from trainer.safe_zip import shown
 from trainer.split import MIN_SEEN
 from trainer.usable_images import Checked, apart
 
@@ -47,11 +48,22 @@ def _warnings(rare: dict[str, int], found: FoundLabels) -> list[str]:
         warnings.append(
             f"Of the names in relabel, {found.unknown} are of no picture in the dataset."
         )
+    if found.unread:
+        listed = ", ".join(map(shown, found.unread[:3]))
+        warnings.append(
+            f"The labels are taken from the {found.source}; {listed} is not read, for a label file "
+            "is called labels.csv or labels.tsv."
+        )
+    if found.misread:
+        warnings.append(
+            f"{len(found.misread)} names in the zip are not UTF-8 and may be read wrongly, as "
+            f"{shown(found.misread[0])}: pack it with another program, or use labels.csv."
+        )
     if rare:
         listed = " ".join(rare)
+        characters = "1 character is" if len(rare) == 1 else f"{len(rare)} characters are"
         warnings.append(
-            f"{len(rare)} characters are seen fewer than {MIN_SEEN} times "
-            f"and will be read badly: {listed}"
+            f"{characters} seen fewer than {MIN_SEEN} times and will be read badly: {listed}"
         )
     numbered = sum("_" in label or "-" in label for label in found.labels.values())
     if found.source == "file names" and numbered > len(found.labels) / 2:

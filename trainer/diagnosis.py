@@ -2,6 +2,7 @@
 
 import math
 from collections import Counter
+from collections.abc import Iterable
 from itertools import chain
 
 from shared.errors import ReadsmithError
@@ -27,6 +28,11 @@ SMALL_TEXT = 12
 """Pixels of picture height below which characters are hard to tell."""
 
 
+def epochs(count: int) -> str:
+    """Return so many epochs in words."""
+    return "1 epoch" if count == 1 else f"{count} epochs"
+
+
 def why_dead(state: State, steps_per_epoch: int) -> str | None:
     """Return what shows that a run will not learn any more, None while it may."""
     losses = [progress.loss for progress in state.history]
@@ -37,21 +43,28 @@ def why_dead(state: State, steps_per_epoch: int) -> str | None:
     enough = max(PLATEAU_EPOCHS, math.ceil(PLATEAU_STEPS / steps_per_epoch))
     if state.best is not None and state.best.all_empty and state.epoch >= enough:
         return (
-            f"After {state.epoch} epochs the model still gives an empty text for every picture "
+            f"After {epochs(state.epoch)} the model still gives an empty text for every picture "
             f"(loss {losses[-1]:.2f})."
         )
     return None
 
 
-def reads_nothing(best: Validation) -> bool:
-    """Tell whether a trained model is of no use to anyone."""
-    return best.exact_match == 0 and best.cer >= MAX_CER
+def reads_nothing(best: Validation, labels: Iterable[str]) -> bool:
+    """Tell whether a trained model is of no use to anyone.
+
+    labels: of the training part. Whoever always gave the commonest of them would be right as
+    often as it is common, without a look at a picture.
+    """
+    counts = Counter(labels)
+    by_chance = max(counts.values()) / counts.total()
+    return best.exact_match <= by_chance and best.cer >= MAX_CER
 
 
-def did_not_learn(dataset: Dataset, state: State) -> ReadsmithError:
+def did_not_learn(dataset: Dataset, state: State, *, out_of_time: bool = False) -> ReadsmithError:
     """Return the error of a run that learned nothing: the figures, and what they point to."""
     best = state.best
     tries = f"{state.restarts + 1} tries" if state.restarts else "1 try"
+    tries += f", {epochs(state.epoch)} until the time was over" if out_of_time else ""
     figures = (
         f"{len(dataset.train)} training images, {len(dataset.vocabulary.characters)} characters, "
         f"{tries}"
@@ -81,6 +94,6 @@ def _advice(dataset: Dataset) -> str:
             "Use larger pictures."
         )
     return (
-        "The labels may not match the pictures: look at a few with `readsmith check`. "
+        "The labels may not match the pictures: `readsmith check` shows a few. "
         "If they do, train longer."
     )

@@ -73,6 +73,7 @@ class Fitting:
             best_weights=self.model.get_weights(),
             restarts=restarts,
             seconds=seconds,
+            seconds_before=seconds,
             seconds_to={str(milestone): None for milestone in MILESTONES},
         )
 
@@ -173,7 +174,8 @@ class Fitting:
 
     def _progress(self, state: State, loss: float, validation: Validation) -> Progress:
         epoch, epochs = state.epoch + 1, self.parameters.epochs - state.skipped
-        left = state.seconds / epoch * (epochs - epoch)
+        of_this_try = state.seconds - state.seconds_before
+        left = of_this_try / epoch * (epochs - epoch)
         if self.parameters.max_minutes is not None:
             left = min(left, max(0.0, self.parameters.max_minutes * 60 - state.seconds))
         return Progress(
@@ -183,7 +185,7 @@ class Fitting:
             validation_loss=validation.loss,
             exact_match=validation.exact_match,
             cer=validation.cer,
-            images_per_second=epoch * len(self.examples.train) / state.seconds,
+            images_per_second=epoch * len(self.examples.train) / of_this_try,
             seconds=state.seconds,
             seconds_left=left,
         )

@@ -10,6 +10,7 @@ from trainer import image_files
 from trainer.image_files import UnreadableEntryError, require_small, visible
 from trainer.safe_zip import (
     DEFAULT_LIMITS,
+    UTF8,
     DatasetLimits,
     entry_name,
     open_zip,
@@ -89,6 +90,8 @@ class ZipSource:
         self._path = path
         self._zip = open_zip(path, limits)
         self._entries: dict[str, zipfile.ZipInfo] = {}
+        self.unmarked: list[str] = []
+        """Names that are neither ASCII nor UTF-8, and may be meant otherwise."""
         for entry in self._zip.infolist():
             if not entry.is_dir():
                 self._add(entry)
@@ -102,6 +105,8 @@ class ZipSource:
                 "Pack the images anew, each under a name of its own.",
             )
         self._entries[name] = entry
+        if not entry.flag_bits & UTF8 and not name.isascii() and name == entry.filename:
+            self.unmarked.append(name)
 
     def __reduce__(self) -> tuple[type["ZipSource"], tuple[Path, DatasetLimits]]:
         """Let another process open the zip anew."""

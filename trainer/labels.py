@@ -10,7 +10,7 @@ from pathlib import PurePosixPath
 
 from shared.errors import ReadsmithError
 from trainer.image_files import is_image
-from trainer.image_source import ImageSource
+from trainer.image_source import ImageSource, ZipSource
 from trainer.label_files import label_rows
 from trainer.label_text import UnusableLabelError, usable_label
 from trainer.name_pattern import compile_pattern
@@ -21,6 +21,7 @@ from trainer.texts import Texts, TextTable
 
 MATCH_SECONDS = 30.0
 """For all file names of a set together: a good pattern takes some millionths of a second each."""
+MAY_HOLD_LABELS = {".csv", ".tsv", ".txt", ".json", ".jsonl", ".xml", ".xlsx"}
 NO_MATCH = "The file name does not match the pattern."
 
 
@@ -53,6 +54,10 @@ class FoundLabels:
     """The decided ones that are added to the dataset."""
     unknown: int = 0
     """Names to be labelled anew that no picture has."""
+    unread: tuple[str, ...] = ()
+    """Files that may hold labels and were not read, for they are not called as label files are."""
+    misread: tuple[str, ...] = ()
+    """Names in a zip that does not say in what they are written."""
 
     def names(self) -> Sequence[str]:
         """Return the names of all labelled pictures, the decided ones first."""
@@ -96,9 +101,18 @@ def find_labels(
     unprintable = [name for name in everything if is_image(name) and not printable(name)]
     found.problems += map(_unprintable, unprintable)
     found.ignored = len(everything) - len(images) - len(manifests) - len(unprintable)
+    if not manifests:
+        found.unread = tuple(filter(_may_hold_labels, names))
+    if isinstance(source, ZipSource):
+        found.misread = tuple(filter(is_image, source.unmarked))
     if relabel:
         _decide(found, relabel, images)
     return found
+
+
+def _may_hold_labels(name: str) -> bool:
+    path = PurePosixPath(name.lower())
+    return path.suffix in MAY_HOLD_LABELS and not path.stem.startswith(("readme", "license"))
 
 
 def _decide(found: FoundLabels, relabel: Mapping[str, str | None], images: Sequence[str]) -> None:
@@ -218,7 +232,9 @@ def _usable(found: FoundLabels, name: str, text: str | None, why_none: str = "")
 
 
 def _unprintable(name: str) -> Problem:
-    return Problem("unprintable_name", shown(name), "Its name holds control characters.")
+    return Problem(
+        "unprintable_name", shown(name), "Its name holds control characters, or is not UTF-8."
+    )
 
 
 def _places(names: Sequence[str]) -> Mapping[str, str | None]:

@@ -31,6 +31,8 @@ _DRIVE = re.compile(r"[A-Za-z]:/")
 _UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
 _SHOWN = 200
 _ENCRYPTED = 0x1 | 0x40
+UTF8 = 0x800
+"""The flag of an entry whose name is UTF-8."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +88,7 @@ def open_zip(path: Path, limits: DatasetLimits) -> zipfile.ZipFile:
 def entry_name(entry: zipfile.ZipInfo) -> str:
     """Return the name as it was meant: many tools write UTF-8 without saying so."""
     name = entry.filename
-    if not entry.flag_bits & 0x800:
+    if not entry.flag_bits & UTF8:
         with suppress(UnicodeError):
             name = name.encode("cp437").decode("utf-8")
     return name.replace("\\", "/")

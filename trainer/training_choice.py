@@ -24,7 +24,7 @@ def choose_parameters(
         "epochs": (epochs, f"about {epochs * images:,} pictures are shown, {width} pixels wide"),
         "batch_size": (preset.batch_size, of_preset),
         "learning_rate": (preset.learning_rate, of_preset),
-        "augmentation": (preset.augmentation, of_preset),
+        "augmentation": (preset.augmentation, f"{of_preset}; less in another try"),
     }
     asked = {name: getattr(wanted, name) for name in auto}
     values = {name: auto[name][0] if asked[name] == "auto" else asked[name] for name in auto}

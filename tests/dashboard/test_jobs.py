@@ -7,13 +7,13 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
+from tests.checked import check_dataset
 from tests.dashboard.site import REQUEST, ActingWorker, Site
 from tests.drawn import labelled_zip, texts
 from trainer.jobs import JobError
 from trainer.progress import Stage
 from trainer.requests import JobRequest
 from trainer.search_request import Search
-from trainer.stages.dataset import check_dataset
 from trainer.trials import TrialRecord, TrialStatus
 
 RequireAccessible = Callable[[Page], None]

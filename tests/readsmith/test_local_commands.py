@@ -1,8 +1,11 @@
 """predict, evaluate, check and models on a real store and real pictures."""
 
 import json
+import re
 import zipfile
 from pathlib import Path
+
+import pytest
 
 from readsmith.train import _as_json
 from shared.manifest import ONNX_MODEL, Metrics
@@ -166,6 +169,27 @@ def test_evaluate_without_usable_images_fails(run: Run, store: Path, tmp_path: P
     assert "nothing" in result.stderr
 
 
+def test_train_looks_whether_it_may_publish_before_it_trains(run: Run, pictures: Path) -> None:
+    result = run("train", pictures, "--store", "/proc/nothing")
+
+    assert result.exit_code == 1
+    assert "/proc/nothing" in result.stderr
+    assert "Checking" not in result.stderr
+
+
+def test_train_says_what_is_lost_when_it_is_stopped(
+    run: Run, pictures: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stopped(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("trainer.pipeline.run", stopped)
+    result = run("train", pictures)
+
+    assert result.exit_code == 130
+    assert "Nothing is published" in result.stderr
+
+
 def test_check_tells_what_a_job_would_find(run: Run, pictures: Path) -> None:
     (pictures / "ac copy.png").write_text("no picture")
 
@@ -178,6 +202,9 @@ def test_check_tells_what_a_job_would_find(run: Run, pictures: Path) -> None:
     assert "11 images: " in people
     assert "unreadable" in people
     assert "ac copy.png" in people
+    assert "Input: resize stretch (the aspect ratios are alike), height 48 (" in people
+    assert "file names" in people
+    assert re.search(r"for example +(\w+)\.png \(\1\), ", people)
 
 
 def test_check_fetches_a_set_from_this_machine_too(run: Run, tmp_path: Path) -> None:

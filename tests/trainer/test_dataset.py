@@ -9,13 +9,14 @@ from hypothesis import strategies as st
 from shared.errors import ReadsmithError
 from shared.preprocessing import ImageSpec
 from shared.vocabulary import Vocabulary
+from tests.checked import check_dataset
 from tests.drawn import labelled_zip, picture, texts, write_zip
 from trainer.dataset import Base, Rehearsal
 from trainer.image_table import ImageTable, LabelledImage
 from trainer.requests import Hyperparameters, JobRequest
 from trainer.seen_images import HASH_LENGTH
 from trainer.split import split
-from trainer.stages.dataset import check_dataset, labelled_images, load_dataset
+from trainer.stages.dataset import labelled_images, load_dataset
 
 REQUEST = JobRequest()
 
@@ -135,6 +136,27 @@ def test_rare_characters_are_warned_about(tmp_path: Path) -> None:
     summary = check_dataset(labelled_zip(tmp_path / "set.zip", [*texts(30), "AZ"]), REQUEST)
     assert summary["rare_characters"] == {"Z": 1}
     assert "fewer than 5 times" in summary["warnings"][0]
+
+
+def test_a_label_file_under_another_name_is_warned_about(tmp_path: Path) -> None:
+    entries = {f"{i:04}.png": picture(str(i), seed=i) for i in range(12)}
+    others = {"annotations.csv": b"filename,text\n", "README.txt": b"hello"}
+    warnings = check_dataset(write_zip(tmp_path / "set.zip", entries | others), REQUEST)["warnings"]
+    [warning] = [warning for warning in warnings if "file names" in warning]
+    assert "annotations.csv is not read" in warning
+    assert "README" not in warning
+
+
+@pytest.mark.parametrize(("encoding", "warned"), [("gbk", True), ("utf-8", False)])
+def test_names_in_a_zip_that_may_be_meant_otherwise_are_warned_about(
+    encoding: str, warned: bool, tmp_path: Path
+) -> None:
+    meant = "京".encode(encoding)
+    entries = {f"{'_' * len(meant)}A{i}.png": picture(str(i), seed=i) for i in range(12)}
+    path = write_zip(tmp_path / "set.zip", entries)
+    path.write_bytes(path.read_bytes().replace(b"_" * len(meant) + b"A", meant + b"A"))
+    warnings = check_dataset(path, REQUEST)["warnings"]
+    assert any("12 names in the zip are not UTF-8" in warning for warning in warnings) is warned
 
 
 def test_numbered_file_names_get_a_hint_about_patterns(tmp_path: Path) -> None:

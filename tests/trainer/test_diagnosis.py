@@ -13,6 +13,7 @@ from trainer.stages.dataset import load_dataset
 from trainer.training import Validation
 
 EMPTY = Validation(exact_match=0.0, loss=16.3, cer=1.0, all_empty=True)
+LABELS = texts(60)
 READING = Validation(exact_match=0.5, loss=1.0, cer=0.1, all_empty=False)
 
 
@@ -57,9 +58,15 @@ def test_a_loss_that_goes_up_and_stays_up_is_deadly_but_one_bad_epoch_is_not() -
 
 
 def test_what_reads_no_text_and_hardly_a_character_is_of_no_use() -> None:
-    assert reads_nothing(EMPTY)
-    assert not reads_nothing(READING)
-    assert not reads_nothing(replace(READING, exact_match=0.0, cer=0.3))  # long lines
+    assert reads_nothing(EMPTY, LABELS)
+    assert not reads_nothing(READING, LABELS)
+    assert not reads_nothing(replace(READING, exact_match=0.0, cer=0.3), LABELS)  # long lines
+
+
+def test_what_is_right_no_oftener_than_by_chance_is_of_no_use() -> None:
+    guessing = Validation(exact_match=1 / 3, loss=3.0, cer=0.6, all_empty=False)
+    assert reads_nothing(guessing, ["0", "1"] * 24)
+    assert not reads_nothing(guessing, LABELS)
 
 
 def loaded(tmp_path: Path, labels: list[str], size: tuple[int, int] = (64, 32)) -> Dataset:
@@ -73,6 +80,8 @@ def test_the_diagnosis_names_what_the_figures_point_to(tmp_path: Path) -> None:
     assert "character error rate 100%" in error.message
     assert "Too few images for so many characters" in error.hint
     assert "too small" in did_not_learn(loaded(tmp_path, texts(60), (30, 10)), state).hint
+    late = did_not_learn(loaded(tmp_path, texts(60)), state, out_of_time=True)
+    assert "1 try, 1 epoch until the time was over" in late.message
     assert "may not match" in did_not_learn(loaded(tmp_path, texts(60)), state).hint
 
 

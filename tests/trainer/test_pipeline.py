@@ -283,6 +283,26 @@ def test_a_model_that_reads_nothing_is_not_published(tmp_path: Path) -> None:
     assert "3 tries" in caught.value.message
     assert [kind for kind, _ in recorder.events] == ["start", "settings", "restart", "restart"]
     assert ModelStore(tmp_path / "models").models() == []
+    second, third = recorder.epochs[1:]
+    of_the_third_try = third.seconds - second.seconds
+    assert third.images_per_second * of_the_third_try == pytest.approx(48)
+
+
+def test_a_run_that_has_learned_nothing_when_the_time_is_over_does_not_begin_again(
+    tmp_path: Path,
+) -> None:
+    labels = [f"{text}HXA" for text in texts(60)]
+    dataset = labelled_zip(tmp_path / "set.zip", labels)
+    short = Hyperparameters(max_minutes=0.0001)
+    recorder = Recorder()
+    with pytest.raises(ReadsmithError, match="until the time was over") as caught:
+        run(
+            QUICK.model_copy(update={"hyperparameters": short, "base": "none"}),
+            context(tmp_path, dataset),
+            recorder,
+        )
+    assert "character error rate" in caught.value.message
+    assert [kind for kind, _ in recorder.events] == ["start", "settings"]
 
 
 def test_a_file_that_reads_otherwise_than_training_measured_is_not_published(

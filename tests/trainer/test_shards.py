@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from shared.errors import ReadsmithError
+from tests.checked import check_dataset
 from tests.drawn import labelled_zip, picture, texts, write_zip
 from tests.hostile_tars import TARS, header, labelled_tar, tar_of
 from trainer.clean_process import in_clean_process
@@ -16,7 +17,7 @@ from trainer.packing import pack
 from trainer.requests import JobRequest
 from trainer.safe_zip import DatasetLimits
 from trainer.shards import ShardSource
-from trainer.stages.dataset import check_dataset, load_dataset
+from trainer.stages.dataset import load_dataset
 
 REQUEST = JobRequest()
 

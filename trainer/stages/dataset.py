@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -111,13 +110,6 @@ def _rehearsal(base: Base, source: ImageSource, checked: Checked) -> Rehearsal:
         return base.rehearsal
     pictures = (open_image(source.read(name)) for name in checked.decided)
     return base.rehearsal.without({fit(picture, base.image).tobytes() for picture in pictures})
-
-
-def check_dataset(
-    path: Path, request: JobRequest, limits: DatasetLimits = DEFAULT_LIMITS
-) -> dict[str, Any]:
-    """Return the summary of a dataset as a job would see it; raises ReadsmithError."""
-    return load_dataset(path, request, limits=limits).summary
 
 
 def labelled_images(

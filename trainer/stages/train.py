@@ -9,7 +9,7 @@ import tensorflow as tf
 from trainer.checkpoint import State, load, save
 from trainer.dataset import Base, Dataset
 from trainer.devices import find_devices, require_alike
-from trainer.diagnosis import did_not_learn, reads_nothing, why_dead
+from trainer.diagnosis import did_not_learn, epochs, reads_nothing, why_dead
 from trainer.examples import Examples
 from trainer.fitting import Fitting
 from trainer.kept_files import KeptFiles
@@ -49,6 +49,7 @@ def train(  # noqa: PLR0913, PLR0917 - the stage's inputs, and where and with wh
     Raises ReadsmithError (did_not_learn) if the model reads nothing in the end.
     """
     tf.config.experimental.enable_op_determinism()
+    tf.get_logger().setLevel("ERROR")  # it warns that each try compiles a step of its own
     if group is not None:
         others = ", ".join(group.others)
         observer.event("waiting", f"Waiting for the other processes of this training: {others}.")
@@ -79,10 +80,11 @@ def train(  # noqa: PLR0913, PLR0917 - the stage's inputs, and where and with wh
                 observer.event("resumed", f"Going on after epoch {state.epoch}, {devices}.")
             fitting.restore(state)
         reason = _fit(fitting, state, lambda state: save(work, state, run, kept))
-        if state.best is not None and not reads_nothing(state.best):
+        if state.best is not None and not reads_nothing(state.best, dataset.train.labels):
             return _trained(fitting, state, base)
-        if restarts == max_restarts:
-            raise did_not_learn(dataset, state)
+        late = _time_is_over(state, parameters)
+        if late or restarts == max_restarts:
+            raise did_not_learn(dataset, state, out_of_time=late)
         observer.event("restart", f"{reason} Starting again with gentler settings.")
         restarts, seconds, state = restarts + 1, state.seconds, None
 
@@ -106,7 +108,7 @@ def _fit(fitting: Fitting, state: State, keep: Callable[[State], None]) -> str:
         fitting.epoch(state)
         _shorten(fitting, state)
         keep(state)
-    return f"After {state.epoch} epochs hardly a text is read right."
+    return f"After {epochs(state.epoch)} hardly a text is read right."
 
 
 def _shorten(fitting: Fitting, state: State) -> None:
@@ -131,10 +133,15 @@ def _shorten(fitting: Fitting, state: State) -> None:
 def _finished(state: State, parameters: Parameters) -> bool:
     if state.epoch + state.skipped >= parameters.epochs:
         return True
-    if parameters.max_minutes is not None and state.seconds >= parameters.max_minutes * 60:
+    if _time_is_over(state, parameters):
         return True
     learning = state.best is not None and not state.best.all_empty
     return learning and state.since_best >= parameters.patience
+
+
+def _time_is_over(state: State, parameters: Parameters) -> bool:
+    minutes = parameters.max_minutes
+    return minutes is not None and state.seconds >= minutes * 60
 
 
 def _trained(fitting: Fitting, state: State, base: Base | None) -> Trained:
