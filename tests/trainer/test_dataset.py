@@ -1,6 +1,7 @@
 import hashlib
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -122,6 +123,32 @@ def test_too_few_usable_images_are_an_error_that_counts_and_explains(tmp_path: P
     assert "3 unreadable" in caught.value.message
     assert all(f"bad{i}.png: " in caught.value.message for i in range(3))
     assert "other files: 1" in caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("entries", "labels", "help_"),
+    [
+        ({f"{i}.heic": b"" for i in range(12)}, "auto", ".png"),
+        ({"nested.zip": b"PK"}, "auto", "an archive within one is not read"),
+        (
+            {f"{i}.png": b"" for i in range(12)},
+            {"filename": {"pattern": "^no(.+)"}},
+            "regular expression does not match",
+        ),
+        (
+            {"labels.csv": b"filename,text\n" + b"x.png,1\n" * 3, "a.png": b""},
+            "auto",
+            "The names in labels.csv are not those of the pictures",
+        ),
+    ],
+)
+def test_a_set_without_usable_pictures_is_told_what_helps(
+    entries: dict[str, bytes], labels: Any, help_: str, tmp_path: Path
+) -> None:
+    request = JobRequest.model_validate({"labels": labels})
+    with pytest.raises(ReadsmithError) as caught:
+        check_dataset(write_zip(tmp_path / "set.zip", entries), request)
+    assert help_ in caught.value.hint
 
 
 def test_labels_too_long_for_the_asked_width_are_left_out(tmp_path: Path) -> None:

@@ -13,6 +13,7 @@ from shared.vocabulary import Vocabulary, required_time_steps
 from trainer.dataset import Base, Dataset, Rehearsal
 from trainer.dataset_summary import LISTED_PROBLEMS, summarise
 from trainer.image_choice import choose_image_spec, time_steps
+from trainer.image_files import IMAGE_ENDINGS
 from trainer.image_source import ImageSource, JoinedSource, open_source
 from trainer.image_table import LabelledImage
 from trainer.labels import FoundLabels, Problem, find_labels
@@ -154,5 +155,17 @@ def _require_enough(checked: Checked, found: FoundLabels) -> None:
         f"left out: {left_out}; other files: {found.ignored}."
         + (f" Left out are {' '.join(each)}" if each else "")
         + (f" And {more} more." if more else ""),
-        f"At least {MIN_IMAGES} are needed; a few hundred are better.",
+        f"At least {MIN_IMAGES} are needed; a few hundred are better.{_what_helps(reasons, found)}",
     )
+
+
+def _what_helps(reasons: Counter[str], found: FoundLabels) -> str:
+    commonest = max(reasons, key=reasons.__getitem__, default=None)
+    if commonest == "missing_label" and found.source.startswith("file names by"):
+        return " The regular expression does not match most file names: mend it."
+    if commonest in ("missing_label", "missing_image"):
+        return f" The names in {found.source} are not those of the pictures: put them right."
+    if found.ignored > sum(reasons.values()):
+        endings = " ".join(sorted(IMAGE_ENDINGS))
+        return f" Files are pictures that end with {endings}; an archive within one is not read."
+    return ""
