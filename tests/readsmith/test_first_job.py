@@ -27,6 +27,7 @@ EPOCH = {
 }  # fmt: skip
 SUMMARY = {
     "images": 30, "split": {"train": 24, "validation": 3, "test": 3}, "left_out": {"duplicate": 2},
+    "reasons": {"height": "48: the starter weights fit it"},
     "warnings": ["2 characters are seen fewer than 5 times"],
 }  # fmt: skip
 

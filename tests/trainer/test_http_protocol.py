@@ -15,8 +15,8 @@ from trainer.http_protocol import HEAD_BYTES, HttpProtocol
 from trainer.settings import Settings
 
 PATIENCE = 30.0
-HEAD_SECONDS = 0.5
-PAUSE_SECONDS = 0.5
+HEAD_SECONDS = 1.5
+PAUSE_SECONDS = 1.5
 ALIVE = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
 POST = b"POST /jobs HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
 
