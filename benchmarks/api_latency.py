@@ -67,7 +67,7 @@ def trainer() -> Iterator[str]:
             "READSMITH_STORE": f"{folder}/models",
             "READSMITH_STATE": f"{folder}/state",
         }
-        modules = ("trainer", "trainer.worker")
+        modules = ("trainer", "trainer.workers.worker")
         services = [
             subprocess.Popen(
                 [sys.executable, "-m", module],

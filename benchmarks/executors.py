@@ -26,10 +26,10 @@ from benchmarks.table import Row, spread
 from tests.ray_cluster import running_ray
 from tests.services import free_port
 from tests.workers import start_worker
-from trainer.database import Database
-from trainer.job_store import JobStore
-from trainer.jobs import Job
-from trainer.requests import JobRequest
+from trainer.database.job_store import JobStore
+from trainer.database.tables import Database
+from trainer.schemas.job import Job
+from trainer.schemas.job_request import JobRequest
 from trainer.settings import Settings
 
 PLACES = 4

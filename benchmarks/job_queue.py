@@ -29,9 +29,9 @@ from benchmarks.predict import show
 from benchmarks.record import PartRecord
 from benchmarks.table import Row, spread
 from tests.postgresql import Server, running_server
-from trainer.database import Database, events, jobs
-from trainer.jobs import Status
-from trainer.requests import JobRequest
+from trainer.database.tables import Database, events, jobs
+from trainer.schemas.job import Status
+from trainer.schemas.job_request import JobRequest
 
 LOADS = ((1, 1, 0.0), (2, 1, 0.0), (4, 1, 0.0), (8, 1, 0.0), (8, 4, 1.0))
 """Processes, workers in each as threads, and the seconds of a job's training."""

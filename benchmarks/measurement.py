@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
 
-from trainer.requests import Hyperparameters, JobRequest
+from trainer.schemas.job_request import Hyperparameters, JobRequest
 
 Side = Literal["reference", "fresh", "ours"]
 """The seed recipe; ours without the starter's weights; ours."""

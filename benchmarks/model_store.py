@@ -21,11 +21,11 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.record import Machine
-from predictor.loading import load_version
+from predictor.models.loading import load_version
 from readsmith.stores import open_store
-from shared.builtin import STARTER, builtin_store
-from shared.manifest import MANIFEST, FileEntry, Manifest
-from shared.model_store import ModelStore
+from shared.store.builtin import STARTER, builtin_store
+from shared.store.manifest import MANIFEST, FileEntry, Manifest
+from shared.store.store import ModelStore
 from tests import object_storage
 
 VERSIONS = 10

@@ -18,16 +18,17 @@ import zipfile
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from predictor.engine import Engine
-from shared.model_store import ModelStore
-from shared.scoring import Score
-from trainer.image_source import open_source
-from trainer.pipeline import RunContext, run
-from trainer.progress import Observer
-from trainer.requests import JobRequest, Synthetic
-from trainer.shared_files import FolderFiles
-from trainer.stages.dataset import load_dataset
-from trainer.synthetic import draw_dataset
+from predictor.models.engine import Engine
+from shared.recognition.scoring import Score
+from shared.store.store import ModelStore
+from trainer.files.shared_files import FolderFiles
+from trainer.pipeline.context import Inputs, RunContext
+from trainer.pipeline.datasets.load import load_dataset
+from trainer.pipeline.datasets.sources.source import open_source
+from trainer.pipeline.downloads.synthetic import draw_dataset
+from trainer.pipeline.run import run
+from trainer.schemas.job_request import JobRequest, Synthetic
+from trainer.schemas.progress import Observer
 
 NEW, NEW_TEST = 100, 200
 SET = "captcha_images_v2.zip"
@@ -119,16 +120,8 @@ def write(target: Path, pictures: Pictures) -> Path:
 def train(dataset: Path, request: JobRequest, folder: Path, store: ModelStore) -> float:
     """Publish a version and return its training seconds."""
     job = f"job-{len(store.versions(request.model))}"
-    context = RunContext(
-        job_id=job,
-        attempt=1,
-        work=folder / job,
-        cache=folder,
-        files=FolderFiles(folder),
-        store=store,
-        may_publish=lambda: None,
-        local=dataset,
-    )
+    inputs = Inputs(folder / job, folder, FolderFiles(folder), store, local=dataset)
+    context = RunContext(job, 1, inputs, may_publish=lambda: None)
     return run(request, context, Observer()).metrics.train_seconds
 
 

@@ -33,7 +33,7 @@ from benchmarks.serving.picture import choose_picture
 from benchmarks.serving.setting import Figures, Part, Setting
 from benchmarks.train import COLUMNS
 from shared.errors import ReadsmithError
-from trainer.clean_process import in_clean_process
+from trainer.subprocesses import in_clean_process
 
 PARTS = {
     "speed": Part(speed.measure, speed.rows),

@@ -11,13 +11,13 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from trainer.dataset import Dataset
-from trainer.examples import Examples
-from trainer.fitting import Fitting
-from trainer.presets import PRESETS
-from trainer.progress import Observer
-from trainer.requests import JobRequest
-from trainer.training_choice import choose_parameters
+from trainer.pipeline.datasets.dataset import Dataset
+from trainer.pipeline.networks.presets import PRESETS
+from trainer.pipeline.training.examples import Examples
+from trainer.pipeline.training.fitting import Fitting
+from trainer.pipeline.training.parameters import choose_parameters
+from trainer.schemas.job_request import JobRequest
+from trainer.schemas.progress import Observer
 
 
 def train_reference(dataset: Dataset, request: JobRequest, observer: Observer, work: Path) -> Any:

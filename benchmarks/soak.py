@@ -29,9 +29,9 @@ from benchmarks.serving.services import PATIENCE, Service, Worker, free_port, pr
 from benchmarks.serving.setting import Figures
 from benchmarks.serving.watch import Watch
 from benchmarks.table import Row
-from predictor.loading import load_version
+from predictor.models.loading import load_version
 from shared.errors import ReadsmithError
-from shared.model_store import ModelStore
+from shared.store.store import ModelStore
 
 MODEL = "soak"
 SET = {"images": 200, "characters": "AHX", "min_length": 1, "max_length": 2, "width": 80}
@@ -165,7 +165,7 @@ def _services(folder: Path) -> Iterator[Running]:
     keys = settings["READSMITH_KEYS"]
     with (
         running(["trainer"], port, settings) as api,
-        running(["trainer.worker"], port, settings) as worker,
+        running(["trainer.workers.worker"], port, settings) as worker,
         predictor(store.root, keys=keys, default_model=MODEL, predictor_workers=2) as serving,
     ):
         _wait_until_it_answers(api)

@@ -4,11 +4,11 @@ import sys
 import time
 
 from shared.errors import ReadsmithError
-from trainer.jobs import Claim
-from trainer.progress import RunResult, Stage
-from trainer.requests import JobRequest
-from trainer.run_job import JobObserver, execute
+from trainer.schemas.job import Claim
+from trainer.schemas.job_request import JobRequest
+from trainer.schemas.progress import RunResult, Stage
 from trainer.settings import Settings
+from trainer.workers.job_process import JobObserver, execute
 
 ENDED = "stub"
 """Its error's code: ending as failed is one write, as ending in success is."""

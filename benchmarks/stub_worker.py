@@ -6,14 +6,14 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
-from trainer.database import Database, patiently
-from trainer.job_queue import JobQueue
-from trainer.jobs import Claim, JobError, JobProgress
-from trainer.progress import Stage
+from trainer.database.job_queue import JobQueue
+from trainer.database.tables import Database, patiently
+from trainer.schemas.job import Claim, JobError, JobProgress
+from trainer.schemas.progress import Stage
 
 EPOCHS = 10
 WATCH_SECONDS = 0.25
-"""As trainer.worker looks whether its job was cancelled."""
+"""As trainer.workers.worker looks whether its job was cancelled."""
 LEASE_SECONDS = 600
 
 PROGRESS = JobProgress(

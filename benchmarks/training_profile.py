@@ -23,21 +23,20 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.record import Machine
-from shared.decoding import decode
-from shared.preprocessing import normalize
-from trainer.augmentation import augment
-from trainer.examples import Examples
-from trainer.fitting import Fitting
-from trainer.inference import BATCH, CHUNK, predict
-from trainer.presets import PRESETS
-from trainer.presets.ctc import ctc_loss
-from trainer.progress import Observer
-from trainer.requests import JobRequest, PresetName, Synthetic
-from trainer.stages.dataset import load_dataset
-from trainer.start import load_starter
-from trainer.streaming import Batch
-from trainer.synthetic import draw_dataset
-from trainer.training_choice import choose_parameters
+from shared.recognition.decoding import decode
+from shared.recognition.preprocessing import normalize
+from trainer.pipeline.datasets.load import load_dataset
+from trainer.pipeline.downloads.synthetic import draw_dataset
+from trainer.pipeline.networks.ctc import ctc_loss
+from trainer.pipeline.networks.inference import BATCH, CHUNK, predict
+from trainer.pipeline.networks.presets import PRESETS
+from trainer.pipeline.training.augmentation import augment
+from trainer.pipeline.training.base import load_starter
+from trainer.pipeline.training.examples import Batch, Examples
+from trainer.pipeline.training.fitting import Fitting
+from trainer.pipeline.training.parameters import choose_parameters
+from trainer.schemas.job_request import JobRequest, PresetName, Synthetic
+from trainer.schemas.progress import Observer
 
 WARM_UP = 5
 """Batches before the clock runs: functions are traced, memory is taken."""

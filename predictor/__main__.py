@@ -6,17 +6,21 @@ import socket
 import struct
 import sys
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from gunicorn.app.base import BaseApplication
 from pydantic import ValidationError
 
-from predictor.arbiter import Port, ReplicaArbiter
-from predictor.gunicorn_conf import configuration
+from predictor.server.arbiter import Port, ReplicaArbiter
+from predictor.server.config import configuration
 from predictor.settings import PredictorSettings
-from shared.access import Access
-from shared.audit import start_audit_log
+from shared.access.access import Access
+from shared.access.audit import start_audit_log
 from shared.errors import ReadsmithError
+
+if TYPE_CHECKING:
+    from predictor.feedback.image_archive import KeptPictures
+    from predictor.feedback.outbox import Outbox
 
 SILENCE_SECONDS = 10
 """How long a client may pause within a request or its answer, which holds a thread."""
@@ -38,10 +42,9 @@ class _Server(BaseApplication):  # type: ignore[misc]
 
     def load(self) -> Callable[..., Any]:
         """Build the app; gunicorn calls this in each worker, after the fork."""
-        from predictor.access_log import AccessLog  # noqa: PLC0415
-        from predictor.app import create_app  # noqa: PLC0415
-        from predictor.keeping import start_keeping  # noqa: PLC0415
-        from predictor.registry import Registry  # noqa: PLC0415
+        from predictor.api.app import create_app  # noqa: PLC0415
+        from predictor.models.registry import Registry  # noqa: PLC0415
+        from predictor.telemetry.access_log import AccessLog  # noqa: PLC0415
 
         start_audit_log()
         registry = Registry(self._settings)
@@ -50,7 +53,23 @@ class _Server(BaseApplication):  # type: ignore[misc]
         if logging.getLogger().isEnabledFor(logging.INFO):
             access_log = AccessLog(sys.stderr.fileno())
             access_log.start()
-        return create_app(self._settings, registry, access_log, *start_keeping(self._settings))
+        return create_app(self._settings, registry, access_log, *_start_feedback(self._settings))
+
+
+def _start_feedback(settings: PredictorSettings) -> "tuple[KeptPictures | None, Outbox | None]":
+    """Start to keep pictures and to hand over what waits; call it after the fork."""
+    from predictor.feedback.image_archive import KeptPictures  # noqa: PLC0415
+    from predictor.feedback.outbox import Outbox  # noqa: PLC0415
+    from predictor.feedback.trainer_client import TrainerLink  # noqa: PLC0415
+
+    kept = outbox = None
+    if settings.keep_pictures is not None:
+        kept = KeptPictures(settings)
+        kept.start()
+    if settings.outbox is not None and settings.trainer_url is not None:
+        outbox = Outbox(settings.outbox, TrainerLink(settings))
+        outbox.start()
+    return kept, outbox
 
 
 def main() -> None:

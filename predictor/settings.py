@@ -6,9 +6,9 @@ from typing import Annotated, Literal
 from pydantic import Field, HttpUrl, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from shared.access_settings import AccessSettings
-from shared.manifest import ModelName
-from shared.store_settings import StoreSettings
+from shared.access.settings import AccessSettings
+from shared.store.manifest import ModelName
+from shared.store.settings import StoreSettings
 
 AtLeastOne = Annotated[int, Field(ge=1)]
 

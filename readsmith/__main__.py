@@ -2,19 +2,19 @@
 
 import typer
 
-from readsmith.adopt import adopt
-from readsmith.check import check
-from readsmith.doctor import doctor
-from readsmith.evaluate import evaluate
-from readsmith.jobs import jobs
-from readsmith.keys import app as keys
-from readsmith.learning_curve import learning_curve
-from readsmith.models import app as models
+from readsmith.commands.check import check
+from readsmith.commands.doctor.doctor import doctor
+from readsmith.commands.evaluate import evaluate
+from readsmith.commands.import_h5 import adopt
+from readsmith.commands.jobs import jobs
+from readsmith.commands.keys import app as keys
+from readsmith.commands.learning_curve import learning_curve
+from readsmith.commands.models import app as models
+from readsmith.commands.pack import pack
+from readsmith.commands.predict import predict
+from readsmith.commands.train import train
+from readsmith.commands.up import up
 from readsmith.output import Commands
-from readsmith.pack import pack
-from readsmith.predict import predict
-from readsmith.train import train
-from readsmith.up import up
 
 app = typer.Typer(
     cls=Commands,

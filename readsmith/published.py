@@ -4,13 +4,13 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from predictor.answers import describe
-from predictor.engine import Engine
-from predictor.options import Options
+from predictor.api.answers import describe
+from predictor.models.engine import Engine
+from predictor.requests.options import Options
 from readsmith.stores import open_store
-from shared.builtin import STARTER, builtin_store
 from shared.errors import ReadsmithError
-from shared.preprocessing import ImageRejectedError
+from shared.recognition.preprocessing import ImageRejectedError
+from shared.store.builtin import STARTER, builtin_store
 
 
 @dataclass(frozen=True)

@@ -2,9 +2,9 @@
 
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from shared.model_store import KEEP_VERSIONS, ModelStore
-from shared.place import is_object_storage
-from shared.store_settings import StoreSettings
+from shared.store.location import is_object_storage
+from shared.store.settings import StoreSettings
+from shared.store.store import KEEP_VERSIONS, ModelStore
 
 
 class _FromEnvironment(StoreSettings, BaseSettings):

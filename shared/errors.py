@@ -16,3 +16,8 @@ class ReadsmithError(Exception):
 
     def __reduce__(self) -> tuple[object, ...]:
         return (type(self), (self.code, self.message, self.hint))
+
+
+def first_line(error: Exception) -> str:
+    """Return what an error of Keras or h5py says first; they may say much."""
+    return (str(error).strip().splitlines() or [type(error).__name__])[0][:300].rstrip(".")

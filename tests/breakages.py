@@ -13,8 +13,8 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from shared.atomic_files import write_atomically
-from shared.manifest import GOLDEN_READINGS, KERAS_MODEL, MANIFEST, ONNX_MODEL, FileEntry
-from shared.model_store import ModelStore
+from shared.store.manifest import GOLDEN_READINGS, KERAS_MODEL, MANIFEST, ONNX_MODEL, FileEntry
+from shared.store.store import ModelStore
 from tests.bundles import SPEC, TIME_STEPS, onnx_graph, publish
 
 GOLDEN = "golden/0001.png"

@@ -15,7 +15,9 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
-from shared.manifest import (
+from shared.recognition.preprocessing import ImageSpec
+from shared.recognition.vocabulary import Vocabulary
+from shared.store.manifest import (
     GOLDEN_READINGS,
     KERAS_MODEL,
     ONNX_MODEL,
@@ -27,9 +29,7 @@ from shared.manifest import (
     Metrics,
     Threshold,
 )
-from shared.model_store import ModelStore
-from shared.preprocessing import ImageSpec
-from shared.vocabulary import Vocabulary
+from shared.store.store import ModelStore
 
 STRIPE = 8
 HEIGHT = 16

@@ -3,9 +3,9 @@
 from pathlib import Path
 from typing import Any
 
-from trainer.requests import JobRequest
-from trainer.safe_zip import DEFAULT_LIMITS, DatasetLimits
-from trainer.stages.dataset import load_dataset
+from trainer.pipeline.datasets.load import load_dataset
+from trainer.schemas.job_request import JobRequest
+from trainer.schemas.limits import DEFAULT_LIMITS, DatasetLimits
 
 
 def check_dataset(

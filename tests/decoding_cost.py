@@ -8,7 +8,7 @@ import warnings
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from shared.preprocessing import ImageRejectedError, open_image, to_input
+from shared.recognition.preprocessing import ImageRejectedError, open_image, to_input
 from tests.bundles import SPEC, png
 from tests.hostile_pictures import READ, REFUSED
 

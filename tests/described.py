@@ -10,17 +10,17 @@ from fastapi import FastAPI
 from flask import Flask
 from pydantic import HttpUrl
 
-from predictor.app import create_app as create_predictor
-from predictor.kept_pictures import KeptPictures
-from predictor.outbox import Outbox
-from predictor.registry import Registry
+from predictor.api.app import create_app as create_predictor
+from predictor.api.start_page import PATH
+from predictor.feedback.image_archive import KeptPictures
+from predictor.feedback.outbox import Outbox
+from predictor.feedback.trainer_client import TrainerLink
+from predictor.models.registry import Registry
 from predictor.settings import PredictorSettings
-from predictor.start_page import PATH
-from predictor.trainer_link import TrainerLink
-from shared.api_keys import KeyFile, Scope
-from shared.model_store import ModelStore
+from shared.access.api_keys import KeyFile, Scope
+from shared.store.store import ModelStore
 from tests.bundles import publish
-from trainer.app import create_app as create_trainer
+from trainer.api.app import create_app as create_trainer
 from trainer.settings import Settings
 
 KEYS = "keys.json"

@@ -20,13 +20,14 @@ from hypothesis.errors import HypothesisWarning
 from pydantic import ValidationError
 from werkzeug.exceptions import RequestEntityTooLarge
 
-from predictor.multipart import split_form
-from predictor.problems import RequestError
-from predictor.uploads import JsonBody, _json
-from shared.automaton import build_automaton
+from predictor.requests.images import JsonBody, _json
+from predictor.requests.multipart import split_form
+from predictor.requests.problems import RequestError
 from shared.errors import ReadsmithError
-from shared.limits import Limits
-from shared.manifest import (
+from shared.patterns.automaton import build_automaton
+from shared.patterns.limits import Limits
+from shared.recognition.preprocessing import ImageRejectedError, open_image
+from shared.store.manifest import (
     GOLDEN_READINGS,
     KERAS_MODEL,
     MANIFEST,
@@ -34,13 +35,12 @@ from shared.manifest import (
     FileEntry,
     read_manifest,
 )
-from shared.preprocessing import ImageRejectedError, open_image
 from tests.bundles import encoded, manifest, picture
 from tests.hostile_zips import packed
-from trainer.image_files import UnreadableEntryError
-from trainer.image_source import open_source
-from trainer.labels import find_labels
-from trainer.requests import JobRequest
+from trainer.pipeline.datasets.labels.labels import find_labels
+from trainer.pipeline.datasets.sources.image_files import UnreadableEntryError
+from trainer.pipeline.datasets.sources.source import open_source
+from trainer.schemas.job_request import JobRequest
 
 NUMBERS = (b"\0", b"\xff", b"\x7f\xff\xff\xff", b"\xff\xff\xff\xff", b"\0\0\0\x80", b"\x80\0")
 """At the edges of what a field holds, in both orders of bytes."""

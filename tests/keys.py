@@ -3,7 +3,7 @@
 from datetime import timedelta
 from pathlib import Path
 
-from shared.api_keys import KeyFile, Scope
+from shared.access.api_keys import KeyFile, Scope
 
 
 def bearer(

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from trainer.progress import CancelledRunError, Observer, Progress, Stage
+from trainer.schemas.progress import CancelledRunError, Observer, Progress, Stage
 
 
 class Recorder(Observer):

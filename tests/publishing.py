@@ -11,12 +11,12 @@ from pathlib import Path
 from typing import Any
 
 from shared.errors import ReadsmithError
-from shared.manifest import BundleError, verify_bundle
-from shared.model_settings import ModelSettings
-from shared.model_store import ModelStore
-from shared.served_version import ServedVersion
-from shared.storage_connection import Connection
-from shared.store_settings import StoreSettings
+from shared.store.manifest import BundleError, verify_bundle
+from shared.store.model_settings import ModelSettings
+from shared.store.objects.connection import Connection
+from shared.store.served_version import ServedVersion
+from shared.store.settings import StoreSettings
+from shared.store.store import ModelStore
 from tests.bundles import publish
 
 SPAWN = get_context("spawn")

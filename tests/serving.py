@@ -15,7 +15,7 @@ from typing import Any
 
 import requests
 
-from shared.model_store import ModelStore
+from shared.store.store import ModelStore
 from tests.breakages import Breakage, serve_broken
 from tests.bundles import png, publish
 from tests.metrics_page import labels_of, sample

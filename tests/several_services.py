@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx
 
-from shared.model_store import ModelStore
+from shared.store.store import ModelStore
 from tests import services
 from tests.struck_jobs import child
 from tests.workers import start_worker, wait_until

@@ -4,16 +4,15 @@ import time
 
 import numpy as np
 
-from shared.manifest import FileEntry, Manifest
-from shared.model_store import ModelStore
+from shared.store.manifest import FileEntry, Manifest
+from shared.store.store import ModelStore
 from tests.bundles import bundle_files, calibration, manifest
-from trainer import checkpoint
-from trainer.jobs import Claim
-from trainer.kept_files import KeptFiles
-from trainer.progress import Progress, RunResult, Stage
-from trainer.requests import JobRequest
-from trainer.run_job import JobObserver
+from trainer.pipeline.training import checkpoint
+from trainer.schemas.job import Claim
+from trainer.schemas.job_request import JobRequest
+from trainer.schemas.progress import Progress, RunResult, Stage
 from trainer.settings import Settings
+from trainer.workers.job_process import JobObserver
 
 EPOCHS = 4
 
@@ -26,7 +25,7 @@ def small_run(
     Each epoch takes metadata["epoch_seconds"].
     """
     work = settings.scratch / claim.job_id
-    kept = KeptFiles.of(settings, claim.job_id)
+    kept = settings.job_files(claim.job_id)
     observer.stage(Stage.TRAIN)
     state = checkpoint.load(work, "small", kept) or checkpoint.State(
         [np.zeros(1000)], [np.zeros(1000)]

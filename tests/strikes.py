@@ -16,11 +16,11 @@ from pathlib import Path
 from typing import Any
 from unittest import mock
 
-from trainer.jobs import Claim
-from trainer.progress import RunResult
-from trainer.requests import JobRequest
-from trainer.run_job import JobObserver, Run, execute, run_pipeline
+from trainer.schemas.job import Claim
+from trainer.schemas.job_request import JobRequest
+from trainer.schemas.progress import RunResult
 from trainer.settings import Settings
+from trainer.workers.job_process import JobObserver, Run, execute, run_pipeline
 
 
 @dataclass(frozen=True)
@@ -38,22 +38,22 @@ def _flush(part: str, call: int = 1) -> Point:
 
 
 POINTS = {
-    "start": Point("trainer.run_job.JobObserver.stage"),
+    "start": Point("trainer.workers.job_process.JobObserver.stage"),
     "download": Point("captcha.image.ImageCaptcha.generate_image", call=20),
-    "dataset": Point("trainer.usable_images.open_image", call=30),
-    "epoch": Point("trainer.fitting.normalize", call=5),
+    "dataset": Point("trainer.pipeline.datasets.clean.open_image", call=30),
+    "epoch": Point("trainer.pipeline.training.fitting.normalize", call=5),
     "checkpoint": _flush("checkpoint.npz", call=2),
-    "trial": Point("trainer.trial_table.TrialTable.epoch", call=5),
-    "evaluate": Point("trainer.stages.evaluate.fit_temperature"),
+    "trial": Point("trainer.pipeline.search.trials.TrialTable.epoch", call=5),
+    "evaluate": Point("trainer.pipeline.evaluation.evaluate.fit_temperature"),
     "h5": Point("h5py.Group.create_dataset", call=5),
-    "onnx": Point("trainer.keras_files.write_onnx"),
-    "rereading": Point("trainer.pipeline.make_manifest"),
+    "onnx": Point("trainer.pipeline.networks.keras_files.write_onnx"),
+    "rereading": Point("trainer.pipeline.run.make_manifest"),
     "files": _flush("/versions/", call=3),
     "manifest": _flush("manifest.json"),
     "current": _flush(".current."),
-    "published": Point("trainer.pipeline.tell_outcome"),
+    "published": Point("trainer.pipeline.run.tell_outcome"),
     "commit": Point(
-        "trainer.job_rows.record", fits=lambda *args: args[4].get("status") == "succeeded"
+        "trainer.database.rows.record", fits=lambda *args: args[4].get("status") == "succeeded"
     ),
 }
 """Where a strike can fall, in the order in which a run comes there; at "commit" the row that says

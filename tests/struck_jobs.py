@@ -4,12 +4,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from subprocess import Popen
 
-from shared.manifest import verify_files
-from shared.model_store import ModelStore
+from shared.store.manifest import verify_files
+from shared.store.store import ModelStore
 from tests.strikes import fallen
 from tests.workers import start_worker, wait_until
-from trainer.job_store import JobStore
-from trainer.jobs import Event, Job, Status
+from trainer.database.job_store import JobStore
+from trainer.schemas.job import Event, Job, Status
 from trainer.settings import Settings
 
 Workers = list["Popen[bytes]"]

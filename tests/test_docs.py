@@ -10,12 +10,12 @@ import pytest
 import typer.main
 from pydantic_settings import BaseSettings
 
-from predictor.app import create_app as create_predictor
-from predictor.registry import Registry
+from predictor.api.app import create_app as create_predictor
+from predictor.models.registry import Registry
 from predictor.settings import PredictorSettings
 from readsmith.__main__ import app
-from trainer.app import create_app as create_trainer
-from trainer.requests import JobRequest, PresetName
+from trainer.api.app import create_app as create_trainer
+from trainer.schemas.job_request import JobRequest, PresetName
 from trainer.settings import Settings
 
 ROOT = Path(__file__).parent.parent

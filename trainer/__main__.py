@@ -6,10 +6,10 @@ import sys
 
 import uvicorn
 
-from shared.audit import start_audit_log
+from shared.access.audit import start_audit_log
 from shared.errors import ReadsmithError
-from trainer.app import create_app
-from trainer.http_protocol import HEAD_BYTES, HttpProtocol
+from trainer.api.app import create_app
+from trainer.api.server import HEAD_BYTES, HttpProtocol
 from trainer.settings import Settings, complaint, load_settings
 
 SHUTDOWN_SECONDS = 5

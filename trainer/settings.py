@@ -7,14 +7,15 @@ from pydantic import Field, ValidationError, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from shared.access_settings import AccessSettings
+from shared.access.settings import AccessSettings
 from shared.errors import ReadsmithError
-from shared.model_store import KEEP_VERSIONS
-from shared.store_settings import Place, StoreSettings
-from trainer.safe_addresses import Allowed
-from trainer.safe_zip import DatasetLimits
-from trainer.web_address import WebAddress
-from trainer.web_request import DownloadRules
+from shared.store.location import is_object_storage
+from shared.store.settings import Place, StoreSettings
+from shared.store.store import KEEP_VERSIONS
+from trainer.files.job_files import KeptFiles
+from trainer.files.shared_files import FolderFiles, SharedFiles
+from trainer.schemas.addresses import Allowed, WebAddress
+from trainer.schemas.limits import DatasetLimits, DownloadRules
 
 
 class Settings(StoreSettings, AccessSettings, BaseSettings):
@@ -214,6 +215,25 @@ class Settings(StoreSettings, AccessSettings, BaseSettings):
                 "database_url": self.jobs_database,
             }
         )
+
+    def open_shared_files(self) -> SharedFiles:
+        """Return where uploads, corrections and checkpoints lie; raises StorageError."""
+        place = self.shared_files
+        if place is not None and is_object_storage(place):
+            from shared.store.objects.bucket import Bucket  # noqa: PLC0415 - only for s3://
+            from trainer.files.object_files import ObjectFiles  # noqa: PLC0415 - likewise
+
+            return ObjectFiles(Bucket(place), self.max_cache_bytes)
+        return FolderFiles(Path(place or self.state))
+
+    def job_files(self, job_id: str) -> KeptFiles | None:
+        """Return the files of a job that its later attempts need.
+
+        None where its scratch folder alone will do.
+        """
+        if self.shared_files is None:
+            return None
+        return KeptFiles(self.open_shared_files(), job_id, self.scratch / job_id)
 
     @property
     def uploads(self) -> Path:

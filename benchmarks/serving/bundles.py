@@ -13,8 +13,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.decoding import decode
-from shared.manifest import (
+from shared.recognition.decoding import decode
+from shared.recognition.preprocessing import ImageSpec, fit, normalize, open_image
+from shared.recognition.vocabulary import Vocabulary
+from shared.store.manifest import (
     GOLDEN_READINGS,
     ONNX_MODEL,
     Calibration,
@@ -24,10 +26,8 @@ from shared.manifest import (
     Manifest,
     Threshold,
 )
-from shared.model_store import ModelStore
-from shared.preprocessing import ImageSpec, fit, normalize, open_image
-from shared.vocabulary import Vocabulary
-from trainer.requests import PresetName
+from shared.store.store import ModelStore
+from trainer.schemas.job_request import PresetName
 
 VOCABULARY = Vocabulary("2345678bcdefgmnpwxy")
 """That of the V2 set."""
@@ -55,8 +55,8 @@ def publish(bundle: Bundle, store: Path) -> None:
     """Publish the versions as model ``default``, the first one current. Imports TensorFlow."""
     import keras  # noqa: PLC0415
 
-    from trainer.keras_files import write_models  # noqa: PLC0415
-    from trainer.presets import PRESETS  # noqa: PLC0415
+    from trainer.pipeline.networks.keras_files import write_models  # noqa: PLC0415
+    from trainer.pipeline.networks.presets import PRESETS  # noqa: PLC0415
 
     spec = SPECS[bundle.preset]
     inputs = normalize(fit(open_image(bundle.picture), spec)[np.newaxis], spec)
@@ -108,7 +108,7 @@ def best_path(text: str, time_steps: int) -> list[int]:
 
 def _write_golden(build: Path, picture: bytes, text: str, inputs: NDArray[np.float32]) -> int:
     """Write the picture and its reading; return the number of time steps."""
-    from trainer.inference import OnnxGraph  # noqa: PLC0415
+    from trainer.pipeline.networks.inference import OnnxGraph  # noqa: PLC0415
 
     probabilities = OnnxGraph(build / ONNX_MODEL).predict_on_batch(inputs)
     [reading] = decode(probabilities, VOCABULARY, TEMPERATURE)

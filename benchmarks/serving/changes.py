@@ -16,7 +16,7 @@ from benchmarks.serving.open_loop import centiles
 from benchmarks.serving.services import predictor
 from benchmarks.serving.setting import Figures, Setting
 from benchmarks.table import Row
-from shared.model_store import ModelStore
+from shared.store.store import ModelStore
 
 RATE = 150
 """Requests a second: about half of what two cores answer beside the client. Nearer to that limit, a

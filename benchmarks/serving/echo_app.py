@@ -8,7 +8,7 @@ from typing import Any, cast
 from flask import Flask, request
 
 from predictor.__main__ import _Server
-from predictor.arbiter import Port
+from predictor.server.arbiter import Port
 from predictor.settings import PredictorSettings
 
 ANSWER = {

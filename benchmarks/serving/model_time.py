@@ -9,9 +9,9 @@ import numpy as np
 
 from benchmarks.serving.setting import Figures, Setting
 from benchmarks.table import Row
-from predictor.engine import Engine
-from shared.model_store import ModelStore
-from shared.preprocessing import preprocess
+from predictor.models.engine import Engine
+from shared.recognition.preprocessing import preprocess
+from shared.store.store import ModelStore
 
 MAX_MILLISECONDS = {"conv": 0.5, "crnn": 1.0}
 

@@ -14,11 +14,11 @@ from benchmarks.serving.client import ask_one_by_one, message
 from benchmarks.serving.services import Worker, predictor
 from benchmarks.serving.setting import Figures, Setting
 from benchmarks.table import Row, spread
-from predictor.registry import Registry
+from predictor.models.registry import Registry
 from predictor.settings import PredictorSettings
 from shared.errors import ReadsmithError
-from shared.model_store import ModelStore
-from trainer.clean_process import in_clean_process
+from shared.store.store import ModelStore
+from trainer.subprocesses import in_clean_process
 
 MAX_WORKER_BYTES = 120e6
 MAX_BYTES_A_RELOAD = 0.1e6

@@ -22,17 +22,23 @@ from benchmarks.serving.services import predictor
 from benchmarks.serving.setting import Figures, Setting
 from benchmarks.table import Row
 from shared.errors import ReadsmithError
-from trainer.clean_process import in_clean_process
+from trainer.subprocesses import in_clean_process
 
 STEPS = {
-    "parse the upload": ["predictor.uploads.parse"],
-    "open and decode the picture": ["shared.preprocessing.open_image"],
-    "preprocess": ["shared.preprocessing.fit", "shared.preprocessing.normalize"],
-    "model": ["predictor.engine.Engine._probabilities"],
-    "decode the text": ["shared.decoding.decode"],
-    "describe the reading": ["predictor.answers.describe"],
+    "parse the upload": ["predictor.requests.images.parse"],
+    "open and decode the picture": ["shared.recognition.preprocessing.open_image"],
+    "preprocess": [
+        "shared.recognition.preprocessing.fit",
+        "shared.recognition.preprocessing.normalize",
+    ],
+    "model": ["predictor.models.engine.Engine._probabilities"],
+    "decode the text": ["shared.recognition.decoding.decode"],
+    "describe the reading": ["predictor.api.answers.describe"],
     "JSON and response": ["flask.json.provider.DefaultJSONProvider.response"],
-    "metrics": ["predictor.metrics.request_answered", "predictor.metrics.pictures_read"],
+    "metrics": [
+        "predictor.telemetry.metrics.request_answered",
+        "predictor.telemetry.metrics.pictures_read",
+    ],
 }
 """The functions that each step consists of, where they are defined."""
 OURS = ("predictor.", "shared.")
@@ -96,8 +102,8 @@ def step_milliseconds(store: Path, picture: bytes, requests: int) -> dict[str, f
 
     The app is called as a WSGI server calls it, without a client's work in between.
     """
-    from predictor.app import create_app  # noqa: PLC0415
-    from predictor.registry import Registry  # noqa: PLC0415
+    from predictor.api.app import create_app  # noqa: PLC0415
+    from predictor.models.registry import Registry  # noqa: PLC0415
     from predictor.settings import PredictorSettings  # noqa: PLC0415
 
     settings = PredictorSettings(store=store)

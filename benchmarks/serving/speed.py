@@ -13,7 +13,7 @@ from benchmarks.serving.services import predictor, tutorial_server
 from benchmarks.serving.setting import Figures, Setting
 from benchmarks.table import Row, spread
 from shared.errors import ReadsmithError
-from shared.model_store import ModelStore
+from shared.store.store import ModelStore
 
 SCRIPT = Path(__file__).with_name("post.lua")
 CONNECTIONS = 8

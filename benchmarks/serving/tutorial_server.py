@@ -12,7 +12,7 @@ import numpy as np
 import tensorflow as tf
 from flask import Flask, request
 
-from shared.manifest import KERAS_MODEL, read_manifest
+from shared.store.manifest import KERAS_MODEL, read_manifest
 
 folder = Path(sys.argv[1])
 manifest = read_manifest(folder)

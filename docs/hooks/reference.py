@@ -21,11 +21,11 @@ BaseModel.model_config["use_attribute_docstrings"] = True
 
 import typer.main  # noqa: E402
 
-from predictor.openapi import description as predictor_api  # noqa: E402
+from predictor.api.openapi.document import description as predictor_api  # noqa: E402
 from predictor.settings import PredictorSettings  # noqa: E402
 from readsmith.__main__ import app  # noqa: E402
-from shared.manifest import Manifest  # noqa: E402
-from trainer.app import create_app  # noqa: E402
+from shared.store.manifest import Manifest  # noqa: E402
+from trainer.api.app import create_app  # noqa: E402
 from trainer.settings import Settings  # noqa: E402
 
 PLACE = re.compile(r"<!-- made from the code: (.+) -->")

@@ -8,8 +8,8 @@ import pytest
 from PIL import Image
 
 from benchmarks.drawn_sets import DRAWN, MIXED_CASE, Drawing, large, write_zip
-from trainer.requests import JobRequest
-from trainer.stages.dataset import load_dataset
+from trainer.pipeline.datasets.load import load_dataset
+from trainer.schemas.job_request import JobRequest
 
 
 def pictures(drawings: list[Drawing]) -> list[Image.Image]:

@@ -19,8 +19,8 @@ from benchmarks.serving import batch, changes, open_loop, process, request_profi
 from benchmarks.serving.bundles import VOCABULARY, best_path, other_text
 from benchmarks.serving.client import BROKEN, Answer, ask_at_rate, ask_one_by_one, message
 from benchmarks.serving.picture import DRAWN_TEXT, choose_picture
-from shared.decoding import decode
 from shared.errors import ReadsmithError
+from shared.recognition.decoding import decode
 
 ROOT = Path(__file__).parents[2]
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"

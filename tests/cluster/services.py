@@ -99,7 +99,7 @@ def times_joined(host: Host) -> int:
 
 def start_services(head: Host) -> None:
     """Start the trainer, one worker and the predictor."""
-    for module in ("trainer", "predictor", "trainer.worker"):
+    for module in ("trainer", "predictor", "trainer.workers.worker"):
         head.start(module, sys.executable, "-m", module, **SETTINGS)
     for port in (8000, 8080):
         _wait_for(port)

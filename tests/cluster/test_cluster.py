@@ -59,7 +59,11 @@ def test_a_node_cut_off_in_mid_training_costs_its_jobs_at_most_an_epoch(
             client.start_job(small_job(seed, cpus=JOBS_PER_NODE)).id for seed in (JOBS, JOBS + 1)
         ]
         until_succeeded(client, wide)
-    wait_until(lambda: not any(node.runs("trainer.run_job") for node in cluster.nodes), 60, PAUSE)
+    wait_until(
+        lambda: not any(node.runs("trainer.workers.job_process") for node in cluster.nodes),
+        60,
+        PAUSE,
+    )
     stories = {job: story(client, job) for job in (*jobs, *wide)}
     versions = require_published_once(client, stories)
     require_all_answered(answers, versions)

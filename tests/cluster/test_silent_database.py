@@ -9,7 +9,7 @@ from shared.errors import ReadsmithError
 from tests.cluster import services
 from tests.cluster.hosts import network
 from tests.workers import wait_until
-from trainer.database import Database
+from trainer.database.tables import Database
 
 NOTICED_SECONDS = 40
 """15 for the connection that there was and 10 for a new one; the rest is for a busy machine."""

@@ -11,7 +11,7 @@ from playwright.sync_api import Browser, ConsoleMessage, Page, expect, sync_play
 
 from tests import services
 from tests.dashboard.site import Site
-from trainer.database import Database
+from trainer.database.tables import Database
 from trainer.settings import Settings
 
 CHROMIUM = os.environ.get("READSMITH_TEST_CHROMIUM") or next(

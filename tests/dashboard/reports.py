@@ -5,10 +5,10 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from shared.manifest import Manifest
-from shared.model_store import ModelStore
+from shared.store.manifest import Manifest
+from shared.store.store import ModelStore
 from tests.bundles import png, publish
-from trainer.report.mistakes import describe_mistakes
+from trainer.pipeline.evaluation.report.mistakes import describe_mistakes
 
 Reading = tuple[str, str]
 """What the label says, and what was read."""

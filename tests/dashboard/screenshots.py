@@ -15,9 +15,9 @@ from tests import services
 from tests.dashboard.conftest import CHROMIUM
 from tests.dashboard.site import wait_for_pictures
 from tests.workers import start_worker
-from trainer.requests import Synthetic
+from trainer.pipeline.downloads.synthetic import draw_dataset
+from trainer.schemas.job_request import Synthetic
 from trainer.settings import Settings
-from trainer.synthetic import draw_dataset
 
 FOLDER = Path(__file__).parents[2] / "docs" / "images"
 IMAGES = 300
@@ -89,7 +89,7 @@ def running(folder: Path) -> Iterator[str]:
     with (
         services.trainer(folder, READSMITH_PREDICTOR_URL=predictor_url) as trainer,
         services.predictor(folder, port),
-        start_worker(settings, ["-m", "trainer.run_job"]) as worker,
+        start_worker(settings, ["-m", "trainer.workers.job_process"]) as worker,
     ):
         try:
             yield trainer.url

@@ -5,17 +5,17 @@ from pathlib import Path
 
 from playwright.sync_api import Page, expect
 
-from shared.manifest import Metrics
-from shared.model_store import ModelStore
+from shared.store.manifest import Metrics
+from shared.store.store import ModelStore
 from tests.bundles import calibration, publish
-from trainer.database import Database
-from trainer.job_queue import JobQueue
-from trainer.job_store import JobStore
-from trainer.jobs import Claim, Job, JobError
-from trainer.progress import Progress, RunResult, Stage
-from trainer.requests import Dataset, JobRequest, Synthetic
-from trainer.run_job import JobObserver
+from trainer.database.job_queue import JobQueue
+from trainer.database.job_store import JobStore
+from trainer.database.tables import Database
+from trainer.schemas.job import Claim, Job, JobError
+from trainer.schemas.job_request import Dataset, JobRequest, Synthetic
+from trainer.schemas.progress import Progress, RunResult, Stage
 from trainer.settings import Settings
+from trainer.workers.job_process import JobObserver
 
 REQUEST = JobRequest(dataset=Dataset(synthetic=Synthetic()), model="plates")
 EPOCHS = 20

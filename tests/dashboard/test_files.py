@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from fastapi.testclient import TestClient
 
-from shared.api_keys import Scope
+from shared.access.api_keys import Scope
 from tests.keys import bearer
-from trainer.app import create_app
-from trainer.routes.dashboard import FOLDER
+from trainer.api.app import create_app
+from trainer.api.pages import FOLDER
 from trainer.settings import Settings
 
 FILES = sorted(path.relative_to(FOLDER).as_posix() for path in FOLDER.rglob("*.*"))

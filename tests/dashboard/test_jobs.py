@@ -10,11 +10,11 @@ from playwright.sync_api import Page, expect
 from tests.checked import check_dataset
 from tests.dashboard.site import REQUEST, ActingWorker, Site
 from tests.drawn import labelled_zip, texts
-from trainer.jobs import JobError
-from trainer.progress import Stage
-from trainer.requests import JobRequest
-from trainer.search_request import Search
-from trainer.trials import TrialRecord, TrialStatus
+from trainer.schemas.job import JobError
+from trainer.schemas.job_request import JobRequest
+from trainer.schemas.progress import Stage
+from trainer.schemas.search_request import Search
+from trainer.schemas.trial import TrialRecord, TrialStatus
 
 RequireAccessible = Callable[[Page], None]
 VALUES = {"learning_rate": {"low": 0.001, "high": 0.01}, "batch_size": {"choices": [8, 16]}}

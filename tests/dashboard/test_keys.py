@@ -6,7 +6,7 @@ from typing import NamedTuple
 import pytest
 from playwright.sync_api import Page, expect
 
-from shared.api_keys import Scope
+from shared.access.api_keys import Scope
 from tests import services
 from tests.keys import bearer
 

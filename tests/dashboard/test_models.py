@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
-from shared.manifest import Manifest
-from shared.model_store import ModelStore
+from shared.store.manifest import Manifest
+from shared.store.store import ModelStore
 from tests.dashboard.reports import publish_with_report
 from tests.dashboard.site import Site
 

@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import FilePayload, Page, expect
 
-from shared.api_keys import KeyFile, Scope
-from shared.manifest import ONNX_MODEL
-from shared.model_store import ModelStore
+from shared.access.api_keys import KeyFile, Scope
+from shared.store.manifest import ONNX_MODEL
+from shared.store.store import ModelStore
 from tests import services
 from tests.bundles import encoded, imported, onnx_graph, picture, png, publish
 from tests.dashboard.site import Site
-from trainer.corrections import CorrectionPage
+from trainer.database.corrections import CorrectionPage
 
 
 @pytest.fixture(scope="module")

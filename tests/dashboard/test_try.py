@@ -12,7 +12,7 @@ import httpx
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from shared.model_store import ModelStore
+from shared.store.store import ModelStore
 from tests import bundles, services
 from tests.bundles import png, publish
 from tests.dashboard.pictures import expect_pictures

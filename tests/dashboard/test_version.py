@@ -7,8 +7,8 @@ import httpx
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
-from shared.manifest import Manifest
-from shared.model_store import ModelStore
+from shared.store.manifest import Manifest
+from shared.store.store import ModelStore
 from tests.bundles import calibration
 from tests.dashboard.pictures import expect_pictures
 from tests.dashboard.reports import publish_with_report

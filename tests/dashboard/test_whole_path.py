@@ -29,7 +29,7 @@ def running(site: Site) -> Iterator[Site]:
     folder = Path(site.settings.store).parent
     with (
         services.predictor(folder, port=site.predictor_port),
-        start_worker(site.settings, ["-m", "trainer.run_job"]) as worker,
+        start_worker(site.settings, ["-m", "trainer.workers.job_process"]) as worker,
     ):
         yield site
         worker.terminate()

@@ -8,9 +8,9 @@ import pytest
 
 from tests.docs.blocks import ROOT, blocks
 from tests.postgresql import Server, needs_postgresql, running_server
-from trainer.database import Database
-from trainer.job_store import JobStore
-from trainer.requests import JobRequest
+from trainer.database.job_store import JobStore
+from trainer.database.tables import Database
+from trainer.schemas.job_request import JobRequest
 
 PAGE = ROOT / "docs" / "how-to" / "postgresql.md"
 

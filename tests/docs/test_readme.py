@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from readsmith.__main__ import app
 from readsmith.client import Client
-from shared.model_store import ModelStore
+from shared.store.store import ModelStore
 from tests import services
 from tests.bundles import encoded, png
 from tests.bundles import picture as stripes

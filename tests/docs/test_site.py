@@ -7,11 +7,11 @@ from pathlib import Path
 import typer.main
 from pydantic_settings import BaseSettings
 
-from predictor.openapi import description as predictor_api
+from predictor.api.openapi.document import description as predictor_api
 from predictor.settings import PredictorSettings
 from readsmith.__main__ import app
-from shared.manifest import Manifest
-from trainer.app import create_app
+from shared.store.manifest import Manifest
+from trainer.api.app import create_app
 from trainer.settings import Settings
 
 

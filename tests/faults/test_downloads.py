@@ -11,8 +11,8 @@ import pytest
 from tests.observing import Recorder
 from tests.trainer.downloads import Archive, fetched, in_a_process
 from tests.trainer.web_site import serve
-from trainer import downloading
-from trainer.requests import Dataset
+from trainer.pipeline.downloads import transfer as downloading
+from trainer.schemas.job_request import Dataset
 
 KILLS = 50
 CUTS = 200

@@ -14,10 +14,10 @@ import numpy as np
 import onnxruntime
 import pytest
 
-from shared.decoding import decode
-from shared.manifest import GOLDEN_READINGS, ONNX_MODEL
-from shared.model_store import ModelStore
-from shared.preprocessing import preprocess
+from shared.recognition.decoding import decode
+from shared.recognition.preprocessing import preprocess
+from shared.store.manifest import GOLDEN_READINGS, ONNX_MODEL
+from shared.store.store import ModelStore
 from tests.readsmith.conftest import free_port
 from tests.strikes import fallen
 from tests.struck_jobs import (
@@ -28,10 +28,10 @@ from tests.struck_jobs import (
     workers,
 )
 from tests.workers import alive_in_session, is_alive, wait_until
-from trainer.database import Database
-from trainer.job_store import JobStore
-from trainer.jobs import Status
-from trainer.requests import Dataset, Hyperparameters, JobRequest, Synthetic
+from trainer.database.job_store import JobStore
+from trainer.database.tables import Database
+from trainer.schemas.job import Status
+from trainer.schemas.job_request import Dataset, Hyperparameters, JobRequest, Synthetic
 from trainer.settings import Settings
 
 PLACES = (

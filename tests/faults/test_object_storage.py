@@ -12,9 +12,9 @@ from signal import SIGKILL
 
 import pytest
 
-from shared.model_record import ModelRecord
-from shared.model_records import ModelRecords
-from shared.object_storage import Bucket
+from shared.store.objects.bucket import Bucket
+from shared.store.objects.record import ModelRecord
+from shared.store.objects.records import ModelRecords
 from tests.object_storage import BUCKET, Proxy
 from tests.publishing import (
     Watcher,

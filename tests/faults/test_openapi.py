@@ -9,7 +9,7 @@ from fastapi import FastAPI
 from flask import Flask
 from hypothesis import settings
 
-from predictor.openapi import description
+from predictor.api.openapi.document import description
 from tests.described import (
     CONFIG,
     call,

@@ -17,10 +17,10 @@ from tests.several_services import run_jobs
 from tests.struck_jobs import require_one_version, workers
 from tests.trainer.test_job_machine import Jobs, stories
 from tests.workers import wait_until
-from trainer.database import Database
-from trainer.job_store import JobStore
-from trainer.jobs import Status
-from trainer.requests import JobRequest
+from trainer.database.job_store import JobStore
+from trainer.database.tables import Database
+from trainer.schemas.job import Status
+from trainer.schemas.job_request import JobRequest
 from trainer.settings import Settings
 
 OUTAGE_SECONDS = 60

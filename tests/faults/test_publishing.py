@@ -6,7 +6,7 @@ from signal import SIGKILL
 
 import pytest
 
-from shared.model_store import ModelStore
+from shared.store.store import ModelStore
 from tests.bundles import bundle_files
 from tests.publishing import (
     Watcher,

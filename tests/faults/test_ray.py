@@ -8,10 +8,10 @@ from tests.ray_cluster import running_ray
 from tests.services import free_port
 from tests.struck_jobs import child
 from tests.workers import start_worker, wait_until
-from trainer.database import Database
-from trainer.job_store import JobStore
-from trainer.jobs import Status
-from trainer.requests import JobRequest
+from trainer.database.job_store import JobStore
+from trainer.database.tables import Database
+from trainer.schemas.job import Status
+from trainer.schemas.job_request import JobRequest
 from trainer.settings import Settings
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from shared.model_store import ModelStore
+from shared.store.store import ModelStore
 from tests.breakages import BREAKAGES
 from tests.bundles import publish
 from tests.serving import (

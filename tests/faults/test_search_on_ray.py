@@ -9,12 +9,12 @@ from tests.ray_cluster import CPUS, RayCluster, running_ray
 from tests.services import free_port
 from tests.struck_jobs import require_one_version
 from tests.workers import start_worker, wait_until
-from trainer.child import RUN_JOB
-from trainer.database import Database
-from trainer.job_store import JobStore
-from trainer.jobs import Job, Status
-from trainer.requests import JobRequest
+from trainer.database.job_store import JobStore
+from trainer.database.tables import Database
+from trainer.schemas.job import Job, Status
+from trainer.schemas.job_request import JobRequest
 from trainer.settings import Settings
+from trainer.workers.child import RUN_JOB
 
 pytest.importorskip("ray", reason="readsmith[ray] is not installed")
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from shared.model_store import ModelStore
+from shared.store.store import ModelStore
 from tests import services
 from tests.bundles import png, publish
 from tests.services import Gateway, Service, needs_nginx

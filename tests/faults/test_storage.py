@@ -11,20 +11,20 @@ from typing import Any
 import httpx
 import pytest
 
-from shared.manifest import verify_files
-from shared.model_store import ModelStore
+from shared.store.manifest import verify_files
+from shared.store.store import ModelStore
 from tests import bundles
 from tests.disks import filled, read_only, small_disk
 from tests.drawn import write_zip
 from tests.readsmith.conftest import free_port, running_predictor, running_trainer
 from tests.struck_jobs import workers
 from tests.workers import start_worker, wait_until
-from trainer.database import Database
-from trainer.job_store import JobStore
-from trainer.jobs import Job, Status
-from trainer.requests import Dataset, Hyperparameters, JobRequest, Synthetic
+from trainer.database.job_store import JobStore
+from trainer.database.tables import Database
+from trainer.files.disk_errors import storage_error
+from trainer.schemas.job import Job, Status
+from trainer.schemas.job_request import Dataset, Hyperparameters, JobRequest, Synthetic
 from trainer.settings import Settings
-from trainer.storage_errors import storage_error
 
 ROOMS = (0, 1_000_000, 5_000_000, 9_000_000, 16_000_000)
 """Bytes that a run finds free in the state folder."""
@@ -217,7 +217,7 @@ def test_a_service_on_a_read_only_volume_says_so_and_ends(
         "READSMITH_STORE": str(settings.store),
         "READSMITH_TRAINER_PORT": str(free_port()),
     }
-    for module in ("trainer", "trainer.worker"):
+    for module in ("trainer", "trainer.workers.worker"):
         with read_only(disk):
             done = subprocess.run(
                 [sys.executable, "-m", module],

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from shared.manifest import read_manifest
-from shared.model_store import ModelStore
+from shared.store.manifest import read_manifest
+from shared.store.store import ModelStore
 from tests.docs.blocks import FULL, ROOT, run_page
 
 

@@ -15,7 +15,7 @@ import yaml
 from pydantic_settings import BaseSettings
 
 from predictor.settings import PredictorSettings
-from shared.api_keys import KeyFile
+from shared.access.api_keys import KeyFile
 from tests.kubernetes.rendering import (
     MANIFESTS,
     ROOT,

@@ -9,12 +9,12 @@ from flask import Flask
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from predictor.app import create_app
-from predictor.openapi import description
-from predictor.registry import Registry
+from predictor.api.app import create_app
+from predictor.api.openapi.document import description
+from predictor.models.registry import Registry
 from predictor.settings import PredictorSettings
-from shared.api_keys import Scope
-from shared.model_store import ModelStore
+from shared.access.api_keys import Scope
+from shared.store.store import ModelStore
 from tests.bundles import png, publish
 from tests.described import routes_of
 from tests.keys import bearer

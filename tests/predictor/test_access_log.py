@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from predictor.access_log import MOST_WAITING, AccessLog
-from predictor.notes import Notes
+from predictor.telemetry.access_log import MOST_WAITING, AccessLog
+from predictor.telemetry.request_stats import Notes
 
 Pipe = tuple[int, int]
 

@@ -10,12 +10,12 @@ import pytest
 from flask.testing import FlaskClient
 from werkzeug.test import TestResponse
 
-from predictor.app import create_app
-from predictor.registry import Registry
+from predictor.api.app import create_app
+from predictor.models.registry import Registry
 from predictor.settings import PredictorSettings
-from shared.manifest import ONNX_MODEL
-from shared.model_settings import ModelSettings
-from shared.model_store import ModelStore
+from shared.store.manifest import ONNX_MODEL
+from shared.store.model_settings import ModelSettings
+from shared.store.store import ModelStore
 from tests.bundles import encoded, picture, png, publish
 from tests.described import routes_of
 from tests.drawn import picture as drawn

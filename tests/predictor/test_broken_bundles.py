@@ -9,11 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from predictor import loading, metrics
-from predictor.registry import MOST_REASON, Registry
+from predictor.models import loading
+from predictor.models.registry import MOST_REASON, Registry
 from predictor.settings import PredictorSettings
-from shared.manifest import KERAS_MODEL, FileEntry
-from shared.model_store import ModelStore
+from predictor.telemetry import metrics
+from shared.store.manifest import KERAS_MODEL, FileEntry
+from shared.store.store import ModelStore
 from tests.breakages import BREAKAGES, Breakage, serve_broken
 from tests.bundles import imported, png, publish
 from tests.metrics_page import sample

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from predictor.engine import unsure_below
-from shared.manifest import Calibration, ImageSizes, Threshold
+from predictor.models.engine import unsure_below
+from shared.store.manifest import Calibration, ImageSizes, Threshold
 from tests.bundles import calibration
 from tests.metrics_page import labels_of, sample
 

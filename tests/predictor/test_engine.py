@@ -4,11 +4,11 @@ import onnx
 import pytest
 from onnx import TensorProto, helper
 
-from predictor.engine import BATCH, Engine
-from shared.decoding import Reading
-from shared.manifest import ONNX_MODEL, BundleError, read_manifest
-from shared.model_store import ModelStore
-from shared.preprocessing import ImageRejectedError
+from predictor.models.engine import BATCH, Engine
+from shared.recognition.decoding import Reading
+from shared.recognition.preprocessing import ImageRejectedError
+from shared.store.manifest import ONNX_MODEL, BundleError, read_manifest
+from shared.store.store import ModelStore
 from tests.bundles import SPEC, TIME_STEPS, calibration, onnx_graph, png, publish
 
 

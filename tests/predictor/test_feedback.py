@@ -14,13 +14,13 @@ import requests
 from flask.testing import FlaskClient
 from pydantic import HttpUrl, SecretStr
 
-from predictor.app import create_app
-from predictor.kept_pictures import KeptPictures
-from predictor.outbox import Outbox
-from predictor.registry import Registry
+from predictor.api.app import create_app
+from predictor.feedback.image_archive import KeptPictures
+from predictor.feedback.outbox import Outbox
+from predictor.feedback.trainer_client import TrainerAwayError, TrainerLink
+from predictor.models.registry import Registry
 from predictor.settings import PredictorSettings
-from predictor.trainer_link import TrainerAwayError, TrainerLink
-from shared.model_store import ModelStore
+from shared.store.store import ModelStore
 from tests import services
 from tests.bundles import png, publish
 from tests.described import make_key

@@ -5,10 +5,10 @@ from urllib.parse import quote
 import pytest
 from flask.testing import FlaskClient
 
-from predictor.app import create_app
-from predictor.registry import Registry
+from predictor.api.app import create_app
+from predictor.models.registry import Registry
 from predictor.settings import PredictorSettings
-from shared.model_store import ModelStore
+from shared.store.store import ModelStore
 from tests.bundles import publish
 
 JSON = "application/json"

@@ -9,14 +9,13 @@ import pytest
 from flask.testing import FlaskClient
 from PIL import Image
 
-from predictor.app import create_app
-from predictor.kept_picture import KeptPicture
-from predictor.kept_pictures import KeptPictures
-from predictor.registry import Registry
+from predictor.api.app import create_app
+from predictor.feedback.image_archive import KeptPicture, KeptPictures
+from predictor.models.registry import Registry
 from predictor.settings import PredictorSettings
 from shared.errors import ReadsmithError
-from shared.manifest import ONNX_MODEL
-from shared.model_store import ModelStore
+from shared.store.manifest import ONNX_MODEL
+from shared.store.store import ModelStore
 from tests.bundles import encoded, imported, onnx_graph, picture, png, publish
 
 DAY = 86_400

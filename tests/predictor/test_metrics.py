@@ -8,11 +8,11 @@ import pytest
 from flask.testing import FlaskClient
 from PIL import Image
 
-from predictor.app import create_app
-from predictor.registry import Registry
+from predictor.api.app import create_app
+from predictor.models.registry import Registry
 from predictor.settings import PredictorSettings
-from shared.manifest import ImageSizes
-from shared.model_store import ModelStore
+from shared.store.manifest import ImageSizes
+from shared.store.store import ModelStore
 from tests.bundles import HEIGHT, WIDTH, encoded, png, publish
 from tests.metrics_page import sample
 

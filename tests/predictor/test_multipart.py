@@ -7,8 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from werkzeug.exceptions import RequestEntityTooLarge
 
-from predictor.multipart import split_form
-from predictor.problems import RequestError
+from predictor.requests.multipart import split_form
+from predictor.requests.problems import RequestError
 
 TYPE = "multipart/form-data; boundary=x"
 

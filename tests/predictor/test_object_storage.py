@@ -10,14 +10,14 @@ from pathlib import Path
 import pytest
 import requests
 
-from predictor import followed_models
-from predictor.registry import Registry
+from predictor.models import object_storage as followed_models
+from predictor.models.registry import Registry
 from predictor.settings import PredictorSettings
-from shared.manifest import ONNX_MODEL
-from shared.model_settings import ModelSettings
-from shared.model_store import ModelStore
-from shared.object_storage import Bucket
-from shared.store_settings import StoreSettings
+from shared.store.manifest import ONNX_MODEL
+from shared.store.model_settings import ModelSettings
+from shared.store.objects.bucket import Bucket
+from shared.store.settings import StoreSettings
+from shared.store.store import ModelStore
 from tests.bundles import png, publish
 from tests.object_storage import BUCKET, Proxy
 from tests.serving import ask, eventually, serving
@@ -130,7 +130,7 @@ def test_a_version_that_is_broken_in_the_storage_is_refused_until_it_is_mended(
     refusal = looking.states()["default"].refusal
     assert refusal is not None and "SHA-256" in refusal.reason
     bucket.write(key, content.data)
-    monkeypatch.setattr("predictor.registry.time.monotonic", lambda: time.time() * 2)
+    monkeypatch.setattr("predictor.models.registry.time.monotonic", lambda: time.time() * 2)
     looking.poll()
     assert reads(looking) == (2, "de")
 

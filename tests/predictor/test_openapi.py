@@ -12,11 +12,11 @@ from flask.testing import FlaskClient
 from hypothesis import settings
 from pydantic import BaseModel
 
-from predictor import schemas
-from predictor.openapi import description
-from predictor.options import Options
-from predictor.problems import STATUS
-from predictor.uploads import IMAGE_FIELDS, JsonBody
+from predictor.api.openapi import schemas
+from predictor.api.openapi.document import description
+from predictor.requests.images import IMAGE_FIELDS, JsonBody
+from predictor.requests.options import Options
+from predictor.requests.problems import STATUS
 from tests.bundles import png
 from tests.described import CONFIG, call, make_key, predictor_with_a_model, routes_of
 

@@ -9,14 +9,14 @@ import pytest
 from flask.testing import FlaskClient
 from PIL import Image
 
-from predictor.answers import describe
-from predictor.app import create_app
-from predictor.options import Options
-from predictor.registry import Registry
+from predictor.api.answers import describe
+from predictor.api.app import create_app
+from predictor.models.registry import Registry
+from predictor.requests.options import Options
 from predictor.settings import PredictorSettings
-from shared.decoding import Reading
-from shared.manifest import ONNX_MODEL
-from shared.model_store import ModelStore
+from shared.recognition.decoding import Reading
+from shared.store.manifest import ONNX_MODEL
+from shared.store.store import ModelStore
 from tests.bundles import (
     SPEC,
     STRIPE,

@@ -3,13 +3,13 @@ from pathlib import Path
 
 import pytest
 
-from predictor import loading
-from predictor import registry as registry_module
-from predictor.problems import RequestError
-from predictor.registry import Registry
+from predictor.models import loading
+from predictor.models import registry as registry_module
+from predictor.models.registry import Registry
+from predictor.requests.problems import RequestError
 from predictor.settings import PredictorSettings
-from shared.manifest import ONNX_MODEL, BundleError
-from shared.model_store import ModelStore
+from shared.store.manifest import ONNX_MODEL, BundleError
+from shared.store.store import ModelStore
 from tests.bundles import png, publish
 
 

@@ -16,9 +16,9 @@ import requests
 from gunicorn.config import Config
 from gunicorn.http.wsgi import Response
 
-from predictor.arbiter import Port
-from predictor.whole_answers import write_whole
-from shared.model_store import ModelStore
+from predictor.server.arbiter import Port
+from predictor.server.patches import write_whole
+from shared.store.store import ModelStore
 from tests import services
 from tests.bundles import png, publish
 from tests.metrics_page import sample

@@ -13,8 +13,8 @@ from pathlib import Path
 import pytest
 import requests
 
-from shared.manifest import ONNX_MODEL
-from shared.model_store import ModelStore
+from shared.store.manifest import ONNX_MODEL
+from shared.store.store import ModelStore
 from tests.breakages import BREAKAGES
 from tests.bundles import publish
 from tests.metrics_page import labels_of, sample

@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from predictor import gunicorn_conf
+from predictor.server import config as gunicorn_conf
 from predictor.settings import PredictorSettings
 
 

@@ -15,8 +15,8 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from readsmith.__main__ import app
-from readsmith.connection import Connection
-from shared.model_store import ModelStore
+from readsmith.client.connection import Connection
+from shared.store.store import ModelStore
 from tests.bundles import png, publish
 
 Run = Callable[..., Result]

@@ -12,8 +12,8 @@ from typing import Any
 
 import pytest
 
-from readsmith import connection, event_stream
-from readsmith.client import Client, ServiceError
+from readsmith.client import Client, ServiceError, connection
+from readsmith.client import events as event_stream
 
 READING = {
     "text": "ab", "confidence": 0.9, "characters": [], "model": "m", "version": 1,

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from readsmith.display import TrainingDisplay
-from readsmith.train import _print_worst
-from shared.model_store import ModelStore
+from readsmith.commands.train import _print_worst
+from readsmith.progress_display import TrainingDisplay
+from shared.store.store import ModelStore
 from tests.bundles import publish
-from trainer.progress import Progress, Stage
+from trainer.schemas.progress import Progress, Stage
 
 EPOCH = Progress(
     epoch=3, epochs=50, loss=0.5, validation_loss=0.6, exact_match=0.25, images_per_second=100.0,

@@ -12,11 +12,19 @@ from pathlib import Path
 
 import pytest
 
-from readsmith import doctor_installation, doctor_services, doctor_store
-from readsmith.finding import Finding, State
+from readsmith.commands.doctor import (
+    installation as doctor_installation,
+)
+from readsmith.commands.doctor import (
+    services as doctor_services,
+)
+from readsmith.commands.doctor import (
+    store as doctor_store,
+)
+from readsmith.commands.doctor.finding import Finding, State
 from readsmith.stores import open_store
-from shared.manifest import ONNX_MODEL
-from shared.model_store import ModelStore
+from shared.store.manifest import ONNX_MODEL
+from shared.store.store import ModelStore
 from tests.bundles import png, publish
 from tests.object_storage import BUCKET, Proxy
 from tests.readsmith.conftest import Run, free_port, serving

@@ -11,15 +11,15 @@ from pathlib import Path
 
 import pytest
 
-from shared.model_store import ModelStore
+from shared.store.store import ModelStore
 from tests import services
 from tests.bundles import png, publish
 from tests.dashboard.site import ActingWorker
 from tests.drawn import labelled_zip, picture, texts
 from tests.services import ROOT
 from tests.workers import wait_until
-from trainer.database import Database
-from trainer.job_queue import JobQueue
+from trainer.database.job_queue import JobQueue
+from trainer.database.tables import Database
 from trainer.settings import Settings
 
 EXAMPLES = ROOT / "examples"

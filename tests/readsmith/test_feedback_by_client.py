@@ -7,7 +7,7 @@ import pytest
 import requests
 
 from readsmith.client import Client, ServiceError
-from shared.model_store import ModelStore
+from shared.store.store import ModelStore
 from tests.bundles import png, publish
 from tests.readsmith.conftest import running_predictor, running_trainer
 

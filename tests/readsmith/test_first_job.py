@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 from rich.console import Console
 
-from readsmith.first_job import FirstJob, Outcome
-from readsmith.request import job_request
+from readsmith.options.job_request import job_request
+from readsmith.services.first_job import FirstJob, Outcome
 from shared.errors import ReadsmithError
-from shared.model_store import ModelStore
+from shared.store.store import ModelStore
 from tests.bundles import png, publish
 from tests.readsmith.conftest import running_predictor, serving
 

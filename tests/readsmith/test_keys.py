@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from readsmith.client import Client, ServiceError
-from shared.api_keys import TOKEN, KeyFile, Scope
-from shared.model_store import ModelStore
+from shared.access.api_keys import TOKEN, KeyFile, Scope
+from shared.store.store import ModelStore
 from tests import services
 from tests.bundles import png, publish
 from tests.readsmith.conftest import Run

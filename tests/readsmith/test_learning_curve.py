@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from readsmith.learning_curve import conclusion
+from readsmith.commands.learning_curve import conclusion
 from tests.drawn import labelled_zip, texts
 from tests.readsmith.conftest import Run
-from trainer.power_law import Point, forecast
+from trainer.pipeline.evaluation.power_law import Point, forecast
 
 
 def concluded(*exact: int, images: int) -> str:

@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from shared.manifest import ONNX_MODEL
-from shared.model_store import ModelStore
-from shared.scoring import wilson_interval
+from shared.recognition.scoring import wilson_interval
+from shared.store.manifest import ONNX_MODEL
+from shared.store.store import ModelStore
 from tests.bundles import imported, onnx_graph, png, publish
 from tests.readsmith.conftest import Run
 

@@ -7,15 +7,15 @@ from pathlib import Path
 
 import pytest
 
-from readsmith.train import _as_json
-from shared.manifest import ONNX_MODEL, Metrics
-from shared.model_store import ModelStore
-from shared.scoring import wilson_interval
+from readsmith.commands.train import _as_json
+from shared.recognition.scoring import wilson_interval
+from shared.store.manifest import ONNX_MODEL, Metrics
+from shared.store.store import ModelStore
 from tests.bundles import calibration, publish
 from tests.drawn import labelled_zip, picture, texts
 from tests.readsmith.conftest import Run
 from tests.trainer.web_site import answer, serve
-from trainer.progress import RunResult
+from trainer.schemas.progress import RunResult
 
 
 def test_predict_reads_pictures_with_the_current_version(
@@ -183,7 +183,7 @@ def test_train_says_what_is_lost_when_it_is_stopped(
     def stopped(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("trainer.pipeline.run", stopped)
+    monkeypatch.setattr("trainer.pipeline.run.run", stopped)
     result = run("train", pictures)
 
     assert result.exit_code == 130

@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from readsmith.client import Client, Reading, ServiceError
-from shared.manifest import ONNX_MODEL
-from shared.model_store import ModelStore
+from shared.store.manifest import ONNX_MODEL
+from shared.store.store import ModelStore
 from tests.bundles import imported, onnx_graph, png, publish
 from tests.readsmith.conftest import Run, running_predictor
 

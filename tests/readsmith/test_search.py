@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 import typer
 
-from readsmith.request import job_request
-from readsmith.search_options import search
+from readsmith.options.job_request import job_request
+from readsmith.options.search import search
 from tests.readsmith.conftest import Run, serving
 from tests.readsmith.test_jobs import JOB
 

@@ -13,10 +13,10 @@ from types import SimpleNamespace
 import pytest
 from rich.console import Console
 
-from readsmith import services
-from readsmith.connection import Connection
-from readsmith.services import Address, Services, require_room
-from readsmith.start_screen import show, start_screen
+from readsmith.client.connection import Connection
+from readsmith.services import processes as services
+from readsmith.services.processes import Address, Services, require_room
+from readsmith.services.start_screen import show, start_screen
 from shared.errors import ReadsmithError
 from tests.readsmith.conftest import Run, free_port
 

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import pytest
 
 from readsmith.client import Client, ServiceError
-from shared.model_store import ModelStore
+from shared.store.store import ModelStore
 from tests.bundles import png, publish
 from tests.drawn import labelled_zip
 from tests.readsmith.conftest import Run, running_trainer

@@ -7,12 +7,12 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from shared import access as access_module
-from shared.access import Access, AccessError, Caller
-from shared.access_settings import AccessSettings
-from shared.api_keys import KeyFile, Scope
+from shared.access import access as access_module
+from shared.access.access import Access, AccessError, Caller
+from shared.access.api_keys import KeyFile, Scope
+from shared.access.rate_limit import RateLimit
+from shared.access.settings import AccessSettings
 from shared.errors import ReadsmithError
-from shared.rate_limit import RateLimit
 from tests.keys import bearer
 
 
@@ -203,7 +203,7 @@ def test_a_key_with_a_limit_is_told_when_to_come_again_and_others_are_not_held(k
 
 def test_a_bucket_fills_again_by_the_minute(monkeypatch: pytest.MonkeyPatch) -> None:
     now = 1000.0
-    monkeypatch.setattr("shared.rate_limit.time.monotonic", lambda: now)
+    monkeypatch.setattr("shared.access.rate_limit.time.monotonic", lambda: now)
     limit = RateLimit()
     assert [limit.seconds_to_wait("a", 3) for _ in range(4)] == [0, 0, 0, pytest.approx(20)]
     assert limit.seconds_to_wait("b", 3) == 0

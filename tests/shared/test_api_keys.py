@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from shared.api_keys import TOKEN, KeyFile, Scope
+from shared.access.api_keys import TOKEN, KeyFile, Scope
 from shared.errors import ReadsmithError
 
 

@@ -8,11 +8,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from shared.automaton import build_automaton
-from shared.beam import search
-from shared.decoding import FAINT, decode_within
-from shared.limits import Limits, LimitsError
-from shared.vocabulary import Vocabulary, required_time_steps
+from shared.patterns.automaton import build_automaton
+from shared.patterns.limits import Limits, LimitsError
+from shared.recognition.beam_search import search
+from shared.recognition.decoding import FAINT, decode_within
+from shared.recognition.vocabulary import Vocabulary, required_time_steps
 
 CHARACTERS = tuple("ab1")
 BLANK = len(CHARACTERS)

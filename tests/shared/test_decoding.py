@@ -6,8 +6,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from shared.automaton import build_automaton
-from shared.decoding import (
+from shared.patterns.automaton import build_automaton
+from shared.patterns.limits import Limits
+from shared.recognition.decoding import (
     Character,
     Reading,
     at_temperature,
@@ -15,8 +16,7 @@ from shared.decoding import (
     decode_within,
     text_probability,
 )
-from shared.limits import Limits
-from shared.vocabulary import Vocabulary
+from shared.recognition.vocabulary import Vocabulary
 
 VOCABULARY = Vocabulary("ab")
 

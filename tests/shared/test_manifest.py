@@ -5,8 +5,8 @@ from typing import Any
 
 import pytest
 
-from shared.manifest import MANIFEST, BundleError, Manifest, read_manifest, verify_files
-from shared.model_store import ModelStore
+from shared.store.manifest import MANIFEST, BundleError, Manifest, read_manifest, verify_files
+from shared.store.store import ModelStore
 from tests.bundles import publish
 
 

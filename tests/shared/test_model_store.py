@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from shared.manifest import BundleError, FileEntry, Manifest, read_manifest, verify_files
-from shared.model_store import ModelStore
+from shared.store.manifest import BundleError, FileEntry, Manifest, read_manifest, verify_files
+from shared.store.store import ModelStore
 from tests.bundles import bundle_files, manifest, publish
 from tests.publishing import (
     Watcher,

@@ -16,14 +16,15 @@ from botocore.exceptions import (
 )
 from pydantic import ValidationError
 
-from shared import object_publication, storage_connection
-from shared.manifest import verify_bundle
-from shared.model_records import ModelRecords
-from shared.model_store import ModelStore
-from shared.object_storage import Bucket
-from shared.storage_connection import Connection
-from shared.storage_errors import StorageAwayError, StorageError
-from shared.store_settings import StoreSettings
+from shared.store.errors import StorageAwayError, StorageError
+from shared.store.manifest import verify_bundle
+from shared.store.objects import connection as storage_connection
+from shared.store.objects import publication as object_publication
+from shared.store.objects.bucket import Bucket
+from shared.store.objects.connection import Connection
+from shared.store.objects.records import ModelRecords
+from shared.store.settings import StoreSettings
+from shared.store.store import ModelStore
 from tests.bundles import manifest, publish
 from tests.object_storage import BUCKET, Proxy, variables
 from tests.publishing import (

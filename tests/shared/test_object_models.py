@@ -7,15 +7,15 @@ from pathlib import Path
 import pytest
 
 from shared.errors import ReadsmithError
-from shared.manifest import ONNX_MODEL, BundleError, verify_bundle
-from shared.model_record import Unfinished
-from shared.model_records import ModelRecords
-from shared.model_settings import ModelSettings
-from shared.model_store import ModelStore
-from shared.object_copy import copy_model
-from shared.object_models import ObjectModelStore
-from shared.object_storage import Bucket
-from shared.store_settings import StoreSettings
+from shared.store.manifest import ONNX_MODEL, BundleError, verify_bundle
+from shared.store.model_settings import ModelSettings
+from shared.store.objects.bucket import Bucket
+from shared.store.objects.copy import copy_model
+from shared.store.objects.record import Unfinished
+from shared.store.objects.records import ModelRecords
+from shared.store.objects.store import ObjectModelStore
+from shared.store.settings import StoreSettings
+from shared.store.store import ModelStore
 from tests.bundles import manifest, publish
 from tests.object_storage import BUCKET, Proxy
 

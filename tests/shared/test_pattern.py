@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.automaton import MAX_CELLS, MAX_STATES, NOWHERE, Automaton, build_automaton
-from shared.limits import Limits, LimitsError
-from shared.pattern import MAX_LENGTH, MAX_NESTING, MAX_SIZE, parse_pattern
+from shared.patterns.automaton import MAX_CELLS, MAX_STATES, NOWHERE, Automaton, build_automaton
+from shared.patterns.limits import Limits, LimitsError
+from shared.patterns.parser import MAX_LENGTH, MAX_NESTING, MAX_SIZE, parse_pattern
 
 CHARACTERS = tuple("ab1")
 STEPS = 9

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from PIL import Image
 
-from shared.preprocessing import (
+from shared.recognition.preprocessing import (
     MAX_PIXELS,
     ImageRejectedError,
     ImageSpec,

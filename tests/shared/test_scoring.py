@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.scoring import Score, edit_distance, wilson_interval
+from shared.recognition.scoring import Score, edit_distance, wilson_interval
 
 short_texts = st.text("abc", max_size=5)
 

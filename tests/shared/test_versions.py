@@ -10,9 +10,9 @@ from pathlib import Path
 import pytest
 
 from shared.errors import ReadsmithError
-from shared.manifest import ONNX_MODEL, BundleError
-from shared.model_settings import SETTINGS, ModelSettings
-from shared.model_store import ModelStore
+from shared.store.manifest import ONNX_MODEL, BundleError
+from shared.store.model_settings import SETTINGS, ModelSettings
+from shared.store.store import ModelStore
 from tests.bundles import publish
 from tests.publishing import lost_changes
 

@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.vocabulary import Vocabulary, normalise_label, required_time_steps
+from shared.recognition.vocabulary import Vocabulary, normalise_label, required_time_steps
 
 texts = st.text(st.sampled_from("aAbBéß中7"), max_size=8)
 

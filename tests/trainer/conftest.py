@@ -6,13 +6,13 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from shared.manifest import Metrics
+from shared.store.manifest import Metrics
 from tests.bundles import calibration
 from tests.postgresql import Server, needs_postgresql, running_server
-from trainer.database import Database, tables
-from trainer.job_queue import JobQueue
-from trainer.job_store import JobStore
-from trainer.progress import RunResult
+from trainer.database.job_queue import JobQueue
+from trainer.database.job_store import JobStore
+from trainer.database.tables import Database, tables
+from trainer.schemas.progress import RunResult
 from trainer.settings import Settings
 
 EITHER = ("sqlite", pytest.param("postgresql", marks=needs_postgresql))

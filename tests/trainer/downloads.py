@@ -10,11 +10,11 @@ import pytest
 from shared.errors import ReadsmithError
 from tests.observing import Recorder
 from tests.trainer.web_site import answer
-from trainer.requests import Dataset
-from trainer.safe_addresses import ANYWHERE
-from trainer.shared_files import FolderFiles
-from trainer.stages.download import fetch
-from trainer.web_request import DownloadRules
+from trainer.files.shared_files import FolderFiles
+from trainer.pipeline.downloads.fetch import fetch
+from trainer.schemas.addresses import ANYWHERE
+from trainer.schemas.job_request import Dataset
+from trainer.schemas.limits import DownloadRules
 
 CONTENT = b"zip" * 100_000
 

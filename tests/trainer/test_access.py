@@ -9,12 +9,12 @@ from pathlib import Path
 import pytest
 from fastapi.testclient import TestClient
 
-from shared.api_keys import Scope
-from shared.model_store import ModelStore
+from shared.access.api_keys import Scope
+from shared.store.store import ModelStore
 from tests.bundles import publish
 from tests.keys import bearer
 from tests.trainer.test_api import problem, zip_bytes
-from trainer.app import create_app
+from trainer.api.app import create_app
 from trainer.settings import Settings
 
 OPEN = {"/healthz", "/readyz", "/metrics"}

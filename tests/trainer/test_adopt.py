@@ -9,12 +9,12 @@ import pytest
 from keras import layers
 
 from shared.errors import ReadsmithError
-from shared.manifest import KERAS_MODEL, ONNX_MODEL
-from shared.model_store import ModelStore
-from shared.preprocessing import preprocess
-from shared.vocabulary import UNKNOWN
+from shared.recognition.preprocessing import preprocess
+from shared.recognition.vocabulary import UNKNOWN
+from shared.store.manifest import KERAS_MODEL, ONNX_MODEL
+from shared.store.store import ModelStore
 from tests.drawn import picture
-from trainer.adopt import adopt
+from trainer.pipeline.publishing.import_h5 import adopt
 
 CHARACTERS = "2345678bcdefgmnpwxy"
 

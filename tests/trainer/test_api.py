@@ -11,13 +11,13 @@ import httpx
 import pytest
 from fastapi.testclient import TestClient
 
-from trainer.app import create_app
-from trainer.database import Database
-from trainer.job_queue import JobQueue
-from trainer.job_store import JobStore
-from trainer.jobs import JobError
-from trainer.progress import RunResult
-from trainer.requests import JobRequest
+from trainer.api.app import create_app
+from trainer.database.job_queue import JobQueue
+from trainer.database.job_store import JobStore
+from trainer.database.tables import Database
+from trainer.schemas.job import JobError
+from trainer.schemas.job_request import JobRequest
+from trainer.schemas.progress import RunResult
 from trainer.settings import Settings
 
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from trainer.augmentation import _blurred, augment
+from trainer.pipeline.training.augmentation import _blurred, augment
 
 
 def varied(pictures: np.ndarray, seed: int, strength: float = 1.0) -> np.ndarray:

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from shared.decoding import at_temperature
-from shared.vocabulary import Vocabulary
-from trainer.calibration import (
+from shared.recognition.decoding import at_temperature
+from shared.recognition.vocabulary import Vocabulary
+from trainer.pipeline.evaluation.calibration import (
     calibration_error,
     expected_calibration_error,
     fit_temperature,

@@ -1,7 +1,7 @@
 import pytest
 
-from trainer.child import start_child
 from trainer.settings import Settings
+from trainer.workers.child import start_child
 
 
 def test_what_matplotlib_finds_out_about_fonts_is_kept_for_the_next_job(

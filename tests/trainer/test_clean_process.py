@@ -5,7 +5,7 @@ import time
 import pytest
 
 from shared.errors import ReadsmithError
-from trainer.clean_process import in_clean_process, limit_this_process
+from trainer.subprocesses import in_clean_process, limit_this_process
 
 
 def take(memory: int) -> int:

@@ -5,18 +5,18 @@ from pathlib import Path
 
 import pytest
 
-from shared.manifest import ONNX_MODEL, SEEN_IMAGES, Comparison
-from shared.model_store import ModelStore
+from shared.store.manifest import ONNX_MODEL, SEEN_IMAGES, Comparison
+from shared.store.store import ModelStore
 from tests.bundles import png, publish
 from tests.drawn import write_zip
 from tests.observing import Recorder
-from trainer.comparison import Promotion, compare_with, compared, tell_outcome
-from trainer.dataset import Dataset
-from trainer.progress import CancelledRunError
-from trainer.requests import JobRequest, Promote
-from trainer.seen_images import write_seen_images
-from trainer.stages.dataset import load_dataset
-from trainer.training import ImageReading
+from trainer.pipeline.datasets.dataset import Dataset
+from trainer.pipeline.datasets.load import load_dataset
+from trainer.pipeline.datasets.seen_images import write_seen_images
+from trainer.pipeline.evaluation.predictions import ImageReading
+from trainer.pipeline.evaluation.promotion import Promotion, compare_with, compared, tell_outcome
+from trainer.schemas.job_request import JobRequest, Promote
+from trainer.schemas.progress import CancelledRunError
 
 TEXTS = ["".join(letters) for n in (1, 2, 3, 4) for letters in product("abc", repeat=n)]
 """120 texts, of which 12 are the test part."""

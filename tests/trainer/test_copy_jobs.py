@@ -6,12 +6,12 @@ import pytest
 
 from shared.errors import ReadsmithError
 from tests.postgresql import Server, needs_postgresql
-from trainer.copy_jobs import copy_jobs
-from trainer.database import Database
-from trainer.job_queue import JobQueue
-from trainer.job_store import JobStore
-from trainer.jobs import JobError
-from trainer.requests import JobRequest
+from trainer.database.copy import copy_jobs
+from trainer.database.job_queue import JobQueue
+from trainer.database.job_store import JobStore
+from trainer.database.tables import Database
+from trainer.schemas.job import JobError
+from trainer.schemas.job_request import JobRequest
 
 
 @pytest.fixture
@@ -36,7 +36,7 @@ def test_jobs_move_from_sqlite_to_postgresql_with_all_that_was_told(
 ) -> None:
     url = postgresql.new_database()
     done = subprocess.run(
-        [sys.executable, "-m", "trainer.copy_jobs", str(file)],
+        [sys.executable, "-m", "trainer.database.copy", str(file)],
         env={"READSMITH_DATABASE_URL": url},
         cwd=Path(__file__).parents[2],
         capture_output=True,

@@ -5,17 +5,17 @@ from pathlib import Path
 import pytest
 from fastapi.testclient import TestClient
 
-from shared.decoding import decode
-from shared.manifest import ONNX_MODEL
-from shared.model_store import ModelStore
-from shared.preprocessing import preprocess
+from shared.recognition.decoding import decode
+from shared.recognition.preprocessing import preprocess
+from shared.store.manifest import ONNX_MODEL
+from shared.store.store import ModelStore
 from tests.drawn import labelled_zip, picture, texts
-from trainer.app import create_app
-from trainer.database import Database
-from trainer.inference import OnnxGraph
-from trainer.job_queue import JobQueue
-from trainer.run_job import JobObserver, run_pipeline
+from trainer.api.app import create_app
+from trainer.database.job_queue import JobQueue
+from trainer.database.tables import Database
+from trainer.pipeline.networks.inference import OnnxGraph
 from trainer.settings import Settings
+from trainer.workers.job_process import JobObserver, run_pipeline
 
 pytestmark = pytest.mark.slow
 

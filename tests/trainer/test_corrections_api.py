@@ -11,13 +11,13 @@ import pytest
 from fastapi.testclient import TestClient
 from PIL import Image
 
-from shared.api_keys import Scope
+from shared.access.api_keys import Scope
 from tests.drawn import picture
 from tests.keys import bearer
 from tests.trainer.test_api import fields, problem
-from trainer.app import create_app
-from trainer.image_source import open_source
-from trainer.labels import find_labels
+from trainer.api.app import create_app
+from trainer.pipeline.datasets.labels.labels import find_labels
+from trainer.pipeline.datasets.sources.source import open_source
 from trainer.settings import Settings
 
 URL = "/models/plates/corrections"

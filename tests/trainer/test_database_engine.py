@@ -9,8 +9,8 @@ from sqlalchemy import text
 
 from shared.errors import ReadsmithError
 from tests.postgresql import Server, needs_postgresql
-from trainer.database import Database
-from trainer.database_engine import open_engine
+from trainer.database.engine import open_engine
+from trainer.database.tables import Database
 from trainer.settings import Settings, complaint
 
 SECRET = "hush"
@@ -75,7 +75,8 @@ def test_what_postgresql_refuses_is_told_in_one_line(
 def test_a_service_that_cannot_start_says_why_in_one_line(
     tmp_path: Path, url: str, missing: str, why: str
 ) -> None:
-    begin = f"import sys; sys.modules[{missing!r}] = None; from trainer.worker import main; main()"
+    start = "from trainer.workers.worker import main; main()"
+    begin = f"import sys; sys.modules[{missing!r}] = None; {start}"
     settings = {"READSMITH_DATABASE_URL": url, "READSMITH_STATE": str(tmp_path)}
     done = subprocess.run(
         [sys.executable, "-c", begin], env=settings, capture_output=True, text=True, check=False
@@ -104,7 +105,7 @@ def test_nothing_stays_prepared_that_a_pooler_could_lose(postgresql: Server) -> 
 
 def test_one_machine_needs_no_postgresql(settings: Settings) -> None:
     look = (
-        "import sys; from trainer.database import Database;"
+        "import sys; from trainer.database.tables import Database;"
         f"Database({settings.jobs_database!r}); Database({settings.jobs_database!r});"
         "sys.exit('psycopg' in sys.modules)"
     )

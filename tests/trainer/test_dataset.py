@@ -8,16 +8,16 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.errors import ReadsmithError
-from shared.preprocessing import ImageSpec
-from shared.vocabulary import Vocabulary
+from shared.recognition.preprocessing import ImageSpec
+from shared.recognition.vocabulary import Vocabulary
 from tests.checked import check_dataset
 from tests.drawn import labelled_zip, picture, texts, write_zip
-from trainer.dataset import Base, Rehearsal
-from trainer.image_table import ImageTable, LabelledImage
-from trainer.requests import Hyperparameters, JobRequest
-from trainer.seen_images import HASH_LENGTH
-from trainer.split import split
-from trainer.stages.dataset import labelled_images, load_dataset
+from trainer.pipeline.datasets.dataset import Base, Rehearsal
+from trainer.pipeline.datasets.image_table import ImageTable, LabelledImage
+from trainer.pipeline.datasets.load import labelled_images, load_dataset
+from trainer.pipeline.datasets.seen_images import HASH_LENGTH
+from trainer.pipeline.datasets.split import split
+from trainer.schemas.job_request import Hyperparameters, JobRequest
 
 REQUEST = JobRequest()
 

@@ -13,8 +13,8 @@ from tests.drawn import labelled_zip, picture, texts, write_zip
 from tests.hostile_tars import labelled_tar, of_type
 from tests.trainer.test_api import fields, problem
 from tests.trainer.web_site import answer, serve
-from trainer import dataset_check
-from trainer.app import create_app
+from trainer.api.app import create_app
+from trainer.pipeline.datasets import check as dataset_check
 from trainer.settings import Settings
 
 

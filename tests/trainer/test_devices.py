@@ -11,25 +11,25 @@ import onnx
 import pytest
 import tensorflow as tf
 
-from shared.decoding import decode
-from shared.manifest import KERAS_MODEL, ONNX_MODEL
-from shared.preprocessing import normalize
+from shared.recognition.decoding import decode
+from shared.recognition.preprocessing import normalize
+from shared.store.manifest import KERAS_MODEL, ONNX_MODEL
 from tests.drawn import labelled_zip, texts
 from tests.observing import Recorder
-from trainer.checkpoint import State, load, save
-from trainer.clean_process import in_clean_process
-from trainer.dataset import Dataset
-from trainer.devices import CPU, Devices, find_devices
-from trainer.examples import Examples
-from trainer.fitting import Fitting
-from trainer.inference import OnnxGraph, predict
-from trainer.keras_files import load_keras, write_models
-from trainer.presets import PRESETS
-from trainer.progress import CancelledRunError
-from trainer.requests import Hyperparameters, JobRequest, PresetName
-from trainer.stages.dataset import load_dataset
-from trainer.stages.train import train
-from trainer.training_choice import choose_parameters
+from trainer.pipeline.datasets.dataset import Dataset
+from trainer.pipeline.datasets.load import load_dataset
+from trainer.pipeline.networks.inference import OnnxGraph, predict
+from trainer.pipeline.networks.keras_files import load_keras, write_models
+from trainer.pipeline.networks.presets import PRESETS
+from trainer.pipeline.training.checkpoint import State, load, save
+from trainer.pipeline.training.devices import CPU, Devices, find_devices
+from trainer.pipeline.training.examples import Examples
+from trainer.pipeline.training.fitting import Fitting
+from trainer.pipeline.training.parameters import choose_parameters
+from trainer.pipeline.training.train import train
+from trainer.schemas.job_request import Hyperparameters, JobRequest, PresetName
+from trainer.schemas.progress import CancelledRunError
+from trainer.subprocesses import in_clean_process
 
 EPOCHS = 4
 HYPERPARAMETERS = Hyperparameters(

@@ -11,7 +11,7 @@ import pytest
 from tests.observing import Recorder
 from tests.trainer.downloads import CONTENT, Archive, failure, fetched, left_in
 from tests.trainer.web_site import Site, serve
-from trainer.requests import Dataset, Synthetic
+from trainer.schemas.job_request import Dataset, Synthetic
 
 RIGHT = hashlib.sha256(CONTENT).hexdigest()
 

@@ -14,11 +14,11 @@ import pytest
 from tests.observing import Recorder
 from tests.trainer.downloads import CONTENT, Archive, failure, fetched, in_a_process, left_in
 from tests.trainer.web_site import HEAD, Page, Site, answer, drip, drip_headers, serve
-from trainer import downloading
-from trainer.progress import CancelledRunError
-from trainer.requests import Dataset
-from trainer.safe_addresses import ANYWHERE
-from trainer.web_request import DownloadRules
+from trainer.pipeline.downloads import transfer as downloading
+from trainer.schemas.addresses import ANYWHERE
+from trainer.schemas.job_request import Dataset
+from trainer.schemas.limits import DownloadRules
+from trainer.schemas.progress import CancelledRunError
 
 
 @pytest.fixture

@@ -8,12 +8,12 @@ import h5py
 import pytest
 
 from shared.errors import ReadsmithError
-from shared.model_store import ModelStore
+from shared.store.store import ModelStore
 from tests.hostile_h5 import HOSTILE, MISFITS, Hostile, changed, reader, write
-from trainer import foreign_h5
-from trainer.adopt import adopt
-from trainer.foreign_h5 import require_harmless
-from trainer.keras_files import load_foreign
+from trainer.pipeline.networks.keras_files import load_foreign
+from trainer.pipeline.publishing import h5_safety as foreign_h5
+from trainer.pipeline.publishing.h5_safety import require_harmless
+from trainer.pipeline.publishing.import_h5 import adopt
 
 
 def expect(hostile: Hostile, error: ReadsmithError) -> None:

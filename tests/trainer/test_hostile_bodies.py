@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import pytest
 from fastapi.testclient import TestClient
 
-from trainer.app import create_app
+from trainer.api.app import create_app
 from trainer.settings import Settings
 
 JSON = "application/json"

@@ -27,13 +27,14 @@ from tests.hostile_zips import (
     patched,
     with_entry,
 )
-from trainer.app import create_app
-from trainer.image_files import UnreadableEntryError
-from trainer.image_source import open_source
-from trainer.requests import JobRequest
-from trainer.run_job import explain_failure
-from trainer.safe_zip import DEFAULT_LIMITS, DatasetLimits, open_zip
+from trainer.api.app import create_app
+from trainer.pipeline.datasets.sources.image_files import UnreadableEntryError
+from trainer.pipeline.datasets.sources.source import open_source
+from trainer.pipeline.datasets.sources.zip_file import open_zip
+from trainer.schemas.job_request import JobRequest
+from trainer.schemas.limits import DEFAULT_LIMITS, DatasetLimits
 from trainer.settings import Settings
+from trainer.workers.job_process import explain_failure
 
 REQUEST = JobRequest.model_validate({"labels": "manifest"})
 LABELS = texts(12)

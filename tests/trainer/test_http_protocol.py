@@ -9,9 +9,10 @@ import pytest
 import uvicorn
 
 from tests.raw_requests import PROBLEM, exchange
-from trainer import body_limit, http_protocol
-from trainer.app import create_app
-from trainer.http_protocol import HEAD_BYTES, HttpProtocol
+from trainer.api import body_limit
+from trainer.api import server as http_protocol
+from trainer.api.app import create_app
+from trainer.api.server import HEAD_BYTES, HttpProtocol
 from trainer.settings import Settings
 
 PATIENCE = 30.0

@@ -3,9 +3,9 @@ from typing import Any
 import pytest
 from PIL import Image, ImageDraw, ImageFont
 
-from shared.vocabulary import required_time_steps
-from trainer.image_choice import choose_image_spec, share_of_brightness, time_steps
-from trainer.requests import Hyperparameters, JobRequest
+from shared.recognition.vocabulary import required_time_steps
+from trainer.pipeline.datasets.image_spec import choose_image_spec, share_of_brightness, time_steps
+from trainer.schemas.job_request import Hyperparameters, JobRequest
 
 AUTO = JobRequest()
 

@@ -8,10 +8,10 @@ import pytest
 
 from shared.errors import ReadsmithError
 from tests.drawn import write_zip
-from trainer import image_files
-from trainer.image_files import UnreadableEntryError
-from trainer.image_source import open_source
-from trainer.safe_zip import DatasetLimits
+from trainer.pipeline.datasets.sources import image_files
+from trainer.pipeline.datasets.sources.image_files import UnreadableEntryError
+from trainer.pipeline.datasets.sources.source import open_source
+from trainer.schemas.limits import DatasetLimits
 
 ENTRIES = {
     "set/a.png": b"a",

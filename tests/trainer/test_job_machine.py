@@ -22,12 +22,12 @@ from sqlalchemy import text
 from shared.errors import ReadsmithError
 from tests.postgresql import Server, needs_postgresql
 from tests.trainer.conftest import run_result
-from trainer.database import Database
-from trainer.job_queue import JobQueue
-from trainer.job_store import JobStore
-from trainer.jobs import Claim, JobError, LostClaimError, Status
-from trainer.progress import CancelledRunError, Stage
-from trainer.requests import JobRequest
+from trainer.database.job_queue import JobQueue
+from trainer.database.job_store import JobStore
+from trainer.database.tables import Database
+from trainer.schemas.job import Claim, JobError, LostClaimError, Status
+from trainer.schemas.job_request import JobRequest
+from trainer.schemas.progress import CancelledRunError, Stage
 
 MAX_ATTEMPTS = 2
 MAX_QUEUED = 4

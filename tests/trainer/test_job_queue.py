@@ -6,15 +6,15 @@ from datetime import UTC, datetime
 import pytest
 
 from shared.errors import ReadsmithError
-from trainer.comparison import compared
-from trainer.database import Database
-from trainer.job_queue import JobQueue
-from trainer.job_store import JobStore
-from trainer.jobs import Claim, Job, JobError, JobProgress, LostClaimError, Status
-from trainer.progress import CancelledRunError, RunResult, Stage
-from trainer.requests import JobRequest
-from trainer.training import ImageReading
-from trainer.trials import TrialRecord
+from trainer.database.job_queue import JobQueue
+from trainer.database.job_store import JobStore
+from trainer.database.tables import Database
+from trainer.pipeline.evaluation.predictions import ImageReading
+from trainer.pipeline.evaluation.promotion import compared
+from trainer.schemas.job import Claim, Job, JobError, JobProgress, LostClaimError, Status
+from trainer.schemas.job_request import JobRequest
+from trainer.schemas.progress import CancelledRunError, RunResult, Stage
+from trainer.schemas.trial import TrialRecord
 
 COMPARISON = compared(
     1, [ImageReading("a.png", "a", "b", 0.9), ImageReading("b.png", "b", "b", 0.9)], {"a.png": "a"}

@@ -3,11 +3,11 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from shared.errors import ReadsmithError
-from trainer.database import Database
-from trainer.job_queue import JobQueue
-from trainer.job_store import JobStore
-from trainer.jobs import Status
-from trainer.requests import Dataset, JobRequest
+from trainer.database.job_queue import JobQueue
+from trainer.database.job_store import JobStore
+from trainer.database.tables import Database
+from trainer.schemas.job import Status
+from trainer.schemas.job_request import Dataset, JobRequest
 
 
 def test_a_new_job_waits_and_shows_its_request(store: JobStore) -> None:

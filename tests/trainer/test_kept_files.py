@@ -6,15 +6,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from trainer import checkpoint
-from trainer.job_queue import JobQueue
-from trainer.job_store import JobStore
-from trainer.jobs import Claim
-from trainer.kept_files import KeptFiles
-from trainer.requests import JobRequest
-from trainer.scratch import clear_kept, clear_scratch, kept_jobs
+from trainer.database.job_queue import JobQueue
+from trainer.database.job_store import JobStore
+from trainer.files.job_files import KeptFiles
+from trainer.pipeline.training import checkpoint
+from trainer.schemas.job import Claim
+from trainer.schemas.job_request import JobRequest
 from trainer.settings import Settings
-from trainer.shared_files import shared_files
+from trainer.workers.scratch import clear_kept, clear_scratch, kept_jobs
 
 JOB = "job-0123456789abcdef0123456789abcdef"
 
@@ -25,7 +24,7 @@ def machine(tmp_path: Path) -> Callable[[str], KeptFiles]:
 
     def of(name: str) -> KeptFiles:
         settings = Settings(state=tmp_path / name, shared_files=str(tmp_path / "shared"))
-        kept = KeptFiles.of(settings, JOB)
+        kept = settings.job_files(JOB)
         assert kept is not None
         return kept
 
@@ -68,13 +67,13 @@ def test_a_checkpoint_that_cannot_be_shared_still_counts_where_it_is(
 
 
 def test_one_machine_keeps_nothing_twice(tmp_path: Path) -> None:
-    assert KeptFiles.of(Settings(state=tmp_path), JOB) is None
+    assert Settings(state=tmp_path).job_files(JOB) is None
 
 
 def test_what_jobs_leave_behind_goes_when_they_are_over(
     store: JobStore, queue: JobQueue, settings: Settings
 ) -> None:
-    files = shared_files(settings)
+    files = settings.open_shared_files()
     claims = []
     for _ in range(2):
         store.create(JobRequest())

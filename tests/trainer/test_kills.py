@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
-from shared.model_store import ModelStore
+from shared.store.store import ModelStore
 from tests.observing import Recorder
 from tests.strikes import fallen
 from tests.struck_jobs import (
@@ -25,15 +25,15 @@ from tests.struck_jobs import (
     workers,
 )
 from tests.workers import is_alive, start_worker, wait_until
-from trainer.database import Database
-from trainer.job_store import JobStore
-from trainer.jobs import Status
-from trainer.progress import CancelledRunError
-from trainer.requests import Dataset, JobRequest, Synthetic
+from trainer.database.job_store import JobStore
+from trainer.database.tables import Database
+from trainer.files.shared_files import FolderFiles
+from trainer.pipeline.downloads.fetch import fetch
+from trainer.schemas.job import Status
+from trainer.schemas.job_request import Dataset, JobRequest, Synthetic
+from trainer.schemas.limits import DownloadRules
+from trainer.schemas.progress import CancelledRunError
 from trainer.settings import Settings
-from trainer.shared_files import FolderFiles
-from trainer.stages.download import fetch
-from trainer.web_request import DownloadRules
 
 STRIKES = ", ".join(
     (

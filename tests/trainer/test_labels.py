@@ -6,10 +6,10 @@ from pydantic import TypeAdapter, ValidationError
 
 from shared.errors import ReadsmithError
 from tests.drawn import write_zip
-from trainer.image_source import ImageSource, open_source
-from trainer.labels import find_labels
-from trainer.requests import Labels
-from trainer.safe_zip import DatasetLimits
+from trainer.pipeline.datasets.labels.labels import find_labels
+from trainer.pipeline.datasets.sources.source import ImageSource, open_source
+from trainer.schemas.job_request import Labels
+from trainer.schemas.limits import DatasetLimits
 
 
 def source(tmp_path: Path, entries: dict[str, str]) -> ImageSource:
@@ -166,7 +166,7 @@ def test_a_header_that_no_csv_has_is_told_as_such(tmp_path: Path) -> None:
 def test_a_pattern_that_takes_for_ever_is_given_up(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("trainer.labels.MATCH_SECONDS", 0.2)
+    monkeypatch.setattr("trainer.pipeline.datasets.labels.labels.MATCH_SECONDS", 0.2)
     files = {f"{'a' * 60}!.png": ""}
     with pytest.raises(ReadsmithError, match="has taken") as refused:
         find_labels(source(tmp_path, files), by_pattern(r"(a|aa)+$"))
@@ -176,7 +176,7 @@ def test_a_pattern_that_takes_for_ever_is_given_up(
 def test_a_pattern_that_is_slow_for_each_of_many_names_is_given_up(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("trainer.labels.MATCH_SECONDS", 0.1)
+    monkeypatch.setattr("trainer.pipeline.datasets.labels.labels.MATCH_SECONDS", 0.1)
     files = {f"{'a' * 22}!{number}.png": "" for number in range(200)}  # some milliseconds each
     with pytest.raises(ReadsmithError, match="has taken"):
         find_labels(source(tmp_path, files), by_pattern(r"(a|aa)+$"))

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.errors import ReadsmithError
-from shared.model_store import ModelStore
+from shared.store.store import ModelStore
 from tests.bundles import publish
-from trainer.model_pattern import accept_pattern, propose_pattern
+from trainer.pipeline.publishing.pattern import accept_pattern, propose_pattern
 
 
 def drawn(*places: str, count: int = 100, seed: int = 0) -> list[str]:

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 from fastapi.testclient import TestClient
 
-from shared.manifest import ONNX_MODEL
-from shared.model_store import ModelStore
+from shared.store.manifest import ONNX_MODEL
+from shared.store.store import ModelStore
 from tests.bundles import publish
 from tests.trainer.test_api import fields, problem
-from trainer.app import create_app
+from trainer.api.app import create_app
 from trainer.settings import Settings
 
 

@@ -6,11 +6,11 @@ from pathlib import Path
 import pytest
 from fastapi.testclient import TestClient
 
-from shared.model_store import ModelStore
+from shared.store.store import ModelStore
 from tests.bundles import png, publish
 from tests.drawn import write_zip
 from tests.object_storage import BUCKET, Proxy
-from trainer.app import create_app
+from trainer.api.app import create_app
 from trainer.settings import Settings
 
 

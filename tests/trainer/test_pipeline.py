@@ -16,27 +16,28 @@ import onnxruntime
 import pytest
 from PIL import Image
 
-from shared.decoding import decode
 from shared.errors import ReadsmithError
-from shared.manifest import KERAS_MODEL, ONNX_MODEL, Manifest, verify_files
-from shared.model_store import ModelStore
-from shared.preprocessing import preprocess
+from shared.recognition.decoding import decode
+from shared.recognition.preprocessing import preprocess
+from shared.store.manifest import KERAS_MODEL, ONNX_MODEL, Manifest, verify_files
+from shared.store.store import ModelStore
 from tests.drawn import SIZE, labelled_zip, texts
 from tests.observing import Recorder
-from trainer.image_table import ImageTable
-from trainer.job_queue import JobQueue
-from trainer.job_store import JobStore
-from trainer.keras_files import write_models
-from trainer.pipeline import RunContext, run
-from trainer.progress import CancelledRunError, RunResult, Stage
-from trainer.requests import Dataset, Hyperparameters, JobRequest
-from trainer.run_job import JobObserver, run_pipeline
+from trainer.database.job_queue import JobQueue
+from trainer.database.job_store import JobStore
+from trainer.files.shared_files import FolderFiles
+from trainer.pipeline.context import Inputs, RunContext
+from trainer.pipeline.datasets.image_table import ImageTable
+from trainer.pipeline.datasets.load import load_dataset
+from trainer.pipeline.evaluation.evaluate import evaluate
+from trainer.pipeline.networks.keras_files import write_models
+from trainer.pipeline.run import run
+from trainer.pipeline.training.results import Parameters, Trained, Validation
+from trainer.pipeline.training.train import train
+from trainer.schemas.job_request import Dataset, Hyperparameters, JobRequest
+from trainer.schemas.progress import CancelledRunError, RunResult, Stage
 from trainer.settings import Settings
-from trainer.shared_files import FolderFiles
-from trainer.stages.dataset import load_dataset
-from trainer.stages.evaluate import evaluate
-from trainer.stages.train import train
-from trainer.training import Parameters, Trained, Validation
+from trainer.workers.job_process import JobObserver, run_pipeline
 
 QUICK = JobRequest(model="quick", hyperparameters=Hyperparameters(epochs=25, height=32, width=64))
 
@@ -63,12 +64,14 @@ def context(folder: Path, dataset: Path, job_id: str = "job-1") -> RunContext:
     return RunContext(
         job_id=job_id,
         attempt=1,
-        work=folder / "work",
-        cache=folder / "cache",
-        files=FolderFiles(folder),
-        store=ModelStore(folder / "models"),
+        inputs=Inputs(
+            work=folder / "work",
+            cache=folder / "cache",
+            files=FolderFiles(folder),
+            store=ModelStore(folder / "models"),
+            local=dataset,
+        ),
         may_publish=lambda: None,
-        local=dataset,
     )
 
 
@@ -234,9 +237,9 @@ def test_a_repeated_attempt_of_a_job_publishes_nothing_twice(finished: Finished)
 def test_the_rest_of_the_schedule_is_shortened_once_the_validation_part_is_read(
     finished: Finished, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("trainer.presets.COLUMNS", 1)  # the fewest epochs: 12
-    monkeypatch.setattr("trainer.stages.train.SATURATED", 0.0)
-    monkeypatch.setattr("trainer.stages.train.SATURATED_IMAGES", 1)
+    monkeypatch.setattr("trainer.pipeline.networks.presets.COLUMNS", 1)  # the fewest epochs: 12
+    monkeypatch.setattr("trainer.pipeline.training.train.SATURATED", 0.0)
+    monkeypatch.setattr("trainer.pipeline.training.train.SATURATED_IMAGES", 1)
     request = JobRequest(model="quick")
     recorder = Recorder()
     dataset = load_dataset(finished.dataset, request)
@@ -313,7 +316,7 @@ def test_a_file_that_reads_otherwise_than_training_measured_is_not_published(
         model.set_weights([*weights[:-1], np.roll(weights[-1] + np.arange(4) * 9, 1)])
         write_models(model, build)
 
-    monkeypatch.setattr("trainer.stages.export.write_models", write_another_model)
+    monkeypatch.setattr("trainer.pipeline.publishing.export.write_models", write_another_model)
     with pytest.raises(ReadsmithError) as caught:
         run(QUICK, context(tmp_path, finished.dataset), Recorder())
     assert caught.value.code == "readings_differ"

@@ -2,7 +2,7 @@
 
 import pytest
 
-from trainer.power_law import Forecast, Point, forecast
+from trainer.pipeline.evaluation.power_law import Forecast, Point, forecast
 
 
 def points(*exact: int, images: int = 100_000) -> list[Point]:

@@ -7,14 +7,14 @@ import pytest
 import requests
 from fastapi.testclient import TestClient
 
-from shared.api_keys import Scope
-from shared.model_store import ModelStore
+from shared.access.api_keys import Scope
+from shared.store.store import ModelStore
 from tests.bundles import png, publish
 from tests.keys import bearer
 from tests.serving import Predictor, serving
 from tests.trainer.test_api import problem
 from tests.trainer.web_site import answer, serve
-from trainer.app import create_app
+from trainer.api.app import create_app
 from trainer.settings import Settings
 
 

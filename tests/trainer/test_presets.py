@@ -4,10 +4,10 @@ import keras
 import numpy as np
 import pytest
 
-from shared.preprocessing import ImageSpec
-from trainer.image_choice import time_steps
-from trainer.presets import PRESETS
-from trainer.presets.ctc import PADDING, ctc_loss
+from shared.recognition.preprocessing import ImageSpec
+from trainer.pipeline.datasets.image_spec import time_steps
+from trainer.pipeline.networks.ctc import PADDING, ctc_loss
+from trainer.pipeline.networks.presets import PRESETS
 
 SPEC = ImageSpec(height=50, width=200, channels=1, resize="stretch", standardize=True)
 

@@ -33,7 +33,11 @@ def free_ports(count: int) -> list[int]:
 def fit(group: str, folder: Path) -> list[tuple[list[float], list[Any]]]:
     """Train in a process of a group, and in the first one again alone: losses and variables."""
     os.environ[VARIABLE] = group
-    from trainer.devices import CPU, find_devices, require_alike  # noqa: PLC0415 - after TF_CONFIG
+    from trainer.pipeline.training.devices import (  # noqa: PLC0415 - after TF_CONFIG
+        CPU,
+        find_devices,
+        require_alike,
+    )
 
     folder.mkdir()
     found = find_group(os.environ)

@@ -13,20 +13,20 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from readsmith import doctor_ray
-from readsmith.finding import State
+from readsmith.commands.doctor import ray as doctor_ray
+from readsmith.commands.doctor.finding import State
 from shared.errors import ReadsmithError
 from tests.ray_cluster import CPUS, RayCluster, kill_link, running_ray
 from tests.services import free_port
 from tests.struck_jobs import epochs_told, require_one_version
 from tests.workers import alive_in_session, is_alive, start_worker, wait_until
-from trainer.database import Database
-from trainer.job_store import JobStore
-from trainer.jobs import Job, Status
-from trainer.ray_executor import ONE_MACHINE
-from trainer.requests import Dataset, Hyperparameters, JobRequest, Resources, Synthetic
+from trainer.database.job_store import JobStore
+from trainer.database.tables import Database
+from trainer.schemas.job import Job, Status
+from trainer.schemas.job_request import Dataset, Hyperparameters, JobRequest, Resources, Synthetic
 from trainer.settings import Settings
-from trainer.worker import make_executor
+from trainer.workers.ray.executor import ONE_MACHINE
+from trainer.workers.worker import make_executor
 
 CHILD = """
 import os, signal, subprocess, sys, time
@@ -268,7 +268,7 @@ def test_a_real_training_runs_on_the_cluster(
         resources=Resources(cpus=1, memory_bytes=10**8),
     )
     job_id = store.create(request).id
-    start_worker(settings, "-m", "trainer.run_job")
+    start_worker(settings, "-m", "trainer.workers.job_process")
     job = outcome(store, job_id)
     assert job.status is Status.SUCCEEDED or (job.error and job.error.code == "did_not_learn")
     assert epochs_told(store, job_id)
@@ -285,7 +285,7 @@ def test_a_missing_package_is_named(settings: Settings, monkeypatch: pytest.Monk
 
 
 def test_the_local_worker_knows_nothing_of_ray() -> None:
-    code = "import sys, trainer.worker; sys.exit('ray' in sys.modules)"
+    code = "import sys, trainer.workers.worker; sys.exit('ray' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 

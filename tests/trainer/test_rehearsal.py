@@ -3,12 +3,12 @@ from pathlib import Path
 import numpy as np
 
 from tests.drawn import labelled_zip, texts
-from trainer.dataset import Base, Dataset
-from trainer.examples import Examples
-from trainer.inference import load_pixels
-from trainer.rehearsal import read_rehearsal, write_rehearsal
-from trainer.requests import JobRequest
-from trainer.stages.dataset import load_dataset
+from trainer.pipeline.datasets.dataset import Base, Dataset
+from trainer.pipeline.datasets.load import load_dataset
+from trainer.pipeline.networks.inference import load_pixels
+from trainer.pipeline.training.examples import Examples
+from trainer.pipeline.training.rehearsal import read_rehearsal, write_rehearsal
+from trainer.schemas.job_request import JobRequest
 
 
 def loaded(folder: Path, count: int, seed: int, base: Base | None = None) -> Dataset:

@@ -9,12 +9,12 @@ from pydantic import ValidationError
 
 from shared.errors import ReadsmithError
 from tests.drawn import picture, write_zip
-from trainer.dataset import Base, Dataset, Rehearsal
-from trainer.image_table import ImageTable, LabelledImage
-from trainer.inference import load_pixels
-from trainer.requests import JobRequest
-from trainer.split import split
-from trainer.stages.dataset import load_dataset
+from trainer.pipeline.datasets.dataset import Base, Dataset, Rehearsal
+from trainer.pipeline.datasets.image_table import ImageTable, LabelledImage
+from trainer.pipeline.datasets.load import load_dataset
+from trainer.pipeline.datasets.split import split
+from trainer.pipeline.networks.inference import load_pixels
+from trainer.schemas.job_request import JobRequest
 
 
 def numbered(count: int) -> dict[str, bytes]:

@@ -11,12 +11,11 @@ from shared.errors import ReadsmithError
 from tests.observing import Recorder
 from tests.trainer.bypasses import BYPASSES, NAMES
 from tests.trainer.web_site import Resolver, Site, redirect, serve
-from trainer.requests import Dataset
-from trainer.safe_addresses import ANYWHERE, Allowed, is_public
-from trainer.shared_files import FolderFiles
-from trainer.stages.download import fetch
-from trainer.web_address import WebAddress
-from trainer.web_request import DownloadRules
+from trainer.files.shared_files import FolderFiles
+from trainer.pipeline.downloads.fetch import fetch
+from trainer.schemas.addresses import ANYWHERE, Allowed, WebAddress, is_public
+from trainer.schemas.job_request import Dataset
+from trainer.schemas.limits import DownloadRules
 
 
 @pytest.fixture(autouse=True)

@@ -18,12 +18,12 @@ from sqlalchemy import MetaData, Table, insert, inspect, text
 from shared.errors import ReadsmithError
 from tests.postgresql import Server, needs_postgresql
 from tests.trainer.conftest import EITHER
-from trainer import schema
-from trainer.database import Database, tables
-from trainer.job_queue import JobQueue
-from trainer.job_store import JobStore
-from trainer.jobs import Status
-from trainer.requests import JobRequest
+from trainer.database import schema
+from trainer.database.job_queue import JobQueue
+from trainer.database.job_store import JobStore
+from trainer.database.tables import Database, tables
+from trainer.schemas.job import Status
+from trainer.schemas.job_request import JobRequest
 from trainer.settings import Settings
 
 JOBS = [
@@ -184,7 +184,7 @@ def test_a_database_of_a_newer_program_is_refused(empty: Database, url: str) -> 
 
 
 def test_a_new_database_needs_no_steps_and_has_the_same_tables(empty: Database, url: str) -> None:
-    make = f"import sys; from trainer.database import Database; Database({url!r});"
+    make = f"import sys; from trainer.database.tables import Database; Database({url!r});"
     subprocess.run([sys.executable, "-c", f"{make} sys.exit('alembic' in sys.modules)"], check=True)
     with empty.writing.begin() as connection:
         schema.migrate(connection)  # nothing is left to do

@@ -9,24 +9,25 @@ import numpy as np
 import pytest
 
 from shared.errors import ReadsmithError
-from shared.manifest import KERAS_MODEL, Manifest
-from shared.model_store import ModelStore
+from shared.store.manifest import KERAS_MODEL, Manifest
+from shared.store.store import ModelStore
 from tests.drawn import labelled_zip, texts
 from tests.observing import Recorder
 from tests.struck_jobs import epochs_told, events, require_one_version, until_over, workers
 from tests.trainer.test_pipeline import context
-from trainer.database import Database
-from trainer.dataset import Dataset
-from trainer.job_store import JobStore
-from trainer.jobs import Status
-from trainer.pipeline import run
-from trainer.progress import CancelledRunError, RunResult, Stage
-from trainer.requests import JobRequest
-from trainer.search import Pictures, search
+from trainer.database.job_store import JobStore
+from trainer.database.tables import Database
+from trainer.pipeline.datasets.dataset import Dataset
+from trainer.pipeline.datasets.load import load_dataset
+from trainer.pipeline.run import run
+from trainer.pipeline.search.search import search
+from trainer.pipeline.search.trial import Pictures
+from trainer.pipeline.training.train import train
+from trainer.schemas.job import Status
+from trainer.schemas.job_request import JobRequest
+from trainer.schemas.progress import CancelledRunError, RunResult, Stage
+from trainer.schemas.trial import TrialList, TrialRecord
 from trainer.settings import Settings
-from trainer.stages.dataset import load_dataset
-from trainer.stages.train import train
-from trainer.trials import TrialList, TrialRecord
 
 pytestmark = pytest.mark.slow
 
@@ -71,7 +72,7 @@ def searched(tmp_path_factory: pytest.TempPathFactory) -> Searched:
     dataset = labelled_zip(folder / "set.zip", texts(120))
     recorder, log = Recorder(), TrialList()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("trainer.study.WHOLLY_TRAINED", 1)
+        patch.setattr("trainer.pipeline.search.study.WHOLLY_TRAINED", 1)
         where = replace(context(folder, dataset), trials=log)
         result = run(request(RATES | WIDE, trials=10), where, recorder)
     return Searched(folder, dataset, recorder, log.trials(), result)

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
-from trainer.app import create_app
-from trainer.requests import JobRequest
+from trainer.api.app import create_app
+from trainer.schemas.job_request import JobRequest
 from trainer.settings import Settings
 
 RATE = {"learning_rate": {"low": 0.0005, "high": 0.005, "log": True}}

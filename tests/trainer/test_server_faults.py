@@ -9,10 +9,10 @@ from sqlalchemy import create_engine, text
 from tests.postgresql import Server, needs_postgresql, running_server
 from tests.struck_jobs import require_one_version, workers
 from tests.workers import wait_until
-from trainer.database import Database
-from trainer.job_store import JobStore
-from trainer.jobs import Status
-from trainer.requests import JobRequest
+from trainer.database.job_store import JobStore
+from trainer.database.tables import Database
+from trainer.schemas.job import Status
+from trainer.schemas.job_request import JobRequest
 from trainer.settings import Settings
 
 SECONDS = 2.0

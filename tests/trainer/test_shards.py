@@ -10,14 +10,14 @@ from shared.errors import ReadsmithError
 from tests.checked import check_dataset
 from tests.drawn import labelled_zip, picture, texts, write_zip
 from tests.hostile_tars import TARS, header, labelled_tar, tar_of
-from trainer.clean_process import in_clean_process
-from trainer.image_source import open_source
-from trainer.labels import find_labels
-from trainer.packing import pack
-from trainer.requests import JobRequest
-from trainer.safe_zip import DatasetLimits
-from trainer.shards import ShardSource
-from trainer.stages.dataset import load_dataset
+from trainer.pipeline.datasets.labels.labels import find_labels
+from trainer.pipeline.datasets.load import load_dataset
+from trainer.pipeline.datasets.pack import pack
+from trainer.pipeline.datasets.sources.shards import ShardSource
+from trainer.pipeline.datasets.sources.source import open_source
+from trainer.schemas.job_request import JobRequest
+from trainer.schemas.limits import DatasetLimits
+from trainer.subprocesses import in_clean_process
 
 REQUEST = JobRequest()
 

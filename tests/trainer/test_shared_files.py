@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 from tests.object_storage import BUCKET, variables
+from trainer.files.shared_files import FolderFiles, SharedFiles
 from trainer.settings import Settings
-from trainer.shared_files import FolderFiles, SharedFiles, shared_files
 
 
 @pytest.fixture(params=["folder", "s3"])
@@ -17,10 +17,10 @@ def files(
     request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> SharedFiles:
     if request.param == "folder":
-        return shared_files(Settings(shared_files=tmp_path / "shared"))
+        return Settings(shared_files=tmp_path / "shared").open_shared_files()
     for name, value in variables(request.getfixturevalue("rclone")).items():
         monkeypatch.setenv(name, value)
-    return shared_files(Settings(shared_files=f"s3://{BUCKET}/{uuid.uuid4().hex}"))
+    return Settings(shared_files=f"s3://{BUCKET}/{uuid.uuid4().hex}").open_shared_files()
 
 
 @pytest.fixture
@@ -88,7 +88,7 @@ def test_a_copy_on_this_machine_gives_way_when_there_are_too_many(
     for name, value in variables(rclone).items():
         monkeypatch.setenv(name, value)
     settings = Settings(shared_files=f"s3://{BUCKET}/{uuid.uuid4().hex}", max_cache_bytes=10)
-    files, cache = shared_files(settings), tmp_path / "cache"
+    files, cache = settings.open_shared_files(), tmp_path / "cache"
     for number in (1, 2):
         files.save(mine, f"uploads/{number}.zip")
     for number in (1, 2, 1):

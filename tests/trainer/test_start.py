@@ -4,11 +4,11 @@ from pathlib import Path
 import pytest
 
 from shared.errors import ReadsmithError
-from shared.manifest import Manifest
-from shared.model_store import ModelStore
+from shared.store.manifest import Manifest
+from shared.store.store import ModelStore
 from tests.bundles import publish
-from trainer.requests import JobRequest
-from trainer.start import load_base
+from trainer.pipeline.training.base import load_base
+from trainer.schemas.job_request import JobRequest
 
 
 class Vanishing(ModelStore):

@@ -6,18 +6,18 @@ import numpy as np
 import pytest
 from captcha.image import DEFAULT_FONTS
 
-from shared.builtin import STARTER, builtin_store
-from shared.decoding import decode
-from shared.manifest import verify_files
-from shared.preprocessing import ImageSpec, fit, open_image
-from shared.scoring import Score
-from shared.vocabulary import Vocabulary
+from shared.recognition.decoding import decode
+from shared.recognition.preprocessing import ImageSpec, fit, open_image
+from shared.recognition.scoring import Score
+from shared.recognition.vocabulary import Vocabulary
+from shared.store.builtin import STARTER, builtin_store
+from shared.store.manifest import verify_files
 from tests.drawn import picture
-from trainer.dataset import Base, Rehearsal
-from trainer.inference import predict
-from trainer.presets import PRESETS
-from trainer.start import copy_weights, load_starter, weights_of
-from trainer.starter.drawing import CHARACTERS, HEIGHT, WIDTH, Drawer
+from trainer.pipeline.datasets.dataset import Base, Rehearsal
+from trainer.pipeline.networks.inference import predict
+from trainer.pipeline.networks.presets import PRESETS
+from trainer.pipeline.starter.drawing import CHARACTERS, HEIGHT, WIDTH, Drawer
+from trainer.pipeline.training.base import copy_weights, load_starter, weights_of
 
 SPEC = ImageSpec(height=HEIGHT, width=96, channels=1, resize="stretch", standardize=True)
 FONT = Path(DEFAULT_FONTS[0])

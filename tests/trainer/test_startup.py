@@ -30,7 +30,9 @@ def free_port() -> str:
         return str(server.getsockname()[1])
 
 
-@pytest.mark.parametrize("module", ["trainer.app", "trainer.worker", "trainer.run_job"])
+@pytest.mark.parametrize(
+    "module", ["trainer.api.app", "trainer.workers.worker", "trainer.workers.job_process"]
+)
 def test_nothing_but_a_run_imports_tensorflow_and_nothing_unasked_optuna_or_ray(
     module: str,
 ) -> None:
@@ -68,8 +70,12 @@ def test_the_api_starts_in_an_empty_folder_answers_and_stops(tmp_path: Path) -> 
         ("trainer", {"READSMITH_TRAINER_PORT": "99999"}, "READSMITH_TRAINER_PORT is '99999'"),
         ("trainer", {"READSMITH_STATE": "/dev/null/x"}, "/dev/null/x"),
         ("trainer", {"READSMITH_DATABASE_URL": "mysql://x/y"}, "database URL"),
-        ("trainer.worker", {"READSMITH_LEASE_SECONDS": "0"}, "READSMITH_LEASE_SECONDS is '0'"),
-        ("trainer.worker", {"READSMITH_DATABASE_URL": "x"}, "database URL"),
+        (
+            "trainer.workers.worker",
+            {"READSMITH_LEASE_SECONDS": "0"},
+            "READSMITH_LEASE_SECONDS is '0'",
+        ),
+        ("trainer.workers.worker", {"READSMITH_DATABASE_URL": "x"}, "database URL"),
     ],
 )
 def test_a_service_that_cannot_start_says_why_in_one_line(

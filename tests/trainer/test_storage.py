@@ -13,17 +13,17 @@ from fastapi.testclient import TestClient
 from sqlalchemy.exc import OperationalError
 
 from shared.errors import ReadsmithError
-from shared.manifest import verify_files
-from shared.model_store import ModelStore
+from shared.store.manifest import verify_files
+from shared.store.store import ModelStore
 from tests import bundles
 from tests.drawn import write_zip
-from trainer import sqlite
-from trainer.app import create_app
-from trainer.database import Database, patiently
-from trainer.job_store import JobStore
-from trainer.requests import JobRequest
+from trainer.api.app import create_app
+from trainer.database import engine as sqlite
+from trainer.database.job_store import JobStore
+from trainer.database.tables import Database, patiently
+from trainer.files.disk_errors import storage_error
+from trainer.schemas.job_request import JobRequest
 from trainer.settings import Settings
-from trainer.storage_errors import storage_error
 
 
 @pytest.fixture(autouse=True)
@@ -112,7 +112,7 @@ def test_a_run_waits_for_a_locked_database(
 def test_a_run_does_not_wait_for_ever(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     database = Database(settings.jobs_database)
     store = JobStore(database, max_queued_jobs=1)
-    monkeypatch.setattr("trainer.database.PATIENCE_SECONDS", 0)
+    monkeypatch.setattr("trainer.database.tables.PATIENCE_SECONDS", 0)
     with locked(settings), pytest.raises(OperationalError):
         patiently(lambda: store.create(JobRequest()))
     database.close()

@@ -7,18 +7,18 @@ import pytest
 
 from tests.drawn import labelled_zip, texts
 from tests.observing import Recorder
-from trainer import examples, streaming
-from trainer.dataset import Dataset, Rehearsal
-from trainer.examples import Examples, InMemoryPart, Part
-from trainer.fitting import Fitting
-from trainer.image_files import UnreadableEntryError
-from trainer.image_source import ImageSource
-from trainer.packing import pack
-from trainer.presets import PRESETS
-from trainer.requests import Hyperparameters, JobRequest
-from trainer.stages.dataset import load_dataset
-from trainer.streaming import StreamedPart
-from trainer.training_choice import choose_parameters
+from trainer.pipeline.datasets.dataset import Dataset, Rehearsal
+from trainer.pipeline.datasets.load import load_dataset
+from trainer.pipeline.datasets.pack import pack
+from trainer.pipeline.datasets.sources.image_files import UnreadableEntryError
+from trainer.pipeline.datasets.sources.source import ImageSource
+from trainer.pipeline.networks.presets import PRESETS
+from trainer.pipeline.training import examples
+from trainer.pipeline.training import examples as streaming
+from trainer.pipeline.training.examples import Examples, InMemoryPart, Part, StreamedPart
+from trainer.pipeline.training.fitting import Fitting
+from trainer.pipeline.training.parameters import choose_parameters
+from trainer.schemas.job_request import Hyperparameters, JobRequest
 
 BATCH = 8
 REQUEST = JobRequest(

@@ -1,8 +1,8 @@
 """Which parameters trials get, and which of them are stopped; nothing is trained here."""
 
-from trainer.search_request import Search
-from trainer.study import SPARED, Study
-from trainer.trials import TrialRecord, TrialStatus
+from trainer.pipeline.search.study import SPARED, Study
+from trainer.schemas.search_request import Search
+from trainer.schemas.trial import TrialRecord, TrialStatus
 
 EPOCHS = 10
 SEARCH = Search.model_validate(

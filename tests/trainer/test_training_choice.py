@@ -2,8 +2,8 @@ from dataclasses import asdict
 
 import pytest
 
-from trainer.requests import Hyperparameters, JobRequest
-from trainer.training_choice import choose_parameters, gentler
+from trainer.pipeline.training.parameters import choose_parameters, gentler
+from trainer.schemas.job_request import Hyperparameters, JobRequest
 
 
 def test_small_sets_are_shown_more_often_and_wide_ones_less() -> None:

@@ -3,10 +3,10 @@
 import pytest
 
 from tests.observing import Recorder
-from trainer.progress import Progress
-from trainer.requests import JobRequest
-from trainer.trial_table import MOST_STARTS, StoppedTrialError, TrialTable
-from trainer.trials import TrialList, TrialRecord, TrialStatus, score
+from trainer.pipeline.search.trials import MOST_STARTS, StoppedTrialError, TrialTable
+from trainer.schemas.job_request import JobRequest
+from trainer.schemas.progress import Progress
+from trainer.schemas.trial import TrialList, TrialRecord, TrialStatus, score
 
 SEARCH = {"parameters": {"augmentation": {"low": 0, "high": 2}}, "trials": 3}
 

@@ -8,15 +8,14 @@ import pytest
 
 from shared.errors import ReadsmithError
 from tests.drawn import write_zip
-from trainer.cache_limit import limit_cache
-from trainer.database import Database
-from trainer.job_queue import JobQueue
-from trainer.job_store import JobStore
-from trainer.jobs import JobError
-from trainer.requests import Dataset, JobRequest
+from trainer.database.job_queue import JobQueue
+from trainer.database.job_store import JobStore
+from trainer.database.tables import Database
+from trainer.database.uploads import ABANDONED_SECONDS, Upload, Uploads
+from trainer.files.cache import limit_cache
+from trainer.schemas.job import JobError
+from trainer.schemas.job_request import Dataset, JobRequest
 from trainer.settings import Settings
-from trainer.shared_files import shared_files
-from trainer.uploads import ABANDONED_SECONDS, Upload, Uploads
 
 SIZE = 1000
 
@@ -24,7 +23,7 @@ SIZE = 1000
 @pytest.fixture
 def uploads(database: Database, settings: Settings) -> Uploads:
     """Room for three zips of SIZE."""
-    files = shared_files(settings)
+    files = settings.open_shared_files()
     return Uploads(database, settings.uploads, files, max_bytes=2 * SIZE, max_stored_bytes=3 * SIZE)
 
 

@@ -10,12 +10,12 @@ import pytest
 from fastapi.testclient import TestClient
 from PIL import Image
 
-from shared.manifest import ONNX_MODEL
-from shared.model_store import ModelStore
+from shared.store.manifest import ONNX_MODEL
+from shared.store.store import ModelStore
 from tests.bundles import encoded, picture, png
 from tests.bundles import publish as publish_bundle
 from tests.trainer.test_api import problem
-from trainer.app import create_app
+from trainer.api.app import create_app
 from trainer.settings import Settings
 
 VERSION = "/models/default/versions/1"

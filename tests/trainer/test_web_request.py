@@ -10,12 +10,13 @@ import pytest
 from shared.errors import ReadsmithError
 from tests.observing import Recorder
 from tests.trainer.web_site import Resolver, Site, answer, drip, redirect, serve
-from trainer.requests import Dataset
-from trainer.safe_addresses import Allowed
+from trainer.files.shared_files import FolderFiles
+from trainer.pipeline.downloads.fetch import fetch
+from trainer.pipeline.downloads.http import MAX_REDIRECTS
+from trainer.schemas.addresses import Allowed
+from trainer.schemas.job_request import Dataset
+from trainer.schemas.limits import DownloadRules
 from trainer.settings import Settings, load_settings
-from trainer.shared_files import FolderFiles
-from trainer.stages.download import fetch
-from trainer.web_request import MAX_REDIRECTS, DownloadRules
 
 
 @pytest.fixture

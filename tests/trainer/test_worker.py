@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 
 from tests.workers import alive_in_session, is_alive, start_worker, wait_until
-from trainer.job_queue import JobQueue
-from trainer.job_store import JobStore
-from trainer.jobs import Job, Status
-from trainer.progress import RunResult
-from trainer.requests import JobRequest
+from trainer.database.job_queue import JobQueue
+from trainer.database.job_store import JobStore
+from trainer.schemas.job import Job, Status
+from trainer.schemas.job_request import JobRequest
+from trainer.schemas.progress import RunResult
 from trainer.settings import Settings
 
 CHILD = """

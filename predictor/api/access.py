@@ -1,0 +1,25 @@
+"""Lets requests in before anything of them is read; all that needs a key needs scope predict."""
+
+from flask import Flask, g, request
+
+from predictor.api.start_page import is_page
+from predictor.settings import PredictorSettings
+from shared.access.access import Access, Caller
+from shared.access.api_keys import Scope
+
+
+def add_access(app: Flask, settings: PredictorSettings) -> None:
+    """Ask for a key where there are keys; raises ReadsmithError as Access does."""
+    access = Access(settings, settings.predictor_host)
+    open_paths = settings.open_paths
+    address_in = "HTTP_X_FORWARDED_FOR" if settings.behind_gateway else "REMOTE_ADDR"
+
+    @app.before_request
+    def admit() -> None:
+        if request.path in open_paths or is_page(request):
+            return
+        said = request.environ.get
+        caller = Caller(
+            said("HTTP_AUTHORIZATION"), said("HTTP_HOST"), said("HTTP_ORIGIN"), said(address_in)
+        )
+        g.notes.key = access.admit(caller, Scope.PREDICT)

@@ -1,0 +1,59 @@
+"""What an answer says about one picture."""
+
+import base64
+import io
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from predictor.requests.options import Options
+from shared.recognition.decoding import Reading
+
+NOTHING_FITS = {
+    "code": "nothing_fits",
+    "message": "No text that fits the limits has any probability in this picture: the model rules "
+    "out a character that each of them needs.",
+}
+
+
+def describe(reading: Reading | None, options: Options) -> dict[str, Any]:
+    """Describe a reading, or that no text fits; confidences have six decimals."""
+    answer = _nothing() if reading is None else _reading(reading)
+    if options.top_k is not None:
+        found = reading.alternatives if reading else ()
+        answer["alternatives"] = [
+            {"text": each.text, "confidence": round(each.confidence, 6)} for each in found
+        ]
+    if options.min_confidence is not None:
+        answer["accepted"] = reading is not None and answer["confidence"] >= options.min_confidence
+    return answer
+
+
+def describe_input(pixels: NDArray[np.uint8]) -> dict[str, Any]:
+    """Describe what the model saw, uint8 (H, W, C) gray or RGB, as a PNG in base64."""
+    height, width, channels = pixels.shape
+    file = io.BytesIO()
+    Image.fromarray(pixels[:, :, 0] if channels == 1 else pixels).save(file, "PNG")
+    return {"png": base64.b64encode(file.getvalue()).decode(), "width": width, "height": height}
+
+
+def _nothing() -> dict[str, Any]:
+    return {"text": None, "confidence": 0.0, "characters": [], "reason": NOTHING_FITS}
+
+
+def _reading(reading: Reading) -> dict[str, Any]:
+    return {
+        "text": reading.text,
+        "confidence": round(reading.confidence, 6),
+        "characters": [
+            {
+                "text": character.text,
+                "confidence": round(character.confidence, 6),
+                "start": round(character.start, 4),
+                "end": round(character.end, 4),
+            }
+            for character in reading.characters
+        ],
+    }

@@ -1,0 +1,41 @@
+"""The predictor's HTTP interface."""
+
+from flask import Flask
+
+from predictor.api.access import add_access
+from predictor.api.error_handlers import add_error_answers
+from predictor.api.feedback import add_feedback
+from predictor.api.openapi.page import add_docs
+from predictor.api.predict import add_predictions
+from predictor.api.request_hooks import add_bookkeeping
+from predictor.api.review import add_review
+from predictor.api.start_page import add_start_page
+from predictor.api.status import add_status
+from predictor.feedback.image_archive import KeptPictures
+from predictor.feedback.outbox import Outbox
+from predictor.models.registry import Registry
+from predictor.settings import PredictorSettings
+from predictor.telemetry.access_log import AccessLog
+
+
+def create_app(
+    settings: PredictorSettings,
+    registry: Registry,
+    access_log: AccessLog | None = None,
+    kept: KeptPictures | None = None,
+    outbox: Outbox | None = None,
+) -> Flask:
+    """Build the app that answers with the registry's models; the caller starts what it gives."""
+    app = Flask("predictor", static_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
+    app.json.sort_keys = False  # type: ignore[attr-defined]
+    add_bookkeeping(app, access_log)
+    add_access(app, settings)
+    add_error_answers(app, settings)
+    add_predictions(app, settings, registry, kept)
+    add_review(app, kept)
+    add_feedback(app, settings, kept, outbox)
+    add_status(app, registry)
+    add_start_page(app)
+    add_docs(app)
+    return app

@@ -1,0 +1,197 @@
+"""POST /feedback: what a picture really says, handed over to the trainer."""
+
+import base64
+import hashlib
+import json
+from typing import Annotated, Any
+
+from flask import Flask, Request, request
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+
+from predictor.api.review import not_kept
+from predictor.feedback.image_archive import KeptPicture, KeptPictures
+from predictor.feedback.outbox import Outbox
+from predictor.feedback.trainer_client import TrainerAwayError, TrainerLink
+from predictor.requests.images import IMAGE_FIELDS, Upload, body_of, checked, decoded
+from predictor.requests.multipart import split_form
+from predictor.requests.problems import RequestError
+from predictor.settings import PredictorSettings
+from shared.errors import ReadsmithError
+from shared.recognition.preprocessing import open_image
+from shared.recognition.vocabulary import normalise_label
+from shared.store.builtin import STARTER
+from shared.store.manifest import ModelName
+
+SOURCE = "feedback"
+MOST_PARTS = 5
+EXAMPLE = 'For example: curl -F "image=@captcha.png" -F text=2b827 …/feedback'
+
+
+def _usable(text: str) -> str:
+    label = normalise_label(text)
+    if not label:
+        raise ValueError("it is empty")
+    return label
+
+
+class Feedback(BaseModel):
+    """The right text, and of which picture; each description says what is right."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    text: Annotated[str, Field(min_length=1, max_length=1000), AfterValidator(_usable)] = Field(
+        description="what the picture really says, up to 1000 characters"
+    )
+    request_id: str | None = Field(
+        None, min_length=1, max_length=64, description="the request_id of a reading that was kept"
+    )
+    index: int = Field(
+        0, ge=0, le=1_000_000, description="the picture's place in that request, from 0"
+    )
+    model: ModelName | None = Field(None, description="the name of a model, as text")
+
+
+class JsonFeedback(Feedback):
+    """Feedback as JSON: of a request, or with its picture."""
+
+    model_config = ConfigDict(
+        strict=True,
+        json_schema_extra={
+            "oneOf": [
+                {"required": ["image"], "properties": {"image": {"type": "string"}}},
+                {"required": ["request_id"], "properties": {"request_id": {"type": "string"}}},
+            ]
+        },
+    )
+
+    image: str | None = Field(
+        None,
+        description="the picture, base64",
+        json_schema_extra={"contentEncoding": "base64", "minLength": 1},
+    )
+
+
+def add_feedback(
+    app: Flask,
+    settings: PredictorSettings,
+    kept: KeptPictures | None,
+    outbox: Outbox | None,
+) -> None:
+    """Add the route; None stands for what the settings leave out."""
+    trainer = TrainerLink(settings) if settings.trainer_url else None
+
+    @app.post("/feedback")
+    def feedback() -> tuple[dict[str, str], int]:
+        if trainer is None:
+            raise ReadsmithError(
+                "feedback_not_set_up",
+                "The predictor does not know where the trainer is.",
+                "READSMITH_TRAINER_URL says so, for example http://127.0.0.1:8000.",
+            )
+        told, image = _parse(request, settings)
+        read = None if image is not None else _kept_picture(kept, told)
+        picture = read.picture if read else image
+        assert picture is not None  # noqa: S101  told by request_id, or sent
+        model = told.model or (read.model if read else settings.default_model)
+        model = settings.default_model if model == STARTER else model  # it is never trained
+        sha256 = hashlib.sha256(picture).hexdigest()
+        correction = _correction(told.text, picture, read)
+        if outbox is not None:
+            outbox.forget(model, sha256)
+        status = "handed_over"
+        try:
+            trainer.correct(model, correction, request.headers.get("Authorization"))
+        except TrainerAwayError:
+            if outbox is None:
+                raise
+            outbox.keep(model, sha256, correction)
+            status = "kept"
+        if kept is not None and read is not None:
+            kept.mark_done(read.id)
+        return {"status": status, "model": model, "text": told.text}, 202
+
+
+def _kept_picture(kept: KeptPictures | None, told: Feedback) -> KeptPicture:
+    if kept is None:
+        raise not_kept()
+    return kept.get(f"{told.request_id}.{told.index}")
+
+
+def _correction(text: str, picture: bytes, read: KeptPicture | None) -> bytes:
+    facts: dict[str, Any] = {"text": text, "source": SOURCE}
+    if read is not None:
+        facts |= {"read": read.text, "confidence": read.confidence, "version": read.version}
+    return json.dumps(facts | {"image": base64.b64encode(picture).decode()}).encode()
+
+
+def _parse(request: Request, settings: PredictorSettings) -> tuple[Feedback, bytes | None]:
+    """Return what was told, and the picture unless it is one of an earlier request.
+
+    Raises RequestError or ImageRejectedError.
+    """
+    image: bytes | RequestError | None
+    if request.mimetype == "multipart/form-data":
+        told, image = _form(request)
+    elif request.mimetype == "application/json":
+        told, image = _json(body_of(request))
+    else:
+        raise RequestError(
+            "unsupported_content_type",
+            f"The Content-Type is {request.mimetype!r}.",
+            f"Send multipart/form-data or application/json. {EXAMPLE}",
+        )
+    if (image is None) == (told.request_id is None):
+        raise RequestError(
+            "no_image",
+            f"There is {'neither an image nor' if image is None else 'both an image and'} a "
+            "request_id.",
+            f"Send the one or the other. {EXAMPLE}",
+            "image",
+        )
+    return told, None if image is None else _checked(image, settings)
+
+
+def _checked(image: bytes | RequestError, settings: PredictorSettings) -> bytes:
+    data = checked(Upload("image", image), settings).data
+    if isinstance(data, RequestError):
+        raise data
+    open_image(data)
+    return data
+
+
+def _form(request: Request) -> tuple[Feedback, bytes | None]:
+    form = split_form(body_of(request), request.headers["Content-Type"], MOST_PARTS)
+    files = [name for name, _ in form.files]
+    if len(files) > 1 or not set(files) <= set(IMAGE_FIELDS):
+        raise RequestError(
+            "unknown_field",
+            f"The files are {', '.join(files)[:80]!r}.",
+            f"Send one, image. {EXAMPLE}",
+            "image",
+        )
+    try:
+        told = Feedback.model_validate(form.texts)
+    except ValidationError as error:
+        raise _wrong(error) from None
+    return told, form.files[0][1] if files else None
+
+
+def _json(body: bytes) -> tuple[Feedback, bytes | RequestError | None]:
+    try:
+        told = JsonFeedback.model_validate_json(body)
+    except ValidationError as error:
+        raise _wrong(error) from None
+    return told, None if told.image is None else decoded(told.image, "image")
+
+
+def _wrong(error: ValidationError) -> RequestError:
+    first = error.errors(include_url=False)[0]
+    field = str(first["loc"][0]) if first["loc"] else None
+    fields = JsonFeedback.model_fields
+    known = ", ".join(fields)
+    return RequestError(
+        "bad_feedback",
+        f"The {field[:40] if field else 'body'} is not valid: {first['msg']}.",
+        f"{field} must be {fields[field].description}." if field in fields else f"Known: {known}.",
+        field and field[:40],
+    )

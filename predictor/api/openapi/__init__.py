@@ -1,0 +1,1 @@
+"""The predictor's OpenAPI description, and the page that shows it."""

@@ -1,0 +1,115 @@
+"""POST /predict: from the images of a request to its answer."""
+
+from collections.abc import Iterator
+from typing import Any
+
+from flask import Flask, g, request
+
+from predictor.api.answers import describe, describe_input
+from predictor.feedback.image_archive import KeptPictures, as_kept
+from predictor.models.engine import Engine
+from predictor.models.registry import ModelState, Registry
+from predictor.requests.images import Question, parse
+from predictor.requests.options import Options
+from predictor.requests.problems import RequestError, problem
+from predictor.settings import PredictorSettings
+from predictor.telemetry import metrics
+from predictor.telemetry.request_stats import PARSE, Notes
+from shared.recognition.decoding import Reading
+from shared.recognition.preprocessing import ImageRejectedError
+from shared.store.builtin import STARTER, UNTRAINED
+
+
+def add_predictions(
+    app: Flask, settings: PredictorSettings, registry: Registry, kept: KeptPictures | None
+) -> None:
+    """Add POST /predict, which answers with the registry's models."""
+
+    @app.post("/predict")
+    def predict() -> dict[str, Any]:
+        notes: Notes = g.notes
+        question = parse(request, settings)
+        notes.done(PARSE)
+        model = registry.answering(question.model)
+        engine = registry.engine(model, question.options.version)
+        if engine is None:
+            raise _no_such_model(model, registry)
+        notes.model, notes.version = engine.manifest.model, engine.manifest.version
+        origin = {
+            "model": notes.model,
+            "version": notes.version,
+            "request_id": notes.request_id,
+        }
+        if model == STARTER and question.model is None:
+            origin["note"] = UNTRAINED
+        options = question.options.with_default_pattern(
+            registry.pattern(model), engine.require_possible
+        )
+        answers = _read(engine, question, options, notes)
+        _count(answers, engine, notes, settings.low_confidence)
+        if kept is not None:
+            kept.add(as_kept(question, answers, notes, settings.default_model))
+        if question.several:
+            return {"results": answers, **origin}
+        return {**answers[0], **origin}
+
+
+def _count(
+    answers: list[dict[str, Any]], engine: Engine, notes: Notes, chosen: float | None
+) -> None:
+    """Count the readings; chosen: the confidence below which one is unsure, if not the model's."""
+    confidences = [answer["confidence"] for answer in answers if "confidence" in answer]
+    threshold = engine.unsure_below if chosen is None else chosen
+    notes.images = len(confidences)
+    metrics.pictures_read(
+        engine.manifest.model,
+        engine.manifest.version,
+        confidences,
+        unsure=sum(confidence < threshold for confidence in confidences),
+        unseen=notes.unseen_sizes,
+    )
+
+
+def _read(
+    engine: Engine, question: Question, options: Options, notes: Notes
+) -> list[dict[str, Any]]:
+    """Read every picture; among several, a bad one does not spoil the others' readings."""
+    images = [up.data for up in question.uploads if not isinstance(up.data, RequestError)]
+    results: Iterator[Reading | ImageRejectedError | None] = (
+        engine.search_each(images, options.limits, options.top_k or 1, notes)
+        if options.search
+        else engine.read_each(images, notes)
+    )
+    answers: list[dict[str, Any]] = []
+    for upload in question.uploads:
+        result = upload.data if isinstance(upload.data, RequestError) else next(results)
+        if not isinstance(result, ImageRejectedError | RequestError):
+            answers.append(describe(result, options))
+            if options.show_input and isinstance(upload.data, bytes):
+                answers[-1]["input"] = describe_input(engine.input_of(upload.data))
+        elif question.several:
+            metrics.problem_answered(result.code)
+            answers.append({"error": problem(result, field=upload.field)})
+        else:
+            raise RequestError(result.code, result.message, result.hint, upload.field)
+    return answers
+
+
+def _no_such_model(model: str, registry: Registry) -> RequestError:
+    states = registry.states()
+    known = [name for name, state in states.items() if state.served is not None]
+    named = repr(model[:64])
+    if known and model not in states:
+        return RequestError(
+            "unknown_model", f"There is no model {named}.", f"Known: {', '.join(known)}.", "model"
+        )
+    refusal = states.get(model, ModelState()).refusal
+    why = "is loaded" if refusal is None else "is loaded; one was refused, GET /readyz says why"
+    return RequestError(
+        "no_model",
+        f"No version of model {named} {why}.",
+        "Train one: POST /jobs to the trainer, or `readsmith train DATASET`; it is served here "
+        "as soon as it is published. Or promote one that is there, or name it with version."
+        + (f" Loaded: {', '.join(known)}." if known else ""),
+        "model",
+    )

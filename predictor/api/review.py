@@ -1,0 +1,96 @@
+"""The routes of kept pictures: a queue for people, the least sure readings first."""
+
+import io
+from datetime import UTC, datetime
+from typing import Any
+
+from flask import Flask, Response, request
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from predictor.feedback.image_archive import KeptPicture, KeptPictures
+from predictor.requests.problems import RequestError
+from shared.errors import ReadsmithError
+from shared.recognition.preprocessing import open_image
+
+HEADERS = {"Cache-Control": "private, max-age=3600", "X-Content-Type-Options": "nosniff"}
+
+
+class ReviewQuery(BaseModel):
+    """What to list; each description says what is right."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    model: str | None = Field(None, description="the name of a model, as text")
+    limit: int = Field(50, ge=1, le=1000, description="a number from 1 to 1000")
+
+
+def add_review(app: Flask, kept: KeptPictures | None) -> None:
+    """Add the routes; kept is None where pictures are not kept."""
+
+    @app.get("/review")
+    def review() -> dict[str, Any]:
+        query = _query()
+        pictures, count = _required(kept).least_sure(query.model, query.limit)
+        return {"data": [_described(one) for one in pictures], "kept": count}
+
+    @app.get("/review/<picture_id>")
+    def review_picture(picture_id: str) -> Response:
+        image = open_image(_required(kept).get(picture_id).picture)
+        file = io.BytesIO()
+        image.save(file, "PNG")  # whatever else the file held stays here
+        return Response(file.getvalue(), 200, HEADERS, content_type="image/png")
+
+    @app.delete("/review/<picture_id>")
+    def looked_at(picture_id: str) -> tuple[str, int]:
+        _required(kept).remove(picture_id)
+        return "", 204
+
+
+def _required(kept: KeptPictures | None) -> KeptPictures:
+    if kept is None:
+        raise not_kept()
+    return kept
+
+
+def not_kept() -> ReadsmithError:
+    """Return the error that says that keeping pictures is off."""
+    return ReadsmithError(
+        "pictures_not_kept",
+        "The predictor keeps no pictures.",
+        "READSMITH_KEEP_PICTURES names a folder where it may keep them for a look.",
+    )
+
+
+def _query() -> ReviewQuery:
+    try:
+        return ReviewQuery.model_validate(request.args.to_dict())
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        name = str(first["loc"][0])
+        known = ReviewQuery.model_fields
+        if name not in known:
+            raise RequestError(
+                "unknown_field",
+                f"There is no query parameter {name[:40]!r} here.",
+                f"Known: {', '.join(known)}.",
+                name[:40],
+            ) from None
+        raise RequestError(
+            "bad_option",
+            f"The value of {name} is not valid: {first['msg']}.",
+            f"{name} must be {known[name].description}.",
+            name,
+        ) from None
+
+
+def _described(kept: KeptPicture) -> dict[str, Any]:
+    return {
+        "request_id": kept.request_id,
+        "index": kept.place,
+        "model": kept.model,
+        "version": kept.version,
+        "text": kept.text,
+        "confidence": kept.confidence,
+        "created_at": datetime.fromtimestamp(kept.created, UTC).isoformat(),
+        "image": f"/review/{kept.id}",
+    }

@@ -1,0 +1,1 @@
+"""What images really say, on the way to the trainer; images stored for review."""

@@ -1,0 +1,1 @@
+"""Loads versions, keeps them loaded, and follows what is published."""

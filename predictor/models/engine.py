@@ -1,0 +1,209 @@
+"""One loaded version of a model: from pictures to readings, by ONNX Runtime."""
+
+import hashlib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+
+from predictor.telemetry.request_stats import DECODE, MODEL, PREPARE, Notes
+from shared.atomic_files import read_small
+from shared.patterns.automaton import Automaton, build_automaton
+from shared.patterns.limits import Limits
+from shared.recognition.decoding import Reading, decode, decode_within
+from shared.recognition.preprocessing import (
+    ImageRejectedError,
+    covered_width,
+    fit,
+    open_image,
+    to_input,
+)
+from shared.store.manifest import ONNX_MODEL, BundleError, Calibration, Manifest
+
+BATCH = 4
+"""Pictures per run: more at a time no longer lie in the caches, and each takes twice as long."""
+
+RARELY = 0.01
+LEAST_SURE = 0.5
+
+ONLY_FATAL = 4
+
+MOST_GRAPH_BYTES = 500_000_000
+EXTERNAL_DATA = b"\n\x08location"
+"""How an ONNX file begins the name of a file that holds more of it; no hash guards that one."""
+
+Answer = TypeVar("Answer", Reading, Reading | None)
+
+
+@dataclass(frozen=True)
+class _Input:
+    """A picture as the graph wants it, and the share of the width that it covers."""
+
+    values: NDArray[np.float32]
+    covered: float
+
+
+class Engine:
+    """Reads pictures with one version; safe to use from several threads at once."""
+
+    def __init__(self, session: onnxruntime.InferenceSession, manifest: Manifest) -> None:
+        self.manifest = manifest
+        self.unsure_below = unsure_below(manifest.calibration)
+        self._session = session
+        self._input = session.get_inputs()[0].name
+        self._vocabulary = manifest.reader_vocabulary()
+
+    @classmethod
+    def load(cls, folder: Path, manifest: Manifest, *, threads: int = 1) -> "Engine":
+        """Load the bundle's ONNX graph and try it on empty pictures.
+
+        threads: how many of them work on one run. The bytes that are hashed are the bytes that
+        are loaded. Raises BundleError if the file is not what the manifest says.
+        """
+        try:
+            graph = read_small(folder / ONNX_MODEL, MOST_GRAPH_BYTES)
+        except OSError as error:
+            message = f"{ONNX_MODEL} cannot be read: {error.strerror}."
+            raise BundleError(message, "graph") from error
+        if hashlib.sha256(graph).hexdigest() != manifest.files[ONNX_MODEL].sha256:
+            message = f"{ONNX_MODEL} does not have the SHA-256 that the manifest says."
+            raise BundleError(message, "files")
+        if EXTERNAL_DATA in graph:
+            raise BundleError(f"{ONNX_MODEL} keeps data outside of itself.", "graph")
+        try:
+            engine = cls(_session(graph, threads), manifest)
+            engine._check_signature()
+        except BundleError:
+            raise
+        except Exception as error:  # ONNX Runtime's errors have no common base class
+            raise BundleError(f"{ONNX_MODEL} cannot be run: {error}", "graph") from error
+        return engine
+
+    def read(self, images: Sequence[bytes]) -> list[Reading]:
+        """Read encoded pictures; raises ImageRejectedError for the first that cannot be read."""
+        readings = []
+        for result in self.read_each(images):
+            if isinstance(result, ImageRejectedError):
+                raise result
+            readings.append(result)
+        return readings
+
+    def read_each(
+        self, images: Sequence[bytes], notes: Notes | None = None
+    ) -> Iterator[Reading | ImageRejectedError]:
+        """Read encoded pictures; each gives a reading or the reason why it has none, in order."""
+        return self._decode_each(images, decode, notes or Notes())
+
+    def search_each(
+        self, images: Sequence[bytes], limits: Limits, top_k: int, notes: Notes | None = None
+    ) -> Iterator[Reading | ImageRejectedError | None]:
+        """Read encoded pictures as read_each does, but within limits, with the top_k likeliest.
+
+        None stands for a picture in which no text that fits has any probability. Raises
+        LimitsError before a picture is opened.
+        """
+        decoding = partial(decode_within, automaton=self._automaton(limits), top_k=top_k)
+        notes = notes or Notes()
+        notes.done(DECODE)
+        return self._decode_each(images, decoding, notes)
+
+    def input_of(self, image: bytes) -> NDArray[np.uint8]:
+        """Return a picture as the model sees it, before its values are scaled: uint8 (H, W, C).
+
+        Raises ImageRejectedError.
+        """
+        return fit(open_image(image), self.manifest.image)
+
+    def require_possible(self, limits: Limits) -> None:
+        """Raise LimitsError if no text of this model can fit."""
+        self._automaton(limits)
+
+    def _automaton(self, limits: Limits) -> Automaton:
+        return build_automaton(limits, self.manifest.vocabulary, self.manifest.time_steps)
+
+    def _decode_each(
+        self, images: Sequence[bytes], decoding: Callable[..., list[Answer]], notes: Notes
+    ) -> Iterator[Answer | ImageRejectedError]:
+        for start in range(0, len(images), BATCH):
+            inputs = [self._prepare(image, notes) for image in images[start : start + BATCH]]
+            notes.done(PREPARE)
+            accepted = [one.values for one in inputs if not isinstance(one, ImageRejectedError)]
+            answers = iter(self._run(np.stack(accepted), decoding, notes) if accepted else ())
+            for one in inputs:
+                if isinstance(one, ImageRejectedError):
+                    yield one
+                else:
+                    answer = next(answers)
+                    yield answer and answer.on(one.covered)
+
+    def _prepare(self, data: bytes, notes: Notes) -> "_Input | ImageRejectedError":
+        try:
+            image = open_image(data)
+        except ImageRejectedError as error:
+            return error
+        sizes = self.manifest.image_sizes
+        notes.unseen_sizes += sizes is not None and not sizes.hold(image.size)
+        spec = self.manifest.image
+        return _Input(to_input(image, spec), covered_width(image.size, spec))
+
+    def _run(
+        self, inputs: NDArray[np.float32], decoding: Callable[..., list[Answer]], notes: Notes
+    ) -> list[Answer]:
+        probabilities = self._probabilities(inputs)
+        notes.done(MODEL)
+        answers = decoding(probabilities, self._vocabulary, temperature=self.manifest.temperature)
+        notes.done(DECODE)
+        return answers
+
+    def _probabilities(self, inputs: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Run the graph: (N, *image.shape) → (N, T, classes)."""
+        return np.asarray(self._session.run(None, {self._input: inputs})[0])
+
+    def _check_signature(self) -> None:
+        inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
+        if len(inputs) != 1 or len(outputs) != 1:
+            raise BundleError(
+                f"{ONNX_MODEL} has {len(inputs)} inputs and {len(outputs)} outputs, not one each.",
+                "graph",
+            )
+        shape = self.manifest.image.shape
+        if inputs[0].type != "tensor(float)" or tuple(inputs[0].shape[1:]) != shape:
+            raise BundleError(
+                f"{ONNX_MODEL} takes {inputs[0].type} {inputs[0].shape}, "
+                f"the manifest says float32 (N, {', '.join(map(str, shape))}).",
+                "graph",
+            )
+        batch = 2  # one would not show a graph that takes single pictures only
+        found = self._probabilities(np.zeros((batch, *shape), dtype=np.float32))
+        expected = (batch, self.manifest.time_steps, self._vocabulary.classes)
+        if found.dtype != np.float32 or found.shape != expected:
+            raise BundleError(
+                f"{ONNX_MODEL} answers {found.dtype} {found.shape}, "
+                f"the manifest says float32 {expected} (pictures, time steps, classes).",
+                "graph",
+            )
+        if not np.allclose(found.sum(axis=2), 1.0, atol=1e-3) or found.min() < 0:
+            raise BundleError(f"{ONNX_MODEL} does not answer with probabilities.", "graph")
+
+
+def unsure_below(calibration: Calibration | None) -> float:
+    """Return the confidence from which readings held out of training were hardly ever wrong.
+
+    That is at least LEAST_SURE, however good the model is, and if nobody measured it.
+    """
+    rows = calibration.thresholds if calibration else ()
+    rarely_wrong = [row.threshold for row in rows if row.wrong <= RARELY]
+    return max(LEAST_SURE, min(rarely_wrong, default=LEAST_SURE))
+
+
+def _session(graph: bytes, threads: int) -> onnxruntime.InferenceSession:
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    options.inter_op_num_threads = 1
+    options.log_severity_level = ONLY_FATAL
+    return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])

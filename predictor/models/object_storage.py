@@ -1,0 +1,144 @@
+"""The predictor's view of a model store on an object storage, which may be slow or away.
+
+Only the thread that looks for new versions asks the storage what is current; everything else goes
+by what was seen last, which is also kept on disk, for a start while the storage is away.
+"""
+
+import hashlib
+import logging
+import time
+from contextlib import suppress
+from datetime import UTC, datetime
+from pathlib import Path
+
+from predictor.settings import PredictorSettings
+from predictor.telemetry import metrics
+from shared.atomic_files import read_small, write_atomically
+from shared.store.errors import Away, StorageError
+from shared.store.manifest import MOST_BYTES, BundleError
+from shared.store.objects.bucket import Bucket, Content
+from shared.store.objects.cache import BundleCache
+from shared.store.objects.record import ModelRecord
+from shared.store.objects.records import Known, ModelRecords, parse_record
+from shared.store.objects.store import ObjectModelStore
+
+LIST_SECONDS = 10.0
+"""Between two looks for new models: a list costs ten times what a look at a model costs."""
+AWAY_SECONDS = 5.0
+"""Between two tries while the storage is away: each may take long."""
+
+log = logging.getLogger("readsmith.predictor")
+
+
+class FollowedRecords(ModelRecords):
+    """The records as they were last seen; `follow` looks again."""
+
+    def __init__(self, bucket: Bucket, folder: Path) -> None:
+        super().__init__(bucket)
+        self._folder = folder / hashlib.sha256(bucket.address.encode()).hexdigest()[:16]
+        self._address = bucket.address
+        self._listed_at = -LIST_SECONDS
+        self._tried_at = -AWAY_SECONDS
+        self.away: Away | None = None
+
+    def models(self) -> list[str]:
+        """Return the models that are known, after a look now and then."""
+        if time.monotonic() - self._listed_at >= LIST_SECONDS and self._may_try():
+            try:
+                found = super().models()
+            except StorageError as error:
+                self._failed(error)
+            else:
+                self._listed_at = time.monotonic()
+                self._answered()
+                for model in set(found) - set(self._known):
+                    self.follow(model)
+        kept = [path.name.removesuffix(".json") for path in self._folder.glob("*.json")]
+        return sorted({*self._known, *kept})
+
+    def follow(self, model: str) -> None:
+        """Look at a model's record again, and keep it on disk.
+
+        Raises StorageError where the storage is away and nothing has been seen of the model,
+        BundleError if the record is damaged.
+        """
+        if self._may_try():
+            before = self._known.get(model) or self._kept(model)
+            if before is not None:
+                self._known[model] = before
+            try:
+                known = self._look(model)
+                self._answered()
+            except StorageError as error:
+                self._failed(error)
+            else:
+                if known != before:
+                    self._keep(model, known)
+        if self.look(model) == ModelRecord() and self.away is not None:
+            raise StorageError(self.away.reason, "Try again soon.")
+
+    def look(self, model: str) -> ModelRecord:
+        """Return a model's record as it was last seen, also before this process began."""
+        known = self._known.get(model) or self._kept(model) or Known()
+        return known.record
+
+    def _may_try(self) -> bool:
+        return self.away is None or time.monotonic() - self._tried_at >= AWAY_SECONDS
+
+    def _answered(self) -> None:
+        if self.away is not None:
+            log.info("%s answers again", self._address)
+        self.away = None
+        metrics.storage_seen(self._address, reachable=True)
+
+    def _failed(self, error: StorageError) -> None:
+        if self.away is None:
+            log.warning("%s Versions that are loaded or kept here go on reading.", error.message)
+        since = self.away.since if self.away else datetime.now(UTC)
+        self.away = Away(since, error.message)
+        self._tried_at = time.monotonic()
+        metrics.storage_seen(self._address, reachable=False)
+
+    def _keep(self, model: str, known: Known) -> None:
+        path = self._folder / f"{model}.json"
+        with suppress(OSError):  # it only helps a start while the storage is away
+            if known.content is None:
+                path.unlink(missing_ok=True)
+                return
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_atomically(path, known.content.etag.encode() + b"\n" + known.content.data)
+
+    def _kept(self, model: str) -> Known | None:
+        try:
+            etag, _, data = read_small(self._folder / f"{model}.json", MOST_BYTES).partition(b"\n")
+            return Known(parse_record(model, data), Content(data, etag.decode()))
+        except (OSError, BundleError, UnicodeDecodeError):
+            return None
+
+
+class FollowedModels(ObjectModelStore):
+    """An object store whose `current` and `models` look at the storage, and nothing else does.
+
+    Files come from the cache, or from the storage where they are not there.
+    """
+
+    def __init__(self, bucket: Bucket, cache: BundleCache, records: FollowedRecords) -> None:
+        super().__init__(bucket, cache, records=records)
+        self._followed = records
+
+    @property
+    def away(self) -> Away | None:
+        """Since when and why the storage cannot be used; None if it answers."""
+        return self._followed.away
+
+    def current(self, model: str) -> int | None:
+        """Return the number of the served version, as far as the storage can be asked."""
+        self._followed.follow(model)
+        return super().current(model)
+
+
+def followed_models(settings: PredictorSettings) -> FollowedModels:
+    """Return the store on an object storage that the settings name."""
+    bucket = Bucket(settings.store)
+    records = FollowedRecords(bucket, settings.store_cache / "records")
+    return FollowedModels(bucket, settings.bundle_cache, records)

@@ -1,0 +1,65 @@
+"""Versions that requests name by number: loaded when asked for, a few kept loaded."""
+
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Hashable
+
+from predictor.models.engine import Engine
+from predictor.models.loading import load_version
+from predictor.requests.problems import RequestError
+from shared.store.store import ModelStore
+
+MOST_LOADED = 2
+"""Versions kept loaded besides the current ones; each takes a few megabytes."""
+
+
+class KeptVersions:
+    """Loads versions as carefully as current ones; the least lately used one is dropped."""
+
+    def __init__(self, store_of: Callable[[str], ModelStore], threads: int) -> None:
+        self._store_of = store_of
+        self._threads = threads
+        self._loaded: OrderedDict[tuple[str, int], tuple[Engine, Hashable]] = OrderedDict()
+        self._lock = threading.Lock()
+        self._loading = threading.Lock()  # not the same: loading may wait for the storage
+
+    def engine(self, model: str, version: int) -> Engine:
+        """Return a version of a model, loaded.
+
+        Raises RequestError (unknown_version) if it is not kept, BundleError if it is broken.
+        """
+        written = self._written(model, version)
+        engine = self._kept(model, version, written)
+        if engine is not None:
+            return engine
+        with self._loading:
+            engine = self._kept(model, version, written)
+            if engine is None:
+                engine = load_version(self._store_of(model), model, version, threads=self._threads)
+            with self._lock:
+                self._loaded[model, version] = engine, written
+                if len(self._loaded) > MOST_LOADED:
+                    self._loaded.popitem(last=False)
+            return engine
+
+    def _kept(self, model: str, version: int, written: Hashable) -> Engine | None:
+        with self._lock:
+            engine, loaded = self._loaded.get((model, version), (None, None))
+            if engine is None or loaded != written:
+                return None
+            self._loaded.move_to_end((model, version))
+            return engine
+
+    def _written(self, model: str, version: int) -> Hashable:
+        """Return what differs for each bundle of this number; raises RequestError."""
+        store = self._store_of(model)
+        written = store.written(model, version)
+        if written is not None:
+            return written
+        kept = ", ".join(map(str, store.versions(model))) or "none"
+        raise RequestError(
+            "unknown_version",
+            f"Model {model!r} has no version {version}.",
+            f"Kept: {kept}.",
+            "version",
+        )

@@ -1,0 +1,210 @@
+"""From an HTTP request to the question in it: encoded pictures and what to read in them."""
+
+import base64
+import binascii
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from flask import Request
+from pydantic import ConfigDict, Field, ValidationError
+
+from predictor.requests.multipart import split_form
+from predictor.requests.options import (
+    NAMES,
+    Options,
+    bad_option,
+    check_lengths,
+    options_of,
+    overridden,
+)
+from predictor.requests.problems import RequestError
+from predictor.settings import PredictorSettings
+
+IMAGE_FIELDS = ("image", "file")
+CURL = 'For example: curl -F "image=@captcha.png" …/predict'
+
+
+@dataclass(frozen=True)
+class Upload:
+    """One picture, encoded, or what is wrong with it, and the part of the request it came in."""
+
+    field: str
+    data: bytes | RequestError
+
+
+@dataclass(frozen=True)
+class Question:
+    """The pictures to read, the model that shall read them if one is named, and other wishes."""
+
+    uploads: tuple[Upload, ...]
+    model: str | None
+    options: Options
+    several: bool
+    """Whether the answer is a list, in which a bad picture does not spoil the others."""
+
+
+class JsonBody(Options):
+    """A request as JSON: options, and either image or images."""
+
+    model_config = ConfigDict(
+        strict=True,
+        json_schema_extra={
+            "oneOf": [
+                {"required": ["image"], "properties": {"image": {"type": "string"}}},
+                {"required": ["images"], "properties": {"images": {"type": "array"}}},
+            ]
+        },
+    )
+
+    image: str | None = Field(
+        None,
+        description="one picture, base64",
+        json_schema_extra={"contentEncoding": "base64", "minLength": 1},
+    )
+    images: list[str] | None = Field(
+        None, description="a list of pictures, base64", json_schema_extra={"minItems": 1}
+    )
+
+
+def parse(request: Request, settings: PredictorSettings) -> Question:
+    """Take the pictures out of a request to read them; raises RequestError.
+
+    Werkzeug raises RequestEntityTooLarge while the body is read.
+    """
+    _only_known(request.args, NAMES, "query parameter")
+    options, several = options_of(request.args.to_dict()), False
+    kind = request.mimetype
+    if kind == "multipart/form-data":
+        uploads, texts = _multipart(request, settings)
+        options = overridden(options, options_of(texts))
+    elif kind == "application/json":
+        body = _json(body_of(request))
+        uploads, several = _encoded(body, settings), body.images is not None
+        options = overridden(options, body)
+    elif kind.startswith("image/") or kind == "application/octet-stream":
+        uploads = [Upload("body", body_of(request))]
+    else:
+        raise RequestError(
+            "unsupported_content_type",
+            f"The Content-Type is {kind!r}." if kind else "The request has no Content-Type.",
+            "Send multipart/form-data with the field image, image/*, application/octet-stream "
+            f"or application/json. {CURL}",
+        )
+    _check_number(len(uploads), uploads[0].field, settings)
+    check_lengths(options)
+    sound = tuple(checked(upload, settings) for upload in uploads)
+    return Question(sound, options.model, options, several or len(uploads) > 1)
+
+
+def body_of(request: Request) -> bytes:
+    """Return the whole body; Werkzeug raises RequestEntityTooLarge."""
+    data = request.get_data()
+    request.stream.read(1)  # get_data cuts a chunked body at the limit; one more byte raises
+    return data
+
+
+def _multipart(
+    request: Request, settings: PredictorSettings
+) -> tuple[list[Upload], dict[str, str]]:
+    form = split_form(
+        body_of(request), request.headers["Content-Type"], settings.max_images + len(NAMES)
+    )
+    _only_known((name for name, _ in form.files), IMAGE_FIELDS, "file field")
+    for name in IMAGE_FIELDS:
+        if name in form.texts:
+            raise RequestError(
+                "no_image", f"The field {name} holds text, not a file.", f"Mind the @. {CURL}", name
+            )
+    _only_known(form.texts, NAMES, "field")
+    if not form.files:
+        raise RequestError("no_image", "The request has no field image.", CURL, "image")
+    return [Upload(name, data) for name, data in form.files], form.texts
+
+
+def _json(body: bytes) -> JsonBody:
+    try:
+        return JsonBody.model_validate_json(body)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        field = ".".join(str(part) for part in first["loc"]) or None
+        if field in NAMES:
+            raise bad_option(error) from None
+        raise RequestError(
+            "bad_json",
+            f"The JSON body is not valid{f' at {field}' if field else ''}: {first['msg']}.",
+            f'Send {{"image": "<base64>"}} or {{"images": [...]}}; known: {", ".join(NAMES)}.',
+            field,
+        ) from None
+
+
+def _encoded(body: JsonBody, settings: PredictorSettings) -> list[Upload]:
+    if (body.image is None) == (body.images is None):
+        raise RequestError(
+            "no_image",
+            f"The JSON body has {'neither image nor' if body.image is None else 'both image and'} "
+            "images.",
+            'Send {"image": "<base64>"} for one picture or {"images": [...]} for several.',
+            "image",
+        )
+    if body.image is not None:
+        return [Upload("image", decoded(body.image, "image"))]
+    texts = body.images or []
+    _check_number(len(texts), "images", settings)
+    return [
+        Upload(f"images.{place}", decoded(text, f"images.{place}"))
+        for place, text in enumerate(texts)
+    ]
+
+
+def decoded(text: str, field: str) -> bytes | RequestError:
+    """Return what base64 stands for, or what is wrong with it."""
+    try:
+        return base64.b64decode("".join(text.split()), validate=True)
+    except (binascii.Error, ValueError) as error:
+        return RequestError(
+            "bad_base64",
+            f"The field {field} is not base64: {error}.",
+            "Send the file's bytes in standard base64, without a data: prefix.",
+            field,
+        )
+
+
+def _only_known(found: Iterable[str], known: tuple[str, ...], what: str) -> None:
+    for name in found:
+        if name not in known:
+            raise RequestError(
+                "unknown_field",
+                f"There is no {what} {name[:40]!r} here.",
+                f"Known: {', '.join(known)}.",
+                name[:40],
+            )
+
+
+def _check_number(number: int, field: str, settings: PredictorSettings) -> None:
+    if number == 0:
+        raise RequestError("no_image", f"The list {field} is empty.", "Send a picture.", field)
+    if number > settings.max_images:
+        raise RequestError(
+            "too_many_images",
+            f"The request has {number} pictures.",
+            f"The limit is {settings.max_images} in one request.",
+            field,
+        )
+
+
+def checked(upload: Upload, settings: PredictorSettings) -> Upload:
+    """Return the upload, with an error in place of its data if that is empty or too large."""
+    field, data = upload.field, upload.data
+    if isinstance(data, RequestError):
+        return upload
+    if not data:
+        hint = f"Send the whole file. {CURL}"
+        error = RequestError("empty_image", f"The {field} is empty (0 bytes).", hint, field)
+    elif len(data) > settings.max_image_bytes:
+        hint = f"The limit is {settings.max_image_bytes:,} bytes."
+        error = RequestError(
+            "image_too_large", f"The {field} has {len(data):,} bytes.", hint, field
+        )
+    else:
+        return upload
+    return Upload(field, error)

@@ -1,0 +1,92 @@
+"""Splits a multipart/form-data body that lies in memory (RFC 7578).
+
+Bodies are bounded, so nothing is gained by the stream parsers of the frameworks, which took a
+third of a millisecond for one picture; this takes some microseconds.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from werkzeug.exceptions import RequestEntityTooLarge
+from werkzeug.http import parse_options_header
+
+from predictor.requests.problems import RequestError
+
+MAX_TEXT_FIELDS_BYTES = 65_536
+"""Of all fields that are not files together."""
+MAX_PART_HEAD_BYTES = 8192
+"""Of one part's headers."""
+
+
+@dataclass(frozen=True)
+class Form:
+    """The fields of a form in their order: texts by name, and files as name and content."""
+
+    texts: dict[str, str]
+    files: list[tuple[str, bytes]]
+
+
+def split_form(body: bytes, content_type: str, most_parts: int) -> Form:
+    """Split a body by the boundary that its Content-Type names; of equal texts the first counts.
+
+    Raises RequestError (bad_multipart, too_many_parts), or RequestEntityTooLarge for more than
+    MAX_TEXT_FIELDS_BYTES of text.
+    """
+    boundary = parse_options_header(content_type)[1].get("boundary", "")
+    if not boundary:
+        raise _malformed("Its Content-Type names no boundary.")
+    texts: dict[str, str] = {}
+    files: list[tuple[str, bytes]] = []
+    size = 0
+    delimiter = b"\r\n--" + boundary.encode("latin-1", "replace")
+    for number, (options, content) in enumerate(_parts(body, delimiter, most_parts)):
+        if number == most_parts:
+            raise RequestError(
+                "too_many_parts",
+                f"The form has more than {most_parts} parts, files and other fields.",
+                "Send the pictures in several requests.",
+                "body",
+            )
+        name = options.get("name", "")
+        if "filename" in options:
+            files.append((name, content))
+            continue
+        size += len(content)
+        if size > MAX_TEXT_FIELDS_BYTES:
+            raise RequestEntityTooLarge
+        texts.setdefault(name, content.decode("utf-8", "replace"))
+    return Form(texts, files)
+
+
+def _parts(body: bytes, delimiter: bytes, most: int) -> Iterator[tuple[dict[str, str], bytes]]:
+    """Yield the options of each part's Content-Disposition, and its content; most + 1 at most."""
+    for piece in (b"\r\n" + body).split(delimiter, most + 2)[1 : most + 2]:
+        if piece.startswith(b"--"):
+            return
+        padding, _, part = piece.partition(b"\r\n")
+        if padding.strip(b" \t"):
+            raise _malformed("Something follows a boundary on its line.")
+        head, _, content = part.partition(b"\r\n\r\n")  # an empty content needs no blank line
+        if len(head) > MAX_PART_HEAD_BYTES:
+            raise _malformed(f"A part's headers have more than {MAX_PART_HEAD_BYTES:,} bytes.")
+        yield _disposition(head), content
+    raise _malformed("It ends before its last boundary.")
+
+
+def _disposition(head: bytes) -> dict[str, str]:
+    for line in head.decode("utf-8", "replace").split("\r\n"):
+        name, _, value = line.partition(":")
+        if name.strip().lower() == "content-disposition":
+            kind, options = parse_options_header(value.strip())
+            if kind == "form-data" and "name" in options:
+                return options
+    raise _malformed("A part has no Content-Disposition: form-data with a name.")
+
+
+def _malformed(what: str) -> RequestError:
+    return RequestError(
+        "bad_multipart",
+        f"The multipart body is not valid. {what}",
+        'Let a client write it, for example: curl -F "image=@captcha.png" …/predict',
+        "body",
+    )

@@ -1,0 +1,1 @@
+"""gunicorn: its settings, and what of it is replaced."""

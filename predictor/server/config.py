@@ -1,0 +1,83 @@
+"""How gunicorn runs the predictor; imports nothing that must not be loaded before the fork."""
+
+import os
+import shutil
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from predictor.settings import PredictorSettings
+from predictor.telemetry.json_logs import logging_to_stderr
+
+WORKER_BYTES = 256 * 1024 * 1024
+"""Memory that a worker may need, with every thread decoding a large picture."""
+
+SHARED_MEMORY = Path("/dev/shm")  # noqa: S108
+CPU_QUOTA = Path("/sys/fs/cgroup/cpu.max")
+MEMORY_LIMIT = Path("/sys/fs/cgroup/memory.max")
+
+
+def configuration(settings: PredictorSettings) -> dict[str, Any]:
+    """Return gunicorn's settings.
+
+    Makes the folder where the workers put their metrics together and names it in the
+    environment, which prometheus_client reads when a worker imports it.
+    """
+    scratch = str(SHARED_MEMORY) if os.access(SHARED_MEMORY, os.W_OK) else None
+    metrics_folder = tempfile.mkdtemp(prefix="readsmith-metrics-", dir=scratch)
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = metrics_folder
+    return {
+        "worker_class": "gthread",
+        "workers": settings.predictor_workers or default_workers(),
+        "threads": settings.predictor_threads,
+        "worker_tmp_dir": scratch,
+        "preload_app": False,  # ONNX Runtime's threads do not survive a fork
+        "control_socket_disable": True,  # it wants a writable home folder
+        "timeout": 120,  # the first load happens before a worker's first heartbeat
+        "graceful_timeout": 30,
+        "keepalive": 75,  # longer than a proxy keeps its idle connections
+        "logconfig_dict": logging_to_stderr(settings.log_level),
+        "post_worker_init": _begin,
+        "child_exit": _forget_worker,
+        "on_exit": lambda server: shutil.rmtree(metrics_folder, ignore_errors=True),
+    }
+
+
+def default_workers() -> int:
+    """Return one worker per available core, fewer if the memory limit asks for it."""
+    limits = [len(os.sched_getaffinity(0))]
+    match _limit(CPU_QUOTA):
+        case [quota, period]:
+            limits.append(quota // period)
+    match _limit(MEMORY_LIMIT):
+        case [memory]:
+            limits.append(memory // WORKER_BYTES)
+    return max(1, min(limits))
+
+
+def _limit(path: Path) -> list[int]:
+    """Read a control group's file of numbers; nothing where there is no limit."""
+    try:
+        return [int(word) for word in path.read_text().split()]
+    except (OSError, ValueError):  # absent, or "max"
+        return []
+
+
+def _begin(worker: object) -> None:
+    """Replace what gunicorn has no setting for, and let requests in: the models are loaded."""
+    from gunicorn import util  # noqa: PLC0415
+    from gunicorn.http.wsgi import Response  # noqa: PLC0415
+
+    from predictor.server import patches  # noqa: PLC0415
+    from predictor.server.arbiter import open_port  # noqa: PLC0415
+
+    util.write_error = patches.write_problem  # its own are pages of HTML
+    util.close_graceful = patches.close_soon  # its own holds up every other connection
+    Response.write = patches.write_whole  # its own may leave half an answer
+    open_port(worker)
+
+
+def _forget_worker(_server: object, worker: Any) -> None:
+    from prometheus_client import multiprocess  # noqa: PLC0415  after the folder is named
+
+    multiprocess.mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]

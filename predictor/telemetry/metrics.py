@@ -1,0 +1,164 @@
+"""What the predictor counts, over all its worker processes (Prometheus)."""
+
+import os
+from collections.abc import Iterable, Sequence
+from functools import cache
+
+from prometheus_client import (
+    CONTENT_TYPE_LATEST,
+    REGISTRY,
+    Counter,
+    Gauge,
+    Histogram,
+    Metric,
+    generate_latest,
+)
+from prometheus_client.multiprocess import MultiProcessCollector
+
+from predictor.telemetry import drift
+from predictor.telemetry.request_stats import Notes
+
+MULTIPROCESS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
+"""Environment variable that names the folder where the workers put their counts together."""
+
+SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10)
+CONFIDENCES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 0.999, 1)
+
+# Finding a labelled child takes longer than counting with it: cache remembers each.
+_requests = cache(
+    Counter(
+        "readsmith_predictor_requests", "Answered requests.", ["method", "route", "status"]
+    ).labels
+)
+_seconds = cache(
+    Histogram(
+        "readsmith_predictor_request_seconds",
+        "Seconds from a request's arrival in a worker to its answer.",
+        ["route"],
+        buckets=SECONDS,
+    ).labels
+)
+_part_seconds = cache(
+    Histogram(
+        "readsmith_predictor_part_seconds",
+        "Seconds that a request spent on one of its parts.",
+        ["part"],
+        buckets=SECONDS,
+    ).labels
+)
+_errors = cache(
+    Counter(
+        "readsmith_predictor_errors",
+        "Problems answered, for whole requests and for pictures among several.",
+        ["code"],
+    ).labels
+)
+_readings = cache(
+    Counter("readsmith_readings", "Pictures that got an answer.", ["model", "version"]).labels
+)
+_low_confidence = cache(
+    Counter(
+        "readsmith_low_confidence",
+        "Readings that were less sure than the model's threshold.",
+        ["model", "version"],
+    ).labels
+)
+_unseen_size = cache(
+    Counter(
+        "readsmith_unseen_size",
+        "Readings from pictures of sizes that were not seen in training.",
+        ["model", "version"],
+    ).labels
+)
+_confidence = cache(
+    Histogram(
+        "readsmith_confidence", "Confidences of readings.", ["model"], buckets=CONFIDENCES
+    ).labels
+)
+_RELOADS = Counter(
+    "readsmith_predictor_reloads", "Versions loaded, summed over workers.", ["model"]
+)
+_REFUSALS = Counter(
+    "readsmith_predictor_refused_reloads",
+    "Versions refused, summed over workers.",
+    ["model", "reason"],
+)
+_VERSION = Gauge(
+    "readsmith_predictor_model_version",
+    "Version that a worker serves.",
+    ["model"],
+    multiprocess_mode="liveall",
+)
+
+_STORAGE = Gauge(
+    "readsmith_predictor_storage_reachable",
+    "1 if every worker reaches the object storage of the models, 0 if one does not.",
+    ["store"],
+    multiprocess_mode="livemin",
+)
+
+
+def request_answered(method: str, route: str, status: int, notes: Notes) -> None:
+    """Count one answer; route is a rule of the app, not what the client wrote."""
+    _requests(method, route, status).inc()
+    _seconds(route).observe(notes.whole())
+    for part, seconds in notes.seconds.items():
+        _part_seconds(part).observe(seconds)
+
+
+def problem_answered(code: str) -> None:
+    """Count a problem; code is one of the table of problems."""
+    _errors(code).inc()
+
+
+def pictures_read(
+    model: str, version: int, confidences: Sequence[float], *, unsure: int, unseen: int
+) -> None:
+    """Count the pictures of one request that got an answer.
+
+    unsure: how many are below the model's threshold; unseen: how many have sizes that it did
+    not see in training.
+    """
+    readings = len(confidences)
+    numbers = (_readings, readings), (_low_confidence, unsure), (_unseen_size, unseen)
+    for counter, number in numbers:
+        child = counter(model, version)  # from now on it shows, be it 0
+        if number:
+            child.inc(number)
+    for confidence in confidences:
+        _confidence(model).observe(confidence)
+    drift.count(model, readings, unsure, unseen, hour=drift.this_hour())
+
+
+def version_loaded(model: str, version: int) -> None:
+    """Count a reload and remember the version."""
+    _RELOADS.labels(model).inc()
+    _VERSION.labels(model).set(version)
+
+
+def storage_seen(store: str, *, reachable: bool) -> None:
+    """Remember whether the object storage of the models answered."""
+    _STORAGE.labels(store).set(reachable)
+
+
+def version_refused(model: str, reason: str) -> None:
+    """Count a version that was not taken; reason is a part of a bundle, or "other"."""
+    _REFUSALS.labels(model, reason).inc()
+
+
+def exposition() -> tuple[bytes, str]:
+    """Return the page that Prometheus reads and its content type, right across workers."""
+    return generate_latest(_Page()), CONTENT_TYPE_LATEST
+
+
+class _Page:
+    """All metrics, with the shares of drift in place of the counts that they come from."""
+
+    def collect(self) -> Iterable[Metric]:
+        several = MULTIPROCESS_FOLDER in os.environ
+        collector = MultiProcessCollector(None) if several else REGISTRY  # type: ignore[no-untyped-call]
+        for metric in collector.collect():
+            if metric.name == drift.COUNTS:
+                yield from drift.shares(metric, hour=drift.this_hour())
+            else:
+                yield metric

@@ -1,0 +1,7 @@
+"""The Python client: `from readsmith.client import Client, ServiceError`."""
+
+from readsmith.client.client import Client
+from readsmith.client.errors import ServiceError
+from readsmith.client.predictor import Reading
+
+__all__ = ["Client", "Reading", "ServiceError"]

@@ -1,0 +1,178 @@
+"""Readsmith from Python: read pictures, train, and choose what is served."""
+
+import os
+import uuid
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Unpack
+from urllib.parse import quote
+
+from readsmith.client.connection import Connection
+from readsmith.client.errors import ServiceError
+from readsmith.client.events import follow
+from readsmith.client.predictions import Options, Picture, bytes_of, read, read_many
+from readsmith.client.predictor import Feedback, Readiness, Reading, ServedModel, ServedModels
+from readsmith.client.trainer import Event, EventPage, Job, JobPage, Model, Upload
+from readsmith.client.uploads import ZipForm, as_zip
+
+__all__ = ["Client", "Event", "Feedback", "Job", "Model", "Reading", "ServiceError"]
+
+PREDICTOR = "http://127.0.0.1:8080"
+TRAINER = "http://127.0.0.1:8000"
+RETRIES = 4
+PROBLEM = "application/problem+json"
+
+
+class Client:
+    """The predictor and the trainer; not for several threads at once.
+
+    retries: how often a request is repeated when a service answers 503 or cannot be reached,
+    with growing waits or as long as it asks for; only requests that may safely be sent twice
+    are. api_key: sent with each request; both services take the same keys. Every method raises
+    ServiceError, and OSError for a file that cannot be read.
+    """
+
+    def __init__(
+        self,
+        predictor_url: str = PREDICTOR,
+        trainer_url: str = TRAINER,
+        *,
+        retries: int = RETRIES,
+        api_key: str | None = None,
+    ) -> None:
+        self.predictor_url = predictor_url
+        self._predictor = Connection(predictor_url, retries=retries, api_key=api_key)
+        self._trainer = Connection(trainer_url, retries=retries, api_key=api_key)
+
+    def __enter__(self) -> "Client":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the connections that are kept alive."""
+        self._predictor.close()
+        self._trainer.close()
+
+    def predict(self, picture: Picture, **options: Unpack[Options]) -> Reading:
+        """Read one picture."""
+        return read(self._predictor, picture, options)
+
+    def predict_many(
+        self, pictures: Iterable[Picture], **options: Unpack[Options]
+    ) -> Iterator[Reading | ServiceError]:
+        """Read pictures, many in each request.
+
+        Each gives its reading, or the reason why it has none, in order.
+        """
+        return read_many(self._predictor, pictures, options)
+
+    def feedback(
+        self,
+        text: str,
+        *,
+        picture: Picture | None = None,
+        request_id: str | None = None,
+        index: int = 0,
+        model: str | None = None,
+    ) -> Feedback:
+        """Say what a picture really reads; it becomes one of the model's corrections.
+
+        Give the picture, or the request_id of a reading whose picture the predictor keeps, and
+        the picture's index in that request. model: whose correction it is; else the model's that
+        read it, or the default one's.
+        """
+        told: dict[str, Any] = {"text": text} | ({"model": model} if model else {})
+        if picture is not None:
+            content = {"data": told, "files": {"image": ("image", bytes_of(picture))}}
+        else:
+            content = {"json": {**told, "request_id": request_id, "index": index}}
+        return self._predictor.ask(Feedback, "POST", "/feedback", repeat=True, **content)
+
+    def models(self) -> list[ServedModel]:
+        """Return the models that answer now."""
+        return self._predictor.ask(ServedModels, "GET", "/models", repeat=True).data
+
+    def ready(self) -> Readiness:
+        """Tell whether the predictor can read, and which versions; it is asked once."""
+        answer = self._predictor.send("GET", "/readyz")
+        if answer.headers.get("Content-Type") == PROBLEM:  # of a gateway, without a predictor
+            raise self._predictor.refusal(answer)
+        return self._predictor.parsed(Readiness, answer.content, answer.status_code)
+
+    def upload(self, dataset: str | os.PathLike[str]) -> str:
+        """Send a zip of labelled images, or a folder as a zip; return the dataset's id."""
+        with as_zip(Path(dataset)) as zip_file:
+            form = ZipForm(zip_file)
+            upload = self._trainer.ask(Upload, "POST", "/datasets", data=form, headers=form.headers)
+        return upload.id
+
+    def delete_dataset(self, dataset_id: str) -> None:
+        """Delete an upload that no queued or running job needs."""
+        answer = self._trainer.send("DELETE", f"/datasets/{quote(dataset_id, safe='')}")
+        if not answer.ok:
+            raise self._trainer.refusal(answer)
+
+    def start_job(
+        self, request: Mapping[str, Any] | None = None, *, idempotency_key: str | None = None
+    ) -> Job:
+        """Queue a training run; request is the body of POST /jobs.
+
+        With the same key the same request makes one job, however often it is sent; a new key is
+        made up unless one is given.
+        """
+        headers = {"Idempotency-Key": idempotency_key or uuid.uuid4().hex}
+        return self._trainer.ask(
+            Job, "POST", "/jobs", repeat=True, json=dict(request or {}), headers=headers
+        )
+
+    def job(self, job_id: str) -> Job:
+        """Return a job."""
+        return self._trainer.ask(Job, "GET", f"/jobs/{quote(job_id, safe='')}", repeat=True)
+
+    def jobs(self, limit: int = 20) -> list[Job]:
+        """Return the latest jobs, newest first; limit: 1 to 100."""
+        return self._trainer.ask(JobPage, "GET", "/jobs", repeat=True, params={"limit": limit}).data
+
+    def cancel(self, job_id: str) -> Job:
+        """Ask a job to stop and return it."""
+        return self._trainer.ask(Job, "POST", f"/jobs/{quote(job_id, safe='')}/cancel")
+
+    def events(self, job_id: str, after: int = 0) -> Iterator[Event]:
+        """Yield the events of a job behind the one with this id as they happen, until it ends."""
+        return follow(self._trainer, f"/jobs/{quote(job_id, safe='')}/events", after)
+
+    def past_events(self, job_id: str, after: int = 0) -> list[Event]:
+        """Return the next events of a job behind the one with this id, up to 100, without waiting.
+
+        None are left if there are none.
+        """
+        path = f"/jobs/{quote(job_id, safe='')}/events"
+        return self._trainer.ask(EventPage, "GET", path, repeat=True, params={"after": after}).data
+
+    def model(self, name: str) -> Model:
+        """Return the kept versions of a model, and which is served."""
+        return self._trainer.ask(Model, "GET", f"/models/{quote(name, safe='')}", repeat=True)
+
+    def promote(self, name: str, version: int) -> Model:
+        """Make a kept version the one that is served."""
+        return self._change(name, "promote", {"version": version}, repeat=True)
+
+    def rollback(self, name: str) -> Model:
+        """Serve the version that was served before."""
+        return self._change(name, "rollback", None, repeat=False)
+
+    def pattern(self, name: str, pattern: str | None) -> Model:
+        """Set what a model's readings must fit, None for anything."""
+        return self._change(name, "pattern", {"pattern": pattern}, repeat=True)
+
+    def _change(self, name: str, what: str, body: dict[str, Any] | None, *, repeat: bool) -> Model:
+        path = f"/models/{quote(name, safe='')}/{what}"
+        return self._trainer.ask(Model, "POST", path, repeat=repeat, json=body)

@@ -1,0 +1,1 @@
+"""`readsmith doctor`: checks of the installation."""

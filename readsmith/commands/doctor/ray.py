@@ -1,0 +1,26 @@
+"""What `readsmith doctor` checks of the Ray cluster, if jobs run on one."""
+
+from collections.abc import Iterator
+
+from readsmith.commands.doctor.finding import Finding, ok, warning
+
+
+def cluster() -> Iterator[Finding]:
+    """Connect to it and count what it has."""
+    from trainer.settings import load_settings
+    from trainer.workers.ray.connection import look_at
+    from trainer.workers.ray.executor import ONE_MACHINE
+
+    settings = load_settings()
+    if settings.executor != "ray":
+        return
+    machines = look_at(settings.ray_address)
+    cpus, gpus = (sum(getattr(each, kind) for each in machines) for kind in ("cpus", "gpus"))
+    message = f"{settings.ray_address}: {len(machines)} machines, {cpus:g} CPUs, {gpus:g} GPUs"
+    if not cpus:
+        advice = "Start a node: docs/how-to/ray.md says how."
+        yield warning("ray", f"{message}: no job can run there", advice)
+    else:
+        yield ok("ray", message)
+    if settings.jobs_database.startswith("sqlite"):
+        yield warning("ray", ONE_MACHINE, "Set READSMITH_DATABASE_URL to a PostgreSQL.")

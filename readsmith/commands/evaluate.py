@@ -1,0 +1,192 @@
+"""`readsmith evaluate`: how well a published version reads labelled images."""
+
+from collections.abc import Iterable, Iterator
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+from readsmith import output
+from readsmith.options import options
+from readsmith.output import out, percent, print_json, print_table, say
+from shared.errors import ReadsmithError
+from shared.patterns.limits import Limits
+from shared.recognition.scoring import Score, wilson_interval
+
+if TYPE_CHECKING:
+    from predictor.requests.options import Options
+    from readsmith.published import Published
+
+BATCH = 64
+LISTED = 20
+"""So many wrong readings are shown in the table; --json holds all."""
+
+
+def evaluate(
+    dataset: options.Dataset,
+    model: options.Model = "default",
+    store: options.Store = options.STORE,
+    version: options.Version = None,
+    labels: options.Labels = "auto",
+    state: options.State = options.STATE,
+    top_k: options.TopK = None,
+    charset: options.Charset = None,
+    pattern: options.Pattern = None,
+    min_length: options.MinLength = None,
+    max_length: options.MaxLength = None,
+    min_confidence: options.MinConfidence = None,
+    as_json: options.Json = False,
+) -> None:
+    """Measure a published version on labelled images, through the serving engine.
+
+    Within limits (a pattern, a charset, lengths) it is measured without them, too.
+
+    Example: readsmith evaluate new-captchas.zip --model captcha
+    """
+    from readsmith.options.job_request import dataset_limits, fetched, job_request
+    from readsmith.options.prediction import reading_options
+    from readsmith.published import load
+    from trainer.pipeline.datasets.load import labelled_images
+
+    request = job_request(dataset, labels)
+    given = reading_options(
+        top_k=top_k,
+        charset=charset,
+        pattern=pattern,
+        min_length=min_length,
+        max_length=max_length,
+        min_confidence=min_confidence,
+    )
+    published = load(store, model, version)
+    asked = given.with_default_pattern(published.pattern, published.engine.require_possible)
+    source = fetched(dataset, request, state)
+    images = labelled_images(source, request.labels, dataset_limits())
+    readings = list(_readings(published, images, asked))
+    if not readings:
+        raise ReadsmithError(
+            "no_images",
+            f"There is no usable labelled image in {source}.",
+            "readsmith check DATASET says why each was left out.",
+        )
+    report = {
+        "model": model,
+        "version": published.engine.manifest.version,
+        **_report(readings, asked),
+    }
+    if as_json:
+        print_json(report)
+    else:
+        _print(report)
+
+
+def _readings(
+    published: "Published", images: Iterator[tuple[str, str, bytes]], asked: "Options"
+) -> Iterator[dict[str, Any]]:
+    """Yield for every image its file, its truth and what the predictor would answer.
+
+    Within limits there is also the text without them.
+    """
+    while batch := list(islice(images, BATCH)):
+        pictures = [data for _, _, data in batch]
+        answers = list(published.read(pictures, asked))
+        free = published.engine.read(pictures) if _limited(asked) else ()
+        for place, (name, truth, _) in enumerate(batch):
+            if isinstance(answer := answers[place], ReadsmithError):
+                raise answer
+            without = {"text_without_limits": free[place].text} if free else {}
+            yield {"file": name, "truth": truth, **answer, **without}
+
+
+def _limited(asked: "Options") -> bool:
+    return asked.limits != Limits()
+
+
+def _report(readings: list[dict[str, Any]], asked: "Options") -> dict[str, Any]:
+    report = _score((reading["truth"], reading["text"]) for reading in readings)
+    if _limited(asked):
+        report["without_limits"] = _score(
+            (reading["truth"], reading["text_without_limits"]) for reading in readings
+        )
+    if asked.top_k is not None:
+        report["among_alternatives"] = _among_alternatives(readings, asked.top_k)
+    if asked.min_confidence is not None:
+        report["accepted"] = _accepted(readings, asked.min_confidence)
+    report["wrong"] = [reading for reading in readings if reading["truth"] != reading["text"]]
+    return report
+
+
+def _score(pairs: Iterable[tuple[str, str | None]]) -> dict[str, Any]:
+    """Score (truth, text) pairs; no text counts as an empty one."""
+    score = Score.of((truth, text or "") for truth, text in pairs)
+    return {
+        "images": score.images,
+        "exact": score.exact,
+        "exact_match": score.exact_match,
+        "exact_match_interval": wilson_interval(score.exact, score.images),
+        "cer": score.cer,
+        "edits": score.edits,
+        "characters": score.characters,
+    }
+
+
+def _among_alternatives(readings: list[dict[str, Any]], top_k: int) -> dict[str, Any]:
+    exact = sum(
+        reading["truth"] in (each["text"] for each in reading["alternatives"])
+        for reading in readings
+    )
+    return {"top_k": top_k, "exact": exact, "exact_match": exact / len(readings)}
+
+
+def _accepted(readings: list[dict[str, Any]], min_confidence: float) -> dict[str, Any]:
+    accepted = [reading for reading in readings if reading["accepted"]]
+    wrong = sum(reading["truth"] != reading["text"] for reading in accepted)
+    return {
+        "min_confidence": min_confidence,
+        "images": len(accepted),
+        "share": len(accepted) / len(readings),
+        "wrong": wrong,
+        "wrong_share": wrong / len(accepted) if accepted else 0.0,
+        "wrong_interval": wilson_interval(wrong, len(accepted)),
+    }
+
+
+def _print(report: dict[str, Any]) -> None:
+    name = f"{report['model']} version {report['version']}"
+    if (free := report.get("without_limits")) is None:
+        say(out, f"{name}: {_rates(report)}")
+    else:
+        say(out, f"{name} within the limits: {_rates(report)}")
+        say(out, f"Without them: {_rates(free)}")
+    if (found := report.get("among_alternatives")) is not None:
+        say(
+            out,
+            f"Among the {found['top_k']} likeliest texts: {found['exact']} of {report['images']} "
+            f"images right, {percent(found['exact_match'])}.",
+        )
+    if (accepted := report.get("accepted")) is not None:
+        low, high = accepted["wrong_interval"]
+        say(
+            out,
+            f"From confidence {accepted['min_confidence']}: {accepted['images']} of "
+            f"{report['images']} images accepted, {percent(accepted['share'])}; of these "
+            f"{accepted['wrong']} wrong, {percent(accepted['wrong_share'])} "
+            f"(95 % interval {percent(low)} to {percent(high)}).",
+        )
+    _print_wrong(report["wrong"])
+
+
+def _rates(score: dict[str, Any]) -> str:
+    low, high = score["exact_match_interval"]
+    return (
+        f"{score['exact']} of {score['images']} images right, {percent(score['exact_match'])} "
+        f"(95 % interval {percent(low)} to {percent(high)}), CER {percent(score['cer'])}."
+    )
+
+
+def _print_wrong(wrong: list[dict[str, Any]]) -> None:
+    if wrong:
+        rows = [
+            (each["file"], each["truth"], output.reading(each["text"]), percent(each["confidence"]))
+            for each in wrong
+        ]
+        print_table(("wrong", "truth", "reading", "confidence"), rows[:LISTED])
+    if len(wrong) > LISTED:
+        say(out, f"… and {len(wrong) - LISTED} more; --json lists all.")

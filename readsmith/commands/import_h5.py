@@ -1,0 +1,48 @@
+"""`readsmith import`: adopts a Keras model that was made elsewhere."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from readsmith.options import options
+from readsmith.output import out, print_json, say
+from readsmith.stores import open_store
+from shared.store.store import KEEP_VERSIONS
+
+
+def adopt(
+    h5: Annotated[
+        Path,
+        typer.Argument(
+            metavar="MODEL.h5", help="A Keras inference model.", exists=True, dir_okay=False
+        ),
+    ],
+    vocabulary: Annotated[
+        str,
+        typer.Option(help="Its characters in the order of its classes, without unknown and blank."),
+    ],
+    model: options.Model = "default",
+    store: options.Store = options.STORE,
+    keep_versions: options.KeepVersions = KEEP_VERSIONS,
+    as_json: options.Json = False,
+) -> None:
+    """Publish a Keras model made elsewhere, for example with the Keras captcha tutorial.
+
+    Example: readsmith import prediction_model.h5 --vocabulary 2345678bcdefgmnpwxy
+    """
+    from trainer.pipeline.publishing.import_h5 import adopt as publish
+
+    manifest = publish(h5, vocabulary, open_store(store, keep_versions), model)
+    if as_json:
+        print_json(
+            {
+                "model": manifest.model,
+                "version": manifest.version,
+                "vocabulary": "".join(manifest.vocabulary),
+                "image": manifest.image.model_dump(mode="json"),
+                "time_steps": manifest.time_steps,
+            }
+        )
+    else:
+        say(out, f"Published {manifest.model} version {manifest.version} in {store}.")

@@ -1,0 +1,195 @@
+"""`readsmith models`: what is published, and which version is served."""
+
+from typing import Annotated, Any
+
+import typer
+
+from readsmith.options import options
+from readsmith.output import out, percent, print_json, print_table, say
+from readsmith.stores import open_store
+from shared.errors import ReadsmithError
+from shared.store.store import ModelStore
+
+app = typer.Typer(invoke_without_command=True)
+
+Name = Annotated[
+    str,
+    typer.Argument(
+        metavar="MODEL",
+        help="The model's name.",
+        callback=options.model_name,
+        autocompletion=options.models_kept,
+        show_default=False,
+    ),
+]
+
+
+@app.callback()
+def models(
+    context: typer.Context, store: options.Store = options.STORE, as_json: options.Json = False
+) -> None:
+    """List the published models and their versions; promote a version or roll back.
+
+    Example: readsmith models --store var/models
+    """
+    if context.invoked_subcommand is None:
+        _list(open_store(store), as_json)
+    elif any(_is_given(context, option) for option in ("store", "as_json")):
+        raise typer.BadParameter(f"Give options after {context.invoked_subcommand}.")
+
+
+def _is_given(context: typer.Context, option: str) -> bool:
+    source = context.get_parameter_source(option)
+    return source is not None and source.name == "COMMANDLINE"
+
+
+@app.command()
+def promote(
+    model: Name,
+    version: Annotated[int, typer.Argument(min=1, help="A kept version.", show_default=False)],
+    store: options.Store = options.STORE,
+    as_json: options.Json = False,
+) -> None:
+    """Make a kept version the one that is served, once its files have been verified.
+
+    Example: readsmith models promote captcha 3
+    """
+    published = open_store(store)
+    published.promote(model, version)
+    _say_served(published, model, as_json)
+
+
+@app.command()
+def rollback(
+    model: Name, store: options.Store = options.STORE, as_json: options.Json = False
+) -> None:
+    """Serve the version that was served before; done again, it goes one step further back.
+
+    Example: readsmith models rollback captcha
+    """
+    published = open_store(store)
+    published.rollback(model)
+    _say_served(published, model, as_json)
+
+
+@app.command()
+def copy(
+    target: Annotated[
+        str, typer.Argument(metavar="s3://BUCKET/PREFIX", help="Where to.", show_default=False)
+    ],
+    models: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="MODEL...", help="Which; all without.", show_default=False),
+    ] = None,
+    store: options.Store = options.STORE,
+    as_json: options.Json = False,
+) -> None:
+    """Copy models from a folder to an object storage, with their numbers and the way back.
+
+    Example: readsmith models copy s3://our-bucket/models --store var/models
+    """
+    from shared.store.location import is_object_storage
+    from shared.store.objects.bucket import Bucket
+    from shared.store.objects.copy import copy_model
+
+    if not is_object_storage(target) or is_object_storage(store):
+        raise typer.BadParameter("Models are copied from a folder to s3://bucket/prefix.")
+    source, bucket = ModelStore(store), Bucket(options.place(target))
+    copied = {
+        model: copy_model(source, bucket, model).numbers for model in models or source.models()
+    }
+    if as_json:
+        print_json({"target": bucket.address, "copied": copied})
+    else:
+        for model, numbers in copied.items():
+            say(out, f"{model}: {', '.join(map(str, numbers))} copied to {bucket.address}.")
+
+
+@app.command()
+def pattern(
+    model: Name,
+    accepted: Annotated[
+        str | None,
+        typer.Argument(metavar="PATTERN", help="What readings must fit.", show_default=False),
+    ] = None,
+    drop: Annotated[bool, typer.Option("--drop", help="Let readings be anything again.")] = False,
+    store: options.Store = options.STORE,
+    as_json: options.Json = False,
+) -> None:
+    """Accept a pattern that readings must fit; without one, show it and what labels propose.
+
+    Example: readsmith models pattern captcha '[A-Z]{2}[0-9]{4}'
+    """
+    from trainer.pipeline.publishing.pattern import accept_pattern
+
+    if drop and accepted is not None:
+        raise typer.BadParameter("Give a PATTERN or --drop, not both.")
+    published = open_store(store)
+    published.require(model)
+    if drop or accepted is not None:
+        accept_pattern(published, model, accepted)
+    in_force, proposed = published.settings(model).pattern, _proposed(published, model)
+    if as_json:
+        print_json({"model": model, "pattern": in_force, "proposed_pattern": proposed})
+    else:
+        say(out, f"{model} reads {f'what fits {in_force}' if in_force else 'anything'}.")
+        say(out, f"Its labels propose {proposed or 'nothing'}.")
+
+
+def _proposed(store: ModelStore, model: str) -> str | None:
+    version = store.current_if_known(model) or store.versions(model)[-1]
+    return store.manifest(model, version).proposed_pattern
+
+
+def _say_served(store: ModelStore, model: str, as_json: bool) -> None:
+    current, previous = store.current(model), store.previous(model)
+    if as_json:
+        print_json({"model": model, "current": current, "previous": previous})
+    else:
+        before = f"; before it: version {previous}" if previous else ""
+        say(out, f"{model} version {current} is served{before}.")
+
+
+def _list(published: ModelStore, as_json: bool) -> None:
+    versions = [
+        _version(published, model, number)
+        for model in published.models()
+        for number in published.versions(model)
+    ]
+    if as_json:
+        print_json({"data": versions})
+    elif versions:
+        print_table(
+            ("model", "version", "served", "created", "preset", "exact match", "characters"),
+            [_row(version) for version in versions],
+        )
+    else:
+        where = published.address
+        say(out, f"No model is published in {where}. Train one: readsmith train DATASET")
+
+
+def _version(store: ModelStore, model: str, number: int) -> dict[str, Any]:
+    about: dict[str, Any] = {"model": model, "version": number}
+    try:
+        about["current"] = store.current(model) == number
+        about["previous"] = store.previous(model) == number
+        manifest = store.manifest(model, number)
+    except ReadsmithError as error:
+        return about | {"error": {"code": error.code, "message": error.message}}
+    kept = {"created_at", "origin", "preset", "dataset", "vocabulary", "metrics"}
+    return about | manifest.model_dump(mode="json", include=kept)
+
+
+def _row(version: dict[str, Any]) -> tuple[object, ...]:
+    served = "yes" if version.get("current") else "before" if version.get("previous") else ""
+    start = (version["model"], version["version"], served)
+    if "error" in version:
+        return (*start, version["error"]["message"], "", "", "")
+    metrics = version["metrics"]
+    return (
+        *start,
+        version["created_at"][:16].replace("T", " "),
+        version["preset"] or version["origin"],
+        percent(metrics["exact_match"]) if metrics else "not measured",
+        "".join(version["vocabulary"]),
+    )

@@ -1,0 +1,173 @@
+"""`readsmith predict`: reads pictures with a published version or a running predictor."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from readsmith.client import Client, ServiceError
+from readsmith.options import options
+from readsmith.output import FAILED, err, percent, print_json, print_table, reading, say
+from shared.errors import ReadsmithError
+from shared.store.builtin import STARTER, UNTRAINED
+
+if TYPE_CHECKING:
+    from predictor.requests.options import Options
+
+BATCH = 64
+"""Pictures that are in memory at a time."""
+
+Reader = Callable[[Sequence[bytes]], Iterable[dict[str, Any] | ReadsmithError]]
+"""From pictures to what the predictor answers, or why a picture has no reading, in order."""
+
+
+def predict(
+    images: Annotated[
+        list[Path],
+        typer.Argument(metavar="IMAGE...", help="Pictures, or folders of them.", exists=True),
+    ],
+    model: options.ModelIfNamed = None,
+    store: options.Store = options.STORE,
+    version: options.Version = None,
+    url: Annotated[
+        str | None,
+        typer.Option(help="A running predictor instead of a store.", show_default=False),
+    ] = None,
+    top_k: options.TopK = None,
+    charset: options.Charset = None,
+    pattern: options.Pattern = None,
+    min_length: options.MinLength = None,
+    max_length: options.MaxLength = None,
+    min_confidence: options.MinConfidence = None,
+    as_json: options.Json = False,
+) -> None:
+    """Read pictures.
+
+    Example: readsmith predict captcha.png --url http://127.0.0.1:8080
+    """
+    from readsmith.options.prediction import reading_options
+
+    asked = reading_options(
+        model=model,
+        version=version,
+        top_k=top_k,
+        charset=charset,
+        pattern=pattern,
+        min_length=min_length,
+        max_length=max_length,
+        min_confidence=min_confidence,
+    )
+    read = _remote_reader(url, asked) if url else _local_reader(store, asked)
+    results = list(_results(read, _files(images)))
+    if as_json:
+        print_json({"results": results})
+    else:
+        _print(results, asked)
+    if any("error" in result for result in results):
+        raise typer.Exit(FAILED)
+
+
+def _local_reader(store: str, asked: "Options") -> Reader:
+    from readsmith.published import load
+    from readsmith.stores import open_store
+
+    untrained = asked.model is None and asked.version is None and not open_store(store).models()
+    model = STARTER if untrained else asked.model or "default"
+    published = load(store, model, asked.version)
+    wanted = asked.with_default_pattern(published.pattern, published.engine.require_possible)
+    origin = {"model": model, "version": published.engine.manifest.version}
+    if untrained:
+        origin["note"] = UNTRAINED
+
+    def read(pictures: Sequence[bytes]) -> Iterator[dict[str, Any] | ReadsmithError]:
+        for answer in published.read(pictures, wanted):
+            yield answer if isinstance(answer, ReadsmithError) else answer | origin
+
+    return read
+
+
+def _remote_reader(url: str, asked: "Options") -> Reader:
+    client = Client(url, retries=options.RETRIES, api_key=options.api_key())
+
+    def read(pictures: Sequence[bytes]) -> Iterator[dict[str, Any] | ReadsmithError]:
+        for answer in client.predict_many(pictures, **asked.model_dump(exclude_none=True)):
+            yield answer if isinstance(answer, ServiceError) else answer.as_sent()
+
+    return read
+
+
+def _files(paths: Iterable[Path]) -> Iterator[Path]:
+    """Yield the files, and those with a picture's ending in the folders."""
+    for path in paths:
+        if path.is_dir():
+            yield from _pictures(path)
+        else:
+            yield path
+
+
+def _pictures(folder: Path) -> list[Path]:
+    from trainer.pipeline.datasets.sources.image_files import IMAGE_ENDINGS
+    from trainer.pipeline.datasets.sources.source import FolderSource
+
+    files = map(folder.joinpath, FolderSource(folder).names())
+    pictures = [file for file in files if file.suffix.lower() in IMAGE_ENDINGS]
+    if not pictures:
+        raise ReadsmithError(
+            "no_images",
+            f"There is no picture in {folder}.",
+            f"Endings of pictures: {' '.join(sorted(IMAGE_ENDINGS))}",
+        )
+    return pictures
+
+
+def _results(read: Reader, files: Iterator[Path]) -> Iterator[dict[str, Any]]:
+    while batch := list(islice(files, BATCH)):
+        loaded = [_load(file) for file in batch]
+        answers = iter(read([data for data in loaded if isinstance(data, bytes)]))
+        for file, data in zip(batch, loaded, strict=True):
+            answer = next(answers) if isinstance(data, bytes) else data
+            if isinstance(answer, ReadsmithError):
+                about = {"code": answer.code, "message": answer.message, "hint": answer.hint}
+                answer = {"error": about}
+            yield {"file": str(file)} | answer
+
+
+def _load(file: Path) -> bytes | ReadsmithError:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        return ReadsmithError(
+            "unreadable_file",
+            f"The file cannot be read: {error.strerror}.",
+            "See that it is a file, and that this user may read it.",
+        )
+
+
+def _print(results: Sequence[dict[str, Any]], asked: "Options") -> None:
+    columns = ["image", "text", "confidence"]
+    if asked.min_confidence is not None:
+        columns.append("accepted")
+    if asked.top_k is not None:
+        columns.append("alternatives")
+    rows = [[_cell(result, column) for column in columns] for result in results]
+    print_table(columns, rows)
+    for note in dict.fromkeys(result["note"] for result in results if "note" in result):
+        say(err, note)
+
+
+def _cell(result: dict[str, Any], column: str) -> str:
+    if column == "image":
+        return str(result["file"])
+    if "error" in result:
+        said = result["error"]
+        return f"Error: {said['message']} {said['hint']}".rstrip() if column == "text" else ""
+    if column == "text":
+        return reading(result["text"])
+    if column == "accepted":
+        return "yes" if result["accepted"] else "no"
+    if column == "alternatives":
+        others = result["alternatives"][1:]
+        return ", ".join(f"{each['text']} {percent(each['confidence'])}" for each in others)
+    return percent(result["confidence"])

@@ -1,0 +1,223 @@
+"""`readsmith train`: from labelled images to a published version, without any service."""
+
+import contextlib
+import os
+import sys
+import tempfile
+import uuid
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from readsmith.options import options
+from readsmith.options import search as search_options
+from readsmith.output import err, out, percent, print_json, print_table, say
+from readsmith.stores import open_store
+from readsmith.trials_table import print_trials
+from shared.errors import ReadsmithError
+from shared.store.location import is_object_storage
+from shared.store.manifest import REPORT, Calibration
+from shared.store.store import KEEP_VERSIONS, ModelStore
+
+if TYPE_CHECKING:
+    from trainer.process_group import ProcessGroup
+    from trainer.schemas.job_request import JobRequest
+    from trainer.schemas.progress import RunResult
+    from trainer.schemas.trial import TrialList, TrialRecord
+
+SHOWN = 3
+"""So many wrong readings are printed."""
+
+
+def train(
+    dataset: options.Dataset,
+    model: options.Model = "default",
+    store: options.Store = options.STORE,
+    state: options.State = options.STATE,
+    preset: options.Preset = None,
+    labels: options.Labels = "auto",
+    seed: options.Seed = 0,
+    epochs: options.Epochs = None,
+    max_minutes: options.MaxMinutes = None,
+    limit_images: options.LimitImages = None,
+    search: options.Search = None,
+    trials: options.Trials = None,
+    promote: options.Promote = "auto",
+    keep_versions: options.KeepVersions = KEEP_VERSIONS,
+    as_json: options.Json = False,
+) -> None:
+    """Train a model and publish it, without any service.
+
+    Example: readsmith train captchas.zip --model captcha --max-minutes 10
+    """
+    from readsmith.options.job_request import job_request, local_path
+    from trainer.schemas.trial import TrialList
+
+    searched, log = search_options.search(search, trials, max_minutes), TrialList()
+    request = job_request(
+        dataset,
+        labels,
+        model=model,
+        preset=preset,
+        seed=seed,
+        epochs=epochs,
+        max_minutes=None if searched else max_minutes,
+        limit_images=limit_images,
+        search=searched,
+        promote=promote,
+    )
+    group = _group(searched)
+    models = open_store(store, keep_versions)
+    _require_writable(models, store)
+    try:
+        with contextlib.redirect_stdout(sys.stderr):  # libraries print; stdout is for the result
+            result = _run(request, local_path(dataset), models, state, log, group)
+    except KeyboardInterrupt:
+        say(err, "Stopped. Nothing is published, and the same command begins anew. A job of")
+        say(err, "the service (readsmith up) goes on from its last epoch when it is cut off.")
+        raise
+    if result is None:
+        _tell_along(model, as_json)
+        return
+    bundle = models.folder(result.model, result.version)
+    if as_json:
+        print_json(_as_json(result, bundle / REPORT, log.trials()))
+    else:
+        if searched:
+            print_trials(log.trials())
+        _print(result, store)
+        _print_thresholds(result.calibration)
+        say(out, f"Report: {bundle / REPORT}")
+        _print_worst(bundle)
+
+
+def _require_writable(models: ModelStore, store: str) -> None:
+    """Raise ReadsmithError if nothing could be published: better before than after training."""
+    if not is_object_storage(store):
+        Path(store).mkdir(parents=True, exist_ok=True)
+    if (problem := models.problem()) is not None:
+        raise ReadsmithError(
+            "store_unusable", f"Nothing can be published: {problem}.", f"See that {store} is right."
+        )
+
+
+def _tell_along(model: str, as_json: bool) -> None:
+    """Say that this process has helped another one, which publishes."""
+    if as_json:
+        print_json({"model": model, "version": None})
+    else:
+        say(out, "Trained along; the first process of TF_CONFIG publishes the version.")
+
+
+def _group(searched: object) -> "ProcessGroup | None":
+    """Return the processes to train with, if the environment names any."""
+    from trainer.process_group import VARIABLE, find_group
+
+    group = find_group(os.environ)
+    if group is not None and searched:
+        raise ReadsmithError(
+            "search_in_one_process",
+            f"A search does not train in several processes, which {VARIABLE} asks for.",
+            f"Unset {VARIABLE}, or give the settings that an earlier search has found.",
+        )
+    return group
+
+
+def _run(
+    request: "JobRequest",
+    local: Path | None,
+    store: ModelStore,
+    state: Path,
+    log: "TrialList",
+    group: "ProcessGroup | None",
+) -> "RunResult | None":
+    """Train and publish; None for a process that helps another one, which does."""
+    from readsmith.options.job_request import dataset_limits, download_rules
+    from readsmith.progress_display import TrainingDisplay
+    from trainer.files.shared_files import FolderFiles
+    from trainer.pipeline.context import Inputs, RunContext
+    from trainer.pipeline.run import run, train_along
+
+    with tempfile.TemporaryDirectory(prefix="readsmith-") as work, TrainingDisplay(err) as display:
+        inputs = Inputs(
+            work=Path(work),
+            cache=state / "cache",
+            files=FolderFiles(state),
+            store=store,
+            limits=dataset_limits(),
+            downloads=download_rules(),
+            local=local,
+        )
+        context = RunContext(
+            job_id=f"job-{uuid.uuid4().hex}",
+            attempt=1,
+            inputs=inputs,
+            may_publish=lambda: None,
+            trials=log,
+            group=group,
+        )
+        if group is None or group.leads:
+            return run(request, context, display)
+        train_along(request, context, display)
+        return None
+
+
+def _as_json(result: "RunResult", report: Path, trials: "list[TrialRecord]") -> dict[str, Any]:
+    return {
+        "model": result.model,
+        "version": result.version,
+        "promoted": result.promoted,
+        "comparison": result.comparison and result.comparison.model_dump(mode="json"),
+        **result.metrics.model_dump(mode="json"),
+        "calibration": result.calibration.model_dump(mode="json"),
+        "report": str(report),
+        "seconds_to": result.seconds_to,
+        "preset": result.preset,
+        "parameters": result.parameters,
+        "trials": [trial.shown.model_dump(mode="json") for trial in trials] or None,
+    }
+
+
+def _print(result: "RunResult", store: str) -> None:
+    metrics = result.metrics
+    low, high = metrics.exact_match_interval
+    right = round(metrics.exact_match * metrics.test_images)
+    say(out, f"Published {result.model} version {result.version} in {store}.")
+    say(
+        out,
+        f"{right} of {metrics.test_images} held-out images right: "
+        f"{percent(metrics.exact_match)} (95 % interval {percent(low)} to {percent(high)}), "
+        f"CER {percent(metrics.cer)}.",
+    )
+    if not result.promoted:
+        name = f"{result.model} {result.version}"
+        say(out, f"It is not served yet: readsmith models promote {name} --store {store}")
+    say(out, f"Trained on {metrics.train_images} images in {metrics.train_seconds:.0f} s.")
+    say(out, f"Read pictures: readsmith predict PICTURE --model {result.model} --store {store}")
+
+
+def _print_thresholds(calibration: Calibration) -> None:
+    rows = (
+        (
+            f"{row.threshold:.4f}",
+            percent(row.accepted),
+            percent(row.wrong),
+            " to ".join(map(percent, row.wrong_interval)),
+        )
+        for row in calibration.thresholds
+    )
+    print_table(("accept from confidence", "accepted", "of these wrong", "95 % interval"), rows)
+
+
+def _print_worst(bundle: Path) -> None:
+    """Show the surest of the wrong readings: no threshold keeps them out."""
+    from trainer.pipeline.evaluation.report.worst import worst_readings
+
+    worst = worst_readings(bundle)
+    if worst:
+        rows = [
+            (each["file"], each["truth"], each["text"], percent(each["confidence"]))
+            for each in worst[:SHOWN]
+        ]
+        print_table(("surest of the wrong readings", "label", "read", "confidence"), rows)
+        folder = bundle / Path(worst[0]["picture"]).parent
+        say(out, f"Pictures of the worst readings ({len(worst)}): {folder}")

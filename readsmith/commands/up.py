@@ -1,0 +1,100 @@
+"""`readsmith up`: both services on this machine, and a first job if wanted."""
+
+import os
+import signal
+import time
+from contextlib import suppress
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from readsmith.options import options
+from readsmith.output import FAILED, err, out, print_json, say
+
+
+def up(
+    first_job: Annotated[
+        bool, typer.Option("--first-job", help="Train a model and read held-out images with it.")
+    ] = False,
+    dataset: options.OptionalDataset = None,
+    once: Annotated[
+        bool, typer.Option("--once", help="Stop after the first job; 0 only if all went right.")
+    ] = False,
+    labels: options.Labels = "auto",
+    model: options.Model = "default",
+    epochs: options.Epochs = None,
+    max_minutes: options.MaxMinutes = None,
+    store: options.Store = options.STORE,
+    state: options.State = options.STATE,
+    logs: Annotated[Path, typer.Option(help="Folder of the services' logs.")] = Path("var/logs"),
+    trainer_host: Annotated[str, typer.Option(envvar="READSMITH_TRAINER_HOST")] = "127.0.0.1",
+    trainer_port: Annotated[
+        int, typer.Option(min=1, max=65535, envvar="READSMITH_TRAINER_PORT")
+    ] = 8000,
+    predictor_host: Annotated[str, typer.Option(envvar="READSMITH_PREDICTOR_HOST")] = "127.0.0.1",
+    predictor_port: Annotated[
+        int, typer.Option(min=1, max=65535, envvar="READSMITH_PREDICTOR_PORT")
+    ] = 8080,
+    as_json: options.Json = False,
+) -> None:
+    """Start trainer and predictor, and keep them running until Ctrl-C.
+
+    Example: readsmith up --first-job --dataset captchas.zip
+    """
+    from readsmith.options.job_request import job_request, local_path
+    from readsmith.services.first_job import FirstJob
+    from readsmith.services.processes import (
+        Address,
+        Services,
+        require_room,
+        require_room_for_models,
+    )
+    from readsmith.services.start_screen import show, start_screen
+
+    if not first_job and (once or dataset):
+        raise typer.BadParameter("--once and --dataset go with --first-job.")
+    request = job_request(
+        dataset,
+        labels,
+        model=model,
+        epochs=epochs,
+        max_minutes=max_minutes,
+        promote="always",  # pictures are read with the new version, so it must be served
+    )
+    trainer = Address("trainer", trainer_host, trainer_port)
+    predictor = Address("predictor", predictor_host, predictor_port)
+    trainer.require_free()
+    predictor.require_free()
+    require_room(state)
+    require_room_for_models(store)
+    folders = {"READSMITH_STORE": store, "READSMITH_STATE": str(state)}
+    each_other = {
+        "READSMITH_PREDICTOR_URL": predictor.url,
+        "READSMITH_TRAINER_URL": trainer.url,
+        "READSMITH_OUTBOX": os.environ.get("READSMITH_OUTBOX", str(state / "outbox")),
+    }
+    console = err if as_json else out
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.default_int_handler)
+    environment = folders | each_other | trainer.environment | predictor.environment
+    with Services(environment, logs) as services:
+        say(console, "Starting trainer and predictor")
+        services.wait_until_ready(trainer.url, predictor.url)
+        show(console, start_screen(trainer.url, predictor.url, store, logs))
+        report: dict[str, Any] = {"trainer": trainer.url, "predictor": predictor.url}
+        right = True
+        if first_job:
+            first = FirstJob(trainer.url, predictor.url, store, console, services.check)
+            outcome = first.run(request, local_path(dataset))
+            report |= outcome.as_json()
+            right = outcome.mostly_right
+        if as_json:
+            print_json(report)
+        if once:
+            raise typer.Exit(0 if right else FAILED)
+        say(console, "Serving until Ctrl-C.")
+        with suppress(KeyboardInterrupt):
+            while True:
+                services.check()
+                time.sleep(1)

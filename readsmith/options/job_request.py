@@ -1,0 +1,84 @@
+"""From command-line options to the request that POST /jobs takes."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import typer
+from pydantic import ValidationError
+
+from readsmith.options.options import is_url
+from readsmith.output import err
+from readsmith.progress_display import TrainingDisplay
+from trainer.files.shared_files import FolderFiles
+from trainer.pipeline.downloads.fetch import fetch
+from trainer.schemas.addresses import ANYWHERE
+from trainer.schemas.job_request import JobRequest
+from trainer.schemas.limits import DatasetLimits, DownloadRules
+from trainer.settings import load_settings
+
+
+def job_request(dataset: str | None, labels: str = "auto", **fields: Any) -> JobRequest:
+    """Build a request; fields that are None are left to their defaults.
+
+    fields: those of JobRequest and Hyperparameters. A local dataset is not part of a request;
+    see local_path. Raises typer.BadParameter naming the field that is wrong.
+    """
+    given = {name: value for name, value in fields.items() if value is not None}
+    top = {name: given.pop(name) for name in list(given) if name in JobRequest.model_fields}
+    body: dict[str, Any] = {"labels": _labels(labels), **top}
+    if given:
+        body["hyperparameters"] = given
+    if dataset is not None and is_url(dataset):
+        body["dataset"] = {"url": dataset}
+    try:
+        return JobRequest.model_validate_json(json.dumps(body))
+    except ValidationError as error:
+        # of the branches of a union, the one that came furthest is the one that was meant
+        closest = max(error.errors(include_url=False), key=lambda each: len(each["loc"]))
+        groups = ("hyperparameters", "search", "parameters")
+        field = next(part for part in closest["loc"] if part not in groups)
+        message = closest["msg"].removeprefix("Value error, ")
+        raise typer.BadParameter(f"{field}: {message}.") from error
+
+
+def local_path(dataset: str | None) -> Path | None:
+    """Return the path of a dataset on this machine, None for a URL or none."""
+    return None if dataset is None or is_url(dataset) else Path(dataset)
+
+
+def _labels(text: str) -> Any:
+    kind, colon, pattern = text.partition(":")
+    if colon and kind == "filename":
+        return {"filename": {"pattern": pattern}}
+    if text not in ("auto", "filename", "manifest"):
+        raise typer.BadParameter(
+            f"--labels {text!r} is not one of auto, manifest, filename, filename:REGEX."
+        )
+    return text
+
+
+def dataset_limits() -> DatasetLimits:
+    """Return how large a dataset may be; raises ReadsmithError for settings that are wrong."""
+    return load_settings().dataset_limits
+
+
+def download_rules() -> DownloadRules:
+    """Return what may be downloaded for the user of this machine: from anywhere.
+
+    Who asks is who owns the network that is reached, unlike at POST /jobs.
+    Raises ReadsmithError for settings that are wrong.
+    """
+    return replace(load_settings().downloads, allowed=ANYWHERE)
+
+
+def fetched(dataset: str, request: JobRequest, state: Path) -> Path:
+    """Return the folder or zip of a dataset, downloaded if it is a URL; raises ReadsmithError."""
+    return local_path(dataset) or fetch(
+        request.dataset,
+        state / "cache",
+        FolderFiles(state),
+        TrainingDisplay(err),
+        download_rules(),
+    )

@@ -1,0 +1,237 @@
+"""Arguments and options that several commands have."""
+
+import os
+import re
+from collections.abc import Callable, Iterable
+from pathlib import Path
+from typing import Annotated, get_args
+
+import typer
+
+from shared.store.manifest import MODEL_NAME_PATTERN
+
+
+def is_url(dataset: str) -> bool:
+    """Tell a URL from a path."""
+    return dataset.startswith(("http://", "https://"))
+
+
+def _existing_dataset(dataset: str | None) -> str | None:
+    if dataset is None or is_url(dataset):
+        return dataset
+    if not Path(dataset).exists():
+        raise typer.BadParameter(f"{dataset} does not exist. Give a zip, a folder or a URL.")
+    return dataset
+
+
+def api_key() -> str | None:
+    """Return the key for the services; an option could be seen by others on the machine."""
+    return os.environ.get("READSMITH_API_KEY") or None
+
+
+def model_name(model: str) -> str:
+    """Return the name as it is; raises typer.BadParameter if a model cannot be called so."""
+    if not re.fullmatch(MODEL_NAME_PATTERN, model):
+        raise typer.BadParameter(
+            f"{model!r} is not a model name: lower-case letters, digits, '.', '_' and '-', "
+            "at most 64, a letter or digit first."
+        )
+    return model
+
+
+def place(place: str) -> str:
+    """Return a folder or the address of a bucket as it is; raises typer.BadParameter."""
+    from shared.store.location import require_place
+
+    try:
+        return require_place(place)
+    except ValueError as error:
+        raise typer.BadParameter(f"It {error}.") from None
+
+
+def models_kept(context: typer.Context, incomplete: str) -> list[str]:
+    """Complete the name of a model: those in the store that is meant, and the starter."""
+    from shared.store.builtin import STARTER
+    from shared.store.location import is_object_storage
+    from shared.store.store import ModelStore
+
+    store = context.params.get("store") or os.environ.get("READSMITH_STORE") or STORE
+    names = [] if is_object_storage(store) else ModelStore(store).models()
+    return _beginning(incomplete, [*names, STARTER])
+
+
+def presets(incomplete: str) -> list[str]:
+    """Complete the name of a preset."""
+    from trainer.schemas.job_request import PresetName
+
+    return _beginning(incomplete, get_args(PresetName))
+
+
+def _words(*words: str) -> Callable[[str], list[str]]:
+    """Return what completes one of these words."""
+
+    def complete(incomplete: str) -> list[str]:
+        return _beginning(incomplete, words)
+
+    return complete
+
+
+def _beginning(start: str, words: Iterable[str]) -> list[str]:
+    return [word for word in words if word.startswith(start)]
+
+
+Dataset = Annotated[
+    str,
+    typer.Argument(
+        metavar="DATASET",
+        help="A zip, a tar, a folder, or the URL of a zip or tar of labelled images.",
+        callback=_existing_dataset,
+        show_default=False,
+    ),
+]
+OptionalDataset = Annotated[
+    str | None,
+    typer.Option(
+        "--dataset",
+        help="A zip, a folder, or the URL of a zip. Without it: the public Captcha Images V2.",
+        callback=_existing_dataset,
+        show_default=False,
+    ),
+]
+Model = Annotated[
+    str,
+    typer.Option(
+        "--model", help="The model's name.", callback=model_name, autocompletion=models_kept
+    ),
+]
+ModelIfNamed = Annotated[
+    str | None,
+    typer.Option(
+        "--model",
+        help="The model's name; without it, the predictor's default one, or default in a store; "
+        "the starter answers where nothing is trained yet.",
+        callback=lambda model: model and model_name(model),
+        autocompletion=models_kept,
+        show_default=False,
+    ),
+]
+Version = Annotated[
+    int | None,
+    typer.Option("--version", min=1, help="Which version; the current one unless given."),
+]
+Store = Annotated[
+    str,
+    typer.Option(
+        "--store",
+        envvar="READSMITH_STORE",
+        help="Where published models lie: a folder, or s3://bucket/prefix.",
+        callback=place,
+    ),
+]
+State = Annotated[
+    Path,
+    typer.Option("--state", envvar="READSMITH_STATE", help="Folder of jobs, uploads, downloads."),
+]
+Labels = Annotated[
+    str,
+    typer.Option(
+        "--labels",
+        help="Where labels are: auto, manifest (labels.csv), filename, or filename:REGEX.",
+        autocompletion=_words("auto", "manifest", "filename"),
+    ),
+]
+Preset = Annotated[
+    str | None,
+    typer.Option(
+        "--preset", help="The network to train.", show_default=False, autocompletion=presets
+    ),
+]
+Seed = Annotated[int, typer.Option("--seed", min=0, max=2**32 - 1, help="Seed of all randomness.")]
+Epochs = Annotated[
+    int | None, typer.Option("--epochs", min=1, help="Most epochs.", show_default=False)
+]
+MaxMinutes = Annotated[
+    float | None,
+    typer.Option("--max-minutes", help="Stop training after this time.", show_default=False),
+]
+LimitImages = Annotated[
+    int | None,
+    typer.Option(
+        "--limit-images",
+        min=2,
+        help="Most images for training and validation together.",
+        show_default=False,
+    ),
+]
+Search = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--search",
+        metavar="NAME=VALUES",
+        help="Try several values and publish the best, --max-minutes in all; NAME=LOW..HIGH, "
+        "NAME=LOW..HIGH:log or NAME=A,B,C; may be given several times.",
+        show_default=False,
+    ),
+]
+Trials = Annotated[
+    int | None,
+    typer.Option(
+        "--trials", min=1, max=1000, help="Most trainings of a search; 10.", show_default=False
+    ),
+]
+Promote = Annotated[
+    str,
+    typer.Option(
+        "--promote",
+        help="Serve the new version: auto (unless it is clearly worse than the served one), "
+        "always, or never.",
+        autocompletion=_words("auto", "always", "never"),
+    ),
+]
+KeepVersions = Annotated[
+    int,
+    typer.Option(
+        "--keep-versions",
+        min=1,
+        envvar="READSMITH_KEEP_VERSIONS",
+        help="Versions that are kept; besides them always the served one and the one before it.",
+    ),
+]
+TopK = Annotated[
+    int | None,
+    typer.Option("--top-k", help="Show so many of the likeliest texts.", show_default=False),
+]
+Charset = Annotated[
+    str | None,
+    typer.Option("--charset", help="Only these characters may be read.", show_default=False),
+]
+Pattern = Annotated[
+    str | None,
+    typer.Option(
+        "--pattern",
+        help="What the whole text must match, like [A-Z]{2}[0-9]{4}; without it the model's own.",
+        show_default=False,
+    ),
+]
+MinLength = Annotated[
+    int | None,
+    typer.Option("--min-length", help="Fewest characters in the text.", show_default=False),
+]
+MaxLength = Annotated[
+    int | None,
+    typer.Option("--max-length", help="Most characters in the text.", show_default=False),
+]
+MinConfidence = Annotated[
+    float | None,
+    typer.Option(
+        "--min-confidence",
+        help="Accept readings with at least this confidence, 0 to 1.",
+        show_default=False,
+    ),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
+
+STORE = "var/models"
+STATE = Path("var/trainer")
+RETRIES = 1
+"""Of a request to a service: who waits at a terminal wants to know soon."""

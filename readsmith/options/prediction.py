@@ -1,0 +1,20 @@
+"""From command-line options to those of a reading."""
+
+import typer
+
+from predictor.requests.options import Options, check_lengths, options_of
+from predictor.requests.problems import RequestError
+
+
+def reading_options(**given: object) -> Options:
+    """Check options as the predictor does; None is what was not given.
+
+    Raises typer.BadParameter.
+    """
+    texts = {name: str(value) for name, value in given.items() if value is not None}
+    try:
+        options = options_of(texts)
+        check_lengths(options)
+    except RequestError as error:
+        raise typer.BadParameter(f"{error.message} {error.hint}") from error
+    return options

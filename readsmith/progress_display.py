@@ -1,0 +1,132 @@
+"""Shows a training run while it goes on."""
+
+from types import TracebackType
+from typing import Any
+
+from rich.console import Console
+from rich.progress import BarColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import Progress as Bar
+
+from readsmith.output import percent, say
+from trainer.schemas.progress import Observer, Progress, Stage
+
+STAGES = {
+    Stage.DOWNLOAD: "Getting the images",
+    Stage.DATASET: "Checking the images",
+    Stage.TRAIN: "Training",
+    Stage.EVALUATE: "Measuring on images held out until now",
+    Stage.EXPORT: "Exporting and publishing",
+}
+
+
+class TrainingDisplay(Observer):
+    """An observer of a run: ticked stages and a bar on a terminal, plain lines elsewhere."""
+
+    def __init__(self, console: Console) -> None:
+        self._console = console
+        self._bar = Bar(
+            SpinnerColumn(),
+            TimeElapsedColumn(),
+            TextColumn("{task.description}"),
+            BarColumn(16),
+            console=console,
+            transient=True,
+            refresh_per_second=2,
+        )
+        self._task = self._bar.add_task("", visible=False)
+        self._stage: Stage | None = None
+
+    def __enter__(self) -> "TrainingDisplay":
+        if self._console.is_terminal:
+            self._bar.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if error is None:
+            self._tick()
+        if self._console.is_terminal:
+            self._bar.stop()
+
+    def stage(self, stage: Stage) -> None:
+        """Say that a stage begins."""
+        self._tick()
+        self._stage = stage
+        if self._console.is_terminal:
+            self._bar.reset(self._task, total=None, visible=True, description=STAGES[stage])
+        else:
+            say(self._console, STAGES[stage])
+
+    def _tick(self) -> None:
+        """Leave a line of the stage that is done, and of the time it took."""
+        if self._stage is not None and self._console.is_terminal:
+            took = self._bar.tasks[self._task].elapsed or 0.0
+            say(self._console, f"✓ {STAGES[self._stage]} ({duration(took)})")
+
+    def progress(self, progress: Progress) -> None:
+        """Show how training goes."""
+        if not self._console.is_terminal:
+            say(self._console, f"  {epoch_line(progress)}")
+            return
+        self._bar.update(
+            self._task,
+            description=_short_line(progress),
+            completed=progress.epoch,
+            total=progress.epochs,
+        )
+
+    def summary(self, summary: dict[str, Any]) -> None:
+        """Say what the dataset check found."""
+        say(self._console, f"  {summary_line(summary)}")
+        say(self._console, f"  {input_line(summary)}")
+        for warning in summary.get("warnings", ()):
+            say(self._console, f"  Warning: {warning}")
+
+    def event(self, kind: str, message: str, data: dict[str, Any] | None = None) -> None:
+        """Say something worth knowing."""
+        say(self._console, f"  {message}")
+
+
+def epoch_line(progress: Progress) -> str:
+    """Tell one epoch: losses, exact match on the validation part, speed, time left."""
+    return (
+        f"epoch {progress.epoch}/{progress.epochs}  loss {progress.loss:.3f}  "
+        f"exact match {percent(progress.exact_match)}  "
+        f"{progress.images_per_second:.0f} images/s  about {duration(progress.seconds_left)} left"
+    )
+
+
+def _short_line(progress: Progress) -> str:
+    """Tell one epoch beside a bar, on a terminal of 80 columns."""
+    return (
+        f"{STAGES[Stage.TRAIN]}  epoch {progress.epoch}/{progress.epochs}  "
+        f"exact match {percent(progress.exact_match)}  {duration(progress.seconds_left)} left"
+    )
+
+
+def input_line(summary: dict[str, Any]) -> str:
+    """Tell in one line what pictures are brought to before they are read, and why."""
+    choices = (f"{name} {why.replace(': ', ' (', 1)})" for name, why in summary["reasons"].items())
+    return f"Input: {', '.join(choices)}."
+
+
+def summary_line(summary: dict[str, Any]) -> str:
+    """Tell in one line how many images there are, and how they are split."""
+    split = summary["split"]
+    line = (
+        f"{summary['images']} images: {split['train']} to train, "
+        f"{split['validation']} to validate, {split['test']} held out"
+    )
+    left_out = ", ".join(f"{n} {reason}" for reason, n in summary["left_out"].items())
+    return f"{line}; left out: {left_out}" if left_out else line
+
+
+def duration(seconds: float) -> str:
+    """Write seconds as m:ss or h:mm:ss."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

@@ -1,0 +1,1 @@
+"""Starts both services and follows a first job."""

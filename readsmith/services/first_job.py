@@ -1,0 +1,125 @@
+"""The first job of `make run`: from images to readings of pictures held out."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from readsmith.client import Client
+from readsmith.client.trainer import Job, JobError
+from readsmith.options.options import api_key
+from readsmith.output import percent, say
+from readsmith.services.follow_job import run_job
+from readsmith.services.held_out import HeldOutReading, read_held_out
+from readsmith.stores import open_store
+from shared.errors import ReadsmithError
+from trainer.schemas.job_request import JobRequest
+
+SHOWN = 8
+"""So many readings are printed."""
+
+_CANCELLED = JobError(
+    code="job_cancelled",
+    message="The job was cancelled.",
+    hint="Start it again: readsmith up --first-job",
+)
+
+
+NOT_HAD = ("download_failed", "download_refused")
+"""Codes of jobs whose images could not be downloaded, as where names lead to a proxy inside."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """A finished job, and what the predictor read with its version."""
+
+    job: Job
+    readings: list[HeldOutReading]
+
+    @property
+    def right(self) -> int:
+        """How many held-out pictures were read right."""
+        return sum(reading.right for reading in self.readings)
+
+    @property
+    def mostly_right(self) -> bool:
+        """True if more than half were."""
+        return 2 * self.right > len(self.readings)
+
+    @property
+    def images(self) -> str:
+        """What the pictures are: drawn ones are called so."""
+        drawn = self.job.request["dataset"].get("synthetic") is not None
+        return "synthetic images" if drawn else "images"
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the outcome for --json."""
+        return {
+            "job": self.job.as_sent(),
+            "held_out": {
+                "images": len(self.readings),
+                "right": self.right,
+                "readings": [
+                    {"file": str(r.file), "truth": r.truth, "text": r.text} for r in self.readings
+                ],
+            },
+        }
+
+
+@dataclass(frozen=True)
+class FirstJob:
+    """Where the services are; watch is called while waiting and raises to stop."""
+
+    trainer: str
+    predictor: str
+    store: str
+    console: Console
+    watch: Callable[[], None]
+
+    def run(self, request: JobRequest, local: Path | None) -> Outcome:
+        """Train, wait until the predictor serves the new version, read the held-out pictures.
+
+        local: a folder or zip to upload as the dataset. Raises ReadsmithError, among others
+        with the job's own error.
+        """
+        with Client(self.predictor, self.trainer, retries=0, api_key=api_key()) as client:
+            job, version = self._train(client, request, local)
+            say(self.console, f"Published {job.model} version {version}; waiting for the predictor")
+            bundle = open_store(self.store).folder(job.model, version)
+            readings = read_held_out(client, bundle, job.model, version, self.watch)
+        outcome = Outcome(job, readings)
+        self._print(outcome)
+        return outcome
+
+    def _train(self, client: Client, request: JobRequest, local: Path | None) -> tuple[Job, int]:
+        """Return the job that succeeded, and its version."""
+        body = request.model_dump(mode="json", exclude_unset=True)
+        if local is not None:
+            say(self.console, f"Sending {local} to the trainer")
+            body["dataset"] = {"id": client.upload(local)}
+        job = run_job(client, body, self.console, self.watch)
+        if "dataset" not in body and job.error and job.error.code in NOT_HAD:
+            say(self.console, f"The default images cannot be had: {job.error.message}")
+            say(self.console, "Going on with synthetic images, drawn by the captcha library.")
+            body["dataset"] = {"synthetic": {}}
+            job = run_job(client, body, self.console, self.watch)
+        if job.version is None:
+            error = job.error or _CANCELLED
+            raise ReadsmithError(error.code, error.message, error.hint)
+        return job, job.version
+
+    def _print(self, outcome: Outcome) -> None:
+        for reading in outcome.readings[:SHOWN]:
+            mark = "right" if reading.right else "WRONG"
+            confidence = percent(reading.confidence)
+            text = reading.text or "nothing"
+            say(self.console, f"  {reading.truth} read as {text}  {mark}  {confidence}")
+        total = len(outcome.readings)
+        say(self.console, f"{outcome.right} of {total} held-out {outcome.images} right")
+        say(self.console, "Go on with:")
+        picture = outcome.readings[0].file
+        say(self.console, f"  curl -X POST -F 'image=@{picture}' {self.predictor}/predict")
+        say(self.console, f"  curl {self.predictor}/models")
+        say(self.console, f"  curl {self.trainer}/jobs/{outcome.job.id}")

@@ -1,0 +1,193 @@
+"""The two services as child processes: start, watch, stop."""
+
+import ctypes
+import errno
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import BinaryIO
+
+from readsmith.client.connection import Connection
+from shared.errors import ReadsmithError
+from shared.store.location import is_object_storage
+
+MODULES = {"trainer": "trainer", "worker": "trainer.workers.worker", "predictor": "predictor"}
+START_SECONDS = 60.0
+STOP_SECONDS = 15.0
+"""After this a service that does not stop is killed."""
+FREE_BYTES = 1_000_000_000
+"""Room that jobs and models need at least."""
+LOG_LINES = 8
+
+
+@dataclass(frozen=True)
+class Address:
+    """Where a service listens, and the environment variables that say so."""
+
+    service: str
+    host: str
+    port: int
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """The settings of the service."""
+        prefix = f"READSMITH_{self.service.upper()}"
+        return {f"{prefix}_HOST": self.host, f"{prefix}_PORT": str(self.port)}
+
+    @property
+    def url(self) -> str:
+        """Where a client on this machine reaches it."""
+        host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host)  # noqa: S104
+        return f"http://[{host}]:{self.port}" if ":" in host else f"http://{host}:{self.port}"
+
+    def require_free(self) -> None:
+        """Raise ReadsmithError port_taken or address_unusable if nothing can listen there."""
+        option = f"--{self.service}-port"
+        family = socket.AF_INET6 if ":" in self.host else socket.AF_INET
+        with socket.socket(family) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((self.host, self.port))
+            except OSError as error:
+                if error.errno == errno.EADDRINUSE:
+                    raise ReadsmithError(
+                        "port_taken",
+                        f"Port {self.port} is taken by another program.",
+                        f"Choose another for the {self.service}: readsmith up {option} "
+                        f"{self.port + 1}, or READSMITH_{self.service.upper()}_PORT="
+                        f"{self.port + 1} make run",
+                    ) from error
+                raise ReadsmithError(
+                    "address_unusable",
+                    f"The {self.service} cannot listen on {self.host}:{self.port}: "
+                    f"{error.strerror}.",
+                    f"Choose other --{self.service}-host and {option}.",
+                ) from error
+
+
+def require_room(folder: Path) -> None:
+    """Raise ReadsmithError disk_full if there is too little room where a folder will lie."""
+    free = shutil.disk_usage(existing_part(folder)).free
+    if free < FREE_BYTES:
+        raise ReadsmithError(
+            "disk_full",
+            f"Only {free / 1e9:.1f} GB are free where {folder} lies; 1 GB is needed.",
+            "Make room, or choose another folder with --state and --store.",
+        )
+
+
+def require_room_for_models(store: str) -> None:
+    """Raise ReadsmithError disk_full if there is too little room in a folder of models."""
+    if not is_object_storage(store):
+        require_room(Path(store))
+
+
+def existing_part(folder: Path) -> Path:
+    """Return the folder, or the nearest one above it that is there already."""
+    return next(path for path in (folder, *folder.absolute().parents) if path.exists())
+
+
+@dataclass(frozen=True)
+class _Child:
+    name: str
+    log: Path
+    process: subprocess.Popen[bytes]
+
+
+class Services:
+    """The trainer's API, its worker and the predictor; leaving the context stops all three."""
+
+    def __init__(self, environment: dict[str, str], logs: Path) -> None:
+        self._environment = os.environ | environment | {"PYTHONUNBUFFERED": "1"}
+        self._logs = logs
+        self._children: list[_Child] = []
+
+    def __enter__(self) -> "Services":
+        self._logs.mkdir(parents=True, exist_ok=True)
+        for name, module in MODULES.items():
+            log = self._logs / f"{name}.log"
+            with log.open("wb") as output:
+                process = _spawn([sys.executable, "-m", module], self._environment, output)
+            self._children.append(_Child(name, log, process))
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Ask all to stop, wait, kill what is left; further signals do not interrupt it."""
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_IGN)
+        for child in self._children:
+            child.process.terminate()
+        deadline = time.monotonic() + STOP_SECONDS
+        for child in self._children:
+            _wait_or_kill(child.process, deadline)
+
+    def check(self) -> None:
+        """Raise ReadsmithError service_stopped if one of them has ended by itself."""
+        for child in self._children:
+            code = child.process.poll()
+            if code is not None:
+                ended = f"exit code {code}" if code >= 0 else signal.Signals(-code).name
+                raise ReadsmithError(
+                    "service_stopped",
+                    f"The {child.name} stopped ({ended}). Its log, {child.log}, ends:",
+                    _last_lines(child.log),
+                )
+
+    def wait_until_ready(self, *urls: str) -> None:
+        """Return once all of these answer; raises ReadsmithError service_stopped or not_ready."""
+        deadline = time.monotonic() + START_SECONDS
+        while not all(Connection(url, retries=0).answers() for url in urls):
+            self.check()
+            if time.monotonic() > deadline:
+                raise ReadsmithError(
+                    "not_ready",
+                    f"The services do not answer after {START_SECONDS:.0f} s.",
+                    f"Their logs are in {self._logs}.",
+                )
+            time.sleep(0.2)
+
+
+def _spawn(
+    command: Sequence[str], environment: dict[str, str], output: BinaryIO
+) -> subprocess.Popen[bytes]:
+    """Start a child in a session of its own, so that Ctrl-C reaches it through us only."""
+    return subprocess.Popen(  # noqa: S603
+        command,
+        env=environment,
+        stdin=subprocess.DEVNULL,
+        stdout=output,
+        stderr=subprocess.STDOUT,
+        start_new_session=True,
+        preexec_fn=_end_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509
+    )
+
+
+def _end_with_parent() -> None:
+    """Have the kernel end this child when its parent dies without a word (prctl(2))."""
+    ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # 1: PR_SET_PDEATHSIG
+
+
+def _wait_or_kill(process: subprocess.Popen[bytes], deadline: float) -> None:
+    try:
+        process.wait(timeout=max(0.1, deadline - time.monotonic()))
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def _last_lines(log: Path) -> str:
+    lines = log.read_text(encoding="utf-8", errors="replace").splitlines()
+    return "\n".join(f"  {line}" for line in lines[-LOG_LINES:]) or "  (empty)"

@@ -1,0 +1,176 @@
+"""Who may do what: the one door of both services."""
+
+import logging
+import math
+import time
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
+
+from shared.access.allowed_hosts import AllowedHosts, is_loopback
+from shared.access.api_keys import TOKEN, ApiKey, KeyFile, Scope
+from shared.access.audit import ANONYMOUS, audit
+from shared.access.rate_limit import RateLimit
+from shared.access.settings import AccessSettings
+from shared.errors import ReadsmithError
+
+LOOK_SECONDS = 1.0
+"""Between two looks at the file of the keys: so late a new or revoked key is noticed."""
+
+ACCESS_STATUS = {
+    "key_missing": 401,
+    "key_invalid": 401,
+    "key_expired": 401,
+    "host_not_allowed": 403,
+    "origin_not_allowed": 403,
+    "scope_missing": 403,
+    "rate_limited": 429,
+}
+"""HTTP status of every code that an AccessError has."""
+
+log = logging.getLogger("readsmith.access")
+
+
+class AccessError(ReadsmithError):
+    """A request that is not let in; headers are those that its answer must have."""
+
+    def __init__(
+        self, code: str, message: str, hint: str = "", headers: Mapping[str, str] | None = None
+    ) -> None:
+        super().__init__(code, message, hint)
+        self.headers = headers or {}
+
+
+class Caller(NamedTuple):
+    """Where a request comes from: three of its headers as they came, and its address."""
+
+    authorization: str | None
+    host: str | None
+    origin: str | None
+    address: str | None
+
+
+class Access:
+    """Lets requests in or raises; one per process, for any number of threads.
+
+    host: the address that the service listens on. Raises ReadsmithError keys_unreadable, or
+    anonymous_refused if others could reach a service that has no keys.
+    """
+
+    def __init__(self, settings: AccessSettings, host: str) -> None:
+        self._file = KeyFile(settings.keys)
+        self._hosts = AllowedHosts(settings.allowed_hosts)
+        self._limit = RateLimit()
+        self._stamp = self._file.stamp()
+        self._keys = _by_id(self._file.read())
+        self._next_look = time.monotonic() + LOOK_SECONDS
+        if self._keys is None and not (settings.allow_anonymous or is_loopback(host)):
+            raise ReadsmithError(
+                "anonymous_refused",
+                f"There are no API keys in {settings.keys}, and others may reach "
+                f"{host or 'every address of this machine'}.",
+                "Make a key with `readsmith keys create`, listen on 127.0.0.1, or set "
+                "READSMITH_ALLOW_ANONYMOUS=1 if whoever can reach it may use it.",
+            )
+
+    def admit(self, caller: Caller, *scopes: Scope) -> str:
+        """Return the name of the key that lets a request in; "anonymous" where there are no keys.
+
+        scopes: any one of them will do.
+        Whoever is turned away is noted in the audit log. Raises AccessError.
+        """
+        keys, who = self._current_keys(), ANONYMOUS
+        try:
+            if keys is None:
+                self._check_names(caller)
+            else:
+                key = _key_of(caller.authorization, keys)
+                who = key.name
+                self._check(key, scopes)
+        except AccessError as error:
+            audit("refuse", who=who, address=caller.address, reason=error.code)
+            raise
+        return who
+
+    def _check_names(self, caller: Caller) -> None:
+        header = self._hosts.refused(caller.host, caller.origin)
+        if header is not None:
+            raise AccessError(
+                f"{header.lower()}_not_allowed",
+                f"Without API keys this service does not take requests with this {header}: "
+                "a web page could send them.",
+                "Call it localhost or by its address, add the name to READSMITH_ALLOWED_HOSTS, "
+                "or make a key with `readsmith keys create`.",
+            )
+
+    def _check(self, key: ApiKey, scopes: Sequence[Scope]) -> None:
+        if key.has_expired:
+            raise _not_let_in("key_expired", f"The API key {key.name} has expired.")
+        if not any(key.may(scope) for scope in scopes):
+            raise AccessError(
+                "scope_missing",
+                f"The API key {key.name} has the scope {' and '.join(sorted(key.scopes))}, "
+                f"not {' or '.join(scopes)}.",
+                f"A key that may: readsmith keys create NAME --scope {scopes[0]}",
+                {"WWW-Authenticate": f'Bearer error="insufficient_scope", scope="{scopes[0]}"'},
+            )
+        if key.requests_per_minute is not None:
+            wait = self._limit.seconds_to_wait(key.id, key.requests_per_minute)
+            if wait:
+                raise AccessError(
+                    "rate_limited",
+                    f"The API key {key.name} may ask {key.requests_per_minute} times a minute.",
+                    "Ask again after the seconds in Retry-After.",
+                    {"Retry-After": str(math.ceil(wait))},
+                )
+
+    def _current_keys(self) -> dict[str, ApiKey] | None:
+        if time.monotonic() >= self._next_look:
+            self._next_look = time.monotonic() + LOOK_SECONDS
+            try:
+                self._look()
+            except ReadsmithError as error:
+                log.error("%s The keys known before stay in force.", error.message)
+                self._keys = self._keys or {}
+        return self._keys
+
+    def _look(self) -> None:
+        """Take over a changed file. One that is gone changes nothing: it may come back."""
+        stamp = self._file.stamp()
+        if stamp in (self._stamp, None):
+            return
+        before, now = self._keys or {}, _by_id(self._file.read()) or {}
+        self._keys, self._stamp = now, stamp
+        for key_id in now.keys() - before.keys():
+            _note_change("key created", now[key_id])
+        for key_id in before.keys() - now.keys():
+            _note_change("key revoked", before[key_id])
+
+
+def _by_id(keys: tuple[ApiKey, ...] | None) -> dict[str, ApiKey] | None:
+    return None if keys is None else {key.id: key for key in keys}
+
+
+def _note_change(action: str, key: ApiKey) -> None:
+    audit(action, key=key.name, scopes=sorted(key.scopes))
+
+
+def _key_of(authorization: str | None, keys: Mapping[str, ApiKey]) -> ApiKey:
+    """Return the key whose token a request carries; raises AccessError."""
+    scheme, _, token = (authorization or "").partition(" ")
+    if scheme.lower() != "bearer":
+        raise _not_let_in("key_missing", "This request carries no API key.")
+    parts = TOKEN.fullmatch(token)
+    key = keys.get(parts[1]) if parts else None
+    if key is None or not key.is_of(token):
+        raise _not_let_in("key_invalid", "This API key is not known, or has been revoked.")
+    return key
+
+
+def _not_let_in(code: str, message: str) -> AccessError:
+    return AccessError(
+        code,
+        message,
+        "Send the header Authorization: Bearer KEY (readsmith's commands take READSMITH_API_KEY); "
+        "`readsmith keys create` makes a key.",
+        {"WWW-Authenticate": 'Bearer realm="Readsmith"'},
+    )

@@ -1,0 +1,1 @@
+"""Patterns that texts must fit: parsed, bounded, made into automata."""

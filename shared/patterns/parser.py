@@ -1,0 +1,199 @@
+"""The subset of regular expressions that a text can be held to: from the pattern to a tree.
+
+The whole text must match. Everything is checked and its cost bounded before anything is built;
+docs/patterns.md is the description for users.
+"""
+
+from typing import Final
+
+from shared.patterns.limits import LimitsError
+from shared.patterns.tree import Alternatives, Characters, Node, Repeat, Sequence
+
+MAX_LENGTH: Final = 500
+"""Most characters in a pattern."""
+MAX_NESTING: Final = 20
+"""Most groups inside one another."""
+MAX_SIZE: Final = 500
+"""Most characters of a pattern after its repeats are written out."""
+
+SPECIAL: Final = "\\.()[]{}|?*+^$"
+"""Stand for themselves only after a backslash, or inside brackets."""
+SUPPORTED: Final = (
+    "The whole text must match, without ^ and $. Supported: characters, ., \\d, [A-Z0-9], [^AB], "
+    "(AB|C), ?, *, +, {2}, {2,4}, {2,}, and \\ before a sign that is meant as itself."
+)
+SIGNS: Final[dict[str, tuple[int, int | None]]] = {"?": (0, 1), "*": (0, None), "+": (1, None)}
+"""Least and most times that these repeat what stands before them."""
+ANY_CHARACTER: Final = Characters((), negated=True)
+
+
+def parse_pattern(pattern: str) -> Node:
+    """Read a pattern; raises LimitsError (bad_pattern, pattern_too_large) saying what and where."""
+    if len(pattern) > MAX_LENGTH:
+        raise too_large(f"has {len(pattern):,} characters", f"{MAX_LENGTH} characters")
+    parser = _Parser(pattern)
+    node = parser.alternatives()
+    if parser.rest():
+        raise parser.error("a ) without its (")
+    return node
+
+
+def too_large(what: str, limit: str) -> LimitsError:
+    """Return the error for a pattern that would cost too much."""
+    return LimitsError(
+        "pattern_too_large", f"The pattern {what}.", f"The limit is {limit}.", "pattern"
+    )
+
+
+def _bounded(size: int) -> int:
+    if size > MAX_SIZE:
+        raise too_large("is too large with its repeats written out", f"{MAX_SIZE} characters")
+    return size
+
+
+class _Parser:
+    """Reads by recursive descent; as deep as groups nest, which is bounded."""
+
+    def __init__(self, pattern: str) -> None:
+        self._pattern = pattern
+        self._at = 0
+        self._nesting = 0
+
+    def rest(self) -> str:
+        return self._pattern[self._at :]
+
+    def error(self, what: str) -> LimitsError:
+        return LimitsError(
+            "bad_pattern",
+            f"The pattern {self._pattern!r} has {what} at character {self._at + 1}.",
+            SUPPORTED,
+            "pattern",
+        )
+
+    def alternatives(self) -> Node:
+        options = [self._sequence()]
+        while self._take("|"):
+            options.append(self._sequence())
+        if len(options) == 1:
+            return options[0]
+        return Alternatives(tuple(options), _bounded(sum(option.size for option in options)))
+
+    def _sequence(self) -> Node:
+        parts: list[Node] = []
+        while self.rest() and self.rest()[0] not in "|)":
+            parts.append(self._repeated(self._atom()))
+        if len(parts) == 1:
+            return parts[0]
+        return Sequence(tuple(parts), _bounded(max(1, sum(part.size for part in parts))))
+
+    def _repeated(self, part: Node) -> Node:
+        bounds = self._bounds()
+        if bounds is None:
+            return part
+        least, most = bounds
+        if self.rest()[:1] in ("?", "*", "+", "{"):
+            raise self.error("a second repeat")
+        copies = max(1, least if most is None else most)
+        return Repeat(part, least, most, _bounded(part.size * copies))
+
+    def _bounds(self) -> tuple[int, int | None] | None:
+        for sign, bounds in SIGNS.items():
+            if self._take(sign):
+                return bounds
+        return self._written_bounds() if self._take("{") else None
+
+    def _written_bounds(self) -> tuple[int, int | None]:
+        least = self._number()
+        most: int | None = least
+        if self._take(","):
+            most = None if self.rest().startswith("}") else self._number()
+        if not self._take("}"):
+            raise self.error("no } where one must be")
+        if most is not None and most < least:
+            raise self.error("a repeat whose second number is the smaller")
+        return least, most
+
+    def _number(self) -> int:
+        start = self._at
+        while self.rest() and self.rest()[0] in "0123456789":
+            self._at += 1
+        if start == self._at:
+            raise self.error("no number where one must be")
+        return int(self._pattern[start : self._at])
+
+    def _atom(self) -> Node:
+        if self._take("("):
+            return self._group()
+        if self._take("["):
+            return self._set()
+        if self._take("."):
+            return ANY_CHARACTER
+        if self._take("\\"):
+            return self._escape()
+        if self.rest()[0] in SPECIAL:
+            raise self.error(f"a {self.rest()[0]} that has no meaning there")
+        return _single(self._next())
+
+    def _group(self) -> Node:
+        self._take("?:")
+        if self._nesting == MAX_NESTING:
+            raise too_large("nests its groups too deep", f"{MAX_NESTING} inside one another")
+        self._nesting += 1
+        node = self.alternatives()
+        self._nesting -= 1
+        if not self._take(")"):
+            raise self.error("no ) where one must be")
+        return node
+
+    def _escape(self) -> Characters:
+        if not self.rest():
+            raise self.error("a backslash without what it is for")
+        if self._take("d"):
+            return Characters((), digits=True)
+        if self.rest()[0].isalnum():
+            raise self.error(f"\\{self.rest()[0]}, which is not supported,")
+        return _single(self._next())
+
+    def _set(self) -> Characters:
+        negated = self._take("^")
+        ranges: list[tuple[str, str]] = []
+        digits = False
+        while not self._take("]"):
+            item = self._set_item()
+            digits = digits or item.digits
+            if self.rest()[:1] == "-" and self.rest()[1:2] not in ("", "]"):
+                ranges.append(self._range(item))
+            else:
+                ranges.extend(item.ranges)
+        if not ranges and not digits:
+            raise self.error("empty brackets")
+        return Characters(tuple(ranges), digits, negated)
+
+    def _set_item(self) -> Characters:
+        if not self.rest():
+            raise self.error("no ] where one must be")
+        return self._escape() if self._take("\\") else _single(self._next())
+
+    def _range(self, first: Characters) -> tuple[str, str]:
+        self._take("-")
+        last = self._set_item()
+        if first.digits or last.digits:
+            raise self.error("a range with \\d")
+        low, high = first.ranges[0][0], last.ranges[0][0]
+        if high < low:
+            raise self.error(f"the range {low}-{high}, whose end comes before its start,")
+        return low, high
+
+    def _take(self, sign: str) -> bool:
+        if not self._pattern.startswith(sign, self._at):
+            return False
+        self._at += len(sign)
+        return True
+
+    def _next(self) -> str:
+        self._at += 1
+        return self._pattern[self._at - 1]
+
+
+def _single(character: str) -> Characters:
+    return Characters(((character, character),))

@@ -1,0 +1,1 @@
+"""From an image to pixels, and from a network's output to a text."""

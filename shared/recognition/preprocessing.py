@@ -1,0 +1,259 @@
+"""The only code between a picture's bytes and a model's input, for training and for serving."""
+
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageChops, ImageStat, UnidentifiedImageError
+from PIL.ExifTags import Base as ExifTag
+from PIL.Image import Transpose
+from pydantic import BaseModel, ConfigDict, Field
+
+from shared.errors import ReadsmithError
+from shared.recognition.image_limits import MeteredBytes, TooDearError, judge_bytes, judge_opened
+
+FORMATS = ("PNG", "JPEG", "GIF", "BMP", "WEBP", "TIFF", "PPM")
+"""Pillow formats that are opened; every other parser stays out of reach."""
+
+MAX_PIXELS = 10_000_000
+"""A picture of more pixels is refused before it is decoded."""
+
+MAX_SIDE = 50_000
+"""Pixels; every row takes memory of its own, so a picture of nothing but rows would be dear."""
+
+MAX_VALUE = 1e30
+"""Of a picture of floats: beyond it, differences overflow."""
+
+MIN_DEVIATION = 1 / 255
+"""Floor of the standard deviation, so that an empty picture stays finite."""
+
+
+class ImageSpec(BaseModel):
+    """How a picture becomes a model's input; part of the manifest."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
+
+    height: int = Field(ge=8, le=2048)
+    width: int = Field(ge=8, le=8192)
+    channels: Literal[1, 3]
+    resize: Literal["stretch", "pad"]
+    """pad: keep the aspect, fill the right and the bottom with the picture's mean."""
+    standardize: bool
+    """True: zero mean and unit variance per picture. False: values in [0, 1]."""
+    layout: Literal["HWC", "WHC"] = "HWC"
+    """WHC: transposed, as models of the Keras captcha tutorial want it."""
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """The shape of one input, channels last."""
+        if self.layout == "WHC":
+            return self.width, self.height, self.channels
+        return self.height, self.width, self.channels
+
+
+class ImageRejectedError(ReadsmithError):
+    """A picture that cannot be read; codes not_an_image, unsupported_format, image_too_large."""
+
+
+def open_image(data: bytes) -> Image.Image:
+    """Decode a picture: first frame, turned as its EXIF says, mode L or RGB, nothing transparent.
+
+    Raises ImageRejectedError before decoding if the format or the size is not allowed.
+    """
+    return _decode(data)[1]
+
+
+def image_format(data: bytes) -> str:
+    """Return the format of an image that open_image takes, in lower case: png, jpeg, …
+
+    Raises what open_image raises: the image is decoded.
+    """
+    return _decode(data)[0]
+
+
+def _decode(data: bytes) -> tuple[str, Image.Image]:
+    try:
+        judge_bytes(data)
+        file = MeteredBytes(data)
+        image = _identify(file, data)
+        judge_opened(image, len(data))
+        file.opened = True
+        image.load()
+        found = (image.format or "PNG").lower()
+        image = _turned(image)  # what Pillow's own class of the format holds is free from here on
+        return "jpeg" if found == "mpo" else found, _flatten(image)
+    except ImageRejectedError:
+        raise
+    except TooDearError as error:
+        raise ImageRejectedError(
+            "image_too_large", f"The picture has {error}.", "Save it anew, as a plain PNG."
+        ) from error
+    except Exception as error:  # Pillow's parsers raise anything on hostile data, TypeError too
+        raise ImageRejectedError(
+            "not_an_image", f"The picture is damaged: {_words(error)}.", "Send the whole file."
+        ) from error
+
+
+def _identify(file: MeteredBytes, data: bytes) -> Image.Image:
+    try:
+        image = Image.open(file, formats=FORMATS)
+    except UnidentifiedImageError:
+        raise ImageRejectedError(
+            "not_an_image" if not _other_format(data) else "unsupported_format",
+            "The data is not a picture in a format that is read here.",
+            f"Formats: {', '.join(FORMATS)}.",
+        ) from None
+    except Image.DecompressionBombError:  # twice Pillow's own limit; below it Pillow only warns
+        raise ImageRejectedError(
+            "image_too_large",
+            "The picture is far too large.",
+            f"The limit is {MAX_PIXELS:,} pixels.",
+        ) from None
+    if image.width * image.height > MAX_PIXELS or max(image.size) > MAX_SIDE:
+        raise ImageRejectedError(
+            "image_too_large",
+            f"The picture has {image.width}x{image.height} pixels.",
+            f"The limit is {MAX_PIXELS:,} pixels, and {MAX_SIDE:,} on a side.",
+        )
+    return image
+
+
+def _other_format(data: bytes) -> bool:
+    """Tell whether the data starts like a well-known picture or document that is not read here."""
+    head = data[:16]
+    return (
+        head.startswith((b"%PDF", b"<svg", b"<?xml", b"8BPS", b"\x00\x00\x01\x00", b"%!PS"))
+        or head[4:12] in (b"ftypheic", b"ftypheix", b"ftypavif", b"ftypmif1")
+        or head[:4] == b"\x00\x00\x00\x0c"
+    )
+
+
+_TURNS = {
+    2: Transpose.FLIP_LEFT_RIGHT,
+    3: Transpose.ROTATE_180,
+    4: Transpose.FLIP_TOP_BOTTOM,
+    5: Transpose.TRANSPOSE,
+    6: Transpose.ROTATE_270,
+    7: Transpose.TRANSVERSE,
+    8: Transpose.ROTATE_90,
+}
+"""How a picture must be turned, by its EXIF orientation."""
+
+
+def _turned(image: Image.Image) -> Image.Image:
+    """Return a plain copy of the picture, turned as its EXIF says."""
+    turn = _TURNS.get(image.getexif().get(ExifTag.Orientation, 1))
+    return image.copy() if turn is None else image.transpose(turn)
+
+
+def _flatten(image: Image.Image) -> Image.Image:
+    """Return the picture in mode L or RGB, transparency laid on a contrasting background."""
+    if image.mode.startswith("I") or image.mode == "F":
+        return Image.fromarray(_to_bytes(np.array(image, dtype=np.float32)))
+    if image.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in image.info:
+        return _on_background(image if image.mode == "RGBA" else image.convert("RGBA"))
+    if image.mode in ("L", "1"):
+        return image.convert("L")
+    return image.convert("RGB")
+
+
+def _to_bytes(values: NDArray[np.float32]) -> NDArray[np.uint8]:
+    """Scale gray in place to 8 bits: 16 bits by 65,535, what is greater by its own maximum."""
+    low, high = float(values.min()), float(values.max())
+    if not (low > -MAX_VALUE and high < MAX_VALUE):  # NaN is neither
+        raise ValueError("it holds values that are not finite or far too large")
+    top = 255.0 if high <= 255.0 else max(65_535.0, high)
+    bottom = min(0.0, low)
+    values -= bottom
+    values *= 255.0 / (top - bottom)
+    return np.round(values, out=values).astype(np.uint8)
+
+
+def _on_background(image: Image.Image) -> Image.Image:
+    """Lay an RGBA picture on white, or on black if what is drawn on it is light."""
+    alpha = image.getchannel("A")
+    opaque = ImageStat.Stat(alpha).sum[0]
+    drawn = 255 * ImageStat.Stat(ImageChops.multiply(image.convert("L"), alpha)).sum[0]
+    light = drawn > 127 * opaque and opaque < 127 * image.width * image.height
+    background = Image.new("RGB", image.size, (0, 0, 0) if light else (255, 255, 255))
+    background.paste(image, mask=image)
+    return background
+
+
+def fit(image: Image.Image, spec: ImageSpec) -> NDArray[np.uint8]:
+    """Bring a picture to the spec's size and channels: uint8 (H, W, C), bilinear, antialiased."""
+    mode = "L" if spec.channels == 1 else "RGB"
+    if image.mode != mode:
+        image = image.convert(mode)
+    size = (spec.width, spec.height)
+    if spec.resize == "pad":
+        return _pad(image, size)
+    if image.size != size:
+        image = image.resize(size, Image.Resampling.BILINEAR)
+    return _pixels(image).reshape(spec.height, spec.width, spec.channels)
+
+
+def _pixels(image: Image.Image) -> NDArray[np.uint8]:
+    """Return the values of a picture in mode L or RGB, flat; faster than NumPy's own way."""
+    return np.frombuffer(image.tobytes(), dtype=np.uint8)
+
+
+def covered_width(size: tuple[int, int], spec: ImageSpec) -> float:
+    """Return the share of the input's width that a picture of this size covers, in (0, 1]."""
+    if spec.resize == "stretch":
+        return 1.0
+    return _inner(size, (spec.width, spec.height))[0] / spec.width
+
+
+def _inner(size: tuple[int, int], room: tuple[int, int]) -> tuple[int, int]:
+    """Return width and height of a picture that is brought into a room without distortion."""
+    scale = min(room[0] / size[0], room[1] / size[1])
+    return (
+        min(room[0], max(1, round(size[0] * scale))),
+        min(room[1], max(1, round(size[1] * scale))),
+    )
+
+
+def _pad(image: Image.Image, size: tuple[int, int]) -> NDArray[np.uint8]:
+    inner = _inner(image.size, size)
+    if image.size != inner:
+        image = image.resize(inner, Image.Resampling.BILINEAR)
+    pixels = _pixels(image).reshape(inner[1], inner[0], -1)
+    canvas = np.empty((size[1], size[0], pixels.shape[2]), dtype=np.uint8)
+    canvas[:] = np.round(pixels.mean(axis=(0, 1)))
+    canvas[: inner[1], : inner[0]] = pixels
+    return canvas
+
+
+def normalize(pixels: NDArray[np.uint8], spec: ImageSpec) -> NDArray[np.float32]:
+    """Turn uint8 (N, H, W, C) into float32 inputs (N, H, W, C), or (N, W, H, C) for layout WHC."""
+    values = pixels.astype(np.float32)
+    flat = values.reshape(len(values), -1)  # in place: ten times faster than through temporaries
+    if spec.standardize:
+        flat -= flat.mean(axis=1, keepdims=True)
+        deviation = np.sqrt(np.einsum("ij,ij->i", flat, flat) / flat.shape[1])
+        flat /= np.maximum(deviation, np.float32(MIN_DEVIATION * 255))[:, np.newaxis]
+    else:
+        flat /= np.float32(255)
+    if spec.layout == "WHC":
+        values = np.ascontiguousarray(values.transpose(0, 2, 1, 3))
+    return values
+
+
+def preprocess(data: bytes, spec: ImageSpec) -> NDArray[np.float32]:
+    """Turn one picture's bytes into one input, float32 of shape ``spec.shape``.
+
+    Raises ImageRejectedError.
+    """
+    return to_input(open_image(data), spec)
+
+
+def to_input(image: Image.Image, spec: ImageSpec) -> NDArray[np.float32]:
+    """Turn an opened picture into one input, float32 of shape ``spec.shape``."""
+    return np.asarray(normalize(fit(image, spec)[np.newaxis], spec)[0])
+
+
+def _words(error: Exception) -> str:
+    """Return what Pillow says, which is bytes at times."""
+    said = error.args[0] if error.args else error
+    return said.decode("ascii", "replace") if isinstance(said, bytes) else str(error)

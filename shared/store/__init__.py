@@ -1,0 +1,1 @@
+"""Published models: their manifest, where they are stored, which version is served."""

@@ -1,0 +1,26 @@
+"""The models that come with Readsmith, in a model store inside the package."""
+
+from pathlib import Path
+
+from shared.store.store import ModelStore
+
+STARTER = "starter"
+"""Reads drawn text in many fonts; training starts from it, and it answers before any training."""
+
+UNTRAINED = (
+    "Read by the starter that comes with Readsmith: no model of your own is there yet. "
+    "Train one with POST /jobs or `readsmith train DATASET`."
+)
+"""Goes with readings of the starter where no model was asked for."""
+
+
+def builtin_store() -> ModelStore:
+    """Return the store in the package; nobody but `make starter` writes there."""
+    return ModelStore(Path(__file__).with_name("builtin_models"))
+
+
+def not_builtin(model: str) -> str:
+    """Return the name of a model that a user may publish; raises ValueError for the starter's."""
+    if model == STARTER:
+        raise ValueError("should be another name: this one is of the model in the package")
+    return model

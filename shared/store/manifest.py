@@ -1,0 +1,298 @@
+"""The contract file of a bundle: what one version is, and the hash of every file in it."""
+
+import hashlib
+from collections.abc import Collection, Mapping
+from datetime import datetime
+from pathlib import Path, PurePosixPath
+from typing import Annotated, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from shared.atomic_files import read_small
+from shared.errors import ReadsmithError
+from shared.recognition.preprocessing import ImageSpec
+from shared.recognition.scoring import wilson_interval
+from shared.recognition.vocabulary import Vocabulary
+
+FORMAT: Final = 1
+MANIFEST = "manifest.json"
+KERAS_MODEL = "prediction_model.h5"
+ONNX_MODEL = "prediction_model.onnx"
+GOLDEN_READINGS = "golden/readings.json"
+SEEN_IMAGES = "seen_images.txt"
+REHEARSAL = "rehearsal.npz"
+REPORT = "report"
+SIZE_TOLERANCE: Final = 0.1
+MOST_BYTES: Final = 10_000_000
+"""A manifest, or another JSON file of a bundle, is not larger."""
+
+MODEL_NAME_PATTERN = r"^[a-z0-9][a-z0-9._-]{0,63}$"
+ModelName = Annotated[str, Field(pattern=MODEL_NAME_PATTERN)]
+Scalar = int | float | str | bool | None
+
+
+class _Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid", protected_namespaces=())
+
+
+class FileEntry(_Frozen):
+    """Size in bytes and SHA-256 of one file of the bundle."""
+
+    size: int = Field(ge=0)
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+
+    @classmethod
+    def of(cls, path: Path) -> "FileEntry":
+        """Measure a file."""
+        with path.open("rb") as file:
+            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        return cls(size=path.stat().st_size, sha256=digest)
+
+
+class Metrics(_Frozen):
+    """What was measured, each with its counts; the test part was measured once."""
+
+    train_images: int = Field(ge=0)
+    validation_images: int = Field(ge=0)
+    test_images: int = Field(ge=0)
+    exact_match: float = Field(ge=0, le=1)
+    exact_match_interval: tuple[float, float] = Field(strict=False)
+    """95 % Wilson interval of the exact match on the test part."""
+    cer: float = Field(ge=0)
+    mean_confidence: float = Field(ge=0, le=1)
+    validation_exact_match: float = Field(ge=0, le=1)
+    train_seconds: float = Field(ge=0)
+    images_per_second: float = Field(ge=0)
+    epochs: int = Field(ge=0)
+
+
+class CalibrationError(_Frozen):
+    """Expected calibration error of the confidences of one part, before and after calibration.
+
+    The gap between mean confidence and share of right readings, averaged over the images, in
+    ``Calibration.bins`` bins of equal width.
+    """
+
+    images: int = Field(ge=0)
+    before: float = Field(ge=0, le=1)
+    after: float = Field(ge=0, le=1)
+
+
+class Threshold(_Frozen):
+    """What comes of accepting only readings with at least this confidence.
+
+    Measured on the validation and the test part together: both were never trained on, and
+    thresholds need all the images there are.
+    """
+
+    threshold: float = Field(ge=0, le=1)
+    images: int = Field(ge=0)
+    """How many readings are accepted."""
+    accepted: float = Field(ge=0, le=1)
+    """Share of all readings."""
+    wrong: float = Field(ge=0, le=1)
+    """Share of the accepted readings."""
+    wrong_interval: tuple[float, float] = Field(strict=False)
+    """95 % Wilson interval of ``wrong``: with few images, no wrong one proves little."""
+
+
+class Calibration(_Frozen):
+    """What confidences mean: how they were calibrated on the validation part, and their worth."""
+
+    temperature: float = Field(gt=0, allow_inf_nan=False)
+    bins: int = Field(ge=1)
+    validation: CalibrationError
+    """On the part that chose the temperature."""
+    test: CalibrationError
+    """On the part that chose nothing."""
+    thresholds: tuple[Threshold, ...] = Field(strict=False)
+    """Ascending; the first accepts every reading."""
+
+
+class ImageSizes(_Frozen):
+    """Least and greatest width and height of the pictures that were trained on, in pixels."""
+
+    widths: tuple[int, int] = Field(strict=False)
+    heights: tuple[int, int] = Field(strict=False)
+
+    @classmethod
+    def of(cls, sizes: Collection[tuple[int, int]]) -> "ImageSizes":
+        """Return the sizes' range; sizes: (width, height), at least one."""
+        widths, heights = zip(*sizes, strict=True)
+        return cls(widths=(min(widths), max(widths)), heights=(min(heights), max(heights)))
+
+    def hold(self, size: tuple[int, int]) -> bool:
+        """Tell whether a picture of this width and height is like those, give or take 10 %."""
+        ranges = zip(size, (self.widths, self.heights), strict=True)
+        return all(
+            least * (1 - SIZE_TOLERANCE) <= length <= most * (1 + SIZE_TOLERANCE)
+            for length, (least, most) in ranges
+        )
+
+
+class Comparison(_Frozen):
+    """The new version and the one served before it, on the same images of the new test part.
+
+    Without those that the served version is known to have been trained on.
+    """
+
+    version: int = Field(ge=1)
+    """The served one."""
+    images: int = Field(ge=1)
+    exact_match: float = Field(ge=0, le=1)
+    """Of the new version; intervals are 95 % Wilson intervals."""
+    exact_match_interval: tuple[float, float] = Field(strict=False)
+    served_exact_match: float = Field(ge=0, le=1)
+    served_exact_match_interval: tuple[float, float] = Field(strict=False)
+    gained: int = Field(ge=0)
+    """Images that only the new version reads right."""
+    lost: int = Field(ge=0)
+    """Images that only the served version reads right."""
+
+    @property
+    def clearly_worse(self) -> bool:
+        """True if, of the images that one alone reads right, the new one surely has fewer than
+        half: the upper end of the Wilson interval of its share lies below 0.5.
+        """
+        _, most = wilson_interval(self.gained, self.gained + self.lost)
+        return most < 0.5
+
+
+class Manifest(_Frozen):
+    """One version's contract."""
+
+    format: Literal[1] = FORMAT
+    model: ModelName
+    version: int = Field(ge=1)
+    job_id: str
+    attempt: int = Field(ge=1)
+    created_at: datetime = Field(strict=False)
+    origin: Literal["trained", "imported"]
+    preset: str | None
+    base: str | None
+    """The version that the weights started from, as model/version."""
+    dataset: str
+    """What the model was trained on, in words."""
+    vocabulary: tuple[str, ...] = Field(min_length=1, strict=False)
+    blank_index: int = Field(ge=1)
+    image: ImageSpec
+    time_steps: int = Field(ge=1)
+    label_lengths: dict[str, int]
+    """How many labels of each length were seen."""
+    image_sizes: ImageSizes | None = None
+    """None in bundles from before it was noted, and in imported ones."""
+    proposed_pattern: str | None = None
+    """What all labels fit; readings must fit it only once a user has accepted it."""
+    metrics: Metrics | None
+    calibration: Calibration | None = None
+    comparison: Comparison | None = None
+    """With the version that was served before it, if there was one that could be read with."""
+    seed: int
+    parameters: dict[str, Scalar]
+    libraries: dict[str, str]
+    files: dict[str, FileEntry]
+
+    @model_validator(mode="after")
+    def _consistent(self) -> "Manifest":
+        if self.blank_index != Vocabulary(self.vocabulary).blank_index:
+            raise ValueError(
+                f"blank_index is {self.blank_index}, "
+                f"but the blank comes after the {len(self.vocabulary)} characters"
+            )
+        for name in (KERAS_MODEL, ONNX_MODEL, GOLDEN_READINGS):
+            if name not in self.files:
+                raise ValueError(f"files does not list {name}")
+        for name in self.files:
+            path = PurePosixPath(name)
+            if path.is_absolute() or ".." in path.parts or "\\" in name:
+                raise ValueError(f"files lists {name!r}, which lies outside the bundle")
+        return self
+
+    def reader_vocabulary(self) -> Vocabulary:
+        """Return the vocabulary as the decoder wants it."""
+        return Vocabulary(self.vocabulary)
+
+    @property
+    def temperature(self) -> float:
+        """Return the temperature of its confidences; 1 if nobody calibrated them."""
+        return self.calibration.temperature if self.calibration else 1.0
+
+
+Part = Literal["current", "manifest", "files", "graph", "golden", "settings"]
+"""Where a bundle, or what leads to it, can be wrong."""
+
+
+class BundleError(ReadsmithError):
+    """A bundle that must not be served; code bundle_invalid. part: where it is wrong."""
+
+    def __init__(self, message: str, part: Part) -> None:
+        super().__init__("bundle_invalid", message, "Publish the version again.")
+        self.part: Part = part
+
+    def __reduce__(self) -> tuple[object, ...]:
+        return (type(self), (self.message, self.part))
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """Read a bundle's manifest; raises BundleError saying which field is wrong."""
+    try:
+        data = read_small(folder / MANIFEST, MOST_BYTES)
+    except OSError as error:
+        message = f"{MANIFEST} cannot be read: {error.strerror}."
+        raise BundleError(message, "manifest") from error
+    return parse_manifest(data)
+
+
+def parse_manifest(data: bytes) -> Manifest:
+    """Return the manifest that a file holds; raises BundleError saying which field is wrong."""
+    try:
+        return Manifest.model_validate_json(data)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        where = ".".join(str(part) for part in first["loc"]) or "document"
+        message = f"{MANIFEST} is not valid at {where[:100]}: {first['msg']}."
+        if first["loc"] == ("format",):
+            message = f"{MANIFEST} is of another format than {FORMAT}, which this release reads."
+        raise BundleError(message, "manifest") from error
+
+
+def verify_bundle(folder: Path, files: Mapping[str, FileEntry]) -> None:
+    """Check that a bundle holds the listed files as they were, and no others; BundleError if not.
+
+    Links are refused, for they lead elsewhere, and so is what is neither file nor folder.
+    """
+    try:
+        for path in folder.rglob("*"):
+            name = path.relative_to(folder).as_posix()
+            if path.is_symlink() or not (path.is_dir() or path.is_file()):
+                raise BundleError(f"{name} is a link, or neither a file nor a folder.", "files")
+            if path.is_file() and name not in (MANIFEST, *files):
+                raise BundleError(f"{name} is there, but not listed in {MANIFEST}.", "files")
+    except OSError as error:
+        raise BundleError(f"The bundle cannot be read: {error.strerror}.", "files") from error
+    verify_files(folder, files)
+
+
+def verify_files(folder: Path, files: Mapping[str, FileEntry]) -> None:
+    """Check size and hash of every listed file; BundleError names the first that differs."""
+    for name, entry in files.items():
+        try:
+            found = FileEntry.of(folder / name)
+        except OSError as error:
+            raise BundleError(f"{name} cannot be read: {error.strerror}.", "files") from error
+        if found.size != entry.size:
+            raise BundleError(
+                f"{name} has {found.size} bytes, the manifest says {entry.size} bytes.", "files"
+            )
+        if found.sha256 != entry.sha256:
+            message = f"{name} does not have the SHA-256 that the manifest says."
+            raise BundleError(message, "files")
+
+
+class GoldenReading(_Frozen):
+    """A held-out picture of the bundle, what it says, and what the trainer read."""
+
+    file: str
+    truth: str
+    text: str
+    confidence: float = Field(ge=0, le=1)

@@ -1,0 +1,56 @@
+"""The settings about where the published models lie."""
+
+import os
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
+from pydantic_core import PydanticCustomError
+
+from shared.store.location import is_object_storage, require_place
+from shared.store.objects.cache import BundleCache
+from shared.store.store import KEEP_VERSIONS, ModelStore
+
+
+def _checked(place: str) -> str:
+    try:
+        return require_place(place)
+    except ValueError as error:
+        raise PydanticCustomError("not_a_place", "{why}", {"why": str(error)}) from None
+
+
+Place = Annotated[str, BeforeValidator(os.fspath), AfterValidator(_checked)]
+"""A folder, or `s3://bucket/prefix`."""
+
+
+class StoreSettings(BaseModel):
+    """Part of each service's settings."""
+
+    store: Place = Field(
+        "var/models",
+        description="Where the published models lie: a folder, or `s3://bucket/prefix`.",
+    )
+    store_cache: Path = Field(
+        Path("var/store-cache"),
+        description="Folder of the copies that this machine keeps of versions on `s3://`.",
+    )
+    store_cache_bytes: int = Field(
+        2_000_000_000,
+        ge=1,
+        description="All these copies together, in bytes; beyond it those go that were not used "
+        "for longest, but never those that are served.",
+    )
+
+    @property
+    def bundle_cache(self) -> BundleCache:
+        """Where copies of bundles on an object storage are kept."""
+        return BundleCache(self.store_cache / "bundles", self.store_cache_bytes)
+
+    def model_store(self, keep: int = KEEP_VERSIONS) -> ModelStore:
+        """Return the store; raises StorageError if the package that it needs is missing."""
+        if not is_object_storage(self.store):
+            return ModelStore(self.store, keep)
+        from shared.store.objects.bucket import Bucket  # noqa: PLC0415
+        from shared.store.objects.store import ObjectModelStore  # noqa: PLC0415 - only for s3://
+
+        return ObjectModelStore(Bucket(self.store), self.bundle_cache, keep)

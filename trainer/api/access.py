@@ -1,0 +1,122 @@
+"""Lets requests in before their bodies are read, and notes what they changed."""
+
+import re
+from typing import Annotated, Any
+
+from fastapi import Depends, Request
+from starlette.datastructures import Headers
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from shared.access.access import ACCESS_STATUS, Access, AccessError, Caller
+from shared.access.api_keys import Scope as KeyScope
+from shared.access.audit import audit
+from shared.access.openapi import SECURITY_SCHEMES, security
+from trainer.api.pages import is_dashboard
+from trainer.api.problems import answer, problem_responses
+from trainer.settings import Settings
+
+READING = ("GET", "HEAD")
+
+
+_PASSED_ON = re.compile(r"/(try|review)(/.*)?")
+_CORRECTIONS = re.compile(r"/models/[^/]+/corrections(/.*)?")
+
+
+def needed_scopes(method: str, path: str) -> tuple[KeyScope, ...]:
+    """Return what a key must be for; any of them will do.
+
+    Whoever may have pictures read may correct the readings; what is passed on to the predictor
+    is let in by the predictor once more. Choosing what is served takes admin, all else train.
+    """
+    if _PASSED_ON.fullmatch(path) or (_CORRECTIONS.fullmatch(path) and method == "POST"):
+        return KeyScope.TRAIN, KeyScope.PREDICT
+    if _CORRECTIONS.fullmatch(path) or method in READING or not path.startswith("/models/"):
+        return (KeyScope.TRAIN,)
+    return (KeyScope.ADMIN,)
+
+
+def client_address(scope: Scope, behind_gateway: bool) -> str | None:
+    """Return the address that a request comes from, as far as it is known."""
+    address: str | None = scope["client"][0] if scope.get("client") else None
+    return Headers(scope=scope).get("x-forwarded-for", address) if behind_gateway else address
+
+
+async def _facts(request: Request) -> dict[str, object]:
+    facts: dict[str, object] = request.state.facts
+    return facts
+
+
+AuditFacts = Annotated[dict[str, object], Depends(_facts)]
+"""What a route puts into its parameter of this type stands in the request's audit line."""
+
+
+class AccessControl:
+    """ASGI middleware: a key for every request where there are keys, an audit line per change."""
+
+    def __init__(self, app: ASGIApp, settings: Settings, access: Access) -> None:
+        self._app = app
+        self._access = access
+        self._open_paths = settings.open_paths
+        self._behind_gateway = settings.behind_gateway
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass the request on if it may."""
+        if scope["type"] != "http" or self._is_open(scope["path"]):
+            await self._app(scope, receive, send)
+            return
+        caller = self._caller(scope)
+        try:
+            who = self._access.admit(caller, *needed_scopes(scope["method"], scope["path"]))
+        except AccessError as error:
+            status = ACCESS_STATUS[error.code]
+            refusal = answer(status, error.code, error.message, error.hint, headers=error.headers)
+            await refusal(scope, receive, send)
+            return
+        if scope["method"] in READING:
+            await self._app(scope, receive, send)
+        else:
+            await self._audited(scope, receive, send, who, caller.address)
+
+    def _is_open(self, path: str) -> bool:
+        return path in self._open_paths or is_dashboard(path)
+
+    def _caller(self, scope: Scope) -> Caller:
+        headers = Headers(scope=scope)
+        return Caller(
+            headers.get("authorization"),
+            headers.get("host"),
+            headers.get("origin"),
+            client_address(scope, self._behind_gateway),
+        )
+
+    async def _audited(
+        self, scope: Scope, receive: Receive, send: Send, who: str, address: str | None
+    ) -> None:
+        status = 500
+        facts: dict[str, object] = {}
+        scope.setdefault("state", {})["facts"] = facts
+
+        async def noted(message: Any) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+            await send(message)
+
+        try:
+            await self._app(scope, receive, noted)
+        finally:
+            if "route" in scope:  # else there is nothing at this path
+                facts = {**scope["path_params"], **facts}
+                action = scope["route"].name
+                audit(action, who=who, address=address, status=status, **facts)
+
+
+def describe_access(schema: dict[str, Any], open_paths: frozenset[str]) -> None:
+    """Add the keys, and the answers to who has none, to an OpenAPI description."""
+    schema["components"]["securitySchemes"] = SECURITY_SCHEMES
+    for path, operations in schema["paths"].items():
+        for method, operation in operations.items():
+            if path not in open_paths:
+                operation["security"] = security(*needed_scopes(method.upper(), path))
+                for status, response in problem_responses(401, 403, 429).items():
+                    operation["responses"].setdefault(str(status), response)

@@ -1,0 +1,1 @@
+"""The trainer's routes, a module for each resource."""

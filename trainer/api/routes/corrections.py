@@ -1,0 +1,225 @@
+"""Tell what a picture really says, and look at what has been told."""
+
+import io
+import json
+import zipfile
+from collections.abc import Iterable, Iterator
+from typing import Annotated, Any, TypeVar
+
+from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import StreamingResponse
+from pydantic import Base64Bytes, BaseModel, ConfigDict, Field, ValidationError
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import UploadFile
+
+from shared.errors import ReadsmithError
+from shared.store.manifest import MODEL_NAME_PATTERN
+from trainer.api.access import AuditFacts
+from trainer.api.previews import PICTURE_HEADERS, decodable_format, preview
+from trainer.api.problems import problem_responses
+from trainer.api.services import TheServices
+from trainer.database.corrections import (
+    MAX_PICTURE_BYTES,
+    Correction,
+    CorrectionPage,
+    NewCorrection,
+)
+from trainer.schemas.job_request import Label
+
+Sent = TypeVar("Sent", bound=NewCorrection)
+Picture = Annotated[bytes, Field(min_length=1, max_length=MAX_PICTURE_BYTES)]
+
+
+class CorrectionForm(NewCorrection):
+    """A correction as a form sends it."""
+
+    image: Picture
+
+
+class CorrectionJson(NewCorrection):
+    """A correction in JSON; the picture is base64."""
+
+    image: Annotated[Base64Bytes, Field(min_length=1, max_length=MAX_PICTURE_BYTES)]
+
+
+class RightText(BaseModel):
+    """What a picture really says."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    text: Label
+
+
+def _schema(model: type[BaseModel], **image: Any) -> dict[str, Any]:
+    schema = model.model_json_schema()
+    schema["properties"]["image"] = {"type": "string", **image}
+    return {"schema": schema}
+
+
+BODY: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": _schema(CorrectionForm, format="binary"),
+            "application/json": _schema(CorrectionJson, contentEncoding="base64"),
+        },
+    }
+}
+
+ModelInPath = Annotated[str, Path(pattern=MODEL_NAME_PATTERN)]
+
+router = APIRouter(
+    prefix="/models/{name}", tags=["corrections"], responses=problem_responses(404, 422, 503)
+)
+
+
+@router.post(
+    "/corrections",
+    status_code=201,
+    openapi_extra=BODY,
+    responses={
+        200: {"model": Correction, "description": "The picture's correction was changed."},
+        **problem_responses(408, 415, 507),
+    },
+)
+async def correct(
+    services: TheServices,
+    facts: AuditFacts,
+    name: ModelInPath,
+    request: Request,
+    response: Response,
+) -> Correction:
+    """Say what a picture really says; of a picture that has been sent before, say it anew.
+
+    A form with the file `image` and the field `text`, or JSON with the picture in base64. What
+    was read, how surely and by which version may be told, too. The model need not exist yet.
+    """
+    sent = await _sent(request)
+    ending = await run_in_threadpool(decodable_format, sent.image)
+    keep = services.corrections.keep
+    kept, is_new = await run_in_threadpool(keep, name, sent.image, ending, sent)
+    facts["correction_id"] = kept.id
+    response.status_code = 201 if is_new else 200
+    response.headers["Location"] = f"/models/{name}/corrections/{kept.id}"
+    return kept
+
+
+@router.get("/corrections")
+def list_corrections(
+    services: TheServices,
+    name: ModelInPath,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    after: Annotated[str | None, Query(description="The id of the last correction seen.")] = None,
+) -> CorrectionPage:
+    """List a model's corrections, newest first."""
+    return services.corrections.page(name, limit, after)
+
+
+@router.get(
+    "/corrections.zip",
+    response_class=StreamingResponse,
+    responses={200: {"content": {"application/zip": {}}, "description": "A labelled set."}},
+)
+def download_corrections(services: TheServices, name: ModelInPath) -> StreamingResponse:
+    """Download a model's corrections as a zip that POST /datasets takes."""
+    chunks: Iterator[bytes] = zip_stream(services.corrections.files(name))
+    headers = {"Content-Disposition": f'attachment; filename="{name}-corrections.zip"'}
+    return StreamingResponse(chunks, media_type="application/zip", headers=headers)
+
+
+@router.get("/corrections/{correction_id}")
+def read_correction(services: TheServices, name: ModelInPath, correction_id: str) -> Correction:
+    """Read a correction."""
+    return services.corrections.get(name, correction_id)
+
+
+@router.get(
+    "/corrections/{correction_id}/image",
+    response_class=Response,
+    responses={200: {"content": {"image/png": {}}, "description": "The picture."}},
+)
+def show_corrected_picture(
+    services: TheServices, name: ModelInPath, correction_id: str
+) -> Response:
+    """Show the picture, as a PNG of at most 400 pixels a side."""
+    picture = preview(services.corrections.picture(name, correction_id))
+    return Response(picture, 200, PICTURE_HEADERS, "image/png")
+
+
+@router.patch("/corrections/{correction_id}", responses=problem_responses(408, 415))
+def change_correction(
+    services: TheServices, name: ModelInPath, correction_id: str, right: RightText
+) -> Correction:
+    """Give the picture another right text."""
+    return services.corrections.change(name, correction_id, right.text)
+
+
+@router.delete("/corrections/{correction_id}", status_code=204)
+def delete_correction(services: TheServices, name: ModelInPath, correction_id: str) -> None:
+    """Delete a correction and its picture."""
+    services.corrections.remove(name, correction_id)
+
+
+async def _sent(request: Request) -> CorrectionForm | CorrectionJson:
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind == "application/json":
+        return _checked(CorrectionJson, _from_json(await request.body()))
+    if kind == "multipart/form-data":
+        async with request.form(max_files=1, max_fields=10) as form:
+            return _checked(CorrectionForm, {n: await _value(v) for n, v in form.items()})
+    raise ReadsmithError(
+        "unsupported_media_type",
+        f"The body came as {kind or 'no media type'}.",
+        "Send a form, curl -F image=@captcha.png -F text=2b827 …, or JSON.",
+    )
+
+
+async def _value(value: UploadFile | str) -> bytes | str:
+    return value if isinstance(value, str) else await value.read()
+
+
+def _from_json(body: bytes) -> Any:
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise ReadsmithError(
+            "json_invalid", f"The body is not JSON: {error}.", "GET /docs shows what to send."
+        ) from None
+
+
+def _checked(model: type[Sent], fields: Any) -> Sent:
+    try:
+        return model.model_validate(fields)
+    except ValidationError as error:
+        errors = [{**one, "loc": ("body", *one["loc"])} for one in error.errors()]
+        raise RequestValidationError(errors, body=fields) from None
+
+
+class _Outgoing(io.RawIOBase):
+    """What has been packed and not yet been taken away."""
+
+    def __init__(self) -> None:
+        self._chunks: list[bytes] = []
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, data: Any) -> int:
+        self._chunks.append(bytes(data))
+        return len(data)
+
+    def take(self) -> bytes:
+        data = b"".join(self._chunks)
+        self._chunks.clear()
+        return data
+
+
+def zip_stream(entries: Iterable[tuple[str, bytes]]) -> Iterator[bytes]:
+    """Yield the bytes of a zip of these names and contents, which are not compressed."""
+    outgoing = _Outgoing()
+    with zipfile.ZipFile(outgoing, "w") as archive:
+        for name, data in entries:
+            archive.writestr(name, data)
+            yield outgoing.take()
+    yield outgoing.take()

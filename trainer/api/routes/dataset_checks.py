@@ -1,0 +1,69 @@
+"""Look at a received zip before a job trains on it."""
+
+from pathlib import Path
+from typing import Annotated
+
+from fastapi import APIRouter, Query, Response
+from pydantic import BaseModel, ConfigDict
+
+from shared.errors import ReadsmithError
+from trainer.api.previews import PICTURE_HEADERS, preview
+from trainer.api.problems import problem_responses, unusable
+from trainer.api.services import Services, TheServices
+from trainer.database.rows import dataset_not_found
+from trainer.files.shared_files import upload_name
+from trainer.pipeline.datasets.check import DatasetCheck, check_upload, dataset_picture
+from trainer.schemas.job_request import JobRequest, Labels
+
+router = APIRouter(
+    prefix="/datasets/{dataset_id}", tags=["datasets"], responses=problem_responses(404, 422, 503)
+)
+
+
+class CheckRequest(BaseModel):
+    """How a job would look at the dataset."""
+
+    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
+
+    labels: Labels = "auto"
+
+
+@router.post("/check", response_model=DatasetCheck, responses=problem_responses(408, 415, 429, 507))
+def check_dataset(
+    services: TheServices, dataset_id: str, wanted: CheckRequest
+) -> DatasetCheck | Response:
+    """Tell what a job would find in the dataset, and show some of its pictures' names and labels.
+
+    The code of a 422 says why no job could train on it.
+    """
+    path = _zip(services, dataset_id)
+    request = JobRequest(labels=wanted.labels)
+    try:
+        return check_upload(path, request, services.settings.dataset_limits)
+    except ReadsmithError as error:
+        return unusable(error)
+
+
+@router.get(
+    "/images",
+    response_class=Response,
+    responses={200: {"content": {"image/png": {}}, "description": "The picture."}},
+)
+def show_picture(
+    services: TheServices, dataset_id: str, file: Annotated[str, Query(max_length=4096)]
+) -> Response:
+    """Show one picture of the dataset, as a PNG of at most 400 pixels a side."""
+    path = _zip(services, dataset_id)
+    try:
+        picture = preview(dataset_picture(path, file, services.settings.dataset_limits))
+    except ReadsmithError as error:
+        return unusable(error)
+    return Response(picture, 200, PICTURE_HEADERS, "image/png")
+
+
+def _zip(services: Services, dataset_id: str) -> Path:
+    services.uploads.get(dataset_id)
+    path = services.files.local(upload_name(dataset_id), services.settings.cache)
+    if path is None:
+        raise dataset_not_found(dataset_id)
+    return path

@@ -1,0 +1,250 @@
+"""Receive zips, written to disk as they arrive."""
+
+from typing import TYPE_CHECKING, Any
+
+from fastapi import APIRouter, Request, Response
+from fastapi.concurrency import contextmanager_in_threadpool
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from python_multipart import MultipartParser
+from python_multipart.exceptions import FormParserError
+from python_multipart.multipart import parse_options_header
+from starlette.concurrency import run_in_threadpool
+
+from shared.errors import ReadsmithError
+from trainer.api.access import AuditFacts
+from trainer.api.problems import InvalidFieldError, problem_responses, unusable
+from trainer.api.services import Services, TheServices
+from trainer.database.uploads import IncomingZip, Upload
+from trainer.pipeline.downloads.fetch import fetch
+from trainer.schemas.addresses import WebAddress
+from trainer.schemas.job_request import Dataset
+from trainer.schemas.progress import Observer
+
+if TYPE_CHECKING:
+    from python_multipart.multipart import MultipartCallbacks
+
+CHUNK = 1 << 20
+
+
+class WebDataset(BaseModel):
+    """Where a zip lies."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
+
+    url: str = Field(max_length=2048)
+    sha256: str | None = Field(None, pattern=r"^[0-9a-f]{64}$")
+    """What the zip must hash to."""
+
+    @field_validator("url")
+    @classmethod
+    def _of_the_web(cls, value: str) -> str:
+        WebAddress.parse(value)
+        return value
+
+
+FIELDS = (b"file", b"dataset")
+
+FORM: dict[str, Any] = {
+    "requestBody": {
+        "required": True,
+        "content": {
+            "multipart/form-data": {
+                "schema": {
+                    "type": "object",
+                    "required": ["file"],
+                    "properties": {"file": {"type": "string", "format": "binary"}},
+                }
+            },
+            "application/json": {"schema": WebDataset.model_json_schema()},
+        },
+    }
+}
+
+
+class UploadList(BaseModel):
+    """Uploads, newest first."""
+
+    data: list[Upload]
+
+
+router = APIRouter(tags=["datasets"], responses=problem_responses(422, 503))
+
+
+@router.post(
+    "/datasets",
+    status_code=201,
+    openapi_extra=FORM,
+    response_model=Upload,
+    responses=problem_responses(408, 415, 429, 507),
+)
+async def upload_dataset(
+    services: TheServices, facts: AuditFacts, request: Request, response: Response
+) -> Upload | Response:
+    """Send a zip of labelled images in the form field `file`; name its id in POST /jobs.
+
+    A tar will do, too: a WebDataset shard, in which a text file beside each picture is its label.
+
+    Or send JSON with the `url` of one, which is then downloaded by the rules that hold for jobs;
+    the code of a 422 says why it could not be. It is kept until it is deleted, or until room is
+    needed: then the oldest go that no queued or running job needs.
+    """
+    kind = request.headers.get("content-type", "")
+    if kind.partition(";")[0].strip().lower() == "application/json":
+        web = _web_dataset(await request.body())
+        try:
+            upload = await run_in_threadpool(upload_from_web, web, services)
+        except ReadsmithError as error:
+            return unusable(error)
+        return _received(upload, facts, response)
+    boundary = _boundary(kind)
+    announced = request.headers.get("content-length", "")
+    room = services.uploads.incoming(int(announced) if announced.isdecimal() else None)
+    async with contextmanager_in_threadpool(room) as incoming:
+        form = _Form(boundary, incoming)
+        async for chunk in request.stream():
+            await run_in_threadpool(form.write, chunk)
+        form.require_file()
+        upload = await run_in_threadpool(services.uploads.keep, incoming)
+    return _received(upload, facts, response)
+
+
+@router.get("/datasets")
+def list_datasets(services: TheServices) -> UploadList:
+    """List the uploads that are here, newest first."""
+    return UploadList(data=services.uploads.all())
+
+
+@router.get("/datasets/{dataset_id}", responses=problem_responses(404))
+def read_dataset(services: TheServices, dataset_id: str) -> Upload:
+    """Read what is known of an upload."""
+    return services.uploads.get(dataset_id)
+
+
+@router.delete(
+    "/datasets/{dataset_id}", status_code=204, responses=problem_responses(404, 409, 507)
+)
+def delete_dataset(services: TheServices, dataset_id: str) -> None:
+    """Delete an upload that no queued or running job needs."""
+    services.uploads.remove(dataset_id)
+
+
+def _received(upload: Upload, facts: dict[str, object], response: Response) -> Upload:
+    facts.update(dataset_id=upload.id, bytes=upload.bytes)
+    response.headers["Location"] = f"/datasets/{upload.id}"
+    return upload
+
+
+def _web_dataset(body: bytes) -> WebDataset:
+    try:
+        return WebDataset.model_validate_json(body)
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        field = ".".join(map(str, first["loc"])) or "body"
+        raise InvalidFieldError(
+            field, f"{first['msg']}.", 'Send {"url": "https://…"}, and "sha256" if you know it.'
+        ) from None
+
+
+def _boundary(content_type: str) -> bytes:
+    media_type, options = parse_options_header(content_type)
+    if media_type != b"multipart/form-data" or b"boundary" not in options:
+        raise ReadsmithError(
+            "unsupported_media_type",
+            f"The body came as {content_type or 'no media type'}.",
+            "Send a multipart form: curl -F file=@images.zip …",
+        )
+    return options[b"boundary"]
+
+
+class _Form:
+    """A multipart form whose file goes straight to disk; other fields are passed over."""
+
+    def __init__(self, boundary: bytes, incoming: IncomingZip) -> None:
+        self._incoming = incoming
+        self._name, self._value = bytearray(), bytearray()
+        self._disposition = b""
+        self._in_file = False
+        self._files = 0
+        self._complete = False
+        try:
+            self._parser = MultipartParser(boundary, self._callbacks())
+        except FormParserError as error:
+            raise _form_invalid(error) from None
+
+    def write(self, chunk: bytes) -> None:
+        """Take the next bytes of the body; raises ReadsmithError."""
+        try:
+            self._parser.write(chunk)
+        except FormParserError as error:
+            raise _form_invalid(error) from None
+
+    def require_file(self) -> None:
+        """Raise ReadsmithError unless the form came whole and held exactly one file."""
+        if not self._complete:
+            raise _form_invalid("it ends too early")
+        if self._files != 1:
+            raise InvalidFieldError(
+                "file",
+                f"the form holds {self._files} files of this name, not one.",
+                "curl -F file=@images.zip sends one.",
+            )
+
+    def _callbacks(self) -> "MultipartCallbacks":
+        return {
+            "on_part_begin": self._begin_part,
+            "on_header_field": lambda data, start, end: self._name.extend(data[start:end]),
+            "on_header_value": lambda data, start, end: self._value.extend(data[start:end]),
+            "on_header_end": self._end_header,
+            "on_headers_finished": self._end_headers,
+            "on_part_data": self._take_data,
+            "on_end": self._end,
+        }
+
+    def _begin_part(self) -> None:
+        self._disposition = b""
+
+    def _end_header(self) -> None:
+        if self._name.lower() == b"content-disposition":
+            self._disposition = bytes(self._value)
+        self._name.clear()
+        self._value.clear()
+
+    def _end_headers(self) -> None:
+        options = parse_options_header(self._disposition)[1]
+        self._in_file = options.get(b"name") in FIELDS and b"filename" in options
+        self._files += self._in_file
+
+    def _take_data(self, data: bytes, start: int, end: int) -> None:
+        if self._in_file and self._files == 1:
+            self._incoming.write(data[start:end])
+
+    def _end(self) -> None:
+        self._complete = True
+
+
+def _form_invalid(why: object) -> ReadsmithError:
+    return ReadsmithError(
+        "form_invalid", f"The form cannot be read: {why}.", "curl -F file=@images.zip sends one."
+    )
+
+
+def upload_from_web(wanted: WebDataset, services: Services) -> Upload:
+    """Download a zip by the rules of the jobs' downloads and keep it as an upload.
+
+    Raises ReadsmithError as the download does, and uploads_full, upload_too_large or not_a_zip.
+    """
+    settings = services.settings
+    path = fetch(
+        Dataset(url=wanted.url, sha256=wanted.sha256),
+        settings.cache,
+        services.files,
+        Observer(),
+        settings.downloads,
+    )
+    with (
+        path.open("rb") as zip_file,
+        services.uploads.incoming(path.stat().st_size) as incoming,
+    ):
+        while chunk := zip_file.read(CHUNK):
+            incoming.write(chunk)
+        return services.uploads.keep(incoming)

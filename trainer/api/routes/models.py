@@ -1,0 +1,147 @@
+"""Look at the published models, and choose what they serve."""
+
+from datetime import datetime
+
+from fastapi import APIRouter
+from pydantic import BaseModel, ConfigDict, Field
+
+from shared.store.manifest import BundleError, Comparison, Manifest, Metrics
+from shared.store.store import ModelStore
+from trainer.api.access import AuditFacts
+from trainer.api.problems import problem_responses
+from trainer.api.services import TheServices
+from trainer.pipeline.publishing.pattern import accept_pattern
+
+router = APIRouter(tags=["models"])
+
+
+class VersionView(BaseModel):
+    """One published version; if its manifest cannot be read, `problem` alone says why."""
+
+    version: int
+    created_at: datetime | None = None
+    job_id: str | None = None
+    preset: str | None = None
+    dataset: str | None = None
+    metrics: Metrics | None = None
+    comparison: Comparison | None = None
+    """With the version that was served before it."""
+    proposed_pattern: str | None = None
+    """What all its labels fit."""
+    problem: str | None = None
+
+
+class ModelView(BaseModel):
+    """A model, its kept versions oldest first, and the one that is served."""
+
+    name: str
+    current: int | None
+    previous: int | None
+    """What was current before: where rollback goes back to."""
+    pattern: str | None
+    """What readings must fit unless a request says otherwise."""
+    versions: list[VersionView]
+    problem: str | None = None
+    """Why the served version or the pattern is not known."""
+
+
+class ModelList(BaseModel):
+    """Every model that has a version."""
+
+    data: list[ModelView]
+
+
+class Promotion(BaseModel):
+    """Which version is to be served."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    version: int = Field(ge=1)
+
+
+class Pattern(BaseModel):
+    """What readings are to fit; null for anything."""
+
+    model_config = ConfigDict(extra="forbid", strict=True)
+
+    pattern: str | None
+
+
+@router.get("/models")
+def list_models(services: TheServices) -> ModelList:
+    """List the published models."""
+    names = services.models.models()
+    return ModelList(data=[_model(services.models, name) for name in names])
+
+
+@router.get("/models/{name}", responses=problem_responses(404, 422))
+def read_model(services: TheServices, name: str) -> ModelView:
+    """Read one model's versions and their metrics."""
+    return _known(services.models, name)
+
+
+@router.post("/models/{name}/promote", responses=problem_responses(404, 408, 409, 415, 422, 507))
+def promote(services: TheServices, facts: AuditFacts, name: str, wanted: Promotion) -> ModelView:
+    """Make a kept version the one that is served, once its files have been verified."""
+    facts["version"] = wanted.version
+    services.models.promote(name, wanted.version)
+    return _known(services.models, name)
+
+
+@router.post("/models/{name}/rollback", responses=problem_responses(404, 409, 422, 507))
+def rollback(services: TheServices, facts: AuditFacts, name: str) -> ModelView:
+    """Serve the version that was served before; done again, it goes one step further back."""
+    facts["version"] = services.models.rollback(name)
+    return _known(services.models, name)
+
+
+@router.post("/models/{name}/pattern", responses=problem_responses(404, 408, 409, 415, 422, 507))
+def set_pattern(services: TheServices, facts: AuditFacts, name: str, wanted: Pattern) -> ModelView:
+    """Accept a pattern as the model's default, its proposed one or another; null drops it."""
+    facts["pattern"] = wanted.pattern
+    accept_pattern(services.models, name, wanted.pattern)
+    return _known(services.models, name)
+
+
+def _known(store: ModelStore, name: str) -> ModelView:
+    store.require(name)
+    return _model(store, name)
+
+
+def _model(store: ModelStore, name: str) -> ModelView:
+    current, pattern, problem = None, None, None
+    try:
+        current = store.current(name)
+        pattern = store.settings(name).pattern
+    except BundleError as error:
+        problem = error.message
+    versions = [_version(store, name, number) for number in store.versions(name)]
+    return ModelView(
+        name=name,
+        current=current,
+        previous=store.previous(name),
+        pattern=pattern,
+        versions=versions,
+        problem=problem,
+    )
+
+
+def _version(store: ModelStore, name: str, number: int) -> VersionView:
+    try:
+        return version_view(store.manifest(name, number))
+    except BundleError as error:
+        return VersionView(version=number, problem=error.message)
+
+
+def version_view(manifest: Manifest) -> VersionView:
+    """Return what is told of every version."""
+    return VersionView(
+        version=manifest.version,
+        created_at=manifest.created_at,
+        job_id=manifest.job_id,
+        preset=manifest.preset,
+        dataset=manifest.dataset,
+        metrics=manifest.metrics,
+        comparison=manifest.comparison,
+        proposed_pattern=manifest.proposed_pattern,
+    )

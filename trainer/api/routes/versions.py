@@ -1,0 +1,167 @@
+"""Look closely at a published version: what it is, its report, its files, and another beside it."""
+
+import json
+import mimetypes
+import tempfile
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import IO, Annotated, Any
+
+from fastapi import APIRouter, Query, Response
+from fastapi.responses import FileResponse, StreamingResponse
+
+from shared.errors import ReadsmithError
+from shared.recognition.preprocessing import ImageSpec
+from shared.store.manifest import (
+    MANIFEST,
+    REPORT,
+    Calibration,
+    FileEntry,
+    ImageSizes,
+    Manifest,
+    Scalar,
+)
+from shared.store.store import ModelStore
+from trainer.api.previews import PICTURE_HEADERS, preview
+from trainer.api.problems import problem_responses
+from trainer.api.routes.models import VersionView, version_view
+from trainer.api.services import TheServices
+from trainer.pipeline.datasets.sources.image_files import IMAGE_ENDINGS
+from trainer.pipeline.evaluation.compare_versions import VersionComparison, compare_versions
+from trainer.pipeline.evaluation.report.worst import worst_readings
+
+CHUNK = 1 << 20
+
+router = APIRouter(
+    prefix="/models/{name}", tags=["models"], responses=problem_responses(404, 409, 422)
+)
+
+Version = Annotated[int, Query(ge=1, le=999_999_999)]
+
+
+class VersionDetails(VersionView):
+    """A version with everything that its manifest says."""
+
+    base: str | None
+    vocabulary: str
+    image: ImageSpec
+    time_steps: int
+    label_lengths: dict[str, int]
+    image_sizes: ImageSizes | None
+    calibration: Calibration | None
+    seed: int
+    parameters: dict[str, Scalar]
+    libraries: dict[str, str]
+    files: dict[str, FileEntry]
+
+
+@router.get("/versions/{version}")
+def read_version(services: TheServices, name: str, version: int) -> VersionDetails:
+    """Read what a version is."""
+    manifest = _manifest(services.models, name, version)
+    view = version_view(manifest)
+    facts = manifest.model_dump(exclude={"vocabulary", *VersionView.model_fields})
+    known = {key: value for key, value in facts.items() if key in VersionDetails.model_fields}
+    return VersionDetails(**view.model_dump(), vocabulary="".join(manifest.vocabulary), **known)
+
+
+@router.get("/versions/{version}/report")
+def read_version_report(services: TheServices, name: str, version: int) -> dict[str, Any]:
+    """Read a version's evaluation, as GET /jobs/{id}/report, and its worst readings' pictures.
+
+    `worst` lists picture (below this version's files), file, truth, text and confidence.
+    """
+    manifest = _manifest(services.models, name, version)
+    _require_listed(manifest, f"{REPORT}/metrics.json")
+    folder = services.models.folder(name, version)
+    report: dict[str, Any] = json.loads((folder / REPORT / "metrics.json").read_bytes())
+    return report | {"worst": worst_readings(folder)}
+
+
+@router.get(
+    "/versions/{version}/report.zip",
+    response_class=StreamingResponse,
+    responses={200: {"content": {"application/zip": {}}, "description": "The report's folder."}},
+)
+def download_report(services: TheServices, name: str, version: int) -> StreamingResponse:
+    """Download a version's report: figures, curves, pictures, event files for TensorBoard."""
+    manifest = _manifest(services.models, name, version)
+    listed = sorted(file for file in manifest.files if file.startswith(f"{REPORT}/"))
+    if not listed:
+        raise _file_not_found(manifest, REPORT)
+    folder = services.models.folder(name, version)
+    packed = tempfile.TemporaryFile()  # noqa: SIM115 - closed when it has been sent
+    with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
+        for file in listed:
+            archive.write(folder / file, file.removeprefix(f"{REPORT}/"))
+    packed.seek(0)
+    headers = _attachment(f"{name}-{version}-report.zip")
+    return StreamingResponse(_chunks(packed), media_type="application/zip", headers=headers)
+
+
+@router.get(
+    "/versions/{version}/files/{file:path}",
+    response_class=Response,
+    responses={200: {"content": {"application/octet-stream": {}}, "description": "The file."}},
+)
+def download_file(services: TheServices, name: str, version: int, file: str) -> Response:
+    """Download a file that the version's manifest lists, or the manifest; pictures come as PNG."""
+    manifest = _manifest(services.models, name, version)
+    if file != MANIFEST:
+        _require_listed(manifest, file)
+    path = services.models.folder(name, version) / file
+    suffix = Path(file).suffix.lower()
+    if suffix == ".png":
+        return FileResponse(path, media_type="image/png", headers=PICTURE_HEADERS)
+    if suffix in IMAGE_ENDINGS:
+        return Response(preview(path.read_bytes()), 200, PICTURE_HEADERS, "image/png")
+    kind = mimetypes.guess_type(file)[0] or "application/octet-stream"
+    headers = _attachment(f"{name}-{version}-{Path(file).name}")
+    return FileResponse(path, media_type=kind, headers=headers)
+
+
+@router.get("/compare")
+def compare(services: TheServices, name: str, a: Version, b: Version) -> VersionComparison:
+    """Set two versions side by side on the pictures that either was tested on."""
+    for version in (a, b):
+        _manifest(services.models, name, version)
+    return compare_versions(services.models, name, a, b)
+
+
+def _manifest(store: ModelStore, name: str, version: int) -> Manifest:
+    """Return a kept version's manifest; raises ReadsmithError."""
+    store.require(name)
+    if version not in (kept := store.versions(name)):
+        raise ReadsmithError(
+            "version_not_found",
+            f"Model {name} has no version {version}.",
+            f"Kept: {', '.join(map(str, kept))}.",
+        )
+    return store.manifest(name, version)
+
+
+def _require_listed(manifest: Manifest, file: str) -> None:
+    if file not in manifest.files:
+        raise _file_not_found(manifest, file)
+
+
+def _file_not_found(manifest: Manifest, file: str) -> ReadsmithError:
+    return ReadsmithError(
+        "file_not_found",
+        f"Version {manifest.version} of {manifest.model} holds no {file[:200]}.",
+        "The version's `files` lists what it holds.",
+    )
+
+
+def _attachment(filename: str) -> dict[str, str]:
+    return {
+        "Content-Disposition": f'attachment; filename="{filename}"',
+        "X-Content-Type-Options": "nosniff",
+    }
+
+
+def _chunks(file: IO[bytes]) -> Iterator[bytes]:
+    with file:
+        while chunk := file.read(CHUNK):
+            yield chunk

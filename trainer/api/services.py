@@ -1,0 +1,49 @@
+"""What the routes work with, built once per app."""
+
+from typing import Annotated
+
+from fastapi import Depends, Request
+from prometheus_client import CollectorRegistry
+
+from trainer.api.metrics import JobCounts
+from trainer.api.predictor_proxy import PredictorLink
+from trainer.database.corrections import Corrections
+from trainer.database.job_store import JobStore
+from trainer.database.tables import Database
+from trainer.database.uploads import Uploads
+from trainer.settings import Settings
+
+
+class Services:
+    """The trainer's stores; raises ReadsmithError or OSError if one cannot be opened."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.database = Database(settings.jobs_database)
+        self.jobs = JobStore(self.database, max_queued_jobs=settings.max_queued_jobs)
+        self.files = settings.open_shared_files()
+        self.uploads = Uploads(
+            self.database,
+            settings.uploads,
+            self.files,
+            max_bytes=settings.max_upload_bytes,
+            max_stored_bytes=settings.max_stored_upload_bytes,
+            limits=settings.dataset_limits,
+        )
+        self.corrections = Corrections(
+            self.database, self.files, max_bytes=settings.max_corrections_bytes
+        )
+        self.models = settings.model_store()
+        self.models.prepare()
+        self.predictor = PredictorLink(settings.predictor_url)
+        self.registry = CollectorRegistry()
+        self.registry.register(JobCounts(self.jobs))
+
+
+async def _services(request: Request) -> Services:
+    services: Services = request.app.state.services
+    return services
+
+
+TheServices = Annotated[Services, Depends(_services)]
+"""A route's parameter of this type gets the app's services."""

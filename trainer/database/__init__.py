@@ -1,0 +1,1 @@
+"""Jobs, uploads and corrections in SQLite or PostgreSQL."""

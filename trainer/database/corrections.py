@@ -1,0 +1,220 @@
+"""Right texts that people have given for pictures: a labelled set per model, which grows."""
+
+import csv
+import hashlib
+import io
+import uuid
+import zipfile
+from collections.abc import Iterator
+from datetime import datetime
+from pathlib import Path, PurePosixPath
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
+from sqlalchemy import Connection, Row, delete, func, insert, select, update
+
+from shared.errors import ReadsmithError
+from trainer.database.rows import moment
+from trainer.database.tables import Database, corrections, now, take_turns
+from trainer.files.shared_files import CORRECTIONS, SharedFiles
+from trainer.schemas.job_request import Label
+from trainer.schemas.labels import require_printable
+
+MAX_CORRECTIONS = 100_000
+"""Of one model."""
+MAX_PICTURE_BYTES = 10_000_000
+"""As many as the predictor takes."""
+
+
+class NewCorrection(BaseModel):
+    """The right text of a picture, and what is known of how it was read."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    text: Label
+    """The right text."""
+    read: Annotated[str, Field(max_length=1000), AfterValidator(require_printable)] | None = None
+    """What was read instead."""
+    confidence: float | None = Field(None, ge=0, le=1)
+    version: int | None = Field(None, ge=1, lt=2**31)
+    """Of the model that read it."""
+    source: Annotated[str, Field(max_length=64), AfterValidator(require_printable)] | None = None
+    """Where the correction was made, for example "dashboard"."""
+
+
+class Correction(BaseModel):
+    """A picture and its right text."""
+
+    id: str = Field(examples=["correction-0123456789abcdef0123456789abcdef"])
+    model: str
+    text: str
+    read: str | None
+    confidence: float | None
+    version: int | None
+    source: str | None
+    sha256: str
+    """Of the picture's file."""
+    created_at: datetime
+    image: str
+    """The address of the picture on this service."""
+
+
+class CorrectionPage(BaseModel):
+    """Some of a model's corrections, newest first, and how many there are."""
+
+    data: list[Correction]
+    count: int
+    has_more: bool
+
+
+class Corrections:
+    """The corrections of all models: rows in the database, pictures in shared files.
+
+    All pictures together have at most max_bytes.
+    """
+
+    def __init__(self, database: Database, files: SharedFiles, *, max_bytes: int) -> None:
+        self._database = database
+        self._files = files
+        self._max_bytes = max_bytes
+
+    def keep(
+        self, model: str, picture: bytes, ending: str, new: NewCorrection
+    ) -> tuple[Correction, bool]:
+        """Keep a correction; of a picture that is here already, change it.
+
+        picture: one that open_image takes; ending: its format. Returns the correction, and
+        whether it is new. Raises ReadsmithError corrections_full.
+        """
+        sha256 = hashlib.sha256(picture).hexdigest()
+        known = (corrections.c.model == model) & (corrections.c.sha256 == sha256)
+        with self._database.writing.begin() as connection:
+            take_turns(connection)
+            values = new.model_dump(include=set(NewCorrection.model_fields))
+            changed = connection.execute(update(corrections).where(known).values(**values)).rowcount
+            if not changed:
+                self._require_room(connection, model, len(picture))
+                values |= {"id": f"correction-{uuid.uuid4().hex}", "model": model}
+                values |= {"sha256": sha256, "ending": ending, "bytes": len(picture)}
+                connection.execute(insert(corrections).values(created_at=now(), **values))
+            row = connection.execute(select(corrections).where(known)).one()
+            if not self._files.names(name := _name(row)):
+                self._files.write(picture, name)
+        return _correction_of(row), not changed
+
+    def page(self, model: str, limit: int, after: str | None = None) -> CorrectionPage:
+        """Return corrections newest first, those that are older than `after`.
+
+        Raises ReadsmithError correction_not_found.
+        """
+        ours = corrections.c.model == model
+        query = select(corrections).where(ours).order_by(corrections.c.number.desc())
+        with self._database.reading.begin() as connection:
+            if after is not None:
+                query = query.where(corrections.c.number < _find(connection, model, after).number)
+            rows = connection.execute(query.limit(limit + 1)).all()
+            count = connection.scalar(select(func.count()).where(ours)) or 0
+        data = [_correction_of(row) for row in rows[:limit]]
+        return CorrectionPage(data=data, count=count, has_more=len(rows) > limit)
+
+    def get(self, model: str, correction_id: str) -> Correction:
+        """Return a correction; raises ReadsmithError correction_not_found."""
+        with self._database.reading.begin() as connection:
+            return _correction_of(_find(connection, model, correction_id))
+
+    def picture(self, model: str, correction_id: str) -> bytes:
+        """Return the picture as it was sent; raises ReadsmithError correction_not_found."""
+        with self._database.reading.begin() as connection:
+            row = _find(connection, model, correction_id)
+        picture = self._files.read(_name(row))
+        if picture is None:
+            raise _not_found(model, correction_id)
+        return picture
+
+    def change(self, model: str, correction_id: str, text: str) -> Correction:
+        """Give another right text; raises ReadsmithError correction_not_found."""
+        with self._database.writing.begin() as connection:
+            row = _find(connection, model, correction_id)
+            changed = update(corrections).where(corrections.c.id == row.id).values(text=text)
+            connection.execute(changed)
+            return _correction_of(_find(connection, model, correction_id))
+
+    def remove(self, model: str, correction_id: str) -> None:
+        """Delete a correction and its picture; raises ReadsmithError correction_not_found."""
+        with self._database.writing.begin() as connection:
+            take_turns(connection)
+            row = _find(connection, model, correction_id)
+            self._files.remove(_name(row))
+            connection.execute(delete(corrections).where(corrections.c.id == row.id))
+
+    def files(self, model: str) -> Iterator[tuple[str, bytes]]:
+        """Yield name and content of each file of a dataset of the corrections, oldest first."""
+        ours = corrections.c.model == model
+        with self._database.reading.begin() as connection:
+            rows = connection.execute(select(corrections).where(ours).order_by("number")).all()
+        labels = io.StringIO()
+        table = csv.writer(labels, lineterminator="\n")
+        table.writerow(["filename", "text"])
+        for row in rows:
+            name = _name(row)
+            picture = self._files.read(name)
+            if picture is None:
+                continue  # deleted meanwhile
+            file = PurePosixPath(name).name
+            yield file, picture
+            table.writerow([file, row.text])
+        yield "labels.csv", labels.getvalue().encode()
+
+    def save(self, model: str, path: Path) -> None:
+        """Write the corrections as a zip, which appears whole."""
+        aside = path.with_name(f"{path.name}.part")
+        with zipfile.ZipFile(aside, "w") as archive:
+            for name, data in self.files(model):
+                archive.writestr(name, data)
+        aside.replace(path)
+
+    def _require_room(self, connection: Connection, model: str, size: int) -> None:
+        count = select(func.count()).where(corrections.c.model == model)
+        if (connection.scalar(count) or 0) >= MAX_CORRECTIONS:
+            raise _full(f"model {model} has {MAX_CORRECTIONS:,} corrections")
+        stored = connection.scalar(select(func.sum(corrections.c.bytes))) or 0
+        if stored + size > self._max_bytes:
+            raise _full(f"the pictures of corrections may have {self._max_bytes:,} bytes together")
+
+
+def _name(row: Row[Any]) -> str:
+    return f"{CORRECTIONS}/{row.model}/{row.sha256}.{row.ending}"
+
+
+def _find(connection: Connection, model: str, correction_id: str) -> Row[Any]:
+    wanted = (corrections.c.id == correction_id) & (corrections.c.model == model)
+    row = connection.execute(select(corrections).where(wanted)).one_or_none()
+    if row is None:
+        raise _not_found(model, correction_id)
+    return row
+
+
+def _not_found(model: str, correction_id: str) -> ReadsmithError:
+    return ReadsmithError(
+        "correction_not_found",
+        f"Model {model} has no correction {correction_id[:100]}.",
+        f"GET /models/{model}/corrections lists those that there are.",
+    )
+
+
+def _correction_of(row: Row[Any]) -> Correction:
+    return Correction(
+        **{name: getattr(row, name) for name in Correction.model_fields if name in row._fields}
+        | {
+            "created_at": moment(row.created_at),
+            "image": f"/models/{row.model}/corrections/{row.id}/image",
+        }
+    )
+
+
+def _full(why: str) -> ReadsmithError:
+    return ReadsmithError(
+        "corrections_full",
+        f"There is no room for another correction: {why}.",
+        "Delete some, or raise READSMITH_MAX_CORRECTIONS_BYTES.",
+    )

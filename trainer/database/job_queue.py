@@ -1,0 +1,210 @@
+"""The workers' side of the jobs: claim one, keep it, tell of it, end it.
+
+A claim is a lease: whoever holds it renews it, and once it has run out another worker may
+claim the job with the next attempt number. Every write names its attempt, so what a lost
+attempt still writes goes nowhere.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from sqlalchemy import Connection, Row, delete, insert, select, update
+
+from trainer.database.rows import find, job_of, move, plain_json, record, trials_of
+from trainer.database.tables import Database, jobs, now, trials, workers
+from trainer.schemas.job import Claim, JobError, JobProgress, LostClaimError, Status
+from trainer.schemas.job_request import JobRequest
+from trainer.schemas.progress import CancelledRunError, RunResult, Stage
+from trainer.schemas.trial import TrialRecord
+
+
+class JobQueue:
+    """Every method that takes a claim raises LostClaimError when another attempt holds the job."""
+
+    def __init__(self, database: Database, *, lease_seconds: float, max_attempts: int) -> None:
+        self._database = database
+        self._lease_seconds = lease_seconds
+        self._max_attempts = max_attempts
+
+    def claim(self) -> Claim | None:
+        """Take the oldest queued job; first give up on those whose lease has run out."""
+        with self._database.writing.begin() as connection:
+            self._put_lost_back(connection)
+            queued = _take(connection, jobs.c.status == Status.QUEUED, limit=1).one_or_none()
+            if queued is None:
+                return None
+            claim = Claim(queued.id, queued.attempt + 1)
+            move(
+                connection,
+                queued,
+                Status.RUNNING,
+                f"Attempt {claim.attempt} begins.",
+                attempt=claim.attempt,
+                started_at=queued.started_at or now(),
+                lease_until=now() + self._lease_seconds,
+                publishing=False,
+            )
+            return claim
+
+    def give_up_on_lost(self) -> None:
+        """Queue the jobs again whose lease has run out, also while every worker is busy."""
+        with self._database.writing.begin() as connection:
+            self._put_lost_back(connection)
+
+    def request(self, claim: Claim) -> JobRequest:
+        """Return what the job's owner asked for."""
+        with self._database.reading.begin() as connection:
+            return job_of(_must_hold(find(connection, claim.job_id), claim)).request
+
+    def renew(self, claim: Claim) -> None:
+        """Hold the job for another lease."""
+        with self._held(claim) as (connection, _):
+            _set(connection, claim, lease_until=now() + self._lease_seconds)
+
+    def check(self, claim: Claim) -> None:
+        """Raise CancelledRunError if the job was asked to stop."""
+        with self._database.reading.begin() as connection:
+            if _must_hold(find(connection, claim.job_id), claim).cancel_requested:
+                raise CancelledRunError
+
+    def begin_publishing(self, claim: Claim) -> None:
+        """Pass the point after which the job cannot be cancelled; raises CancelledRunError."""
+        with self._held(claim) as (connection, row):
+            if row.cancel_requested:
+                raise CancelledRunError
+            _set(connection, claim, publishing=True)
+
+    def stage(self, claim: Claim, stage: Stage) -> None:
+        """Record that a stage begins."""
+        with self._held(claim) as (connection, _):
+            _set(connection, claim, stage=stage)
+            record(connection, claim.job_id, "stage", f"Stage {stage}.", {"stage": stage})
+
+    def progress(self, claim: Claim, progress: JobProgress, message: str) -> None:
+        """Record how training goes."""
+        data = plain_json(progress)
+        with self._held(claim) as (connection, _):
+            _set(connection, claim, progress=data)
+            record(connection, claim.job_id, "progress", message, data)
+
+    def trial(self, claim: Claim, trial: TrialRecord) -> None:
+        """Record how a trial stands."""
+        where = (trials.c.job_id == claim.job_id) & (trials.c.number == trial.number)
+        data = plain_json(trial)
+        with self._held(claim) as (connection, _):
+            if connection.execute(update(trials).where(where).values(record=data)).rowcount == 0:
+                new = insert(trials).values(job_id=claim.job_id, number=trial.number, record=data)
+                connection.execute(new)
+
+    def trials(self, claim: Claim) -> list[TrialRecord]:
+        """Return the trials of all attempts."""
+        with self._database.reading.begin() as connection:
+            return trials_of(connection, claim.job_id)
+
+    def summary(self, claim: Claim, summary: dict[str, Any]) -> None:
+        """Record the dataset summary."""
+        with self._held(claim) as (connection, _):
+            _set(connection, claim, dataset=plain_json(summary))
+
+    def event(self, claim: Claim, kind: str, message: str, data: dict[str, Any]) -> None:
+        """Record something that the run tells."""
+        with self._held(claim) as (connection, _):
+            record(connection, claim.job_id, kind, message, data)
+
+    def succeed(self, claim: Claim, result: RunResult) -> None:
+        """End the job with what it published."""
+        with self._held(claim) as (connection, row):
+            message = f"Published {result.model} version {result.version}."
+            move(connection, row, Status.SUCCEEDED, message, result=plain_json(result))
+
+    def fail(self, claim: Claim, error: JobError) -> None:
+        """End the job with the reason."""
+        with self._held(claim) as (connection, row):
+            move(connection, row, Status.FAILED, error.message, error=plain_json(error))
+
+    def cancelled(self, claim: Claim) -> None:
+        """End the job because it was asked to stop."""
+        with self._held(claim) as (connection, row):
+            move(connection, row, Status.CANCELLED, "Cancelled.")
+
+    def lose(self, claim: Claim, error: JobError) -> None:
+        """Queue a job again whose process died; after too many losses it fails with the error."""
+        with self._held(claim) as (connection, row):
+            self._put_back(connection, row, error)
+
+    def hand_back(self, claim: Claim, message: str) -> None:
+        """Queue the job again through no fault of its own."""
+        with self._held(claim) as (connection, row):
+            _requeue(connection, row, message, row.losses)
+
+    def is_over(self, job_id: str) -> bool:
+        """Say whether nothing more will happen to a job, or there is none of this id."""
+        with self._database.reading.begin() as connection:
+            query = select(jobs.c.status).where(jobs.c.id == job_id)
+            status = connection.execute(query).scalar_one_or_none()
+        return status is None or Status(status).is_final
+
+    def seen(self, worker: str, problem: str | None = None) -> None:
+        """Note a worker's sign of life, and what keeps it from starting jobs."""
+        values = {"seen_at": now(), "problem": problem}
+        with self._database.writing.begin() as connection:
+            seen = update(workers).where(workers.c.id == worker).values(values)
+            if connection.execute(seen).rowcount == 0:
+                connection.execute(insert(workers).values(id=worker, **values))
+
+    def gone(self, worker: str) -> None:
+        """Forget a worker that ends."""
+        with self._database.writing.begin() as connection:
+            connection.execute(delete(workers).where(workers.c.id == worker))
+
+    def _put_lost_back(self, connection: Connection) -> None:
+        expired = (jobs.c.status == Status.RUNNING) & (jobs.c.lease_until < now())
+        for row in _take(connection, expired).all():
+            self._put_back(connection, row, _worker_lost(row))
+
+    def _put_back(self, connection: Connection, row: Row[Any], error: JobError) -> None:
+        losses = row.losses + 1
+        if losses < self._max_attempts or row.cancel_requested:
+            _requeue(connection, row, f"{error.message} Queued again.", losses)
+        else:
+            final = error.model_copy(
+                update={"message": f"{error.message} It was tried {losses} times."}
+            )
+            move(connection, row, Status.FAILED, final.message, error=plain_json(final))
+
+    @contextmanager
+    def _held(self, claim: Claim) -> Iterator[tuple[Connection, Row[Any]]]:
+        with self._database.writing.begin() as connection:
+            row = _must_hold(find(connection, claim.job_id, lock=True), claim)
+            yield connection, row
+
+
+def _must_hold(row: Row[Any], claim: Claim) -> Row[Any]:
+    if row.status != Status.RUNNING or row.attempt != claim.attempt:
+        raise LostClaimError
+    return row
+
+
+def _take(connection: Connection, which: Any, limit: int | None = None) -> Any:
+    query = select(jobs).where(which).order_by(jobs.c.number).limit(limit)
+    return connection.execute(query.with_for_update(skip_locked=True))
+
+
+def _set(connection: Connection, claim: Claim, **values: Any) -> None:
+    connection.execute(update(jobs).where(jobs.c.id == claim.job_id).values(**values))
+
+
+def _requeue(connection: Connection, row: Row[Any], message: str, losses: int) -> None:
+    if row.cancel_requested:
+        move(connection, row, Status.CANCELLED, "Cancelled.", losses=losses)
+    else:
+        move(connection, row, Status.QUEUED, message, losses=losses, progress=None)
+
+
+def _worker_lost(row: Row[Any]) -> JobError:
+    return JobError(
+        code="worker_lost",
+        message=f"The worker of attempt {row.attempt} gave no more sign of life.",
+        hint="See the worker's log; it was killed, or its machine stopped.",
+    )

@@ -1,0 +1,162 @@
+"""The users' side of the jobs: ask for one, look at it, follow it, cancel it."""
+
+import uuid
+from typing import Any
+
+from sqlalchemy import Connection, Row, func, insert, select, update
+
+from shared.errors import ReadsmithError
+from trainer.database.rows import find, find_dataset, job_of, moment, move, record, whole_job_of
+from trainer.database.tables import Database, events, jobs, now, take_turns, workers
+from trainer.schemas.job import Event, EventPage, Job, JobPage, Status
+from trainer.schemas.job_request import JobRequest
+
+
+class JobStore:
+    """Jobs and their events in the database.
+
+    Every method that takes a job's id raises ReadsmithError job_not_found.
+    """
+
+    def __init__(self, database: Database, *, max_queued_jobs: int) -> None:
+        self._database = database
+        self._max_queued_jobs = max_queued_jobs
+
+    def repeated(self, request: JobRequest, idempotency_key: str | None) -> Job | None:
+        """Return the job that this request made before, None if the key is new.
+
+        Raises ReadsmithError idempotency_key_reused.
+        """
+        with self._database.reading.begin() as connection:
+            earlier = _with_key(connection, idempotency_key)
+            job = earlier and whole_job_of(connection, earlier)
+        return job and _same_request(job, request)
+
+    def create(self, request: JobRequest, idempotency_key: str | None = None) -> Job:
+        """Queue a job, or return the one that was queued with the same key and request.
+
+        Requests take turns, each a short transaction: one with a key that is just being worked
+        on gets the same job, too. Raises ReadsmithError queue_full, dataset_not_found or
+        idempotency_key_reused.
+        """
+        with self._database.writing.begin() as connection:
+            take_turns(connection)
+            earlier = _with_key(connection, idempotency_key)
+            if earlier is not None:
+                return _same_request(whole_job_of(connection, earlier), request)
+            return self._insert(connection, request, idempotency_key)
+
+    def get(self, job_id: str) -> Job:
+        """Return a job."""
+        with self._database.reading.begin() as connection:
+            return whole_job_of(connection, find(connection, job_id))
+
+    def page(self, limit: int, after: str | None = None) -> JobPage:
+        """Return jobs newest first, those that are older than `after`."""
+        query = select(jobs).order_by(jobs.c.number.desc()).limit(limit + 1)
+        with self._database.reading.begin() as connection:
+            if after is not None:
+                query = query.where(jobs.c.number < find(connection, after).number)
+            rows = connection.execute(query).all()
+        return JobPage(data=[job_of(row) for row in rows[:limit]], has_more=len(rows) > limit)
+
+    def cancel(self, job_id: str) -> Job:
+        """Cancel a queued job, ask a running one to stop; asking twice is fine.
+
+        Raises ReadsmithError job_final, or job_publishing when it is too late.
+        """
+        with self._database.writing.begin() as connection:
+            row = find(connection, job_id, lock=True)
+            _must_be_cancellable(row)
+            if row.status == Status.QUEUED:
+                move(connection, row, Status.CANCELLED, "Cancelled before it started.")
+            elif not row.cancel_requested:
+                asked = update(jobs).where(jobs.c.id == job_id).values(cancel_requested=True)
+                connection.execute(asked)
+                record(connection, job_id, "cancel", "Asked to stop.", {})
+            return whole_job_of(connection, find(connection, job_id))
+
+    def events(self, job_id: str, limit: int, after: int = 0) -> EventPage:
+        """Return a job's events oldest first, those with an id above `after`."""
+        query = select(events).where(events.c.job_id == job_id, events.c.id > after)
+        with self._database.reading.begin() as connection:
+            find(connection, job_id)
+            rows = connection.execute(query.order_by(events.c.id).limit(limit + 1)).all()
+        return EventPage(data=[_event_of(row) for row in rows[:limit]], has_more=len(rows) > limit)
+
+    def count_by_status(self) -> dict[Status, int]:
+        """Return how many jobs stand in each status."""
+        query = select(jobs.c.status, func.count()).group_by(jobs.c.status)
+        with self._database.reading.begin() as connection:
+            counts: dict[str, int] = dict(connection.execute(query).all())
+        return {status: counts.get(status, 0) for status in Status}
+
+    def workers_seen(self, seconds: float) -> int:
+        """Return how many workers gave a sign of life in the last so many seconds."""
+        query = select(func.count()).where(workers.c.seen_at > now() - seconds)
+        with self._database.reading.begin() as connection:
+            return connection.execute(query).scalar_one()
+
+    def worker_problems(self, seconds: float) -> list[str]:
+        """Return what keeps workers, of those seen in the last so many seconds, from their work."""
+        query = select(workers.c.problem).where(
+            workers.c.seen_at > now() - seconds, workers.c.problem.is_not(None)
+        )
+        with self._database.reading.begin() as connection:
+            return sorted(set(connection.execute(query).scalars()))
+
+    def _insert(self, connection: Connection, request: JobRequest, key: str | None) -> Job:
+        queued = select(func.count()).where(jobs.c.status == Status.QUEUED)
+        if connection.execute(queued).scalar_one() >= self._max_queued_jobs:
+            raise ReadsmithError(
+                "queue_full",
+                f"{self._max_queued_jobs} jobs are waiting already.",
+                "Try again when some have run, or cancel some.",
+            )
+        if request.dataset.id is not None:
+            find_dataset(connection, request.dataset.id, lock=True)
+        job_id = f"job-{uuid.uuid4().hex}"
+        connection.execute(
+            insert(jobs).values(
+                id=job_id,
+                idempotency_key=key,
+                request=request.model_dump(mode="json"),
+                status=Status.QUEUED,
+                created_at=now(),
+            )
+        )
+        record(connection, job_id, "status", "Queued.", {"status": Status.QUEUED, "attempt": 0})
+        return whole_job_of(connection, find(connection, job_id))
+
+
+def _with_key(connection: Connection, key: str | None) -> Row[Any] | None:
+    if key is None:
+        return None
+    return connection.execute(select(jobs).where(jobs.c.idempotency_key == key)).one_or_none()
+
+
+def _same_request(job: Job, request: JobRequest) -> Job:
+    if job.request != request:
+        raise ReadsmithError(
+            "idempotency_key_reused",
+            f"This Idempotency-Key was used for {job.id} with another body.",
+            "Use a new key for a new request.",
+        )
+    return job
+
+
+def _must_be_cancellable(row: Row[Any]) -> None:
+    if Status(row.status).is_final:
+        raise ReadsmithError(
+            "job_final", f"Job {row.id} is over: {row.status}.", "There is nothing left to cancel."
+        )
+    if row.publishing:
+        raise ReadsmithError(
+            "job_publishing",
+            f"Job {row.id} is publishing its model and cannot be cancelled.",
+            "If the new version should not be served, roll the model back.",
+        )
+
+
+def _event_of(row: Row[Any]) -> Event:
+    return Event(id=row.id, at=moment(row.at), type=row.type, message=row.message, data=row.data)

@@ -1,0 +1,138 @@
+"""A job's row: reading it, and the one way to change its status."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+import pydantic_core
+from sqlalchemy import Connection, Row, insert, select, update
+
+from shared.errors import ReadsmithError
+from trainer.database.tables import datasets, events, jobs, now, trials
+from trainer.schemas.job import Job, Status
+from trainer.schemas.job_request import JobRequest
+from trainer.schemas.trial import TrialRecord
+
+
+def find(connection: Connection, job_id: str, *, lock: bool = False) -> Row[Any]:
+    """Return the job's row; raises ReadsmithError job_not_found.
+
+    lock: no other transaction changes the job, or tells an event of it, until this one ends.
+    """
+    query = select(jobs).where(jobs.c.id == job_id)
+    row = connection.execute(query.with_for_update() if lock else query).one_or_none()
+    if row is None:
+        raise ReadsmithError(
+            "job_not_found", f"There is no job {job_id}.", "GET /jobs lists the jobs there are."
+        )
+    return row
+
+
+def move(connection: Connection, row: Row[Any], to: Status, message: str, **values: Any) -> None:
+    """Give a locked job its next status and tell it as an event; the row given is then stale."""
+    if not Status(row.status).may_become(to):
+        raise AssertionError(f"job {row.id} cannot go from {row.status} to {to}")
+    if to is not Status.RUNNING:
+        values |= {"stage": None, "lease_until": None}
+    if to.is_final:
+        values["finished_at"] = now()
+    connection.execute(update(jobs).where(jobs.c.id == row.id).values(status=to, **values))
+    data = {"status": to, "attempt": values.get("attempt", row.attempt)}
+    record(connection, row.id, "status", message, data | _error(values))
+
+
+def record(
+    connection: Connection, job_id: str, kind: str, message: str, data: dict[str, Any]
+) -> None:
+    """Tell an event of a job that this transaction has locked."""
+    connection.execute(
+        insert(events).values(
+            job_id=job_id, at=now(), type=kind, message=message, data=plain_json(data)
+        )
+    )
+
+
+def trials_of(connection: Connection, job_id: str) -> list[TrialRecord]:
+    """Return the trials of a job, in order."""
+    query = select(trials.c.record).where(trials.c.job_id == job_id).order_by(trials.c.number)
+    return [TrialRecord.model_validate(record) for record in connection.execute(query).scalars()]
+
+
+def whole_job_of(connection: Connection, row: Row[Any]) -> Job:
+    """Build the job that everybody sees, with its trials if it searches."""
+    job = job_of(row)
+    if job.request.search is None:
+        return job
+    shown = [record.shown for record in trials_of(connection, job.id)]
+    return job.model_copy(update={"trials": shown})
+
+
+def job_of(row: Row[Any]) -> Job:
+    """Build the job that everybody sees, without its trials."""
+    request = JobRequest.model_validate(row.request)
+    result = row.result or {}
+    return Job(
+        id=row.id,
+        status=row.status,
+        stage=row.stage,
+        model=request.model,
+        preset=result.get("preset", request.preset),
+        request=request,
+        metadata=request.metadata,
+        created_at=moment(row.created_at),
+        started_at=row.started_at and moment(row.started_at),
+        finished_at=row.finished_at and moment(row.finished_at),
+        attempt=row.attempt,
+        progress=row.progress,
+        dataset=row.dataset,
+        metrics=result.get("metrics"),
+        calibration=result.get("calibration"),
+        comparison=result.get("comparison"),
+        seconds_to=result.get("seconds_to"),
+        parameters=result.get("parameters"),
+        trials=None,
+        version=result.get("version"),
+        promoted=result.get("promoted"),
+        error=row.error,
+    )
+
+
+def moment(seconds: float) -> datetime:
+    """Turn seconds since 1970 into a time in UTC."""
+    return datetime.fromtimestamp(seconds, UTC)
+
+
+def plain_json(value: Any) -> Any:
+    """Return what JSON can hold; NaN and infinity become null."""
+    return pydantic_core.from_json(pydantic_core.to_json(value, inf_nan_mode="null"))
+
+
+def _error(values: dict[str, Any]) -> dict[str, Any]:
+    return {"error": values["error"]} if "error" in values else {}
+
+
+def find_dataset(connection: Connection, upload_id: str, *, lock: bool = False) -> Row[Any]:
+    """Return the upload's row; raises ReadsmithError dataset_not_found.
+
+    lock: the upload is not deleted, and no job is queued for it, until this transaction ends.
+    """
+    query = select(datasets).where(datasets.c.id == upload_id)
+    row = connection.execute(query.with_for_update() if lock else query).one_or_none()
+    if row is None:
+        raise dataset_not_found(upload_id)
+    return row
+
+
+def datasets_in_use(connection: Connection) -> set[str]:
+    """Return the uploads that queued or running jobs need; lock theirs first."""
+    id_of = jobs.c.request[("dataset", "id")].as_string()
+    unfinished = jobs.c.status.in_([Status.QUEUED, Status.RUNNING])
+    return set(connection.scalars(select(id_of).where(unfinished, id_of.is_not(None))))
+
+
+def dataset_not_found(upload_id: str) -> ReadsmithError:
+    """Say that there is no such upload, or no more."""
+    return ReadsmithError(
+        "dataset_not_found",
+        f"There is no dataset {upload_id}.",
+        "POST /datasets takes a zip and answers with its id.",
+    )

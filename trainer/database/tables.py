@@ -1,0 +1,208 @@
+"""The tables, and the transactions on them, in SQLite or PostgreSQL."""
+
+import logging
+import time
+from collections.abc import Callable
+from typing import Any, TypeVar
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    Connection,
+    Double,
+    ForeignKey,
+    Index,
+    Integer,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.exc import DBAPIError, InternalError, OperationalError, SQLAlchemyError
+from sqlalchemy.ext.compiler import compiles
+from sqlalchemy.sql.functions import FunctionElement
+
+from shared.errors import ReadsmithError
+from trainer.database import schema
+from trainer.database.engine import open_engine
+
+PATIENCE_SECONDS = 120
+"""How long a run waits for a database that cannot be used."""
+RETRY_SECONDS = 1
+
+Result = TypeVar("Result")
+
+log = logging.getLogger("trainer.database.tables")
+
+tables = MetaData()
+
+_Number = BigInteger().with_variant(Integer, "sqlite")
+"""A row's number: a hundred thousand jobs a day would tell 2**31 events within a year."""
+
+jobs = Table(
+    "jobs",
+    tables,
+    Column("number", _Number, primary_key=True),
+    Column("id", String(40), nullable=False, unique=True),
+    Column("idempotency_key", String(255), unique=True),
+    Column("request", JSON, nullable=False),
+    Column("status", String(16), nullable=False),
+    Column("stage", String(16)),
+    Column("created_at", Double, nullable=False),
+    Column("started_at", Double),
+    Column("finished_at", Double),
+    Column("attempt", Integer, nullable=False, default=0),
+    Column("losses", Integer, nullable=False, default=0),
+    Column("lease_until", Double),
+    Column("cancel_requested", Boolean, nullable=False, default=False),
+    Column("publishing", Boolean, nullable=False, default=False),
+    Column("progress", JSON(none_as_null=True)),
+    Column("dataset", JSON(none_as_null=True)),
+    Column("result", JSON(none_as_null=True)),
+    Column("error", JSON(none_as_null=True)),
+    Index("jobs_by_status", "status", "number"),
+)
+
+events = Table(
+    "events",
+    tables,
+    Column("id", _Number, primary_key=True),
+    Column("job_id", String(40), ForeignKey("jobs.id"), nullable=False),
+    Column("at", Double, nullable=False),
+    Column("type", String(64), nullable=False),
+    Column("message", Text, nullable=False),
+    Column("data", JSON, nullable=False),
+    Index("events_of_job", "job_id", "id"),
+)
+
+trials = Table(
+    "trials",
+    tables,
+    Column("job_id", String(40), ForeignKey("jobs.id"), primary_key=True),
+    Column("number", Integer, primary_key=True),
+    Column("record", JSON, nullable=False),
+)
+
+datasets = Table(
+    "datasets",
+    tables,
+    Column("id", String(40), primary_key=True),
+    Column("bytes", BigInteger, nullable=False),
+    Column("sha256", String(64), nullable=False),
+    Column("created_at", Double, nullable=False),
+)
+
+corrections = Table(
+    "corrections",
+    tables,
+    Column("number", _Number, primary_key=True),
+    Column("id", String(50), nullable=False, unique=True),
+    Column("model", String(64), nullable=False),
+    Column("sha256", String(64), nullable=False),
+    Column("ending", String(8), nullable=False),
+    Column("bytes", BigInteger, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("read", Text),
+    Column("confidence", Double),
+    Column("version", Integer),
+    Column("source", String(64)),
+    Column("created_at", Double, nullable=False),
+    UniqueConstraint("model", "sha256"),
+    Index("corrections_of_model", "model", "number"),
+)
+
+workers = Table(
+    "workers",
+    tables,
+    Column("id", String(128), primary_key=True),
+    Column("seen_at", Double, nullable=False),
+    Column("problem", Text),
+)
+
+
+class now(FunctionElement[float]):  # noqa: N801 - reads like SQLAlchemy's own functions
+    """Seconds since 1970 by the database's clock, the one clock that all processes share."""
+
+    type = Double()
+    inherit_cache = True
+
+
+@compiles(now, "sqlite")
+def _now_sqlite(element: Any, compiler: Any, **kw: Any) -> str:
+    return "((julianday('now') - 2440587.5) * 86400.0)"
+
+
+@compiles(now, "postgresql")
+def _now_postgresql(element: Any, compiler: Any, **kw: Any) -> str:
+    return "CAST(extract(epoch FROM clock_timestamp()) AS double precision)"
+
+
+class Database:
+    """Transactions on the job database, which is migrated to this program's tables first.
+
+    migrate: False for the child of a process that has done so. Raises ReadsmithError
+    (database_url_invalid, database_unavailable, database_newer) or OSError.
+    """
+
+    def __init__(self, url: str, *, migrate: bool = True) -> None:
+        self.reading = open_engine(url)
+        self.writing = self.reading.execution_options(writing=True)
+        if migrate and not self.is_current():  # else no lock of another delays the start
+            self._migrate()
+
+    def is_current(self) -> bool:
+        """Tell whether the tables are this program's; raises as above."""
+        try:
+            with self.reading.begin() as connection:
+                return schema.is_current(connection)
+        except DBAPIError as error:
+            raise unavailable(error) from error
+
+    def _migrate(self) -> None:
+        try:
+            with self.writing.begin() as connection:
+                take_turns(connection)
+                if not schema.is_current(connection):  # another service may have been first
+                    schema.bring_up_to_date(connection, tables)
+        except DBAPIError as error:
+            raise unavailable(error) from error
+
+    def close(self) -> None:
+        """Close every connection."""
+        self.reading.dispose()
+
+
+def unavailable(error: SQLAlchemyError) -> ReadsmithError:
+    """Put the driver's complaint into words for a user, without the statement."""
+    complaint = str(getattr(error, "orig", error)).partition("\n")[0]
+    return ReadsmithError(
+        "database_unavailable",
+        f"The job database cannot be used: {complaint}.",
+        "See that it runs, that its disk has room, and that READSMITH_DATABASE_URL is right.",
+    )
+
+
+def patiently(act: Callable[[], Result]) -> Result:
+    """Do something in the database, again and again while it is locked, full, read-only or gone.
+
+    Raises DBAPIError if that lasts for PATIENCE_SECONDS.
+    """
+    end = time.monotonic() + PATIENCE_SECONDS
+    while True:
+        try:
+            return act()
+        except (OperationalError, InternalError) as error:  # the latter of a read-only server
+            if time.monotonic() > end:
+                raise
+            log.warning("%s", unavailable(error).message)
+            time.sleep(RETRY_SECONDS)
+
+
+def take_turns(connection: Connection) -> None:
+    """Wait until no other transaction that called this is under way; in SQLite none ever is."""
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SELECT pg_advisory_xact_lock(7323461)"))

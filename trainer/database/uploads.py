@@ -1,0 +1,208 @@
+"""Zips that users send, kept until they are deleted or give way to newer ones."""
+
+import hashlib
+import os
+import threading
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, Field
+from sqlalchemy import Connection, Row, delete, insert, select
+
+from shared.errors import ReadsmithError
+from trainer.database.rows import dataset_not_found, datasets_in_use, find_dataset, moment
+from trainer.database.tables import Database, datasets, now
+from trainer.files.shared_files import UPLOADS, SharedFiles, upload_name
+from trainer.pipeline.datasets.sources.shards import is_shard
+from trainer.pipeline.datasets.sources.zip_file import open_zip
+from trainer.schemas.limits import DEFAULT_LIMITS, DatasetLimits
+
+ABANDONED_SECONDS = 24 * 3600
+
+
+class Upload(BaseModel):
+    """A zip that was received whole."""
+
+    id: str = Field(examples=["dataset-0123456789abcdef0123456789abcdef"])
+    bytes: int
+    sha256: str
+    created_at: datetime
+
+
+class IncomingZip:
+    """A zip while it arrives; `write` raises ReadsmithError upload_too_large."""
+
+    def __init__(self, path: Path, limit: int) -> None:
+        self.path = path
+        self.bytes = 0
+        self._limit = limit
+        self._file = path.open("wb")
+        self._digest = hashlib.sha256()
+
+    def write(self, data: bytes) -> None:
+        """Append to the file."""
+        self.bytes += len(data)
+        if self.bytes > self._limit:
+            raise ReadsmithError(
+                "upload_too_large",
+                f"The zip has more than {self._limit} bytes.",
+                "Send fewer images, or raise READSMITH_MAX_UPLOAD_BYTES.",
+            )
+        self._file.write(data)
+        self._digest.update(data)
+
+    def close(self) -> str:
+        """Flush to the disk; return the SHA-256. Closing twice is fine."""
+        if not self._file.closed:
+            self._file.flush()
+            os.fsync(self._file.fileno())
+            self._file.close()
+        return self._digest.hexdigest()
+
+
+class Uploads:
+    """The received zips, and what the database says of each; folder: where they arrive.
+
+    All together, those that still arrive included, have at most max_stored_bytes: the oldest
+    that no queued or running job needs give way to a new one.
+    """
+
+    def __init__(
+        self,
+        database: Database,
+        folder: Path,
+        files: SharedFiles,
+        *,
+        max_bytes: int,
+        max_stored_bytes: int,
+        limits: DatasetLimits = DEFAULT_LIMITS,
+    ) -> None:
+        self._database = database
+        self._folder = folder
+        self._files = files
+        self._max_bytes = max_bytes
+        self._max_stored_bytes = max_stored_bytes
+        self._limits = limits
+        self._arriving = 0
+        self._lock = threading.Lock()
+        folder.mkdir(parents=True, exist_ok=True)
+
+    @contextmanager
+    def incoming(self, announced: int | None = None) -> Iterator[IncomingZip]:
+        """Open a file for a zip to arrive in; what is not kept is deleted at the end.
+
+        announced: the most bytes that it can have, as far as the sender has told. Raises
+        ReadsmithError uploads_full.
+        """
+        size = self._max_bytes if announced is None else min(announced, self._max_bytes)
+        with self._room_for(size):
+            incoming = IncomingZip(self._folder / f"{uuid.uuid4().hex}.part", self._max_bytes)
+            try:
+                yield incoming
+            finally:
+                incoming.path.unlink(missing_ok=True)
+                incoming.close()
+
+    def keep(self, incoming: IncomingZip) -> Upload:
+        """Make a dataset of a zip, or a tar, that has arrived; raises ReadsmithError not_a_zip."""
+        sha256 = incoming.close()
+        _require_set(incoming.path, self._limits)
+        upload_id = f"dataset-{uuid.uuid4().hex}"
+        values = {"id": upload_id, "bytes": incoming.bytes, "sha256": sha256}
+        with self._database.writing.begin() as connection:
+            connection.execute(insert(datasets).values(created_at=now(), **values))
+        # A row without its file gives way one day; a file without a row would stay for good.
+        self._files.save(incoming.path, upload_name(upload_id))
+        return self.get(upload_id)
+
+    def get(self, upload_id: str) -> Upload:
+        """Return what is known of an upload; raises ReadsmithError dataset_not_found."""
+        with self._database.reading.begin() as connection:
+            row = find_dataset(connection, upload_id)
+        if not self._files.names(upload_name(upload_id)):
+            raise dataset_not_found(upload_id)
+        return _upload_of(row)
+
+    def all(self) -> list[Upload]:
+        """Return all uploads whose zip is here, newest first."""
+        with self._database.reading.begin() as connection:
+            rows = connection.execute(
+                select(datasets).order_by(datasets.c.created_at.desc(), datasets.c.id)
+            ).all()
+        here = self._files.names(UPLOADS)
+        return [_upload_of(row) for row in rows if upload_name(row.id) in here]
+
+    def remove(self, upload_id: str) -> None:
+        """Delete an upload; raises ReadsmithError dataset_not_found or dataset_in_use."""
+        with self._database.writing.begin() as connection:
+            find_dataset(connection, upload_id, lock=True)
+            if upload_id in datasets_in_use(connection):
+                raise ReadsmithError(
+                    "dataset_in_use",
+                    f"A queued or running job needs dataset {upload_id}.",
+                    "Delete it when the job is over, or cancel the job first.",
+                )
+            self._delete(connection, upload_id)
+
+    @contextmanager
+    def _room_for(self, size: int) -> Iterator[None]:
+        with self._lock:
+            self._remove_abandoned()
+            self._make_room(self._arriving + size)
+            self._arriving += size
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._arriving -= size
+
+    def _make_room(self, size: int) -> None:
+        with self._database.writing.begin() as connection:
+            oldest_first = select(datasets).order_by(datasets.c.created_at).with_for_update()
+            rows = connection.execute(oldest_first).all()
+            in_use = datasets_in_use(connection)
+            if sum(row.bytes for row in rows if row.id in in_use) + size > self._max_stored_bytes:
+                raise ReadsmithError(
+                    "uploads_full",
+                    f"There is no room for this zip: uploads may have {self._max_stored_bytes:,} "
+                    "bytes together, and queued and running jobs need those that are here.",
+                    "Try again when a job is over, or raise READSMITH_MAX_STORED_UPLOAD_BYTES.",
+                )
+            excess = sum(row.bytes for row in rows) + size - self._max_stored_bytes
+            for row in rows:
+                if excess > 0 and row.id not in in_use:
+                    self._delete(connection, row.id)
+                    excess -= row.bytes
+
+    def _delete(self, connection: Connection, upload_id: str) -> None:
+        self._files.remove(upload_name(upload_id))
+        connection.execute(delete(datasets).where(datasets.c.id == upload_id))
+
+    def _remove_abandoned(self) -> None:
+        """Remove what a killed trainer left half received."""
+        for part in self._folder.glob("*.part"):
+            with suppress(FileNotFoundError):
+                if part.stat().st_mtime < time.time() - ABANDONED_SECONDS:
+                    part.unlink()
+
+
+def _upload_of(row: Row[Any]) -> Upload:
+    return Upload(id=row.id, bytes=row.bytes, sha256=row.sha256, created_at=moment(row.created_at))
+
+
+def _require_set(path: Path, limits: DatasetLimits) -> None:
+    if is_shard(path):  # what is in it is judged where its pictures are looked at
+        return
+    try:
+        archive = open_zip(path, limits)
+    except ReadsmithError as error:
+        raise ReadsmithError("not_a_zip", error.message, error.hint) from None
+    if all(entry.is_dir() for entry in archive.infolist()):
+        raise ReadsmithError(
+            "not_a_zip", "The zip holds no file.", "Send a zip or a tar of images."
+        )

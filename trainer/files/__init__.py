@@ -1,0 +1,1 @@
+"""Files that trainers and workers share, and those of one machine."""

@@ -1,0 +1,25 @@
+"""Keeps the folder of downloads from growing for ever."""
+
+import logging
+from contextlib import suppress
+from pathlib import Path
+
+log = logging.getLogger("trainer.files.cache")
+
+
+def limit_cache(folder: Path, max_bytes: int) -> None:
+    """Remove the files that were not used for longest until the others have max_bytes at most.
+
+    A file counts as used when it was last modified or touched.
+    """
+    found: list[tuple[float, int, Path]] = []
+    for path in folder.glob("*"):
+        with suppress(FileNotFoundError):  # another job took it away
+            status = path.stat()
+            found.append((status.st_mtime, status.st_size, path))
+    kept = 0
+    for _, size, path in sorted(found, reverse=True):
+        kept += size
+        if kept > max_bytes:
+            path.unlink(missing_ok=True)
+            log.info("Removed the download %s: %d bytes.", path.name, size)

@@ -1,0 +1,67 @@
+"""Shared files below a prefix of a bucket."""
+
+import threading
+from contextlib import suppress
+from pathlib import Path
+
+from shared.atomic_files import aside_of
+from shared.store.objects.bucket import Bucket
+from trainer.files.cache import limit_cache
+
+
+class ObjectFiles:
+    """Files on an object storage; what is read on this machine is copied to it.
+
+    Every method raises StorageError where the storage cannot be used.
+    """
+
+    def __init__(self, bucket: Bucket, max_cache_bytes: int) -> None:
+        self._bucket = bucket
+        self._max_cache_bytes = max_cache_bytes
+        self._fetching = threading.Lock()
+
+    def save(self, path: Path, name: str) -> None:
+        """Send the file; a large one goes in parts, and appears with the last."""
+        self._bucket.send({name: path})
+
+    def write(self, data: bytes, name: str) -> None:
+        """Send the content."""
+        self._bucket.write(name, data)
+
+    def fetch(self, name: str, path: Path) -> bool:
+        """Copy the object aside, and rename it."""
+        aside = aside_of(path)
+        try:
+            self._bucket.fetch({name: aside})
+            aside.replace(path)
+        except FileNotFoundError:
+            return False
+        finally:
+            with suppress(OSError):
+                aside.unlink(missing_ok=True)
+        return True
+
+    def read(self, name: str) -> bytes | None:
+        """Return the object's content."""
+        content = self._bucket.get(name)
+        return content.data if content else None
+
+    def local(self, name: str, cache: Path) -> Path | None:
+        """Return the copy in the cache, where the least lately used give way to it."""
+        path = cache / name.replace("/", "-")
+        with self._fetching:  # of several that want it, one fetches it
+            if not path.is_file():
+                cache.mkdir(parents=True, exist_ok=True)
+                if not self.fetch(name, path):
+                    return None
+                limit_cache(cache, self._max_cache_bytes)
+            path.touch()
+        return path
+
+    def names(self, prefix: str) -> set[str]:
+        """List the keys."""
+        return set(self._bucket.sizes(prefix))
+
+    def remove(self, prefix: str) -> None:
+        """Delete the objects."""
+        self._bucket.delete(self._bucket.sizes(prefix))

@@ -1,0 +1,1 @@
+"""From files to labelled, checked and split images."""

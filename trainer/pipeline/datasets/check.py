@@ -1,0 +1,89 @@
+"""Looks at a dataset before anything is trained on it."""
+
+import threading
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pydantic import BaseModel
+
+from shared.errors import ReadsmithError
+from trainer.pipeline.datasets.load import load_dataset
+from trainer.pipeline.datasets.sources.image_files import UnreadableEntryError, is_image
+from trainer.pipeline.datasets.sources.shards import is_shard
+from trainer.pipeline.datasets.sources.source import open_source
+from trainer.schemas.job_request import JobRequest
+from trainer.schemas.limits import DatasetLimits
+from trainer.subprocesses import in_clean_process
+
+SAMPLES = 24
+SHOWN_TAR_BYTES = 20_000_000
+"""A larger one would keep the API busy for more than a second."""
+WAIT_SECONDS = 60.0
+"""How long a check waits for the one before it: each takes all the processors there are."""
+
+_turn = threading.Lock()
+
+
+class Sample(BaseModel):
+    """One usable picture of a dataset, and its label."""
+
+    file: str
+    label: str
+
+
+class DatasetCheck(BaseModel):
+    """What a job would find in a dataset: the summary as in the job, and some pictures."""
+
+    summary: dict[str, Any]
+    samples: list[Sample]
+
+
+def check_upload(path: Path, request: JobRequest, limits: DatasetLimits) -> DatasetCheck:
+    """Check a zip in a process of its own, one at a time.
+
+    Raises ReadsmithError: check_busy, or why a job could not train on it.
+    """
+    if not _turn.acquire(timeout=WAIT_SECONDS):
+        raise ReadsmithError(
+            "check_busy", "Another dataset is being checked.", "Try again in a minute."
+        )
+    try:
+        return in_clean_process(_check, path, request, limits)
+    finally:
+        _turn.release()
+
+
+def _check(path: Path, request: JobRequest, limits: DatasetLimits) -> DatasetCheck:
+    dataset = load_dataset(path, request, limits=limits)
+    images = (dataset.train + dataset.validation + dataset.test).in_order()
+    count = min(SAMPLES, len(images))
+    chosen = np.random.default_rng(request.seed).choice(len(images), count, replace=False)
+    samples = [Sample(file=images[i].name, label=images[i].label) for i in sorted(chosen.tolist())]
+    return DatasetCheck(summary=dataset.summary, samples=samples)
+
+
+def dataset_picture(path: Path, name: str, limits: DatasetLimits) -> bytes:
+    """Return one picture of a zip or a tar, as it is there.
+
+    Raises ReadsmithError: picture_not_found, and those of open_source.
+    """
+    if path.stat().st_size > SHOWN_TAR_BYTES and is_shard(path):
+        raise ReadsmithError(
+            "picture_not_found",
+            f"Pictures of a tar of more than {SHOWN_TAR_BYTES:,} bytes are not shown.",
+            "It has no directory: all of it would have to be looked through.",
+        )
+    source = open_source(path, limits)
+    if name not in source.names() or not is_image(name):
+        raise ReadsmithError(
+            "picture_not_found",
+            f"The dataset holds no picture {name[:200]!r}.",
+            "The check of the dataset names files that it holds.",
+        )
+    try:
+        return source.read(name)
+    except UnreadableEntryError as error:
+        raise ReadsmithError(
+            "picture_not_found", f"{name} {error}.", "Pack the zip anew and upload it again."
+        ) from error

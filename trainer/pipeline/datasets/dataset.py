@@ -1,0 +1,88 @@
+"""A checked dataset, split into its three parts: what the stages hand to one another."""
+
+import hashlib
+from collections.abc import Iterator, Set
+from dataclasses import dataclass
+from itertools import chain
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shared.recognition.preprocessing import ImageSpec
+from shared.recognition.vocabulary import Vocabulary
+from shared.store.manifest import ImageSizes
+from trainer.pipeline.datasets.image_table import ImageTable
+from trainer.pipeline.datasets.sources.source import ImageSource
+
+
+@dataclass(frozen=True)
+class Rehearsal:
+    """Pictures of an earlier training part, uint8 (N, H, W, C), and their labels."""
+
+    pixels: NDArray[np.uint8]
+    labels: tuple[str, ...]
+
+    @classmethod
+    def empty(cls, image: ImageSpec) -> "Rehearsal":
+        """Return one without pictures."""
+        return cls(np.empty((0, image.height, image.width, image.channels), np.uint8), ())
+
+    def without(self, pictures: Set[bytes]) -> "Rehearsal":
+        """Return it without the pictures whose pixels are these bytes."""
+        kept = [i for i, pixels in enumerate(self.pixels) if pixels.tobytes() not in pictures]
+        return Rehearsal(self.pixels[kept], tuple(self.labels[i] for i in kept))
+
+
+@dataclass(frozen=True)
+class Base:
+    """The weights that training starts from, and how their model reads."""
+
+    name: str
+    """model/version, or "starter"."""
+    image: ImageSpec
+    vocabulary: Vocabulary
+    weights: dict[str, list[Any]]
+    """The arrays of each layer, by the layer's name; the output layer comes last."""
+    seen: frozenset[str]
+    """Hashes of the images that it was trained on, as in its bundle."""
+    rehearsal: Rehearsal
+    """What training that starts from it goes on showing."""
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Usable images in three parts, and how they are read."""
+
+    source: ImageSource
+    image: ImageSpec
+    vocabulary: Vocabulary
+    train: ImageTable
+    validation: ImageTable
+    """Chooses the weights."""
+    test: ImageTable
+    """Measured once, after training; chooses nothing."""
+    seen: frozenset[str]
+    """Hashes of the images that the base version was trained on."""
+    rehearsal: Rehearsal
+    """Of the base version; shown beside the training part."""
+    median_height: float
+    """Of the pictures, in pixels."""
+    sizes: ImageSizes
+    summary: dict[str, Any]
+    """What the check found, JSON; shown in the job and by `readsmith check`."""
+
+    @property
+    def labels(self) -> Iterator[str]:
+        """All labels, part after part."""
+        return chain(self.train.labels, self.validation.labels, self.test.labels)
+
+    @property
+    def fingerprint(self) -> str:
+        """A hash of the pictures and labels, part by part."""
+        digest = hashlib.sha256()
+        for part in (self.train, self.validation, self.test):
+            digest.update(b"%d\n" % len(part))
+            for image in part:
+                digest.update(f"{image.content} {image.label}\n".encode())
+        return digest.hexdigest()

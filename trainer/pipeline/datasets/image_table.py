@@ -1,0 +1,91 @@
+"""Labelled images in columns: a set of millions needs no Python object of each."""
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import overload
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from trainer.pipeline.datasets.sources.text_columns import Texts
+
+
+@dataclass(frozen=True)
+class LabelledImage:
+    """One usable image: its name in the source and its label (NFC)."""
+
+    name: str
+    label: str
+    content: str
+    """A hash of its decoded pixels, the same in every file format that keeps them: SHA-256 in
+    hexadecimal digits."""
+
+
+@dataclass
+class _Columns:
+    names: Texts = field(default_factory=Texts)
+    labels: Texts = field(default_factory=Texts)
+    contents: bytearray = field(default_factory=bytearray)
+
+
+HASH_BYTES = 32
+
+
+class ImageTable(Sequence[LabelledImage]):
+    """Some rows of a table of images; each image is made when it is asked for."""
+
+    def __init__(self, images: Iterable[LabelledImage] = ()) -> None:
+        self._columns = _Columns()
+        for image in images:
+            self._columns.names.append(image.name)
+            self._columns.labels.append(image.label)
+            self._columns.contents += bytes.fromhex(image.content)
+        self._rows = np.arange(len(self._columns.names))
+
+    def take(self, which: ArrayLike | slice) -> "ImageTable":
+        """Return the images at these places, in this order, of the same table."""
+        part = ImageTable.__new__(ImageTable)
+        part._columns = self._columns
+        part._rows = self._rows[which if isinstance(which, slice) else np.asarray(which, np.intp)]
+        return part
+
+    def where(self, wanted: Callable[[LabelledImage], bool]) -> "ImageTable":
+        """Return the images of which the function says so."""
+        return self.take([place for place, image in enumerate(self) if wanted(image)])
+
+    def __add__(self, other: "ImageTable") -> "ImageTable":
+        """Return the rows of both, which must be of one table."""
+        assert self._columns is other._columns  # noqa: S101 - nothing else is ever joined
+        part = self.take(slice(0, 0))
+        part._rows = np.concatenate([self._rows, other._rows])
+        return part
+
+    def in_order(self) -> "ImageTable":
+        """Return the same images in the order of the table, which is that of the source."""
+        return self.take(np.argsort(self._rows, kind="stable"))
+
+    @property
+    def labels(self) -> Iterator[str]:
+        """The labels, one after the other."""
+        return (self._columns.labels[int(row)] for row in self._rows)
+
+    @property
+    def contents(self) -> NDArray[np.uint8]:
+        """The hashes, uint8 (N, 32)."""
+        table = np.frombuffer(self._columns.contents, np.uint8)
+        return table.reshape(-1, HASH_BYTES)[self._rows]
+
+    def __len__(self) -> int:
+        return len(self._rows)
+
+    @overload
+    def __getitem__(self, which: int) -> LabelledImage: ...
+    @overload
+    def __getitem__(self, which: slice) -> "ImageTable": ...
+    def __getitem__(self, which: int | slice) -> "LabelledImage | ImageTable":
+        if isinstance(which, slice):
+            return self.take(which)
+        row = int(self._rows[which])
+        content = self._columns.contents[row * HASH_BYTES : (row + 1) * HASH_BYTES]
+        columns = self._columns
+        return LabelledImage(columns.names[row], columns.labels[row], content.hex())

@@ -1,0 +1,1 @@
+"""Finds the labels of images."""

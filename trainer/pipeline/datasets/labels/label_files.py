@@ -1,0 +1,78 @@
+"""Reads labels.csv and labels.tsv: a header that names filename and text, then a row a picture."""
+
+import csv
+import io
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import chain
+
+from shared.errors import ReadsmithError
+from trainer.pipeline.datasets.sources.image_files import UnreadableEntryError
+from trainer.pipeline.datasets.sources.source import ImageSource
+from trainer.schemas.labels import shown
+
+
+@dataclass(frozen=True)
+class LabelRow:
+    """One line of a label file."""
+
+    manifest: str
+    line: int
+    filename: str
+    text: str
+
+
+def label_rows(source: ImageSource, manifests: Sequence[str]) -> Iterator[LabelRow]:
+    """Yield the rows of all label files.
+
+    Raises ReadsmithError: labels_unreadable, labels_not_utf8, labels_header, labels_too_many.
+    """
+    rows = chain.from_iterable(_rows(source, manifest) for manifest in manifests)
+    for number, row in enumerate(rows):
+        if number == source.limits.files:
+            raise ReadsmithError(
+                "labels_too_many",
+                f"The label files have more than {source.limits.files:,} rows.",
+                "Give one row for each picture.",
+            )
+        yield row
+
+
+def _rows(source: ImageSource, manifest: str) -> Iterator[LabelRow]:
+    try:
+        content = source.read(manifest).decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ReadsmithError(
+            "labels_not_utf8",
+            f"{shown(manifest)} is not UTF-8 at byte {error.start}.",
+            "Save it as UTF-8.",
+        ) from error
+    except UnreadableEntryError as error:
+        raise ReadsmithError(
+            "labels_unreadable", f"{shown(manifest)} cannot be read: it {error}.", "Pack it again."
+        ) from error
+    delimiter = "\t" if manifest.lower().endswith(".tsv") else ","
+    reader = csv.DictReader(io.StringIO(content, newline=""), delimiter=delimiter)
+    try:
+        reader.fieldnames = _header(reader.fieldnames or [], manifest)
+        for row in reader:
+            yield LabelRow(
+                manifest, reader.line_num, (row["filename"] or "").strip(), row["text"] or ""
+            )
+    except csv.Error as error:
+        raise ReadsmithError(
+            "labels_unreadable",
+            f"{shown(manifest)} line {reader.line_num}: {error}.",
+            "Mend that line.",
+        ) from error
+
+
+def _header(found: Sequence[str], manifest: str) -> list[str]:
+    header = [name.strip().lower() for name in found]
+    if "filename" not in header or "text" not in header:
+        raise ReadsmithError(
+            "labels_header",
+            f"{shown(manifest)} starts with {shown(', '.join(header)) or 'nothing'}.",
+            "Its first line must be filename,text (tab between them in a .tsv).",
+        )
+    return header

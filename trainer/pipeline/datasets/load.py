@@ -1,0 +1,171 @@
+"""Stage 2: check a dataset, drop what cannot be learned from, and split the rest."""
+
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+
+import numpy as np
+
+from shared.errors import ReadsmithError
+from shared.recognition.preprocessing import ImageSpec, fit, open_image
+from shared.recognition.vocabulary import Vocabulary, required_time_steps
+from shared.store.manifest import ImageSizes
+from trainer.pipeline.datasets.clean import Checked, apart, check_pictures
+from trainer.pipeline.datasets.dataset import Base, Dataset, Rehearsal
+from trainer.pipeline.datasets.image_spec import choose_image_spec, time_steps
+from trainer.pipeline.datasets.image_table import LabelledImage
+from trainer.pipeline.datasets.labels.labels import FoundLabels, Problem, find_labels
+from trainer.pipeline.datasets.seen_images import is_among
+from trainer.pipeline.datasets.sources.image_files import IMAGE_ENDINGS
+from trainer.pipeline.datasets.sources.source import ImageSource, JoinedSource, open_source
+from trainer.pipeline.datasets.split import split
+from trainer.pipeline.datasets.summary import LISTED_PROBLEMS, summarise
+from trainer.schemas.job_request import JobRequest, Labels
+from trainer.schemas.limits import DEFAULT_LIMITS, DatasetLimits
+
+MIN_IMAGES = 10
+"""With fewer usable images nothing can be learned and measured."""
+
+CORRECTIONS = "corrections"
+"""The folder in which a dataset seems to hold the corrections that are added to it."""
+OWN_LIMITS = DatasetLimits(files=2**31, bytes=2**62)
+"""Of a zip that the trainer has written itself."""
+
+
+def load_dataset(
+    path: Path,
+    request: JobRequest,
+    base: Base | None = None,
+    limits: DatasetLimits = DEFAULT_LIMITS,
+    corrections: Path | None = None,
+) -> Dataset:
+    """Check the labelled images in a folder, a zip or shards and split them by the request's seed.
+
+    base: the earlier version whose image spec and characters are kept.
+    corrections: a zip of pictures and a labels.csv, all for the training part.
+    Raises ReadsmithError (too_few_images and others), which says why images were left out.
+    """
+    source = open_source(path, limits)
+    found = find_labels(source, request.labels, request.relabel)
+    if corrections is not None:
+        source = _add_corrections(source, corrections, found, request.relabel)
+    checked = check_pictures(source, found)
+    _require_enough(checked, found)
+    if base is None:
+        spec, reasons = choose_image_spec(
+            checked.sizes, checked.brightness, checked.images.labels, request
+        )
+    else:
+        spec, reasons = base.image, dict.fromkeys(ImageSpec.model_fields, "as in the base version")
+    _drop_too_long(checked, spec)
+    _require_enough(checked, found)
+    seen = base.seen if base else frozenset()
+    rehearsal = _rehearsal(base, source, checked) if base else Rehearsal.empty(spec)
+    own, added = apart(checked, found)
+    train, validation, test = split(own, request, seen)
+    train += added
+    vocabulary = _vocabulary(checked.images.labels, base)
+    parts = {"train": len(train), "validation": len(validation), "test": len(test)}
+    summary = summarise(checked, found, vocabulary) | {
+        "split": parts,
+        "image": spec.model_dump() | {"time_steps": time_steps(spec)},
+        "reasons": reasons,
+    }
+    if leaked := sum(is_among(image, seen) for image in test):
+        summary["warnings"].append(
+            f"The base version was trained on {leaked} of the {len(test)} test images: "
+            "the figures look better than they are. Add images that it has not seen."
+        )
+    heights = np.repeat([h for _, h in checked.sizes], list(checked.sizes.values()))
+    return Dataset(
+        source,
+        spec,
+        vocabulary,
+        train,
+        validation,
+        test,
+        seen,
+        rehearsal,
+        float(np.median(heights)),
+        ImageSizes.of(checked.sizes),
+        summary,
+    )
+
+
+def _add_corrections(
+    source: ImageSource, corrections: Path, found: FoundLabels, relabel: Mapping[str, str | None]
+) -> ImageSource:
+    """Return the dataset with the corrections; take their labels for the right ones."""
+    further = open_source(corrections, OWN_LIMITS)
+    texts = find_labels(further, "manifest").labels
+    labels = {f"{CORRECTIONS}/{name}": text for name, text in texts.items()}
+    found.corrections = frozenset(labels)
+    found.unknown -= len((labels.keys() & relabel.keys()) - found.decided.keys())
+    found.decided |= {name: relabel.get(name, text) for name, text in labels.items()}
+    return JoinedSource(source, further, CORRECTIONS)
+
+
+def _rehearsal(base: Base, source: ImageSource, checked: Checked) -> Rehearsal:
+    """Return what the base rehearses, but for pictures whose labels have been decided since."""
+    if not base.rehearsal.labels:
+        return base.rehearsal
+    pictures = (open_image(source.read(name)) for name in checked.decided)
+    return base.rehearsal.without({fit(picture, base.image).tobytes() for picture in pictures})
+
+
+def labelled_images(
+    path: Path, labels: Labels, limits: DatasetLimits = DEFAULT_LIMITS
+) -> Iterator[tuple[str, str, bytes]]:
+    """Yield name, label and bytes of every usable image of a set, duplicates dropped."""
+    source = open_source(path, limits)
+    for image in check_pictures(source, find_labels(source, labels)).images:
+        yield image.name, image.label, source.read(image.name)
+
+
+def _vocabulary(labels: Iterable[str], base: Base | None) -> Vocabulary:
+    found = Vocabulary.from_labels(labels).characters
+    known = base.vocabulary.characters if base else ()
+    return Vocabulary((*known, *(character for character in found if character not in known)))
+
+
+def _drop_too_long(checked: Checked, spec: ImageSpec) -> None:
+    steps = time_steps(spec)
+
+    def fits(image: LabelledImage) -> bool:
+        needed = required_time_steps(image.label)
+        if needed > steps:
+            detail = f"Its label needs {needed} time steps, the model has {steps}."
+            checked.problems.append(Problem("label_too_long", image.name, detail))
+        return needed <= steps
+
+    checked.images = checked.images.where(fits)
+
+
+def _require_enough(checked: Checked, found: FoundLabels) -> None:
+    count = len(apart(checked, found)[0])
+    if count >= MIN_IMAGES:
+        return
+    reasons = Counter(problem.kind for problem in checked.problems)
+    left_out = ", ".join(f"{count} {kind}" for kind, count in reasons.most_common()) or "none"
+    each = [f"{problem.file}: {problem.detail}" for problem in checked.problems[:LISTED_PROBLEMS]]
+    more = len(checked.problems) - len(each)
+    raise ReadsmithError(
+        "too_few_images",
+        f"{count} usable labelled images were found (labels from {found.source}); "
+        f"left out: {left_out}; other files: {found.ignored}."
+        + (f" Left out are {' '.join(each)}" if each else "")
+        + (f" And {more} more." if more else ""),
+        f"At least {MIN_IMAGES} are needed; a few hundred are better.{_what_helps(reasons, found)}",
+    )
+
+
+def _what_helps(reasons: Counter[str], found: FoundLabels) -> str:
+    commonest = max(reasons, key=reasons.__getitem__, default=None)
+    if commonest == "missing_label" and found.source.startswith("file names by"):
+        return " The regular expression does not match most file names: mend it."
+    if commonest in ("missing_label", "missing_image"):
+        return f" The names in {found.source} are not those of the pictures: put them right."
+    if found.ignored > sum(reasons.values()):
+        endings = " ".join(sorted(IMAGE_ENDINGS))
+        return f" Files are pictures that end with {endings}; an archive within one is not read."
+    return ""

@@ -1,0 +1,115 @@
+"""Writes a set as WebDataset shards: tar files of pictures, each with its label beside it."""
+
+import io
+import os
+import shutil
+import tarfile
+import uuid
+from collections.abc import Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+import numpy as np
+
+from shared.atomic_files import flush_folder
+from shared.errors import ReadsmithError
+from trainer.pipeline.datasets.clean import Checked, check_pictures
+from trainer.pipeline.datasets.image_table import ImageTable, LabelledImage
+from trainer.pipeline.datasets.labels.labels import find_labels
+from trainer.pipeline.datasets.sources.source import ImageSource, open_source
+from trainer.schemas.job_request import Labels
+from trainer.schemas.limits import DEFAULT_LIMITS, DatasetLimits
+
+
+@dataclass(frozen=True)
+class Packed:
+    """What came of packing a set."""
+
+    shards: int
+    images: int
+    left_out: int
+    bytes: int
+
+
+def pack(
+    path: Path,
+    target: Path,
+    labels: Labels,
+    images_per_shard: int,
+    limits: DatasetLimits = DEFAULT_LIMITS,
+) -> Packed:
+    """Write the usable images of a set into a new folder, one of each content, in mixed order.
+
+    The same set gives the same shards. The folder appears when all is written, or not at all.
+    Raises ReadsmithError: target_exists, no_images, and those of the check.
+    """
+    _require_free(target)
+    source = open_source(path, limits)
+    checked = check_pictures(source, find_labels(source, labels))
+    if not checked.images:
+        raise ReadsmithError(
+            "no_images",
+            f"There is no usable labelled image in {path}.",
+            "readsmith check DATASET says why each was left out.",
+        )
+    aside = target.with_name(f".{target.name}.{uuid.uuid4().hex}.tmp")
+    aside.mkdir(parents=True)
+    try:
+        packed = _write(source, checked, aside, images_per_shard)
+        flush_folder(aside)
+        _require_free(target)
+        with suppress(FileNotFoundError):
+            target.rmdir()  # an empty one
+        aside.rename(target)
+        flush_folder(target.parent)
+    finally:
+        shutil.rmtree(aside, ignore_errors=True)
+    return packed
+
+
+def _require_free(target: Path) -> None:
+    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+        raise ReadsmithError(
+            "target_exists", f"{target} exists already.", "Name a folder that does not exist yet."
+        )
+
+
+def _write(source: ImageSource, checked: Checked, folder: Path, images_per_shard: int) -> Packed:
+    images = _mixed(checked.images)
+    size = 0
+    starts = range(0, len(images), images_per_shard)
+    for number, start in enumerate(starts):
+        shard = folder / f"set-{number:06}.tar"
+        _write_shard(source, images[start : start + images_per_shard], start, shard)
+        size += shard.stat().st_size
+    return Packed(len(starts), len(images), len(checked.problems), size)
+
+
+def _mixed(images: ImageTable) -> ImageTable:
+    """Return the images in the order of their hashes, which is as good as random."""
+    return images.take(np.lexsort(images.contents.view(">u8").T[::-1]))
+
+
+def _write_shard(
+    source: ImageSource, images: Iterable[LabelledImage], first: int, path: Path
+) -> None:
+    with (
+        path.open("wb") as file,
+        tarfile.TarFile(fileobj=file, mode="w", format=tarfile.USTAR_FORMAT) as tar,
+    ):
+        for number, image in enumerate(images, first):
+            ending = PurePosixPath(image.name).suffix.lower()
+            add_file(tar, f"{number:09}{ending}", source.read(image.name))
+            add_file(tar, f"{number:09}.txt", image.label.encode())
+        tar.close()
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def add_file(tar: tarfile.TarFile, name: str, data: bytes) -> None:
+    """Append a file to a tar that nothing is read from again."""
+    member = tarfile.TarInfo(name)
+    member.size = len(data)
+    tar.addfile(member, io.BytesIO(data))
+    tar.members.clear()  # type: ignore[attr-defined]  # it would keep them all

@@ -1,0 +1,1 @@
+"""Reads images out of folders, zips and tars."""

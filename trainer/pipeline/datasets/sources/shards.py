@@ -1,0 +1,241 @@
+"""Sets packed as WebDataset shards: tar files in which pictures and their labels lie side by side.
+
+`0017.png` and `0017.txt`, one behind the other, are a picture and its label. Nothing is unpacked:
+each shard is read once for what lies where, then its pictures in place.
+"""
+
+import tarfile
+from array import array
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from io import FileIO
+from pathlib import Path, PurePosixPath
+
+from shared.errors import ReadsmithError
+from trainer.pipeline.datasets.sources.image_files import (
+    UnreadableEntryError,
+    is_image,
+    require_small,
+    visible,
+)
+from trainer.pipeline.datasets.sources.text_columns import Places, Texts
+from trainer.pipeline.datasets.sources.zip_file import name_fault, too_many_files
+from trainer.schemas.labels import MAX_LABEL, shown
+from trainer.schemas.limits import DatasetLimits
+
+MAX_HEADER_BYTES = 1 << 20
+"""Of one member: names and what else programs write about it. The rest of the shard is skipped."""
+MAX_TEXT_BYTES = 4 * MAX_LABEL
+"""UTF-8; what is longer cannot be a label."""
+MOST_OF_ONE_NAME = 100
+"""Files that count as one sample; no more are held while a shard is looked through."""
+LABEL_FILES = ("labels.csv", "labels.tsv")
+
+
+def is_shard(path: Path) -> bool:
+    """Tell whether a file begins like a tar."""
+    with path.open("rb") as file:
+        head = file.read(tarfile.BLOCKSIZE)
+    try:
+        tarfile.TarInfo.frombuf(head, "utf-8", "surrogateescape")
+    except tarfile.HeaderError:
+        return False
+    return True
+
+
+def shards_of(folder: Path) -> list[Path]:
+    """Return the shards in a folder; none if it also holds pictures or label files itself."""
+    files = [path for path in folder.iterdir() if visible(PurePosixPath(path.name))]
+    if any(is_image(path.name) or path.name.lower() in LABEL_FILES for path in files):
+        return []
+    return sorted(path for path in files if path.suffix.lower() == ".tar")
+
+
+@dataclass
+class _Index:
+    """What lies where: about 60 bytes a picture."""
+
+    names: Texts = field(default_factory=Texts)
+    texts: Texts = field(default_factory=Texts)
+    """Beside the pictures; empty where there is none."""
+    labelled: bytearray = field(default_factory=bytearray)
+    shards: "array[int]" = field(default_factory=lambda: array("I"))
+    offsets: "array[int]" = field(default_factory=lambda: array("Q"))
+    sizes: "array[int]" = field(default_factory=lambda: array("Q"))
+    ignored: int = 0
+    """Files that are neither a picture nor the label of one."""
+
+
+class ShardSource:
+    """Pictures in tar files; of several files, each called <name of the shard>/<name in it>.
+
+    Raises ReadsmithError: dataset_not_a_tar, dataset_unsafe, dataset_too_many_files,
+    labels_not_found.
+    """
+
+    def __init__(self, paths: Sequence[Path], limits: DatasetLimits) -> None:
+        self.limits = limits
+        self._paths = list(paths)
+        self._index = _Index()
+        files = 0
+        for number, path in enumerate(paths):
+            for sample in _samples(path):
+                files += len(sample)
+                if files > limits.shard_files:
+                    raise too_many_files(files, limits.shard_files)
+                self._add(number, sample)
+        self._places = Places(self._index.names)
+        if (name := self._places.repeated()) is not None:
+            raise _unsafe(name, "is in its shard twice")
+
+    @property
+    def pictures(self) -> Texts:
+        """The names of all pictures, in the order in which they lie."""
+        return self._index.names
+
+    @property
+    def ignored(self) -> int:
+        """How many files are neither a picture nor the label of one."""
+        return self._index.ignored
+
+    def text(self, place: int) -> str | None:
+        """Return what the picture at this place says, None if nothing lies beside it."""
+        return self._index.texts[place] if self._index.labelled[place] else None
+
+    @property
+    def labelled(self) -> bool:
+        """Whether a label lies beside any picture."""
+        return any(self._index.labelled)
+
+    def names(self) -> list[str]:
+        """Return the names of all pictures."""
+        return list(self._index.names)
+
+    def read(self, name: str) -> bytes:
+        """Return a picture's bytes."""
+        place = self._places.of(name)
+        size = self._index.sizes[place]
+        require_small(size)
+        path = self._paths[self._index.shards[place]]
+        try:
+            with path.open("rb", buffering=0) as file:
+                file.seek(self._index.offsets[place])
+                return file.read(size)
+        except OSError as error:
+            raise UnreadableEntryError(error.strerror or str(error)) from error
+
+    def _prefix(self, shard: int) -> str:
+        return f"{self._paths[shard].name}/" if len(self._paths) > 1 else ""
+
+    def _add(self, shard: int, sample: "_Sample") -> None:
+        index = self._index
+        for picture in sample.pictures:
+            index.names.append(self._prefix(shard) + picture.name)
+            index.texts.append(sample.text or "")
+            index.labelled.append(sample.text is not None)
+            index.shards.append(shard)
+            index.offsets.append(picture.offset_data)
+            index.sizes.append(picture.size)
+        index.ignored += sample.others
+        if sample.text is not None and not sample.pictures:
+            index.ignored += 1
+
+
+@dataclass
+class _Sample:
+    """Files of one name but for their endings, one behind the other."""
+
+    key: str
+    pictures: list[tarfile.TarInfo] = field(default_factory=list)
+    text: str | None = None
+    others: int = 0
+
+    def __len__(self) -> int:
+        return len(self.pictures) + (self.text is not None) + self.others
+
+
+def _samples(path: Path) -> Iterator[_Sample]:
+    with _Guarded(path) as file:
+        sample = _Sample("")
+        for member in _members(file, path):
+            folder, _, name = member.name.rpartition("/")
+            key = f"{folder}/{name.partition('.')[0]}"
+            if key != sample.key or len(sample) == MOST_OF_ONE_NAME:
+                yield sample
+                sample = _Sample(key)
+            if is_image(name):
+                sample.pictures.append(member)
+            elif name.lower().endswith(".txt") and sample.text is None:
+                sample.text = file.text(member)
+            elif name.lower() in LABEL_FILES:
+                raise ReadsmithError(
+                    "labels_not_found",
+                    f"{path.name} holds {shown(member.name)}; in a tar, labels lie beside their "
+                    "pictures: 0017.png and 0017.txt.",
+                    "Give a zip or a folder, or let readsmith pack write shards of it.",
+                )
+            else:
+                sample.others += 1
+        yield sample
+
+
+def _members(file: "_Guarded", path: Path) -> Iterator[tarfile.TarInfo]:
+    """Yield the visible regular files of a tar; raises ReadsmithError for what is no set."""
+    reached = -1
+    try:
+        with tarfile.TarFile(fileobj=file, encoding="utf-8", errors="surrogateescape") as tar:
+            while (member := tar.next()) is not None:
+                tar.members.clear()  # type: ignore[attr-defined]  # it would keep them all
+                if member.offset_data <= reached:
+                    raise tarfile.ReadError("its members go round in circles")
+                reached = member.offset_data
+                if (what := _fault(member)) is not None:
+                    raise _unsafe(f"{path.name}/{member.name}", what)
+                if member.isfile() and visible(PurePosixPath(member.name)):
+                    yield member
+    except ReadsmithError:
+        raise
+    except Exception as error:  # tarfile raises anything on hostile data, RecursionError too
+        raise ReadsmithError(
+            "dataset_not_a_tar",
+            f"{path.name} cannot be read as a tar: {shown(str(error)) or type(error).__name__}.",
+            "Give uncompressed tar files, as readsmith pack and WebDataset write them.",
+        ) from error
+
+
+def _fault(member: tarfile.TarInfo) -> str | None:
+    """Say what a member is that none of a set of pictures is."""
+    name_wrong = name_fault(member.name)
+    faults = (
+        (name_wrong, name_wrong),
+        (member.islnk() or member.issym(), "is a link"),
+        (member.issparse(), "is sparse"),
+        (member.size < 0, "has a negative size"),
+        (not (member.isfile() or member.isdir()), "is a device"),
+    )
+    return next((what for wrong, what in faults if wrong), None)
+
+
+class _Guarded(FileIO):
+    """A tar whose headers are read; no single one of them may fill the memory."""
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        if size is None or not 0 <= size <= MAX_HEADER_BYTES:
+            raise tarfile.ReadError(f"the header of a member has {size:,} bytes")
+        return super().read(size)
+
+    def text(self, member: tarfile.TarInfo) -> str:
+        """Return what a label's file says, cut where no label is so long."""
+        back = self.tell()
+        self.seek(member.offset_data)
+        text = super().read(min(member.size, MAX_TEXT_BYTES + 1))
+        self.seek(back)
+        return text.decode("utf-8", "surrogateescape")
+
+
+def _unsafe(name: str, what: str) -> ReadsmithError:
+    return ReadsmithError(
+        "dataset_unsafe",
+        f"The entry {shown(name)} {what}.",
+        "Write the shards anew with readsmith pack, or as plain files with tar.",
+    )

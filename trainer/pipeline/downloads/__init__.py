@@ -1,0 +1,1 @@
+"""Brings a dataset to this machine."""

@@ -1,0 +1,126 @@
+"""Stage 1: bring the dataset to this machine: download it, find its upload, or draw it."""
+
+import hashlib
+from pathlib import Path
+
+from pydantic import BaseModel, ValidationError
+
+from shared.atomic_files import write_atomically
+from shared.errors import ReadsmithError
+from trainer.files.shared_files import SharedFiles, upload_name
+from trainer.pipeline.downloads.partial_file import PartFile, Validators, open_part
+from trainer.pipeline.downloads.synthetic import draw_dataset
+from trainer.pipeline.downloads.transfer import Download
+from trainer.schemas.job_request import Dataset
+from trainer.schemas.limits import DownloadRules
+from trainer.schemas.progress import Observer
+
+
+class _Copy(BaseModel):
+    """What the cache holds of an address: <sha256>.zip, in the state that the validators name."""
+
+    sha256: str
+    validators: Validators
+
+
+def describe(dataset: Dataset) -> str:
+    """Name a dataset in words."""
+    if dataset.url is not None:
+        return dataset.url
+    if dataset.id is not None:
+        return f"upload {dataset.id}"
+    assert dataset.synthetic is not None  # noqa: S101 - a Dataset has exactly one source
+    return f"synthetic: {dataset.synthetic.images} images drawn with the captcha library"
+
+
+def fetch(
+    dataset: Dataset, cache: Path, files: SharedFiles, observer: Observer, rules: DownloadRules
+) -> Path:
+    """Return the local zip of a dataset; downloads and drawings are kept in the cache.
+
+    A cached download is used if its server says that it is still right, or if the dataset's
+    sha256 does. Raises ReadsmithError (download_failed, download_refused, download_too_large,
+    sha256_differs, disk_full, dataset_not_found).
+    """
+    if dataset.id is not None:
+        return _upload(dataset.id, cache, files)
+    cache.mkdir(parents=True, exist_ok=True)
+    if dataset.url is not None:
+        return _from_web(dataset.url, dataset.sha256, cache, observer, rules)
+    return _drawn(dataset, cache, observer)
+
+
+def _upload(dataset_id: str, cache: Path, files: SharedFiles) -> Path:
+    path = files.local(upload_name(dataset_id), cache)
+    if path is None:
+        raise ReadsmithError(
+            "dataset_not_found", f"There is no upload {dataset_id}.", "Send it to POST /datasets."
+        )
+    return path
+
+
+def _drawn(dataset: Dataset, cache: Path, observer: Observer) -> Path:
+    assert dataset.synthetic is not None  # noqa: S101 - the other sources are dealt with
+    target = cache / f"{_name(dataset.model_dump_json())}.zip"
+    if target.is_file():
+        return _cached(target, describe(dataset), observer)
+    with open_part(cache, target.stem) as part:
+        draw_dataset(dataset.synthetic, part.path, observer.checkpoint)
+        part.keep_as(target)
+    return target
+
+
+def _from_web(
+    url: str, sha256: str | None, cache: Path, observer: Observer, rules: DownloadRules
+) -> Path:
+    if sha256 is not None and (cache / f"{sha256}.zip").is_file():
+        return _cached(cache / f"{sha256}.zip", url, observer)
+    note = cache / f"{_name(url)}.json"
+    copy = _copy(note, cache) if sha256 is None else None
+    with open_part(cache, _name(url)) as part:
+        try:
+            download = Download(url, part, observer, rules)
+            changed = download.run(copy.validators if copy else Validators())
+        except ReadsmithError as error:
+            if copy is None or error.code != "download_failed":
+                raise
+            observer.event("warning", f"{error.message} The copy from last time is used.")
+            changed = False
+        if not changed:
+            assert copy is not None  # noqa: S101 - otherwise nothing could be unchanged
+            return _cached(cache / f"{copy.sha256}.zip", url, observer)
+        return _keep(part, url, sha256, note)
+
+
+def _keep(part: PartFile, url: str, sha256: str | None, note: Path) -> Path:
+    digest = part.sha256()
+    if sha256 is not None and digest != sha256:
+        part.discard()
+        raise ReadsmithError(
+            "sha256_differs",
+            f"The zip at {url} has the SHA-256 {digest}.",
+            f"The request says {sha256}.",
+        )
+    target = note.with_name(f"{digest}.zip")
+    copy = _Copy(sha256=digest, validators=part.validators)
+    part.keep_as(target)
+    write_atomically(note, copy.model_dump_json().encode())
+    return target
+
+
+def _cached(path: Path, name: str, observer: Observer) -> Path:
+    observer.event("cached", f"Using the cached copy of {name}.")
+    path.touch()  # those that nobody used for long are deleted first
+    return path
+
+
+def _copy(note: Path, cache: Path) -> _Copy | None:
+    try:
+        copy = _Copy.model_validate_json(note.read_bytes())
+    except (FileNotFoundError, ValidationError):
+        return None
+    return copy if (cache / f"{copy.sha256}.zip").is_file() else None
+
+
+def _name(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:32]

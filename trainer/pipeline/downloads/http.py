@@ -1,0 +1,125 @@
+"""GET over http and https that reaches checked addresses only, redirects included."""
+
+import ssl
+from collections.abc import Mapping
+from contextlib import suppress
+from urllib.parse import urljoin
+
+from requests.utils import (
+    DEFAULT_CA_BUNDLE_PATH,
+    get_auth_from_url,
+    get_environ_proxies,
+    select_proxy,
+)
+from urllib3 import HTTPConnectionPool, HTTPSConnectionPool, ProxyManager, Timeout
+from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
+from urllib3.response import BaseHTTPResponse
+from urllib3.util import make_headers
+
+from shared.errors import ReadsmithError
+from trainer.schemas.addresses import WebAddress
+from trainer.schemas.limits import DownloadRules
+
+MAX_REDIRECTS = 5
+TIMEOUT = Timeout(connect=10, read=60)
+"""Seconds to reach a server, and seconds without a byte."""
+
+
+def get(url: str, headers: Mapping[str, str], rules: DownloadRules) -> BaseHTTPResponse:
+    """Ask for an address, following at most five redirects; the body is yet to be read.
+
+    Neither cookies nor credentials are sent. Raises ReadsmithError download_refused, OSError and
+    urllib3's HTTPError.
+    """
+    web = _address(url)
+    for _ in range(MAX_REDIRECTS + 1):
+        answer = _send(web, headers, rules)
+        location = answer.get_redirect_location()
+        if not location:
+            return answer
+        answer.close()
+        following = _address(location, web)
+        if (web.scheme, following.scheme) == ("https", "http"):
+            raise _refused(f"{web} redirects from https to http", "Ask for an https address.")
+        web = following
+    raise _refused(
+        f"{url} redirects more than {MAX_REDIRECTS} times", "Ask for the zip's own address."
+    )
+
+
+def _address(text: str, origin: WebAddress | None = None) -> WebAddress:
+    """Read an address, perhaps one that another redirects to; raises download_refused."""
+    try:
+        return WebAddress.parse(urljoin(str(origin), text) if origin else text)
+    except ValueError as error:
+        subject = f"{origin} redirects to {text!r}, which" if origin else repr(text)
+        raise _refused(f"{subject} {error}", "Ask for the zip's own address.") from None
+
+
+def _send(web: WebAddress, headers: Mapping[str, str], rules: DownloadRules) -> BaseHTTPResponse:
+    proxy = select_proxy(str(web), get_environ_proxies(str(web))) if rules.proxy else None
+    return _by_proxy(web, headers, rules, proxy) if proxy else _directly(web, headers, rules)
+
+
+def _directly(
+    web: WebAddress, headers: Mapping[str, str], rules: DownloadRules
+) -> BaseHTTPResponse:
+    """Dial the checked addresses, one after the other, never the name."""
+    unreachable: Exception | None = None
+    for ip in rules.allowed.addresses_of(web):
+        pool = (
+            HTTPConnectionPool(ip, web.port, timeout=TIMEOUT)
+            if web.scheme == "http"
+            else HTTPSConnectionPool(
+                ip, web.port, timeout=TIMEOUT, ssl_context=_tls(), server_hostname=web.host
+            )
+        )
+        try:
+            return pool.urlopen(
+                "GET",
+                web.target,
+                headers={"Host": web.authority, **headers},
+                retries=False,
+                redirect=False,
+                preload_content=False,
+                decode_content=False,
+            )
+        except (NewConnectionError, ConnectTimeoutError) as error:
+            unreachable = error
+    assert unreachable is not None  # noqa: S101 - there is at least one address
+    raise unreachable
+
+
+def _by_proxy(
+    web: WebAddress, headers: Mapping[str, str], rules: DownloadRules, proxy: str
+) -> BaseHTTPResponse:
+    """Let the proxy dial. It looks names up itself; what this machine knows of them must do."""
+    with suppress(OSError):  # a name that only the proxy knows
+        rules.allowed.addresses_of(web)
+    user, password = get_auth_from_url(proxy)
+    manager = ProxyManager(
+        proxy if "://" in proxy else f"http://{proxy}",
+        proxy_headers=make_headers(proxy_basic_auth=f"{user}:{password}") if user else None,
+        timeout=TIMEOUT,
+        ssl_context=_tls(),
+    )
+    return manager.urlopen(
+        "GET",
+        str(web),
+        headers=headers,
+        retries=False,
+        redirect=False,
+        preload_content=False,
+        decode_content=False,
+    )
+
+
+def _tls() -> ssl.SSLContext:
+    """Trust what the system trusts (SSL_CERT_FILE), and what the package certifi holds."""
+    context = ssl.create_default_context()
+    context.load_verify_locations(DEFAULT_CA_BUNDLE_PATH)
+    return context
+
+
+def _refused(what: str, hint: str) -> ReadsmithError:
+    return ReadsmithError("download_refused", f"{what}.", hint)

@@ -1,0 +1,71 @@
+"""Draws a labelled set with the `captcha` library, the same for the same parameters."""
+
+import io
+import random
+import zipfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import captcha.image
+
+from trainer.schemas.job_request import Synthetic
+
+
+class _SeededSecrets:
+    """Stands in for the `secrets` module, which the library draws its variation from."""
+
+    def __init__(self, seed: int) -> None:
+        self._random = random.Random(seed)  # noqa: S311 - pictures, not secrets
+
+    def randbelow(self, limit: int) -> int:
+        return self._random.randrange(limit)
+
+    def randbits(self, bits: int) -> int:
+        return self._random.getrandbits(bits)
+
+    def choice(self, options: Sequence[Any]) -> Any:
+        return self._random.choice(options)
+
+
+def draw_dataset(
+    parameters: Synthetic, target: Path, checkpoint: Callable[[], None] = lambda: None
+) -> None:
+    """Write a zip of PNG pictures with a labels.csv; equal parameters give equal bytes.
+
+    checkpoint is called before each picture, and may raise to end it.
+    """
+    rows = ["filename,text"]
+    with zipfile.ZipFile(target, "w") as archive:
+        for index, (text, picture) in enumerate(_drawings(parameters), 1):
+            checkpoint()
+            name = f"{index:06}.png"
+            archive.writestr(zipfile.ZipInfo(name), picture)  # dated 1980, whenever it is drawn
+            rows.append(f"{name},{text}")
+        archive.writestr(zipfile.ZipInfo("labels.csv"), "\n".join(rows) + "\n")
+
+
+def _drawings(parameters: Synthetic) -> Iterator[tuple[str, bytes]]:
+    chooser = random.Random(parameters.seed)  # noqa: S311 - pictures, not secrets
+    size = round(parameters.height * 0.75)
+    drawer = captcha.image.ImageCaptcha(
+        width=parameters.width, height=parameters.height, font_sizes=(size, size + 4, size + 8)
+    )
+    with _seeded(parameters.seed):
+        for _ in range(parameters.images):
+            length = chooser.randint(parameters.min_length, parameters.max_length)
+            text = "".join(chooser.choices(parameters.characters, k=length))
+            picture = io.BytesIO()
+            drawer.generate_image(text).save(picture, "PNG")
+            yield text, picture.getvalue()
+
+
+@contextmanager
+def _seeded(seed: int) -> Iterator[None]:
+    original = captcha.image.secrets
+    captcha.image.secrets = _SeededSecrets(seed)
+    try:
+        yield
+    finally:
+        captcha.image.secrets = original

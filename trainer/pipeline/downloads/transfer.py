@@ -1,0 +1,225 @@
+"""Brings a file from the web into a part file, over as many connections as it takes."""
+
+import re
+import shutil
+import time
+from collections.abc import Callable
+from concurrent.futures import Future, wait
+from contextlib import suppress
+from http.client import IncompleteRead
+from threading import Thread
+from typing import TypeVar
+from urllib.request import getproxies
+
+from urllib3.exceptions import HTTPError
+from urllib3.response import BaseHTTPResponse
+
+from shared.errors import ReadsmithError
+from trainer.pipeline.downloads.http import get
+from trainer.pipeline.downloads.partial_file import PartFile, Validators
+from trainer.schemas.limits import DownloadRules
+from trainer.schemas.progress import CancelledRunError, Observer
+
+CHUNK = 1 << 20
+MIN_FREE_BYTES = 200_000_000
+STALL_SECONDS = 60
+LEAST_RATE = 1000
+"""Bytes per second; a connection that brings less for STALL_SECONDS is given up."""
+RETRIES = 3
+"""Further tries after one that brought nothing new."""
+PAUSE_SECONDS = 1.0
+"""Before the first further try; doubled before each other."""
+TICK_SECONDS = 0.5
+"""Between two looks at the job while a call of the network lasts."""
+TRANSIENT = (408, 425, 429, 500, 502, 503, 504)
+
+T = TypeVar("T")
+
+
+class InterruptedDownloadError(Exception):
+    """A connection ended before the file was whole; worth_retrying if another may do better."""
+
+    def __init__(self, reason: str, worth_retrying: bool) -> None:
+        super().__init__(reason)
+        self.worth_retrying = worth_retrying
+
+
+class Download:
+    """One file on its way. The clock of its total time starts here."""
+
+    def __init__(self, url: str, part: PartFile, observer: Observer, rules: DownloadRules) -> None:
+        self._url = url
+        self._part = part
+        self._observer = observer
+        self._rules = rules
+        self._started = time.monotonic()
+        self._received = 0
+        self._mark = (self._started, 0)
+        """When the rate was looked at last, and the bytes received until then."""
+
+    def run(self, known: Validators) -> bool:
+        """Fill the part file; False if the server says that a copy with `known` is still right.
+
+        A part that was begun earlier is gone on with if the file is still the same.
+        Raises ReadsmithError (download_failed, download_refused, download_too_large, disk_full),
+        and CancelledRunError or OSError, which leave nothing of the part.
+        """
+        try:
+            return self._persist(known)
+        except (CancelledRunError, OSError):
+            self._part.discard()
+            raise
+
+    def _persist(self, known: Validators) -> bool:
+        fruitless = 0
+        while True:
+            before = self._part.size
+            try:
+                return self._try(known)
+            except InterruptedDownloadError as error:
+                fruitless = 1 if self._part.size > before else fruitless + 1
+                worth_it = error.worth_retrying or self._received > 0
+                if fruitless > RETRIES or not worth_it:
+                    after = f", after {self._part.size:,} bytes" if self._received else ""
+                    raise self._failed(f"{error}{after}") from error
+                self._pause(PAUSE_SECONDS * 2 ** (fruitless - 1), str(error))
+
+    def _try(self, known: Validators) -> bool:
+        self._mark = (time.monotonic(), self._received)
+        answer = self._wait_for(lambda: get(self._url, self._headers(known), self._rules))
+        try:
+            if answer.status == 304 and known.conditions:
+                return False
+            self._begin(answer)
+            self._save(answer)
+        finally:
+            with suppress(ValueError, RuntimeError):  # nothing to shut down any more
+                answer.shutdown()
+            answer.close()
+        return True
+
+    def _headers(self, known: Validators) -> dict[str, str]:
+        headers = {"User-Agent": "readsmith", "Accept-Encoding": "identity", **known.conditions}
+        if self._part.resumable:
+            headers["Range"] = f"bytes={self._part.size}-"
+            headers["If-Range"] = str(self._part.validators.for_range)
+        return headers
+
+    def _begin(self, answer: BaseHTTPResponse) -> None:
+        """Decide by the answer's head whether its body is a beginning, a rest, or nothing."""
+        if answer.status == 206:
+            start = re.match(r"bytes (\d+)-", answer.headers.get("Content-Range", ""))
+            right = start is not None and int(start[1]) == self._part.size
+            if not right or not self._part.validators.agree_with(_validators(answer)):
+                self._part.restart(Validators())
+                raise InterruptedDownloadError("the server sent what was not asked for", True)
+        elif answer.status == 200:
+            self._part.restart(_validators(answer))
+        else:
+            if answer.status == 416:  # the part is no beginning of what there is now
+                self._part.restart(Validators())
+            raise InterruptedDownloadError(
+                f"the server answered {answer.status} {answer.reason or ''}".rstrip(),
+                answer.status in (*TRANSIENT, 416),
+            )
+        encoding = answer.headers.get("Content-Encoding", "identity")
+        if encoding.lower() != "identity":
+            raise InterruptedDownloadError(
+                f"the server sent it encoded ({encoding}), which nobody asked for", False
+            )
+        expected = self._part.size + (answer.length_remaining or 0)
+        self._require_allowed(expected)
+        if shutil.disk_usage(self._part.path.parent).free < expected + MIN_FREE_BYTES:
+            raise ReadsmithError(
+                "disk_full", f"No room for {expected:,} bytes of {self._url}.", "Free some disk."
+            )
+
+    def _save(self, answer: BaseHTTPResponse) -> None:
+        while data := self._wait_for(lambda: answer.read1(CHUNK)):
+            self._received += len(data)
+            self._require_allowed(self._part.size + len(data))
+            self._part.write(data)
+
+    def _require_allowed(self, size: int) -> None:
+        if size > self._rules.max_bytes:
+            self._part.discard()
+            raise ReadsmithError(
+                "download_too_large",
+                f"{self._url} has more than {self._rules.max_bytes:,} bytes.",
+                "Use a smaller zip, or raise READSMITH_MAX_DOWNLOAD_BYTES.",
+            )
+
+    def _wait_for(self, call: Callable[[], T]) -> T:
+        try:
+            return watched(call, self._tick)
+        except (HTTPError, OSError) as error:
+            raise InterruptedDownloadError(_reason(error), False) from error
+
+    def _tick(self) -> None:
+        """Let go of a job that was cancelled, and of a server that is too slow."""
+        self._observer.checkpoint()
+        now = time.monotonic()
+        if now - self._started > self._rules.max_seconds:
+            raise self._failed(f"it took more than {self._rules.max_seconds:g} seconds")
+        since, received = self._mark
+        if now - since > STALL_SECONDS:
+            if self._received - received < LEAST_RATE * (now - since):
+                raise InterruptedDownloadError(
+                    f"the server sent {self._received - received:,} bytes in {now - since:.0f} s",
+                    True,
+                )
+            self._mark = (now, self._received)
+
+    def _pause(self, seconds: float, reason: str) -> None:
+        self._observer.event(
+            "retry",
+            f"The download broke off after {self._part.size:,} bytes: {reason}. "
+            f"Trying again in {seconds:g} s.",
+        )
+        self._mark = (time.monotonic(), self._received)
+        watched(lambda: time.sleep(seconds), self._tick)
+
+    def _failed(self, why: str) -> ReadsmithError:
+        hint = "Check the address and the network, or send a zip to POST /datasets."
+        if getproxies() and not self._rules.proxy:
+            hint += " The environment's proxy is not used unless READSMITH_DOWNLOAD_PROXY=1 is set."
+        return ReadsmithError(
+            "download_failed", f"{self._url} could not be downloaded: {why}.", hint
+        )
+
+
+def _validators(answer: BaseHTTPResponse) -> Validators:
+    return Validators(
+        etag=answer.headers.get("ETag"), last_modified=answer.headers.get("Last-Modified")
+    )
+
+
+def _reason(error: BaseException) -> str:
+    """Say the innermost cause, without the libraries' wrapping."""
+    while (inner := error.__cause__ or error.__context__) is not None:
+        error = inner
+    if isinstance(error, IncompleteRead):
+        return "the connection ended too early"
+    words = str(getattr(error, "strerror", None) or error).split()
+    return " ".join(words) or type(error).__name__
+
+
+def watched(call: Callable[[], T], tick: Callable[[], None]) -> T:
+    """Return what a blocking call returns, or raise what it raises.
+
+    tick is called before it and twice a second while it lasts. When tick raises, the call is left
+    behind in its thread, and its result is dropped.
+    """
+    tick()
+    future: Future[T] = Future()
+
+    def run() -> None:
+        try:
+            future.set_result(call())
+        except BaseException as error:  # handed on to the caller
+            future.set_exception(error)
+
+    Thread(target=run, daemon=True).start()
+    while not wait([future], TICK_SECONDS).done:
+        tick()
+    return future.result()

@@ -1,0 +1,1 @@
+"""Measures what was learned, and decides whether it is served."""

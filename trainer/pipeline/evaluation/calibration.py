@@ -1,0 +1,112 @@
+"""What confidences are worth: fits their temperature and measures them against the truth."""
+
+import math
+from collections.abc import Iterable, Sequence
+from itertools import accumulate
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shared.recognition.decoding import at_temperature, decode, text_probability
+from shared.recognition.scoring import wilson_interval
+from shared.recognition.vocabulary import Vocabulary
+from shared.store.manifest import CalibrationError, Threshold
+
+BINS: Final = 10
+TEMPERATURES: Final[list[float]] = (2.0 ** np.linspace(-2, 2, 33)).tolist()
+"""Those tried: from 1/4 to 4, each 9 % above the one before."""
+PRIOR_DEVIATION: Final = 0.35
+"""Standard deviation of log temperature before any picture was seen: few pictures change little."""
+LEAST: Final = 1e-30
+"""Stands for the probability of a truth that the model holds for impossible."""
+WRONG_SHARES: Final = (0.05, 0.02, 0.01, 0.005, 0.001)
+"""Shares of wrong readings for which a threshold is sought."""
+
+Judged = tuple[float, bool]
+"""A reading's confidence, and whether the whole text is right."""
+
+
+def fit_temperature(
+    output: NDArray[np.float32], truths: Sequence[str], vocabulary: Vocabulary
+) -> float:
+    """Return the temperature at which the truth is likeliest, at most TEMPERATURES' ends.
+
+    output: softmax (N, T, classes) of pictures that were not trained on. Minimises the negative
+    log-likelihood of the truth (the CTC loss) with a prior that holds the temperature near 1.
+    """
+    classes = [vocabulary.encode(truth) for truth in truths]
+
+    def cost(temperature: float) -> float:
+        likelihoods = (
+            text_probability(steps, truth, vocabulary.blank_index)
+            for steps, truth in zip(at_temperature(output, temperature), classes, strict=True)
+        )
+        prior = (math.log(temperature) / PRIOR_DEVIATION) ** 2 / 2
+        return prior - sum(math.log(max(likelihood, LEAST)) for likelihood in likelihoods)
+
+    return min(TEMPERATURES, key=cost)
+
+
+def judge(
+    output: NDArray[np.float32], truths: Sequence[str], vocabulary: Vocabulary, temperature: float
+) -> list[Judged]:
+    """Read a batch at a temperature and compare it with the truth."""
+    readings = decode(output, vocabulary, temperature)
+    return [
+        (reading.confidence, reading.text == truth)
+        for reading, truth in zip(readings, truths, strict=True)
+    ]
+
+
+def calibration_error(before: Sequence[Judged], after: Sequence[Judged]) -> CalibrationError:
+    """Measure the same readings without and with the temperature."""
+    return CalibrationError(
+        images=len(after),
+        before=expected_calibration_error(before),
+        after=expected_calibration_error(after),
+    )
+
+
+def expected_calibration_error(judged: Sequence[Judged]) -> float:
+    """Return the mean gap between confidence and share of right readings, 0 for no readings.
+
+    (Naeini et al. 2015, section 2; BINS bins of equal width.)
+    """
+    gaps = [0.0] * BINS
+    for confidence, right in judged:
+        gaps[min(int(confidence * BINS), BINS - 1)] += confidence - right
+    return sum(map(abs, gaps)) / len(judged) if judged else 0.0
+
+
+def thresholds(judged: Iterable[Judged]) -> tuple[Threshold, ...]:
+    """Return what accepting everything costs, and where the shares of wrong readings fall low.
+
+    For each of WRONG_SHARES the lowest threshold that keeps it, once; none where none does.
+    """
+    ordered = sorted(judged, reverse=True)
+    wrong = list(accumulate(not right for _, right in ordered))
+    cuts = [  # a threshold cannot part equal confidences
+        count
+        for count in range(1, len(ordered) + 1)
+        if count == len(ordered) or ordered[count][0] < ordered[count - 1][0]
+    ]
+    chosen = {len(ordered)} if ordered else set()
+    for share in WRONG_SHARES:
+        keeping = [count for count in cuts if wrong[count - 1] <= share * count]
+        chosen.update(keeping[-1:])
+    return tuple(
+        _threshold(ordered, count, wrong[count - 1]) for count in sorted(chosen, reverse=True)
+    )
+
+
+def _threshold(ordered: Sequence[Judged], images: int, wrong: int) -> Threshold:
+    """Place a threshold between the last reading accepted and the first that is not."""
+    everything = images == len(ordered)
+    return Threshold(
+        threshold=0.0 if everything else (ordered[images - 1][0] + ordered[images][0]) / 2,
+        images=images,
+        accepted=images / len(ordered),
+        wrong=wrong / images,
+        wrong_interval=wilson_interval(wrong, images),
+    )

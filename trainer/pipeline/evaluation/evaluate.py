@@ -1,0 +1,130 @@
+"""Stage 4: measure the trained model on the test part, once; calibrate it; suspect labels."""
+
+import heapq
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from shared.recognition.decoding import decode
+from shared.recognition.scoring import Score, wilson_interval
+from shared.store.manifest import Calibration, Metrics
+from trainer.pipeline.datasets.dataset import Dataset
+from trainer.pipeline.datasets.image_table import LabelledImage
+from trainer.pipeline.evaluation.calibration import (
+    BINS,
+    Judged,
+    calibration_error,
+    fit_temperature,
+    judge,
+    thresholds,
+)
+from trainer.pipeline.evaluation.predictions import Evaluation, ImageReading
+from trainer.pipeline.networks.inference import outputs
+from trainer.pipeline.training.results import Trained
+from trainer.schemas.progress import Observer
+
+CALIBRATION_IMAGES = 1000
+"""So many of the validation part are plenty for choosing one number."""
+SUSPECTS = 200
+"""Most suspected labels that are kept; whoever mends so many trains again anyway."""
+SUSPICIOUS = 0.5
+"""A reading with at least this confidence makes a label that says otherwise suspect."""
+
+
+def evaluate(trained: Trained, dataset: Dataset, observer: Observer) -> Evaluation:
+    """Read every image with the trained model; the test part alone says how good it is.
+
+    Raises CancelledRunError when told to stop.
+    """
+    reader = _Reader(trained, dataset, observer)
+    before, validation = reader.calibrate()
+    plain, readings = reader.read_test_part()
+    test = [(reading.confidence, reading.right) for reading in readings]
+    calibration = Calibration(
+        temperature=reader.temperature,
+        bins=BINS,
+        validation=calibration_error(before, validation),
+        test=calibration_error(plain, test),
+        thresholds=thresholds([*validation, *test]),
+    )
+    return Evaluation(
+        metrics=_metrics(trained, dataset, readings),
+        calibration=calibration,
+        readings=tuple(readings),
+        suspects=tuple(
+            heapq.nlargest(SUSPECTS, reader.suspects(), key=lambda reading: reading.confidence)
+        ),
+    )
+
+
+@dataclass
+class _Reader:
+    """Reads the parts of a dataset with a trained model."""
+
+    trained: Trained
+    dataset: Dataset
+    observer: Observer
+    temperature: float = 1.0
+
+    def calibrate(self) -> tuple[list[Judged], list[Judged]]:
+        """Choose the temperature; return the validation part judged without and with it."""
+        chosen = self.dataset.validation[:CALIBRATION_IMAGES]
+        truths = [image.label for image in chosen]
+        output = np.concatenate([output for _, output in self._outputs(chosen)])
+        self.temperature = fit_temperature(output, truths, self.dataset.vocabulary)
+        return self._judge(output, truths, 1.0), self._judge(output, truths, self.temperature)
+
+    def read_test_part(self) -> tuple[list[Judged], list[ImageReading]]:
+        """Read the test part; the judged are without calibration."""
+        plain: list[Judged] = []
+        readings: list[ImageReading] = []
+        for images, output in self._outputs(self.dataset.test):
+            plain += self._judge(output, [image.label for image in images], 1.0)
+            readings += self._readings(images, output)
+        return plain, readings
+
+    def suspects(self) -> Iterator[ImageReading]:
+        """Yield what is read surely and otherwise than the label in the other two parts."""
+        for images, output in self._outputs(self.dataset.train + self.dataset.validation):
+            for reading in self._readings(images, output):
+                if not reading.right and reading.confidence >= SUSPICIOUS:
+                    yield reading
+
+    def _outputs(
+        self, images: Sequence[LabelledImage]
+    ) -> Iterator[tuple[Sequence[LabelledImage], NDArray[np.float32]]]:
+        dataset = self.dataset
+        return outputs(self.trained.model, dataset.source, images, dataset.image, self.observer)
+
+    def _readings(
+        self, images: Sequence[LabelledImage], output: NDArray[np.float32]
+    ) -> list[ImageReading]:
+        readings = decode(output, self.dataset.vocabulary, self.temperature)
+        return [
+            ImageReading(image.name, image.label, reading.text, reading.confidence)
+            for image, reading in zip(images, readings, strict=True)
+        ]
+
+    def _judge(
+        self, output: NDArray[np.float32], truths: Sequence[str], temperature: float
+    ) -> list[Judged]:
+        return judge(output, truths, self.dataset.vocabulary, temperature)
+
+
+def _metrics(trained: Trained, dataset: Dataset, readings: Sequence[ImageReading]) -> Metrics:
+    score = Score.of((reading.truth, reading.text) for reading in readings)
+    return Metrics(
+        train_images=len(dataset.train),
+        validation_images=len(dataset.validation),
+        test_images=len(dataset.test),
+        exact_match=score.exact_match,
+        exact_match_interval=wilson_interval(score.exact, score.images),
+        cer=score.cer,
+        mean_confidence=float(np.mean([reading.confidence for reading in readings])),
+        validation_exact_match=trained.validation.exact_match,
+        train_seconds=round(trained.seconds, 3),
+        images_per_second=round(trained.images_per_second, 3),
+        epochs=trained.epochs,
+    )

@@ -1,0 +1,70 @@
+"""How much would more labels help: the same training on parts of the labels, nothing published.
+
+Importing this imports TensorFlow.
+"""
+
+import logging
+from pathlib import Path
+
+from shared.errors import ReadsmithError
+from trainer.pipeline.datasets.dataset import Dataset
+from trainer.pipeline.datasets.load import load_dataset
+from trainer.pipeline.evaluation.evaluate import evaluate
+from trainer.pipeline.evaluation.power_law import Point
+from trainer.pipeline.training.train import train
+from trainer.schemas.job_request import JobRequest
+from trainer.schemas.limits import DEFAULT_LIMITS, DatasetLimits
+from trainer.schemas.progress import Observer, Stage
+
+SHARES = (0.25, 0.5, 1.0)
+"""Parts of the training and validation images; every part is held by the next."""
+
+
+def learning_curve(
+    source: Path,
+    request: JobRequest,
+    observer: Observer,
+    work: Path,
+    limits: DatasetLimits = DEFAULT_LIMITS,
+) -> list[Point]:
+    """Train on parts of the labels and read the same test part with each model.
+
+    A run that does not learn reads nothing right. Raises ReadsmithError for a dataset that
+    cannot be used, CancelledRunError when told to stop.
+    """
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)  # it warns of every further model
+    observer.stage(Stage.DATASET)
+    dataset = load_dataset(source, request, limits=limits)
+    observer.summary(dataset.summary)
+    labels = len(dataset.train) + len(dataset.validation)
+    counts = [max(2, round(share * labels)) for share in SHARES]
+    points = []
+    for count in counts:
+        limited = _limited(request, count)
+        part = load_dataset(source, limited, limits=limits)
+        points.append(_point(part, limited, observer, work / str(count)))
+    return points
+
+
+def _point(dataset: Dataset, request: JobRequest, observer: Observer, work: Path) -> Point:
+    """Train with the request's labels and count what is read right."""
+    labels = len(dataset.train) + len(dataset.validation)
+    observer.event("learning_curve", f"A run with {labels} labels.", {"labels": labels})
+    observer.stage(Stage.TRAIN)
+    work.mkdir(parents=True)
+    try:
+        trained = train(dataset, request, observer, work)
+    except ReadsmithError as error:
+        if error.code != "did_not_learn":
+            raise
+        observer.event("did_not_learn", error.message)
+        return Point(labels, 0, len(dataset.test))
+    observer.stage(Stage.EVALUATE)
+    readings = evaluate(trained, dataset, observer).readings
+    exact = sum(reading.right for reading in readings)
+    return Point(labels, exact, len(readings))
+
+
+def _limited(request: JobRequest, images: int) -> JobRequest:
+    hyperparameters = request.hyperparameters.model_copy(update={"limit_images": images})
+    return request.model_copy(update={"hyperparameters": hyperparameters})

@@ -1,0 +1,1 @@
+"""The files of a version's report."""

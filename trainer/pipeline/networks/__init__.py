@@ -1,0 +1,1 @@
+"""The networks, and how they are written to files and read again."""

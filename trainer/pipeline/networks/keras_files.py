@@ -1,0 +1,100 @@
+"""The Keras and ONNX files of a bundle: written, loaded and read with. Imports TensorFlow."""
+
+import json
+import logging
+import warnings
+from pathlib import Path
+from typing import Any
+
+import h5py
+import keras
+import numpy as np
+
+from shared.errors import ReadsmithError, first_line
+from shared.recognition.decoding import Reading, decode
+from shared.recognition.preprocessing import ImageSpec
+from shared.recognition.vocabulary import Vocabulary
+from shared.store.manifest import KERAS_MODEL, ONNX_MODEL
+from trainer.pipeline.datasets.image_table import LabelledImage
+from trainer.pipeline.datasets.sources.source import ImageSource
+from trainer.pipeline.networks.inference import OnnxGraph, load_pixels, predict
+
+
+def write_models(model: Any, build: Path) -> None:
+    """Write a Keras inference graph as prediction_model.h5 and prediction_model.onnx."""
+    logging.getLogger("absl").setLevel(logging.ERROR)
+    model.save(build / KERAS_MODEL)
+    write_onnx(model, build)
+
+
+def write_onnx(model: Any, build: Path) -> None:
+    """Write the graph as prediction_model.onnx."""
+    logging.getLogger("tf2onnx").setLevel(logging.ERROR)
+    with warnings.catch_warnings():
+        # Keras asks NumPy for names it lost, and finds fault with how old models name their input.
+        warnings.simplefilter("ignore", FutureWarning)
+        warnings.simplefilter("ignore", UserWarning)
+        model(np.zeros((1, *model.input_shape[1:]), np.float32))  # export wants it called
+        model.export(build / ONNX_MODEL, format="onnx", verbose=False)
+
+
+def load_keras(path: Path) -> Any:
+    """Load an h5 without compiling it; raises ReadsmithError (model_unreadable)."""
+    try:
+        return keras.models.load_model(path, compile=False, safe_mode=True)
+    except Exception as error:
+        raise ReadsmithError(
+            "model_unreadable",
+            f"{path.name} cannot be loaded by Keras {keras.__version__}: {first_line(error)}.",
+            "Save the inference model whole with model.save('prediction_model.h5'), "
+            "without the CTC layer and without layers of your own.",
+        ) from error
+
+
+def load_foreign(path: Path) -> Any:
+    """Load an h5 made elsewhere, by Keras 3 or 2, that has been found harmless.
+
+    The LSTMs of Keras 2 carry an argument, time_major, that Keras 3 lost: where it says nothing
+    special, it is dropped from the file. The model is first built of shapes alone, which shows
+    what does not fit the weights in the file: what is then built is as large as these.
+    Raises ReadsmithError (model_unreadable).
+    """
+    _drop_time_major(path)
+    try:
+        with keras.StatelessScope(initialize_variables=False):
+            load_keras(path)
+    finally:  # else the next model made in this process would also make these variables
+        keras.utils.clear_session()
+    return load_keras(path)
+
+
+def _drop_time_major(path: Path) -> None:
+    with h5py.File(path) as file:
+        config = file.attrs.get("model_config", "")
+    if isinstance(config, bytes):
+        config = config.decode()
+    if '"time_major": false' not in config:
+        return
+    with h5py.File(path, "r+") as file:
+        layers = json.loads(config, object_hook=_without_time_major)
+        file.attrs["model_config"] = json.dumps(layers)
+
+
+def _without_time_major(config: dict[str, Any]) -> dict[str, Any]:
+    return {k: v for k, v in config.items() if (k, v) != ("time_major", False)}
+
+
+def reread(
+    build: Path,
+    source: ImageSource,
+    images: tuple[LabelledImage, ...],
+    image: ImageSpec,
+    characters: tuple[str, ...],
+) -> dict[str, list[Reading]]:
+    """Read pictures with both files of a bundle: {file name: readings}. For a clean process."""
+    vocabulary = Vocabulary(characters)
+    pixels = load_pixels(source, images, image)
+    return {
+        KERAS_MODEL: decode(predict(load_keras(build / KERAS_MODEL), pixels, image), vocabulary),
+        ONNX_MODEL: decode(predict(OnnxGraph(build / ONNX_MODEL), pixels, image), vocabulary),
+    }

@@ -1,0 +1,1 @@
+"""Exports a trained network as a bundle, and imports foreign ones."""

@@ -1,0 +1,145 @@
+"""Stage 5: build the bundle, read the test part again with its files, publish it."""
+
+import json
+import shutil
+import sys
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version as library_version
+from pathlib import Path
+
+from shared.errors import ReadsmithError
+from shared.store.manifest import GOLDEN_READINGS, REPORT, FileEntry, GoldenReading, Manifest
+from trainer.pipeline.datasets.dataset import Dataset
+from trainer.pipeline.datasets.seen_images import write_seen_images
+from trainer.pipeline.evaluation.predictions import Evaluation
+from trainer.pipeline.evaluation.promotion import Promotion
+from trainer.pipeline.evaluation.report.write import write_report
+from trainer.pipeline.networks.keras_files import reread, write_models
+from trainer.pipeline.publishing.pattern import propose_pattern
+from trainer.pipeline.training.rehearsal import write_rehearsal
+from trainer.pipeline.training.results import Trained
+from trainer.schemas.job_request import JobRequest
+from trainer.subprocesses import in_clean_process
+
+GOLDEN_IMAGES = 8
+LIBRARIES = ("keras", "tensorflow-cpu", "tensorflow", "numpy", "pillow", "onnxruntime", "tf2onnx")
+
+
+@dataclass(frozen=True)
+class Origin:
+    """Which attempt of which job makes the bundle, and from what."""
+
+    job_id: str
+    attempt: int
+    dataset: str
+    base: str | None
+
+
+def build_bundle(trained: Trained, evaluation: Evaluation, dataset: Dataset, build: Path) -> None:
+    """Write everything but the manifest into an empty folder."""
+    write_models(trained.model, build)
+    _write_golden(evaluation, dataset, build)
+    write_seen_images(dataset.train + dataset.validation, dataset.seen, build)
+    write_rehearsal(dataset, trained.parameters.seed, build)
+    write_report(trained, evaluation, dataset, build / REPORT)
+
+
+def require_same_readings(build: Path, dataset: Dataset, evaluation: Evaluation) -> None:
+    """Read the test part with both files in a clean process.
+
+    Raises ReadsmithError (readings_differ) if any text is not what training measured.
+    """
+    again = in_clean_process(
+        reread,
+        build,
+        dataset.source,
+        tuple(dataset.test),
+        dataset.image,
+        dataset.vocabulary.characters,
+    )
+    for name, readings in again.items():
+        for measured, reading in zip(evaluation.readings, readings, strict=True):
+            if measured.text != reading.text:
+                raise ReadsmithError(
+                    "readings_differ",
+                    f"{name} reads {measured.file} as {reading.text!r}; "
+                    f"training measured {measured.text!r}. Nothing was published.",
+                    "Start the job again; if it happens again, report it as a fault.",
+                )
+
+
+def make_manifest(
+    trained: Trained,
+    evaluation: Evaluation,
+    dataset: Dataset,
+    request: JobRequest,
+    origin: Origin,
+    promotion: Promotion,
+) -> Callable[[int, dict[str, FileEntry]], Manifest]:
+    """Return the function that writes the manifest once version and files are known."""
+
+    def manifest(version: int, files: dict[str, FileEntry]) -> Manifest:
+        lengths = Counter(len(label) for label in dataset.labels)
+        return Manifest(
+            model=request.model,
+            version=version,
+            job_id=origin.job_id,
+            attempt=origin.attempt,
+            created_at=datetime.now(UTC),
+            origin="trained",
+            preset=request.preset,
+            base=origin.base,
+            dataset=origin.dataset,
+            vocabulary=dataset.vocabulary.characters,
+            blank_index=dataset.vocabulary.blank_index,
+            image=dataset.image,
+            time_steps=trained.time_steps,
+            label_lengths={str(length): count for length, count in sorted(lengths.items())},
+            image_sizes=dataset.sizes,
+            proposed_pattern=propose_pattern(dataset.labels),
+            metrics=evaluation.metrics,
+            calibration=evaluation.calibration,
+            comparison=promotion.comparison,
+            seed=request.seed,
+            parameters=asdict(trained.parameters),
+            libraries=library_versions(),
+            files=files,
+        )
+
+    return manifest
+
+
+def library_versions() -> dict[str, str]:
+    """Return the versions of Python and of the libraries that shape a model."""
+    versions = {"python": sys.version.split()[0]}
+    for name in LIBRARIES:
+        try:
+            versions[name] = library_version(name)
+        except ModuleNotFoundError:
+            continue  # TensorFlow comes under one of two names
+    return versions
+
+
+def _write_golden(evaluation: Evaluation, dataset: Dataset, build: Path) -> None:
+    """Keep a few pictures of the test part with what was read in them."""
+    golden = []
+    (build / "golden").mkdir()
+    for index, reading in enumerate(evaluation.readings[:GOLDEN_IMAGES], 1):
+        file = f"golden/{index:04}{Path(reading.file).suffix.lower()}"
+        (build / file).write_bytes(dataset.source.read(reading.file))
+        golden.append(
+            GoldenReading(
+                file=file, truth=reading.truth, text=reading.text, confidence=reading.confidence
+            ).model_dump()
+        )
+    (build / GOLDEN_READINGS).write_text(json.dumps(golden, ensure_ascii=False, indent=2))
+
+
+def clear_folder(folder: Path) -> Path:
+    """Return the folder, empty: an earlier attempt may have left something."""
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    return folder

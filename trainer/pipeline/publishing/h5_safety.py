@@ -1,0 +1,146 @@
+"""What a Keras h5 made elsewhere may hold: checked before Keras sees it, and without TensorFlow.
+
+Keras builds whatever the file's configuration names, as large as it says. So all its classes,
+modules and numbers are held to what readers of text need, and all its data to the file itself.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import h5py
+
+from shared.errors import ReadsmithError, first_line
+
+MOST_BYTES = 200_000_000
+"""Of the file, and of all its weights together."""
+MOST_CONFIG_BYTES = 2_000_000
+MOST_LINKS = 10_000
+MOST_NUMBER = 100_000
+"""Units, filters, pixels: no number in the configuration is larger, but for seeds."""
+
+MODELS = frozenset({"Functional", "Model", "Sequential"})
+LAYERS = frozenset({
+    "Activation", "Add", "AveragePooling2D", "BatchNormalization", "Bidirectional", "Concatenate",
+    "Conv1D", "Conv2D", "Dense", "DepthwiseConv2D", "Dropout", "ELU", "GRU", "InputLayer", "LSTM",
+    "LayerNormalization", "LeakyReLU", "MaxPooling2D", "Multiply", "PReLU", "Permute", "ReLU",
+    "Rescaling", "Reshape", "SeparableConv1D", "SeparableConv2D", "Softmax", "SpatialDropout2D",
+    "TimeDistributed", "ZeroPadding2D",
+})  # fmt: skip
+PARTS_OF_LAYERS = frozenset({
+    "Constant", "GlorotNormal", "GlorotUniform", "HeNormal", "HeUniform", "LecunNormal",
+    "LecunUniform", "Ones", "Orthogonal", "RandomNormal", "RandomUniform", "TruncatedNormal",
+    "VarianceScaling", "Zeros", "L1", "L1L2", "L2", "DTypePolicy", "__keras_tensor__",
+})  # fmt: skip
+"""Initializers, regularizers, types, and references to other layers' outputs."""
+MODULES = frozenset({"keras", "keras.initializers", "keras.layers", "keras.regularizers"})
+
+
+def require_harmless(path: Path) -> None:
+    """Raise ReadsmithError (model_unreadable, model_not_allowed, model_too_large) unless it is."""
+    try:
+        with h5py.File(path) as file:
+            _require_data_of_its_own(file)
+            text = _configuration(file)
+        config = json.loads(text)
+    except ReadsmithError:
+        raise
+    except RecursionError as error:
+        raise _unreadable(path, "its model_config is nested too deeply") from error
+    except Exception as error:  # h5py raises errors of many kinds on damaged files
+        raise _unreadable(path, first_line(error)) from error
+    _require_model(config)
+
+
+def _require_data_of_its_own(file: h5py.File) -> None:
+    """Refuse links and data in other files, and weights that are larger than the file may be."""
+    links = size = 0
+
+    def look_at_link(name: str, link: object) -> ReadsmithError | None:
+        nonlocal links
+        links += 1
+        if not isinstance(link, h5py.HardLink):
+            return _not_allowed(f"{name} is a link to elsewhere ({type(link).__name__}).")
+        return (
+            _too_large(f"It holds more than {MOST_LINKS:,} objects.")
+            if links > MOST_LINKS
+            else None
+        )
+
+    def look_at_object(name: str, item: object) -> None:
+        nonlocal size
+        if isinstance(item, h5py.Dataset):
+            if item.external or item.is_virtual:
+                raise _not_allowed(f"The data of {name} lies in another file.")
+            size += item.nbytes
+            if size > MOST_BYTES:
+                raise _too_large(f"Its weights, with {name}, have more than {MOST_BYTES:,} bytes.")
+
+    if fault := file.visititems_links(look_at_link):  # it loses what is raised within
+        raise fault
+    file.visititems(look_at_object)
+
+
+def _configuration(file: h5py.File) -> str:
+    text = file.attrs.get("model_config")
+    if isinstance(text, bytes):
+        text = text.decode()
+    if not isinstance(text, str):
+        raise ValueError("it has no model_config, so it holds weights at most")
+    if len(text) > MOST_CONFIG_BYTES:
+        raise _too_large(f"Its model_config has {len(text):,} characters.")
+    return text
+
+
+def _require_model(config: Any) -> None:
+    """Check the configuration of a model: one model, of layers that are known, of sane sizes."""
+    if not isinstance(config, dict) or str(config.get("class_name")) not in MODELS:
+        raise _not_allowed("Its model_config is not that of a functional or sequential model.")
+    todo = [("model_config", value) for value in config.values()]
+    while todo:
+        key, value = todo.pop()
+        if isinstance(value, dict):
+            _require_allowed(value)
+            todo.extend(value.items())
+        elif isinstance(value, list):
+            todo.extend((key, one) for one in value)
+        elif isinstance(value, int | float) and key != "seed" and not abs(value) <= MOST_NUMBER:
+            raise _too_large(f"In its model_config, {key[:40]} is {str(value)[:40]}.")
+
+
+def _require_allowed(described: dict[str, Any]) -> None:
+    """Check what names a class: layer, initializer, type."""
+    name = str(described.get("class_name"))
+    if "class_name" in described and name not in LAYERS | PARTS_OF_LAYERS:
+        raise _not_allowed(f"It has a {name[:60]!r}, which is not one of the layers taken.")
+    module = str(described.get("module") or "keras")
+    if module not in MODULES:
+        raise _not_allowed(f"Its {name[:60]!r} is of module {module[:60]!r}.")
+    registered = str(described.get("registered_name") or name)
+    if registered != name:
+        raise _not_allowed(f"Its {name[:60]!r} is registered as {registered[:60]!r}.")
+
+
+def _unreadable(path: Path, why: str) -> ReadsmithError:
+    return ReadsmithError(
+        "model_unreadable",
+        f"{path.name} is not a Keras model: {why}.",
+        "Save the inference model whole with model.save('prediction_model.h5').",
+    )
+
+
+def _not_allowed(message: str) -> ReadsmithError:
+    return ReadsmithError(
+        "model_not_allowed",
+        message,
+        "Save the inference model alone, as one model, in one file, of Keras's own layers: "
+        f"{', '.join(sorted(LAYERS))}.",
+    )
+
+
+def _too_large(message: str) -> ReadsmithError:
+    return ReadsmithError(
+        "model_too_large",
+        message,
+        f"A model may have {MOST_BYTES:,} bytes of weights, and no size above {MOST_NUMBER:,}.",
+    )

@@ -1,0 +1,208 @@
+"""Adopts a bare prediction_model.h5 made elsewhere as a version of a model.
+
+The conventions are those of the Keras captcha tutorial: input (N, W, H, C) in [0, 1], output
+softmax (N, T, classes), class 0 an unknown token, then the characters, the blank last.
+Whoever made it is a stranger: it is opened in a process with limits, and only as what it may be.
+"""
+
+import json
+import tempfile
+import uuid
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import numpy as np
+from pydantic import ValidationError
+
+from shared.atomic_files import read_small
+from shared.errors import ReadsmithError, first_line
+from shared.recognition.preprocessing import ImageSpec
+from shared.recognition.vocabulary import UNKNOWN, Vocabulary
+from shared.store.builtin import not_builtin
+from shared.store.manifest import GOLDEN_READINGS, KERAS_MODEL, ONNX_MODEL, FileEntry, Manifest
+from shared.store.store import ModelStore
+from trainer.pipeline.publishing.h5_safety import MOST_BYTES, require_harmless
+from trainer.subprocesses import in_clean_process, limit_this_process
+
+HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
+
+MEMORY = 4_000_000_000
+SECONDS = 600
+"""What the process that opens the file may take; a usual one takes a tenth of it."""
+
+
+@dataclass(frozen=True)
+class Graph:
+    """What the h5 says about itself; libraries are the versions that converted it."""
+
+    image: ImageSpec
+    steps: int
+    classes: int
+    libraries: dict[str, str]
+
+
+def adopt(h5: Path, vocabulary: str, store: ModelStore, model: str) -> Manifest:
+    """Convert an h5 in a process of its own and publish it as the model's next version.
+
+    vocabulary: the characters in class order, without the unknown token and the blank.
+    Raises ReadsmithError (model_unreadable, vocabulary_differs, and others).
+    """
+    try:
+        not_builtin(model)
+    except ValueError as error:
+        raise ReadsmithError(
+            "model_name_taken", f"The model name {error}.", "Name it with --model."
+        ) from None
+    data = _read(h5)
+    characters = _distinct(vocabulary)
+    with tempfile.TemporaryDirectory() as folder:
+        build = Path(folder)
+        (build / KERAS_MODEL).write_bytes(data)
+        graph = _converted(build)
+        manifest = _manifest(graph, characters, model)
+        (build / "golden").mkdir()
+        (build / GOLDEN_READINGS).write_text(json.dumps([]))
+        job_id = f"import-{uuid.uuid4().hex}"
+
+        def numbered(version: int, files: dict[str, FileEntry]) -> Manifest:
+            return Manifest.model_validate(
+                manifest | {"job_id": job_id, "version": version, "files": files}
+            )
+
+        return store.publish(build, numbered, model=model, job_id=job_id)
+
+
+def _converted(build: Path) -> Graph:
+    try:
+        return in_clean_process(convert, build)
+    except Exception as error:  # Keras and what converts to ONNX raise errors of many kinds
+        if not isinstance(error, ReadsmithError):
+            why = f"it cannot be converted: {first_line(error)}"
+        elif error.code == "process_died":
+            why = f"it takes more than {MEMORY:,} bytes of memory or {SECONDS} s, or is damaged"
+        else:
+            raise
+        raise ReadsmithError(
+            "model_unreadable", f"The model is refused: {why}.", "Save the inference model alone."
+        ) from error
+
+
+def convert(build: Path) -> Graph:
+    """Load the h5, check its shape and write the ONNX beside it. For a clean process."""
+    limit_this_process(MEMORY, SECONDS)
+    require_harmless(build / KERAS_MODEL)
+    from trainer.pipeline.networks.inference import OnnxGraph  # noqa: PLC0415
+    from trainer.pipeline.networks.keras_files import (  # noqa: PLC0415 - imports TensorFlow
+        load_foreign,
+        write_onnx,
+    )
+    from trainer.pipeline.publishing.export import library_versions  # noqa: PLC0415
+
+    model = load_foreign(build / KERAS_MODEL)
+    if len(model.inputs) != 1 or len(model.outputs) != 1:
+        raise ReadsmithError(
+            "model_not_inference",
+            f"The model has {len(model.inputs)} inputs and {len(model.outputs)} outputs.",
+            "Save the inference model alone: from the image to the softmax output.",
+        )
+    if len(model.input_shape) != 4 or len(model.output_shape) != 3:
+        raise ReadsmithError(
+            "model_shape",
+            f"The model maps {model.input_shape} to {model.output_shape}.",
+            "It must map pictures (N, W, H, C) to probabilities (N, T, classes).",
+        )
+    image = _image_spec(model.input_shape)
+    write_onnx(model, build)
+    output = OnnxGraph(build / ONNX_MODEL).predict_on_batch(np.zeros((1, *image.shape), np.float32))
+    if not np.allclose(output.sum(axis=2), 1.0, atol=1e-3) or output.min() < 0:
+        raise ReadsmithError(
+            "model_not_inference",
+            "The model does not answer with probabilities.",
+            "Its last layer must be a softmax over the classes.",
+        )
+    return Graph(image, output.shape[1], output.shape[2], library_versions())
+
+
+def _read(h5: Path) -> bytes:
+    try:
+        data = read_small(h5, MOST_BYTES)
+    except OSError as error:
+        raise ReadsmithError(
+            "model_not_found",
+            f"{h5} cannot be read: {error.strerror}.",
+            f"Give the path of an h5 of at most {MOST_BYTES:,} bytes.",
+        ) from error
+    if not data.startswith(HDF5_SIGNATURE):
+        raise ReadsmithError(
+            "model_unreadable", f"{h5.name} is not an HDF5 file.", "Give a Keras .h5 file."
+        )
+    return data
+
+
+def _distinct(vocabulary: str) -> tuple[str, ...]:
+    try:
+        return Vocabulary(vocabulary).characters
+    except ValueError as error:
+        raise ReadsmithError(
+            "vocabulary_invalid",
+            f"The vocabulary {vocabulary!r} is not valid: {error}.",
+            "Give the characters in the order of the classes, each once.",
+        ) from error
+
+
+def _manifest(graph: Graph, characters: tuple[str, ...], model: str) -> dict[str, object]:
+    if graph.classes == len(characters) + 2:
+        characters = (UNKNOWN, *characters)
+    elif graph.classes != len(characters) + 1:
+        raise ReadsmithError(
+            "vocabulary_differs",
+            f"The model has {graph.classes} classes; "
+            f"the vocabulary has {len(characters)} characters.",
+            "Classes are an unknown token (if any), the characters, and the blank: "
+            f"give {graph.classes - 2} or {graph.classes - 1} characters.",
+        )
+    return {
+        "model": model,
+        "attempt": 1,
+        "created_at": datetime.now(UTC),
+        "origin": "imported",
+        "preset": None,
+        "base": None,
+        "dataset": "imported h5",
+        "vocabulary": characters,
+        "blank_index": len(characters),
+        "image": graph.image,
+        "time_steps": graph.steps,
+        "label_lengths": {},
+        "metrics": None,
+        "seed": 0,
+        "parameters": {},
+        "libraries": graph.libraries,
+    }
+
+
+def _image_spec(shape: tuple[int | None, ...]) -> ImageSpec:
+    _, width, height, channels = shape
+    if width is None or height is None or channels not in (1, 3):
+        raise ReadsmithError(
+            "model_shape",
+            f"The model takes pictures of shape {shape[1:]}.",
+            "The shape must be (W, H, C), fixed, with 1 or 3 channels.",
+        )
+    try:
+        return ImageSpec(
+            height=height,
+            width=width,
+            channels=1 if channels == 1 else 3,
+            resize="stretch",
+            standardize=False,
+            layout="WHC",
+        )
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        raise ReadsmithError(
+            "model_shape",
+            f"The model takes pictures of {width}x{height} pixels.",
+            f"As for their {first['loc'][0]}: {first['msg']}.",
+        ) from error

@@ -1,0 +1,93 @@
+"""The pattern of a model: proposed from its labels, accepted by its user."""
+
+from collections import Counter, defaultdict
+from collections.abc import Iterable
+from itertools import groupby
+
+from shared.patterns.automaton import build_automaton
+from shared.patterns.limits import Limits, LimitsError
+from shared.patterns.parser import SPECIAL, parse_pattern
+from shared.store.model_settings import ModelSettings
+from shared.store.store import ModelStore
+
+MIN_LABELS = 20
+"""Fewer labels say too little of what others look like."""
+FEW = 4
+OFTEN = 5
+"""At most FEW characters, each seen at least so many times, are taken to be all there are."""
+RANGES = ("A-Z", "a-z", "0-9")
+
+
+def propose_pattern(labels: Iterable[str]) -> str | None:
+    """Return a pattern that every label fits, None if there are too few or it gets too large.
+
+    Labels of one length are described place by place, others by their characters and lengths.
+    """
+    lengths: Counter[int] = Counter()
+    places: defaultdict[int, Counter[str]] = defaultdict(Counter)
+    for label in labels:
+        lengths[len(label)] += 1
+        for place, character in enumerate(label):
+            places[place][character] += 1
+    if lengths.total() < MIN_LABELS:
+        return None
+    everywhere = sum(places.values(), Counter[str]())
+    others = {character for character in everywhere if not _range_of(character)}
+    if len(lengths) == 1:
+        sets = [_set(places[place], others) for place in range(len(places))]
+        pattern = "".join(_repeated(one, len(list(same))) for one, same in groupby(sets))
+    else:
+        pattern = f"{_set(everywhere, others)}{{{min(lengths)},{max(lengths)}}}"
+    try:
+        parse_pattern(pattern)
+    except LimitsError:
+        return None
+    return pattern
+
+
+def accept_pattern(store: ModelStore, model: str, pattern: str | None) -> None:
+    """Make a pattern the default of a model, or drop it if None.
+
+    Raises ReadsmithError model_not_found, or LimitsError if the pattern is not valid or the
+    served version (the newest, if none is served) knows no text that fits.
+    """
+    store.require(model)
+    if pattern is not None:
+        _require_text(pattern)
+        version = store.current_if_known(model) or store.versions(model)[-1]
+        manifest = store.manifest(model, version)
+        build_automaton(Limits(pattern=pattern), manifest.vocabulary, manifest.time_steps)
+    store.change_settings(model, ModelSettings(pattern=pattern))
+
+
+def _require_text(pattern: str) -> None:
+    if not pattern or any("\ud800" <= character <= "\udfff" for character in pattern):
+        raise LimitsError(
+            "bad_pattern",
+            "The pattern is empty, or not Unicode text.",
+            "To allow any reading again, drop the pattern.",
+            "pattern",
+        )
+
+
+def _set(counts: Counter[str], others: set[str]) -> str:
+    """Describe characters by the ranges they are of, or one by one if these must be all."""
+    if len(counts) <= FEW and min(counts.values()) >= OFTEN:
+        listed, ranges = set(counts), []
+    else:
+        ranges = [one for one in RANGES if one in map(_range_of, counts)]
+        listed = others if others & set(counts) else set()
+    escaped = [_escaped(character) for character in sorted(listed)]
+    return escaped[0] if len(escaped) == 1 and not ranges else f"[{''.join(ranges + escaped)}]"
+
+
+def _range_of(character: str) -> str | None:
+    return next((one for one in RANGES if one[0] <= character <= one[-1]), None)
+
+
+def _escaped(character: str) -> str:
+    return f"\\{character}" if character in SPECIAL + "-" else character
+
+
+def _repeated(part: str, times: int) -> str:
+    return part if times == 1 else f"{part}{{{times}}}"

@@ -1,0 +1,138 @@
+"""A training run from its request to the published version. Importing this imports TensorFlow."""
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING
+
+from trainer.pipeline.context import Load, RunContext, prepare
+from trainer.pipeline.datasets.dataset import Base, Dataset
+from trainer.pipeline.downloads.fetch import describe
+from trainer.pipeline.evaluation.evaluate import evaluate
+from trainer.pipeline.evaluation.promotion import Promotion, compare_with, tell_outcome
+from trainer.pipeline.publishing.export import (
+    Origin,
+    build_bundle,
+    clear_folder,
+    make_manifest,
+    require_same_readings,
+)
+from trainer.pipeline.training.devices import noticing_loss
+from trainer.pipeline.training.results import Trained
+from trainer.pipeline.training.train import train
+from trainer.schemas.job_request import JobRequest
+from trainer.schemas.progress import Observer, RunResult, Stage
+
+if TYPE_CHECKING:
+    from trainer.pipeline.search.trial import TrainTrials
+
+
+def run(
+    request: JobRequest,
+    context: RunContext,
+    observer: Observer,
+    train_trials: "TrainTrials | None" = None,
+) -> RunResult:
+    """Train and publish one version.
+
+    train_trials: how the trials of a search are trained; None: here, one after the other.
+
+    Raises ReadsmithError for what a user can mend, CancelledRunError when told to stop.
+    """
+    load, base = prepare(request, context.inputs, observer)
+    dataset = _checked(load, request, observer)
+
+    observer.stage(Stage.TRAIN)
+    if request.search is None:
+        trained = _train(dataset, request, context, observer, base)
+    else:
+        from trainer.pipeline.search.search import search  # noqa: PLC0415 - imports Optuna
+        from trainer.pipeline.search.trial import Pictures  # noqa: PLC0415 - imports Optuna
+
+        pictures = Pictures(dataset, load)
+        found = search(request, request.search, pictures, base, observer, context, train_trials)
+        request, dataset, trained = found.request, found.dataset, found.trained
+
+    observer.stage(Stage.EVALUATE)
+    evaluation = evaluate(trained, dataset, observer)
+    promotion = Promotion(
+        request.promote,
+        compare=lambda served: compare_with(
+            served, evaluation.readings, dataset, context.inputs.store, request.model, observer
+        ),
+    )
+    promotion.measure(context.inputs.store.current_if_known(request.model))
+
+    observer.stage(Stage.EXPORT)
+    # Of its own: an earlier attempt that counts as lost may still be at work.
+    build = clear_folder(context.inputs.work / f"bundle-{context.attempt}")
+    build_bundle(trained, evaluation, dataset, build)
+    require_same_readings(build, dataset, evaluation)
+    observer.checkpoint()
+    local = context.inputs.local
+    origin = Origin(
+        job_id=context.job_id,
+        attempt=context.attempt,
+        dataset=local.name if local else describe(request.dataset),
+        base=trained.base,
+    )
+    published = context.inputs.store.publish(
+        build,
+        make_manifest(trained, evaluation, dataset, request, origin, promotion),
+        model=request.model,
+        job_id=context.job_id,
+        may_publish=context.may_publish,
+        promote=promotion.decide,
+    )
+    promoted = context.inputs.store.current_if_known(published.model) == published.version
+    tell_outcome(published, promoted, observer)
+    return RunResult(
+        model=published.model,
+        version=published.version,
+        promoted=promoted,
+        metrics=evaluation.metrics,
+        calibration=evaluation.calibration,
+        comparison=published.comparison,
+        seconds_to=trained.seconds_to,
+        parameters=asdict(trained.parameters),
+        preset=request.preset,
+    )
+
+
+def train_along(request: JobRequest, context: RunContext, observer: Observer) -> None:
+    """Take part in a training run that another process of the group leads and publishes.
+
+    Raises what `run` raises.
+    """
+    load, base = prepare(request, context.inputs, observer)
+    dataset = _checked(load, request, observer)
+    observer.stage(Stage.TRAIN)
+    _train(dataset, request, context, observer, base)
+
+
+def _checked(load: Load, request: JobRequest, observer: Observer) -> Dataset:
+    """Load the set and tell what is in it."""
+    dataset = load(request)
+    observer.summary(dataset.summary)
+    if request.corrections:
+        added = dataset.summary["corrections"]
+        message = f"{added} corrections of model {request.model} were added to the training part."
+        observer.event("corrections", message, {"added": added})
+    return dataset
+
+
+def _train(
+    dataset: Dataset,
+    request: JobRequest,
+    context: RunContext,
+    observer: Observer,
+    base: Base | None,
+) -> Trained:
+    with noticing_loss(context.group):
+        return train(
+            dataset,
+            request,
+            observer,
+            context.inputs.work,
+            base,
+            kept=context.inputs.kept,
+            group=context.group,
+        )

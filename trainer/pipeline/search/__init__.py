@@ -1,0 +1,1 @@
+"""Trains with several settings and takes the best."""

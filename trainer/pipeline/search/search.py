@@ -1,0 +1,112 @@
+"""A job that trains with several settings: the trials, and the best of them taken up again.
+
+Importing this imports TensorFlow and Optuna.
+"""
+
+import gc
+import logging
+from typing import Any
+
+import keras
+
+from shared.errors import ReadsmithError
+from trainer.pipeline.context import RunContext
+from trainer.pipeline.datasets.dataset import Base
+from trainer.pipeline.search.trial import Found, Pictures, TrainTrials, Trials, why_failed
+from trainer.pipeline.search.trials import StoppedTrialError, TrialTable
+from trainer.pipeline.training.parameters import choose_parameters, tell_settings
+from trainer.schemas.job_request import JobRequest
+from trainer.schemas.progress import Observer, Progress
+from trainer.schemas.search_request import Search
+from trainer.schemas.trial import TrialRecord
+
+
+def search(
+    request: JobRequest,
+    searched: Search,
+    pictures: Pictures,
+    base: Base | None,
+    observer: Observer,
+    context: RunContext,
+    train_trials: TrainTrials | None = None,
+) -> Found:
+    """Train with several settings; return the best by the validation part.
+
+    One after the other, unless train_trials knows better. Trials that the context's log holds
+    from earlier attempts are not repeated.
+    Raises ReadsmithError search_failed if no trial learned to read.
+    """
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)  # it warns of every further model
+    table = TrialTable(request, searched, observer, context.trials)
+    trials = Trials(request, table, searched, pictures, base, observer, context)
+    (train_trials or _train_in_turn)(trials)
+    return _take_up_best(trials)
+
+
+def _train_in_turn(trials: Trials) -> None:
+    while (record := trials.table.begin()) is not None:
+        trials.observer.checkpoint()
+        _train_one(trials, record)
+        keras.backend.clear_session()
+        gc.collect()
+        trials.clear()
+
+
+def _train_one(trials: Trials, record: TrialRecord) -> None:
+    """Train one trial; how it goes and ends is in the table."""
+    try:
+        trials.train(record, _TrialObserver(trials, record))
+    except StoppedTrialError:
+        trials.table.stop(record)
+    except Exception as error:
+        why = why_failed(error)
+        if why is None:
+            raise
+        trials.table.fail(record, why)
+    else:
+        trials.table.finish(record)
+
+
+def _take_up_best(trials: Trials) -> Found:
+    """Return the best trial as its checkpoint holds it."""
+    best = trials.table.best
+    if best is None:
+        raise _none_learned(trials.table)
+    found = trials.train(best, trials.observer)
+    trials.observer.event(
+        "best", f"Trial {best.number} reads the validation part best.", {"number": best.number}
+    )
+    images = len(found.dataset.train) + len(found.dataset.rehearsal.labels)
+    chosen, reasons = choose_parameters(found.request, images, found.dataset.image.width)
+    found_best = dict.fromkeys(best.parameters.keys() & reasons, "the best that the search found")
+    tell_settings(chosen, reasons | found_best, trials.observer)
+    trials.observer.summary(found.dataset.summary)
+    return found
+
+
+def _none_learned(table: TrialTable) -> ReadsmithError:
+    reasons = {record.error for record in table.records if record.error}
+    return ReadsmithError(
+        "search_failed",
+        f"None of the {len(table.records)} trials learned to read: {' '.join(sorted(reasons))}",
+        "Train once without a search; if that works, search close to what it chooses.",
+    )
+
+
+class _TrialObserver(Observer):
+    """Follows the training of one trial for the job's observer."""
+
+    def __init__(self, trials: Trials, record: TrialRecord) -> None:
+        self._trials, self._record = trials, record
+
+    def progress(self, progress: Progress) -> None:
+        """Take in an epoch; raises StoppedTrialError."""
+        self._trials.table.epoch(self._record, progress)
+
+    def event(self, kind: str, message: str, data: dict[str, Any] | None = None) -> None:
+        """Pass it on."""
+        self._trials.observer.event(kind, message, data)
+
+    def checkpoint(self) -> None:
+        """Give the chance to stop."""
+        self._trials.observer.checkpoint()

@@ -1,0 +1,121 @@
+"""Chooses the parameters of a search's trials, and which of them to stop early, with Optuna."""
+
+import math
+from collections.abc import Sequence
+
+import optuna
+from optuna.distributions import (
+    BaseDistribution,
+    CategoricalDistribution,
+    FloatDistribution,
+    IntDistribution,
+)
+from optuna.trial import TrialState, create_trial
+
+from trainer.pipeline.datasets.image_spec import STEP
+from trainer.schemas.search_request import WHOLE, Search, Values
+from trainer.schemas.trial import TrialRecord, TrialStatus, Value
+
+AT_RANDOM = 5
+"""Trials whose parameters are drawn; those of later ones follow from what came of the earlier."""
+WHOLLY_TRAINED = 3
+"""No trial is stopped before so many have been trained to their end."""
+SPARED = 0.2
+"""Share of a trial's epochs, its first, in which it is not stopped: the rate is still going up."""
+DRAWS = 300
+"""After so many parameters in a row that have been tried already, there are no others."""
+
+
+class Study:
+    """Asks for trials and is told of them; the same seed and results give the same questions.
+
+    Parameters come from a tree-structured Parzen estimator (Bergstra et al. 2011). A trial is
+    stopped once its best epoch is behind the median of the finished trials at the same epoch.
+    earlier: the trials of attempts before this one, in order; those that still run come first.
+    """
+
+    def __init__(self, search: Search, seed: int, earlier: Sequence[TrialRecord] = ()) -> None:
+        optuna.logging.set_verbosity(optuna.logging.WARNING)
+        self._seed = seed
+        self._space: dict[str, BaseDistribution] = {
+            name: _distribution(name, values) for name, values in search.parameters.items()
+        }
+        self._study = optuna.create_study(direction="maximize")
+        self._running: dict[int, optuna.Trial] = {}
+        self._cut_off = [record for record in earlier if not record.ended]
+        self._tried = [record.parameters for record in earlier]
+        for record in earlier:
+            if record.ended:
+                self._add(record)
+
+    def ask(self) -> tuple[int, dict[str, Value]] | None:
+        """Return number and parameters of a trial that is to run: one cut off, or a new one.
+
+        None if all that there is has been tried: the same again would give the same.
+        """
+        if self._cut_off:
+            record = self._cut_off.pop(0)
+            self._study.enqueue_trial(record.parameters)
+            self._running[record.number] = self._study.ask(self._space)
+            return record.number, record.parameters
+        for draw in range(DRAWS):
+            trial = self._draw(draw)
+            if trial.params not in self._tried:
+                self._tried.append(trial.params)
+                self._running[len(self._tried)] = trial
+                return len(self._tried), trial.params
+            self._study.tell(trial, state=TrialState.FAIL)
+        return None
+
+    def is_behind(self, record: TrialRecord, epochs: int) -> bool:
+        """Tell whether a running trial, so many epochs long, should stop after its latest one."""
+        trial = self._running[record.number]
+        reported = self._study.get_trials(deepcopy=False)[trial.number].intermediate_values
+        for step in range(len(reported), len(record.scores)):
+            trial.report(record.scores[step], step)
+        self._study.pruner = optuna.pruners.MedianPruner(
+            n_startup_trials=WHOLLY_TRAINED, n_warmup_steps=math.ceil(SPARED * epochs)
+        )
+        return trial.should_prune()
+
+    def tell(self, record: TrialRecord) -> None:
+        """Take in how a trial ended."""
+        self._study.tell(self._running.pop(record.number), *_outcome(record))
+
+    def _draw(self, draw: int) -> optuna.Trial:
+        # Seeded for each, so that a search goes on as if it had not been cut off.
+        seed = (self._seed + len(self._tried) + 1000 * draw) % 2**32
+        if draw:
+            self._study.sampler = optuna.samplers.RandomSampler(seed)
+        else:
+            self._study.sampler = optuna.samplers.TPESampler(
+                seed=seed, n_startup_trials=AT_RANDOM, constant_liar=True
+            )
+        return self._study.ask(self._space)
+
+    def _add(self, record: TrialRecord) -> None:
+        value, state = _outcome(record)
+        self._study.add_trial(
+            create_trial(
+                state=state,
+                value=value,
+                params=record.parameters,
+                distributions=self._space,
+                intermediate_values=dict(enumerate(record.scores)),
+            )
+        )
+
+
+def _outcome(record: TrialRecord) -> tuple[float | None, TrialState]:
+    if record.status is TrialStatus.FINISHED:
+        return record.best, TrialState.COMPLETE
+    return None, TrialState.PRUNED  # also of what failed: Optuna learns nothing from FAIL
+
+
+def _distribution(name: str, values: Values) -> BaseDistribution:
+    if values.choices is not None:
+        return CategoricalDistribution(values.choices)
+    low, high = values.named
+    if name in WHOLE:
+        return IntDistribution(int(low), int(high), values.log, STEP if name == "width" else 1)
+    return FloatDistribution(float(low), float(high), values.log)

@@ -1,0 +1,1 @@
+"""Fits a network to a dataset."""

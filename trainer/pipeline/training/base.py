@@ -1,0 +1,123 @@
+"""The weights that a training run starts from: an earlier version's, or the starter's."""
+
+from typing import Any
+
+import numpy as np
+
+from shared.errors import ReadsmithError
+from shared.recognition.vocabulary import Vocabulary
+from shared.store.builtin import STARTER, builtin_store
+from shared.store.manifest import (
+    KERAS_MODEL,
+    REHEARSAL,
+    SEEN_IMAGES,
+    BundleError,
+    Manifest,
+    verify_files,
+)
+from shared.store.store import ModelStore
+from trainer.pipeline.datasets.dataset import Base
+from trainer.pipeline.datasets.seen_images import read_seen_images
+from trainer.pipeline.networks.keras_files import load_keras
+from trainer.pipeline.training.rehearsal import read_rehearsal
+from trainer.schemas.job_request import JobRequest
+
+
+def load_base(request: JobRequest, store: ModelStore) -> Base | None:
+    """Load the version that the request names as its base; None if it names none.
+
+    Raises ReadsmithError (base_not_found, base_preset_differs, base_image_differs) or BundleError.
+    """
+    if not isinstance(request.base, int):
+        return None
+    _require_kept(request.base, request.model, store)
+    try:
+        _require_alike(store.manifest(request.model, request.base), request)
+        return _read(store, request.model, request.base, f"{request.model}/{request.base}")
+    except BundleError:
+        _require_kept(request.base, request.model, store)  # it may have been removed meanwhile
+        raise
+
+
+def load_starter() -> Base:
+    """Load the starter; its layers fit the conv preset at this height and any width."""
+    store = builtin_store()
+    return _read(store, STARTER, store.versions(STARTER)[-1], STARTER)
+
+
+def _read(store: ModelStore, model: str, version: int, name: str) -> Base:
+    manifest, folder = store.manifest(model, version), store.folder(model, version)
+    needed = {KERAS_MODEL, SEEN_IMAGES, REHEARSAL} & set(manifest.files)
+    verify_files(folder, {name: manifest.files[name] for name in needed})
+    return Base(
+        name=name,
+        image=manifest.image,
+        vocabulary=manifest.reader_vocabulary(),
+        weights=weights_of(load_keras(folder / KERAS_MODEL)),
+        seen=read_seen_images(folder),
+        rehearsal=read_rehearsal(folder, manifest.image),
+    )
+
+
+def _require_kept(version: int, model: str, store: ModelStore) -> None:
+    if version not in (kept := store.versions(model)):
+        raise ReadsmithError(
+            "base_not_found",
+            f"Model {model} has no version {version} to start from.",
+            f"It has {', '.join(map(str, kept)) or 'none'}.",
+        )
+
+
+def _require_alike(manifest: Manifest, request: JobRequest) -> None:
+    if manifest.preset != request.preset:
+        raise ReadsmithError(
+            "base_preset_differs",
+            f"Version {request.base} was made with preset {manifest.preset}, not {request.preset}.",
+            "Ask for the same preset, or for no base.",
+        )
+    for name in ("height", "width", "resize", "channels", "standardize"):
+        asked, has = getattr(request.hyperparameters, name), getattr(manifest.image, name)
+        if asked not in ("auto", has):
+            raise ReadsmithError(
+                "base_image_differs",
+                f"Version {request.base} takes pictures of {name} {has}, not {asked}.",
+                f'Leave {name} at "auto", or ask for no base.',
+            )
+
+
+def weights_of(reader: Any) -> dict[str, list[Any]]:
+    """Return a model's weights by layer."""
+    return {layer.name: layer.get_weights() for layer in reader.layers if layer.get_weights()}
+
+
+def copy_weights(base: Base, reader: Any, vocabulary: Vocabulary) -> None:
+    """Start a model from a base: hidden layers whole, the output layer character by character.
+
+    Characters that the base does not know keep their fresh weights. A base for gray pictures also
+    fits colour.
+    """
+    known, weights = base.vocabulary, base.weights
+    layers = {layer.name: layer for layer in reader.layers}
+    *hidden, output = weights
+    for name in hidden:
+        fresh = layers[name].get_weights()
+        layers[name].set_weights(
+            [_with_channels(old, new.shape) for old, new in zip(weights[name], fresh, strict=True)]
+        )
+    columns = {
+        known.encode(character)[0]: vocabulary.encode(character)[0]
+        for character in known.characters
+        if character in vocabulary.characters
+    } | {known.blank_index: vocabulary.blank_index}
+    fresh = layers[output].get_weights()
+    for old, new in zip(weights[output], fresh, strict=True):
+        new[..., list(columns.values())] = old[..., list(columns)]
+    layers[output].set_weights(fresh)
+
+
+def _with_channels(weights: Any, shape: tuple[int, ...]) -> Any:
+    """Return a first kernel (H, W, 1, filters) for colour: the mean of the channels is its gray."""
+    if weights.shape == shape:
+        return weights
+    channels = shape[2]
+    return np.repeat(weights, channels, axis=2) / channels

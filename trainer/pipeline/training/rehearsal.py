@@ -1,0 +1,40 @@
+"""A sample of the training part, kept in every bundle.
+
+Training that starts from a version goes on showing its sample, so that pictures of a new look do
+not drive out the old one. (Robins 1995: catastrophic forgetting, rehearsal and pseudorehearsal.)
+"""
+
+import io
+from pathlib import Path
+
+import numpy as np
+
+from shared.recognition.preprocessing import ImageSpec
+from shared.store.manifest import REHEARSAL
+from trainer.pipeline.datasets.dataset import Dataset, Rehearsal
+from trainer.pipeline.networks.inference import load_pixels
+
+IMAGES = 128
+
+
+def write_rehearsal(dataset: Dataset, seed: int, bundle: Path) -> None:
+    """Write a sample of the training part and of what the base version rehearsed."""
+    earlier = dataset.rehearsal
+    count = len(dataset.train) + len(earlier.labels)
+    chosen = np.random.default_rng(seed).permutation(count)[:IMAGES]
+    images = [dataset.train[int(index)] for index in chosen if index < len(dataset.train)]
+    kept = [index - len(dataset.train) for index in chosen if index >= len(dataset.train)]
+    pixels = [load_pixels(dataset.source, images, dataset.image), earlier.pixels[kept]]
+    labels = [*(image.label for image in images), *(earlier.labels[index] for index in kept)]
+    buffer = io.BytesIO()
+    np.savez_compressed(buffer, pixels=np.concatenate(pixels), labels=np.array(labels))
+    (bundle / REHEARSAL).write_bytes(buffer.getvalue())
+
+
+def read_rehearsal(bundle: Path, image: ImageSpec) -> Rehearsal:
+    """Read a bundle's sample; an empty one if it has none (imported, or an early Readsmith)."""
+    file = bundle / REHEARSAL
+    if not file.exists():
+        return Rehearsal.empty(image)
+    with np.load(file, allow_pickle=False) as arrays:
+        return Rehearsal(arrays["pixels"], tuple(arrays["labels"].tolist()))

@@ -1,0 +1,50 @@
+"""What training and evaluation hand on: plain values, no TensorFlow."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+from trainer.schemas.progress import Progress
+
+
+@dataclass(frozen=True)
+class Parameters:
+    """The training parameters in force, "auto" resolved."""
+
+    epochs: int
+    batch_size: int
+    learning_rate: float
+    patience: int
+    augmentation: float
+    may_shorten: bool
+    """Whether epochs may be left out once the validation part is read."""
+    max_minutes: float | None
+    seed: int
+
+
+@dataclass(frozen=True)
+class Validation:
+    """One measurement on the validation part; loss is the mean CTC loss per image, in nats."""
+
+    exact_match: float
+    loss: float
+    cer: float
+    all_empty: bool
+
+
+@dataclass
+class Trained:
+    """A trained model with its best weights, and how it got there."""
+
+    model: Any
+    """The Keras inference graph: (N, H, W, C) to softmax (N, T, classes)."""
+    time_steps: int
+    base: str | None
+    """What the weights started from, None for fresh ones."""
+    parameters: Parameters
+    validation: Validation
+    seconds: float
+    epochs: int
+    images_per_second: float
+    seconds_to: dict[str, float | None]
+    """Training seconds until the validation part's exact match reached each milestone."""
+    history: list[Progress] = field(default_factory=list)

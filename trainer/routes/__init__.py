@@ -1,1 +1,0 @@
-"""The trainer's HTTP routes, one file for each kind of thing."""

@@ -1,0 +1,1 @@
+"""What is asked of the trainer and what it tells: requests, jobs, limits."""

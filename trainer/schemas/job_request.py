@@ -1,0 +1,241 @@
+"""What a user asks for with POST /jobs: strict, frozen, and checked before anything is queued."""
+
+from collections.abc import Iterator
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    TypeAdapter,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+from pydantic_core import InitErrorDetails, PydanticCustomError
+
+from shared.store.builtin import not_builtin
+from shared.store.manifest import ModelName
+from trainer.schemas.addresses import WebAddress
+from trainer.schemas.labels import compile_pattern, require_printable, usable_label
+from trainer.schemas.search_request import OF_THE_PICTURE, RANGED, Search, Values
+
+DEFAULT_DATASET_URL = (
+    "https://github.com/AakashKumarNain/CaptchaCracker/raw/master/captcha_images_v2.zip"
+)
+
+PresetName = Literal["conv", "crnn"]
+_PRESET: TypeAdapter[PresetName] = TypeAdapter(PresetName)
+Auto = Literal["auto"]
+Promote = Literal["auto", "always", "never"]
+
+
+class _Request(BaseModel):
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
+
+
+class Synthetic(_Request):
+    """Parameters of a set drawn by the `captcha` library."""
+
+    images: int = Field(1040, ge=10, le=100_000)
+    width: int = Field(200, ge=40, le=1000)
+    height: int = Field(50, ge=20, le=300)
+    min_length: int = Field(5, ge=1, le=16)
+    max_length: int = Field(5, ge=1, le=16)
+    characters: str = Field("2345678bcdefgmnpwxy", min_length=2, max_length=200)
+    seed: int = Field(0, ge=0, le=2**32 - 1)
+
+    @field_validator("characters")
+    @classmethod
+    def _drawable(cls, value: str) -> str:
+        if len(set(value)) != len(value) or any(not c.isascii() or not c.isalnum() for c in value):
+            raise ValueError("must be distinct ASCII letters and digits")
+        return value
+
+    @model_validator(mode="after")
+    def _ordered(self) -> "Synthetic":
+        if self.min_length > self.max_length:
+            raise ValueError("min_length must not be greater than max_length")
+        return self
+
+
+class Dataset(_Request):
+    """Where the labelled images come from: exactly one of `url`, `id` and `synthetic`."""
+
+    url: str | None = Field(None, max_length=2048)
+    """A zip to download."""
+    sha256: str | None = Field(None, pattern=r"^[0-9a-f]{64}$")
+    """What the downloaded zip must hash to."""
+    id: str | None = Field(None, pattern=r"^dataset-[0-9a-f]{32}$")
+    """A zip that was sent to POST /datasets."""
+    synthetic: Synthetic | None = None
+
+    @field_validator("url")
+    @classmethod
+    def _of_the_web(cls, value: str | None) -> str | None:
+        if value is not None:
+            WebAddress.parse(value)
+        return value
+
+    @model_validator(mode="after")
+    def _one_source(self) -> "Dataset":
+        if sum(source is not None for source in (self.url, self.id, self.synthetic)) != 1:
+            raise ValueError("must have exactly one of url, id and synthetic")
+        if self.sha256 is not None and self.url is None:
+            raise ValueError("sha256 goes with url only")
+        return self
+
+
+class FilenameLabels(_Request):
+    """Labels in the file names, cut out by a regular expression.
+
+    The group named `text`, else the first group, else the whole match is the label; it is
+    searched in the file name without its ending.
+    """
+
+    pattern: str = Field(max_length=200)
+
+    @field_validator("pattern")
+    @classmethod
+    def _compiles(cls, value: str) -> str:
+        compile_pattern(value)
+        return value
+
+
+class FilenameLabelSource(_Request):
+    """Labels are taken from the file names."""
+
+    filename: FilenameLabels
+
+
+Labels = Literal["auto", "filename", "manifest"] | FilenameLabelSource
+
+
+PictureName = Annotated[
+    str, Field(min_length=1, max_length=1000), AfterValidator(require_printable)
+]
+Label = Annotated[str, AfterValidator(usable_label)]
+
+
+def _no_stand_in(value: object) -> object:
+    """Refuse what only equals a number: Pydantic takes True and 1.0 for 1 in a Literal."""
+    if isinstance(value, bool | float):
+        raise PydanticCustomError("whole_number", "Input should be a whole number")
+    return value
+
+
+class Hyperparameters(_Request):
+    """Each a number, or "auto" to let the trainer choose from the data."""
+
+    epochs: Annotated[int, Field(ge=1, le=10_000)] | Auto = "auto"
+    batch_size: Annotated[int, Field(ge=1, le=4096)] | Auto = "auto"
+    learning_rate: Annotated[float, Field(gt=0, le=1)] | Auto = "auto"
+    patience: Annotated[int, Field(ge=1, le=10_000)] | Auto = "auto"
+    """Epochs without a better validation result after which training stops."""
+    height: Annotated[int, Field(ge=16, le=512)] | Auto = "auto"
+    width: Annotated[int, Field(ge=16, le=4096, multiple_of=4)] | Auto = "auto"
+    resize: Literal["stretch", "pad"] | Auto = "auto"
+    """Stretch pictures to the input's size, or keep their aspect on a plain ground."""
+    channels: Annotated[Literal[1, 3] | Auto, BeforeValidator(_no_stand_in)] = "auto"
+    """1 for gray, 3 for colour."""
+    standardize: bool | Auto = "auto"
+    """Whether each picture is brought to mean 0 and deviation 1; else pixels are in [0, 1]."""
+    augmentation: Annotated[float, Field(ge=0, le=4)] | Auto = "auto"
+    """How strongly training pictures are varied: 0 not at all, 1 as usual."""
+    max_minutes: Annotated[float, Field(gt=0, le=10_080)] | Auto = "auto"
+    limit_images: Annotated[int, Field(ge=2)] | Auto = "auto"
+    """At most this many images for training and validation together."""
+
+
+def _hundredths(value: float) -> float:
+    if value != round(value, 2):
+        raise ValueError("must have at most two decimals")
+    return value
+
+
+def _shareable(value: float) -> float:
+    if value > 1 and not value.is_integer():
+        raise ValueError("must be a whole number, or a share of one GPU")
+    return _hundredths(value)
+
+
+class Resources(_Request):
+    """What a job asks of the machine that it is placed on; Ray goes by it.
+
+    The local executor takes what its machine has.
+    """
+
+    cpus: Annotated[float, AfterValidator(_hundredths)] = Field(1, ge=0.01, le=1024)
+    gpus: Annotated[float, AfterValidator(_shareable)] = Field(0, ge=0, le=1024)
+    """Below 1: a share of one."""
+    memory_bytes: int | None = Field(None, ge=1, le=2**50)
+
+
+class JobRequest(_Request):
+    """The body of POST /jobs; everything has a default."""
+
+    dataset: Dataset = Dataset(url=DEFAULT_DATASET_URL)
+    labels: Labels = "auto"
+    relabel: dict[PictureName, Label | None] = Field(default_factory=dict, max_length=10_000)
+    """Right labels by the pictures' file names in the dataset; null leaves a picture out."""
+    corrections: bool = False
+    """Whether the model's corrections are added to the training part; where one is of a picture
+    of the dataset, its text takes the place of the label there."""
+    model: Annotated[ModelName, AfterValidator(not_builtin)] = "default"
+    preset: PresetName = "conv"
+    hyperparameters: Hyperparameters = Hyperparameters()
+    seed: int = Field(0, ge=0, le=2**32 - 1)
+    base: Annotated[int, Field(ge=1)] | Literal["starter", "none"] = "starter"
+    """An earlier version of the same model to start from; the starter that comes with Readsmith
+    (where preset and size fit it); or none, to start from nothing."""
+    promote: Promote = "auto"
+    """Whether the new version is served: unless it is clearly worse than the served one on the
+    new test part; always; or never, until somebody promotes it."""
+    metadata: dict[
+        Annotated[str, Field(min_length=1, max_length=64)], Annotated[str, Field(max_length=512)]
+    ] = Field(default_factory=dict, max_length=16)
+    search: Search | None = None
+    """Trains with several settings instead of one."""
+    resources: Resources = Resources()
+
+    @field_validator("search")
+    @classmethod
+    def _can_be_searched(cls, search: Search | None, info: ValidationInfo) -> Search | None:
+        problems = [
+            InitErrorDetails(
+                type=PydanticCustomError("not_searchable", "{why}", {"why": why}),
+                loc=("parameters", name),
+                input=values,
+            )
+            for name, values in (search.parameters.items() if search else ())
+            for why in _not_searchable(name, values, info.data)
+        ]
+        if problems:
+            raise ValidationError.from_exception_data("Search", problems)
+        return search
+
+
+def _not_searchable(name: str, values: Values, given: dict[str, Any]) -> Iterator[str]:
+    """Yield what is wrong with searching a parameter; given: the request's other fields."""
+    hyperparameters = given.get("hyperparameters", Hyperparameters())
+    asked = given.get("preset", "conv") if name == "preset" else getattr(hyperparameters, name)
+    if asked not in ("auto", "conv"):
+        yield f"is given already: {asked}"
+    if isinstance(given.get("base"), int) and name in OF_THE_PICTURE:
+        yield "is decided by the base version"
+    if values.choices is None and name not in RANGED:
+        yield "takes choices, not a range"
+    if values.log and name == "width":
+        yield "takes no log: it is a multiple of 4"
+    for value in values.named:
+        try:
+            if name == "preset":
+                _PRESET.validate_python(value)
+            else:
+                Hyperparameters.model_validate({name: value})
+        except ValidationError as error:
+            allowed = (each["msg"].removeprefix("Input should be ") for each in error.errors())
+            yield f"cannot be {value!r}; it should be {' or '.join(allowed)}"

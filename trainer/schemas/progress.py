@@ -1,0 +1,82 @@
+"""What a training run tells while it runs, and how it is told to stop."""
+
+from enum import StrEnum
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict
+
+from shared.store.manifest import Calibration, Comparison, Metrics
+
+
+class Stage(StrEnum):
+    """The stages of a running job, in order."""
+
+    DOWNLOAD = "download"
+    DATASET = "dataset"
+    TRAIN = "train"
+    EVALUATE = "evaluate"
+    EXPORT = "export"
+
+
+class Progress(BaseModel):
+    """Where training stands; sent after every epoch."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    epoch: int
+    epochs: int
+    loss: float
+    validation_loss: float
+    exact_match: float
+    """On the validation part."""
+    cer: float | None = None
+    """On the validation part; null in what an earlier release has told."""
+    images_per_second: float
+    seconds: float
+    """Since training began."""
+    seconds_left: float
+    """Estimated; early stopping may end sooner."""
+
+
+class CancelledRunError(Exception):
+    """The run was asked to stop."""
+
+
+class Observer:
+    """Whoever follows a run: the job store, or a progress bar. This one keeps nothing."""
+
+    def stage(self, stage: Stage) -> None:
+        """Say that a stage begins."""
+
+    def progress(self, progress: Progress) -> None:
+        """Say how training goes."""
+
+    def summary(self, summary: dict[str, Any]) -> None:
+        """Hand over the dataset summary (JSON); a search does so again for what it has chosen."""
+
+    def event(self, kind: str, message: str, data: dict[str, Any] | None = None) -> None:
+        """Say something worth keeping: a choice with its reason, a warning, a restart."""
+
+    def checkpoint(self) -> None:
+        """Give the chance to stop; raises CancelledRunError. Called at least once a second
+        or at the next batch.
+        """
+
+
+class RunResult(BaseModel):
+    """What a finished run leaves behind."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    model: str
+    version: int
+    promoted: bool = True
+    """Whether the version was made current."""
+    metrics: Metrics
+    calibration: Calibration
+    comparison: Comparison | None = None
+    """With the version served before it."""
+    seconds_to: dict[str, float | None]
+    """Training seconds until 95 % and 99 % exact match on the validation part."""
+    parameters: dict[str, Any]
+    preset: str

@@ -1,0 +1,93 @@
+"""Child processes: they share nothing with this one, die with it, and their end is explained."""
+
+import contextlib
+import ctypes
+import os
+import resource
+import signal
+import subprocess
+import sys
+from collections.abc import Callable
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from multiprocessing import get_context
+from typing import ParamSpec, TypeVar
+
+from shared.errors import ReadsmithError
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def in_clean_process(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs) -> R:
+    """Spawn a process, run an importable function in it, return its result or raise its error.
+
+    Raises ReadsmithError (process_died) if the process ends without either.
+    """
+    with ProcessPoolExecutor(
+        max_workers=1,
+        mp_context=get_context("spawn"),
+        initializer=die_with_parent,
+        initargs=(os.getpid(),),
+    ) as pool:
+        try:
+            return pool.submit(function, *args, **kwargs).result()
+        except BrokenProcessPool as error:
+            raise ReadsmithError(
+                "process_died",
+                f"The process that ran {function.__name__} ended without an answer.",
+                "It may have run out of memory; give it more or use smaller images.",
+            ) from error
+
+
+def limit_this_process(memory: int, seconds: int) -> None:
+    """Give this process so many bytes of memory and seconds from now; the kernel sees to it.
+
+    More memory is refused, which most programs end of; after its time the process is killed.
+    """
+    # RLIMIT_AS would count the gigabytes that TensorFlow reserves and never touches.
+    resource.setrlimit(resource.RLIMIT_DATA, (memory, memory))
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)
+    signal.alarm(seconds)
+
+
+NICENESS = 10
+"""Training takes the processor time that nobody else wants, so that both APIs stay quick."""
+
+
+TERM_PATIENCE = 3.0
+"""Seconds between SIGTERM and SIGKILL."""
+
+_PR_SET_PDEATHSIG = 1
+
+
+def die_with_parent(parent: int) -> None:
+    """Have the kernel kill this process when its parent, of this process id, ends (Linux)."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:  # it ended before the line above
+        sys.exit("The parent process is gone.")
+
+
+def stop_group(child: "subprocess.Popen[bytes]", patience: float) -> None:
+    """End the session that a child leads: SIGTERM, and SIGKILL after so many seconds."""
+    _signal_group(child, signal.SIGTERM)
+    with contextlib.suppress(subprocess.TimeoutExpired):
+        child.wait(patience)
+    _signal_group(child, signal.SIGKILL)
+    child.wait()
+
+
+def explain_exit(code: int) -> str:
+    """Put a child's exit code into words, as the end of a sentence."""
+    if code >= 0:
+        return f"ended with exit code {code}"
+    name = signal.Signals(-code).name
+    if -code == signal.SIGKILL:
+        return f"was killed by {name}: most likely memory ran out"
+    return f"was killed by {name}"
+
+
+def _signal_group(child: "subprocess.Popen[bytes]", number: signal.Signals) -> None:
+    with contextlib.suppress(ProcessLookupError):
+        os.killpg(child.pid, number)

@@ -1,0 +1,1 @@
+"""Claims jobs and runs each in a process of its own."""

@@ -1,0 +1,208 @@
+"""The child process that runs one attempt of a job: `python -m trainer.workers.job_process`.
+
+Its order comes on standard input. TensorFlow is imported here, after the start, and nowhere
+in the worker.
+"""
+
+import contextlib
+import logging
+import math
+import os
+import shutil
+import sys
+import time
+from collections.abc import Callable
+from datetime import timedelta
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from pydantic import BaseModel
+from sqlalchemy.exc import DBAPIError
+
+from shared.errors import ReadsmithError
+from trainer.database.corrections import Corrections
+from trainer.database.job_queue import JobQueue
+from trainer.database.rows import moment
+from trainer.database.tables import Database, patiently, unavailable
+from trainer.files.cache import limit_cache
+from trainer.files.disk_errors import storage_error
+from trainer.schemas.job import Claim, JobError, JobProgress, LostClaimError
+from trainer.schemas.job_request import JobRequest
+from trainer.schemas.progress import CancelledRunError, Observer, Progress, RunResult, Stage
+from trainer.schemas.trial import TrialRecord
+from trainer.settings import Settings
+from trainer.subprocesses import NICENESS, die_with_parent
+from trainer.workers.scratch import clear_scratch
+
+if TYPE_CHECKING:
+    from trainer.pipeline.search.trial import TrainTrials
+
+CHECK_SECONDS = 1.0
+"""How often at most the database is asked whether to stop."""
+
+
+log = logging.getLogger("trainer.workers.job_process")
+
+
+class Order(BaseModel):
+    """What the worker hands to its child."""
+
+    claim: Claim
+    worker_pid: int
+    settings: dict[str, Any]
+
+
+class JobObserver(Observer):
+    """Writes what a run tells into the database, under the claim of its attempt.
+
+    Every method raises CancelledRunError once another attempt holds the job.
+    """
+
+    def __init__(self, queue: JobQueue, claim: Claim) -> None:
+        self._queue = queue
+        self._claim = claim
+        self._checked = -math.inf
+
+    def stage(self, stage: Stage) -> None:
+        """Record that a stage begins."""
+        self._write(self._queue.stage, stage)
+
+    def progress(self, progress: Progress) -> None:
+        """Record how training goes and when it should end."""
+        message = (
+            f"Epoch {progress.epoch} of {progress.epochs}: loss {progress.loss:.4g}, "
+            f"exact match {progress.exact_match:.1%}."
+        )
+        numbers = progress.model_dump()
+        if not all(math.isfinite(number) for number in numbers.values() if number is not None):
+            self.event("warning", f"{message} That is not finite.", numbers)
+            return
+        finish = moment(time.time()) + timedelta(seconds=progress.seconds_left)
+        self._write(
+            self._queue.progress, JobProgress(**numbers, estimated_finish_at=finish), message
+        )
+
+    def trial(self, trial: TrialRecord) -> None:
+        """Record how a trial of a search stands."""
+        self._write(self._queue.trial, trial)
+
+    def trials(self) -> list[TrialRecord]:
+        """Return the trials of a search, of all attempts."""
+        return patiently(lambda: self._queue.trials(self._claim))
+
+    def summary(self, summary: dict[str, Any]) -> None:
+        """Record the dataset summary."""
+        self._write(self._queue.summary, summary)
+
+    def event(self, kind: str, message: str, data: dict[str, Any] | None = None) -> None:
+        """Record an event of the run's own."""
+        self._write(self._queue.event, kind, message, data or {})
+
+    def checkpoint(self) -> None:
+        """Raise CancelledRunError if the job was asked to stop."""
+        if time.monotonic() - self._checked >= CHECK_SECONDS:
+            self._write(self._queue.check)
+            self._checked = time.monotonic()
+
+    def may_publish(self) -> None:
+        """Pass the point of no return; raises CancelledRunError if it must not."""
+        self._write(self._queue.begin_publishing)
+
+    def _write(self, write: Callable[..., None], *what: Any) -> None:
+        try:
+            patiently(lambda: write(self._claim, *what))
+        except LostClaimError:
+            raise CancelledRunError from None
+
+
+Run = Callable[[Claim, JobRequest, Settings, JobObserver], RunResult]
+
+
+def execute(text: str, run: Run) -> None:
+    """Carry out an order and record how it ended; a lost claim is left to its new holder."""
+    order = Order.model_validate_json(text)
+    die_with_parent(order.worker_pid)
+    os.nice(NICENESS)
+    settings = Settings(**order.settings)
+    queue = JobQueue(
+        Database(settings.jobs_database, migrate=False),
+        lease_seconds=settings.lease_seconds,
+        max_attempts=settings.max_attempts,
+    )
+    with contextlib.suppress(LostClaimError):
+        try:
+            request = patiently(lambda: queue.request(order.claim))
+            result = run(order.claim, request, settings, JobObserver(queue, order.claim))
+            patiently(lambda: queue.succeed(order.claim, result))
+        except CancelledRunError:
+            patiently(lambda: queue.cancelled(order.claim))
+        except Exception as error:
+            reason = explain_failure(error)
+            if reason.code == "disk_full":  # there must be room to record it
+                patiently(lambda: queue.request(order.claim))  # so no other attempt works there
+                shutil.rmtree(settings.scratch / order.claim.job_id, ignore_errors=True)
+            patiently(lambda: queue.fail(order.claim, reason))
+    if settings.executor == "ray":  # on this machine no worker does it
+        clear_scratch(settings.scratch, queue)
+
+
+def run_pipeline(
+    claim: Claim, request: JobRequest, settings: Settings, observer: JobObserver
+) -> RunResult:
+    """Train for real."""
+    from trainer.pipeline.context import Inputs, RunContext  # noqa: PLC0415 - imports TensorFlow
+    from trainer.pipeline.run import run  # noqa: PLC0415 - likewise
+
+    limit_cache(settings.cache, settings.max_cache_bytes)
+    inputs = Inputs.of(
+        settings,
+        claim.job_id,
+        save_corrections=lambda model, path: _save_corrections(settings, model, path),
+    )
+    context = RunContext(claim.job_id, claim.attempt, inputs, observer.may_publish, trials=observer)
+    return run(request, context, observer, _train_on_ray(settings))
+
+
+def _train_on_ray(settings: Settings) -> "TrainTrials | None":
+    """Return how the trials of a search are trained on the cluster; None where there is none."""
+    if settings.executor != "ray":
+        return None
+    from trainer.workers.ray.search import train_at_once  # noqa: PLC0415 - imports Ray
+
+    return partial(train_at_once, settings=settings.for_other_machines)
+
+
+def _save_corrections(settings: Settings, model: str, path: Path) -> None:
+    database = Database(settings.jobs_database, migrate=False)
+    limit = settings.max_corrections_bytes
+    kept = Corrections(database, settings.open_shared_files(), max_bytes=limit)
+    patiently(lambda: kept.save(model, path))
+    database.close()
+
+
+def explain_failure(error: Exception) -> JobError:
+    """Put what ended a run into words; the unexpected goes to the log with its traceback."""
+    if isinstance(error, ReadsmithError):
+        return JobError.of(error)
+    if isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError":
+        return JobError(
+            code="out_of_memory",
+            message="Memory ran out.",
+            hint="Lower batch_size or the image size, or give the trainer more memory.",
+        )
+    if isinstance(error, OSError) and (reason := storage_error(error)):
+        return JobError.of(reason)
+    if isinstance(error, DBAPIError):
+        return JobError.of(unavailable(error))
+    log.error("The run failed", exc_info=error)
+    return JobError(
+        code="internal_error",
+        message=f"The run failed in a way that nobody foresaw ({type(error).__name__}).",
+        hint="The trainer's log has the details.",
+    )
+
+
+if __name__ == "__main__":
+    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s: %(message)s")
+    execute(sys.stdin.read(), run_pipeline)

@@ -1,0 +1,1 @@
+"""Runs jobs and trials on the machines of a Ray cluster."""

@@ -1,0 +1,45 @@
+"""Trains one trial of a search on a machine that is not the job's. Imports TensorFlow."""
+
+import shutil
+from pathlib import Path
+
+from shared.errors import ReadsmithError
+from trainer.files.cache import limit_cache
+from trainer.pipeline.context import Inputs, prepare
+from trainer.pipeline.search.trial import require_same_parts, why_failed
+from trainer.pipeline.training.checkpoint import FILE
+from trainer.pipeline.training.train import train
+from trainer.schemas.progress import Observer
+from trainer.settings import Settings
+from trainer.workers.ray.messages import TrialOrder
+
+
+def train_trial(
+    order: TrialOrder, settings: Settings, observer: Observer
+) -> tuple[bytes | None, str | None]:
+    """Return the checkpoint of a trial that was trained to its end, else why it failed."""
+    inputs = Inputs.of(settings, order.job_id, save_corrections=_not_here)
+    folder = inputs.work / order.folder
+    folder.mkdir(parents=True, exist_ok=True)
+    limit_cache(settings.cache, settings.max_cache_bytes)
+    try:
+        load, base = prepare(order.request, inputs, observer)
+        dataset = load(order.request)
+        require_same_parts(dataset, order.fingerprint)
+        train(dataset, order.request, observer, folder, base, max_restarts=0, kept=inputs.kept)
+        return (folder / FILE).read_bytes(), None
+    except Exception as error:
+        why = why_failed(error)
+        if why is None:
+            raise
+        return None, why
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _not_here(model: str, path: Path) -> None:
+    raise ReadsmithError(
+        "corrections_gone",
+        f"The corrections of model {model} that the job began with are no longer kept.",
+        "Start the job again.",
+    )
