@@ -7,9 +7,7 @@ from pathlib import Path
 from shared.model_store import ModelStore
 from trainer.comparison import Promotion, compare_with, tell_outcome
 from trainer.dataset import Base, Dataset
-from trainer.devices import noticing_loss
 from trainer.kept_files import KeptFiles
-from trainer.process_group import ProcessGroup
 from trainer.progress import Observer, RunResult, Stage
 from trainer.requests import JobRequest
 from trainer.safe_zip import DEFAULT_LIMITS, DatasetLimits
@@ -27,7 +25,6 @@ from trainer.stages.export import (
 )
 from trainer.stages.train import train
 from trainer.start import load_base
-from trainer.training import Trained
 from trainer.trials import TrialList, TrialLog
 from trainer.web_request import DownloadRules
 
@@ -57,8 +54,6 @@ class RunContext:
     """Keeps the trials of a job that searches."""
     kept: KeptFiles | None = None
     """Set where a later attempt may be on another machine."""
-    group: ProcessGroup | None = None
-    """The processes that train together, of which this one leads."""
     cluster: Settings | None = None
     """Of the Ray cluster whose machine this is: the settings for its other machines."""
 
@@ -73,7 +68,7 @@ def run(request: JobRequest, context: RunContext, observer: Observer) -> RunResu
 
     observer.stage(Stage.TRAIN)
     if request.search is None:
-        trained = _train(dataset, request, context, observer, base)
+        trained = train(dataset, request, observer, context.work, base, kept=context.kept)
     else:
         from trainer.search import Pictures, search  # noqa: PLC0415 - imports Optuna
 
@@ -126,17 +121,6 @@ def run(request: JobRequest, context: RunContext, observer: Observer) -> RunResu
     )
 
 
-def train_along(request: JobRequest, context: RunContext, observer: Observer) -> None:
-    """Take part in a training run that another process of the group leads and publishes.
-
-    Raises what `run` raises.
-    """
-    load, base = prepare(request, context, observer)
-    dataset = _checked(load, request, observer)
-    observer.stage(Stage.TRAIN)
-    _train(dataset, request, context, observer, base)
-
-
 Load = Callable[[JobRequest], Dataset]
 """From a request, which may differ in its hyperparameters, to the set as it wants it."""
 
@@ -165,25 +149,6 @@ def _checked(load: Load, request: JobRequest, observer: Observer) -> Dataset:
         message = f"{added} corrections of model {request.model} were added to the training part."
         observer.event("corrections", message, {"added": added})
     return dataset
-
-
-def _train(
-    dataset: Dataset,
-    request: JobRequest,
-    context: RunContext,
-    observer: Observer,
-    base: Base | None,
-) -> Trained:
-    with noticing_loss(context.group):
-        return train(
-            dataset,
-            request,
-            observer,
-            context.work,
-            base,
-            kept=context.kept,
-            group=context.group,
-        )
 
 
 def _kept_corrections(request: JobRequest, context: RunContext) -> Path | None:
