@@ -1,7 +1,6 @@
 """`readsmith train`: from labelled images to a published version, without any service."""
 
 import contextlib
-import os
 import sys
 import tempfile
 import uuid
@@ -19,7 +18,6 @@ from shared.store.manifest import REPORT, Calibration
 from shared.store.store import KEEP_VERSIONS, ModelStore
 
 if TYPE_CHECKING:
-    from trainer.process_group import ProcessGroup
     from trainer.schemas.job_request import JobRequest
     from trainer.schemas.progress import RunResult
     from trainer.schemas.trial import TrialList, TrialRecord
@@ -65,19 +63,15 @@ def train(
         search=searched,
         promote=promote,
     )
-    group = _group(searched)
     models = open_store(store, keep_versions)
     _require_writable(models, store)
     try:
         with contextlib.redirect_stdout(sys.stderr):  # libraries print; stdout is for the result
-            result = _run(request, local_path(dataset), models, state, log, group)
+            result = _run(request, local_path(dataset), models, state, log)
     except KeyboardInterrupt:
         say(err, "Stopped. Nothing is published, and the same command begins anew. A job of")
         say(err, "the service (readsmith up) goes on from its last epoch when it is cut off.")
         raise
-    if result is None:
-        _tell_along(model, as_json)
-        return
     bundle = models.folder(result.model, result.version)
     if as_json:
         print_json(_as_json(result, bundle / REPORT, log.trials()))
@@ -100,42 +94,14 @@ def _require_writable(models: ModelStore, store: str) -> None:
         )
 
 
-def _tell_along(model: str, as_json: bool) -> None:
-    """Say that this process has helped another one, which publishes."""
-    if as_json:
-        print_json({"model": model, "version": None})
-    else:
-        say(out, "Trained along; the first process of TF_CONFIG publishes the version.")
-
-
-def _group(searched: object) -> "ProcessGroup | None":
-    """Return the processes to train with, if the environment names any."""
-    from trainer.process_group import VARIABLE, find_group
-
-    group = find_group(os.environ)
-    if group is not None and searched:
-        raise ReadsmithError(
-            "search_in_one_process",
-            f"A search does not train in several processes, which {VARIABLE} asks for.",
-            f"Unset {VARIABLE}, or give the settings that an earlier search has found.",
-        )
-    return group
-
-
 def _run(
-    request: "JobRequest",
-    local: Path | None,
-    store: ModelStore,
-    state: Path,
-    log: "TrialList",
-    group: "ProcessGroup | None",
-) -> "RunResult | None":
-    """Train and publish; None for a process that helps another one, which does."""
+    request: "JobRequest", local: Path | None, store: ModelStore, state: Path, log: "TrialList"
+) -> "RunResult":
     from readsmith.options.job_request import dataset_limits, download_rules
     from readsmith.progress_display import TrainingDisplay
     from trainer.files.shared_files import FolderFiles
     from trainer.pipeline.context import Inputs, RunContext
-    from trainer.pipeline.run import run, train_along
+    from trainer.pipeline.run import run
 
     with tempfile.TemporaryDirectory(prefix="readsmith-") as work, TrainingDisplay(err) as display:
         inputs = Inputs(
@@ -153,12 +119,8 @@ def _run(
             inputs=inputs,
             may_publish=lambda: None,
             trials=log,
-            group=group,
         )
-        if group is None or group.leads:
-            return run(request, context, display)
-        train_along(request, context, display)
-        return None
+        return run(request, context, display)
 
 
 def _as_json(result: "RunResult", report: Path, trials: "list[TrialRecord]") -> dict[str, Any]:

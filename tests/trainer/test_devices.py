@@ -205,8 +205,10 @@ def test_every_gpu_is_used_in_bfloat16_if_all_have_the_cores_for_it(
 
     monkeypatch.setattr(tf.config, "list_physical_devices", lambda _kind: gpus)
     monkeypatch.setattr(tf.config.experimental, "get_device_details", details)
-    monkeypatch.setattr(tf.distribute, "MirroredStrategy", lambda: None)
-    assert str(find_devices()) == told
+    monkeypatch.setattr(tf.distribute, "MirroredStrategy", lambda: "mirrored")
+    devices = find_devices()
+    assert str(devices) == told
+    assert devices.strategy == ("mirrored" if len(gpus) > 1 else None)
 
 
 def test_the_job_names_the_device(tmp_path: Path) -> None:

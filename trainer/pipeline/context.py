@@ -14,7 +14,6 @@ from trainer.pipeline.datasets.dataset import Base, Dataset
 from trainer.pipeline.datasets.load import load_dataset
 from trainer.pipeline.downloads.fetch import fetch
 from trainer.pipeline.training.base import load_base
-from trainer.process_group import ProcessGroup
 from trainer.schemas.job_request import JobRequest
 from trainer.schemas.limits import DEFAULT_LIMITS, DatasetLimits, DownloadRules
 from trainer.schemas.progress import Observer, Stage
@@ -73,8 +72,6 @@ class RunContext:
     """Raises if this attempt no longer holds the job."""
     trials: TrialLog = field(default_factory=TrialList)
     """Keeps the trials of a job that searches."""
-    group: ProcessGroup | None = None
-    """The processes that train together, of which this one leads."""
 
 
 Load = Callable[[JobRequest], Dataset]

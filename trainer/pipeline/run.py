@@ -4,7 +4,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from trainer.pipeline.context import Load, RunContext, prepare
-from trainer.pipeline.datasets.dataset import Base, Dataset
+from trainer.pipeline.datasets.dataset import Dataset
 from trainer.pipeline.downloads.fetch import describe
 from trainer.pipeline.evaluation.evaluate import evaluate
 from trainer.pipeline.evaluation.promotion import Promotion, compare_with, tell_outcome
@@ -15,8 +15,6 @@ from trainer.pipeline.publishing.export import (
     make_manifest,
     require_same_readings,
 )
-from trainer.pipeline.training.devices import noticing_loss
-from trainer.pipeline.training.results import Trained
 from trainer.pipeline.training.train import train
 from trainer.schemas.job_request import JobRequest
 from trainer.schemas.progress import Observer, RunResult, Stage
@@ -37,12 +35,13 @@ def run(
 
     Raises ReadsmithError for what a user can mend, CancelledRunError when told to stop.
     """
-    load, base = prepare(request, context.inputs, observer)
+    inputs = context.inputs
+    load, base = prepare(request, inputs, observer)
     dataset = _checked(load, request, observer)
 
     observer.stage(Stage.TRAIN)
     if request.search is None:
-        trained = _train(dataset, request, context, observer, base)
+        trained = train(dataset, request, observer, inputs.work, base, kept=inputs.kept)
     else:
         from trainer.pipeline.search.search import search  # noqa: PLC0415 - imports Optuna
         from trainer.pipeline.search.trial import Pictures  # noqa: PLC0415 - imports Optuna
@@ -56,25 +55,24 @@ def run(
     promotion = Promotion(
         request.promote,
         compare=lambda served: compare_with(
-            served, evaluation.readings, dataset, context.inputs.store, request.model, observer
+            served, evaluation.readings, dataset, inputs.store, request.model, observer
         ),
     )
-    promotion.measure(context.inputs.store.current_if_known(request.model))
+    promotion.measure(inputs.store.current_if_known(request.model))
 
     observer.stage(Stage.EXPORT)
     # Of its own: an earlier attempt that counts as lost may still be at work.
-    build = clear_folder(context.inputs.work / f"bundle-{context.attempt}")
+    build = clear_folder(inputs.work / f"bundle-{context.attempt}")
     build_bundle(trained, evaluation, dataset, build)
     require_same_readings(build, dataset, evaluation)
     observer.checkpoint()
-    local = context.inputs.local
     origin = Origin(
         job_id=context.job_id,
         attempt=context.attempt,
-        dataset=local.name if local else describe(request.dataset),
+        dataset=inputs.local.name if inputs.local else describe(request.dataset),
         base=trained.base,
     )
-    published = context.inputs.store.publish(
+    published = inputs.store.publish(
         build,
         make_manifest(trained, evaluation, dataset, request, origin, promotion),
         model=request.model,
@@ -82,7 +80,7 @@ def run(
         may_publish=context.may_publish,
         promote=promotion.decide,
     )
-    promoted = context.inputs.store.current_if_known(published.model) == published.version
+    promoted = inputs.store.current_if_known(published.model) == published.version
     tell_outcome(published, promoted, observer)
     return RunResult(
         model=published.model,
@@ -97,17 +95,6 @@ def run(
     )
 
 
-def train_along(request: JobRequest, context: RunContext, observer: Observer) -> None:
-    """Take part in a training run that another process of the group leads and publishes.
-
-    Raises what `run` raises.
-    """
-    load, base = prepare(request, context.inputs, observer)
-    dataset = _checked(load, request, observer)
-    observer.stage(Stage.TRAIN)
-    _train(dataset, request, context, observer, base)
-
-
 def _checked(load: Load, request: JobRequest, observer: Observer) -> Dataset:
     """Load the set and tell what is in it."""
     dataset = load(request)
@@ -117,22 +104,3 @@ def _checked(load: Load, request: JobRequest, observer: Observer) -> Dataset:
         message = f"{added} corrections of model {request.model} were added to the training part."
         observer.event("corrections", message, {"added": added})
     return dataset
-
-
-def _train(
-    dataset: Dataset,
-    request: JobRequest,
-    context: RunContext,
-    observer: Observer,
-    base: Base | None,
-) -> Trained:
-    with noticing_loss(context.group):
-        return train(
-            dataset,
-            request,
-            observer,
-            context.inputs.work,
-            base,
-            kept=context.inputs.kept,
-            group=context.group,
-        )

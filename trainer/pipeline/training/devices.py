@@ -1,22 +1,17 @@
-"""What a model is trained on: the CPU, a GPU, or several that share every batch, on any hosts.
+"""What a model is trained on: the CPU, a GPU, or several that share every batch.
 
 Imports TensorFlow.
 """
 
-import hashlib
-import signal
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 import keras
 import tensorflow as tf
 
-from shared.errors import ReadsmithError
 from trainer.pipeline.networks.ctc import ctc_loss
-from trainer.process_group import ProcessGroup
 
 BFLOAT16_SINCE = (8, 0)
 """Compute capability of the first GPUs whose tensor cores take bfloat16."""
@@ -32,16 +27,12 @@ class Devices:
     """Keras dtype policy of the layers; variables, softmax and loss are float32 in any case."""
     strategy: tf.distribute.Strategy | None = None
     """Spreads each batch over several devices; None for one."""
-    processes: int = 1
-    """How many processes train together, each on devices like these."""
 
     def __str__(self) -> str:
-        shared = f", in {self.processes} processes" if self.processes > 1 else ""
         if not self.gpus:
-            return f"on the CPU{shared}"
+            return "on the CPU"
         count = "1 GPU" if len(self.gpus) == 1 else f"{len(self.gpus)} GPUs"
-        kind = self.precision.replace("_", " ")
-        return f"on {count} ({', '.join(self.gpus)}) in {kind}{shared}"
+        return f"on {count} ({', '.join(self.gpus)}) in {self.precision.replace('_', ' ')}"
 
     @property
     def plain(self) -> bool:
@@ -52,13 +43,6 @@ class Devices:
     def replicas(self) -> int:
         """How many devices share a batch."""
         return 1 if self.strategy is None else self.strategy.num_replicas_in_sync
-
-    def agree(self, *values: float) -> list[float]:
-        """Return the mean of each value over all processes, so that all decide alike."""
-        if self.strategy is None or self.processes == 1:
-            return list(values)
-        means = _mean_over(self.strategy)(tf.constant(values, tf.float64))
-        return [float(value) for value in means]
 
     @contextmanager
     def building(self) -> Iterator[None]:
@@ -72,71 +56,23 @@ class Devices:
             keras.config.set_dtype_policy(policy)
 
 
-@cache
-def _mean_over(strategy: tf.distribute.Strategy) -> Any:
-    """Return the function that gives the mean of its argument over all devices."""
-    return tf.function(
-        lambda values: strategy.reduce("MEAN", strategy.run(tf.identity, (values,)), axis=None)
-    )
-
-
 CPU = Devices()
 
 
-def find_devices(group: ProcessGroup | None = None) -> Devices:
-    """Return every GPU that TensorFlow sees, else the CPU.
-
-    group: the processes to train with, which are waited for.
-    """
+def find_devices() -> Devices:
+    """Return every GPU that TensorFlow sees, else the CPU."""
     details = [
         tf.config.experimental.get_device_details(gpu)
         for gpu in tf.config.list_physical_devices("GPU")
     ]
-    if not details and group is None:
+    if not details:
         return CPU
     capable = all(gpu.get("compute_capability", (0, 0)) >= BFLOAT16_SINCE for gpu in details)
     return Devices(
         gpus=tuple(gpu.get("device_name", "unnamed") for gpu in details),
-        precision="mixed_bfloat16" if details and capable else "float32",
-        strategy=_strategy(len(details), group),
-        processes=group.size if group else 1,
+        precision="mixed_bfloat16" if capable else "float32",
+        strategy=tf.distribute.MirroredStrategy() if len(details) > 1 else None,
     )
-
-
-def _strategy(gpus: int, group: ProcessGroup | None) -> tf.distribute.Strategy | None:
-    if group is not None:
-        usual = signal.signal(signal.SIGINT, signal.SIG_DFL)  # TensorFlow waits outside of Python
-        try:
-            return tf.distribute.MultiWorkerMirroredStrategy()
-        finally:
-            signal.signal(signal.SIGINT, usual)
-    return tf.distribute.MirroredStrategy() if gpus > 1 else None
-
-
-def require_alike(devices: Devices, run: str) -> None:
-    """Raise ReadsmithError processes_differ unless all processes have the same run before them."""
-    own = float(int.from_bytes(hashlib.sha256(run.encode()).digest()[:6]))  # exact in a float64
-    if devices.agree(own) != [own]:
-        raise ReadsmithError(
-            "processes_differ",
-            "The processes do not train on the same pictures, or not with the same options.",
-            "Give each the same command and the same files.",
-        )
-
-
-@contextmanager
-def noticing_loss(group: ProcessGroup | None) -> Iterator[None]:
-    """Raise ReadsmithError process_lost where a process of the group is not there any more."""
-    try:
-        yield
-    except (tf.errors.OpError, RuntimeError) as error:
-        if group is None or isinstance(error, tf.errors.ResourceExhaustedError):
-            raise
-        raise ReadsmithError(
-            "process_lost",
-            "Another process of this training cannot be reached any more.",
-            "Start all of them again.",
-        ) from error
 
 
 def share_statistics(model: Any, optimizer: Any, replicas: int) -> None:

@@ -89,7 +89,7 @@ class Fitting:
         if not self.devices.plain:
             self.reader.set_weights(self.model.get_weights())
         validation = self._validate()
-        [state.seconds] = self.devices.agree(time.monotonic() - started)
+        state.seconds = time.monotonic() - started
         state.weights = self._weights()
         state.take(validation, self.reader.get_weights())
         for milestone in MILESTONES:
@@ -138,10 +138,7 @@ class Fitting:
     def _time_spent(self, started: float) -> float:
         """Share of the allowed minutes that is over, 0 without such a limit."""
         minutes = self.parameters.max_minutes
-        if minutes is None:
-            return 0.0
-        [spent] = self.devices.agree(time.monotonic() - started)
-        return spent / (minutes * 60)
+        return 0.0 if minutes is None else (time.monotonic() - started) / (minutes * 60)
 
     def _train_step(self, pictures: Any, labels: Any, seed: Any) -> Any:
         if self.parameters.augmentation:
@@ -166,11 +163,7 @@ class Fitting:
             texts += (reading.text for reading in decode(output, self.dataset.vocabulary))
         score = Score.of(zip(self.dataset.validation.labels, texts, strict=True))
         loss = float(np.concatenate(losses).mean())
-        # Processors may differ in the last digit, and so in what they decide on.
-        exact_match, loss, cer, some = self.devices.agree(
-            score.exact_match, loss, score.cer, any(texts)
-        )
-        return Validation(exact_match, loss, cer, not some)
+        return Validation(score.exact_match, loss, score.cer, not any(texts))
 
     def _progress(self, state: State, loss: float, validation: Validation) -> Progress:
         epoch, epochs = state.epoch + 1, self.parameters.epochs - state.skipped

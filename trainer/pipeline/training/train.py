@@ -11,13 +11,12 @@ from trainer.pipeline.datasets.dataset import Base, Dataset
 from trainer.pipeline.networks.presets import PRESETS
 from trainer.pipeline.training.base import load_starter
 from trainer.pipeline.training.checkpoint import State, load, save
-from trainer.pipeline.training.devices import find_devices, require_alike
+from trainer.pipeline.training.devices import find_devices
 from trainer.pipeline.training.diagnosis import did_not_learn, epochs, reads_nothing, why_dead
 from trainer.pipeline.training.examples import Examples
 from trainer.pipeline.training.fitting import Fitting
 from trainer.pipeline.training.parameters import choose_parameters, gentler, tell_settings
 from trainer.pipeline.training.results import Parameters, Trained
-from trainer.process_group import ProcessGroup
 from trainer.schemas.job_request import JobRequest
 from trainer.schemas.progress import Observer
 
@@ -30,7 +29,7 @@ ENDING = 0.3
 """Share of the schedule, its end, that is never left out."""
 
 
-def train(  # noqa: PLR0913, PLR0917 - the stage's inputs, and where and with whom it runs
+def train(
     dataset: Dataset,
     request: JobRequest,
     observer: Observer,
@@ -38,22 +37,17 @@ def train(  # noqa: PLR0913, PLR0917 - the stage's inputs, and where and with wh
     base: Base | None = None,
     max_restarts: int = MAX_RESTARTS,
     kept: KeptFiles | None = None,
-    group: ProcessGroup | None = None,
 ) -> Trained:
     """Train until the validation part gets no better, or the epochs or the minutes are over.
 
     A run that was cut off goes on from the checkpoint in its work folder, or among the kept
     files, if it may have been on another machine. One that learns
     nothing starts again with gentler settings, at most max_restarts times.
-    group: the processes that train together, each with these same arguments.
     Raises ReadsmithError (did_not_learn) if the model reads nothing in the end.
     """
     tf.config.experimental.enable_op_determinism()
     tf.get_logger().setLevel("ERROR")  # it warns that each try compiles a step of its own
-    if group is not None:
-        others = ", ".join(group.others)
-        observer.event("waiting", f"Waiting for the other processes of this training: {others}.")
-    devices = find_devices(group)
+    devices = find_devices()
     base = base or _starter(dataset, request)
     examples = Examples.of(dataset)
     images = len(examples.train)
@@ -61,7 +55,6 @@ def train(  # noqa: PLR0913, PLR0917 - the stage's inputs, and where and with wh
     # The fingerprint: what a URL gives may have changed since the run was cut off.
     data = f"{dataset.image} {dataset.vocabulary.characters} {dataset.fingerprint}"
     run = f"{request.model_dump_json()} {data}"
-    require_alike(devices, run)
     state = load(work, run, kept)
     restarts, seconds = (state.restarts, state.seconds) if state else (0, 0.0)
     if state is None:
