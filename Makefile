@@ -9,6 +9,7 @@
 # make bench-train-profile   where the time of training goes
 # make bench-new-look   what a trained model keeps when pictures of a new look are added
 # make capacity   from wanted rates to machines   (ARGS="--predictions-per-second 1000 --jobs-per-day 100")
+# make house   size, long functions, full folders, import circles, duplicate names   (ARGS="--check")
 # make bench-queue   how many jobs one database takes, SQLite and PostgreSQL (apt install postgresql)
 # make bench-ray   what Ray adds to a job, and how many jobs an hour a small cluster takes
 # make bench-gateway   what the gateway costs (apt install nginx wrk)
@@ -21,7 +22,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/installed
 
-.PHONY: run test docs test-docker test-faults test-cluster soak bench-train bench-train-profile bench-predict bench-new-look bench-queue bench-ray bench-gateway bench-store bench-api capacity starter screenshots format lock clean
+.PHONY: run test docs test-docker test-faults test-cluster soak bench-train bench-train-profile bench-predict bench-new-look bench-queue bench-ray bench-gateway bench-store bench-api capacity house starter screenshots format lock clean
 
 run: $(INSTALLED)
 	@$(BIN)/readsmith up --first-job $(if $(DATASET),--dataset "$(DATASET)") $(if $(ONCE),--once)
@@ -47,6 +48,9 @@ soak: $(INSTALLED)
 
 capacity: $(INSTALLED)
 	$(BIN)/python -m benchmarks.capacity $(ARGS)
+
+house: $(INSTALLED)
+	@$(BIN)/python -m benchmarks.house $(ARGS)
 
 bench-queue: $(INSTALLED)
 	$(BIN)/python -m benchmarks.job_queue $(ARGS)
