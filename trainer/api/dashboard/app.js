@@ -1,7 +1,7 @@
 // Which page is shown, and who asks for the key.
 
-import { ApiError, apiKey, keyholder, setApiKey } from "./api.js";
-import { errorBox, h } from "./dom.js";
+import { ApiError, apiKey, keyholder, setApiKey } from "./lib/api.js";
+import { errorBox, h } from "./lib/dom.js";
 
 /** Path below # → module in pages/; names after : go to the page as params. */
 const ROUTES = [

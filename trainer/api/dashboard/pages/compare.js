@@ -1,9 +1,9 @@
 // Two versions of a model, picture by picture.
 
-import { api, picture } from "../api.js";
-import { announce, emptyState, field, figures, h, replace } from "../dom.js";
-import { count, percent } from "../format.js";
-import { modelPath } from "../version_view.js";
+import { api, picture } from "../lib/api.js";
+import { announce, emptyState, field, figures, h, replace } from "../lib/dom.js";
+import { count, percent } from "../lib/format.js";
+import { modelPath } from "../views/version_view.js";
 
 const SHOWN = 60;
 

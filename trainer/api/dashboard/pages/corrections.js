@@ -1,11 +1,11 @@
 // The corrections of a model, and readings that wait for a look.
 
-import { actionButton, attempt } from "../action.js";
-import { api, download, picture } from "../api.js";
-import { announce, emptyState, h, replace, table } from "../dom.js";
-import { ago, count, percent } from "../format.js";
-import { textInput } from "../reading_view.js";
-import { modelPath } from "../version_view.js";
+import { actionButton, attempt } from "../lib/action.js";
+import { api, download, picture } from "../lib/api.js";
+import { announce, emptyState, h, replace, table } from "../lib/dom.js";
+import { ago, count, percent } from "../lib/format.js";
+import { textInput } from "../views/prediction_view.js";
+import { modelPath } from "../views/version_view.js";
 import { reviewCard } from "./review.js";
 
 const PAGE = 48;

@@ -1,14 +1,14 @@
 // One job, followed while it runs.
 
-import { actionButton } from "../action.js";
-import { api, poll } from "../api.js";
-import { datasetSummary } from "../dataset_view.js";
-import { announce, card, chip, errorBox, h, replace } from "../dom.js";
-import { moment } from "../format.js";
-import { drawCurves } from "../job_curves.js";
-import { outcome } from "../job_outcome.js";
-import { STAGES, isFinal, progressBar, progressText } from "../job_progress.js";
-import { trialNews, trialsCard } from "../job_trials.js";
+import { actionButton } from "../lib/action.js";
+import { api, poll } from "../lib/api.js";
+import { datasetSummary } from "../views/dataset_view.js";
+import { announce, card, chip, errorBox, h, replace } from "../lib/dom.js";
+import { moment } from "../lib/format.js";
+import { drawCurves } from "../views/job_curves.js";
+import { outcome } from "../views/job_outcome.js";
+import { STAGES, isFinal, progressBar, progressText } from "../views/job_progress.js";
+import { trialNews, trialsCard } from "../views/job_trials.js";
 
 const SECONDS = 1;
 const EVENTS = 1000;

@@ -1,9 +1,9 @@
 // The settings of a new job, with what is used if nothing is said.
 
-import { attempt } from "../action.js";
-import { api } from "../api.js";
-import { field, h } from "../dom.js";
-import { count } from "../format.js";
+import { attempt } from "../lib/action.js";
+import { api } from "../lib/api.js";
+import { field, h } from "../lib/dom.js";
+import { count } from "../lib/format.js";
 
 /** What a search that is begun here varies. */
 const SEARCHED = {

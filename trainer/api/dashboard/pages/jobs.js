@@ -1,10 +1,10 @@
 // The list of jobs, and the form for a new one.
 
-import { actionButton } from "../action.js";
-import { api, poll } from "../api.js";
-import { chip, emptyState, errorBox, h, replace, table } from "../dom.js";
-import { ago, moment, percent } from "../format.js";
-import { progressBar, progressText } from "../job_progress.js";
+import { actionButton } from "../lib/action.js";
+import { api, poll } from "../lib/api.js";
+import { chip, emptyState, errorBox, h, replace, table } from "../lib/dom.js";
+import { ago, moment, percent } from "../lib/format.js";
+import { progressBar, progressText } from "../views/job_progress.js";
 import { newJobForm } from "./new_job.js";
 
 const SECONDS = 2;

@@ -1,11 +1,11 @@
 // All models; or one, with its versions, and what is served of it.
 
-import { actionButton } from "../action.js";
-import { api } from "../api.js";
-import { announce, chip, emptyState, errorBox, field, h, replace, table } from "../dom.js";
-import { ago, count, percent } from "../format.js";
-import { textInput } from "../reading_view.js";
-import { downloads, interval, modelPath, serveButton } from "../version_view.js";
+import { actionButton } from "../lib/action.js";
+import { api } from "../lib/api.js";
+import { announce, chip, emptyState, errorBox, field, h, replace, table } from "../lib/dom.js";
+import { ago, count, percent } from "../lib/format.js";
+import { textInput } from "../views/prediction_view.js";
+import { downloads, interval, modelPath, serveButton } from "../views/version_view.js";
 
 export function show(main, { name }, signal) {
   return name === undefined ? showAll(main, signal) : showOne(main, name, signal);

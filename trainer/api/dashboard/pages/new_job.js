@@ -1,9 +1,9 @@
 // The form for a new training: pictures, what the check found in them, settings, start.
 
-import { api, upload } from "../api.js";
-import { datasetSummary, samplePictures } from "../dataset_view.js";
-import { announce, errorBox, field, h, replace } from "../dom.js";
-import { ago, bytes, percent } from "../format.js";
+import { api, upload } from "../lib/api.js";
+import { datasetSummary, samplePictures } from "../views/dataset_view.js";
+import { announce, errorBox, field, h, replace } from "../lib/dom.js";
+import { ago, bytes, percent } from "../lib/format.js";
 import { settingsForm } from "./job_settings.js";
 
 /** The card with the form; it leads to the page of the job that it starts. */

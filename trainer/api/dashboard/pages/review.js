@@ -1,10 +1,10 @@
 // The least confident readings that wait for a look, where the predictor keeps pictures.
 
-import { actionButton, attempt } from "../action.js";
-import { ApiError, api, picture, respond } from "../api.js";
-import { announce, emptyState, errorBox, h, replace } from "../dom.js";
-import { percent } from "../format.js";
-import { keepCorrection, textInput } from "../reading_view.js";
+import { actionButton, attempt } from "../lib/action.js";
+import { ApiError, api, picture, respond } from "../lib/api.js";
+import { announce, emptyState, errorBox, h, replace } from "../lib/dom.js";
+import { percent } from "../lib/format.js";
+import { keepCorrection, textInput } from "../views/prediction_view.js";
 
 const SHOWN = 24;
 const OFF = ["pictures_not_kept", "predictor_unavailable"]; // no faults

@@ -1,10 +1,10 @@
 // Pictures that are read at once: dropped, pasted, chosen, or taken with the camera.
 
-import { address, api, apiKey, respond } from "../api.js";
-import { camera } from "../camera.js";
-import { announce, errorBox, field, h, replace } from "../dom.js";
-import { count } from "../format.js";
-import { alternativesView, correctionForm, readingView } from "../reading_view.js";
+import { address, api, apiKey, respond } from "../lib/api.js";
+import { camera } from "../lib/camera.js";
+import { announce, errorBox, field, h, replace } from "../lib/dom.js";
+import { count } from "../lib/format.js";
+import { alternativesView, correctionForm, readingView } from "../views/prediction_view.js";
 
 const ALTERNATIVES = 5;
 

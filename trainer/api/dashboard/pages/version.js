@@ -1,9 +1,9 @@
 // One version: what was measured, what it gets wrong, and labels to be put right.
 
-import { ApiError, api } from "../api.js";
-import { chip, emptyState, figures, h, replace } from "../dom.js";
-import { ago, duration, moment, percent } from "../format.js";
-import { downloads, interval, modelPath, serveButton } from "../version_view.js";
+import { ApiError, api } from "../lib/api.js";
+import { chip, emptyState, figures, h, replace } from "../lib/dom.js";
+import { ago, duration, moment, percent } from "../lib/format.js";
+import { downloads, interval, modelPath, serveButton } from "../views/version_view.js";
 import { labelsCard } from "./version_labels.js";
 import { mistakeCards } from "./version_mistakes.js";
 

@@ -1,10 +1,10 @@
 // Labels that may be wrong, each to be kept, put right or left out; then trained again.
 
-import { actionButton } from "../action.js";
-import { api, picture } from "../api.js";
-import { emptyState, h, replace } from "../dom.js";
-import { count, percent } from "../format.js";
-import { textInput } from "../reading_view.js";
+import { actionButton } from "../lib/action.js";
+import { api, picture } from "../lib/api.js";
+import { emptyState, h, replace } from "../lib/dom.js";
+import { count, percent } from "../lib/format.js";
+import { textInput } from "../views/prediction_view.js";
 
 const SHOWN = 30;
 

@@ -1,7 +1,7 @@
 // Where a version's mistakes lie: by length, by character, which for which; and what thresholds do.
 
-import { emptyState, h, table } from "../dom.js";
-import { percent } from "../format.js";
+import { emptyState, h, table } from "../lib/dom.js";
+import { percent } from "../lib/format.js";
 
 const CONFUSIONS = 30;
 

@@ -1,6 +1,6 @@
 // Lines over epochs, drawn as SVG.
 
-import { h, svg } from "./dom.js";
+import { h, svg } from "../lib/dom.js";
 
 const [WIDTH, HEIGHT] = [400, 200];
 const [LEFT, RIGHT, TOP, BOTTOM] = [60, 12, 12, 28];

@@ -1,8 +1,8 @@
 // What the check of a dataset found, for the form and for a job's page.
 
-import { picture } from "./api.js";
-import { figures, h, table } from "./dom.js";
-import { count } from "./format.js";
+import { picture } from "../lib/api.js";
+import { figures, h, table } from "../lib/dom.js";
+import { count } from "../lib/format.js";
 
 const KINDS = {
   duplicate: "the same picture once more",

@@ -1,8 +1,8 @@
 // The curves of a job: loss, and how much is read right.
 
 import { lineChart } from "./chart.js";
-import { h, replace } from "./dom.js";
-import { percent } from "./format.js";
+import { h, replace } from "../lib/dom.js";
+import { percent } from "../lib/format.js";
 
 /** Draw the epochs of the latest attempt at learning into `place`; events as the API tells them. */
 export function drawCurves(place, events) {

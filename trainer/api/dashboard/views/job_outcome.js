@@ -1,9 +1,9 @@
 // How a job ended, and what to do next.
 
-import { actionButton } from "./action.js";
-import { api } from "./api.js";
-import { card, errorBox, figures, h } from "./dom.js";
-import { duration, percent } from "./format.js";
+import { actionButton } from "../lib/action.js";
+import { api } from "../lib/api.js";
+import { card, errorBox, figures, h } from "../lib/dom.js";
+import { duration, percent } from "../lib/format.js";
 
 /** What a job ended with: its version, why it failed, or that it was cancelled. */
 export function outcome(job, trouble, signal) {

@@ -1,7 +1,7 @@
 // How far a job is, in words and as a bar.
 
-import { h } from "./dom.js";
-import { timeLeft } from "./format.js";
+import { h } from "../lib/dom.js";
+import { timeLeft } from "../lib/format.js";
 
 /** The stages in their order, as a person calls them. */
 export const STAGES = {

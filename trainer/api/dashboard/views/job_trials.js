@@ -1,7 +1,7 @@
 // The trials of a job that searches.
 
-import { card, chip, h, table } from "./dom.js";
-import { duration, percent } from "./format.js";
+import { card, chip, h, table } from "../lib/dom.js";
+import { duration, percent } from "../lib/format.js";
 
 const STATES = { running: "running", finished: "succeeded", stopped: "cancelled", failed: "failed" };
 const COLUMNS = ["Trial", "Settings", "Status", "Read right", "Wrong characters", "Epochs", "Time"];

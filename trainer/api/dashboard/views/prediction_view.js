@@ -1,9 +1,9 @@
 // A reading as the predictor answers it, and how it is put right.
 
-import { actionButton } from "./action.js";
-import { api } from "./api.js";
-import { announce, field, h, replace } from "./dom.js";
-import { percent } from "./format.js";
+import { actionButton } from "../lib/action.js";
+import { api } from "../lib/api.js";
+import { announce, field, h, replace } from "../lib/dom.js";
+import { percent } from "../lib/format.js";
 import { modelPath } from "./version_view.js";
 
 const UNSURE = 0.5;

@@ -1,9 +1,9 @@
 // What the pages of models say of a version in the same words.
 
-import { actionButton } from "./action.js";
-import { api, download } from "./api.js";
-import { announce, h } from "./dom.js";
-import { bytes, percent } from "./format.js";
+import { actionButton } from "../lib/action.js";
+import { api, download } from "../lib/api.js";
+import { announce, h } from "../lib/dom.js";
+import { bytes, percent } from "../lib/format.js";
 
 const FILES = [
   ["prediction_model.h5", "Keras model (h5)"],
