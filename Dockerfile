@@ -20,7 +20,7 @@ CMD ["nginx", "-e", "stderr"]
 # These folders belong to the services' user, and so do volumes first mounted there.
 FROM python:3.11-slim AS python
 WORKDIR /app
-RUN install -d -o 10001 -g 10001 /models /state /pictures /keys
+RUN install -d -o 10001 -g 10001 /models /state /images /keys
 ENV READSMITH_STORE=/models READSMITH_STORE_CACHE=/tmp/store-cache READSMITH_KEYS=/keys/keys.json
 
 

@@ -7,7 +7,7 @@
 # make bench-train   training measured against the seed recipe, hours   (ARGS="--part v2 --seeds 1")
 # make bench-predict   serving measured against the tutorial's way (needs wrk; ARGS="--part speed")
 # make bench-train-profile   where the time of training goes
-# make bench-new-look   what a trained model keeps when pictures of a new look are added
+# make bench-new-look   what a trained model keeps when images of a new look are added
 # make capacity   from wanted rates to machines   (ARGS="--predictions-per-second 1000 --jobs-per-day 100")
 # make house   size, long functions, full folders, import circles, duplicate names   (ARGS="--check")
 # make bench-queue   how many jobs one database takes, SQLite and PostgreSQL (apt install postgresql)
@@ -16,7 +16,7 @@
 # make bench-store   how long a version takes to be published and loaded, folder and S3
 # make bench-api   how fast the trainer answers while a job trains
 # make docs   the documentation as a site in site/, strictly
-# make screenshots   the pictures of the dashboard in docs/images (needs Chromium; trains a model)
+# make screenshots   the images of the dashboard in docs/images (needs Chromium; trains a model)
 # make starter   the pre-trained weights in the package, drawn and trained anew (an hour on two cores)
 PYTHON ?= python3
 BIN := .venv/bin

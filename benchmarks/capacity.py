@@ -17,21 +17,21 @@ class Costs:
     """What one of each thing costs, as measured on cores of an Intel Xeon at 2.5 GHz."""
 
     prediction: float = 0.0036
-    """Core seconds of a predictor for a request with one picture, while its cores are busy."""
+    """Core seconds of a predictor for a request with one image, while its cores are busy."""
     batched_prediction: float = 0.00145
-    """The same for one of 64 pictures in a request."""
+    """The same for one of 64 images in a request."""
     gateway: float = 0.00022
     """Core seconds of nginx for a request."""
     request_bytes: int = 5_500
-    """One picture of Captcha Images V2 with its headers, and the answer."""
+    """One image of Captcha Images V2 with its headers, and the answer."""
     predictor_process_bytes: int = 120_000_000
     """Resident: one process for each core, with one model beside the starter."""
     model_bytes: int = 3_000_000
     """Each further model in each process."""
     shown: float = 0.0081
-    """Core seconds for each picture that training is shown, all else of a job included."""
+    """Core seconds for each image that training is shown, all else of a job included."""
     most_shown: int = 60_000
-    """Pictures of 200 pixels that a job is shown; jobs that learn quickly stop before."""
+    """Images of 200 pixels that a job is shown; jobs that learn quickly stop before."""
     least_epochs: int = 12
     most_epochs: int = 400
     job_bytes: int = 720_000_000
@@ -58,11 +58,11 @@ class Wanted:
     """What is asked of the whole."""
 
     predictions_per_second: float
-    """Pictures, at the busiest time."""
+    """Images, at the busiest time."""
     jobs_per_day: float
     images_per_job: int = 1000
     models: int = 1
-    pictures_per_request: int = 1
+    images_per_request: int = 1
     cores_per_machine: int = 16
     busy: float = 0.6
     """Share of the cores that may work; the rest is for bursts, restarts and a lost machine."""
@@ -91,10 +91,10 @@ class Needed:
 
 def needed(wanted: Wanted, costs: Costs = MEASURED) -> Needed:
     """Reckon what the wanted rates take."""
-    batched = wanted.pictures_per_request > 1
-    requests = wanted.predictions_per_second / wanted.pictures_per_request
-    reading = costs.batched_prediction if batched else costs.prediction
-    predictors = _cores(wanted.predictions_per_second * reading, wanted)
+    batched = wanted.images_per_request > 1
+    requests = wanted.predictions_per_second / wanted.images_per_request
+    prediction = costs.batched_prediction if batched else costs.prediction
+    predictors = _cores(wanted.predictions_per_second * prediction, wanted)
     core_seconds = _shown(wanted.images_per_job, costs) * costs.shown
     training = _cores(wanted.jobs_per_day * core_seconds / DAY, wanted)
     process = costs.predictor_process_bytes + (wanted.models - 1) * costs.model_bytes
@@ -148,7 +148,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--jobs-per-day", type=rate, required=True)
     parser.add_argument("--images-per-job", type=whole, default=1000)
     parser.add_argument("--models", type=whole, default=1)
-    parser.add_argument("--pictures-per-request", type=whole, default=1)
+    parser.add_argument("--images-per-request", type=whole, default=1)
     parser.add_argument("--cores-per-machine", type=whole, default=16)
     parser.add_argument("--busy", type=share, default=0.6, help="share of the cores that works")
     parser.add_argument("--json", action="store_true")

@@ -32,31 +32,31 @@ CAPTCHA_FONT = "DroidSansMono.ttf"
 
 
 def write_zip(target: Path, drawings: Iterator[Drawing]) -> Path:
-    """Write the pictures and a labels.csv."""
+    """Write the images and a labels.csv."""
     rows = ["filename,text"]
     with zipfile.ZipFile(target, "w") as archive:
-        for index, (text, picture) in enumerate(drawings):
+        for index, (text, image) in enumerate(drawings):
             name = f"{index:06}.png"
-            archive.writestr(name, picture)
+            archive.writestr(name, image)
             rows.append(f"{name},{text}")
         archive.writestr("labels.csv", "\n".join(rows) + "\n")
     return target
 
 
 def write_shards(target: Path, drawings: Iterator[Drawing], images_per_shard: int) -> Path:
-    """Write the pictures and their labels as a folder of shards."""
+    """Write the images and their labels as a folder of shards."""
     target.mkdir()
     numbered = enumerate(drawings)
     while some := list(islice(numbered, images_per_shard)):
         with tarfile.TarFile(target / f"set-{some[0][0]:09}.tar", "w") as tar:
-            for index, (text, picture) in some:
-                add_file(tar, f"{index:09}.png", picture)
+            for index, (text, image) in some:
+                add_file(tar, f"{index:09}.png", image)
                 add_file(tar, f"{index:09}.txt", text.encode())
     return target
 
 
 def lengths(images: int, seed: int) -> Iterator[Drawing]:
-    """Labels of 1 to 12 characters in pictures of 260x40, several fonts."""
+    """Labels of 1 to 12 characters in images of 260x40, several fonts."""
     chance = random.Random(seed)
     for _ in range(images):
         text = _text(chance, CHARACTERS, 1, 12)
@@ -99,7 +99,7 @@ def rgba(images: int, seed: int) -> Iterator[Drawing]:
 
 
 def sizes(images: int, seed: int) -> Iterator[Drawing]:
-    """Pictures from 60x20 to 600x120, the text as large as fits."""
+    """Images from 60x20 to 600x120, the text as large as fits."""
     chance = random.Random(seed)
     for _ in range(images):
         height = chance.randint(20, 120)
@@ -109,7 +109,7 @@ def sizes(images: int, seed: int) -> Iterator[Drawing]:
 
 
 def large(images: int, seed: int) -> Iterator[Drawing]:
-    """Many pictures of 200x50, cheaply: 2,000 drawings, each time moved and speckled anew."""
+    """Many images of 200x50, cheaply: 2,000 drawings, each time moved and speckled anew."""
     chance, noise = random.Random(seed), np.random.default_rng(seed)
     texts = [_text(chance, CHARACTERS, 5, 5) for _ in range(min(images, 2000))]
     drawn = [np.array(_centred(text, chance)) for text in texts]
@@ -140,7 +140,7 @@ def _colour(chance: random.Random, low: int, high: int, alpha: int = 255) -> Col
 
 
 def _gray(chance: random.Random, text: str, size: tuple[int, int]) -> bytes:
-    """Draw dark on light, any font, as large as fits, somewhere in the picture."""
+    """Draw dark on light, any font, as large as fits, somewhere in the image."""
     name = chance.choice((*FONTS, CAPTCHA_FONT))
     image = Image.new("L", size, chance.randrange(215, 256))
     _place(chance, image, text, _largest(name, text, size), chance.randrange(60))
@@ -167,7 +167,7 @@ def _place(
     font: ImageFont.FreeTypeFont,
     ink: int | Colour,
 ) -> None:
-    """Write the text anywhere where it lies inside the picture."""
+    """Write the text anywhere where it lies inside the image."""
     left, top, right, bottom = font.getbbox(text)
     x = chance.uniform(0, max(0.0, image.width - (right - left))) - left
     y = chance.uniform(0, max(0.0, image.height - (bottom - top))) - top
@@ -175,7 +175,7 @@ def _place(
 
 
 def _largest(name: str, text: str, size: tuple[int, int]) -> ImageFont.FreeTypeFont:
-    """Return the font at 70 % of the picture's height, or smaller if the text is too wide."""
+    """Return the font at 70 % of the image's height, or smaller if the text is too wide."""
     font = _font(name, round(size[1] * 0.7))
     too_wide = font.getlength(text) / (0.95 * size[0])
     return font if too_wide <= 1 else _font(name, int(font.size / too_wide))

@@ -20,7 +20,7 @@ from rich.table import Table
 
 from benchmarks.record import Machine
 from benchmarks.serving.client import upload
-from benchmarks.serving.picture import choose_picture
+from benchmarks.serving.image import choose_image
 from benchmarks.serving.speed import CONNECTIONS, SCRIPT, require_wrk
 from tests import services
 
@@ -41,8 +41,8 @@ class Load:
 def measure(seconds: int) -> dict[str, Load]:
     """Load a predictor with one worker through the gateway, and without it."""
     data = os.environ.get("READSMITH_TEST_DATA")
-    picture, _, _ = choose_picture(Path(data) if data else None)
-    body, kind = upload(picture)
+    image, _, _ = choose_image(Path(data) if data else None)
+    body, kind = upload(image)
     with tempfile.TemporaryDirectory() as scratch, ExitStack() as stack:
         folder = Path(scratch)
         file = folder / "upload"

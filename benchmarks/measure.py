@@ -75,9 +75,9 @@ def measure(measurement: Measurement) -> Run:
 def count_exact(model: Any, dataset: Dataset) -> int:
     """Return how many images of the test part a graph reads right."""
     pixels = load_pixels(dataset.source, dataset.test, dataset.image)
-    readings = decode(predict(model, pixels, dataset.image), dataset.vocabulary)
-    pairs = zip(dataset.test, readings, strict=True)
-    return sum(image.label == reading.text for image, reading in pairs)
+    predictions = decode(predict(model, pixels, dataset.image), dataset.vocabulary)
+    pairs = zip(dataset.test, predictions, strict=True)
+    return sum(image.label == prediction.text for image, prediction in pairs)
 
 
 def seconds_to_99(epochs: Sequence[Progress], validation_images: int) -> float | None:

@@ -51,9 +51,9 @@ class Run(BaseModel):
     test_images: int
     epochs: int
     check_seconds: float
-    """Reading, checking and splitting the set."""
+    """Prediction, checking and splitting the set."""
     fit_seconds: float
-    """The whole training stage, building the model and decoding the pictures included."""
+    """The whole training stage, building the model and decoding the images included."""
     train_seconds: float
     """Since training began, until its last epoch ended."""
     seconds_to_99: float | None

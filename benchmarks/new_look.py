@@ -1,10 +1,10 @@
-"""Does a trained model keep its old look when 100 pictures of a new one are added?
+"""Does a trained model keep its old look when 100 images of a new one are added?
 
     python -m benchmarks.new_look [--quick] [--json FILE]
 
 Old: Captcha Images V2 (READSMITH_TEST_DATA). New: the same characters drawn by the captcha
-library. Version 1 learns the old look; the others start from it, with the new pictures alone and
-with both. Each then reads pictures of both looks that no training has seen.
+library. Version 1 learns the old look; the others start from it, with the new images alone and
+with both. Each then reads images of both looks that no training has seen.
 """
 
 import argparse
@@ -33,8 +33,8 @@ from trainer.schemas.progress import Observer
 NEW, NEW_TEST = 100, 200
 SET = "captcha_images_v2.zip"
 
-Pictures = list[tuple[str, bytes]]
-"""Labels and encoded pictures."""
+Images = list[tuple[str, bytes]]
+"""Labels and encoded images."""
 
 
 def main() -> None:
@@ -63,9 +63,9 @@ def measure(path: Path, folder: Path, quick: bool) -> Iterator[dict[str, str]]:
     old_test = [(image.label, old.source.read(image.name)) for image in old.test]
     new = draw(folder / "new.zip", "".join(old.vocabulary.characters))
     store = ModelStore(folder / "store")
-    for name, pictures, base in (
+    for name, images, base in (
         ("1: the old look", old_train, "starter"),
-        (f"2: from 1, {NEW} new pictures alone", new[:NEW], 1),
+        (f"2: from 1, {NEW} new images alone", new[:NEW], 1),
         (f"3: from 1, {NEW} new and the old", [*old_train, *new[:NEW]], 1),
     ):
         request = JobRequest.model_validate(
@@ -75,7 +75,7 @@ def measure(path: Path, folder: Path, quick: bool) -> Iterator[dict[str, str]]:
                 "hyperparameters": {"epochs": 2 if quick else "auto"},
             }
         )
-        seconds = train(write(folder / "set.zip", pictures), request, folder, store)
+        seconds = train(write(folder / "set.zip", images), request, folder, store)
         version = store.versions(request.model)[-1]
         bundle = store.folder(request.model, version)
         engine = Engine.load(bundle, store.manifest(request.model, version))
@@ -87,8 +87,8 @@ def measure(path: Path, folder: Path, quick: bool) -> Iterator[dict[str, str]]:
         }
 
 
-def draw(target: Path, characters: str) -> Pictures:
-    """Draw pictures of the new look."""
+def draw(target: Path, characters: str) -> Images:
+    """Draw images of the new look."""
     length = 5
     draw_dataset(
         Synthetic(
@@ -107,12 +107,12 @@ def draw(target: Path, characters: str) -> Pictures:
     return [(row["text"], source.read(row["filename"])) for row in rows]
 
 
-def write(target: Path, pictures: Pictures) -> Path:
+def write(target: Path, images: Images) -> Path:
     """Write a zip with a labels.csv."""
     with zipfile.ZipFile(target, "w") as archive:
-        rows = "".join(f"{number}.png,{text}\n" for number, (text, _) in enumerate(pictures))
+        rows = "".join(f"{number}.png,{text}\n" for number, (text, _) in enumerate(images))
         archive.writestr("labels.csv", "filename,text\n" + rows)
-        for number, (_, data) in enumerate(pictures):
+        for number, (_, data) in enumerate(images):
             archive.writestr(f"{number}.png", data)
     return target
 
@@ -125,11 +125,13 @@ def train(dataset: Path, request: JobRequest, folder: Path, store: ModelStore) -
     return run(request, context, Observer()).metrics.train_seconds
 
 
-def right(engine: Engine, pictures: Sequence[tuple[str, bytes]]) -> str:
-    """Say how many pictures are read right."""
-    readings = engine.read([data for _, data in pictures])
-    truths = (truth for truth, _ in pictures)
-    score = Score.of((t, reading.text) for t, reading in zip(truths, readings, strict=True))
+def right(engine: Engine, images: Sequence[tuple[str, bytes]]) -> str:
+    """Say how many images are read right."""
+    predictions = engine.read([data for _, data in images])
+    truths = (truth for truth, _ in images)
+    score = Score.of(
+        (t, prediction.text) for t, prediction in zip(truths, predictions, strict=True)
+    )
     return f"{score.exact}/{score.images}"
 
 

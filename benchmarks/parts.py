@@ -118,7 +118,7 @@ def drawn(setting: Setting) -> Iterator[Measurement]:
 
 
 def scale(setting: Setting) -> Iterator[Measurement]:
-    """Many pictures against few, equally many trained on: 100,000 once, 1,000 a hundred times."""
+    """Many images against few, equally many trained on: 100,000 once, 1,000 a hundred times."""
     few, many = (50, 100) if setting.quick else (FEW, MANY)
     for seed in setting.repeats(1):
         for images in (few, many):
@@ -134,7 +134,7 @@ def scale(setting: Setting) -> Iterator[Measurement]:
 
 
 def streamed(setting: Setting) -> Iterator[Measurement]:
-    """Shards whose pictures are decoded in every epoch, against shards that memory holds."""
+    """Shards whose images are decoded in every epoch, against shards that memory holds."""
     held, more = (50, 100) if setting.quick else (MANY, STREAMED)
     for seed in setting.repeats(1):
         for images in (held, more):

@@ -3,7 +3,7 @@
     python -m benchmarks.predict [--part NAME ...] [--quick] [--json FILE]
 
 Starts every server by itself, on this machine's cores, where the client runs too. Needs wrk.
-READSMITH_TEST_DATA names the folder of the real sets, from which the picture comes.
+READSMITH_TEST_DATA names the folder of the real sets, from which the image comes.
 """
 
 import argparse
@@ -29,7 +29,7 @@ from benchmarks.serving import (
     speed,
 )
 from benchmarks.serving.bundles import Bundle, other_text, publish
-from benchmarks.serving.picture import choose_picture
+from benchmarks.serving.image import choose_image
 from benchmarks.serving.setting import Figures, Part, Setting
 from benchmarks.train import COLUMNS
 from shared.errors import ReadsmithError
@@ -76,15 +76,15 @@ def main() -> None:
 
 
 def prepare(scratch: Path, *, quick: bool) -> Setting:
-    """Choose the picture and publish models that read it; TensorFlow stays in a child."""
+    """Choose the image and publish models that read it; TensorFlow stays in a child."""
     data = os.environ.get("READSMITH_TEST_DATA")
-    picture, text, origin = choose_picture(Path(data) if data else None)
-    _say(f"The picture is {origin}: {len(picture):,} bytes.")
+    image, text, origin = choose_image(Path(data) if data else None)
+    _say(f"The image is {origin}: {len(image):,} bytes.")
     other = other_text(text)
     conv, crnn = scratch / "conv", scratch / "crnn"
-    in_clean_process(publish, Bundle("conv", picture, (text, other)), conv)
-    in_clean_process(publish, Bundle("crnn", picture, (text,)), crnn)
-    return Setting(picture, text, other, conv, crnn, scratch, quick)
+    in_clean_process(publish, Bundle("conv", image, (text, other)), conv)
+    in_clean_process(publish, Bundle("crnn", image, (text,)), crnn)
+    return Setting(image, text, other, conv, crnn, scratch, quick)
 
 
 def write(file: Path, record: PartRecord, figures: dict[str, Figures]) -> None:

@@ -75,8 +75,8 @@ def main() -> None:
 async def soak(it: Running, minutes: float, rate: float) -> Figures:
     """Ask for so long at a rate, beside jobs; the first job's version is there before."""
     await asyncio.to_thread(_train, it.trainer, 0)
-    picture = (it.store.folder(MODEL, 1) / "golden" / "0001.png").read_bytes()
-    request = message(picture)
+    image = (it.store.folder(MODEL, 1) / "golden" / "0001.png").read_bytes()
+    request = message(image)
     await _until_served(it.port, request)
     watch, jobs = Watch(it.processes), 0
 
@@ -101,7 +101,7 @@ async def soak(it: Running, minutes: float, rate: float) -> Figures:
         **centiles(answers),
         "jobs": jobs,
         "versions": len({body["version"] for body in bodies}),
-        "wrong_version": _wrong(bodies, it.store, picture),
+        "wrong_version": _wrong(bodies, it.store, image),
         "processes": {name: watch.growth(name) for name in it.processes},
     }
 
@@ -138,15 +138,15 @@ async def _until_served(port: int, request: bytes) -> None:
             raise ReadsmithError("not_served", f"Version 1 is not served: {answer.body[:300]!r}.")
 
 
-def _wrong(bodies: Sequence[dict[str, Any]], store: ModelStore, picture: bytes) -> int:
-    """Count the answers that are not what the version that they name reads in the picture."""
-    readings = {}
+def _wrong(bodies: Sequence[dict[str, Any]], store: ModelStore, image: bytes) -> int:
+    """Count the answers that are not what the version that they name reads in the image."""
+    predictions = {}
     for version in {body["version"] for body in bodies}:
-        [reading] = load_version(store, MODEL, version, threads=1).read([picture])
-        readings[version] = reading
+        [prediction] = load_version(store, MODEL, version, threads=1).read([image])
+        predictions[version] = prediction
     return sum(
-        body["text"] != readings[body["version"]].text
-        or abs(body["confidence"] - readings[body["version"]].confidence) > 1e-4
+        body["text"] != predictions[body["version"]].text
+        or abs(body["confidence"] - predictions[body["version"]].confidence) > 1e-4
         for body in bodies
     )
 
@@ -160,7 +160,7 @@ def _services(folder: Path) -> Iterator[Running]:
         "READSMITH_STATE": str(folder / "state"),
         "READSMITH_KEYS": str(folder / "keys.json"),
         "READSMITH_TRAINER_PORT": str(port),
-        "READSMITH_KEEP_VERSIONS": "10000",
+        "READSMITH_RETAINED_VERSIONS": "10000",
     }
     keys = settings["READSMITH_KEYS"]
     with (

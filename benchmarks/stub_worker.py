@@ -7,7 +7,7 @@ from functools import partial
 from typing import Any
 
 from trainer.database.job_queue import JobQueue
-from trainer.database.tables import Database, patiently
+from trainer.database.tables import Database, retried
 from trainer.schemas.job import Claim, JobError, JobProgress
 from trainer.schemas.progress import Stage
 
@@ -64,21 +64,21 @@ def run_jobs(url: str, begin: float, seconds: float, training: float) -> int:
 
 def next_of(queue: JobQueue) -> Claim:
     """Claim the next job; there must be one."""
-    claim = patiently(queue.claim)
+    claim = retried(queue.claim)
     assert claim is not None
     return claim
 
 
 def run_one(queue: JobQueue, claim: Claim, training: float) -> None:
     """Tell all that a run tells, and look for a cancel as a worker does."""
-    patiently(lambda: queue.request(claim))
+    retried(lambda: queue.request(claim))
     for stage in Stage:
-        patiently(partial(queue.stage, claim, stage))
+        retried(partial(queue.stage, claim, stage))
         if stage is Stage.TRAIN:
-            patiently(lambda: queue.summary(claim, {"usable": 1000}))
+            retried(lambda: queue.summary(claim, {"usable": 1000}))
             _train(queue, claim, training)
-    patiently(lambda: queue.begin_publishing(claim))
-    patiently(lambda: queue.fail(claim, END))
+    retried(lambda: queue.begin_publishing(claim))
+    retried(lambda: queue.fail(claim, END))
 
 
 def _train(queue: JobQueue, claim: Claim, seconds: float) -> None:
@@ -86,7 +86,7 @@ def _train(queue: JobQueue, claim: Claim, seconds: float) -> None:
     for epoch in range(1, EPOCHS + 1):
         while (now := time.monotonic()) < begin + seconds * epoch / EPOCHS:
             if now - checked >= WATCH_SECONDS:
-                patiently(lambda: queue.check(claim))
+                retried(lambda: queue.check(claim))
                 checked = now
             time.sleep(0.01)
-        patiently(lambda: queue.progress(claim, PROGRESS, f"One of {EPOCHS} epochs."))
+        retried(lambda: queue.progress(claim, PROGRESS, f"One of {EPOCHS} epochs."))

@@ -81,7 +81,7 @@ def profile(path: Path, preset: PresetName, batches: int) -> tuple[Seconds, Seco
     base = load_starter() if preset == "conv" else None
     fitting = Fitting(dataset, examples, PRESETS[preset], parameters, base, Observer())
     marks.append(time.monotonic())
-    names = ("check and split the set", "decode the pictures", "build the model")
+    names = ("check and split the set", "decode the images", "build the model")
     begin = {name: marks[i + 1] - marks[i] for i, name in enumerate(names)}
     steps = _batches(fitting, WARM_UP + batches)
     batch = {name: statistics.median(times[WARM_UP:]) for name, times in steps.items()}
@@ -102,14 +102,14 @@ def _batches(fitting: Fitting, count: int) -> dict[str, list[float]]:
         began = time.perf_counter()
         pixels, labels = next(shown)
         taken = time.perf_counter()
-        pictures = normalize(pixels, fitting.dataset.image)
+        images = normalize(pixels, fitting.dataset.image)
         ready = time.perf_counter()
         times["take them"].append(taken - began)
         times["standardise"].append(ready - taken)
         before = 0.0
         for name, step in steps.items():
             began = time.perf_counter()
-            step(pictures, labels, np.array([0, number], np.int32)).numpy()
+            step(images, labels, np.array([0, number], np.int32)).numpy()
             took = time.perf_counter() - began
             times[name].append(took - before)
             before = took
@@ -125,20 +125,20 @@ def _compiled(fitting: Fitting) -> dict[str, Callable[..., Any]]:
     """Return the steps as training compiles them, each with all that come before it."""
     model, strength = fitting.model, fitting.parameters.augmentation
 
-    def vary(pictures: Any, seed: Any) -> Any:
-        return augment(pictures, strength, seed) if strength else tf.identity(pictures)
+    def vary(images: Any, seed: Any) -> Any:
+        return augment(images, strength, seed) if strength else tf.identity(images)
 
-    def loss(pictures: Any, labels: Any, seed: Any) -> Any:
-        model([vary(pictures, seed), labels], training=True)
+    def loss(images: Any, labels: Any, seed: Any) -> Any:
+        model([vary(images, seed), labels], training=True)
         return tf.add_n(model.losses)
 
-    def gradients(pictures: Any, labels: Any, seed: Any) -> Any:
+    def gradients(images: Any, labels: Any, seed: Any) -> Any:
         with tf.GradientTape() as tape:
-            value = loss(pictures, labels, seed)
+            value = loss(images, labels, seed)
         return tape.gradient(value, model.trainable_variables)
 
-    def update(pictures: Any, labels: Any, seed: Any) -> Any:
-        fitting.optimizer.apply(gradients(pictures, labels, seed), model.trainable_variables)
+    def update(images: Any, labels: Any, seed: Any) -> Any:
+        fitting.optimizer.apply(gradients(images, labels, seed), model.trainable_variables)
         return fitting.optimizer.iterations.value
 
     return {
@@ -164,7 +164,7 @@ def _validation(fitting: Fitting) -> Seconds:
     for start in range(0, len(labels), BATCH):
         ctc_loss(labels[start : start + BATCH], output[start : start + BATCH]).numpy()
     marks.append(time.perf_counter())
-    names = ("read the pictures", "decode the texts", "CTC loss")
+    names = ("read the images", "decode the texts", "CTC loss")
     return {name: marks[i + 1] - marks[i] for i, name in enumerate(names)}
 
 

@@ -19,7 +19,7 @@ from shared.access.audit import start_audit_log
 from shared.errors import ReadsmithError
 
 if TYPE_CHECKING:
-    from predictor.feedback.image_archive import KeptPictures
+    from predictor.feedback.image_archive import ImageArchive
     from predictor.feedback.outbox import Outbox
 
 SILENCE_SECONDS = 10
@@ -56,18 +56,18 @@ class _Server(BaseApplication):  # type: ignore[misc]
         return create_app(self._settings, registry, access_log, *_start_feedback(self._settings))
 
 
-def _start_feedback(settings: PredictorSettings) -> "tuple[KeptPictures | None, Outbox | None]":
-    """Start to keep pictures and to hand over what waits; call it after the fork."""
-    from predictor.feedback.image_archive import KeptPictures  # noqa: PLC0415
+def _start_feedback(settings: PredictorSettings) -> "tuple[ImageArchive | None, Outbox | None]":
+    """Start to keep images and to hand over what waits; call it after the fork."""
+    from predictor.feedback.image_archive import ImageArchive  # noqa: PLC0415
     from predictor.feedback.outbox import Outbox  # noqa: PLC0415
-    from predictor.feedback.trainer_client import TrainerLink  # noqa: PLC0415
+    from predictor.feedback.trainer_client import TrainerClient  # noqa: PLC0415
 
     kept = outbox = None
-    if settings.keep_pictures is not None:
-        kept = KeptPictures(settings)
+    if settings.image_archive is not None:
+        kept = ImageArchive(settings)
         kept.start()
     if settings.outbox is not None and settings.trainer_url is not None:
-        outbox = Outbox(settings.outbox, TrainerLink(settings))
+        outbox = Outbox(settings.outbox, TrainerClient(settings))
         outbox.start()
     return kept, outbox
 

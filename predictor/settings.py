@@ -31,29 +31,29 @@ class PredictorSettings(StoreSettings, AccessSettings, BaseSettings):
     poll_seconds: float = Field(
         1.0, gt=0, le=3600, description="Seconds between two looks for new versions."
     )
-    max_image_bytes: AtLeastOne = Field(10_000_000, description="Largest picture, in bytes.")
+    max_image_bytes: AtLeastOne = Field(10_000_000, description="Largest image, in bytes.")
     max_body_bytes: AtLeastOne = Field(
-        32_000_000, description="Largest request to the predictor, all pictures together, in bytes."
+        32_000_000, description="Largest request to the predictor, all images together, in bytes."
     )
-    max_images: AtLeastOne = Field(64, description="Most pictures in one request.")
+    max_images: AtLeastOne = Field(64, description="Most images in one request.")
     low_confidence: float | None = Field(
         None,
         ge=0,
         le=1,
-        description="Readings below this confidence count as unsure in `/metrics`; by default "
+        description="Predictions below this confidence count as unsure in `/metrics`; by default "
         "each model's own threshold.",
     )
-    keep_pictures: Path | None = Field(
+    image_archive: Path | None = Field(
         None,
-        description="Folder where the predictor keeps pictures that it has read, for a look at "
-        "the least sure readings (`/review`); unset: it keeps none.",
+        description="Folder where the predictor keeps images that it has read, for a look at "
+        "the least sure predictions (`/review`); unset: it keeps none.",
     )
-    keep_pictures_days: float = Field(7, gt=0, description="Days that a picture is kept.")
-    keep_pictures_count: AtLeastOne = Field(
-        1000, description="Most pictures that are kept; the oldest go."
+    image_archive_days: float = Field(7, gt=0, description="Days that an image is kept.")
+    image_archive_count: AtLeastOne = Field(
+        1000, description="Most images that are kept; the oldest go."
     )
-    keep_pictures_bytes: AtLeastOne = Field(
-        200_000_000, description="All kept pictures together, in bytes; the oldest go."
+    image_archive_bytes: AtLeastOne = Field(
+        200_000_000, description="All kept images together, in bytes; the oldest go."
     )
     trainer_url: HttpUrl | None = Field(
         None, description="Where the predictor reaches the trainer, for `POST /feedback`."
@@ -69,7 +69,7 @@ class PredictorSettings(StoreSettings, AccessSettings, BaseSettings):
         "with status 503 then.",
     )
     inference_threads: AtLeastOne = Field(
-        1, description="Threads that work on one picture inside each predictor process."
+        1, description="Threads that work on one image inside each predictor process."
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info",

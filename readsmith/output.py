@@ -67,7 +67,7 @@ def explained(error: Exception) -> ReadsmithError:
         return ReadsmithError(
             "out_of_memory",
             "There is not enough memory.",
-            "End other programs, use smaller pictures or fewer, or a machine with more.",
+            "End other programs, use smaller images or fewer, or a machine with more.",
         )
     if isinstance(error, OSError) and error.strerror:
         return _of_the_system(error)
@@ -118,7 +118,7 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Non
     out.print(table)
 
 
-def reading(text: str | None) -> str:
+def prediction(text: str | None) -> str:
     """Return what was read for a table; None stands for nothing that fits the limits."""
     return "(nothing fits)" if text is None else text
 

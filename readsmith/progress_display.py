@@ -109,7 +109,7 @@ def _short_line(progress: Progress) -> str:
 
 
 def input_line(summary: dict[str, Any]) -> str:
-    """Tell in one line what pictures are brought to before they are read, and why."""
+    """Tell in one line what images are brought to before they are read, and why."""
     choices = (f"{name} {why.replace(': ', ' (', 1)})" for name, why in summary["reasons"].items())
     return f"Input: {', '.join(choices)}."
 

@@ -15,22 +15,22 @@ from shared.store.builtin import STARTER, builtin_store
 
 @dataclass(frozen=True)
 class Published:
-    """A loaded version, and the pattern that its readings must fit unless another is given."""
+    """A loaded version, and the pattern that its predictions must fit unless another is given."""
 
     engine: Engine
     pattern: str | None
 
     def read(
-        self, pictures: Sequence[bytes], options: Options
+        self, images: Sequence[bytes], options: Options
     ) -> Iterator[dict[str, Any] | ImageRejectedError]:
-        """Read pictures; each gives what the predictor would answer, or why it has no reading.
+        """Read images; each gives what the predictor would answer, or why it has no prediction.
 
         Raises LimitsError for limits that no text of the model fits.
         """
         results = (
-            self.engine.search_each(pictures, options.limits, options.top_k or 1)
+            self.engine.search_each(images, options.limits, options.top_k or 1)
             if options.search
-            else self.engine.read_each(pictures)
+            else self.engine.read_each(images)
         )
         for result in results:
             yield result if isinstance(result, ImageRejectedError) else describe(result, options)

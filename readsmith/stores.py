@@ -4,14 +4,14 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from shared.store.location import is_object_storage
 from shared.store.settings import StoreSettings
-from shared.store.store import KEEP_VERSIONS, ModelStore
+from shared.store.store import RETAINED_VERSIONS, ModelStore
 
 
 class _FromEnvironment(StoreSettings, BaseSettings):
     model_config = SettingsConfigDict(env_prefix="READSMITH_")
 
 
-def open_store(place: str, keep: int = KEEP_VERSIONS) -> ModelStore:
+def open_store(place: str, keep: int = RETAINED_VERSIONS) -> ModelStore:
     """Return the store in a folder or at `s3://bucket/prefix`.
 
     Raises StorageError if the package that it needs is missing.

@@ -13,7 +13,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 
 from shared.atomic_files import write_atomically
-from shared.store.manifest import GOLDEN_READINGS, KERAS_MODEL, MANIFEST, ONNX_MODEL, FileEntry
+from shared.store.manifest import GOLDEN_PREDICTIONS, KERAS_MODEL, MANIFEST, ONNX_MODEL, FileEntry
 from shared.store.store import ModelStore
 from tests.bundles import SPEC, TIME_STEPS, onnx_graph, publish
 
@@ -99,8 +99,8 @@ def a_file_instead(bundle: Path) -> None:
 
 
 def golden(**changes: object) -> bytes:
-    reading = {"file": GOLDEN, "truth": "abc", "text": "abc", "confidence": 1.0}
-    return json.dumps([{**reading, **changes}]).encode()
+    prediction = {"file": GOLDEN, "truth": "abc", "text": "abc", "confidence": 1.0}
+    return json.dumps([{**prediction, **changes}]).encode()
 
 
 def graph_of(*nodes: onnx.NodeProto, constants: tuple[TensorProto, ...] = ()) -> bytes:
@@ -150,10 +150,10 @@ def huge_output() -> bytes:
 BREAKAGES = {
     "h5 truncated": Breakage(cut(KERAS_MODEL), "files", r"prediction_model.h5 has \d+ bytes"),
     "graph truncated": Breakage(cut(ONNX_MODEL), "files", r"prediction_model.onnx has \d+ bytes"),
-    "golden picture truncated": Breakage(cut(GOLDEN), "files", r"0001.png has \d+ bytes"),
+    "golden image truncated": Breakage(cut(GOLDEN), "files", r"0001.png has \d+ bytes"),
     "a bit of the h5": Breakage(flip_a_bit(KERAS_MODEL), "files", "h5 does not have the SHA-256"),
     "a bit of the graph": Breakage(flip_a_bit(ONNX_MODEL), "files", "onnx does not have the SHA"),
-    "a bit of a golden picture": Breakage(flip_a_bit(GOLDEN), "files", "png does not have the SHA"),
+    "a bit of a golden image": Breakage(flip_a_bit(GOLDEN), "files", "png does not have the SHA"),
     "file missing": Breakage(lambda b: (b / GOLDEN).unlink(), "files", "0001.png cannot be read"),
     "file too many": Breakage(
         lambda b: (b / "golden" / "x").touch(), "files", "golden/x is there, but not listed"
@@ -199,7 +199,7 @@ BREAKAGES = {
     "other time steps": Breakage(
         manifest(lambda m: m.update(time_steps=TIME_STEPS + 1)), "graph", r"2, 9, 4\)"
     ),
-    "other size of pictures": Breakage(
+    "other size of images": Breakage(
         manifest(lambda m: m["image"].update(width=SPEC.width + 1)), "graph", r"\(N, 16, 65, 1\)"
     ),
     "other colours": Breakage(
@@ -231,26 +231,28 @@ BREAKAGES = {
     "graph that reads differently": Breakage(
         listed(ONNX_MODEL, onnx_graph(sharpness=2.0)), "golden", "the trainer read 'abc'"
     ),
-    "golden readings no JSON": Breakage(
-        listed(GOLDEN_READINGS, b"["), "golden", "readings.json is not valid"
+    "golden predictions no JSON": Breakage(
+        listed(GOLDEN_PREDICTIONS, b"["), "golden", "readings.json is not valid"
     ),
-    "golden readings empty": Breakage(listed(GOLDEN_READINGS, b"[]"), "golden", "names no picture"),
-    "golden readings without end": Breakage(
-        listed(GOLDEN_READINGS, json.dumps(json.loads(golden()) * 101).encode()),
+    "golden predictions empty": Breakage(
+        listed(GOLDEN_PREDICTIONS, b"[]"), "golden", "names no image"
+    ),
+    "golden predictions without end": Breakage(
+        listed(GOLDEN_PREDICTIONS, json.dumps(json.loads(golden()) * 101).encode()),
         "golden",
         "at most 100 items",
     ),
     "another golden text": Breakage(
-        listed(GOLDEN_READINGS, golden(text="abd")), "golden", "the trainer read 'abd'"
+        listed(GOLDEN_PREDICTIONS, golden(text="abd")), "golden", "the trainer read 'abd'"
     ),
     "another golden confidence": Breakage(
-        listed(GOLDEN_READINGS, golden(confidence=0.99)), "golden", r"0\.9900"
+        listed(GOLDEN_PREDICTIONS, golden(confidence=0.99)), "golden", r"0\.9900"
     ),
-    "golden picture elsewhere": Breakage(
-        listed(GOLDEN_READINGS, golden(file="../x.png")), "golden", "not a file here"
+    "golden image elsewhere": Breakage(
+        listed(GOLDEN_PREDICTIONS, golden(file="../x.png")), "golden", "not a file here"
     ),
-    "golden picture no picture": Breakage(
-        listed(GOLDEN, b"no picture"), "golden", "0001.png: The data is not a picture"
+    "golden image no image": Breakage(
+        listed(GOLDEN, b"no image"), "golden", "0001.png: The data is not an image"
     ),
     "folder a file": Breakage(a_file_instead, "manifest", "cannot be read: Not a directory"),
     "folder gone": Breakage(shutil.rmtree, "manifest", "cannot be read: No such file"),

@@ -1,4 +1,4 @@
-"""Real, tiny bundles for tests: a graph that reads gray stripes, and pictures of such stripes.
+"""Real, tiny bundles for tests: a graph that reads gray stripes, and images of such stripes.
 
 A text is drawn as stripes 8 pixels wide: each character's gray, each followed by white, which is
 the blank. The graph takes every stripe's mean and answers with the class of the nearest gray.
@@ -18,13 +18,13 @@ from PIL import Image
 from shared.recognition.preprocessing import ImageSpec
 from shared.recognition.vocabulary import Vocabulary
 from shared.store.manifest import (
-    GOLDEN_READINGS,
+    GOLDEN_PREDICTIONS,
     KERAS_MODEL,
     ONNX_MODEL,
     Calibration,
     CalibrationError,
     FileEntry,
-    GoldenReading,
+    GoldenPrediction,
     Manifest,
     Metrics,
     Threshold,
@@ -34,13 +34,13 @@ from shared.store.store import ModelStore
 STRIPE = 8
 HEIGHT = 16
 LENGTH = 4
-"""Most characters in a picture."""
+"""Most characters in an image."""
 TIME_STEPS = 2 * LENGTH
 WIDTH = STRIPE * TIME_STEPS
 SPEC = ImageSpec(height=HEIGHT, width=WIDTH, channels=1, resize="stretch", standardize=False)
 
 
-def picture(text: str, characters: str = "abc") -> Image.Image:
+def image(text: str, characters: str = "abc") -> Image.Image:
     """Draw a text of at most LENGTH characters, gray on white."""
     pixels = np.full((HEIGHT, WIDTH), 255, dtype=np.uint8)
     for place, character in enumerate(text):
@@ -51,7 +51,7 @@ def picture(text: str, characters: str = "abc") -> Image.Image:
 
 
 def encoded(image: Image.Image, image_format: str = "PNG", **options: object) -> bytes:
-    """Return the picture as a file's bytes."""
+    """Return the image as a file's bytes."""
     file = io.BytesIO()
     image.save(file, image_format, **options)
     return file.getvalue()
@@ -59,7 +59,7 @@ def encoded(image: Image.Image, image_format: str = "PNG", **options: object) ->
 
 def png(text: str, characters: str = "abc") -> bytes:
     """Draw a text as a PNG file."""
-    return encoded(picture(text, characters))
+    return encoded(image(text, characters))
 
 
 def onnx_graph(
@@ -96,7 +96,7 @@ def onnx_graph(
 
 
 def calibration(temperature: float = 1.0) -> Calibration:
-    """Return a calibration that was measured on four pictures, all read right."""
+    """Return a calibration that was measured on four images, all read right."""
     measured = CalibrationError(images=2, before=0.1, after=0.05)
     row = Threshold(threshold=0.0, images=4, accepted=1.0, wrong=0.0, wrong_interval=(0.0, 0.49))
     return Calibration(
@@ -108,13 +108,13 @@ def bundle_files(characters: str = "abc") -> dict[str, bytes]:
     """Return the files of a good bundle, without its manifest."""
     texts = [characters[:LENGTH], characters[0] * 2, characters[-1]]
     golden = [
-        GoldenReading(file=f"golden/{number:04}.png", truth=text, text=text, confidence=1.0)
+        GoldenPrediction(file=f"golden/{number:04}.png", truth=text, text=text, confidence=1.0)
         for number, text in enumerate(texts, 1)
     ]
     return {
         KERAS_MODEL: b"\x89HDF\r\n\x1a\n, of which nothing is read here",
         ONNX_MODEL: onnx_graph(characters),
-        GOLDEN_READINGS: json.dumps([each.model_dump() for each in golden]).encode(),
+        GOLDEN_PREDICTIONS: json.dumps([each.model_dump() for each in golden]).encode(),
         **{each.file: png(each.truth, characters) for each in golden},
     }
 
@@ -165,7 +165,7 @@ def manifest(
 
 
 def imported(manifest: Manifest) -> Manifest:
-    """Change a manifest to one of a model from elsewhere, which needs no golden readings."""
+    """Change a manifest to one of a model from elsewhere, which needs no golden predictions."""
     return manifest.model_copy(update={"origin": "imported"})
 
 

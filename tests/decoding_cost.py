@@ -1,4 +1,4 @@
-"""What hostile pictures cost, measured in a process of its own: `python -m tests.decoding_cost`."""
+"""What hostile images cost, measured in a process of its own: `python -m tests.decoding_cost`."""
 
 import gc
 import json
@@ -10,12 +10,12 @@ from pathlib import Path
 
 from shared.recognition.preprocessing import ImageRejectedError, open_image, to_input
 from tests.bundles import SPEC, png
-from tests.hostile_pictures import READ, REFUSED
+from tests.hostile_images import READ, REFUSED
 
 
 @dataclass(frozen=True)
 class Cost:
-    """How one picture ended, the memory at its peak above the base, the processor time."""
+    """How one image ended, the memory at its peak above the base, the processor time."""
 
     name: str
     outcome: str
@@ -24,7 +24,7 @@ class Cost:
 
 
 def measure(name: str, data: bytes) -> Cost:
-    """Open a picture and prepare it for a model."""
+    """Open an image and prepare it for a model."""
     gc.collect()
     Path("/proc/self/clear_refs").write_text("5")  # forgets the peak so far
     base, start = _memory("VmRSS"), time.process_time()
@@ -44,7 +44,7 @@ def _memory(field: str) -> int:
 
 
 def main() -> None:
-    """Write a line of JSON for each picture."""
+    """Write a line of JSON for each image."""
     warnings.simplefilter("ignore")
     measure("the first, which loads the parsers", png("abc"))
     builders = READ | {name: builder for name, (builder, _) in REFUSED.items()}

@@ -12,9 +12,9 @@ from pydantic import HttpUrl
 
 from predictor.api.app import create_app as create_predictor
 from predictor.api.start_page import PATH
-from predictor.feedback.image_archive import KeptPictures
+from predictor.feedback.image_archive import ImageArchive
 from predictor.feedback.outbox import Outbox
-from predictor.feedback.trainer_client import TrainerLink
+from predictor.feedback.trainer_client import TrainerClient
 from predictor.models.registry import Registry
 from predictor.settings import PredictorSettings
 from shared.access.api_keys import KeyFile, Scope
@@ -26,7 +26,7 @@ from trainer.settings import Settings
 KEYS = "keys.json"
 SEMANTIC = ["2xx", "400", "404", "409", "413", "415", "422"]
 """Answers to requests that are right by the description: it cannot say that a pattern must
-compile, a picture be one, or a version exist. Nothing else may be answered."""
+compile, an image be one, or a version exist. Nothing else may be answered."""
 CONFIG = schemathesis.Config.from_dict(
     {"checks": {"positive_data_acceptance": {"expected-statuses": SEMANTIC}}}
 )
@@ -60,19 +60,19 @@ def trainer_description() -> dict[str, Any]:
 
 
 def predictor_with_a_model(folder: Path) -> Flask:
-    """Build the predictor; it keeps pictures, and feedback too, since its trainer is away."""
+    """Build the predictor; it keeps images, and feedback too, since its trainer is away."""
     publish(ModelStore(folder / "models"), folder / "build")
     settings = PredictorSettings(
         store=folder / "models",
         keys=folder / KEYS,
-        keep_pictures=folder / "pictures",
+        image_archive=folder / "images",
         outbox=folder / "outbox",
         trainer_url=HttpUrl("http://127.0.0.1:1"),  # nobody listens there
     )
     registry = Registry(settings)
     registry.poll()
-    outbox = Outbox(folder / "outbox", TrainerLink(settings))
-    return create_predictor(settings, registry, None, KeptPictures(settings), outbox)
+    outbox = Outbox(folder / "outbox", TrainerClient(settings))
+    return create_predictor(settings, registry, None, ImageArchive(settings), outbox)
 
 
 def routes_of(app: Flask) -> set[tuple[str, str]]:

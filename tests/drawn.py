@@ -11,15 +11,15 @@ from PIL import Image, ImageDraw, ImageFont
 SIZE = (64, 32)
 
 
-def picture(text: str, size: tuple[int, int] = SIZE, seed: int = 0) -> bytes:
+def image(text: str, size: tuple[int, int] = SIZE, seed: int = 0) -> bytes:
     """Return a PNG of dark text on a light ground; the seed moves it a little."""
     chance = random.Random(seed)
-    image = Image.new("L", size, 255 - chance.randrange(30))
+    drawn = Image.new("L", size, 255 - chance.randrange(30))
     font = ImageFont.load_default(size[1] * 0.75)
     place = (2 + chance.randrange(8), chance.randrange(5))
-    ImageDraw.Draw(image).text(place, text, fill=chance.randrange(60), font=font)
+    ImageDraw.Draw(drawn).text(place, text, fill=chance.randrange(60), font=font)
     data = io.BytesIO()
-    image.save(data, "PNG")
+    drawn.save(data, "PNG")
     return data.getvalue()
 
 
@@ -38,7 +38,7 @@ def write_zip(path: Path, entries: dict[str, bytes]) -> Path:
 
 
 def labelled_zip(path: Path, labels: Sequence[str], size: tuple[int, int] = SIZE) -> Path:
-    """Write a zip of one picture per label, with a labels.csv."""
-    entries = {f"{i:04}.png": picture(text, size, i) for i, text in enumerate(labels)}
+    """Write a zip of one image per label, with a labels.csv."""
+    entries = {f"{i:04}.png": image(text, size, i) for i, text in enumerate(labels)}
     rows = [f"{i:04}.png,{text}" for i, text in enumerate(labels)]
     return write_zip(path, entries | {"labels.csv": "\n".join(["filename,text", *rows]).encode()})

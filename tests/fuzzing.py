@@ -28,14 +28,14 @@ from shared.patterns.automaton import build_automaton
 from shared.patterns.limits import Limits
 from shared.recognition.preprocessing import ImageRejectedError, open_image
 from shared.store.manifest import (
-    GOLDEN_READINGS,
+    GOLDEN_PREDICTIONS,
     KERAS_MODEL,
     MANIFEST,
     ONNX_MODEL,
     FileEntry,
     read_manifest,
 )
-from tests.bundles import encoded, manifest, picture
+from tests.bundles import encoded, image, manifest
 from tests.hostile_zips import packed
 from trainer.pipeline.datasets.labels.labels import find_labels
 from trainer.pipeline.datasets.sources.image_files import UnreadableEntryError
@@ -120,7 +120,7 @@ def fuzz_for(target: Target, seconds: float, round_of: int = 300) -> int:
     return rounds * round_of
 
 
-def parse_picture(data: bytes) -> None:
+def parse_image(data: bytes) -> None:
     with suppress(ImageRejectedError), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         assert open_image(data).mode in ("L", "RGB")
@@ -177,9 +177,9 @@ def label_file(delimiter: str) -> bytes:
     return text.getvalue().encode()
 
 
-def pictures() -> list[bytes]:
-    drawn = picture("cab")
-    frames = {"save_all": True, "append_images": [picture("a")]}
+def images() -> list[bytes]:
+    drawn = image("cab")
+    frames = {"save_all": True, "append_images": [image("a")]}
     return [
         *(encoded(drawn, one) for one in ("PNG", "JPEG", "GIF", "BMP", "WEBP", "TIFF", "PPM")),
         *(encoded(drawn, one, **frames) for one in ("PNG", "GIF", "WEBP", "TIFF")),
@@ -197,15 +197,15 @@ def pictures() -> list[bytes]:
 
 def good_manifest() -> bytes:
     entry = FileEntry(size=1, sha256="0" * 64)
-    files = dict.fromkeys((KERAS_MODEL, ONNX_MODEL, GOLDEN_READINGS), entry)
+    files = dict.fromkeys((KERAS_MODEL, ONNX_MODEL, GOLDEN_PREDICTIONS), entry)
     return manifest(1, files).model_dump_json().encode()
 
 
 TARGETS = {
-    "picture": Target(pictures(), parse_picture),
+    "image": Target(images(), parse_image),
     "zip": Target(
         [
-            packed({"labels.csv": label_file(","), "1.png": pictures()[0], "x/2.png": bytes(99)}),
+            packed({"labels.csv": label_file(","), "1.png": images()[0], "x/2.png": bytes(99)}),
             packed({"é.png": b"1", "京.png": b"2"}, zipfile.ZIP_STORED),
             packed({"a.png": bytes(999)}, zipfile.ZIP_BZIP2),
         ],

@@ -30,8 +30,8 @@ def layer(class_name: str, config: dict[str, Any], before: str, **more: object) 
 
 
 def graph(*layers: dict[str, Any], shape: tuple[int, ...] = (40, 16, 1)) -> dict[str, Any]:
-    """Describe a functional model: pictures, these layers, one after the other."""
-    pictures = {
+    """Describe a functional model: images, these layers, one after the other."""
+    images = {
         "class_name": "InputLayer",
         "config": {"batch_input_shape": [None, *shape], "dtype": "float32", "name": "image"},
         "name": "image",
@@ -42,7 +42,7 @@ def graph(*layers: dict[str, Any], shape: tuple[int, ...] = (40, 16, 1)) -> dict
         "class_name": "Functional",
         "config": {
             "name": "model",
-            "layers": [pictures, *layers],
+            "layers": [images, *layers],
             "input_layers": [["image", 0, 0]],
             "output_layers": [[last, 0, 0]],
         },
@@ -276,7 +276,7 @@ MISFITS = {
 
 
 def swollen() -> dict[str, Any]:
-    """Describe a model of a few bytes that needs 6 GB for one picture."""
+    """Describe a model of a few bytes that needs 6 GB for one image."""
     padding = {"name": "wide", "padding": [[20_000, 20_000], [20_000, 20_000]]}
     pooling = {"name": "small", "pool_size": [1001, 2501]}
     columns = {"name": "columns", "target_shape": [40, 16]}
@@ -289,7 +289,7 @@ def swollen() -> dict[str, Any]:
 
 
 BUILT = {
-    "a picture that takes 6 GB": Hostile(
+    "an image that takes 6 GB": Hostile(
         described(swollen()), UNREADABLE, "cannot be converted|of memory"
     ),
     "no softmax": Hostile(
@@ -300,13 +300,13 @@ BUILT = {
         "model_shape",
         "The model maps",
     ),
-    "pictures of four channels": Hostile(
-        described(reader(shape=(40, 4, 4))), "model_shape", "takes pictures of shape"
+    "images of four channels": Hostile(
+        described(reader(shape=(40, 4, 4))), "model_shape", "takes images of shape"
     ),
-    "pictures that are too small": Hostile(
+    "images that are too small": Hostile(
         described(reader(shape=(40, 4, 1)), kernel=(4, CLASSES)),
         "model_shape",
-        "takes pictures of 40x4 pixels",
+        "takes images of 40x4 pixels",
     ),
 }
 """What is refused once it has been built."""

@@ -17,10 +17,10 @@ def tar_of(files: Mapping[str, bytes], form: int = tarfile.PAX_FORMAT) -> bytes:
     return data.getvalue()
 
 
-def labelled_tar(pictures: Mapping[str, bytes]) -> bytes:
+def labelled_tar(images: Mapping[str, bytes]) -> bytes:
     """Return a tar of PNGs by their labels, each with its text file."""
     files: dict[str, bytes] = {}
-    for label, data in pictures.items():
+    for label, data in images.items():
         files |= {f"{label}.png": data, f"{label}.txt": label.encode()}
     return tar_of(files)
 

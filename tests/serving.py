@@ -58,7 +58,7 @@ def ask(
     session: requests.Session | None = None,
     headers: dict[str, str] | None = None,
 ) -> requests.Response:
-    """Send the picture of a text in the letters a, b and c."""
+    """Send the image of a text in the letters a, b and c."""
     return (session or requests).post(
         f"{url}/predict",
         files={"image": ("captcha.png", png(text))},
@@ -193,5 +193,5 @@ def break_while_serving(
 
 def refusals(predictor: Predictor, part: str) -> float:
     """Return how often versions were refused for this reason, over all workers."""
-    name = "readsmith_predictor_refused_reloads_total"
+    name = "readsmith_predictor_rejected_reloads_total"
     return sample(predictor.metrics(), name, model="default", reason=part)

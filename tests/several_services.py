@@ -40,7 +40,7 @@ def run_jobs(folder: Path, database_url: str, count: int) -> None:
                 store=folder / "models",
                 state=folder / f"worker-{number}",
                 database_url=database_url,
-                keep_versions=count,
+                retained_versions=count,
             )
             worker = start_worker(settings, child("small"))
             stack.callback(worker.wait)

@@ -46,7 +46,7 @@ def small_run(
         of_job = manifest(version, files, model=request.model, job_id=claim.job_id)
         return of_job.model_copy(update={"attempt": claim.attempt})
 
-    published = ModelStore(settings.store, settings.keep_versions).publish(
+    published = ModelStore(settings.store, settings.retained_versions).publish(
         build,
         make_manifest,
         model=request.model,

@@ -11,8 +11,8 @@ from shared.access.settings import AccessSettings
 from shared.errors import ReadsmithError
 from shared.store.location import is_object_storage
 from shared.store.settings import Place, StoreSettings
-from shared.store.store import KEEP_VERSIONS
-from trainer.files.job_files import KeptFiles
+from shared.store.store import RETAINED_VERSIONS
+from trainer.files.job_files import JobFiles
 from trainer.files.shared_files import FolderFiles, SharedFiles
 from trainer.schemas.addresses import Allowed, WebAddress
 from trainer.schemas.limits import DatasetLimits, DownloadRules
@@ -29,7 +29,7 @@ class Settings(StoreSettings, AccessSettings, BaseSettings):
     )
     shared_files: Place | None = Field(
         None,
-        description="Where uploads, the pictures of corrections and checkpoints lie, for several "
+        description="Where uploads, the images of corrections and checkpoints lie, for several "
         "trainers and workers: a folder that all share, or `s3://bucket/prefix`; "
         "unset: the state folder.",
     )
@@ -52,7 +52,7 @@ class Settings(StoreSettings, AccessSettings, BaseSettings):
     )
     predictor_url: str = Field(
         "http://127.0.0.1:8080",
-        description="Where the trainer reaches the predictor, for the pages that try pictures.",
+        description="Where the trainer reaches the predictor, for the pages that try images.",
     )
     lease_seconds: float = Field(
         30, ge=1, le=3600, description="Seconds of silence after which a worker counts as lost."
@@ -88,7 +88,7 @@ class Settings(StoreSettings, AccessSettings, BaseSettings):
     max_corrections_bytes: int = Field(
         1_000_000_000,
         ge=1,
-        description="Pictures of all corrections together, in bytes; more are refused with "
+        description="Images of all corrections together, in bytes; more are refused with "
         "status 507.",
     )
     max_cache_bytes: int = Field(
@@ -106,12 +106,12 @@ class Settings(StoreSettings, AccessSettings, BaseSettings):
     max_dataset_files: int = Field(
         DatasetLimits.files,
         ge=1,
-        description="Most files in a dataset's zip or folder, pictures or not.",
+        description="Most files in a dataset's zip or folder, images or not.",
     )
     max_shard_files: int = Field(
         DatasetLimits.shard_files,
         ge=1,
-        description="Most files in the shards (tar) of a dataset together; a picture and its "
+        description="Most files in the shards (tar) of a dataset together; an image and its "
         "label are two.",
     )
     max_compression_ratio: int = Field(
@@ -138,8 +138,8 @@ class Settings(StoreSettings, AccessSettings, BaseSettings):
         "names; otherwise they are not looked at.",
     )
 
-    keep_versions: int = Field(
-        KEEP_VERSIONS,
+    retained_versions: int = Field(
+        RETAINED_VERSIONS,
         ge=1,
         description="Versions of a model that are kept; besides them always the served one "
         "and the one before it.",
@@ -226,14 +226,14 @@ class Settings(StoreSettings, AccessSettings, BaseSettings):
             return ObjectFiles(Bucket(place), self.max_cache_bytes)
         return FolderFiles(Path(place or self.state))
 
-    def job_files(self, job_id: str) -> KeptFiles | None:
+    def job_files(self, job_id: str) -> JobFiles | None:
         """Return the files of a job that its later attempts need.
 
         None where its scratch folder alone will do.
         """
         if self.shared_files is None:
             return None
-        return KeptFiles(self.open_shared_files(), job_id, self.scratch / job_id)
+        return JobFiles(self.open_shared_files(), job_id, self.scratch / job_id)
 
     @property
     def uploads(self) -> Path:

@@ -55,7 +55,7 @@ NICENESS = 10
 """Training takes the processor time that nobody else wants, so that both APIs stay quick."""
 
 
-TERM_PATIENCE = 3.0
+GRACE_SECONDS = 3.0
 """Seconds between SIGTERM and SIGKILL."""
 
 _PR_SET_PDEATHSIG = 1

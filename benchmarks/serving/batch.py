@@ -18,10 +18,10 @@ MIN_RATIO = 2.0
 
 def measure(setting: Setting) -> Figures:
     """Alternate over one kept connection each; the same client, the same server."""
-    single, batch = message(setting.picture), message(setting.picture, IMAGES)
+    single, batch = message(setting.image), message(setting.image, IMAGES)
     rounds = []
     with predictor(setting.conv) as service:
-        service.wait_until_it_reads(setting.picture, setting.text)
+        service.wait_until_it_reads(setting.image, setting.text)
         for _ in range(setting.number(30, 3)):
             singles = asyncio.run(ask_one_by_one(service.port, single, IMAGES))
             [together] = asyncio.run(ask_one_by_one(service.port, batch, 1))

@@ -1,7 +1,7 @@
-"""Bundles to serve without training: random weights whose output layer reads one picture right.
+"""Bundles to serve without training: random weights whose output layer reads one image right.
 
 The graphs are the presets', so their time is that of trained ones; so is that of decoding, as
-every reading is a short, sure text.
+every prediction is a short, sure text.
 """
 
 import json
@@ -17,12 +17,12 @@ from shared.recognition.decoding import decode
 from shared.recognition.preprocessing import ImageSpec, fit, normalize, open_image
 from shared.recognition.vocabulary import Vocabulary
 from shared.store.manifest import (
-    GOLDEN_READINGS,
+    GOLDEN_PREDICTIONS,
     ONNX_MODEL,
     Calibration,
     CalibrationError,
     FileEntry,
-    GoldenReading,
+    GoldenPrediction,
     Manifest,
     Threshold,
 )
@@ -44,10 +44,10 @@ SURE = 16.0
 
 @dataclass(frozen=True)
 class Bundle:
-    """What to publish: a preset that reads a picture as each of the texts, one version each."""
+    """What to publish: a preset that reads an image as each of the texts, one version each."""
 
     preset: PresetName
-    picture: bytes
+    image: bytes
     texts: tuple[str, ...]
 
 
@@ -59,7 +59,7 @@ def publish(bundle: Bundle, store: Path) -> None:
     from trainer.pipeline.networks.presets import PRESETS  # noqa: PLC0415
 
     spec = SPECS[bundle.preset]
-    inputs = normalize(fit(open_image(bundle.picture), spec)[np.newaxis], spec)
+    inputs = normalize(fit(open_image(bundle.image), spec)[np.newaxis], spec)
     keras.utils.set_random_seed(0)
     model = PRESETS[bundle.preset].build_model(spec, VOCABULARY.classes)
     reader = keras.Model(model.inputs[0], model.get_layer("ctc_loss").input[1])
@@ -69,7 +69,7 @@ def publish(bundle: Bundle, store: Path) -> None:
         build = store.with_name(f"{store.name}-build-{number}")
         (build / "golden").mkdir(parents=True)
         write_models(reader, build)
-        time_steps = _write_golden(build, bundle.picture, text, inputs)
+        time_steps = _write_golden(build, bundle.image, text, inputs)
         _publish(ModelStore(store), build, bundle.preset, time_steps, current=number == 1)
 
 
@@ -106,19 +106,19 @@ def best_path(text: str, time_steps: int) -> list[int]:
     return path
 
 
-def _write_golden(build: Path, picture: bytes, text: str, inputs: NDArray[np.float32]) -> int:
-    """Write the picture and its reading; return the number of time steps."""
+def _write_golden(build: Path, image: bytes, text: str, inputs: NDArray[np.float32]) -> int:
+    """Write the image and its prediction; return the number of time steps."""
     from trainer.pipeline.networks.inference import OnnxGraph  # noqa: PLC0415
 
     probabilities = OnnxGraph(build / ONNX_MODEL).predict_on_batch(inputs)
-    [reading] = decode(probabilities, VOCABULARY, TEMPERATURE)
-    if reading.text != text:
-        raise AssertionError(f"The graph reads {reading.text!r}, not {text!r}.")
-    golden = GoldenReading(
-        file="golden/0001.png", truth=text, text=text, confidence=reading.confidence
+    [prediction] = decode(probabilities, VOCABULARY, TEMPERATURE)
+    if prediction.text != text:
+        raise AssertionError(f"The graph reads {prediction.text!r}, not {text!r}.")
+    golden = GoldenPrediction(
+        file="golden/0001.png", truth=text, text=text, confidence=prediction.confidence
     )
-    (build / golden.file).write_bytes(picture)
-    (build / GOLDEN_READINGS).write_text(json.dumps([golden.model_dump()]))
+    (build / golden.file).write_bytes(image)
+    (build / GOLDEN_PREDICTIONS).write_text(json.dumps([golden.model_dump()]))
     return int(probabilities.shape[1])
 
 

@@ -1,7 +1,7 @@
 """Version changes under constant load: what fails, what lies, what waits.
 
-The two versions read the same picture differently, so an answer that names one version and
-carries the other's reading shows.
+The two versions read the same image differently, so an answer that names one version and
+carries the other's prediction shows.
 """
 
 import asyncio
@@ -34,9 +34,9 @@ def measure(setting: Setting) -> Figures:
     changes = setting.number(100, 3)
     store = ModelStore(shutil.copytree(setting.conv, setting.scratch / "changes"))
     with predictor(store.root, poll_seconds=POLL_SECONDS) as service:
-        service.wait_until_it_reads(setting.picture, setting.text)
+        service.wait_until_it_reads(setting.image, setting.text)
         answers, promoted = asyncio.run(
-            _under_load(service.port, message(setting.picture), store, changes)
+            _under_load(service.port, message(setting.image), store, changes)
         )
     texts = {1: setting.text, 2: setting.other_text}
     return {"rate": RATE, **judge(answers, promoted, texts)}

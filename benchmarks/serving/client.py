@@ -13,14 +13,14 @@ BROKEN = 0
 """Status of an answer that never came, because the connection broke."""
 
 
-def upload(picture: bytes, count: int = 1) -> tuple[bytes, str]:
-    """Return a multipart body with the picture in so many fields, and its Content-Type."""
-    return encode_multipart_formdata([("image", ("captcha.png", picture, "image/png"))] * count)
+def upload(image: bytes, count: int = 1) -> tuple[bytes, str]:
+    """Return a multipart body with the image in so many fields, and its Content-Type."""
+    return encode_multipart_formdata([("image", ("captcha.png", image, "image/png"))] * count)
 
 
-def message(picture: bytes, count: int = 1) -> bytes:
-    """Return a whole request to read the picture so many times."""
-    body, kind = upload(picture, count)
+def message(image: bytes, count: int = 1) -> bytes:
+    """Return a whole request to read the image so many times."""
+    body, kind = upload(image, count)
     head = (
         "POST /predict HTTP/1.1\r\nHost: localhost\r\n"
         f"Content-Type: {kind}\r\nContent-Length: {len(body)}\r\n\r\n"

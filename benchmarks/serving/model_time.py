@@ -1,4 +1,4 @@
-"""The model alone: one picture, one thread, in this process."""
+"""The model alone: one image, one thread, in this process."""
 
 import statistics
 import time
@@ -21,16 +21,16 @@ def measure(setting: Setting) -> Figures:
     runs = setting.number(3000, 200)
     return {
         "runs": runs,
-        "conv": _milliseconds(setting.conv, setting.picture, runs),
-        "crnn": _milliseconds(setting.crnn, setting.picture, runs),
+        "conv": _milliseconds(setting.conv, setting.image, runs),
+        "crnn": _milliseconds(setting.crnn, setting.image, runs),
     }
 
 
-def _milliseconds(store: Path, picture: bytes, runs: int) -> dict[str, float]:
+def _milliseconds(store: Path, image: bytes, runs: int) -> dict[str, float]:
     published = ModelStore(store)
     manifest = published.manifest("default", 1)
     engine = Engine.load(published.folder("default", 1), manifest, threads=1)
-    inputs = preprocess(picture, manifest.image)[np.newaxis]
+    inputs = preprocess(image, manifest.image)[np.newaxis]
     times = []
     for _ in range(runs):
         begin = time.perf_counter()

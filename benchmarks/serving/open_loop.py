@@ -16,9 +16,9 @@ MAX_P99_MILLISECONDS = 20.0
 
 def measure(setting: Setting) -> Figures:
     """Ask at the rate for a minute, after some seconds to warm up."""
-    request = message(setting.picture)
+    request = message(setting.image)
     with predictor(setting.conv) as service:
-        service.wait_until_it_reads(setting.picture, setting.text)
+        service.wait_until_it_reads(setting.image, setting.text)
         asyncio.run(ask_at_rate(service.port, request, rate=RATE, seconds=2))
         seconds = setting.number(60, 3)
         answers = asyncio.run(ask_at_rate(service.port, request, rate=RATE, seconds=seconds))
@@ -31,7 +31,7 @@ def measure(setting: Setting) -> Figures:
 
 
 def reads(answer: Answer, text: str) -> bool:
-    """Tell whether an answer is a reading, and this one."""
+    """Tell whether an answer is a prediction, and this one."""
     return answer.status == 200 and json.loads(answer.body)["text"] == text
 
 

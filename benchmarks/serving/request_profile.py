@@ -26,18 +26,18 @@ from trainer.subprocesses import in_clean_process
 
 STEPS = {
     "parse the upload": ["predictor.requests.images.parse"],
-    "open and decode the picture": ["shared.recognition.preprocessing.open_image"],
+    "open and decode the image": ["shared.recognition.preprocessing.open_image"],
     "preprocess": [
         "shared.recognition.preprocessing.fit",
         "shared.recognition.preprocessing.normalize",
     ],
     "model": ["predictor.models.engine.Engine._probabilities"],
     "decode the text": ["shared.recognition.decoding.decode"],
-    "describe the reading": ["predictor.api.answers.describe"],
+    "describe the prediction": ["predictor.api.answers.describe"],
     "JSON and response": ["flask.json.provider.DefaultJSONProvider.response"],
     "metrics": [
         "predictor.telemetry.metrics.request_answered",
-        "predictor.telemetry.metrics.pictures_read",
+        "predictor.telemetry.metrics.images_read",
     ],
 }
 """The functions that each step consists of, where they are defined."""
@@ -86,18 +86,18 @@ def measure(setting: Setting) -> Figures:
     folder = setting.scratch / "metrics"
     folder.mkdir()
     with patch.dict(os.environ, PROMETHEUS_MULTIPROC_DIR=str(folder)):  # as under gunicorn
-        steps = in_clean_process(step_milliseconds, setting.conv, setting.picture, requests)
+        steps = in_clean_process(step_milliseconds, setting.conv, setting.image, requests)
     with predictor(setting.conv, predictor_workers=1) as service:
-        service.wait_until_it_reads(setting.picture, setting.text)
+        service.wait_until_it_reads(setting.image, setting.text)
         [worker] = service.workers()
         before = worker.cpu_seconds()
-        asyncio.run(ask_one_by_one(service.port, message(setting.picture), requests))
+        asyncio.run(ask_one_by_one(service.port, message(setting.image), requests))
         whole = 1000 * (worker.cpu_seconds() - before) / requests
     server = {SERVER: max(0.0, whole - sum(steps.values()))}
     return {"requests": requests, "milliseconds": steps | server}
 
 
-def step_milliseconds(store: Path, picture: bytes, requests: int) -> dict[str, float]:
+def step_milliseconds(store: Path, image: bytes, requests: int) -> dict[str, float]:
     """Return the median milliseconds of each step; for a clean process.
 
     The app is called as a WSGI server calls it, without a client's work in between.
@@ -110,7 +110,7 @@ def step_milliseconds(store: Path, picture: bytes, requests: int) -> dict[str, f
     registry = Registry(settings)
     registry.poll()
     app = create_app(settings, registry)
-    body, kind = upload(picture)
+    body, kind = upload(image)
     environ = EnvironBuilder(path="/predict", method="POST", data=body, content_type=kind)
     first = environ.get_environ()
     watch, found = Stopwatch(), []

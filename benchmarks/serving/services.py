@@ -45,17 +45,17 @@ class Service:
     process: subprocess.Popen[bytes]
     port: int
 
-    def wait_until_it_reads(self, picture: bytes, text: str) -> None:
-        """Ask until the picture is read as this text; raises ReadsmithError."""
+    def wait_until_it_reads(self, image: bytes, text: str) -> None:
+        """Ask until the image is read as this text; raises ReadsmithError."""
         deadline = time.monotonic() + PATIENCE
         while True:
-            [answer] = asyncio.run(ask_one_by_one(self.port, message(picture), 1))
+            [answer] = asyncio.run(ask_one_by_one(self.port, message(image), 1))
             if answer.status == 200 and json.loads(answer.body)["text"] == text:
                 return
             if self.process.poll() is not None or time.monotonic() > deadline:
                 raise ReadsmithError(
                     "server_failed",
-                    f"{self.process.args!r} does not read the picture as {text}.",
+                    f"{self.process.args!r} does not read the image as {text}.",
                     f"Its last answer: {answer.status} {answer.body[:300]!r}.",
                 )
             time.sleep(0.002)

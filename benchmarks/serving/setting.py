@@ -15,9 +15,9 @@ Figures = dict[str, Any]
 class Setting:
     """What is served and asked, and how long."""
 
-    picture: bytes
+    image: bytes
     text: str
-    """What the models read in the picture, ..."""
+    """What the models read in the image, ..."""
     other_text: str
     """... but for version 2 in the store conv."""
     conv: Path

@@ -34,7 +34,7 @@ def require_wrk() -> None:
 def measure(setting: Setting) -> Figures:
     """Load the three servers in turn, several rounds; the others wait meanwhile."""
     require_wrk()
-    body, kind = upload(setting.picture)
+    body, kind = upload(setting.image)
     file = setting.scratch / "upload"
     file.write_bytes(body)
     seconds = setting.number(10, 2)
@@ -56,7 +56,7 @@ def measure(setting: Setting) -> Figures:
             ),
         }
         for server, _ in servers.values():
-            server.wait_until_it_reads(setting.picture, setting.text)
+            server.wait_until_it_reads(setting.image, setting.text)
         for _ in range(setting.number(5, 1)):
             rounds.append(
                 {

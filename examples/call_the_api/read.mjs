@@ -1,4 +1,4 @@
-// Reads pictures with a running predictor: node read.mjs PICTURE...
+// Reads images with a running predictor: node read.mjs IMAGE...
 import { readFile } from "node:fs/promises";
 
 const predictor = process.env.READSMITH_PREDICTOR_URL ?? "http://localhost:8080";
@@ -13,11 +13,11 @@ for (const path of process.argv.slice(2)) {
     },
     body: await readFile(path),
   });
-  const reading = await answer.json();
+  const prediction = await answer.json();
   if (answer.ok) {
-    console.log(`${path}: ${reading.text} (${(100 * reading.confidence).toFixed(1)}%)`);
+    console.log(`${path}: ${prediction.text} (${(100 * prediction.confidence).toFixed(1)}%)`);
   } else {
-    console.error(`${path}: ${reading.detail} ${reading.hint}`);
+    console.error(`${path}: ${prediction.detail} ${prediction.hint}`);
     process.exitCode = 1;
   }
 }

@@ -1,4 +1,4 @@
-"""Read pictures with a running predictor: python read.py PICTURE..."""
+"""Read images with a running predictor: python read.py IMAGE..."""
 
 import os
 import sys
@@ -8,9 +8,9 @@ from readsmith.client import Client, ServiceError
 predictor = os.environ.get("READSMITH_PREDICTOR_URL", "http://localhost:8080")
 client = Client(predictor, api_key=os.environ.get("READSMITH_API_KEY"))
 
-pictures = sys.argv[1:]
-for picture, reading in zip(pictures, client.predict_many(pictures), strict=True):
-    if isinstance(reading, ServiceError):
-        print(f"{picture}: {reading.message} {reading.hint}")
+images = sys.argv[1:]
+for image, prediction in zip(images, client.predict_many(images), strict=True):
+    if isinstance(prediction, ServiceError):
+        print(f"{image}: {prediction.message} {prediction.hint}")
     else:
-        print(f"{picture}: {reading.text} ({reading.confidence:.1%})")
+        print(f"{image}: {prediction.text} ({prediction.confidence:.1%})")

@@ -3,7 +3,7 @@
 set -eu
 trainer=${READSMITH_TRAINER_URL:-http://localhost:8000}
 key="Authorization: Bearer ${READSMITH_API_KEY:-}"
-zip=${1:?"give a zip of labelled pictures: sh train.sh ZIP [MODEL]"}
+zip=${1:?"give a zip of labelled images: sh train.sh ZIP [MODEL]"}
 model=${2:-default}
 
 ask() {

@@ -1,8 +1,8 @@
 #!/bin/sh
-# Checks a folder of labelled pictures, trains the model `mine` on it and reads the folder with it.
+# Checks a folder of labelled images, trains the model `mine` on it and reads the folder with it.
 # sh train.sh FOLDER [options of readsmith train]
 set -eu
-folder=${1:?"give the folder of your pictures: sh train.sh FOLDER"}
+folder=${1:?"give the folder of your images: sh train.sh FOLDER"}
 shift
 
 readsmith check "$folder"

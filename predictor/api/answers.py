@@ -1,4 +1,4 @@
-"""What an answer says about one picture."""
+"""What an answer says about one image."""
 
 import base64
 import io
@@ -9,25 +9,27 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from predictor.requests.options import Options
-from shared.recognition.decoding import Reading
+from shared.recognition.decoding import Prediction
 
 NOTHING_FITS = {
     "code": "nothing_fits",
-    "message": "No text that fits the limits has any probability in this picture: the model rules "
+    "message": "No text that fits the limits has any probability in this image: the model rules "
     "out a character that each of them needs.",
 }
 
 
-def describe(reading: Reading | None, options: Options) -> dict[str, Any]:
-    """Describe a reading, or that no text fits; confidences have six decimals."""
-    answer = _nothing() if reading is None else _reading(reading)
+def describe(prediction: Prediction | None, options: Options) -> dict[str, Any]:
+    """Describe a prediction, or that no text fits; confidences have six decimals."""
+    answer = _nothing() if prediction is None else _prediction(prediction)
     if options.top_k is not None:
-        found = reading.alternatives if reading else ()
+        found = prediction.alternatives if prediction else ()
         answer["alternatives"] = [
             {"text": each.text, "confidence": round(each.confidence, 6)} for each in found
         ]
     if options.min_confidence is not None:
-        answer["accepted"] = reading is not None and answer["confidence"] >= options.min_confidence
+        answer["accepted"] = (
+            prediction is not None and answer["confidence"] >= options.min_confidence
+        )
     return answer
 
 
@@ -43,10 +45,10 @@ def _nothing() -> dict[str, Any]:
     return {"text": None, "confidence": 0.0, "characters": [], "reason": NOTHING_FITS}
 
 
-def _reading(reading: Reading) -> dict[str, Any]:
+def _prediction(prediction: Prediction) -> dict[str, Any]:
     return {
-        "text": reading.text,
-        "confidence": round(reading.confidence, 6),
+        "text": prediction.text,
+        "confidence": round(prediction.confidence, 6),
         "characters": [
             {
                 "text": character.text,
@@ -54,6 +56,6 @@ def _reading(reading: Reading) -> dict[str, Any]:
                 "start": round(character.start, 4),
                 "end": round(character.end, 4),
             }
-            for character in reading.characters
+            for character in prediction.characters
         ],
     }

@@ -7,11 +7,11 @@ from predictor.api.error_handlers import add_error_answers
 from predictor.api.feedback import add_feedback
 from predictor.api.openapi.page import add_docs
 from predictor.api.predict import add_predictions
-from predictor.api.request_hooks import add_bookkeeping
+from predictor.api.request_hooks import add_request_hooks
 from predictor.api.review import add_review
 from predictor.api.start_page import add_start_page
 from predictor.api.status import add_status
-from predictor.feedback.image_archive import KeptPictures
+from predictor.feedback.image_archive import ImageArchive
 from predictor.feedback.outbox import Outbox
 from predictor.models.registry import Registry
 from predictor.settings import PredictorSettings
@@ -22,14 +22,14 @@ def create_app(
     settings: PredictorSettings,
     registry: Registry,
     access_log: AccessLog | None = None,
-    kept: KeptPictures | None = None,
+    kept: ImageArchive | None = None,
     outbox: Outbox | None = None,
 ) -> Flask:
     """Build the app that answers with the registry's models; the caller starts what it gives."""
     app = Flask("predictor", static_folder=None)
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
     app.json.sort_keys = False  # type: ignore[attr-defined]
-    add_bookkeeping(app, access_log)
+    add_request_hooks(app, access_log)
     add_access(app, settings)
     add_error_answers(app, settings)
     add_predictions(app, settings, registry, kept)

@@ -88,7 +88,7 @@ def _from_http(error: HTTPException, settings: PredictorSettings) -> ReadsmithEr
                 "body_too_large",
                 "The request's body is too large.",
                 f"The limit is {settings.max_body_bytes:,} bytes, in them {settings.max_images} "
-                f"pictures and {MAX_TEXT_FIELDS_BYTES:,} bytes of other fields.",
+                f"images and {MAX_TEXT_FIELDS_BYTES:,} bytes of other fields.",
                 "body",
             )
     return ReadsmithError(

@@ -1,4 +1,4 @@
-"""POST /feedback: what a picture really says, handed over to the trainer."""
+"""POST /feedback: what an image really says, handed over to the trainer."""
 
 import base64
 import hashlib
@@ -9,9 +9,9 @@ from flask import Flask, Request, request
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from predictor.api.review import not_kept
-from predictor.feedback.image_archive import KeptPicture, KeptPictures
+from predictor.feedback.image_archive import ArchivedImage, ImageArchive
 from predictor.feedback.outbox import Outbox
-from predictor.feedback.trainer_client import TrainerAwayError, TrainerLink
+from predictor.feedback.trainer_client import TrainerAwayError, TrainerClient
 from predictor.requests.images import IMAGE_FIELDS, Upload, body_of, checked, decoded
 from predictor.requests.multipart import split_form
 from predictor.requests.problems import RequestError
@@ -35,24 +35,27 @@ def _usable(text: str) -> str:
 
 
 class Feedback(BaseModel):
-    """The right text, and of which picture; each description says what is right."""
+    """The right text, and of which image; each description says what is right."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     text: Annotated[str, Field(min_length=1, max_length=1000), AfterValidator(_usable)] = Field(
-        description="what the picture really says, up to 1000 characters"
+        description="what the image really says, up to 1000 characters"
     )
     request_id: str | None = Field(
-        None, min_length=1, max_length=64, description="the request_id of a reading that was kept"
+        None,
+        min_length=1,
+        max_length=64,
+        description="the request_id of a prediction that was kept",
     )
     index: int = Field(
-        0, ge=0, le=1_000_000, description="the picture's place in that request, from 0"
+        0, ge=0, le=1_000_000, description="the image's place in that request, from 0"
     )
     model: ModelName | None = Field(None, description="the name of a model, as text")
 
 
 class JsonFeedback(Feedback):
-    """Feedback as JSON: of a request, or with its picture."""
+    """Feedback as JSON: of a request, or with its image."""
 
     model_config = ConfigDict(
         strict=True,
@@ -66,7 +69,7 @@ class JsonFeedback(Feedback):
 
     image: str | None = Field(
         None,
-        description="the picture, base64",
+        description="the image, base64",
         json_schema_extra={"contentEncoding": "base64", "minLength": 1},
     )
 
@@ -74,11 +77,11 @@ class JsonFeedback(Feedback):
 def add_feedback(
     app: Flask,
     settings: PredictorSettings,
-    kept: KeptPictures | None,
+    kept: ImageArchive | None,
     outbox: Outbox | None,
 ) -> None:
     """Add the route; None stands for what the settings leave out."""
-    trainer = TrainerLink(settings) if settings.trainer_url else None
+    trainer = TrainerClient(settings) if settings.trainer_url else None
 
     @app.post("/feedback")
     def feedback() -> tuple[dict[str, str], int]:
@@ -88,14 +91,14 @@ def add_feedback(
                 "The predictor does not know where the trainer is.",
                 "READSMITH_TRAINER_URL says so, for example http://127.0.0.1:8000.",
             )
-        told, image = _parse(request, settings)
-        read = None if image is not None else _kept_picture(kept, told)
-        picture = read.picture if read else image
-        assert picture is not None  # noqa: S101  told by request_id, or sent
+        told, sent = _parse(request, settings)
+        read = None if sent is not None else _archived(kept, told)
+        image = read.image if read else sent
+        assert image is not None  # noqa: S101  told by request_id, or sent
         model = told.model or (read.model if read else settings.default_model)
         model = settings.default_model if model == STARTER else model  # it is never trained
-        sha256 = hashlib.sha256(picture).hexdigest()
-        correction = _correction(told.text, picture, read)
+        sha256 = hashlib.sha256(image).hexdigest()
+        correction = _correction(told.text, image, read)
         if outbox is not None:
             outbox.forget(model, sha256)
         status = "handed_over"
@@ -111,21 +114,21 @@ def add_feedback(
         return {"status": status, "model": model, "text": told.text}, 202
 
 
-def _kept_picture(kept: KeptPictures | None, told: Feedback) -> KeptPicture:
+def _archived(kept: ImageArchive | None, told: Feedback) -> ArchivedImage:
     if kept is None:
         raise not_kept()
     return kept.get(f"{told.request_id}.{told.index}")
 
 
-def _correction(text: str, picture: bytes, read: KeptPicture | None) -> bytes:
+def _correction(text: str, image: bytes, read: ArchivedImage | None) -> bytes:
     facts: dict[str, Any] = {"text": text, "source": SOURCE}
     if read is not None:
         facts |= {"read": read.text, "confidence": read.confidence, "version": read.version}
-    return json.dumps(facts | {"image": base64.b64encode(picture).decode()}).encode()
+    return json.dumps(facts | {"image": base64.b64encode(image).decode()}).encode()
 
 
 def _parse(request: Request, settings: PredictorSettings) -> tuple[Feedback, bytes | None]:
-    """Return what was told, and the picture unless it is one of an earlier request.
+    """Return what was told, and the image unless it is one of an earlier request.
 
     Raises RequestError or ImageRejectedError.
     """

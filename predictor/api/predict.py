@@ -6,7 +6,7 @@ from typing import Any
 from flask import Flask, g, request
 
 from predictor.api.answers import describe, describe_input
-from predictor.feedback.image_archive import KeptPictures, as_kept
+from predictor.feedback.image_archive import ImageArchive, to_archive
 from predictor.models.engine import Engine
 from predictor.models.registry import ModelState, Registry
 from predictor.requests.images import Question, parse
@@ -14,20 +14,20 @@ from predictor.requests.options import Options
 from predictor.requests.problems import RequestError, problem
 from predictor.settings import PredictorSettings
 from predictor.telemetry import metrics
-from predictor.telemetry.request_stats import PARSE, Notes
-from shared.recognition.decoding import Reading
+from predictor.telemetry.request_stats import PARSE, RequestStats
+from shared.recognition.decoding import Prediction
 from shared.recognition.preprocessing import ImageRejectedError
 from shared.store.builtin import STARTER, UNTRAINED
 
 
 def add_predictions(
-    app: Flask, settings: PredictorSettings, registry: Registry, kept: KeptPictures | None
+    app: Flask, settings: PredictorSettings, registry: Registry, kept: ImageArchive | None
 ) -> None:
     """Add POST /predict, which answers with the registry's models."""
 
     @app.post("/predict")
     def predict() -> dict[str, Any]:
-        notes: Notes = g.notes
+        notes: RequestStats = g.notes
         question = parse(request, settings)
         notes.done(PARSE)
         model = registry.answering(question.model)
@@ -48,20 +48,20 @@ def add_predictions(
         answers = _read(engine, question, options, notes)
         _count(answers, engine, notes, settings.low_confidence)
         if kept is not None:
-            kept.add(as_kept(question, answers, notes, settings.default_model))
+            kept.add(to_archive(question, answers, notes, settings.default_model))
         if question.several:
             return {"results": answers, **origin}
         return {**answers[0], **origin}
 
 
 def _count(
-    answers: list[dict[str, Any]], engine: Engine, notes: Notes, chosen: float | None
+    answers: list[dict[str, Any]], engine: Engine, notes: RequestStats, chosen: float | None
 ) -> None:
-    """Count the readings; chosen: the confidence below which one is unsure, if not the model's."""
+    """Count the predictions; chosen: the confidence below which one is unsure, else the model's."""
     confidences = [answer["confidence"] for answer in answers if "confidence" in answer]
     threshold = engine.unsure_below if chosen is None else chosen
     notes.images = len(confidences)
-    metrics.pictures_read(
+    metrics.images_read(
         engine.manifest.model,
         engine.manifest.version,
         confidences,
@@ -71,11 +71,11 @@ def _count(
 
 
 def _read(
-    engine: Engine, question: Question, options: Options, notes: Notes
+    engine: Engine, question: Question, options: Options, notes: RequestStats
 ) -> list[dict[str, Any]]:
-    """Read every picture; among several, a bad one does not spoil the others' readings."""
+    """Read every image; among several, a bad one does not spoil the others' predictions."""
     images = [up.data for up in question.uploads if not isinstance(up.data, RequestError)]
-    results: Iterator[Reading | ImageRejectedError | None] = (
+    results: Iterator[Prediction | ImageRejectedError | None] = (
         engine.search_each(images, options.limits, options.top_k or 1, notes)
         if options.search
         else engine.read_each(images, notes)

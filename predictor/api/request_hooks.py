@@ -7,23 +7,23 @@ from flask import Flask, Response, g, request
 
 from predictor.telemetry import metrics
 from predictor.telemetry.access_log import AccessLog
-from predictor.telemetry.request_stats import Notes
+from predictor.telemetry.request_stats import RequestStats
 
 SANE_REQUEST_ID = re.compile(r"[A-Za-z0-9._-]{1,64}")
 OTHER_ROUTE = "other"
 
 
-def add_bookkeeping(app: Flask, access_log: AccessLog | None) -> None:
+def add_request_hooks(app: Flask, access_log: AccessLog | None) -> None:
     """Note each request in ``g.notes`` from its arrival to its answer; without a log, no line."""
 
     @app.before_request
     def arrive() -> None:
         asked = request.headers.get("X-Request-ID", "")
-        g.notes = Notes(asked if SANE_REQUEST_ID.fullmatch(asked) else uuid.uuid4().hex)
+        g.notes = RequestStats(asked if SANE_REQUEST_ID.fullmatch(asked) else uuid.uuid4().hex)
 
     @app.after_request
     def leave(response: Response) -> Response:
-        notes: Notes = g.notes
+        notes: RequestStats = g.notes
         response.headers["X-Request-ID"] = notes.request_id
         response.headers["Server-Timing"] = notes.server_timing()
         known = request.url_rule

@@ -1,4 +1,4 @@
-"""The routes of kept pictures: a queue for people, the least sure readings first."""
+"""The routes of kept images: a queue for people, the least sure predictions first."""
 
 import io
 from datetime import UTC, datetime
@@ -7,7 +7,7 @@ from typing import Any
 from flask import Flask, Response, request
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from predictor.feedback.image_archive import KeptPicture, KeptPictures
+from predictor.feedback.image_archive import ArchivedImage, ImageArchive
 from predictor.requests.problems import RequestError
 from shared.errors import ReadsmithError
 from shared.recognition.preprocessing import open_image
@@ -24,40 +24,40 @@ class ReviewQuery(BaseModel):
     limit: int = Field(50, ge=1, le=1000, description="a number from 1 to 1000")
 
 
-def add_review(app: Flask, kept: KeptPictures | None) -> None:
-    """Add the routes; kept is None where pictures are not kept."""
+def add_review(app: Flask, kept: ImageArchive | None) -> None:
+    """Add the routes; kept is None where images are not kept."""
 
     @app.get("/review")
     def review() -> dict[str, Any]:
         query = _query()
-        pictures, count = _required(kept).least_sure(query.model, query.limit)
-        return {"data": [_described(one) for one in pictures], "kept": count}
+        images, count = _required(kept).least_sure(query.model, query.limit)
+        return {"data": [_described(one) for one in images], "kept": count}
 
-    @app.get("/review/<picture_id>")
-    def review_picture(picture_id: str) -> Response:
-        image = open_image(_required(kept).get(picture_id).picture)
+    @app.get("/review/<image_id>")
+    def review_image(image_id: str) -> Response:
+        image = open_image(_required(kept).get(image_id).image)
         file = io.BytesIO()
         image.save(file, "PNG")  # whatever else the file held stays here
         return Response(file.getvalue(), 200, HEADERS, content_type="image/png")
 
-    @app.delete("/review/<picture_id>")
-    def looked_at(picture_id: str) -> tuple[str, int]:
-        _required(kept).remove(picture_id)
+    @app.delete("/review/<image_id>")
+    def looked_at(image_id: str) -> tuple[str, int]:
+        _required(kept).remove(image_id)
         return "", 204
 
 
-def _required(kept: KeptPictures | None) -> KeptPictures:
+def _required(kept: ImageArchive | None) -> ImageArchive:
     if kept is None:
         raise not_kept()
     return kept
 
 
 def not_kept() -> ReadsmithError:
-    """Return the error that says that keeping pictures is off."""
+    """Return the error that says that keeping images is off."""
     return ReadsmithError(
-        "pictures_not_kept",
-        "The predictor keeps no pictures.",
-        "READSMITH_KEEP_PICTURES names a folder where it may keep them for a look.",
+        "archive_disabled",
+        "The predictor keeps no images.",
+        "READSMITH_IMAGE_ARCHIVE names a folder where it may keep them for a look.",
     )
 
 
@@ -83,7 +83,7 @@ def _query() -> ReviewQuery:
         ) from None
 
 
-def _described(kept: KeptPicture) -> dict[str, Any]:
+def _described(kept: ArchivedImage) -> dict[str, Any]:
     return {
         "request_id": kept.request_id,
         "index": kept.place,

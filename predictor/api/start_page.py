@@ -1,4 +1,4 @@
-"""The start page: for browsers a page that tries pictures, for programs a list of the routes."""
+"""The start page: for browsers a page that tries images, for programs a list of the routes."""
 
 import mimetypes
 from pathlib import Path

@@ -8,13 +8,13 @@ from flask import Flask, Response
 from predictor.models.registry import ModelState, Registry, Served
 from predictor.telemetry import metrics
 
-SERVICE = "Readsmith predictor: reads short text lines in pictures"
+SERVICE = "Readsmith predictor: reads short text lines in images"
 ROUTES = {
-    "POST /predict": 'read pictures, e.g. curl -F "image=@captcha.png" …/predict',
-    "POST /feedback": "what a picture really says, handed over to the trainer",
-    "GET /review": "kept pictures that wait for a look, the least sure readings first",
-    "GET /review/{picture_id}": "a kept picture",
-    "DELETE /review/{picture_id}": "delete a kept picture: it has been looked at",
+    "POST /predict": 'read images, e.g. curl -F "image=@captcha.png" …/predict',
+    "POST /feedback": "what an image really says, handed over to the trainer",
+    "GET /review": "kept images that wait for a look, the least sure predictions first",
+    "GET /review/{image_id}": "a kept image",
+    "DELETE /review/{image_id}": "delete a kept image: it has been looked at",
     "GET /models": "the models that answer now",
     "GET /healthz": "is this process alive",
     "GET /readyz": "can it read, and which versions",

@@ -1,4 +1,4 @@
-"""Keeps answered pictures with their readings for a look, where the operator allows it."""
+"""Keeps answered images with their predictions for a look, where the operator allows it."""
 
 import logging
 import sqlite3
@@ -9,21 +9,21 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from typing import Any, Final, NamedTuple
 
-from predictor.feedback.sqlite import own_database
+from predictor.feedback.sqlite import open_sqlite
 from predictor.requests.images import Question
 from predictor.settings import PredictorSettings
-from predictor.telemetry.request_stats import Notes
+from predictor.telemetry.request_stats import RequestStats
 from shared.errors import ReadsmithError
 from shared.store.builtin import STARTER
 
 log = logging.getLogger("readsmith.predictor")
 
 PAUSE_SECONDS = 0.1
-"""Between two looks for new pictures; a request must not wait for a disk, nor wake a thread."""
+"""Between two looks for new images; a request must not wait for a disk, nor wake a thread."""
 PRUNE_SECONDS = 60.0
-"""Between two looks for old pictures while there are no new ones."""
+"""Between two looks for old images while there are no new ones."""
 MOST_WAITING_BYTES = 32_000_000
-"""Of pictures that are not written yet; what comes while there are so many is not kept."""
+"""Of images that are not written yet; what comes while there are so many is not kept."""
 
 FILE: Final = "kept.sqlite"
 SCHEMA: Final = """
@@ -56,12 +56,12 @@ DELETE FROM kept WHERE created <= max(
 """
 
 
-class KeptPicture(NamedTuple):
-    """A picture and how it was read; version is None if the starter read it."""
+class ArchivedImage(NamedTuple):
+    """An image and how it was read; version is None if the starter read it."""
 
     request_id: str
     place: int
-    """Among the pictures of its request."""
+    """Among the images of its request."""
     model: str
     """Whose corrections it would belong to."""
     version: int | None
@@ -69,7 +69,7 @@ class KeptPicture(NamedTuple):
     confidence: float
     created: float
     """Seconds since 1970."""
-    picture: bytes
+    image: bytes
 
     @property
     def id(self) -> str:
@@ -77,30 +77,34 @@ class KeptPicture(NamedTuple):
         return f"{self.request_id}.{self.place}"
 
 
-class KeptPictures:
-    """The newest pictures within the limits of number, size and age; shared by all workers."""
+COLUMNS = (*ArchivedImage._fields[:-1], "picture")
+"""Of the fields, in their order; the last is named as in the files of the first release."""
+
+
+class ImageArchive:
+    """The newest images within the limits of number, size and age; shared by all workers."""
 
     def __init__(self, settings: PredictorSettings) -> None:
-        assert settings.keep_pictures is not None, "nothing is to be kept"  # noqa: S101
-        self._path = settings.keep_pictures / FILE
-        self._days = settings.keep_pictures_days
+        assert settings.image_archive is not None, "nothing is to be kept"  # noqa: S101
+        self._path = settings.image_archive / FILE
+        self._days = settings.image_archive_days
         self._limits = {
-            "count": settings.keep_pictures_count,
-            "bytes": settings.keep_pictures_bytes,
+            "count": settings.image_archive_count,
+            "bytes": settings.image_archive_bytes,
         }
-        self._waiting: deque[KeptPicture] = deque()
+        self._waiting: deque[ArchivedImage] = deque()
         self._waiting_bytes = 0
         self._lock = threading.Lock()
         self._pruned = 0.0
 
     def start(self) -> None:
         """Begin to write what is added, in a thread; call it after the fork."""
-        threading.Thread(target=self._run, name="kept pictures", daemon=True).start()
+        threading.Thread(target=self._run, name="kept images", daemon=True).start()
 
-    def add(self, pictures: Iterable[KeptPicture]) -> None:
-        """Take pictures to be written soon; those of a request id that is known replace it."""
-        for one in pictures:
-            size = len(one.picture)
+    def add(self, images: Iterable[ArchivedImage]) -> None:
+        """Take images to be written soon; those of a request id that is known replace it."""
+        for one in images:
+            size = len(one.image)
             with self._lock:
                 if self._waiting_bytes + size > MOST_WAITING_BYTES:
                     return
@@ -118,85 +122,85 @@ class KeptPictures:
             return
         self._pruned = time.monotonic()
         with self._open() as database:
-            columns = ", ".join((*KeptPicture._fields, "id", "size"))
-            places = ", ".join("?" * (len(KeptPicture._fields) + 2))
+            columns = ", ".join((*COLUMNS, "id", "size"))
+            places = ", ".join("?" * (len(COLUMNS) + 2))
             database.executemany(
                 f"REPLACE INTO kept ({columns}) VALUES ({places})",  # noqa: S608
-                [(*one, one.id, len(one.picture)) for one in new],
+                [(*one, one.id, len(one.image)) for one in new],
             )
             oldest = time.time() - self._days * 86_400
             database.execute(OUTSIDE_THE_LIMITS, {"oldest": oldest, **self._limits})
 
-    def least_sure(self, model: str | None, limit: int) -> tuple[list[KeptPicture], int]:
-        """Return pictures that nobody has looked at, without their bytes, and how many there are.
+    def least_sure(self, model: str | None, limit: int) -> tuple[list[ArchivedImage], int]:
+        """Return images that nobody has looked at, without their bytes, and how many there are.
 
         model: of this one only. Raises ReadsmithError storage_failed.
         """
         self.flush()
         where = "FROM kept WHERE done = 0 AND model = coalesce(?, model)"
-        names = ", ".join((*KeptPicture._fields[:-1], "x''"))
+        names = ", ".join((*COLUMNS[:-1], "x''"))
         with self._open() as database:
             rows = database.execute(
                 f"SELECT {names} {where} ORDER BY confidence, created LIMIT ?",
                 (model, limit),
             ).fetchall()
             (count,) = database.execute(f"SELECT count(*) {where}", (model,)).fetchone()
-        return [KeptPicture(*row) for row in rows], count
+        return [ArchivedImage(*row) for row in rows], count
 
-    def get(self, picture_id: str) -> KeptPicture:
-        """Return a picture; raises ReadsmithError picture_not_found or storage_failed."""
+    def get(self, image_id: str) -> ArchivedImage:
+        """Return an image; raises ReadsmithError image_not_found or storage_failed."""
         self.flush()
-        found = self._find(picture_id)
+        found = self._find(image_id)
         if found is None:
             time.sleep(2 * PAUSE_SECONDS)  # another worker may be about to write it
-            found = self._find(picture_id)
+            found = self._find(image_id)
         if found is None:
-            raise _not_found(picture_id)
+            raise _not_found(image_id)
         return found
 
-    def mark_done(self, picture_id: str) -> None:
-        """Take a picture off the queue; until it gets old it can still be corrected."""
+    def mark_done(self, image_id: str) -> None:
+        """Take an image off the queue; until it gets old it can still be corrected."""
         with self._open() as database:
-            database.execute("UPDATE kept SET done = 1 WHERE id = ?", (picture_id,))
+            database.execute("UPDATE kept SET done = 1 WHERE id = ?", (image_id,))
 
-    def remove(self, picture_id: str) -> None:
-        """Delete a picture; raises ReadsmithError picture_not_found or storage_failed."""
+    def remove(self, image_id: str) -> None:
+        """Delete an image; raises ReadsmithError image_not_found or storage_failed."""
         self.flush()
         with self._open() as database:
-            found = database.execute("DELETE FROM kept WHERE id = ?", (picture_id,)).rowcount
+            found = database.execute("DELETE FROM kept WHERE id = ?", (image_id,)).rowcount
         if not found:
-            raise _not_found(picture_id)
+            raise _not_found(image_id)
 
-    def _find(self, picture_id: str) -> KeptPicture | None:
-        query = f"SELECT {', '.join(KeptPicture._fields)} FROM kept WHERE id = ?"  # noqa: S608
+    def _find(self, image_id: str) -> ArchivedImage | None:
+        query = f"SELECT {', '.join(COLUMNS)} FROM kept WHERE id = ?"  # noqa: S608
         with self._open() as database:
-            row = database.execute(query, (picture_id,)).fetchone()
-        return row and KeptPicture(*row)
+            row = database.execute(query, (image_id,)).fetchone()
+        return row and ArchivedImage(*row)
 
     def _open(self) -> AbstractContextManager[sqlite3.Connection]:
-        return own_database(self._path, SCHEMA)
+        return open_sqlite(self._path, SCHEMA)
 
     def _run(self) -> None:
         while True:
             try:
                 self.flush()
             except ReadsmithError as error:
-                log.error("Pictures are not kept. %s", error.message)
+                log.error("Images are not kept. %s", error.message)
             time.sleep(PAUSE_SECONDS)
 
 
-def _not_found(picture_id: str) -> ReadsmithError:
+def _not_found(image_id: str) -> ReadsmithError:
     return ReadsmithError(
-        "picture_not_found",
-        f"No picture {picture_id[:100]} is kept.",
+        "image_not_found",
+        f"No image {image_id[:100]} is kept.",
         "It may have been deleted or have become too old; GET /review lists those that wait.",
     )
 
 
-def as_kept(
-    question: Question, answers: Sequence[dict[str, Any]], notes: Notes, default_model: str
-) -> Iterator[KeptPicture]:
-    """Yield the pictures of a request that were read.
+def to_archive(
+    question: Question, answers: Sequence[dict[str, Any]], notes: RequestStats, default_model: str
+) -> Iterator[ArchivedImage]:
+    """Yield the images of a request that were read.
 
     Those that the starter read belong to the default model: the starter is never trained.
     """
@@ -207,6 +211,6 @@ def as_kept(
         if isinstance(upload.data, bytes) and "text" in answer:
             text, confidence = answer["text"], answer["confidence"]
             version = None if starter else notes.version
-            yield KeptPicture(
+            yield ArchivedImage(
                 notes.request_id, place, model, version, text, confidence, now, upload.data
             )

@@ -9,8 +9,8 @@ from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Any, Final, TextIO
 
-from predictor.feedback.sqlite import own_database
-from predictor.feedback.trainer_client import TrainerLink
+from predictor.feedback.sqlite import open_sqlite
+from predictor.feedback.trainer_client import TrainerClient
 from predictor.requests.problems import RequestError
 from shared.errors import ReadsmithError
 
@@ -36,12 +36,12 @@ CREATE TABLE IF NOT EXISTS outbox (
 
 
 class Outbox:
-    """Corrections that wait, one for each picture of a model; shared by all workers.
+    """Corrections that wait, one for each image of a model; shared by all workers.
 
     One worker at a time sends; another takes over where it ends, be it killed.
     """
 
-    def __init__(self, folder: Path, trainer: TrainerLink) -> None:
+    def __init__(self, folder: Path, trainer: TrainerClient) -> None:
         self._folder = folder
         self._trainer = trainer
 
@@ -50,7 +50,7 @@ class Outbox:
         threading.Thread(target=self._run, name="outbox", daemon=True).start()
 
     def keep(self, model: str, sha256: str, correction: bytes) -> None:
-        """Keep a correction in place of an earlier one of the picture.
+        """Keep a correction in place of an earlier one of the image.
 
         Raises ReadsmithError outbox_full or storage_failed.
         """
@@ -68,7 +68,7 @@ class Outbox:
             )
 
     def forget(self, model: str, sha256: str) -> None:
-        """Drop the correction of a picture that waits, if one does: there is a newer one."""
+        """Drop the correction of an image that waits, if one does: there is a newer one."""
         if (self._folder / FILE).exists():
             with self._open() as database:
                 database.execute(
@@ -86,7 +86,7 @@ class Outbox:
                 self._trainer.correct(model, correction)
             except RequestError as error:
                 log.error("A correction of %s was refused: %s", model, error.message)
-            with self._open() as database:  # a newer one of the picture has another number
+            with self._open() as database:  # a newer one of the image has another number
                 database.execute("DELETE FROM outbox WHERE number = ?", (number,))
 
     def _oldest(self) -> Any:
@@ -98,7 +98,7 @@ class Outbox:
             ).fetchone()
 
     def _open(self) -> AbstractContextManager[sqlite3.Connection]:
-        return own_database(self._folder / FILE, SCHEMA)
+        return open_sqlite(self._folder / FILE, SCHEMA)
 
     def _run(self) -> None:
         pause = FIRST_PAUSE_SECONDS

@@ -7,14 +7,14 @@ from pathlib import Path
 
 from shared.errors import ReadsmithError
 
-PATIENCE_SECONDS = 10
+TIMEOUT_SECONDS = 10
 """How long to wait for another worker that writes."""
 PRIVATE = "PRAGMA auto_vacuum = FULL; PRAGMA secure_delete = ON;"
 """What is deleted leaves the file, too."""
 
 
 @contextmanager
-def own_database(path: Path, schema: str) -> Iterator[sqlite3.Connection]:
+def open_sqlite(path: Path, schema: str) -> Iterator[sqlite3.Connection]:
     """Open a file for one transaction; it is made, with its folder, if it is not there.
 
     Raises ReadsmithError storage_failed.
@@ -22,7 +22,7 @@ def own_database(path: Path, schema: str) -> Iterator[sqlite3.Connection]:
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         path.touch(mode=0o600)
-        with closing(sqlite3.connect(path, timeout=PATIENCE_SECONDS)) as connection:
+        with closing(sqlite3.connect(path, timeout=TIMEOUT_SECONDS)) as connection:
             connection.executescript(PRIVATE + schema)
             connection.row_factory = sqlite3.Row
             with connection:

@@ -28,7 +28,7 @@ class TrainerAwayError(ReadsmithError):
         )
 
 
-class TrainerLink:
+class TrainerClient:
     """Where the trainer is, and the key to it."""
 
     def __init__(self, settings: PredictorSettings) -> None:

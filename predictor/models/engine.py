@@ -1,4 +1,4 @@
-"""One loaded version of a model: from pictures to readings, by ONNX Runtime."""
+"""One loaded version of a model: from images to predictions, by ONNX Runtime."""
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
@@ -11,11 +11,11 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from predictor.telemetry.request_stats import DECODE, MODEL, PREPARE, Notes
+from predictor.telemetry.request_stats import DECODE, MODEL, PREPARE, RequestStats
 from shared.atomic_files import read_small
 from shared.patterns.automaton import Automaton, build_automaton
 from shared.patterns.limits import Limits
-from shared.recognition.decoding import Reading, decode, decode_within
+from shared.recognition.decoding import Prediction, decode, decode_within
 from shared.recognition.preprocessing import (
     ImageRejectedError,
     covered_width,
@@ -26,7 +26,7 @@ from shared.recognition.preprocessing import (
 from shared.store.manifest import ONNX_MODEL, BundleError, Calibration, Manifest
 
 BATCH = 4
-"""Pictures per run: more at a time no longer lie in the caches, and each takes twice as long."""
+"""Images per run: more at a time no longer lie in the caches, and each takes twice as long."""
 
 RARELY = 0.01
 LEAST_SURE = 0.5
@@ -37,19 +37,19 @@ MOST_GRAPH_BYTES = 500_000_000
 EXTERNAL_DATA = b"\n\x08location"
 """How an ONNX file begins the name of a file that holds more of it; no hash guards that one."""
 
-Answer = TypeVar("Answer", Reading, Reading | None)
+Answer = TypeVar("Answer", Prediction, Prediction | None)
 
 
 @dataclass(frozen=True)
 class _Input:
-    """A picture as the graph wants it, and the share of the width that it covers."""
+    """An image as the graph wants it, and the share of the width that it covers."""
 
     values: NDArray[np.float32]
     covered: float
 
 
 class Engine:
-    """Reads pictures with one version; safe to use from several threads at once."""
+    """Reads images with one version; safe to use from several threads at once."""
 
     def __init__(self, session: onnxruntime.InferenceSession, manifest: Manifest) -> None:
         self.manifest = manifest
@@ -60,7 +60,7 @@ class Engine:
 
     @classmethod
     def load(cls, folder: Path, manifest: Manifest, *, threads: int = 1) -> "Engine":
-        """Load the bundle's ONNX graph and try it on empty pictures.
+        """Load the bundle's ONNX graph and try it on empty images.
 
         threads: how many of them work on one run. The bytes that are hashed are the bytes that
         are loaded. Raises BundleError if the file is not what the manifest says.
@@ -84,36 +84,36 @@ class Engine:
             raise BundleError(f"{ONNX_MODEL} cannot be run: {error}", "graph") from error
         return engine
 
-    def read(self, images: Sequence[bytes]) -> list[Reading]:
-        """Read encoded pictures; raises ImageRejectedError for the first that cannot be read."""
-        readings = []
+    def read(self, images: Sequence[bytes]) -> list[Prediction]:
+        """Read encoded images; raises ImageRejectedError for the first that cannot be read."""
+        predictions = []
         for result in self.read_each(images):
             if isinstance(result, ImageRejectedError):
                 raise result
-            readings.append(result)
-        return readings
+            predictions.append(result)
+        return predictions
 
     def read_each(
-        self, images: Sequence[bytes], notes: Notes | None = None
-    ) -> Iterator[Reading | ImageRejectedError]:
-        """Read encoded pictures; each gives a reading or the reason why it has none, in order."""
-        return self._decode_each(images, decode, notes or Notes())
+        self, images: Sequence[bytes], notes: RequestStats | None = None
+    ) -> Iterator[Prediction | ImageRejectedError]:
+        """Read encoded images; each gives a prediction or the reason why it has none, in order."""
+        return self._decode_each(images, decode, notes or RequestStats())
 
     def search_each(
-        self, images: Sequence[bytes], limits: Limits, top_k: int, notes: Notes | None = None
-    ) -> Iterator[Reading | ImageRejectedError | None]:
-        """Read encoded pictures as read_each does, but within limits, with the top_k likeliest.
+        self, images: Sequence[bytes], limits: Limits, top_k: int, notes: RequestStats | None = None
+    ) -> Iterator[Prediction | ImageRejectedError | None]:
+        """Read encoded images as read_each does, but within limits, with the top_k likeliest.
 
-        None stands for a picture in which no text that fits has any probability. Raises
-        LimitsError before a picture is opened.
+        None stands for an image in which no text that fits has any probability. Raises
+        LimitsError before an image is opened.
         """
         decoding = partial(decode_within, automaton=self._automaton(limits), top_k=top_k)
-        notes = notes or Notes()
+        notes = notes or RequestStats()
         notes.done(DECODE)
         return self._decode_each(images, decoding, notes)
 
     def input_of(self, image: bytes) -> NDArray[np.uint8]:
-        """Return a picture as the model sees it, before its values are scaled: uint8 (H, W, C).
+        """Return an image as the model sees it, before its values are scaled: uint8 (H, W, C).
 
         Raises ImageRejectedError.
         """
@@ -127,7 +127,7 @@ class Engine:
         return build_automaton(limits, self.manifest.vocabulary, self.manifest.time_steps)
 
     def _decode_each(
-        self, images: Sequence[bytes], decoding: Callable[..., list[Answer]], notes: Notes
+        self, images: Sequence[bytes], decoding: Callable[..., list[Answer]], notes: RequestStats
     ) -> Iterator[Answer | ImageRejectedError]:
         for start in range(0, len(images), BATCH):
             inputs = [self._prepare(image, notes) for image in images[start : start + BATCH]]
@@ -141,7 +141,7 @@ class Engine:
                     answer = next(answers)
                     yield answer and answer.on(one.covered)
 
-    def _prepare(self, data: bytes, notes: Notes) -> "_Input | ImageRejectedError":
+    def _prepare(self, data: bytes, notes: RequestStats) -> "_Input | ImageRejectedError":
         try:
             image = open_image(data)
         except ImageRejectedError as error:
@@ -152,7 +152,10 @@ class Engine:
         return _Input(to_input(image, spec), covered_width(image.size, spec))
 
     def _run(
-        self, inputs: NDArray[np.float32], decoding: Callable[..., list[Answer]], notes: Notes
+        self,
+        inputs: NDArray[np.float32],
+        decoding: Callable[..., list[Answer]],
+        notes: RequestStats,
     ) -> list[Answer]:
         probabilities = self._probabilities(inputs)
         notes.done(MODEL)
@@ -178,13 +181,13 @@ class Engine:
                 f"the manifest says float32 (N, {', '.join(map(str, shape))}).",
                 "graph",
             )
-        batch = 2  # one would not show a graph that takes single pictures only
+        batch = 2  # one would not show a graph that takes single images only
         found = self._probabilities(np.zeros((batch, *shape), dtype=np.float32))
         expected = (batch, self.manifest.time_steps, self._vocabulary.classes)
         if found.dtype != np.float32 or found.shape != expected:
             raise BundleError(
                 f"{ONNX_MODEL} answers {found.dtype} {found.shape}, "
-                f"the manifest says float32 {expected} (pictures, time steps, classes).",
+                f"the manifest says float32 {expected} (images, time steps, classes).",
                 "graph",
             )
         if not np.allclose(found.sum(axis=2), 1.0, atol=1e-3) or found.min() < 0:
@@ -192,7 +195,7 @@ class Engine:
 
 
 def unsure_below(calibration: Calibration | None) -> float:
-    """Return the confidence from which readings held out of training were hardly ever wrong.
+    """Return the confidence from which predictions held out of training were hardly ever wrong.
 
     That is at least LEAST_SURE, however good the model is, and if nobody measured it.
     """

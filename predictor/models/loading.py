@@ -9,11 +9,11 @@ from predictor.models.engine import Engine
 from shared.atomic_files import read_small
 from shared.recognition.preprocessing import ImageRejectedError
 from shared.store.manifest import (
-    GOLDEN_READINGS,
+    GOLDEN_PREDICTIONS,
     MANIFEST,
     MOST_BYTES,
     BundleError,
-    GoldenReading,
+    GoldenPrediction,
     Manifest,
     verify_bundle,
 )
@@ -21,14 +21,14 @@ from shared.store.store import ModelStore
 
 CONFIDENCE_TOLERANCE = 1e-3
 MOST_GOLDEN = 100
-"""More pictures would make loading slow."""
-MOST_PICTURE_BYTES = 100_000_000
+"""More images would make loading slow."""
+MOST_IMAGE_BYTES = 100_000_000
 
-_READINGS = TypeAdapter(Annotated[list[GoldenReading], Field(max_length=MOST_GOLDEN)])
+_PREDICTIONS = TypeAdapter(Annotated[list[GoldenPrediction], Field(max_length=MOST_GOLDEN)])
 
 
 def load_version(store: ModelStore, model: str, version: int, *, threads: int) -> Engine:
-    """Check a version's files, load it and read its golden pictures; raises BundleError."""
+    """Check a version's files, load it and read its golden images; raises BundleError."""
     folder = store.folder(model, version)
     manifest = store.manifest(model, version)
     if (manifest.model, manifest.version) != (model, version):
@@ -38,24 +38,26 @@ def load_version(store: ModelStore, model: str, version: int, *, threads: int) -
         )
     verify_bundle(folder, manifest.files)
     engine = Engine.load(folder, manifest, threads=threads)
-    for golden in _golden_readings(folder, manifest):
-        _check_golden(engine, golden, _content(folder, golden.file, MOST_PICTURE_BYTES))
+    for golden in _golden_predictions(folder, manifest):
+        _check_golden(engine, golden, _content(folder, golden.file, MOST_IMAGE_BYTES))
     return engine
 
 
-def _golden_readings(folder: Path, manifest: Manifest) -> list[GoldenReading]:
+def _golden_predictions(folder: Path, manifest: Manifest) -> list[GoldenPrediction]:
     try:
-        readings = _READINGS.validate_json(_content(folder, GOLDEN_READINGS, MOST_BYTES))
+        predictions = _PREDICTIONS.validate_json(_content(folder, GOLDEN_PREDICTIONS, MOST_BYTES))
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        raise BundleError(f"{GOLDEN_READINGS} is not valid: {first['msg']}.", "golden") from error
-    if not readings and manifest.origin == "trained":
-        raise BundleError(f"{GOLDEN_READINGS} names no picture to try it with.", "golden")
-    for golden in readings:
+        raise BundleError(
+            f"{GOLDEN_PREDICTIONS} is not valid: {first['msg']}.", "golden"
+        ) from error
+    if not predictions and manifest.origin == "trained":
+        raise BundleError(f"{GOLDEN_PREDICTIONS} names no image to try it with.", "golden")
+    for golden in predictions:
         if golden.file not in manifest.files:
-            message = f"{GOLDEN_READINGS} names {golden.file[:100]}, which is not a file here."
+            message = f"{GOLDEN_PREDICTIONS} names {golden.file[:100]}, which is not a file here."
             raise BundleError(message, "golden")
-    return readings
+    return predictions
 
 
 def _content(folder: Path, name: str, limit: int) -> bytes:
@@ -65,17 +67,17 @@ def _content(folder: Path, name: str, limit: int) -> bytes:
         raise BundleError(f"{name} cannot be read: {error.strerror}.", "golden") from error
 
 
-def _check_golden(engine: Engine, golden: GoldenReading, image: bytes) -> None:
+def _check_golden(engine: Engine, golden: GoldenPrediction, image: bytes) -> None:
     try:
-        (reading,) = engine.read([image])
+        (prediction,) = engine.read([image])
     except ImageRejectedError as error:
         raise BundleError(f"{golden.file}: {error.message}", "golden") from error
     if (
-        reading.text != golden.text
-        or abs(reading.confidence - golden.confidence) > CONFIDENCE_TOLERANCE
+        prediction.text != golden.text
+        or abs(prediction.confidence - golden.confidence) > CONFIDENCE_TOLERANCE
     ):
         raise BundleError(
-            f"{golden.file} reads {reading.text[:100]!r} ({reading.confidence:.4f}) here, "
+            f"{golden.file} reads {prediction.text[:100]!r} ({prediction.confidence:.4f}) here, "
             f"the trainer read {golden.text[:100]!r} ({golden.confidence:.4f}).",
             "golden",
         )

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 
 from predictor.models.engine import Engine
 from predictor.models.loading import load_version
-from predictor.models.version_cache import KeptVersions
+from predictor.models.version_cache import VersionCache
 from predictor.settings import PredictorSettings
 from predictor.telemetry import metrics
 from shared.errors import ReadsmithError
@@ -43,7 +43,7 @@ class Served:
     loaded_at: datetime
     stamp: Stamp
     pattern: str | None
-    """What its readings must fit unless a request says otherwise."""
+    """What its predictions must fit unless a request says otherwise."""
 
 
 @dataclass(frozen=True)
@@ -80,7 +80,7 @@ class Registry:
         self._starter = [STARTER] if settings.serve_starter else []
         self._threads = settings.inference_threads
         self._poll_seconds = settings.poll_seconds
-        self._kept = KeptVersions(self._store_of, self._threads)
+        self._kept = VersionCache(self._store_of, self._threads)
         self._states: dict[str, ModelState] = {}
 
     def start(self) -> None:

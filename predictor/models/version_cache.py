@@ -13,7 +13,7 @@ MOST_LOADED = 2
 """Versions kept loaded besides the current ones; each takes a few megabytes."""
 
 
-class KeptVersions:
+class VersionCache:
     """Loads versions as carefully as current ones; the least lately used one is dropped."""
 
     def __init__(self, store_of: Callable[[str], ModelStore], threads: int) -> None:

@@ -1,4 +1,4 @@
-"""From an HTTP request to the question in it: encoded pictures and what to read in them."""
+"""From an HTTP request to the question in it: encoded images and what to read in them."""
 
 import base64
 import binascii
@@ -26,7 +26,7 @@ CURL = 'For example: curl -F "image=@captcha.png" …/predict'
 
 @dataclass(frozen=True)
 class Upload:
-    """One picture, encoded, or what is wrong with it, and the part of the request it came in."""
+    """One image, encoded, or what is wrong with it, and the part of the request it came in."""
 
     field: str
     data: bytes | RequestError
@@ -34,13 +34,13 @@ class Upload:
 
 @dataclass(frozen=True)
 class Question:
-    """The pictures to read, the model that shall read them if one is named, and other wishes."""
+    """The images to read, the model that shall read them if one is named, and other wishes."""
 
     uploads: tuple[Upload, ...]
     model: str | None
     options: Options
     several: bool
-    """Whether the answer is a list, in which a bad picture does not spoil the others."""
+    """Whether the answer is a list, in which a bad image does not spoil the others."""
 
 
 class JsonBody(Options):
@@ -58,16 +58,16 @@ class JsonBody(Options):
 
     image: str | None = Field(
         None,
-        description="one picture, base64",
+        description="one image, base64",
         json_schema_extra={"contentEncoding": "base64", "minLength": 1},
     )
     images: list[str] | None = Field(
-        None, description="a list of pictures, base64", json_schema_extra={"minItems": 1}
+        None, description="a list of images, base64", json_schema_extra={"minItems": 1}
     )
 
 
 def parse(request: Request, settings: PredictorSettings) -> Question:
-    """Take the pictures out of a request to read them; raises RequestError.
+    """Take the images out of a request to read them; raises RequestError.
 
     Werkzeug raises RequestEntityTooLarge while the body is read.
     """
@@ -143,7 +143,7 @@ def _encoded(body: JsonBody, settings: PredictorSettings) -> list[Upload]:
             "no_image",
             f"The JSON body has {'neither image nor' if body.image is None else 'both image and'} "
             "images.",
-            'Send {"image": "<base64>"} for one picture or {"images": [...]} for several.',
+            'Send {"image": "<base64>"} for one image or {"images": [...]} for several.',
             "image",
         )
     if body.image is not None:
@@ -182,11 +182,11 @@ def _only_known(found: Iterable[str], known: tuple[str, ...], what: str) -> None
 
 def _check_number(number: int, field: str, settings: PredictorSettings) -> None:
     if number == 0:
-        raise RequestError("no_image", f"The list {field} is empty.", "Send a picture.", field)
+        raise RequestError("no_image", f"The list {field} is empty.", "Send an image.", field)
     if number > settings.max_images:
         raise RequestError(
             "too_many_images",
-            f"The request has {number} pictures.",
+            f"The request has {number} images.",
             f"The limit is {settings.max_images} in one request.",
             field,
         )

@@ -1,7 +1,7 @@
 """Splits a multipart/form-data body that lies in memory (RFC 7578).
 
 Bodies are bounded, so nothing is gained by the stream parsers of the frameworks, which took a
-third of a millisecond for one picture; this takes some microseconds.
+third of a millisecond for one image; this takes some microseconds.
 """
 
 from collections.abc import Iterator
@@ -44,7 +44,7 @@ def split_form(body: bytes, content_type: str, most_parts: int) -> Form:
             raise RequestError(
                 "too_many_parts",
                 f"The form has more than {most_parts} parts, files and other fields.",
-                "Send the pictures in several requests.",
+                "Send the images in several requests.",
                 "body",
             )
         name = options.get("name", "")

@@ -1,4 +1,4 @@
-"""What a request may ask for beside its pictures: which model reads, and what counts as a text."""
+"""What a request may ask for beside its images: which model reads, and what counts as a text."""
 
 from collections.abc import Callable, Mapping
 from typing import Final
@@ -32,7 +32,7 @@ class Options(BaseModel):
     max_length: int | None = Field(None, ge=1, le=1000, description="a number from 1 to 1000")
     min_confidence: float | None = Field(None, ge=0, le=1, description="a number from 0 to 1")
     show_input: bool | None = Field(
-        None, description="true to see each picture as the model saw it, or false"
+        None, description="true to see each image as the model saw it, or false"
     )
 
     @property

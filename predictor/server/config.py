@@ -10,7 +10,7 @@ from predictor.settings import PredictorSettings
 from predictor.telemetry.json_logs import logging_to_stderr
 
 WORKER_BYTES = 256 * 1024 * 1024
-"""Memory that a worker may need, with every thread decoding a large picture."""
+"""Memory that a worker may need, with every thread decoding a large image."""
 
 SHARED_MEMORY = Path("/dev/shm")  # noqa: S108
 CPU_QUOTA = Path("/sys/fs/cgroup/cpu.max")

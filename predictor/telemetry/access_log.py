@@ -11,7 +11,7 @@ from contextlib import suppress
 from typing import Any
 
 from predictor.telemetry.json_logs import as_line
-from predictor.telemetry.request_stats import Notes
+from predictor.telemetry.request_stats import RequestStats
 
 PAUSE_SECONDS = 0.1
 """Between two looks for new lines; a request must not wait for a pipe, nor wake a thread."""
@@ -33,7 +33,7 @@ class AccessLog:
         threading.Thread(target=self._run, name="access log", daemon=True).start()
         atexit.register(self.flush)
 
-    def add(self, method: str, route: str, status: int, notes: Notes) -> None:
+    def add(self, method: str, route: str, status: int, notes: RequestStats) -> None:
         """Take an answered request."""
         self._waiting.append(
             {
@@ -68,7 +68,9 @@ class AccessLog:
             yield _line(**self._waiting.popleft()).encode()
 
 
-def _line(created: float, method: str, route: str, status: int, ms: float, notes: Notes) -> str:
+def _line(
+    created: float, method: str, route: str, status: int, ms: float, notes: RequestStats
+) -> str:
     facts = {
         "request_id": notes.request_id,
         "method": method,

@@ -1,4 +1,4 @@
-"""Drift without labels: which shares of the readings are unsure or of unseen sizes, by hour.
+"""Drift without labels: which shares of the predictions are unsure or of unseen sizes, by hour.
 
 Each worker counts its two latest hours in two slots, by turns, and notes which hour is in each;
 the page of any worker adds up the slots that hold the hours it wants. So an idle worker's old
@@ -18,10 +18,10 @@ HOUR_SECONDS = 3600
 COUNTS = "readsmith_predictor_hour_counts"
 """The slots' own metric, which never shows on the page."""
 
-HOUR, READINGS = "hour", "readings"
+HOUR, PREDICTIONS = "hour", "predictions"
 SHARES = {
-    "low_confidence": "Share of the readings of an hour that were unsure.",
-    "unseen_size": "Share of the readings of an hour from pictures of sizes unseen in training.",
+    "low_confidence": "Share of the predictions of an hour that were unsure.",
+    "unseen_size": "Share of the predictions of an hour from images of sizes unseen in training.",
 }
 
 _count = cache(Gauge(COUNTS, "By slot.", ["model", "slot", "what"], multiprocess_mode="all").labels)
@@ -34,13 +34,15 @@ def this_hour() -> int:
     return int(time.time()) // HOUR_SECONDS
 
 
-def count(model: str, readings: int, low_confidence: int, unseen_size: int, *, hour: int) -> None:
-    """Count readings, and how many of them were unsure or of unseen sizes."""
+def count(
+    model: str, predictions: int, low_confidence: int, unseen_size: int, *, hour: int
+) -> None:
+    """Count predictions, and how many of them were unsure or of unseen sizes."""
     slot = str(hour % 2)
     with _turn:
         if _hours.get((model, slot)) != hour:
             _begin(model, slot, hour)
-    _count(model, slot, READINGS).inc(readings)
+    _count(model, slot, PREDICTIONS).inc(predictions)
     if low_confidence:
         _count(model, slot, "low_confidence").inc(low_confidence)
     if unseen_size:
@@ -48,7 +50,7 @@ def count(model: str, readings: int, low_confidence: int, unseen_size: int, *, h
 
 
 def _begin(model: str, slot: str, hour: int) -> None:
-    for what in (READINGS, *SHARES):
+    for what in (PREDICTIONS, *SHARES):
         _count(model, slot, what).set(0)
     _count(model, slot, HOUR).set(hour)
     _hours[model, slot] = hour
@@ -69,6 +71,6 @@ def shares(counts: Metric, *, hour: int) -> Iterable[Metric]:
     for what, about in SHARES.items():
         family = GaugeMetricFamily(f"readsmith_{what}_share", about, labels=["model", "hour"])
         for labels_, values in sums.items():
-            if values[READINGS]:
-                family.add_metric(labels_, values[what] / values[READINGS])
+            if values[PREDICTIONS]:
+                family.add_metric(labels_, values[what] / values[PREDICTIONS])
         yield family

@@ -16,7 +16,7 @@ from prometheus_client import (
 from prometheus_client.multiprocess import MultiProcessCollector
 
 from predictor.telemetry import drift
-from predictor.telemetry.request_stats import Notes
+from predictor.telemetry.request_stats import RequestStats
 
 MULTIPROCESS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 """Environment variable that names the folder where the workers put their counts together."""
@@ -49,37 +49,37 @@ _part_seconds = cache(
 _errors = cache(
     Counter(
         "readsmith_predictor_errors",
-        "Problems answered, for whole requests and for pictures among several.",
+        "Problems answered, for whole requests and for images among several.",
         ["code"],
     ).labels
 )
-_readings = cache(
-    Counter("readsmith_readings", "Pictures that got an answer.", ["model", "version"]).labels
+_predictions = cache(
+    Counter("readsmith_predictions", "Images that got an answer.", ["model", "version"]).labels
 )
 _low_confidence = cache(
     Counter(
         "readsmith_low_confidence",
-        "Readings that were less sure than the model's threshold.",
+        "Predictions that were less sure than the model's threshold.",
         ["model", "version"],
     ).labels
 )
 _unseen_size = cache(
     Counter(
         "readsmith_unseen_size",
-        "Readings from pictures of sizes that were not seen in training.",
+        "Predictions from images of sizes that were not seen in training.",
         ["model", "version"],
     ).labels
 )
 _confidence = cache(
     Histogram(
-        "readsmith_confidence", "Confidences of readings.", ["model"], buckets=CONFIDENCES
+        "readsmith_confidence", "Confidences of predictions.", ["model"], buckets=CONFIDENCES
     ).labels
 )
 _RELOADS = Counter(
     "readsmith_predictor_reloads", "Versions loaded, summed over workers.", ["model"]
 )
 _REFUSALS = Counter(
-    "readsmith_predictor_refused_reloads",
+    "readsmith_predictor_rejected_reloads",
     "Versions refused, summed over workers.",
     ["model", "reason"],
 )
@@ -98,7 +98,7 @@ _STORAGE = Gauge(
 )
 
 
-def request_answered(method: str, route: str, status: int, notes: Notes) -> None:
+def request_answered(method: str, route: str, status: int, notes: RequestStats) -> None:
     """Count one answer; route is a rule of the app, not what the client wrote."""
     _requests(method, route, status).inc()
     _seconds(route).observe(notes.whole())
@@ -111,23 +111,23 @@ def problem_answered(code: str) -> None:
     _errors(code).inc()
 
 
-def pictures_read(
+def images_read(
     model: str, version: int, confidences: Sequence[float], *, unsure: int, unseen: int
 ) -> None:
-    """Count the pictures of one request that got an answer.
+    """Count the images of one request that got an answer.
 
     unsure: how many are below the model's threshold; unseen: how many have sizes that it did
     not see in training.
     """
-    readings = len(confidences)
-    numbers = (_readings, readings), (_low_confidence, unsure), (_unseen_size, unseen)
+    predictions = len(confidences)
+    numbers = (_predictions, predictions), (_low_confidence, unsure), (_unseen_size, unseen)
     for counter, number in numbers:
         child = counter(model, version)  # from now on it shows, be it 0
         if number:
             child.inc(number)
     for confidence in confidences:
         _confidence(model).observe(confidence)
-    drift.count(model, readings, unsure, unseen, hour=drift.this_hour())
+    drift.count(model, predictions, unsure, unseen, hour=drift.this_hour())
 
 
 def version_loaded(model: str, version: int) -> None:

@@ -4,11 +4,11 @@ import time
 from dataclasses import dataclass, field
 
 PARSE, PREPARE, MODEL, DECODE = "parse", "prepare", "model", "decode"
-"""A request's parts: take out its pictures, make inputs of them, run the model, find texts."""
+"""A request's parts: take out its images, make inputs of them, run the model, find texts."""
 
 
 @dataclass(slots=True)
-class Notes:
+class RequestStats:
     """One request, from its arrival on."""
 
     request_id: str = ""
@@ -18,9 +18,9 @@ class Notes:
     model: str | None = None
     version: int | None = None
     images: int = 0
-    """Pictures that got an answer."""
+    """Images that got an answer."""
     unseen_sizes: int = 0
-    """Pictures of sizes that the model did not see in training."""
+    """Images of sizes that the model did not see in training."""
     key: str | None = None
     """The name of the API key that was used."""
     error: str | None = None

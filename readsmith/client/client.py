@@ -1,4 +1,4 @@
-"""Readsmith from Python: read pictures, train, and choose what is served."""
+"""Readsmith from Python: read images, train, and choose what is served."""
 
 import os
 import uuid
@@ -11,12 +11,12 @@ from urllib.parse import quote
 from readsmith.client.connection import Connection
 from readsmith.client.errors import ServiceError
 from readsmith.client.events import follow
-from readsmith.client.predictions import Options, Picture, bytes_of, read, read_many
-from readsmith.client.predictor import Feedback, Readiness, Reading, ServedModel, ServedModels
+from readsmith.client.predictions import ImageInput, Options, bytes_of, predict, predict_many
+from readsmith.client.predictor import Feedback, Prediction, Readiness, ServedModel, ServedModels
 from readsmith.client.trainer import Event, EventPage, Job, JobPage, Model, Upload
 from readsmith.client.uploads import ZipForm, as_zip
 
-__all__ = ["Client", "Event", "Feedback", "Job", "Model", "Reading", "ServiceError"]
+__all__ = ["Client", "Event", "Feedback", "Job", "Model", "Prediction", "ServiceError"]
 
 PREDICTOR = "http://127.0.0.1:8080"
 TRAINER = "http://127.0.0.1:8000"
@@ -61,37 +61,37 @@ class Client:
         self._predictor.close()
         self._trainer.close()
 
-    def predict(self, picture: Picture, **options: Unpack[Options]) -> Reading:
-        """Read one picture."""
-        return read(self._predictor, picture, options)
+    def predict(self, image: ImageInput, **options: Unpack[Options]) -> Prediction:
+        """Read one image."""
+        return predict(self._predictor, image, options)
 
     def predict_many(
-        self, pictures: Iterable[Picture], **options: Unpack[Options]
-    ) -> Iterator[Reading | ServiceError]:
-        """Read pictures, many in each request.
+        self, images: Iterable[ImageInput], **options: Unpack[Options]
+    ) -> Iterator[Prediction | ServiceError]:
+        """Read images, many in each request.
 
-        Each gives its reading, or the reason why it has none, in order.
+        Each gives its prediction, or the reason why it has none, in order.
         """
-        return read_many(self._predictor, pictures, options)
+        return predict_many(self._predictor, images, options)
 
     def feedback(
         self,
         text: str,
         *,
-        picture: Picture | None = None,
+        image: ImageInput | None = None,
         request_id: str | None = None,
         index: int = 0,
         model: str | None = None,
     ) -> Feedback:
-        """Say what a picture really reads; it becomes one of the model's corrections.
+        """Say what an image really reads; it becomes one of the model's corrections.
 
-        Give the picture, or the request_id of a reading whose picture the predictor keeps, and
-        the picture's index in that request. model: whose correction it is; else the model's that
+        Give the image, or the request_id of a prediction whose image the predictor keeps, and
+        the image's index in that request. model: whose correction it is; else the model's that
         read it, or the default one's.
         """
         told: dict[str, Any] = {"text": text} | ({"model": model} if model else {})
-        if picture is not None:
-            content = {"data": told, "files": {"image": ("image", bytes_of(picture))}}
+        if image is not None:
+            content = {"data": told, "files": {"image": ("image", bytes_of(image))}}
         else:
             content = {"json": {**told, "request_id": request_id, "index": index}}
         return self._predictor.ask(Feedback, "POST", "/feedback", repeat=True, **content)
@@ -170,7 +170,7 @@ class Client:
         return self._change(name, "rollback", None, repeat=False)
 
     def pattern(self, name: str, pattern: str | None) -> Model:
-        """Set what a model's readings must fit, None for anything."""
+        """Set what a model's predictions must fit, None for anything."""
         return self._change(name, "pattern", {"pattern": pattern}, repeat=True)
 
     def _change(self, name: str, what: str, body: dict[str, Any] | None, *, repeat: bool) -> Model:

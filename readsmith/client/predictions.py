@@ -1,4 +1,4 @@
-"""Reads pictures through a predictor, one or many in a request."""
+"""Reads images through a predictor, one or many in a request."""
 
 import os
 from collections.abc import Iterable, Iterator
@@ -7,19 +7,19 @@ from typing import Any, BinaryIO, TypedDict
 
 from readsmith.client.connection import Connection
 from readsmith.client.errors import ServiceError
-from readsmith.client.predictor import PictureRefusal, Reading, Readings
+from readsmith.client.predictor import ImageError, Prediction, Predictions
 
-MOST_PICTURES = 64
+MOST_IMAGES = 64
 MOST_BYTES = 16_000_000
-"""Of pictures in one request; where a predictor takes less, they are sent in smaller parts."""
+"""Of images in one request; where a predictor takes less, they are sent in smaller parts."""
 TOO_LARGE = 413
 
-Picture = str | os.PathLike[str] | bytes | BinaryIO
-"""A path, the bytes of a picture file, or such a file opened for reading bytes."""
+ImageInput = str | os.PathLike[str] | bytes | BinaryIO
+"""A path, the bytes of an image file, or such a file opened for reading bytes."""
 
 
 class Options(TypedDict, total=False):
-    """What a reading can be asked for; docs/patterns.md tells what each does."""
+    """What a prediction can be asked for; docs/patterns.md tells what each does."""
 
     model: str | None
     version: int | None
@@ -31,29 +31,29 @@ class Options(TypedDict, total=False):
     min_confidence: float | None
 
 
-def read(predictor: Connection, picture: Picture, options: Options) -> Reading:
-    """Read one picture; raises ServiceError, OSError for a file that cannot be read."""
-    form = _form([bytes_of(picture)], options)
-    return predictor.ask(Reading, "POST", "/predict", repeat=True, **form)
+def predict(predictor: Connection, image: ImageInput, options: Options) -> Prediction:
+    """Read one image; raises ServiceError, OSError for a file that cannot be read."""
+    form = _form([bytes_of(image)], options)
+    return predictor.ask(Prediction, "POST", "/predict", repeat=True, **form)
 
 
-def read_many(
-    predictor: Connection, pictures: Iterable[Picture], options: Options
-) -> Iterator[Reading | ServiceError]:
-    """Read pictures in order; yields the error for one that cannot be read, raises as read."""
-    for batch in _batches(map(bytes_of, pictures)):
+def predict_many(
+    predictor: Connection, images: Iterable[ImageInput], options: Options
+) -> Iterator[Prediction | ServiceError]:
+    """Read images in order; yields the error for one that cannot be read, raises as read."""
+    for batch in _batches(map(bytes_of, images)):
         yield from _read_batch(predictor, batch, options)
 
 
 def _read_batch(
     predictor: Connection, batch: list[bytes], options: Options
-) -> list[Reading | ServiceError]:
-    """Read pictures in one request; if it is refused because of a picture, in two halves."""
+) -> list[Prediction | ServiceError]:
+    """Read images in one request; if it is refused because of an image, in two halves."""
     try:
         if len(batch) == 1:
-            return [read(predictor, batch[0], options)]
+            return [predict(predictor, batch[0], options)]
         form = _form(batch, options)
-        return _each(predictor.ask(Readings, "POST", "/predict", repeat=True, **form))
+        return _each(predictor.ask(Predictions, "POST", "/predict", repeat=True, **form))
     except ServiceError as error:
         if error.field != "image" and error.status != TOO_LARGE:
             raise
@@ -66,40 +66,40 @@ def _read_batch(
     ]
 
 
-def _each(answer: Readings) -> list[Reading | ServiceError]:
+def _each(answer: Predictions) -> list[Prediction | ServiceError]:
     origin = answer.model_dump(exclude={"results"}, exclude_unset=True)
     return [
         result.error.error()
-        if isinstance(result, PictureRefusal)
-        else Reading.model_validate(result.model_dump(exclude_unset=True) | origin)
+        if isinstance(result, ImageError)
+        else Prediction.model_validate(result.model_dump(exclude_unset=True) | origin)
         for result in answer.results
     ]
 
 
-def _form(pictures: list[bytes], options: Options) -> dict[str, Any]:
+def _form(images: list[bytes], options: Options) -> dict[str, Any]:
     return {
-        "files": [("image", ("image", picture)) for picture in pictures],
+        "files": [("image", ("image", image)) for image in images],
         "data": {name: str(value) for name, value in options.items() if value is not None},
     }
 
 
-def bytes_of(picture: Picture) -> bytes:
-    """Return the bytes of a picture file; raises OSError if it cannot be read."""
-    if isinstance(picture, bytes):
-        return picture
-    if isinstance(picture, str | os.PathLike):
-        return Path(picture).read_bytes()
-    return picture.read()
+def bytes_of(image: ImageInput) -> bytes:
+    """Return the bytes of an image file; raises OSError if it cannot be read."""
+    if isinstance(image, bytes):
+        return image
+    if isinstance(image, str | os.PathLike):
+        return Path(image).read_bytes()
+    return image.read()
 
 
-def _batches(pictures: Iterable[bytes]) -> Iterator[list[bytes]]:
+def _batches(images: Iterable[bytes]) -> Iterator[list[bytes]]:
     batch: list[bytes] = []
     size = 0
-    for picture in pictures:
-        if batch and (len(batch) == MOST_PICTURES or size + len(picture) > MOST_BYTES):
+    for image in images:
+        if batch and (len(batch) == MOST_IMAGES or size + len(image) > MOST_BYTES):
             yield batch
             batch, size = [], 0
-        batch.append(picture)
-        size += len(picture)
+        batch.append(image)
+        size += len(image)
     if batch:
         yield batch

@@ -21,7 +21,7 @@ class Answer(BaseModel):
 class Character(Answer):
     """One character, the model's probability for it, and its place.
 
-    All in [0, 1]: start and end are shares of the picture's width.
+    All in [0, 1]: start and end are shares of the image's width.
     """
 
     text: str
@@ -44,8 +44,8 @@ class Reason(Answer):
     message: str
 
 
-class PictureReading(Answer):
-    """What was read in a picture; confidence in [0, 1]."""
+class ImagePrediction(Answer):
+    """What was read in an image; confidence in [0, 1]."""
 
     text: str | None
     """None if no text that fits the limits has any probability; reason says why."""
@@ -58,8 +58,8 @@ class PictureReading(Answer):
     reason: Reason | None = None
 
 
-class Reading(PictureReading):
-    """What a version of a model read in a picture."""
+class Prediction(ImagePrediction):
+    """What a version of a model read in an image."""
 
     model: str
     version: int
@@ -68,16 +68,16 @@ class Reading(PictureReading):
     """What its user should know about the model that answered."""
 
 
-class PictureRefusal(Answer):
-    """Why a picture among several has no reading."""
+class ImageError(Answer):
+    """Why an image among several has no prediction."""
 
     error: Problem
 
 
-class Readings(Answer):
-    """What a version of a model read in several pictures, in their order."""
+class Predictions(Answer):
+    """What a version of a model read in several images, in their order."""
 
-    results: list[PictureReading | PictureRefusal]
+    results: list[ImagePrediction | ImageError]
     model: str
     version: int
     request_id: str

@@ -135,6 +135,6 @@ class Model(Answer):
     previous: int | None
     """Where rollback goes back to."""
     pattern: str | None
-    """What readings must fit unless a request says otherwise."""
+    """What predictions must fit unless a request says otherwise."""
     versions: list[Version]
     problem: str | None = None

@@ -7,7 +7,7 @@ from readsmith.options import options
 from readsmith.output import out, print_json, print_table, say
 
 SHOWN = 3
-"""So many pictures are named with their labels."""
+"""So many images are named with their labels."""
 
 
 def check(

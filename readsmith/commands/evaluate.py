@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 BATCH = 64
 LISTED = 20
-"""So many wrong readings are shown in the table; --json holds all."""
+"""So many wrong predictions are shown in the table; --json holds all."""
 
 
 def evaluate(
@@ -42,12 +42,12 @@ def evaluate(
     Example: readsmith evaluate new-captchas.zip --model captcha
     """
     from readsmith.options.job_request import dataset_limits, fetched, job_request
-    from readsmith.options.prediction import reading_options
+    from readsmith.options.prediction import prediction_options
     from readsmith.published import load
     from trainer.pipeline.datasets.load import labelled_images
 
     request = job_request(dataset, labels)
-    given = reading_options(
+    given = prediction_options(
         top_k=top_k,
         charset=charset,
         pattern=pattern,
@@ -59,8 +59,8 @@ def evaluate(
     asked = given.with_default_pattern(published.pattern, published.engine.require_possible)
     source = fetched(dataset, request, state)
     images = labelled_images(source, request.labels, dataset_limits())
-    readings = list(_readings(published, images, asked))
-    if not readings:
+    predictions = list(_predictions(published, images, asked))
+    if not predictions:
         raise ReadsmithError(
             "no_images",
             f"There is no usable labelled image in {source}.",
@@ -69,7 +69,7 @@ def evaluate(
     report = {
         "model": model,
         "version": published.engine.manifest.version,
-        **_report(readings, asked),
+        **_report(predictions, asked),
     }
     if as_json:
         print_json(report)
@@ -77,7 +77,7 @@ def evaluate(
         _print(report)
 
 
-def _readings(
+def _predictions(
     published: "Published", images: Iterator[tuple[str, str, bytes]], asked: "Options"
 ) -> Iterator[dict[str, Any]]:
     """Yield for every image its file, its truth and what the predictor would answer.
@@ -85,9 +85,9 @@ def _readings(
     Within limits there is also the text without them.
     """
     while batch := list(islice(images, BATCH)):
-        pictures = [data for _, _, data in batch]
-        answers = list(published.read(pictures, asked))
-        free = published.engine.read(pictures) if _limited(asked) else ()
+        data = [data for _, _, data in batch]
+        answers = list(published.read(data, asked))
+        free = published.engine.read(data) if _limited(asked) else ()
         for place, (name, truth, _) in enumerate(batch):
             if isinstance(answer := answers[place], ReadsmithError):
                 raise answer
@@ -99,17 +99,19 @@ def _limited(asked: "Options") -> bool:
     return asked.limits != Limits()
 
 
-def _report(readings: list[dict[str, Any]], asked: "Options") -> dict[str, Any]:
-    report = _score((reading["truth"], reading["text"]) for reading in readings)
+def _report(predictions: list[dict[str, Any]], asked: "Options") -> dict[str, Any]:
+    report = _score((prediction["truth"], prediction["text"]) for prediction in predictions)
     if _limited(asked):
         report["without_limits"] = _score(
-            (reading["truth"], reading["text_without_limits"]) for reading in readings
+            (prediction["truth"], prediction["text_without_limits"]) for prediction in predictions
         )
     if asked.top_k is not None:
-        report["among_alternatives"] = _among_alternatives(readings, asked.top_k)
+        report["among_alternatives"] = _among_alternatives(predictions, asked.top_k)
     if asked.min_confidence is not None:
-        report["accepted"] = _accepted(readings, asked.min_confidence)
-    report["wrong"] = [reading for reading in readings if reading["truth"] != reading["text"]]
+        report["accepted"] = _accepted(predictions, asked.min_confidence)
+    report["wrong"] = [
+        prediction for prediction in predictions if prediction["truth"] != prediction["text"]
+    ]
     return report
 
 
@@ -127,21 +129,21 @@ def _score(pairs: Iterable[tuple[str, str | None]]) -> dict[str, Any]:
     }
 
 
-def _among_alternatives(readings: list[dict[str, Any]], top_k: int) -> dict[str, Any]:
+def _among_alternatives(predictions: list[dict[str, Any]], top_k: int) -> dict[str, Any]:
     exact = sum(
-        reading["truth"] in (each["text"] for each in reading["alternatives"])
-        for reading in readings
+        prediction["truth"] in (each["text"] for each in prediction["alternatives"])
+        for prediction in predictions
     )
-    return {"top_k": top_k, "exact": exact, "exact_match": exact / len(readings)}
+    return {"top_k": top_k, "exact": exact, "exact_match": exact / len(predictions)}
 
 
-def _accepted(readings: list[dict[str, Any]], min_confidence: float) -> dict[str, Any]:
-    accepted = [reading for reading in readings if reading["accepted"]]
-    wrong = sum(reading["truth"] != reading["text"] for reading in accepted)
+def _accepted(predictions: list[dict[str, Any]], min_confidence: float) -> dict[str, Any]:
+    accepted = [prediction for prediction in predictions if prediction["accepted"]]
+    wrong = sum(prediction["truth"] != prediction["text"] for prediction in accepted)
     return {
         "min_confidence": min_confidence,
         "images": len(accepted),
-        "share": len(accepted) / len(readings),
+        "share": len(accepted) / len(predictions),
         "wrong": wrong,
         "wrong_share": wrong / len(accepted) if accepted else 0.0,
         "wrong_interval": wilson_interval(wrong, len(accepted)),
@@ -184,9 +186,14 @@ def _rates(score: dict[str, Any]) -> str:
 def _print_wrong(wrong: list[dict[str, Any]]) -> None:
     if wrong:
         rows = [
-            (each["file"], each["truth"], output.reading(each["text"]), percent(each["confidence"]))
+            (
+                each["file"],
+                each["truth"],
+                output.prediction(each["text"]),
+                percent(each["confidence"]),
+            )
             for each in wrong
         ]
-        print_table(("wrong", "truth", "reading", "confidence"), rows[:LISTED])
+        print_table(("wrong", "truth", "prediction", "confidence"), rows[:LISTED])
     if len(wrong) > LISTED:
         say(out, f"… and {len(wrong) - LISTED} more; --json lists all.")

@@ -8,7 +8,7 @@ import typer
 from readsmith.options import options
 from readsmith.output import out, print_json, say
 from readsmith.stores import open_store
-from shared.store.store import KEEP_VERSIONS
+from shared.store.store import RETAINED_VERSIONS
 
 
 def adopt(
@@ -24,7 +24,7 @@ def adopt(
     ],
     model: options.Model = "default",
     store: options.Store = options.STORE,
-    keep_versions: options.KeepVersions = KEEP_VERSIONS,
+    retained_versions: options.RetainedVersions = RETAINED_VERSIONS,
     as_json: options.Json = False,
 ) -> None:
     """Publish a Keras model made elsewhere, for example with the Keras captcha tutorial.
@@ -33,7 +33,7 @@ def adopt(
     """
     from trainer.pipeline.publishing.import_h5 import adopt as publish
 
-    manifest = publish(h5, vocabulary, open_store(store, keep_versions), model)
+    manifest = publish(h5, vocabulary, open_store(store, retained_versions), model)
     if as_json:
         print_json(
             {

@@ -110,13 +110,15 @@ def pattern(
     model: Name,
     accepted: Annotated[
         str | None,
-        typer.Argument(metavar="PATTERN", help="What readings must fit.", show_default=False),
+        typer.Argument(metavar="PATTERN", help="What predictions must fit.", show_default=False),
     ] = None,
-    drop: Annotated[bool, typer.Option("--drop", help="Let readings be anything again.")] = False,
+    drop: Annotated[
+        bool, typer.Option("--drop", help="Let predictions be anything again.")
+    ] = False,
     store: options.Store = options.STORE,
     as_json: options.Json = False,
 ) -> None:
-    """Accept a pattern that readings must fit; without one, show it and what labels propose.
+    """Accept a pattern that predictions must fit; without one, show it and what labels propose.
 
     Example: readsmith models pattern captcha '[A-Z]{2}[0-9]{4}'
     """

@@ -19,7 +19,7 @@ def pack(
         typer.Argument(metavar="OUT", help="Folder to make, of tar files.", show_default=False),
     ],
     images_per_shard: Annotated[
-        int, typer.Option("--images-per-shard", min=1, help="Most pictures in one tar file.")
+        int, typer.Option("--images-per-shard", min=1, help="Most images in one tar file.")
     ] = IMAGES_PER_SHARD,
     labels: options.Labels = "auto",
     state: options.State = options.STATE,

@@ -1,4 +1,4 @@
-"""`readsmith predict`: reads pictures with a published version or a running predictor."""
+"""`readsmith predict`: reads images with a published version or a running predictor."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import islice
@@ -9,7 +9,7 @@ import typer
 
 from readsmith.client import Client, ServiceError
 from readsmith.options import options
-from readsmith.output import FAILED, err, percent, print_json, print_table, reading, say
+from readsmith.output import FAILED, err, percent, prediction, print_json, print_table, say
 from shared.errors import ReadsmithError
 from shared.store.builtin import STARTER, UNTRAINED
 
@@ -17,16 +17,16 @@ if TYPE_CHECKING:
     from predictor.requests.options import Options
 
 BATCH = 64
-"""Pictures that are in memory at a time."""
+"""Images that are in memory at a time."""
 
 Reader = Callable[[Sequence[bytes]], Iterable[dict[str, Any] | ReadsmithError]]
-"""From pictures to what the predictor answers, or why a picture has no reading, in order."""
+"""From images to what the predictor answers, or why an image has no prediction, in order."""
 
 
 def predict(
     images: Annotated[
         list[Path],
-        typer.Argument(metavar="IMAGE...", help="Pictures, or folders of them.", exists=True),
+        typer.Argument(metavar="IMAGE...", help="Images, or folders of them.", exists=True),
     ],
     model: options.ModelIfNamed = None,
     store: options.Store = options.STORE,
@@ -43,13 +43,13 @@ def predict(
     min_confidence: options.MinConfidence = None,
     as_json: options.Json = False,
 ) -> None:
-    """Read pictures.
+    """Read images.
 
     Example: readsmith predict captcha.png --url http://127.0.0.1:8080
     """
-    from readsmith.options.prediction import reading_options
+    from readsmith.options.prediction import prediction_options
 
-    asked = reading_options(
+    asked = prediction_options(
         model=model,
         version=version,
         top_k=top_k,
@@ -81,8 +81,8 @@ def _local_reader(store: str, asked: "Options") -> Reader:
     if untrained:
         origin["note"] = UNTRAINED
 
-    def read(pictures: Sequence[bytes]) -> Iterator[dict[str, Any] | ReadsmithError]:
-        for answer in published.read(pictures, wanted):
+    def read(images: Sequence[bytes]) -> Iterator[dict[str, Any] | ReadsmithError]:
+        for answer in published.read(images, wanted):
             yield answer if isinstance(answer, ReadsmithError) else answer | origin
 
     return read
@@ -91,35 +91,35 @@ def _local_reader(store: str, asked: "Options") -> Reader:
 def _remote_reader(url: str, asked: "Options") -> Reader:
     client = Client(url, retries=options.RETRIES, api_key=options.api_key())
 
-    def read(pictures: Sequence[bytes]) -> Iterator[dict[str, Any] | ReadsmithError]:
-        for answer in client.predict_many(pictures, **asked.model_dump(exclude_none=True)):
+    def read(images: Sequence[bytes]) -> Iterator[dict[str, Any] | ReadsmithError]:
+        for answer in client.predict_many(images, **asked.model_dump(exclude_none=True)):
             yield answer if isinstance(answer, ServiceError) else answer.as_sent()
 
     return read
 
 
 def _files(paths: Iterable[Path]) -> Iterator[Path]:
-    """Yield the files, and those with a picture's ending in the folders."""
+    """Yield the files, and those with an image's ending in the folders."""
     for path in paths:
         if path.is_dir():
-            yield from _pictures(path)
+            yield from _images(path)
         else:
             yield path
 
 
-def _pictures(folder: Path) -> list[Path]:
+def _images(folder: Path) -> list[Path]:
     from trainer.pipeline.datasets.sources.image_files import IMAGE_ENDINGS
     from trainer.pipeline.datasets.sources.source import FolderSource
 
     files = map(folder.joinpath, FolderSource(folder).names())
-    pictures = [file for file in files if file.suffix.lower() in IMAGE_ENDINGS]
-    if not pictures:
+    images = [file for file in files if file.suffix.lower() in IMAGE_ENDINGS]
+    if not images:
         raise ReadsmithError(
             "no_images",
-            f"There is no picture in {folder}.",
-            f"Endings of pictures: {' '.join(sorted(IMAGE_ENDINGS))}",
+            f"There is no image in {folder}.",
+            f"Endings of images: {' '.join(sorted(IMAGE_ENDINGS))}",
         )
-    return pictures
+    return images
 
 
 def _results(read: Reader, files: Iterator[Path]) -> Iterator[dict[str, Any]]:
@@ -164,7 +164,7 @@ def _cell(result: dict[str, Any], column: str) -> str:
         said = result["error"]
         return f"Error: {said['message']} {said['hint']}".rstrip() if column == "text" else ""
     if column == "text":
-        return reading(result["text"])
+        return prediction(result["text"])
     if column == "accepted":
         return "yes" if result["accepted"] else "no"
     if column == "alternatives":

@@ -15,7 +15,7 @@ from readsmith.trials_table import print_trials
 from shared.errors import ReadsmithError
 from shared.store.location import is_object_storage
 from shared.store.manifest import REPORT, Calibration
-from shared.store.store import KEEP_VERSIONS, ModelStore
+from shared.store.store import RETAINED_VERSIONS, ModelStore
 
 if TYPE_CHECKING:
     from trainer.schemas.job_request import JobRequest
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from trainer.schemas.trial import TrialList, TrialRecord
 
 SHOWN = 3
-"""So many wrong readings are printed."""
+"""So many wrong predictions are printed."""
 
 
 def train(
@@ -40,7 +40,7 @@ def train(
     search: options.Search = None,
     trials: options.Trials = None,
     promote: options.Promote = "auto",
-    keep_versions: options.KeepVersions = KEEP_VERSIONS,
+    retained_versions: options.RetainedVersions = RETAINED_VERSIONS,
     as_json: options.Json = False,
 ) -> None:
     """Train a model and publish it, without any service.
@@ -63,7 +63,7 @@ def train(
         search=searched,
         promote=promote,
     )
-    models = open_store(store, keep_versions)
+    models = open_store(store, retained_versions)
     _require_writable(models, store)
     try:
         with contextlib.redirect_stdout(sys.stderr):  # libraries print; stdout is for the result
@@ -154,7 +154,7 @@ def _print(result: "RunResult", store: str) -> None:
         name = f"{result.model} {result.version}"
         say(out, f"It is not served yet: readsmith models promote {name} --store {store}")
     say(out, f"Trained on {metrics.train_images} images in {metrics.train_seconds:.0f} s.")
-    say(out, f"Read pictures: readsmith predict PICTURE --model {result.model} --store {store}")
+    say(out, f"Read images: readsmith predict IMAGE --model {result.model} --store {store}")
 
 
 def _print_thresholds(calibration: Calibration) -> None:
@@ -171,15 +171,15 @@ def _print_thresholds(calibration: Calibration) -> None:
 
 
 def _print_worst(bundle: Path) -> None:
-    """Show the surest of the wrong readings: no threshold keeps them out."""
-    from trainer.pipeline.evaluation.report.worst import worst_readings
+    """Show the surest of the wrong predictions: no threshold keeps them out."""
+    from trainer.pipeline.evaluation.report.worst import worst_predictions
 
-    worst = worst_readings(bundle)
+    worst = worst_predictions(bundle)
     if worst:
         rows = [
             (each["file"], each["truth"], each["text"], percent(each["confidence"]))
             for each in worst[:SHOWN]
         ]
-        print_table(("surest of the wrong readings", "label", "read", "confidence"), rows)
-        folder = bundle / Path(worst[0]["picture"]).parent
-        say(out, f"Pictures of the worst readings ({len(worst)}): {folder}")
+        print_table(("surest of the wrong predictions", "label", "read", "confidence"), rows)
+        folder = bundle / Path(worst[0]["image"]).parent
+        say(out, f"Images of the worst predictions ({len(worst)}): {folder}")

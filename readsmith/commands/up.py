@@ -60,7 +60,7 @@ def up(
         model=model,
         epochs=epochs,
         max_minutes=max_minutes,
-        promote="always",  # pictures are read with the new version, so it must be served
+        promote="always",  # images are read with the new version, so it must be served
     )
     trainer = Address("trainer", trainer_host, trainer_port)
     predictor = Address("predictor", predictor_host, predictor_port)

@@ -188,12 +188,12 @@ Promote = Annotated[
         autocompletion=_words("auto", "always", "never"),
     ),
 ]
-KeepVersions = Annotated[
+RetainedVersions = Annotated[
     int,
     typer.Option(
         "--keep-versions",
         min=1,
-        envvar="READSMITH_KEEP_VERSIONS",
+        envvar="READSMITH_RETAINED_VERSIONS",
         help="Versions that are kept; besides them always the served one and the one before it.",
     ),
 ]
@@ -225,7 +225,7 @@ MinConfidence = Annotated[
     float | None,
     typer.Option(
         "--min-confidence",
-        help="Accept readings with at least this confidence, 0 to 1.",
+        help="Accept predictions with at least this confidence, 0 to 1.",
         show_default=False,
     ),
 ]

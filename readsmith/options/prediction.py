@@ -1,4 +1,4 @@
-"""From command-line options to those of a reading."""
+"""From command-line options to those of a prediction."""
 
 import typer
 
@@ -6,7 +6,7 @@ from predictor.requests.options import Options, check_lengths, options_of
 from predictor.requests.problems import RequestError
 
 
-def reading_options(**given: object) -> Options:
+def prediction_options(**given: object) -> Options:
     """Check options as the predictor does; None is what was not given.
 
     Raises typer.BadParameter.

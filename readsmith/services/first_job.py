@@ -1,4 +1,4 @@
-"""The first job of `make run`: from images to readings of pictures held out."""
+"""The first job of `make run`: from images to predictions of images held out."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -12,13 +12,13 @@ from readsmith.client.trainer import Job, JobError
 from readsmith.options.options import api_key
 from readsmith.output import percent, say
 from readsmith.services.follow_job import run_job
-from readsmith.services.held_out import HeldOutReading, read_held_out
+from readsmith.services.held_out import HeldOutPrediction, read_held_out
 from readsmith.stores import open_store
 from shared.errors import ReadsmithError
 from trainer.schemas.job_request import JobRequest
 
 SHOWN = 8
-"""So many readings are printed."""
+"""So many predictions are printed."""
 
 _CANCELLED = JobError(
     code="job_cancelled",
@@ -36,21 +36,21 @@ class Outcome:
     """A finished job, and what the predictor read with its version."""
 
     job: Job
-    readings: list[HeldOutReading]
+    predictions: list[HeldOutPrediction]
 
     @property
     def right(self) -> int:
-        """How many held-out pictures were read right."""
-        return sum(reading.right for reading in self.readings)
+        """How many held-out images were read right."""
+        return sum(prediction.right for prediction in self.predictions)
 
     @property
     def mostly_right(self) -> bool:
         """True if more than half were."""
-        return 2 * self.right > len(self.readings)
+        return 2 * self.right > len(self.predictions)
 
     @property
     def images(self) -> str:
-        """What the pictures are: drawn ones are called so."""
+        """What the images are: drawn ones are called so."""
         drawn = self.job.request["dataset"].get("synthetic") is not None
         return "synthetic images" if drawn else "images"
 
@@ -59,10 +59,11 @@ class Outcome:
         return {
             "job": self.job.as_sent(),
             "held_out": {
-                "images": len(self.readings),
+                "images": len(self.predictions),
                 "right": self.right,
-                "readings": [
-                    {"file": str(r.file), "truth": r.truth, "text": r.text} for r in self.readings
+                "predictions": [
+                    {"file": str(r.file), "truth": r.truth, "text": r.text}
+                    for r in self.predictions
                 ],
             },
         }
@@ -79,7 +80,7 @@ class FirstJob:
     watch: Callable[[], None]
 
     def run(self, request: JobRequest, local: Path | None) -> Outcome:
-        """Train, wait until the predictor serves the new version, read the held-out pictures.
+        """Train, wait until the predictor serves the new version, read the held-out images.
 
         local: a folder or zip to upload as the dataset. Raises ReadsmithError, among others
         with the job's own error.
@@ -88,8 +89,8 @@ class FirstJob:
             job, version = self._train(client, request, local)
             say(self.console, f"Published {job.model} version {version}; waiting for the predictor")
             bundle = open_store(self.store).folder(job.model, version)
-            readings = read_held_out(client, bundle, job.model, version, self.watch)
-        outcome = Outcome(job, readings)
+            predictions = read_held_out(client, bundle, job.model, version, self.watch)
+        outcome = Outcome(job, predictions)
         self._print(outcome)
         return outcome
 
@@ -111,15 +112,15 @@ class FirstJob:
         return job, job.version
 
     def _print(self, outcome: Outcome) -> None:
-        for reading in outcome.readings[:SHOWN]:
-            mark = "right" if reading.right else "WRONG"
-            confidence = percent(reading.confidence)
-            text = reading.text or "nothing"
-            say(self.console, f"  {reading.truth} read as {text}  {mark}  {confidence}")
-        total = len(outcome.readings)
+        for prediction in outcome.predictions[:SHOWN]:
+            mark = "right" if prediction.right else "WRONG"
+            confidence = percent(prediction.confidence)
+            text = prediction.text or "nothing"
+            say(self.console, f"  {prediction.truth} read as {text}  {mark}  {confidence}")
+        total = len(outcome.predictions)
         say(self.console, f"{outcome.right} of {total} held-out {outcome.images} right")
         say(self.console, "Go on with:")
-        picture = outcome.readings[0].file
-        say(self.console, f"  curl -X POST -F 'image=@{picture}' {self.predictor}/predict")
+        image = outcome.predictions[0].file
+        say(self.console, f"  curl -X POST -F 'image=@{image}' {self.predictor}/predict")
         say(self.console, f"  curl {self.predictor}/models")
         say(self.console, f"  curl {self.trainer}/jobs/{outcome.job.id}")

@@ -1,4 +1,4 @@
-"""Reads a version's held-out pictures through a running predictor."""
+"""Reads a version's held-out images through a running predictor."""
 
 import csv
 import time
@@ -6,7 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from readsmith.client import Client, Reading, ServiceError
+from readsmith.client import Client, Prediction, ServiceError
 from shared.errors import ReadsmithError
 
 FOLDER = Path("report/held_out")
@@ -17,8 +17,8 @@ NOT_YET = (404, 503)
 
 
 @dataclass(frozen=True)
-class HeldOutReading:
-    """A picture that training never saw, what it says, and what the predictor answered."""
+class HeldOutPrediction:
+    """An image that training never saw, what it says, and what the predictor answered."""
 
     file: Path
     truth: str
@@ -33,17 +33,17 @@ class HeldOutReading:
 
 def read_held_out(
     client: Client, bundle: Path, model: str, version: int, watch: Callable[[], None]
-) -> list[HeldOutReading]:
-    """Read every held-out picture of a bundle with this very version.
+) -> list[HeldOutPrediction]:
+    """Read every held-out image of a bundle with this very version.
 
     A worker process of the predictor may still serve the version before: it is asked again.
     Raises ReadsmithError not_served if that lasts, or the predictor's own refusal.
     """
     deadline = time.monotonic() + RELOAD_SECONDS
-    readings = []
+    predictions = []
     for file, truth in _labels(bundle / FOLDER):
-        picture = file.read_bytes()
-        while (reading := _reading(client, picture, model, version)) is None:
+        image = file.read_bytes()
+        while (prediction := _prediction(client, image, model, version)) is None:
             watch()
             if time.monotonic() > deadline:
                 raise ReadsmithError(
@@ -53,8 +53,8 @@ def read_held_out(
                     f"{client.predictor_url}/readyz tells why.",
                 )
             time.sleep(0.2)
-        readings.append(HeldOutReading(file, truth, reading.text, reading.confidence))
-    return readings
+        predictions.append(HeldOutPrediction(file, truth, prediction.text, prediction.confidence))
+    return predictions
 
 
 def _labels(folder: Path) -> list[tuple[Path, str]]:
@@ -62,12 +62,12 @@ def _labels(folder: Path) -> list[tuple[Path, str]]:
         return [(folder / row["filename"], row["text"]) for row in csv.DictReader(file)]
 
 
-def _reading(client: Client, picture: bytes, model: str, version: int) -> Reading | None:
-    """Return the reading, None if it does not come from the wanted version yet."""
+def _prediction(client: Client, image: bytes, model: str, version: int) -> Prediction | None:
+    """Return the prediction, None if it does not come from the wanted version yet."""
     try:
-        reading = client.predict(picture, model=model)
+        prediction = client.predict(image, model=model)
     except ServiceError as error:
         if error.status in NOT_YET:
             return None
         raise
-    return reading if reading.version == version else None
+    return prediction if prediction.version == version else None

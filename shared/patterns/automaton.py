@@ -19,7 +19,7 @@ NOWHERE: Final = -1
 MAX_STATES: Final = 1000
 """Bounds the time that building takes."""
 MAX_CELLS: Final = 2_000_000
-"""States times characters of the vocabulary times time steps; bounds what one picture takes."""
+"""States times characters of the vocabulary times time steps; bounds what one image takes."""
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Where in a picture a text stands."""
+"""Where in an image a text stands."""
 
 import math
 from collections.abc import Sequence
@@ -12,7 +12,7 @@ def best_alignment(
 ) -> list[tuple[int, int]]:
     """Return each character's first step and the one behind its last on the likeliest path.
 
-    probabilities: softmax output of one picture, (T, classes), the blank last. The text must
+    probabilities: softmax output of one image, (T, classes), the blank last. The text must
     have a path. (Viterbi on the states of Graves et al. 2006, section 4.1.)
     """
     blank = probabilities.shape[1] - 1

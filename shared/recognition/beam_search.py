@@ -1,4 +1,4 @@
-"""The likeliest texts of a picture among those that an automaton accepts.
+"""The likeliest texts of an image among those that an automaton accepts.
 
 CTC prefix beam search (Hannun et al. 2014): texts grow from left to right, and the probabilities
 of all paths that spell the same text are summed. Each text is weighed by the best path that
@@ -36,7 +36,7 @@ def search(
 ) -> list[tuple[Classes, float]]:
     """Return accepted texts and the sum of their paths that were kept, the likeliest first.
 
-    probabilities: softmax output of one picture, (T, classes), the blank last. width: texts that
+    probabilities: softmax output of one image, (T, classes), the blank last. width: texts that
     are kept at every step, and so the most that are returned; none are only if no accepted text
     has any probability. With a width that keeps every text and a cutoff of 0 the sums are the
     texts' probabilities.

@@ -1,4 +1,4 @@
-"""From a model's output to a reading."""
+"""From a model's output to a prediction."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -17,7 +17,7 @@ FAINT = 1e-5
 
 @dataclass(frozen=True)
 class Character:
-    """One character of a reading, the model's probability for it, and its place.
+    """One character of a prediction, the model's probability for it, and its place.
 
     All in [0, 1]: start and end are shares of the width of the model's input, from its first
     time step to behind its last.
@@ -38,7 +38,7 @@ class Alternative:
 
 
 @dataclass(frozen=True)
-class Reading:
+class Prediction:
     """What a model read: text, its probability in [0, 1], and each character's.
 
     The text's probability is the sum over all paths that spell it, not the best path's alone:
@@ -51,8 +51,8 @@ class Reading:
     alternatives: tuple[Alternative, ...] = ()
     """The likeliest texts, this one first; empty unless they were asked for."""
 
-    def on(self, covered: float) -> "Reading":
-        """Return the reading with places as shares of a picture that covers part of the input."""
+    def on(self, covered: float) -> "Prediction":
+        """Return the prediction with places as shares of an image that covers part of the input."""
         if covered == 1:
             return self
         characters = tuple(
@@ -64,10 +64,10 @@ class Reading:
 
 def decode(
     probabilities: NDArray[np.float32], vocabulary: Vocabulary, temperature: float = 1.0
-) -> list[Reading]:
+) -> list[Prediction]:
     """Read a batch by best path: the likeliest class per step, repeats merged, blanks dropped.
 
-    probabilities: softmax output (N, T, classes), the blank last. A reading's confidence is
+    probabilities: softmax output (N, T, classes), the blank last. A prediction's confidence is
     the probability of its text, a character's the highest of its steps, both at the temperature;
     the text is the same at any. (Graves et al. 2006, section 3.2.)
     """
@@ -85,10 +85,10 @@ def decode_within(
     *,
     top_k: int = 1,
     temperature: float = 1.0,
-) -> list[Reading | None]:
-    """Read a batch by beam search: each picture's likeliest text that the automaton accepts.
+) -> list[Prediction | None]:
+    """Read a batch by beam search: each image's likeliest text that the automaton accepts.
 
-    probabilities: as for decode. A reading holds the top_k likeliest texts, fewer if the others
+    probabilities: as for decode. A prediction holds the top_k likeliest texts, fewer if the others
     are far less likely; None where no accepted text has any probability. Confidences are those
     of decode: the limits do not raise them.
     """
@@ -100,7 +100,7 @@ def decode_within(
 
 def _likeliest(
     steps: NDArray[np.float32], vocabulary: Vocabulary, automaton: Automaton, top_k: int
-) -> Reading | None:
+) -> Prediction | None:
     found = search(steps, automaton, width=8 + 2 * top_k)
     if not found:
         return None
@@ -115,7 +115,7 @@ def _likeliest(
     ordered = sorted(exact, key=exact.__getitem__, reverse=True)[:top_k]
     best = ordered[0]
     told = [classes for classes in ordered if exact[classes] >= FAINT * exact[best]]
-    return Reading(
+    return Prediction(
         text=vocabulary.decode(best),
         confidence=exact[best],
         characters=_placed(steps, best, best_alignment(steps, best), vocabulary),
@@ -156,7 +156,7 @@ def at_temperature(probabilities: NDArray[np.float32], temperature: float) -> ND
 
 def _best_path(
     path: NDArray[np.intp], steps: NDArray[np.float32], vocabulary: Vocabulary
-) -> Reading:
+) -> Prediction:
     starts = np.flatnonzero(np.diff(path, prepend=-1))
     peaks = np.maximum.reduceat(steps[np.arange(len(path)), path], starts)
     first = starts.tolist()
@@ -168,7 +168,7 @@ def _best_path(
         if index != vocabulary.blank_index
     ]
     classes = [index for index, *_ in runs]
-    return Reading(
+    return Prediction(
         text=vocabulary.decode(classes),
         confidence=text_probability(steps, classes, vocabulary.blank_index),
         characters=tuple(
@@ -183,7 +183,7 @@ def text_probability(
 ) -> float:
     """Return the probability of a text: the sum over all paths that spell it, in [0, 1].
 
-    probabilities: softmax output of one picture, (T, classes). The forward recursion of Graves
+    probabilities: softmax output of one image, (T, classes). The forward recursion of Graves
     et al. 2006, section 4.1; plain floats, which beat NumPy at texts of this length.
     """
     spelled = [blank_index]

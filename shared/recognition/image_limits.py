@@ -1,8 +1,8 @@
-"""Refuses pictures that are small to send and dear to decode, before they are decoded.
+"""Refuses images that are small to send and dear to decode, before they are decoded.
 
 Pillow's own limits hold its memory, mostly, but not its time: a TIFF of 4 MB that lists the same
 strip two million times kept it busy for minutes, and a JPEG may repeat its scans as often as it
-likes. No picture of a line of text comes near the limits here.
+likes. No image of a line of text comes near the limits here.
 """
 
 import io
@@ -22,23 +22,23 @@ MAX_EXIF_SEGMENTS = 20
 MAX_PLAIN_BYTES = 200_000
 """Of a PPM written in decimal digits, whose comments take the square of their number in time."""
 MAX_COVERAGE = 8
-"""How many times the strips and tiles of a TIFF may cover the picture; each plane does once."""
+"""How many times the strips and tiles of a TIFF may cover the image; each plane does once."""
 MAX_TILE_PIXELS = 10_000_000
-"""Of a tile of a TIFF, which is unpacked whole, however small the picture is."""
+"""Of a tile of a TIFF, which is unpacked whole, however small the image is."""
 
 PngImagePlugin.MAX_TEXT_MEMORY = MAX_TEXT_BYTES
-# One damaged picture can give thousands of warnings, all kept so that each is shown only once.
+# One damaged image can give thousands of warnings, all kept so that each is shown only once.
 warnings.filterwarnings("ignore", module=r"PIL\.")
 
 _TILE_WIDTH, _TILE_LENGTH = 322, 323
 
 
 class TooDearError(Exception):
-    """A picture whose decoding would take far more than its pixels are worth; says what has it."""
+    """An image whose decoding would take far more than its pixels are worth; says what has it."""
 
 
 class MeteredBytes(io.BytesIO):
-    """A picture's bytes for a parser; reading raises TooDearError when it is asked too much."""
+    """An image's bytes for a parser; reading raises TooDearError when it is asked too much."""
 
     def __init__(self, data: bytes) -> None:
         super().__init__(data)
@@ -67,7 +67,7 @@ def judge_bytes(data: bytes) -> None:
 
 
 def judge_opened(image: Image.Image, size: int) -> None:
-    """Raise TooDearError for what the headers tell; size: bytes of the encoded picture."""
+    """Raise TooDearError for what the headers tell; size: bytes of the encoded image."""
     if len(image.info.get("exif", b"")) > MAX_METADATA_BYTES:
         raise TooDearError(f"more than {MAX_METADATA_BYTES:,} bytes of EXIF tags")
     tiles = getattr(image, "tile", [])

@@ -1,4 +1,4 @@
-"""What the rest of a picture still allows: the best path from every step to an accepted end."""
+"""What the rest of an image still allows: the best path from every step to an accepted end."""
 
 import math
 from dataclasses import dataclass, field
@@ -30,7 +30,7 @@ class Lookahead:
 
     @classmethod
     def of(cls, probabilities: NDArray[np.float32], automaton: Automaton) -> "Lookahead":
-        """Go from right to left through softmax output of one picture, (T, classes)."""
+        """Go from right to left through softmax output of one image, (T, classes)."""
         with np.errstate(divide="ignore"):
             logarithms = np.log(probabilities.astype(np.float64))
         steps, characters = len(logarithms), automaton.next.shape[1]

@@ -1,4 +1,4 @@
-"""The only code between a picture's bytes and a model's input, for training and for serving."""
+"""The only code between an image's bytes and a model's input, for training and for serving."""
 
 from typing import Literal
 
@@ -16,20 +16,20 @@ FORMATS = ("PNG", "JPEG", "GIF", "BMP", "WEBP", "TIFF", "PPM")
 """Pillow formats that are opened; every other parser stays out of reach."""
 
 MAX_PIXELS = 10_000_000
-"""A picture of more pixels is refused before it is decoded."""
+"""An image of more pixels is refused before it is decoded."""
 
 MAX_SIDE = 50_000
-"""Pixels; every row takes memory of its own, so a picture of nothing but rows would be dear."""
+"""Pixels; every row takes memory of its own, so an image of nothing but rows would be dear."""
 
 MAX_VALUE = 1e30
-"""Of a picture of floats: beyond it, differences overflow."""
+"""Of an image of floats: beyond it, differences overflow."""
 
 MIN_DEVIATION = 1 / 255
-"""Floor of the standard deviation, so that an empty picture stays finite."""
+"""Floor of the standard deviation, so that an empty image stays finite."""
 
 
 class ImageSpec(BaseModel):
-    """How a picture becomes a model's input; part of the manifest."""
+    """How an image becomes a model's input; part of the manifest."""
 
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
 
@@ -37,9 +37,9 @@ class ImageSpec(BaseModel):
     width: int = Field(ge=8, le=8192)
     channels: Literal[1, 3]
     resize: Literal["stretch", "pad"]
-    """pad: keep the aspect, fill the right and the bottom with the picture's mean."""
+    """pad: keep the aspect, fill the right and the bottom with the image's mean."""
     standardize: bool
-    """True: zero mean and unit variance per picture. False: values in [0, 1]."""
+    """True: zero mean and unit variance per image. False: values in [0, 1]."""
     layout: Literal["HWC", "WHC"] = "HWC"
     """WHC: transposed, as models of the Keras captcha tutorial want it."""
 
@@ -52,11 +52,11 @@ class ImageSpec(BaseModel):
 
 
 class ImageRejectedError(ReadsmithError):
-    """A picture that cannot be read; codes not_an_image, unsupported_format, image_too_large."""
+    """An image that cannot be read; codes not_an_image, unsupported_format, image_too_large."""
 
 
 def open_image(data: bytes) -> Image.Image:
-    """Decode a picture: first frame, turned as its EXIF says, mode L or RGB, nothing transparent.
+    """Decode an image: first frame, turned as its EXIF says, mode L or RGB, nothing transparent.
 
     Raises ImageRejectedError before decoding if the format or the size is not allowed.
     """
@@ -86,11 +86,11 @@ def _decode(data: bytes) -> tuple[str, Image.Image]:
         raise
     except TooDearError as error:
         raise ImageRejectedError(
-            "image_too_large", f"The picture has {error}.", "Save it anew, as a plain PNG."
+            "image_too_large", f"The image has {error}.", "Save it anew, as a plain PNG."
         ) from error
     except Exception as error:  # Pillow's parsers raise anything on hostile data, TypeError too
         raise ImageRejectedError(
-            "not_an_image", f"The picture is damaged: {_words(error)}.", "Send the whole file."
+            "not_an_image", f"The image is damaged: {_words(error)}.", "Send the whole file."
         ) from error
 
 
@@ -100,26 +100,26 @@ def _identify(file: MeteredBytes, data: bytes) -> Image.Image:
     except UnidentifiedImageError:
         raise ImageRejectedError(
             "not_an_image" if not _other_format(data) else "unsupported_format",
-            "The data is not a picture in a format that is read here.",
+            "The data is not an image in a format that is read here.",
             f"Formats: {', '.join(FORMATS)}.",
         ) from None
     except Image.DecompressionBombError:  # twice Pillow's own limit; below it Pillow only warns
         raise ImageRejectedError(
             "image_too_large",
-            "The picture is far too large.",
+            "The image is far too large.",
             f"The limit is {MAX_PIXELS:,} pixels.",
         ) from None
     if image.width * image.height > MAX_PIXELS or max(image.size) > MAX_SIDE:
         raise ImageRejectedError(
             "image_too_large",
-            f"The picture has {image.width}x{image.height} pixels.",
+            f"The image has {image.width}x{image.height} pixels.",
             f"The limit is {MAX_PIXELS:,} pixels, and {MAX_SIDE:,} on a side.",
         )
     return image
 
 
 def _other_format(data: bytes) -> bool:
-    """Tell whether the data starts like a well-known picture or document that is not read here."""
+    """Tell whether the data starts like a well-known image or document that is not read here."""
     head = data[:16]
     return (
         head.startswith((b"%PDF", b"<svg", b"<?xml", b"8BPS", b"\x00\x00\x01\x00", b"%!PS"))
@@ -137,17 +137,17 @@ _TURNS = {
     7: Transpose.TRANSVERSE,
     8: Transpose.ROTATE_90,
 }
-"""How a picture must be turned, by its EXIF orientation."""
+"""How an image must be turned, by its EXIF orientation."""
 
 
 def _turned(image: Image.Image) -> Image.Image:
-    """Return a plain copy of the picture, turned as its EXIF says."""
+    """Return a plain copy of the image, turned as its EXIF says."""
     turn = _TURNS.get(image.getexif().get(ExifTag.Orientation, 1))
     return image.copy() if turn is None else image.transpose(turn)
 
 
 def _flatten(image: Image.Image) -> Image.Image:
-    """Return the picture in mode L or RGB, transparency laid on a contrasting background."""
+    """Return the image in mode L or RGB, transparency laid on a contrasting background."""
     if image.mode.startswith("I") or image.mode == "F":
         return Image.fromarray(_to_bytes(np.array(image, dtype=np.float32)))
     if image.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in image.info:
@@ -170,7 +170,7 @@ def _to_bytes(values: NDArray[np.float32]) -> NDArray[np.uint8]:
 
 
 def _on_background(image: Image.Image) -> Image.Image:
-    """Lay an RGBA picture on white, or on black if what is drawn on it is light."""
+    """Lay an RGBA image on white, or on black if what is drawn on it is light."""
     alpha = image.getchannel("A")
     opaque = ImageStat.Stat(alpha).sum[0]
     drawn = 255 * ImageStat.Stat(ImageChops.multiply(image.convert("L"), alpha)).sum[0]
@@ -181,7 +181,7 @@ def _on_background(image: Image.Image) -> Image.Image:
 
 
 def fit(image: Image.Image, spec: ImageSpec) -> NDArray[np.uint8]:
-    """Bring a picture to the spec's size and channels: uint8 (H, W, C), bilinear, antialiased."""
+    """Bring an image to the spec's size and channels: uint8 (H, W, C), bilinear, antialiased."""
     mode = "L" if spec.channels == 1 else "RGB"
     if image.mode != mode:
         image = image.convert(mode)
@@ -194,19 +194,19 @@ def fit(image: Image.Image, spec: ImageSpec) -> NDArray[np.uint8]:
 
 
 def _pixels(image: Image.Image) -> NDArray[np.uint8]:
-    """Return the values of a picture in mode L or RGB, flat; faster than NumPy's own way."""
+    """Return the values of an image in mode L or RGB, flat; faster than NumPy's own way."""
     return np.frombuffer(image.tobytes(), dtype=np.uint8)
 
 
 def covered_width(size: tuple[int, int], spec: ImageSpec) -> float:
-    """Return the share of the input's width that a picture of this size covers, in (0, 1]."""
+    """Return the share of the input's width that an image of this size covers, in (0, 1]."""
     if spec.resize == "stretch":
         return 1.0
     return _inner(size, (spec.width, spec.height))[0] / spec.width
 
 
 def _inner(size: tuple[int, int], room: tuple[int, int]) -> tuple[int, int]:
-    """Return width and height of a picture that is brought into a room without distortion."""
+    """Return width and height of an image that is brought into a room without distortion."""
     scale = min(room[0] / size[0], room[1] / size[1])
     return (
         min(room[0], max(1, round(size[0] * scale))),
@@ -241,7 +241,7 @@ def normalize(pixels: NDArray[np.uint8], spec: ImageSpec) -> NDArray[np.float32]
 
 
 def preprocess(data: bytes, spec: ImageSpec) -> NDArray[np.float32]:
-    """Turn one picture's bytes into one input, float32 of shape ``spec.shape``.
+    """Turn one image's bytes into one input, float32 of shape ``spec.shape``.
 
     Raises ImageRejectedError.
     """
@@ -249,7 +249,7 @@ def preprocess(data: bytes, spec: ImageSpec) -> NDArray[np.float32]:
 
 
 def to_input(image: Image.Image, spec: ImageSpec) -> NDArray[np.float32]:
-    """Turn an opened picture into one input, float32 of shape ``spec.shape``."""
+    """Turn an opened image into one input, float32 of shape ``spec.shape``."""
     return np.asarray(normalize(fit(image, spec)[np.newaxis], spec)[0])
 
 

@@ -1,4 +1,4 @@
-"""How well readings match the truth."""
+"""How well predictions match the truth."""
 
 import math
 from collections.abc import Iterable

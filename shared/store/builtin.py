@@ -11,7 +11,7 @@ UNTRAINED = (
     "Read by the starter that comes with Readsmith: no model of your own is there yet. "
     "Train one with POST /jobs or `readsmith train DATASET`."
 )
-"""Goes with readings of the starter where no model was asked for."""
+"""Goes with predictions of the starter where no model was asked for."""
 
 
 def builtin_store() -> ModelStore:

@@ -18,7 +18,7 @@ FORMAT: Final = 1
 MANIFEST = "manifest.json"
 KERAS_MODEL = "prediction_model.h5"
 ONNX_MODEL = "prediction_model.onnx"
-GOLDEN_READINGS = "golden/readings.json"
+GOLDEN_PREDICTIONS = "golden/readings.json"
 SEEN_IMAGES = "seen_images.txt"
 REHEARSAL = "rehearsal.npz"
 REPORT = "report"
@@ -69,7 +69,7 @@ class Metrics(_Frozen):
 class CalibrationError(_Frozen):
     """Expected calibration error of the confidences of one part, before and after calibration.
 
-    The gap between mean confidence and share of right readings, averaged over the images, in
+    The gap between mean confidence and share of right predictions, averaged over the images, in
     ``Calibration.bins`` bins of equal width.
     """
 
@@ -79,7 +79,7 @@ class CalibrationError(_Frozen):
 
 
 class Threshold(_Frozen):
-    """What comes of accepting only readings with at least this confidence.
+    """What comes of accepting only predictions with at least this confidence.
 
     Measured on the validation and the test part together: both were never trained on, and
     thresholds need all the images there are.
@@ -87,11 +87,11 @@ class Threshold(_Frozen):
 
     threshold: float = Field(ge=0, le=1)
     images: int = Field(ge=0)
-    """How many readings are accepted."""
+    """How many predictions are accepted."""
     accepted: float = Field(ge=0, le=1)
-    """Share of all readings."""
+    """Share of all predictions."""
     wrong: float = Field(ge=0, le=1)
-    """Share of the accepted readings."""
+    """Share of the accepted predictions."""
     wrong_interval: tuple[float, float] = Field(strict=False)
     """95 % Wilson interval of ``wrong``: with few images, no wrong one proves little."""
 
@@ -106,11 +106,11 @@ class Calibration(_Frozen):
     test: CalibrationError
     """On the part that chose nothing."""
     thresholds: tuple[Threshold, ...] = Field(strict=False)
-    """Ascending; the first accepts every reading."""
+    """Ascending; the first accepts every prediction."""
 
 
 class ImageSizes(_Frozen):
-    """Least and greatest width and height of the pictures that were trained on, in pixels."""
+    """Least and greatest width and height of the images that were trained on, in pixels."""
 
     widths: tuple[int, int] = Field(strict=False)
     heights: tuple[int, int] = Field(strict=False)
@@ -122,7 +122,7 @@ class ImageSizes(_Frozen):
         return cls(widths=(min(widths), max(widths)), heights=(min(heights), max(heights)))
 
     def hold(self, size: tuple[int, int]) -> bool:
-        """Tell whether a picture of this width and height is like those, give or take 10 %."""
+        """Tell whether an image of this width and height is like those, give or take 10 %."""
         ranges = zip(size, (self.widths, self.heights), strict=True)
         return all(
             least * (1 - SIZE_TOLERANCE) <= length <= most * (1 + SIZE_TOLERANCE)
@@ -182,7 +182,7 @@ class Manifest(_Frozen):
     image_sizes: ImageSizes | None = None
     """None in bundles from before it was noted, and in imported ones."""
     proposed_pattern: str | None = None
-    """What all labels fit; readings must fit it only once a user has accepted it."""
+    """What all labels fit; predictions must fit it only once a user has accepted it."""
     metrics: Metrics | None
     calibration: Calibration | None = None
     comparison: Comparison | None = None
@@ -199,7 +199,7 @@ class Manifest(_Frozen):
                 f"blank_index is {self.blank_index}, "
                 f"but the blank comes after the {len(self.vocabulary)} characters"
             )
-        for name in (KERAS_MODEL, ONNX_MODEL, GOLDEN_READINGS):
+        for name in (KERAS_MODEL, ONNX_MODEL, GOLDEN_PREDICTIONS):
             if name not in self.files:
                 raise ValueError(f"files does not list {name}")
         for name in self.files:
@@ -289,8 +289,8 @@ def verify_files(folder: Path, files: Mapping[str, FileEntry]) -> None:
             raise BundleError(message, "files")
 
 
-class GoldenReading(_Frozen):
-    """A held-out picture of the bundle, what it says, and what the trainer read."""
+class GoldenPrediction(_Frozen):
+    """A held-out image of the bundle, what it says, and what the trainer read."""
 
     file: str
     truth: str

@@ -16,7 +16,7 @@ class ModelSettings(BaseModel):
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
 
     pattern: str | None = None
-    """What its readings must fit unless a request says otherwise."""
+    """What its predictions must fit unless a request says otherwise."""
 
 
 def read_settings(folder: Path) -> ModelSettings:

@@ -9,7 +9,7 @@ from pydantic_core import PydanticCustomError
 
 from shared.store.location import is_object_storage, require_place
 from shared.store.objects.cache import BundleCache
-from shared.store.store import KEEP_VERSIONS, ModelStore
+from shared.store.store import RETAINED_VERSIONS, ModelStore
 
 
 def _checked(place: str) -> str:
@@ -46,7 +46,7 @@ class StoreSettings(BaseModel):
         """Where copies of bundles on an object storage are kept."""
         return BundleCache(self.store_cache / "bundles", self.store_cache_bytes)
 
-    def model_store(self, keep: int = KEEP_VERSIONS) -> ModelStore:
+    def model_store(self, keep: int = RETAINED_VERSIONS) -> ModelStore:
         """Return the store; raises StorageError if the package that it needs is missing."""
         if not is_object_storage(self.store):
             return ModelStore(self.store, keep)

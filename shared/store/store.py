@@ -29,7 +29,7 @@ from shared.store.manifest import (
 from shared.store.model_settings import SETTINGS, ModelSettings, read_settings, write_settings
 from shared.store.served_version import VERSION_PATTERN, History, ServedVersion
 
-KEEP_VERSIONS = 5
+RETAINED_VERSIONS = 5
 
 
 class ModelStore:
@@ -40,7 +40,7 @@ class ModelStore:
     and always the current one and the one before it.
     """
 
-    def __init__(self, root: Path | str, keep: int = KEEP_VERSIONS) -> None:
+    def __init__(self, root: Path | str, keep: int = RETAINED_VERSIONS) -> None:
         self.root = Path(root)
         self.address = str(root)
         self._keep = keep

@@ -19,8 +19,8 @@ def test_ten_times_the_predictions_take_ten_times_the_cores() -> None:
     assert needed(of(100)).predictor_cores == 10 * needed(of(10)).predictor_cores == 60
 
 
-def test_pictures_that_come_together_take_fewer_cores_and_requests() -> None:
-    one, many = needed(of(100)), needed(of(100, pictures_per_request=64))
+def test_images_that_come_together_take_fewer_cores_and_requests() -> None:
+    one, many = needed(of(100)), needed(of(100, images_per_request=64))
     assert many.predictor_cores < one.predictor_cores / 2
     assert many.requests_per_second == pytest.approx(one.requests_per_second / 64, rel=0.01)
 

@@ -12,8 +12,8 @@ from trainer.pipeline.datasets.load import load_dataset
 from trainer.schemas.job_request import JobRequest
 
 
-def pictures(drawings: list[Drawing]) -> list[Image.Image]:
-    return [Image.open(io.BytesIO(picture)) for _, picture in drawings]
+def images(drawings: list[Drawing]) -> list[Image.Image]:
+    return [Image.open(io.BytesIO(image)) for _, image in drawings]
 
 
 @pytest.mark.parametrize("name", DRAWN)
@@ -25,7 +25,7 @@ def test_the_same_seed_draws_the_same_set_and_another_seed_another(name: str) ->
 
 
 @pytest.mark.parametrize("name", DRAWN)
-def test_the_trainer_can_use_every_picture(name: str, tmp_path: Path) -> None:
+def test_the_trainer_can_use_every_image(name: str, tmp_path: Path) -> None:
     dataset = load_dataset(write_zip(tmp_path / "set.zip", DRAWN[name](40, 0)), JobRequest())
 
     assert dataset.summary["images"] == 40
@@ -43,21 +43,21 @@ def test_all_62_characters_are_drawn() -> None:
 
 
 def test_colour_sets_have_the_mode_of_their_name() -> None:
-    assert {picture.mode for picture in pictures(list(DRAWN["RGB"](5, 0)))} == {"RGB"}
-    assert {picture.mode for picture in pictures(list(DRAWN["RGBA"](5, 0)))} == {"RGBA"}
+    assert {image.mode for image in images(list(DRAWN["RGB"](5, 0)))} == {"RGB"}
+    assert {image.mode for image in images(list(DRAWN["RGBA"](5, 0)))} == {"RGBA"}
 
 
 def test_sizes_go_from_60x20_to_600x120() -> None:
-    found = [picture.size for picture in pictures(list(DRAWN["sizes 60x20 to 600x120"](200, 0)))]
+    found = [image.size for image in images(list(DRAWN["sizes 60x20 to 600x120"](200, 0)))]
 
     assert min(found) >= (60, 20)
     assert max(width for width, _ in found) <= 600
     assert {height for _, height in found} >= {20, 120}
 
 
-def test_the_large_set_repeats_its_drawings_but_no_picture() -> None:
+def test_the_large_set_repeats_its_drawings_but_no_image() -> None:
     drawings = list(islice(large(4100, 0), 4100))
 
     assert len({text for text, _ in drawings}) <= 2000
-    assert len({picture for _, picture in drawings}) == 4100
-    assert {picture.size for picture in pictures(drawings[:5])} == {(200, 50)}
+    assert len({image for _, image in drawings}) == 4100
+    assert {image.size for image in images(drawings[:5])} == {(200, 50)}

@@ -18,7 +18,7 @@ import pytest
 from benchmarks.serving import batch, changes, open_loop, process, request_profile, speed
 from benchmarks.serving.bundles import VOCABULARY, best_path, other_text
 from benchmarks.serving.client import BROKEN, Answer, ask_at_rate, ask_one_by_one, message
-from benchmarks.serving.picture import DRAWN_TEXT, choose_picture
+from benchmarks.serving.image import DRAWN_TEXT, choose_image
 from shared.errors import ReadsmithError
 from shared.recognition.decoding import decode
 
@@ -57,7 +57,7 @@ def test_requests_over_one_connection_get_status_and_body() -> None:
 
     async def ask() -> list[Answer]:
         async with server(answer) as port:
-            return await ask_one_by_one(port, message(b"picture"), 3)
+            return await ask_one_by_one(port, message(b"image"), 3)
 
     answers = asyncio.run(ask())
 
@@ -76,7 +76,7 @@ def test_a_connection_that_breaks_is_a_failed_answer_and_the_next_request_opens_
 
     async def ask() -> list[Answer]:
         async with server(break_once) as port:
-            return await ask_one_by_one(port, message(b"picture"), 2)
+            return await ask_one_by_one(port, message(b"image"), 2)
 
     assert [each.status for each in asyncio.run(ask())] == [BROKEN, 200]
 
@@ -85,7 +85,7 @@ def test_nobody_there_is_a_failed_answer() -> None:
     async def ask() -> list[Answer]:
         async with server(lambda writer: asyncio.sleep(0)) as port:
             pass
-        return await ask_one_by_one(port, message(b"picture"), 1)
+        return await ask_one_by_one(port, message(b"image"), 1)
 
     assert [each.status for each in asyncio.run(ask())] == [BROKEN]
 
@@ -98,7 +98,7 @@ def test_at_a_constant_rate_a_stall_counts_for_every_request_that_it_held_up() -
     async def ask() -> list[Answer]:
         async with server(stall) as port:
             return await ask_at_rate(
-                port, message(b"picture"), rate=1000, seconds=0.003, connections=1
+                port, message(b"image"), rate=1000, seconds=0.003, connections=1
             )
 
     first, second, third = sorted(asyncio.run(ask()), key=lambda answer: answer.scheduled)
@@ -111,9 +111,9 @@ def test_at_a_constant_rate_a_stall_counts_for_every_request_that_it_held_up() -
 def test_the_path_that_bundles_are_made_with_spells_the_text(text: str, time_steps: int) -> None:
     probabilities = np.eye(VOCABULARY.classes, dtype=np.float32)[best_path(text, time_steps)]
 
-    [reading] = decode(probabilities[np.newaxis], VOCABULARY)
+    [prediction] = decode(probabilities[np.newaxis], VOCABULARY)
 
-    assert reading.text == text
+    assert prediction.text == text
 
 
 def test_the_other_version_reads_every_character_differently() -> None:
@@ -124,8 +124,8 @@ def test_the_other_version_reads_every_character_differently() -> None:
     assert sorted(other) == sorted(text)
 
 
-def test_the_picture_is_the_first_of_the_v2_set_or_a_drawn_one(tmp_path: Path) -> None:
-    drawn, text, origin = choose_picture(tmp_path)
+def test_the_image_is_the_first_of_the_v2_set_or_a_drawn_one(tmp_path: Path) -> None:
+    drawn, text, origin = choose_image(tmp_path)
     assert (drawn[:4], text) == (b"\x89PNG", DRAWN_TEXT)
     assert "drawn" in origin
 
@@ -133,7 +133,7 @@ def test_the_picture_is_the_first_of_the_v2_set_or_a_drawn_one(tmp_path: Path) -
         for name in ("__MACOSX/._226md.png", "set/22d5n.png", "set/226md.png"):
             archive.writestr(name, name)
 
-    assert choose_picture(tmp_path) == (
+    assert choose_image(tmp_path) == (
         b"set/226md.png",
         "226md",
         "set/226md.png of the V2 set",
@@ -148,7 +148,7 @@ def answered(at: float, version: int, text: str, *, status: int = 200) -> Answer
 TEXTS = {1: "old", 2: "new"}
 
 
-def test_an_answer_with_the_other_versions_reading_is_a_wrong_version_answer() -> None:
+def test_an_answer_with_the_other_versions_prediction_is_a_wrong_version_answer() -> None:
     answers = [answered(t / 10, 1, "old") for t in range(50)]
     answers += [answered(5 + t / 10, 2, "new") for t in range(50)]
     promoted = [4.95]
@@ -283,7 +283,7 @@ def test_the_benchmark_serves_measures_prints_and_writes_what_it_found(tmp_path:
     done = benchmark([*parts, "--quick", "--json", file])
 
     assert done.returncode == 0, done.stderr
-    assert "a drawn picture" in done.stderr
+    assert "a drawn image" in done.stderr
     record: dict[str, Any] = json.loads(file.read_text())
     assert list(record["figures"]) == ["model", "batch", "profile"]
     assert len(record["figures"]["batch"]["rounds"]) == 3

@@ -15,6 +15,6 @@ def test_every_step_of_training_is_timed(tmp_path: Path) -> None:
     assert "batches and a look" in about
     assert list(batch)[:2] == ["take them", "standardise"]
     assert [len(steps) for steps in (once, batch, validation)] == [3, 6, 3]
-    whole = ("check and split the set", "decode the pictures", "take them", "read the pictures")
+    whole = ("check and split the set", "decode the images", "take them", "read the images")
     steps = {**once, **batch, **validation}
     assert all(steps[name] > 0 for name in whole)  # the others are differences

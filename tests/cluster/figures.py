@@ -46,7 +46,7 @@ class Figures:
         Console(width=100).print(table)
         print(
             f"{len(self.stories)} jobs succeeded, each published once; {self.answers.requests} "
-            f"readings, {len(self.answers.failures)} failed; {self.seconds:.0f} s"
+            f"predictions, {len(self.answers.failures)} failed; {self.seconds:.0f} s"
         )
         if FILE in os.environ:
             Path(os.environ[FILE]).write_text(json.dumps(self._as_json(), indent=2))
@@ -63,8 +63,8 @@ class Figures:
             "jobs": len(self.stories),
             "attempts": [len(attempts) for attempts in self.stories.values()],
             "cut_off": [asdict(loss) for loss in self.losses.values()],
-            "readings": self.answers.requests,
-            "failed_readings": len(self.answers.failures),
+            "predictions": self.answers.requests,
+            "failed_predictions": len(self.answers.failures),
             "seconds": round(self.seconds, 1),
         }
 

@@ -1,4 +1,4 @@
-"""Users who read pictures all the time."""
+"""Users who read images all the time."""
 
 import threading
 from collections import Counter
@@ -17,7 +17,7 @@ class Answers:
     """What the predictor said, counted."""
 
     read_by: Counter[tuple[str, int]] = field(default_factory=Counter)
-    """Readings by model and version."""
+    """Predictions by model and version."""
     failures: list[str] = field(default_factory=list)
 
     @property
@@ -27,14 +27,14 @@ class Answers:
 
 
 @contextmanager
-def reading(predictor: str, picture: bytes) -> Iterator[Answers]:
-    """Read a picture a few times a second, each over a connection of its own."""
+def reading(predictor: str, image: bytes) -> Iterator[Answers]:
+    """Read an image a few times a second, each over a connection of its own."""
     answers, over = Answers(), threading.Event()
 
     def read() -> None:
         while not over.wait(PAUSE_SECONDS):
             try:
-                _read(predictor, picture, answers)
+                _read(predictor, image, answers)
             except requests.RequestException as error:
                 answers.failures.append(str(error))
 
@@ -47,10 +47,10 @@ def reading(predictor: str, picture: bytes) -> Iterator[Answers]:
         reader.join()
 
 
-def _read(predictor: str, picture: bytes, answers: Answers) -> None:
+def _read(predictor: str, image: bytes, answers: Answers) -> None:
     headers = {"Content-Type": "image/png"}
     answer = requests.post(
-        f"{predictor}/predict", data=picture, headers=headers, timeout=TIMEOUT_SECONDS
+        f"{predictor}/predict", data=image, headers=headers, timeout=TIMEOUT_SECONDS
     )
     if answer.ok:
         said = answer.json()

@@ -71,7 +71,7 @@ def page(chromium: Browser) -> Iterator[Page]:
     yield page
     context.close()
     assert faults == []
-    hosts.discard("")  # of a picture in memory
+    hosts.discard("")  # of an image in memory
     assert len(hosts) <= 1, f"the page asked {hosts}"
 
 

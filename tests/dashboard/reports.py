@@ -1,4 +1,4 @@
-"""Published versions with a report, as training leaves it, of pictures of stripes."""
+"""Published versions with a report, as training leaves it, of images of stripes."""
 
 import json
 from collections.abc import Sequence
@@ -10,19 +10,19 @@ from shared.store.store import ModelStore
 from tests.bundles import png, publish
 from trainer.pipeline.evaluation.report.mistakes import describe_mistakes
 
-Reading = tuple[str, str]
+Prediction = tuple[str, str]
 """What the label says, and what was read."""
 
 
-def report_files(tested: Sequence[Reading], suspects: dict[str, Reading]) -> dict[str, bytes]:
-    """Return a report's files. suspects: of file names of the dataset; all pictures show `text`."""
+def report_files(tested: Sequence[Prediction], suspects: dict[str, Prediction]) -> dict[str, bytes]:
+    """Return a report's files. suspects: of file names of the dataset; all images show `text`."""
     wrong = [pair for pair in tested if pair[0] != pair[1]]
     metrics = {
         **describe_mistakes(tested),
         "suspects": [_described(file, *pair) for file, pair in suspects.items()],
     }
     files = {"report/metrics.json": json.dumps(metrics).encode()}
-    rows = ["picture,file,truth,text,confidence"]
+    rows = ["image,file,truth,text,confidence"]
     for number, (truth, text) in enumerate(wrong, 1):
         files[f"report/worst/{number:02}.png"] = png(text)
         rows.append(f"{number:02}.png,wrong{number}.png,{truth},{text},0.75")
@@ -39,11 +39,11 @@ def publish_with_report(
     store: ModelStore,
     build: Path,
     model: str,
-    tested: Sequence[Reading] = (("abc", "abc"), ("ab", "aa"), ("c", "c")),
-    suspects: dict[str, Reading] | None = None,
+    tested: Sequence[Prediction] = (("abc", "abc"), ("ab", "aa"), ("c", "c")),
+    suspects: dict[str, Prediction] | None = None,
     **options: Any,
 ) -> Manifest:
-    """Publish a version whose report tells these readings; options as for publish."""
+    """Publish a version whose report tells these predictions; options as for publish."""
     files = report_files(tested, suspects or {})
     return publish(store, build, model=model, files=files, **options)
 

@@ -1,4 +1,4 @@
-"""Makes the pictures of the documentation: `make screenshots` (some minutes; trains a model)."""
+"""Makes the images of the documentation: `make screenshots` (some minutes; trains a model)."""
 
 import csv
 import io
@@ -13,7 +13,7 @@ from playwright.sync_api import Page, expect, sync_playwright
 
 from tests import services
 from tests.dashboard.conftest import CHROMIUM
-from tests.dashboard.site import wait_for_pictures
+from tests.dashboard.site import wait_for_images
 from tests.workers import start_worker
 from trainer.pipeline.downloads.synthetic import draw_dataset
 from trainer.schemas.job_request import Synthetic
@@ -31,20 +31,20 @@ LONGEST = 1600
 def main() -> None:
     """Go through the dashboard as a visitor would, and keep what it shows."""
     with tempfile.TemporaryDirectory() as folder, running(Path(folder)) as url:
-        pictures = draw_pictures(Path(folder))
+        images = draw_images(Path(folder))
         with sync_playwright() as playwright:
             browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
             page = browser.new_page(viewport={"width": 1000, "height": 700})
             page.set_default_timeout(MILLISECONDS)
             expect.set_options(timeout=MILLISECONDS)
-            visit(page, url, pictures)
+            visit(page, url, images)
             browser.close()
 
 
-def visit(page: Page, url: str, pictures: Path) -> None:
-    """Drop a zip, train, look at the report, try a picture."""
+def visit(page: Page, url: str, images: Path) -> None:
+    """Drop a zip, train, look at the report, try an image."""
     page.goto(url)
-    page.get_by_label("Choose a zip…").set_input_files(pictures)
+    page.get_by_label("Choose a zip…").set_input_files(images)
     expect(page.get_by_role("button", name="Start training")).to_be_visible()
     keep(page, "dataset")
 
@@ -62,7 +62,7 @@ def visit(page: Page, url: str, pictures: Path) -> None:
 
     page.get_by_role("navigation", name="Pages").get_by_role("link", name="Try it").click()
     expect(page.get_by_label("Model")).to_have_value("captcha")
-    with zipfile.ZipFile(pictures) as archive:
+    with zipfile.ZipFile(images) as archive:
         page.locator("input[type=file]").first.set_input_files(
             {"name": "captcha.png", "mimeType": "image/png", "buffer": archive.read("000001.png")}
         )
@@ -72,7 +72,7 @@ def visit(page: Page, url: str, pictures: Path) -> None:
 
 def keep(page: Page, name: str) -> None:
     """Write the upper part of the page as docs/images/<name>.png, in few colours."""
-    wait_for_pictures(page)
+    wait_for_images(page)
     expect(page.get_by_role("status")).to_be_empty()  # it lies over the page
     shown = Image.open(io.BytesIO(page.screenshot(full_page=True)))
     FOLDER.mkdir(parents=True, exist_ok=True)
@@ -97,7 +97,7 @@ def running(folder: Path) -> Iterator[str]:
             worker.terminate()
 
 
-def draw_pictures(folder: Path) -> Path:
+def draw_images(folder: Path) -> Path:
     """Draw a set in which a few labels are wrong."""
     drawn, mislabelled = folder / "drawn.zip", folder / "captchas.zip"
     draw_dataset(Synthetic(images=IMAGES), drawn)

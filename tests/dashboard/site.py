@@ -103,10 +103,10 @@ class Site:
         return ActingWorker(self.settings, queue, claim)
 
 
-def wait_for_pictures(page: Page) -> None:
-    """Return once the page has all its pictures, and none was refused."""
-    expect(page.locator(".picture:not([src])")).to_have_count(0)
-    for picture in page.locator(".picture").all():
-        expect(picture).to_have_js_property("complete", True)
-        assert picture.evaluate("(image) => image.naturalWidth") > 0
+def wait_for_images(page: Page) -> None:
+    """Return once the page has all its images, and none was refused."""
+    expect(page.locator(".image:not([src])")).to_have_count(0)
+    for image in page.locator(".image").all():
+        expect(image).to_have_js_property("complete", True)
+        assert image.evaluate("(image) => image.naturalWidth") > 0
     expect(page.locator(".missing")).to_have_count(0)

@@ -44,16 +44,16 @@ def test_a_job_is_followed_to_its_version_without_a_reload(
 
     run = site.take()
     run.observer.stage(Stage.DATASET)
-    pictures = labelled_zip(tmp_path / "set.zip", texts(30))
-    run.observer.summary(check_dataset(pictures, JobRequest()))
-    chosen = {"epochs": {"value": 20, "reason": "few pictures"}}
-    run.observer.event("settings", "Chosen: epochs 20 (few pictures).", chosen)
+    images = labelled_zip(tmp_path / "set.zip", texts(30))
+    run.observer.summary(check_dataset(images, JobRequest()))
+    chosen = {"epochs": {"value": 20, "reason": "few images"}}
+    run.observer.event("settings", "Chosen: epochs 20 (few images).", chosen)
     run.train(epochs=3)
     expect(page.get_by_text("Training, epoch 3 of 20, about 2 minutes left")).to_be_visible()
     expect(page.get_by_role("progressbar")).to_have_js_property("value", 3)
     expect(page.get_by_role("img", name="Read right. After epoch 3, 15.0 %")).to_be_visible()
     expect(page.get_by_role("img", name="Loss. After epoch 3, 0.333 in training")).to_be_visible()
-    expect(page.get_by_text("few pictures")).to_be_visible()
+    expect(page.get_by_text("few images")).to_be_visible()
     require_accessible(page)
 
     run.succeed(tmp_path / "build")

@@ -71,7 +71,7 @@ def test_a_proposed_pattern_is_taken_changed_and_dropped(
 ) -> None:
     page.goto(f"{site.url}/#/models/{model}")
     page.get_by_role("button", name="Take [abc]{1,3}").click()
-    field = page.get_by_label("What readings must fit")
+    field = page.get_by_label("What predictions must fit")
     expect(field).to_have_value("[abc]{1,3}")
     assert store.settings(model).pattern == "[abc]{1,3}"
 
@@ -80,7 +80,7 @@ def test_a_proposed_pattern_is_taken_changed_and_dropped(
     expect(page.get_by_role("alert")).to_be_visible()
     field.fill("")
     page.get_by_role("button", name="Save").click()
-    expect(page.get_by_role("status")).to_have_text("Readings may be anything.")
+    expect(page.get_by_role("status")).to_have_text("Predictions may be anything.")
     expect(page.get_by_role("alert")).to_have_count(0)
     assert store.settings(model).pattern is None
 
@@ -99,7 +99,7 @@ def test_files_and_report_are_downloaded(site: Site, page: Page, model: str) -> 
     assert "metrics.json" in zipfile.ZipFile(download.value.path()).namelist()
 
 
-def test_two_versions_are_compared_picture_by_picture(
+def test_two_versions_are_compared_image_by_image(
     site: Site, page: Page, store: ModelStore, tmp_path: Path, require_accessible: RequireAccessible
 ) -> None:
     tested = [("abc", "abc"), ("ab", "aa")]
@@ -118,8 +118,8 @@ def test_two_versions_are_compared_picture_by_picture(
     expect(shown.filter(has_text="Labelabc")).to_contain_text("Version 2cba wrong")
     require_accessible(page)
 
-    page.get_by_label("Show pictures").select_option("read wrong by either")
-    expect(page.get_by_text("2 of 2 pictures", exact=True)).to_be_visible()
+    page.get_by_label("Show images").select_option("read wrong by either")
+    expect(page.get_by_text("2 of 2 images", exact=True)).to_be_visible()
 
 
 def test_a_model_that_is_not_there_is_said(site: Site, page: Page) -> None:

@@ -1,4 +1,4 @@
-"""The predictor's own page, where pictures are tried and put right without a dashboard."""
+"""The predictor's own page, where images are tried and put right without a dashboard."""
 
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -10,7 +10,7 @@ from shared.access.api_keys import KeyFile, Scope
 from shared.store.manifest import ONNX_MODEL
 from shared.store.store import ModelStore
 from tests import services
-from tests.bundles import encoded, imported, onnx_graph, picture, png, publish
+from tests.bundles import encoded, image, imported, onnx_graph, png, publish
 from tests.dashboard.site import Site
 from trainer.database.corrections import CorrectionPage
 
@@ -31,17 +31,17 @@ def chosen(name: str, data: bytes) -> FilePayload:
     return {"name": name, "mimeType": "image/png", "buffer": data}
 
 
-def test_pictures_are_read_with_all_that_is_known_of_them(
+def test_images_are_read_with_all_that_is_known_of_them(
     predictor: services.Service, page: Page, require_accessible: Callable[[Page], None]
 ) -> None:
     page.goto(predictor.url)
-    expect(page).to_have_title("Try pictures · Readsmith")
+    expect(page).to_have_title("Try images · Readsmith")
     page.get_by_label("Model").select_option("unsure")
-    page.get_by_label("Choose pictures…").set_input_files(
+    page.get_by_label("Choose images…").set_input_files(
         [chosen("first.png", png("ab")), chosen("second's.png", png("cab")), chosen("x.png", b"no")]
     )
     card = page.get_by_role("region", name="second's.png")
-    expect(card.locator(".reading")).to_have_text("cab")
+    expect(card.locator(".prediction")).to_have_text("cab")
     bars = card.get_by_role("list", name="Confidence of each character").get_by_role("listitem")
     expect(bars).to_have_count(3)
     expect(card.get_by_text("It might also be")).to_be_visible()
@@ -50,13 +50,13 @@ def test_pictures_are_read_with_all_that_is_known_of_them(
     assert seen.evaluate("image => image.naturalWidth") == 64
     card.get_by_text("The same from a command line").click()
     expect(card.locator("pre")).to_contain_text(f"{predictor.url}/predict?model=unsure'")
-    expect(page.get_by_role("region", name="first.png").locator(".reading")).to_have_text("ab")
-    expect(page.get_by_role("region", name="x.png").get_by_role("alert")).to_contain_text("picture")
+    expect(page.get_by_role("region", name="first.png").locator(".prediction")).to_have_text("ab")
+    expect(page.get_by_role("region", name="x.png").get_by_role("alert")).to_contain_text("image")
     require_accessible(page)
 
 
 @pytest.mark.parametrize("kind", ["drop", "paste"])
-def test_a_picture_is_dropped_or_pasted(predictor: services.Service, page: Page, kind: str) -> None:
+def test_a_image_is_dropped_or_pasted(predictor: services.Service, page: Page, kind: str) -> None:
     page.goto(predictor.url)
     expect(page.get_by_label("Model")).to_be_visible()
     page.evaluate(
@@ -69,14 +69,14 @@ def test_a_picture_is_dropped_or_pasted(predictor: services.Service, page: Page,
         }""",
         [kind, list(png("ba"))],
     )
-    expect(page.get_by_role("region", name="given.png").locator(".reading")).to_have_text("ba")
+    expect(page.get_by_role("region", name="given.png").locator(".prediction")).to_have_text("ba")
 
 
-def test_a_wrong_reading_is_put_right_with_the_keyboard(
+def test_a_wrong_prediction_is_put_right_with_the_keyboard(
     predictor: services.Service, site: Site, page: Page
 ) -> None:
     page.goto(predictor.url)
-    page.get_by_label("Choose pictures…").set_input_files(chosen("wrong.png", png("ac")))
+    page.get_by_label("Choose images…").set_input_files(chosen("wrong.png", png("ac")))
     card = page.get_by_role("region", name="wrong.png")
     card.get_by_text("Not right? Correct it").press("Enter")
     card.get_by_label("What it says").fill("right")
@@ -98,9 +98,9 @@ def test_a_key_is_asked_for_once_and_sent_with_every_request(page: Page, tmp_pat
         page.goto(locked.url)
         page.get_by_label("API key").fill(token)
         page.get_by_role("button", name="Use this key").click()
-        image = encoded(picture("cab"))
-        page.get_by_label("Choose pictures…").set_input_files(chosen("one.png", image))
+        sent = chosen("one.png", encoded(image("cab")))
+        page.get_by_label("Choose images…").set_input_files(sent)
         card = page.get_by_role("region", name="one.png")
-        expect(card.locator(".reading")).to_have_text("cab")
+        expect(card.locator(".prediction")).to_have_text("cab")
         card.get_by_text("The same from a command line").click()
         expect(card.locator("pre")).to_contain_text("Bearer $READSMITH_API_KEY")

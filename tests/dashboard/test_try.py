@@ -1,4 +1,4 @@
-"""Trying pictures, putting readings right, and the corrections that come of it."""
+"""Trying images, putting predictions right, and the corrections that come of it."""
 
 import base64
 import csv
@@ -15,7 +15,7 @@ from playwright.sync_api import Locator, Page, expect
 from shared.store.store import ModelStore
 from tests import bundles, services
 from tests.bundles import png, publish
-from tests.dashboard.pictures import expect_pictures
+from tests.dashboard.images import expect_images
 from tests.dashboard.site import Site
 
 RequireAccessible = Callable[[Page], None]
@@ -34,31 +34,31 @@ PLAYS = "video => video.videoWidth || new Promise(done => video.onloadeddata = (
 
 @pytest.fixture(scope="module")
 def predictor(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
-    """A predictor of the models stripes, bars and queue; returns where it keeps pictures."""
+    """A predictor of the models stripes, bars and queue; returns where it keeps images."""
     folder = tmp_path_factory.mktemp("predictor")
     store = ModelStore(site.settings.store)
     publish(store, folder / "stripes", model="stripes")
     for model in ("bars", "queue"):
         publish(store, folder / model, model=model, characters="cba")
-    kept = {"READSMITH_KEEP_PICTURES": str(folder / "kept")}
+    kept = {"READSMITH_IMAGE_ARCHIVE": str(folder / "kept")}
     with services.predictor(Path(site.settings.store).parent, port=site.predictor_port, **kept):
         yield folder / "kept"
 
 
 @pytest.fixture
-def picture(tmp_path: Path) -> Path:
+def image(tmp_path: Path) -> Path:
     file = tmp_path / "it's.png"
     file.write_bytes(png("cab"))
     return file
 
 
-def try_picture(site: Site, page: Page, picture: Path, model: str = "stripes") -> Locator:
-    """Choose the picture on the page; return the card of its reading."""
+def try_image(site: Site, page: Page, image: Path, model: str = "stripes") -> Locator:
+    """Choose the image on the page; return the card of its prediction."""
     page.goto(f"{site.url}/#/try")
     page.get_by_label("Model").select_option(model)
-    page.get_by_label("Choose pictures…").set_input_files(picture)
-    card = page.get_by_role("region", name=picture.name)
-    expect(card.get_by_role("heading", name=picture.name)).to_be_visible()
+    page.get_by_label("Choose images…").set_input_files(image)
+    card = page.get_by_role("region", name=image.name)
+    expect(card.get_by_role("heading", name=image.name)).to_be_visible()
     return card
 
 
@@ -74,14 +74,14 @@ def test_that_no_predictor_answers_is_said(site: Site, page: Page) -> None:
 
 
 @pytest.mark.usefixtures("predictor")
-def test_a_picture_is_read_with_all_that_is_known_of_it(
-    site: Site, page: Page, picture: Path, require_accessible: RequireAccessible
+def test_a_image_is_read_with_all_that_is_known_of_it(
+    site: Site, page: Page, image: Path, require_accessible: RequireAccessible
 ) -> None:
-    ambiguous = bundles.picture("cab")
+    ambiguous = bundles.image("cab")
     ambiguous.paste(43, (0, 0, bundles.STRIPE, bundles.HEIGHT))
-    picture.write_bytes(bundles.encoded(ambiguous))
-    card = try_picture(site, page, picture)
-    expect(card.locator(".reading")).to_have_text("bab")
+    image.write_bytes(bundles.encoded(ambiguous))
+    card = try_image(site, page, image)
+    expect(card.locator(".prediction")).to_have_text("bab")
     expect(
         card.get_by_role("list", name="Confidence of each").get_by_role("listitem")
     ).to_have_text([re.compile(rf"^{character}\d+\.\d %$") for character in "bab"])
@@ -96,44 +96,44 @@ def test_a_picture_is_read_with_all_that_is_known_of_it(
     expect(card.locator("pre")).to_have_text(
         f"curl -F 'image=@it'\\''s.png' '{site.url}/try?model=stripes'"
     )
-    expect_pictures(card, 2)
+    expect_images(card, 2)
     require_accessible(page)
 
 
 @pytest.mark.usefixtures("predictor")
-def test_pictures_are_pasted_and_several_chosen_and_the_model_with_them(
+def test_images_are_pasted_and_several_chosen_and_the_model_with_them(
     site: Site, page: Page, tmp_path: Path
 ) -> None:
     files = [tmp_path / "a.png", tmp_path / "notes.txt", tmp_path / "broken.png"]
-    for file, data in zip(files, (png("ab"), b"no picture", b"none either"), strict=True):
+    for file, data in zip(files, (png("ab"), b"no image", b"none either"), strict=True):
         file.write_bytes(data)
     page.goto(f"{site.url}/#/try")
     page.get_by_label("Model").select_option("bars")
     page.evaluate(PASTE, base64.b64encode(png("ab")).decode())
-    expect(page.get_by_role("region", name="image.png").locator(".reading")).to_have_text("cb")
+    expect(page.get_by_role("region", name="image.png").locator(".prediction")).to_have_text("cb")
 
-    page.get_by_label("Choose pictures…").set_input_files(files)
-    expect(page.get_by_role("region", name="a.png").locator(".reading")).to_have_text("cb")
+    page.get_by_label("Choose images…").set_input_files(files)
+    expect(page.get_by_role("region", name="a.png").locator(".prediction")).to_have_text("cb")
     expect(page.get_by_role("region", name="broken.png").get_by_role("alert")).to_be_visible()
     expect(page.get_by_role("region", name="notes.txt")).to_have_count(0)
 
 
 @pytest.mark.usefixtures("predictor")
-def test_a_wrong_reading_is_put_right_changed_exported_and_deleted(
-    site: Site, page: Page, picture: Path, require_accessible: RequireAccessible
+def test_a_wrong_prediction_is_put_right_changed_exported_and_deleted(
+    site: Site, page: Page, image: Path, require_accessible: RequireAccessible
 ) -> None:
-    card = try_picture(site, page, picture)
+    card = try_image(site, page, image)
     card.get_by_text("Not right? Correct it").click()
     card.get_by_label("What it says").fill("cxb")
     page.keyboard.press("Enter")
     expect(card.get_by_text("Kept among")).to_be_visible()
     card.get_by_role("link", name="the corrections of stripes").click()
 
-    text = page.get_by_label("Text of the picture read as cab", exact=True)
+    text = page.get_by_label("Text of the image read as cab", exact=True)
     expect(text).to_have_value("cxb")
     kept = page.get_by_role("region", name="Kept")
     expect(kept).to_contain_text("read as cab (100.0 %) by version")
-    expect_pictures(kept, 1)
+    expect_images(kept, 1)
     require_accessible(page)
 
     text.fill("cyb")
@@ -154,9 +154,9 @@ def test_corrections_of_all_models_are_counted_and_older_ones_shown_on_demand(
     site: Site, page: Page, require_accessible: RequireAccessible
 ) -> None:
     for count in range(50):
-        picture = {"image": png("abca"[: 1 + count % 4]) + bytes([count])}
+        image = {"image": png("abca"[: 1 + count % 4]) + bytes([count])}
         answer = httpx.post(
-            f"{site.url}/models/default/corrections", files=picture, data={"text": f"t{count}"}
+            f"{site.url}/models/default/corrections", files=image, data={"text": f"t{count}"}
         )
         assert answer.status_code == 201
     page.goto(f"{site.url}/#/corrections")
@@ -171,14 +171,14 @@ def test_corrections_of_all_models_are_counted_and_older_ones_shown_on_demand(
 
 
 @pytest.mark.usefixtures("predictor")
-def test_a_picture_is_taken_with_the_camera_which_is_closed_afterwards(
+def test_a_image_is_taken_with_the_camera_which_is_closed_afterwards(
     site: Site, page: Page
 ) -> None:
     page.goto(f"{site.url}/#/try")
     page.get_by_label("Model").select_option("stripes")
     page.get_by_role("button", name="Use the camera").click()
     page.locator("video").evaluate(PLAYS)
-    page.get_by_role("button", name="Take the picture").click()
+    page.get_by_role("button", name="Take the image").click()
     expect(
         page.get_by_role("region", name="camera.png").get_by_text("stripes, version")
     ).to_be_visible()
@@ -190,21 +190,21 @@ def test_a_picture_is_taken_with_the_camera_which_is_closed_afterwards(
 
 
 @pytest.mark.usefixtures("predictor")
-def test_the_least_sure_readings_wait_for_a_look(
+def test_the_least_sure_predictions_wait_for_a_look(
     site: Site, page: Page, require_accessible: RequireAccessible
 ) -> None:
-    unsure = bundles.picture("ab")
+    unsure = bundles.image("ab")
     unsure.paste(43, (0, 0, bundles.STRIPE, bundles.HEIGHT))
     page.goto(f"{site.url}/#/corrections/queue")
-    for picture in (png("ccc"), bundles.encoded(unsure)):
-        httpx.post(f"{site.url}/try?model=queue", files={"image": picture}).raise_for_status()
+    for image in (png("ccc"), bundles.encoded(unsure)):
+        httpx.post(f"{site.url}/try?model=queue", files={"image": image}).raise_for_status()
     waiting = page.get_by_role("region", name="Waiting for a look").get_by_role("listitem")
     expect(page.get_by_role("region", name="Waiting for a look")).to_be_visible()
     while waiting.count() < 2:  # they are written behind the requests' back
         page.reload()
         expect(page.get_by_role("region", name="Waiting for a look")).to_be_visible()
     expect(waiting.last).to_contain_text("read as aaa (100.0 %) by version 1")
-    expect_pictures(page.get_by_role("region", name="Waiting for a look"), waiting.count())
+    expect_images(page.get_by_role("region", name="Waiting for a look"), waiting.count())
     require_accessible(page)
 
     before = waiting.count()

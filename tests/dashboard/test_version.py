@@ -10,7 +10,7 @@ from playwright.sync_api import Locator, Page, expect
 from shared.store.manifest import Manifest
 from shared.store.store import ModelStore
 from tests.bundles import calibration
-from tests.dashboard.pictures import expect_pictures
+from tests.dashboard.images import expect_images
 from tests.dashboard.reports import publish_with_report
 from tests.dashboard.site import Site
 from tests.drawn import labelled_zip, texts
@@ -41,7 +41,7 @@ def calibrated(manifest: Manifest) -> Manifest:
 
 
 def labelled(page: Page, truth: str) -> Locator:
-    """The choices for the picture with this label."""
+    """The choices for the image with this label."""
     return page.get_by_role("group").filter(has_text=f"labelled {truth},")
 
 
@@ -57,7 +57,7 @@ def test_a_report_shows_what_is_read_wrong_and_where(
     by_length = reported.get_by_role("region", name="By length")
     expect(by_length.get_by_role("row").nth(2)).to_contain_text("20.0 %0 of 1")
     expect(reported.get_by_role("region", name="Thresholds")).to_contain_text("at most 49.0 %")
-    expect_pictures(reported.get_by_role("main"), 3)
+    expect_images(reported.get_by_role("main"), 3)
     require_accessible(reported)
 
 

@@ -1,4 +1,4 @@
-"""From a dropped zip to a corrected reading that the next version gets right, in the browser."""
+"""From a dropped zip to a corrected prediction that the next version gets right, in the browser."""
 
 import csv
 import io
@@ -12,7 +12,7 @@ from playwright.sync_api import Page, expect
 from tests import services
 from tests.dashboard.site import Site
 from tests.dashboard.test_new_job import drop
-from tests.drawn import SIZE, picture, texts, write_zip
+from tests.drawn import SIZE, image, texts, write_zip
 from tests.workers import start_worker
 
 pytestmark = pytest.mark.slow
@@ -47,13 +47,13 @@ def test_what_was_read_wrong_is_corrected_and_the_next_version_reads_it_right(
     page.get_by_role("button", name="Start training").click()
     wait_for_version(page, 1)
 
-    pictures = [tmp_path / f"t{seed}.png" for seed in range(CORRECTED)]
-    for seed, file in enumerate(pictures):
-        file.write_bytes(picture("T", seed=seed))
-    try_pictures(running, page, pictures, version=1)
-    for file in pictures:
+    images = [tmp_path / f"t{seed}.png" for seed in range(CORRECTED)]
+    for seed, file in enumerate(images):
+        file.write_bytes(image("T", seed=seed))
+    try_images(running, page, images, version=1)
+    for file in images:
         card = page.get_by_role("region", name=file.name)
-        expect(card.locator(".reading, .notice")).not_to_have_text("T")
+        expect(card.locator(".prediction, .notice")).not_to_have_text("T")
         card.get_by_text("Not right? Correct it").click()
         card.get_by_label("What it says").fill("T")
         card.get_by_role("button", name="Keep").click()
@@ -74,21 +74,23 @@ def test_what_was_read_wrong_is_corrected_and_the_next_version_reads_it_right(
     wait_for_version(page, 2)
 
     mended = tmp_path / WRONG
-    mended.write_bytes(picture(labels[5], SIZE, 5))
-    try_pictures(running, page, [mended, *pictures], version=2)
-    readings = {
-        file: page.get_by_role("region", name=file.name).locator(".reading, .notice").text_content()
-        for file in (mended, *pictures)
+    mended.write_bytes(image(labels[5], SIZE, 5))
+    try_images(running, page, [mended, *images], version=2)
+    predictions = {
+        file: page.get_by_role("region", name=file.name)
+        .locator(".prediction, .notice")
+        .text_content()
+        for file in (mended, *images)
     }
-    assert readings[mended] == labels[5]
-    assert list(readings.values()).count("T") >= CORRECTED - 1
+    assert predictions[mended] == labels[5]
+    assert list(predictions.values()).count("T") >= CORRECTED - 1
 
 
 def mislabelled_zip(folder: Path, labels: list[str]) -> Path:
-    """Write the set; one picture bears a label that is not its own."""
+    """Write the set; one image bears a label that is not its own."""
     told = [*labels[:5], "AA" if labels[5] != "AA" else "HH", *labels[6:]]
     rows = [f"{i:04}.png,{text}" for i, text in enumerate(told)]
-    files = {f"{i:04}.png": picture(text, SIZE, i) for i, text in enumerate(labels)}
+    files = {f"{i:04}.png": image(text, SIZE, i) for i, text in enumerate(labels)}
     table = {"labels.csv": "\n".join(["filename,text", *rows]).encode()}
     return write_zip(folder / "set.zip", files | table)
 
@@ -102,8 +104,8 @@ def wait_for_version(page: Page, version: int) -> None:
     expect(page.get_by_text("It is served now.")).to_be_visible()
 
 
-def try_pictures(site: Site, page: Page, files: list[Path], version: int) -> None:
-    """Have the predictor read pictures, once it has taken this version up."""
+def try_images(site: Site, page: Page, files: list[Path], version: int) -> None:
+    """Have the predictor read images, once it has taken this version up."""
     page.goto(f"{site.url}/#/try")
     page.reload()
     served = page.get_by_role("option", name="starter")
@@ -112,5 +114,5 @@ def try_pictures(site: Site, page: Page, files: list[Path], version: int) -> Non
         page.reload()
         expect(served).to_be_attached()
     page.get_by_label("Model").select_option(MODEL)
-    page.get_by_label("Choose pictures…").set_input_files(files)
+    page.get_by_label("Choose images…").set_input_files(files)
     expect(page.get_by_text("with the way there and back")).to_have_count(len(files))

@@ -87,7 +87,7 @@ class Stack:
         return self.compose("ps", "-q", service).split()
 
     def held_out(self, model: str, version: int) -> dict[str, bytes]:
-        """The files of a version's held-out pictures and their labels."""
+        """The files of a version's held-out images and their labels."""
         folder = f"/models/{model}/versions/{version}/report/held_out"
         command = ["docker", "exec", self.container("worker"), "tar", "-C", folder, "-c", "."]
         archive = subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout

@@ -13,7 +13,7 @@ import requests
 
 from tests.bundles import png
 from tests.docker.conftest import PATIENCE, Stack, eventually, needs_docker, run
-from tests.drawn import picture
+from tests.drawn import image
 from tests.raw_requests import PROBLEM, exchange
 
 pytestmark = needs_docker
@@ -65,8 +65,8 @@ def ask(stack: Stack, image: bytes, **fields: str) -> requests.Response:
 
 
 @pytest.fixture(scope="module")
-def pictures(stack: Stack) -> list[tuple[str, bytes]]:
-    """A small job trained; the pictures that it never saw, each after its label."""
+def images(stack: Stack) -> list[tuple[str, bytes]]:
+    """A small job trained; the images that it never saw, each after its label."""
     url = post_job(stack, SMALL_JOB)
     events = list(events_of(url))
     job = job_at(url)
@@ -78,7 +78,7 @@ def pictures(stack: Stack) -> list[tuple[str, bytes]]:
 
 
 def test_before_a_model_is_trained_the_starter_answers_and_says_so(stack: Stack) -> None:
-    answer = ask(stack, picture("MARKET", (160, 48), 1)).json()
+    answer = ask(stack, image("MARKET", (160, 48), 1)).json()
     assert (answer["text"], answer["model"]) == ("MARKET", "starter")
     assert "no model of your own" in answer["note"]
 
@@ -91,22 +91,22 @@ def test_the_predictors_own_refusal_passes_the_gateway(stack: Stack) -> None:
     assert answer.json()["request_id"] == "from-the-test"
 
 
-def test_a_job_trains_and_its_model_reads_pictures_that_it_never_saw(
-    stack: Stack, pictures: list[tuple[str, bytes]]
+def test_a_job_trains_and_its_model_reads_images_that_it_never_saw(
+    stack: Stack, images: list[tuple[str, bytes]]
 ) -> None:
-    readings = [
-        (truth, eventually(lambda: ask(stack, picture)).json()["text"])  # noqa: B023
-        for truth, picture in pictures
+    predictions = [
+        (truth, eventually(lambda: ask(stack, image)).json()["text"])  # noqa: B023
+        for truth, image in images
     ]
-    right = sum(truth == text for truth, text in readings)
-    assert right >= 0.8 * len(readings), readings
+    right = sum(truth == text for truth, text in predictions)
+    assert right >= 0.8 * len(predictions), predictions
 
 
-def test_a_picture_is_read_through_the_trainer_and_what_the_predictor_is_told_is_kept_there(
-    stack: Stack, pictures: list[tuple[str, bytes]]
+def test_a_image_is_read_through_the_trainer_and_what_the_predictor_is_told_is_kept_there(
+    stack: Stack, images: list[tuple[str, bytes]]
 ) -> None:
-    truth, picture = pictures[0]
-    files = {"image": picture}
+    truth, image = images[0]
+    files = {"image": image}
     tried = requests.post(f"{stack.trainer}/try", files=files, timeout=PATIENCE)
     assert (tried.status_code, tried.json()["model"]) == (200, "default")
     told = {"text": truth, "model": "default"}
@@ -118,14 +118,14 @@ def test_a_picture_is_read_through_the_trainer_and_what_the_predictor_is_told_is
 
 
 def test_a_killed_predictor_comes_back_with_the_model(
-    stack: Stack, pictures: list[tuple[str, bytes]]
+    stack: Stack, images: list[tuple[str, bytes]]
 ) -> None:
     # Not `docker kill`: the engine takes that for the user's wish and restarts nothing.
     restarts = ("docker", "inspect", "-f", "{{.RestartCount}}", stack.container("predictor"))
     before = int(run(*restarts))
     stack.inside("predictor", "kill -9 $(cat /proc/1/task/1/children)")
     eventually(lambda: int(run(*restarts)) > before)
-    assert eventually(lambda: ask(stack, pictures[0][1])).json()["version"] == 1
+    assert eventually(lambda: ask(stack, images[0][1])).json()["version"] == 1
 
 
 def test_a_set_that_cannot_be_downloaded_fails_its_job_and_says_so(stack: Stack) -> None:

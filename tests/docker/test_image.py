@@ -6,7 +6,7 @@ import pytest
 import requests
 
 from tests.docker.conftest import PATIENCE, eventually, free_port, needs_docker, run
-from tests.drawn import picture
+from tests.drawn import image
 
 pytestmark = needs_docker
 
@@ -26,9 +26,9 @@ def predictor() -> Iterator[str]:
 
 
 def test_the_image_answers_with_the_starter_and_says_what_it_lacks(predictor: str) -> None:
-    image = {"image": ("word.png", picture("MARKET", (160, 48), 1))}
-    answer = requests.post(f"{predictor}/predict", files=image, timeout=PATIENCE)
+    form = {"image": ("word.png", image("MARKET", (160, 48), 1))}
+    answer = requests.post(f"{predictor}/predict", files=form, timeout=PATIENCE)
     assert (answer.json()["text"], answer.json()["model"]) == ("MARKET", "starter")
-    answer = requests.post(f"{predictor}/predict?model=default", files=image, timeout=PATIENCE)
+    answer = requests.post(f"{predictor}/predict?model=default", files=form, timeout=PATIENCE)
     assert (answer.status_code, answer.json()["code"]) == (503, "no_model")
     assert "POST /jobs" in answer.json()["hint"]

@@ -30,9 +30,9 @@ def wait_until_healthy(stack: Stack) -> None:
         eventually(lambda: run(*health).strip() == "healthy")  # noqa: B023
 
 
-def readings(container: str) -> float:
+def predictions(container: str) -> float:
     page = run("docker", "exec", container, "python", "-c", METRICS)
-    return sample(page, "readsmith_readings_total")
+    return sample(page, "readsmith_predictions_total")
 
 
 def failures(clients: list[Client]) -> list[str]:
@@ -42,11 +42,11 @@ def failures(clients: list[Client]) -> list[str]:
 
 
 def test_the_load_is_spread_and_what_the_replicas_count_adds_up(stack: Stack) -> None:
-    before = sum(map(readings, stack.containers("predictor")))
+    before = sum(map(predictions, stack.containers("predictor")))
     with clients_of(stack.predictor) as clients:
-        eventually(lambda: min(map(readings, stack.containers("predictor"))) > 10)
+        eventually(lambda: min(map(predictions, stack.containers("predictor"))) > 10)
     assert failures(clients) == []
-    after = sum(map(readings, stack.containers("predictor")))
+    after = sum(map(predictions, stack.containers("predictor")))
     assert after - before == sum(client.answered for client in clients)
 
 

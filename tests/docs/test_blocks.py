@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.docs.blocks import FULL, QUICK, ROOT, blocks, run_page
-from tests.drawn import picture
+from tests.drawn import image
 from tests.services import needs_nginx
 
 DOCS = ROOT / "docs"
@@ -41,8 +41,8 @@ def test_both_forms_of_a_set_for_ddddocr_are_taken_as_shown(
     lines = []
     for number in range(12):
         text = f"A_{'HX'[number % 2]}"
-        (named / f"{text}_{number:032x}.png").write_bytes(picture(text, seed=number))
-        (listed / f"{number}.png").write_bytes(picture(text, seed=number))
+        (named / f"{text}_{number:032x}.png").write_bytes(image(text, seed=number))
+        (listed / f"{number}.png").write_bytes(image(text, seed=number))
         lines.append(f"more/{number}.png\t{text}\n")
     (tmp_path / "images_set" / "labels.txt").write_text("".join(lines))
 

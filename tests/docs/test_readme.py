@@ -13,9 +13,9 @@ from readsmith.client import Client
 from shared.store.store import ModelStore
 from tests import services
 from tests.bundles import encoded, png
-from tests.bundles import picture as stripes
+from tests.bundles import image as stripes
 from tests.dashboard.reports import publish_with_report
-from tests.drawn import picture, write_zip
+from tests.drawn import image, write_zip
 from tests.test_docs import LINES
 from tests.trainer.web_site import answer, serve
 
@@ -43,12 +43,12 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     store = ModelStore(folder / "var" / "models")
     for model in ("captcha", "captcha", "captcha", "default"):
         publish_with_report(store, folder / "build", model, characters=CHARACTERS)
-    pictures = {f"{text}.png": png(text, CHARACTERS) for text in ("ab", "b0", "AB", "a1")}
-    write_zip(folder / "new-captchas.zip", pictures)
-    named = {f"{text}_{n}.png": picture(text, seed=n) for n in range(8) for text in "AHX"}
+    images = {f"{text}.png": png(text, CHARACTERS) for text in ("ab", "b0", "AB", "a1")}
+    write_zip(folder / "new-captchas.zip", images)
+    named = {f"{text}_{n}.png": image(text, seed=n) for n in range(8) for text in "AHX"}
     write_zip(folder / "my-captchas.zip", named)
-    (folder / "pictures").mkdir()
-    for name in ("captcha.png", "plate.png", "pictures/1.png"):
+    (folder / "images").mkdir()
+    for name in ("captcha.png", "plate.png", "images/1.png"):
         (folder / name).write_bytes(encoded(stripes("ab0", CHARACTERS)))
     return folder
 

@@ -16,7 +16,7 @@ import pytest
 
 from shared.recognition.decoding import decode
 from shared.recognition.preprocessing import preprocess
-from shared.store.manifest import GOLDEN_READINGS, ONNX_MODEL
+from shared.store.manifest import GOLDEN_PREDICTIONS, ONNX_MODEL
 from shared.store.store import ModelStore
 from tests.readsmith.conftest import free_port
 from tests.strikes import fallen
@@ -59,7 +59,7 @@ def settings(tmp_path: Path) -> Settings:
         state=tmp_path / "state",
         lease_seconds=5,
         max_attempts=50,
-        keep_versions=50,
+        retained_versions=50,
     )
 
 
@@ -73,7 +73,7 @@ def store(settings: Settings) -> Iterator[JobStore]:
 def post(
     store: JobStore, strikes: str = "", seed: int = 0, images: int = 60, url: str | None = None
 ) -> str:
-    """Queue a job that trains a few epochs on small drawn pictures, or on what a URL gives."""
+    """Queue a job that trains a few epochs on small drawn images, or on what a URL gives."""
     drawn = Synthetic(
         images=images, width=64, height=32, min_length=1, max_length=2, characters="AHX", seed=seed
     )
@@ -99,7 +99,7 @@ def test_fifty_kills_end_right(store: JobStore, settings: Settings) -> None:
     models = ModelStore(settings.store)
     assert len(models.versions("default")) == JOBS
     for version in models.versions("default"):
-        require_golden_readings(models.folder("default", version), models, version)
+        require_golden_predictions(models.folder("default", version), models, version)
     kills = sum(len(fallen(settings, job_id)) for job_id in jobs)
     trained = [epochs_told(store, job_id) for job_id in jobs]
     repeated = sum(len(epochs) - len(set(epochs)) for epochs in trained)
@@ -108,15 +108,15 @@ def test_fifty_kills_end_right(store: JobStore, settings: Settings) -> None:
     assert kills == JOBS * len(PLACES)
 
 
-def require_golden_readings(folder: Path, models: ModelStore, version: int) -> None:
-    """The ONNX file of a bundle reads its golden pictures as the trainer did."""
+def require_golden_predictions(folder: Path, models: ModelStore, version: int) -> None:
+    """The ONNX file of a bundle reads its golden images as the trainer did."""
     manifest = models.manifest("default", version)
-    golden = json.loads((folder / GOLDEN_READINGS).read_text())
+    golden = json.loads((folder / GOLDEN_PREDICTIONS).read_text())
     inputs = [preprocess((folder / each["file"]).read_bytes(), manifest.image) for each in golden]
     session = onnxruntime.InferenceSession(folder / ONNX_MODEL)
     (output,) = session.run(None, {session.get_inputs()[0].name: np.stack(inputs)})
-    readings = decode(output, manifest.reader_vocabulary(), manifest.temperature)
-    assert [reading.text for reading in readings] == [each["text"] for each in golden]
+    predictions = decode(output, manifest.reader_vocabulary(), manifest.temperature)
+    assert [prediction.text for prediction in predictions] == [each["text"] for each in golden]
 
 
 @pytest.fixture

@@ -75,8 +75,8 @@ def problem(answer: httpx.Response, status: int, code: str) -> None:
 def read(predictor: httpx.Client) -> dict[str, Any]:
     answer = predictor.post("/predict", files={"image": bundles.png("abc")})
     assert answer.status_code == 200, answer.text
-    reading: dict[str, Any] = answer.json()
-    return reading
+    prediction: dict[str, Any] = answer.json()
+    return prediction
 
 
 def small_job(**metadata: str) -> JobRequest:

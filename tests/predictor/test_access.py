@@ -24,7 +24,7 @@ OTHERS = {
     "/predict": 405,
     "/feedback": 405,
     "/review": 404,  # nothing is kept here
-    "/review/{picture_id}": 404,
+    "/review/{image_id}": 404,
     "/nowhere": 404,
 }
 """What GET is answered with where that is not 200."""

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from predictor.telemetry.access_log import MOST_WAITING, AccessLog
-from predictor.telemetry.request_stats import Notes
+from predictor.telemetry.request_stats import RequestStats
 
 Pipe = tuple[int, int]
 
@@ -24,7 +24,7 @@ def pipe() -> Iterator[Pipe]:
 
 def note(log: AccessLog, numbers: range) -> None:
     for number in numbers:
-        log.add("POST", "/predict", 200, Notes(str(number)))
+        log.add("POST", "/predict", 200, RequestStats(str(number)))
 
 
 def lines(ends: Pipe, last: int) -> list[dict[str, Any]]:

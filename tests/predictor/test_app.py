@@ -16,9 +16,9 @@ from predictor.settings import PredictorSettings
 from shared.store.manifest import ONNX_MODEL
 from shared.store.model_settings import ModelSettings
 from shared.store.store import ModelStore
-from tests.bundles import encoded, picture, png, publish
+from tests.bundles import encoded, image, png, publish
 from tests.described import routes_of
-from tests.drawn import picture as drawn
+from tests.drawn import image as drawn
 
 MAX_IMAGE = 20_000
 MAX_BODY = 100_000
@@ -97,7 +97,7 @@ def as_wrapped_base64(client: FlaskClient) -> TestResponse:
 @pytest.mark.parametrize(
     "ask", [as_multipart, as_file_field, as_image_body, as_octets, as_json, as_wrapped_base64]
 )
-def test_a_picture_is_read_however_it_is_sent(
+def test_a_image_is_read_however_it_is_sent(
     client: FlaskClient, ask: Callable[[FlaskClient], TestResponse]
 ) -> None:
     answer = ask(client)
@@ -110,8 +110,8 @@ def test_a_picture_is_read_however_it_is_sent(
 
 
 @pytest.mark.parametrize("kind", ["PNG", "JPEG", "GIF", "BMP", "WEBP", "TIFF"])
-def test_the_usual_picture_formats_are_read(client: FlaskClient, kind: str) -> None:
-    assert send(client, encoded(picture("cab"), kind)).get_json()["text"] == "cab"
+def test_the_usual_image_formats_are_read(client: FlaskClient, kind: str) -> None:
+    assert send(client, encoded(image("cab"), kind)).get_json()["text"] == "cab"
 
 
 def test_the_model_can_be_chosen_in_every_way_of_sending(client: FlaskClient) -> None:
@@ -128,8 +128,8 @@ def test_the_model_can_be_chosen_in_every_way_of_sending(client: FlaskClient) ->
     ] * 4
 
 
-def test_several_pictures_each_get_a_reading_or_a_problem_in_order(client: FlaskClient) -> None:
-    body = send(client, png("ab"), b"no picture", png("c")).get_json()
+def test_several_images_each_get_a_prediction_or_a_problem_in_order(client: FlaskClient) -> None:
+    body = send(client, png("ab"), b"no image", png("c")).get_json()
     first, second, third = body["results"]
     assert (first["text"], third["text"], body["version"]) == ("ab", "c", 1)
     assert (second["error"]["code"], second["error"]["status"]) == ("not_an_image", 400)
@@ -199,7 +199,7 @@ WRONG: dict[str, tuple[dict[str, Any], int, str, str]] = {
         "unknown_model",
         "default, plates",
     ),
-    "large picture": (
+    "large image": (
         {"data": {"image": part(bytes(MAX_IMAGE + 1))}},
         413,
         "image_too_large",
@@ -212,7 +212,7 @@ WRONG: dict[str, tuple[dict[str, Any], int, str, str]] = {
         "body_too_large",
         "65,536",
     ),
-    "many pictures": (
+    "many images": (
         {"data": {"image": [part(png("a")) for _ in range(4)]}},
         413,
         "too_many_images",
@@ -237,32 +237,32 @@ def test_a_wrong_request_is_told_what_is_wrong_and_where(
     assert named in json.dumps([document["detail"], document["hint"], document.get("field")])
 
 
-def test_a_picture_of_too_many_pixels_is_refused_by_its_header(client: FlaskClient) -> None:
-    huge = bytearray(encoded(picture("a"), "BMP"))
+def test_a_image_of_too_many_pixels_is_refused_by_its_header(client: FlaskClient) -> None:
+    huge = bytearray(encoded(image("a"), "BMP"))
     huge[18:26] = (5000).to_bytes(4, "little") + (5000).to_bytes(4, "little")
     document = problem_of(send(client, bytes(huge)))
     assert (document["status"], document["code"]) == (413, "image_too_large")
     assert "10,000,000 pixels" in document["hint"]
 
 
-def test_a_large_picture_needs_no_writable_disk(
+def test_a_large_image_needs_no_writable_disk(
     store: ModelStore, registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     publish(store, tmp_path / "build")
     registry.poll()
     client = create_app(PredictorSettings(store=store.root), registry).test_client()
-    image = encoded(picture("cab").resize((1280, 640)), "BMP")
+    large = encoded(image("cab").resize((1280, 640)), "BMP")
     head = b'--x\r\nContent-Disposition: form-data; name="image"; filename="captcha.bmp"\r\n\r\n'
     monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "missing"))
     answer = client.post(
         "/predict",
-        data=head + image + b"\r\n--x--\r\n",
+        data=head + large + b"\r\n--x--\r\n",
         content_type="multipart/form-data; boundary=x",
     )
     assert answer.get_json()["text"] == "cab"
 
 
-def test_one_bad_picture_of_several_gives_one_error_entry(client: FlaskClient) -> None:
+def test_one_bad_image_of_several_gives_one_error_entry(client: FlaskClient) -> None:
     images = [png("cab"), b"", bytes(MAX_IMAGE + 1)]
     found = send(client, *images).get_json()["results"]
     codes = [entry.get("error", {}).get("code") for entry in found]
@@ -428,12 +428,12 @@ def test_the_start_page_names_every_route(client: FlaskClient) -> None:
     assert routes == known - {"GET /"}
 
 
-def test_metrics_count_requests_pictures_and_versions(client: FlaskClient) -> None:
+def test_metrics_count_requests_images_and_versions(client: FlaskClient) -> None:
     send(client, png("a"), png("b"), model="plates")
     page = client.get("/metrics").get_data(as_text=True)
     for line in (
         'readsmith_predictor_requests_total{method="POST",route="/predict",status="200"}',
-        'readsmith_readings_total{model="plates",version="1"}',
+        'readsmith_predictions_total{model="plates",version="1"}',
         'readsmith_predictor_reloads_total{model="plates"}',
         'readsmith_predictor_model_version{model="plates"} 1.0',
         'readsmith_predictor_request_seconds_count{route="/predict"}',

@@ -44,7 +44,7 @@ def answer(registry: Registry) -> tuple[int, str]:
 
 def refusals(part: str) -> float:
     page = metrics.exposition()[0].decode()
-    name = "readsmith_predictor_refused_reloads_total"
+    name = "readsmith_predictor_rejected_reloads_total"
     return sample(page, name, model="default", reason=part)
 
 
@@ -138,7 +138,7 @@ def test_settings_that_cannot_be_followed_change_nothing(
     assert registry.pattern("default") is None
 
 
-@pytest.mark.parametrize("step", ["verify_bundle", "_golden_readings"])
+@pytest.mark.parametrize("step", ["verify_bundle", "_golden_predictions"])
 def test_a_version_that_vanishes_while_it_is_read_is_refused(
     store: ModelStore,
     registry: Registry,
@@ -216,7 +216,7 @@ def test_what_may_not_be_looked_at_is_refused_and_hides_nothing_else(
     assert visitor.exitcode == 0
 
 
-def test_an_imported_h5_is_served_without_golden_pictures(
+def test_an_imported_h5_is_served_without_golden_images(
     store: ModelStore, registry: Registry, tmp_path: Path
 ) -> None:
     publish(

@@ -1,4 +1,4 @@
-"""Shares of unsure readings and unseen sizes by hour, over all workers."""
+"""Shares of unsure predictions and unseen sizes by hour, over all workers."""
 
 import os
 import subprocess
@@ -77,7 +77,7 @@ def test_an_hour_begins_at_nothing_in_the_place_of_the_one_before_the_last(tmp_p
 
 
 def measured(*rows: tuple[float, float]) -> Calibration:
-    """Return a calibration with thresholds and their shares of wrong readings."""
+    """Return a calibration with thresholds and their shares of wrong predictions."""
     thresholds = [
         Threshold(threshold=at, images=9, accepted=0.9, wrong=wrong, wrong_interval=(0, 1))
         for at, wrong in rows
@@ -95,7 +95,7 @@ def measured(*rows: tuple[float, float]) -> Calibration:
     ],
     ids=["not measured", "never wrong", "rarely wrong from 0.9", "often wrong"],
 )
-def test_a_reading_is_sure_from_where_the_model_was_rarely_wrong(
+def test_a_prediction_is_sure_from_where_the_model_was_rarely_wrong(
     known: Calibration | None, threshold: float
 ) -> None:
     assert unsure_below(known) == threshold

@@ -5,7 +5,7 @@ import pytest
 from onnx import TensorProto, helper
 
 from predictor.models.engine import BATCH, Engine
-from shared.recognition.decoding import Reading
+from shared.recognition.decoding import Prediction
 from shared.recognition.preprocessing import ImageRejectedError
 from shared.store.manifest import ONNX_MODEL, BundleError, read_manifest
 from shared.store.store import ModelStore
@@ -22,25 +22,25 @@ def load(folder: Path) -> Engine:
     return Engine.load(folder, read_manifest(folder))
 
 
-def test_pictures_are_read_in_order_whatever_their_number(tmp_path: Path) -> None:
+def test_images_are_read_in_order_whatever_their_number(tmp_path: Path) -> None:
     engine = load(bundle(tmp_path))
     texts = ["abca", "a", "cc", "", "bab"] * BATCH
-    assert [reading.text for reading in engine.read([png(text) for text in texts])] == texts
+    assert [prediction.text for prediction in engine.read([png(text) for text in texts])] == texts
     assert engine.read([]) == []
 
 
-def test_a_picture_that_cannot_be_read_does_not_spoil_the_others(tmp_path: Path) -> None:
+def test_a_image_that_cannot_be_read_does_not_spoil_the_others(tmp_path: Path) -> None:
     engine = load(bundle(tmp_path))
-    first, bad, last = engine.read_each([png("ab"), b"no picture", png("c")])
-    assert isinstance(first, Reading)
+    first, bad, last = engine.read_each([png("ab"), b"no image", png("c")])
+    assert isinstance(first, Prediction)
     assert isinstance(bad, ImageRejectedError)
-    assert isinstance(last, Reading)
+    assert isinstance(last, Prediction)
     assert (first.text, last.text) == ("ab", "c")
     with pytest.raises(ImageRejectedError):
-        engine.read([png("ab"), b"no picture"])
+        engine.read([png("ab"), b"no image"])
 
 
-def one_picture_at_a_time() -> bytes:
+def one_image_at_a_time() -> bytes:
     model = onnx.load_from_string(onnx_graph())
     model.graph.input[0].type.tensor_type.shape.dim[0].dim_value = 1
     return bytes(model.SerializeToString())
@@ -73,7 +73,7 @@ BROKEN = {
     "other size": (other_input(TensorProto.FLOAT, (9, 9, 1)), r"\(N, 16, 64, 1\)"),
     "other type": (other_input(TensorProto.DOUBLE, SPEC.shape), r"tensor\(double\)"),
     "no probabilities": (not_probabilities(), "probabilities"),
-    "one picture only": (one_picture_at_a_time(), "cannot be run"),
+    "one image only": (one_image_at_a_time(), "cannot be run"),
 }
 
 
@@ -99,7 +99,7 @@ def test_a_changed_or_missing_file_is_refused_before_it_is_parsed(tmp_path: Path
 def test_confidences_are_at_the_temperature_of_the_manifest(tmp_path: Path) -> None:
     store = ModelStore(tmp_path / "models")
     files = {ONNX_MODEL: onnx_graph(sharpness=20.0)}
-    readings = {}
+    predictions = {}
     for temperature in (1.0, 2.0):
         published = publish(
             store,
@@ -107,8 +107,8 @@ def test_confidences_are_at_the_temperature_of_the_manifest(tmp_path: Path) -> N
             files=files,
             change=lambda m, t=temperature: m.model_copy(update={"calibration": calibration(t)}),  # type: ignore[misc]
         )
-        (readings[temperature],) = load(store.folder("default", published.version)).read(
+        (predictions[temperature],) = load(store.folder("default", published.version)).read(
             [png("ab")]
         )
-    assert readings[1.0].text == readings[2.0].text
-    assert readings[2.0].confidence < 0.9 * readings[1.0].confidence
+    assert predictions[1.0].text == predictions[2.0].text
+    assert predictions[2.0].confidence < 0.9 * predictions[1.0].confidence

@@ -1,4 +1,4 @@
-"""What people say a picture really says reaches the trainer, once, whether it is there or not."""
+"""What people say an image really says reaches the trainer, once, whether it is there or not."""
 
 import base64
 import io
@@ -15,9 +15,9 @@ from flask.testing import FlaskClient
 from pydantic import HttpUrl, SecretStr
 
 from predictor.api.app import create_app
-from predictor.feedback.image_archive import KeptPictures
+from predictor.feedback.image_archive import ImageArchive
 from predictor.feedback.outbox import Outbox
-from predictor.feedback.trainer_client import TrainerAwayError, TrainerLink
+from predictor.feedback.trainer_client import TrainerAwayError, TrainerClient
 from predictor.models.registry import Registry
 from predictor.settings import PredictorSettings
 from shared.store.store import ModelStore
@@ -43,15 +43,15 @@ def trainer(folder: Path) -> Iterator[services.Service]:
 
 
 def client_of(folder: Path, trainer_url: str | None, **settings: Any) -> FlaskClient:
-    """A client of a predictor that keeps pictures, and feedback if there is an outbox."""
+    """A client of a predictor that keeps images, and feedback if there is an outbox."""
     url = HttpUrl(trainer_url) if trainer_url else None
     known = PredictorSettings(
-        store=folder / "models", keep_pictures=folder / "kept", trainer_url=url, **settings
+        store=folder / "models", image_archive=folder / "kept", trainer_url=url, **settings
     )
     registry = Registry(known)
     registry.poll()
-    outbox = Outbox(known.outbox, TrainerLink(known)) if known.outbox and url else None
-    return create_app(known, registry, None, KeptPictures(known), outbox).test_client()
+    outbox = Outbox(known.outbox, TrainerClient(known)) if known.outbox and url else None
+    return create_app(known, registry, None, ImageArchive(known), outbox).test_client()
 
 
 def corrections(trainer: services.Service, model: str) -> list[dict[str, Any]]:
@@ -67,13 +67,13 @@ def in_json(image: bytes, **fields: Any) -> dict[str, Any]:
     return {"json": {"image": base64.b64encode(image).decode(), **fields}}
 
 
-def test_a_reading_is_corrected_by_its_request_and_leaves_the_queue(
+def test_a_prediction_is_corrected_by_its_request_and_leaves_the_queue(
     folder: Path, trainer: services.Service
 ) -> None:
     client = client_of(folder, trainer.url)
     images = [(io.BytesIO(png(text)), "a.png") for text in ("ab", "cab")]
-    reading = client.post("/predict", data={"image": images}).get_json()
-    request_id = reading["request_id"]
+    prediction = client.post("/predict", data={"image": images}).get_json()
+    request_id = prediction["request_id"]
 
     told = {"request_id": request_id, "index": 1, "text": " cabin "}
     answer = client.post("/feedback", json=told)
@@ -82,7 +82,7 @@ def test_a_reading_is_corrected_by_its_request_and_leaves_the_queue(
 
     (kept,) = corrections(trainer, "default")
     assert (kept["text"], kept["read"], kept["version"]) == ("cabin", "cab", 1)
-    assert kept["confidence"] == reading["results"][1]["confidence"]
+    assert kept["confidence"] == prediction["results"][1]["confidence"]
     assert kept["source"] == "feedback"
     waiting = client.get("/review").get_json()["data"]
     assert [each["index"] for each in waiting if each["request_id"] == request_id] == [0]
@@ -93,9 +93,7 @@ def test_a_reading_is_corrected_by_its_request_and_leaves_the_queue(
 
 
 @pytest.mark.parametrize("send", [form, in_json])
-def test_a_picture_is_sent_with_its_text(
-    folder: Path, trainer: services.Service, send: Any
-) -> None:
+def test_a_image_is_sent_with_its_text(folder: Path, trainer: services.Service, send: Any) -> None:
     model = f"by-{send.__name__.replace('_', '-')}"
     client = client_of(folder, trainer.url)
     for _ in range(2):
@@ -112,12 +110,12 @@ WRONG: dict[str, tuple[dict[str, Any], int, str]] = {
     "list": ({"json": []}, 400, "bad_feedback"),
     "no json": ({"data": b"{", "content_type": "application/json"}, 400, "bad_feedback"),
     "model": (in_json(png("a"), text="a", model="../x"), 400, "bad_feedback"),
-    "no picture": ({"json": {"text": "a"}}, 400, "no_image"),
+    "no image": ({"json": {"text": "a"}}, 400, "no_image"),
     "both": (in_json(png("a"), text="a", request_id="r"), 400, "no_image"),
     "no base64": ({"json": {"text": "a", "image": "§"}}, 400, "bad_base64"),
     "empty": (form(b"", text="a"), 400, "empty_image"),
-    "no image": (form(b"hello", text="a"), 400, "not_an_image"),
-    "unknown": ({"json": {"text": "a", "request_id": "r"}}, 404, "picture_not_found"),
+    "not an image": (form(b"hello", text="a"), 400, "not_an_image"),
+    "unknown": ({"json": {"text": "a", "request_id": "r"}}, 404, "image_not_found"),
     "type": ({"data": b"a", "content_type": "text/plain"}, 415, "unsupported_content_type"),
     "refused by the trainer": (in_json(png("a"), text="a\nb"), 422, "correction_refused"),
 }
@@ -155,7 +153,7 @@ def test_what_waits_goes_out_in_order_and_a_later_text_counts(
     assert answer.get_json()["status"] == "handed_over"
 
     settings = PredictorSettings(trainer_url=HttpUrl(trainer.url))
-    outbox = Outbox(tmp_path / "outbox", TrainerLink(settings))
+    outbox = Outbox(tmp_path / "outbox", TrainerClient(settings))
     outbox.deliver()
     texts = [each["text"] for each in corrections(trainer, "waits")]
     assert texts == ["last", "new", "overtakes"]
@@ -169,11 +167,11 @@ def test_a_trainer_with_keys_takes_the_callers_key_or_the_one_set(tmp_path: Path
     with services.trainer(tmp_path, READSMITH_KEYS=str(tmp_path / "keys.json")) as trainer:
         url = HttpUrl(trainer.url)
         correction = b'{"text": "a", "image": "' + base64.b64encode(png("a")) + b'"}'
-        link = TrainerLink(PredictorSettings(trainer_url=url))
+        link = TrainerClient(PredictorSettings(trainer_url=url))
         link.correct("keyed", correction, key["Authorization"])
         with pytest.raises(TrainerAwayError, match="401"):
             link.correct("keyed", correction)
-        TrainerLink(PredictorSettings(trainer_url=url, feedback_key=SecretStr(token))).correct(
+        TrainerClient(PredictorSettings(trainer_url=url, feedback_key=SecretStr(token))).correct(
             "keyed", correction
         )
 

@@ -55,7 +55,7 @@ def test_requests_are_counted_by_method_route_and_status(
     client: FlaskClient, counted: Counted
 ) -> None:
     send(client, png("a"))
-    send(client, b"no picture")
+    send(client, b"no image")
     client.get("/nowhere")
     client.delete("/predict")
 
@@ -69,11 +69,11 @@ def test_requests_are_counted_by_method_route_and_status(
     assert requests("other", "other", "405") == 1
 
 
-def test_errors_are_counted_by_code_those_of_pictures_among_several_too(
+def test_errors_are_counted_by_code_those_of_images_among_several_too(
     client: FlaskClient, counted: Counted
 ) -> None:
-    send(client, b"no picture")
-    send(client, b"no picture", png("a"), b"%PDF-1.7")
+    send(client, b"no image")
+    send(client, b"no image", png("a"), b"%PDF-1.7")
     client.get("/nowhere")
     errors = "readsmith_predictor_errors_total"
     assert counted(errors, code="not_an_image") == 2
@@ -94,24 +94,26 @@ def test_each_part_of_a_request_is_timed_and_together_they_take_no_longer_than_t
     assert counted("readsmith_predictor_part_seconds_sum") <= whole
 
 
-def test_a_search_is_timed_too_and_a_refused_picture_only_as_far_as_it_came(
+def test_a_search_is_timed_too_and_a_refused_image_only_as_far_as_it_came(
     client: FlaskClient, counted: Counted
 ) -> None:
     image = (io.BytesIO(png("a")), "a.png")
     client.post("/predict", data={"image": image, "top_k": "2", "pattern": "[ab]"})
-    send(client, b"no picture")
+    send(client, b"no image")
     assert counted("readsmith_predictor_part_seconds_count", part="prepare") == 2
     assert counted("readsmith_predictor_part_seconds_count", part="model") == 1
 
 
-def test_readings_are_counted_with_their_confidences(client: FlaskClient, counted: Counted) -> None:
-    send(client, png("a"), b"no picture", NEITHER_A_NOR_B)
-    assert counted("readsmith_readings_total", model="default", version="1") == 2
+def test_predictions_are_counted_with_their_confidences(
+    client: FlaskClient, counted: Counted
+) -> None:
+    send(client, png("a"), b"no image", NEITHER_A_NOR_B)
+    assert counted("readsmith_predictions_total", model="default", version="1") == 2
     assert counted("readsmith_confidence_count", model="default") == 2
     assert counted("readsmith_confidence_bucket", model="default", le="0.5") == 1
 
 
-def test_unsure_readings_and_unseen_sizes_are_counted(
+def test_unsure_predictions_and_unseen_sizes_are_counted(
     client: FlaskClient, counted: Counted
 ) -> None:
     wide = encoded(Image.new("L", (2 * WIDTH, HEIGHT), 255))
@@ -120,10 +122,10 @@ def test_unsure_readings_and_unseen_sizes_are_counted(
     assert counted("readsmith_unseen_size_total", model="default", version="1") == 1
 
 
-def test_golden_pictures_are_no_readings(tmp_path: Path, counted: Counted) -> None:
+def test_golden_images_are_no_predictions(tmp_path: Path, counted: Counted) -> None:
     store = ModelStore(tmp_path / "others")
     publish(store, tmp_path / "other")
     Registry(PredictorSettings(store=store.root)).poll()
     assert counted("readsmith_predictor_reloads_total", model="default") == 1
-    assert counted("readsmith_readings_total") == 0
+    assert counted("readsmith_predictions_total") == 0
     assert counted("readsmith_predictor_part_seconds_count") == 0

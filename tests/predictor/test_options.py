@@ -14,7 +14,7 @@ from predictor.api.app import create_app
 from predictor.models.registry import Registry
 from predictor.requests.options import Options
 from predictor.settings import PredictorSettings
-from shared.recognition.decoding import Reading
+from shared.recognition.decoding import Prediction
 from shared.store.manifest import ONNX_MODEL
 from shared.store.store import ModelStore
 from tests.bundles import (
@@ -22,9 +22,9 @@ from tests.bundles import (
     STRIPE,
     TIME_STEPS,
     encoded,
+    image,
     imported,
     onnx_graph,
-    picture,
     png,
     publish,
 )
@@ -107,7 +107,7 @@ def test_a_version_is_named_by_its_number(client: FlaskClient, ask: Ask) -> None
 
 
 @EVERY_WAY
-def test_a_reading_is_accepted_from_a_confidence_on(client: FlaskClient, ask: Ask) -> None:
+def test_a_prediction_is_accepted_from_a_confidence_on(client: FlaskClient, ask: Ask) -> None:
     sure = ask(client, png("cab"), {"min_confidence": 0.9, "version": 1}).get_json()
     unsure = ask(client, png("cab"), {"min_confidence": 0.9}).get_json()
     assert (sure["accepted"], unsure["accepted"]) == (True, False)
@@ -116,13 +116,13 @@ def test_a_reading_is_accepted_from_a_confidence_on(client: FlaskClient, ask: As
 
 @EVERY_WAY
 def test_what_the_model_saw_is_shown_when_asked(client: FlaskClient, ask: Ask) -> None:
-    large = encoded(picture("cab").resize((640, 160), Image.Resampling.NEAREST))
+    large = encoded(image("cab").resize((640, 160), Image.Resampling.NEAREST))
     seen = ask(client, large, {"show_input": True}).get_json()["input"]
-    image = Image.open(io.BytesIO(base64.b64decode(seen["png"])))
+    shown = Image.open(io.BytesIO(base64.b64decode(seen["png"])))
 
-    assert (image.format, image.mode) == ("PNG", "L")
-    assert image.size == (seen["width"], seen["height"]) == (SPEC.width, SPEC.height)
-    amid_stripes = np.asarray(image)[0, STRIPE // 2 :: STRIPE].tolist()
+    assert (shown.format, shown.mode) == ("PNG", "L")
+    assert shown.size == (seen["width"], seen["height"]) == (SPEC.width, SPEC.height)
+    amid_stripes = np.asarray(shown)[0, STRIPE // 2 :: STRIPE].tolist()
     assert amid_stripes == pytest.approx([170, 255, 0, 255, 85, 255, 255, 255], abs=3)
     assert "input" not in ask(client, large, {"show_input": False}).get_json()
 
@@ -155,12 +155,12 @@ def test_no_text_that_fits_is_said_with_its_reason_and_never_an_invalid_text(
 
 
 def test_accepted_agrees_with_the_confidence_that_is_told() -> None:
-    answer = describe(Reading("ab", 0.5561968, ()), Options(min_confidence=0.556197))
+    answer = describe(Prediction("ab", 0.5561968, ()), Options(min_confidence=0.556197))
     assert (answer["confidence"], answer["accepted"]) == (0.556197, True)
 
 
-def test_a_list_of_pictures_is_answered_by_a_list(client: FlaskClient) -> None:
-    images = [base64.b64encode(data).decode() for data in (png("ab"), b"no picture", png("c"))]
+def test_a_list_of_images_is_answered_by_a_list(client: FlaskClient) -> None:
+    images = [base64.b64encode(data).decode() for data in (png("ab"), b"no image", png("c"))]
     body = client.post("/predict", json={"images": images, "top_k": 1}).get_json()
     first, second, third = body["results"]
     assert (first["text"], third["text"], len(third["alternatives"])) == ("ab", "c", 1)

@@ -24,10 +24,10 @@ def registry(store: ModelStore) -> Registry:
     return Registry(PredictorSettings(store=store.root, serve_starter=False))
 
 
-def reads(registry: Registry, picture: bytes, model: str = "default") -> tuple[int, str]:
+def reads(registry: Registry, image: bytes, model: str = "default") -> tuple[int, str]:
     served = registry.served(model)
     assert served is not None
-    return served.engine.manifest.version, served.engine.read([picture])[0].text
+    return served.engine.manifest.version, served.engine.read([image])[0].text
 
 
 def reason(registry: Registry, model: str = "default") -> str | None:

@@ -94,17 +94,17 @@ def test_replicas_that_are_killed_or_restarted_in_turn_cost_no_request(folder: P
                 assert each.process.wait(PATIENCE) == 0
                 start(f"in place of {each.port}", each.port)
             for port in (a.port, b.port):
-                wait_for_readings(f"http://127.0.0.1:{port}")
+                wait_for_predictions(f"http://127.0.0.1:{port}")
         assert [failure for client in clients for failure in client.failures] == []
 
 
-def wait_for_readings(url: str) -> None:
+def wait_for_predictions(url: str) -> None:
     eventually(lambda: read_by(url) > 0)
 
 
 def read_by(url: str) -> float:
     page = requests.get(f"{url}/metrics", timeout=PATIENCE).text
-    return sample(page, "readsmith_readings_total")
+    return sample(page, "readsmith_predictions_total")
 
 
 def test_a_replica_that_is_told_to_end_refuses_newcomers_and_finishes_what_it_has(
@@ -183,7 +183,7 @@ def test_what_replicas_count_adds_up(folder: Path) -> None:
     def total(name: str, **labels: str) -> float:
         return sum(sample(page, name, **labels) for page in pages)
 
-    assert total("readsmith_readings_total", model="default", version="1") == 17
+    assert total("readsmith_predictions_total", model="default", version="1") == 17
     assert total("readsmith_predictor_requests_total", route="/predict", status="200") == 17
     assert total("readsmith_predictor_errors_total") == 1
     seconds = "readsmith_predictor_request_seconds"

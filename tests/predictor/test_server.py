@@ -99,7 +99,7 @@ def test_metrics_are_sums_over_the_workers_and_versions_are_each_workers_own(
     for _ in range(20):
         assert predictor.ask("cab").status_code == 200
     page = predictor.metrics()
-    assert sample(page, "readsmith_readings_total", model="default", version="1") == 20
+    assert sample(page, "readsmith_predictions_total", model="default", version="1") == 20
     assert labels_of(page, "readsmith_unseen_size_share")
     assert f'readsmith_predictor_reloads_total{{model="default"}} {WORKERS}.0' in page
     assert predictor.pids_with_versions() == set(predictor.workers())

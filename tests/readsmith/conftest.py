@@ -41,9 +41,9 @@ def store(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def pictures(tmp_path: Path) -> Path:
-    """A folder of eleven labelled pictures; the label of one of them is wrong."""
-    folder = tmp_path / "pictures"
+def images(tmp_path: Path) -> Path:
+    """A folder of eleven labelled images; the label of one of them is wrong."""
+    folder = tmp_path / "images"
     folder.mkdir()
     texts = ("a", "b", "c", "aa", "ab", "ac", "ba", "bb", "bc", "ca")
     for text in texts:

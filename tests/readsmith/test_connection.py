@@ -15,7 +15,7 @@ import pytest
 from readsmith.client import Client, ServiceError, connection
 from readsmith.client import events as event_stream
 
-READING = {
+PREDICTION = {
     "text": "ab", "confidence": 0.9, "characters": [], "model": "m", "version": 1,
     "request_id": "1", "colour": "a field of a newer predictor",
 }  # fmt: skip
@@ -84,22 +84,22 @@ def waits(monkeypatch: pytest.MonkeyPatch) -> list[float]:
 def test_a_busy_service_is_asked_again_after_as_long_as_it_says(
     server: Scripted, waits: list[float]
 ) -> None:
-    server.script += [(503, {"Retry-After": "7"}, BUSY), (200, {}, READING)]
+    server.script += [(503, {"Retry-After": "7"}, BUSY), (200, {}, PREDICTION)]
 
-    assert Client(server.url).predict(b"picture").text == "ab"
+    assert Client(server.url).predict(b"image").text == "ab"
 
     assert waits == [7.0]
     first, second = server.asked
-    assert b"picture" in first[2]
-    assert b"picture" in second[2]
+    assert b"image" in first[2]
+    assert b"image" in second[2]
 
 
 def test_waits_grow_and_differ_where_the_service_says_nothing(
     server: Scripted, waits: list[float]
 ) -> None:
-    server.script += [(503, {}, BUSY), (503, {}, BUSY), None, (200, {}, READING)]
+    server.script += [(503, {}, BUSY), (503, {}, BUSY), None, (200, {}, PREDICTION)]
 
-    assert Client(server.url).predict(b"picture").text == "ab"
+    assert Client(server.url).predict(b"image").text == "ab"
 
     assert len(waits) == 3
     for wait, longest in zip(waits, (0.5, 1.0, 2.0), strict=True):
@@ -112,7 +112,7 @@ def test_a_service_that_stays_busy_is_given_up_with_its_own_words(
     server.script += [(503, {"Retry-After": "1"}, BUSY)] * 3
 
     with pytest.raises(ServiceError) as raised:
-        Client(server.url, retries=2).predict(b"picture")
+        Client(server.url, retries=2).predict(b"image")
 
     assert (raised.value.code, raised.value.status) == ("no_model", 503)
     assert len(waits) == 2
@@ -124,7 +124,7 @@ def test_a_service_that_asks_for_too_long_a_wait_is_not_waited_for(
     server.script += [(503, {"Retry-After": "3600"}, BUSY)]
 
     with pytest.raises(ServiceError, match="None yet"):
-        Client(server.url).predict(b"picture")
+        Client(server.url).predict(b"image")
 
     assert waits == []
 
@@ -159,7 +159,7 @@ def test_another_refusal_is_not_repeated(server: Scripted, waits: list[float]) -
     server.script += [(400, {}, {**refusal, "hint": "Do.", "field": "top_k"})]
 
     with pytest.raises(ServiceError) as raised:
-        Client(server.url).predict(b"picture")
+        Client(server.url).predict(b"image")
 
     again = pickle.loads(pickle.dumps(raised.value))
     assert (again.code, again.message, again.hint) == ("bad_option", "No.", "Do.")
@@ -237,13 +237,13 @@ def test_a_key_is_sent_with_every_request_in_place_of_what_netrc_says(
     netrc = tmp_path / "netrc"
     netrc.write_text("machine 127.0.0.1 login user password secret\n")
     monkeypatch.setenv("NETRC", str(netrc))
-    server.script += [(200, {}, READING), (200, {}, READING)]
+    server.script += [(200, {}, PREDICTION), (200, {}, PREDICTION)]
     key = f"rs_01234567_{'A' * 43}"
 
     client = Client(server.url, api_key=key)
-    client.predict(b"picture")
+    client.predict(b"image")
     client._predictor._session.trust_env = True  # as for a service on another machine
-    client.predict(b"picture")
+    client.predict(b"image")
 
     assert [asked[1]["Authorization"] for asked in server.asked] == [f"Bearer {key}"] * 2
 

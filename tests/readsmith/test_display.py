@@ -18,7 +18,7 @@ EPOCH = Progress(
     seconds=8.0, seconds_left=65.0,
 )  # fmt: skip
 WORST = (
-    "picture,file,truth,text,confidence\n"
+    "image,file,truth,text,confidence\n"
     "01.png,far/ab.png,ab,ac,0.99\n02.png,b.png,b,c,0.9\n03.png,c.png,c,,0.8\n04.png,d.png,d,a,0.1\n"
 )
 
@@ -63,7 +63,7 @@ def test_a_stage_that_failed_is_not_ticked() -> None:
     assert "✓" not in written.getvalue()
 
 
-def test_the_surest_wrong_readings_and_their_pictures_are_named(
+def test_the_surest_wrong_predictions_and_their_images_are_named(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     store = ModelStore(tmp_path / "store")
@@ -76,4 +76,4 @@ def test_the_surest_wrong_readings_and_their_pictures_are_named(
     assert "99.0 %" in text
     assert "d.png" not in text
     folder = tmp_path / "store/default/versions/1/report/worst"
-    assert f"Pictures of the worst readings (4): {folder}\n" in text
+    assert f"Images of the worst predictions (4): {folder}\n" in text

@@ -170,7 +170,7 @@ def test_a_clock_that_is_behind_the_newest_version_is_a_problem(tmp_path: Path) 
 def test_a_database_that_another_program_holds_is_named(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(doctor_services, "PATIENCE_SECONDS", 0.1)
+    monkeypatch.setattr(doctor_services, "TIMEOUT_SECONDS", 0.1)
     file = tmp_path / "jobs.sqlite"
     with sqlite3.connect(file) as holder:
         holder.execute("PRAGMA journal_mode = WAL")

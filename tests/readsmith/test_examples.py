@@ -15,7 +15,7 @@ from shared.store.store import ModelStore
 from tests import services
 from tests.bundles import png, publish
 from tests.dashboard.site import ActingWorker
-from tests.drawn import labelled_zip, picture, texts
+from tests.drawn import image, labelled_zip, texts
 from tests.services import ROOT
 from tests.workers import wait_until
 from trainer.database.job_queue import JobQueue
@@ -38,11 +38,11 @@ def language(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Models, and a picture of the default one."""
+    """Models, and an image of the default one."""
     folder = tmp_path_factory.mktemp("examples")
     publish(ModelStore(folder / "models"), folder / "build")
-    (folder / "a picture.png").write_bytes(png("ab"))
-    (folder / "text.png").write_text("no picture")
+    (folder / "an image.png").write_bytes(png("ab"))
+    (folder / "text.png").write_text("no image")
     labelled_zip(folder / "my.zip", ["A", "B"])
     return folder
 
@@ -65,20 +65,20 @@ def example(
     )  # fmt: skip
 
 
-def test_pictures_are_read(language: str, folder: Path, running: dict[str, str]) -> None:
-    told = example(f"call_the_api/read.{language}", ["a picture.png"], folder, running)
+def test_images_are_read(language: str, folder: Path, running: dict[str, str]) -> None:
+    told = example(f"call_the_api/read.{language}", ["an image.png"], folder, running)
 
     assert told.returncode == 0, told.stderr
-    assert "a picture.png" in told.stdout
-    assert "ab" in told.stdout.partition("a picture.png")[2]
+    assert "an image.png" in told.stdout
+    assert "ab" in told.stdout.partition("an image.png")[2]
 
 
-def test_why_a_picture_has_no_reading_is_told(
+def test_why_a_image_has_no_prediction_is_told(
     language: str, folder: Path, running: dict[str, str]
 ) -> None:
     told = example(f"call_the_api/read.{language}", ["text.png"], folder, running)
 
-    assert "is not a picture in a format that is read here" in told.stdout + told.stderr
+    assert "is not an image in a format that is read here" in told.stdout + told.stderr
 
 
 def test_a_zip_is_trained_on(language: str, folder: Path, running: dict[str, str]) -> None:
@@ -114,13 +114,13 @@ def _take(settings: Settings, queue: JobQueue, claims: list[ActingWorker]) -> bo
 @pytest.mark.slow
 def test_a_folder_of_ones_own_becomes_a_reader(tmp_path: Path) -> None:
     labels = sorted(set(texts(200, "ABCDEHKLMNPRTX", 4)))[:60]
-    pictures = tmp_path / "my pictures"
-    pictures.mkdir()
+    images = tmp_path / "my images"
+    images.mkdir()
     for number, label in enumerate(labels):
-        (pictures / f"{label}.png").write_bytes(picture(label, (128, 32), number))
+        (images / f"{label}.png").write_bytes(image(label, (128, 32), number))
 
     told = example(
-        "train_on_your_own_folder/train.sh", [str(pictures), "--epochs", "3"], tmp_path, {}
+        "train_on_your_own_folder/train.sh", [str(images), "--epochs", "3"], tmp_path, {}
     )
 
     assert told.returncode == 0, told.stderr

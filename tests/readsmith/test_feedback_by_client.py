@@ -14,7 +14,7 @@ from tests.readsmith.conftest import running_predictor, running_trainer
 
 @pytest.fixture(scope="module")
 def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, str]]:
-    """The addresses of a predictor that keeps pictures, and of its trainer."""
+    """The addresses of a predictor that keeps images, and of its trainer."""
     folder = tmp_path_factory.mktemp("feedback")
     store = ModelStore(folder / "models")
     publish(store, folder / "build", model="stripes")
@@ -23,7 +23,7 @@ def services(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[str, st
         running_predictor(
             store.root,
             READSMITH_TRAINER_URL=trainer,
-            READSMITH_KEEP_PICTURES=str(folder / "kept"),
+            READSMITH_IMAGE_ARCHIVE=str(folder / "kept"),
         ) as predictor,
     ):
         yield predictor, trainer
@@ -40,20 +40,22 @@ def corrections(trainer: str, model: str) -> list[dict[str, object]]:
     return list(answer.json()["data"])
 
 
-def test_a_picture_and_its_right_text_become_a_correction(
-    client: Client, services: tuple[str, str], pictures: Path
+def test_a_image_and_its_right_text_become_a_correction(
+    client: Client, services: tuple[str, str], images: Path
 ) -> None:
-    answer = client.feedback("xy", picture=pictures / "ab.png", model="plates")
+    answer = client.feedback("xy", image=images / "ab.png", model="plates")
 
     assert (answer.status, answer.model, answer.text) == ("handed_over", "plates", "xy")
     (correction,) = corrections(services[1], "plates")
     assert correction["text"] == "xy"
 
 
-def test_a_reading_is_put_right_by_its_request(client: Client, services: tuple[str, str]) -> None:
-    reading = client.predict(png("ca"), model="stripes")
+def test_a_prediction_is_put_right_by_its_request(
+    client: Client, services: tuple[str, str]
+) -> None:
+    prediction = client.predict(png("ca"), model="stripes")
 
-    client.feedback("cb", request_id=reading.request_id)
+    client.feedback("cb", request_id=prediction.request_id)
 
     (correction,) = corrections(services[1], "stripes")
     assert (correction["text"], correction["read"]) == ("cb", "ca")
@@ -63,4 +65,4 @@ def test_a_request_that_is_not_known_is_said(client: Client) -> None:
     with pytest.raises(ServiceError) as raised:
         client.feedback("cb", request_id="unknown")
 
-    assert (raised.value.code, raised.value.status) == ("picture_not_found", 404)
+    assert (raised.value.code, raised.value.status) == ("image_not_found", 404)

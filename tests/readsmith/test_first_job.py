@@ -112,13 +112,13 @@ def train(
     return outcome, written.getvalue()
 
 
-def test_held_out_pictures_are_read_by_the_new_version(trainer: Trainer, predictor: str) -> None:
+def test_held_out_images_are_read_by_the_new_version(trainer: Trainer, predictor: str) -> None:
     outcome, text = train(trainer, predictor, "https://example.org/set.zip")
 
     assert trainer.posted == [
         {"labels": "auto", "model": "stripes", "dataset": {"url": "https://example.org/set.zip"}}
     ]
-    assert [reading.text for reading in outcome.readings] == ["a", "ab", "c"]
+    assert [prediction.text for prediction in outcome.predictions] == ["a", "ab", "c"]
     assert "ab read as ab  right" in text
     assert "3 of 3 held-out images right" in text
     assert outcome.mostly_right
@@ -135,7 +135,7 @@ def test_the_job_is_shown_as_it_goes(trainer: Trainer, predictor: str) -> None:
     assert "Warning: 2 characters are seen" in text
 
 
-def test_the_printed_curl_line_reads_a_picture(trainer: Trainer, predictor: str) -> None:
+def test_the_printed_curl_line_reads_a_image(trainer: Trainer, predictor: str) -> None:
     _, text = train(trainer, predictor)
     line = re.search(r"curl -X POST -F 'image=@(?P<file>[^']+)' (?P<url>\S+)/predict", text)
 
@@ -151,10 +151,10 @@ def test_the_version_of_a_second_job_is_waited_for(trainer: Trainer, predictor: 
     outcome, _ = train(trainer, predictor)
 
     assert outcome.job.version == 2
-    assert [reading.text for reading in outcome.readings] == ["ba"]
+    assert [prediction.text for prediction in outcome.predictions] == ["ba"]
 
 
-def test_mostly_wrong_readings_are_no_success(trainer: Trainer, predictor: str) -> None:
+def test_mostly_wrong_predictions_are_no_success(trainer: Trainer, predictor: str) -> None:
     trainer.truths = {"a.png": "a", "b.png": "a"}
 
     outcome, text = train(trainer, predictor)
@@ -164,8 +164,8 @@ def test_mostly_wrong_readings_are_no_success(trainer: Trainer, predictor: str) 
     assert not outcome.mostly_right
 
 
-def test_a_folder_is_uploaded_as_a_zip(trainer: Trainer, predictor: str, pictures: Path) -> None:
-    train(trainer, predictor, local=pictures)
+def test_a_folder_is_uploaded_as_a_zip(trainer: Trainer, predictor: str, images: Path) -> None:
+    train(trainer, predictor, local=images)
 
     [form] = trainer.uploads
     with zipfile.ZipFile(io.BytesIO(form[form.index(b"PK") :])) as archive:

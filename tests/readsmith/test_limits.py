@@ -39,54 +39,54 @@ def evaluated(run: Run, store: Path, *arguments: object) -> dict[str, Any]:
     return dict(json.loads(result.stdout))
 
 
-def test_predict_reads_every_picture_of_a_folder_and_nothing_else(
-    run: Run, store: Path, pictures: Path
+def test_predict_reads_every_image_of_a_folder_and_nothing_else(
+    run: Run, store: Path, images: Path
 ) -> None:
-    (pictures / "deeper").mkdir()
-    (pictures / "deeper/ac.PNG").write_bytes(png("ac"))
+    (images / "deeper").mkdir()
+    (images / "deeper/ac.PNG").write_bytes(png("ac"))
     for other in ("notes.txt", ".hidden.png", "__MACOSX"):
-        (pictures / other).write_text("no picture")
+        (images / other).write_text("no image")
 
-    results = predicted(run, store, pictures)
+    results = predicted(run, store, images)
 
     assert len(results) == 12
     assert {Path(each["file"]).stem: each["text"] for each in results}["ac"] == "ac"
-    assert str(pictures / "deeper/ac.PNG") in {each["file"] for each in results}
+    assert str(images / "deeper/ac.PNG") in {each["file"] for each in results}
 
 
-def test_predict_of_a_folder_without_pictures_fails(run: Run, store: Path, tmp_path: Path) -> None:
+def test_predict_of_a_folder_without_images_fails(run: Run, store: Path, tmp_path: Path) -> None:
     (tmp_path / "nothing").mkdir()
 
     result = run("predict", tmp_path / "nothing", "--model", "stripes", "--store", store)
 
     assert result.exit_code == 1
-    assert f"There is no picture in {tmp_path / 'nothing'}." in result.stderr
+    assert f"There is no image in {tmp_path / 'nothing'}." in result.stderr
 
 
 def test_predict_shows_alternatives_and_what_is_accepted_when_asked(
-    run: Run, store: Path, pictures: Path
+    run: Run, store: Path, images: Path
 ) -> None:
     result = run(
-        "predict", "pictures/ab.png", "--model", "stripes", "--store", store, "--top-k", 3,
+        "predict", "images/ab.png", "--model", "stripes", "--store", store, "--top-k", 3,
         "--min-confidence", 0.99,
     )  # fmt: skip
-    [reading] = predicted(run, store, pictures / "ab.png", "--top-k", 3)
-    [plain] = predicted(run, store, pictures / "ab.png")
+    [prediction] = predicted(run, store, images / "ab.png", "--top-k", 3)
+    [plain] = predicted(run, store, images / "ab.png")
 
-    best, *others = reading["alternatives"]
+    best, *others = prediction["alternatives"]
     header, row = result.stdout.splitlines()
     assert header.split() == ["image", "text", "confidence", "accepted", "alternatives"]
     assert " ab " in row
     assert " no " in row
     assert all(each["text"] in row for each in others)
-    assert best["text"] == reading["text"] == "ab"
+    assert best["text"] == prediction["text"] == "ab"
     assert len(others) == 2
     assert "alternatives" not in plain
 
 
-def test_predict_reads_only_what_fits(run: Run, store: Path, pictures: Path) -> None:
+def test_predict_reads_only_what_fits(run: Run, store: Path, images: Path) -> None:
     results = predicted(
-        run, store, pictures / "ab.png", pictures / "cc.png", "--charset", "bc", "--pattern",
+        run, store, images / "ab.png", images / "cc.png", "--charset", "bc", "--pattern",
         "[abc]+", "--min-length", 2, "--max-length", 2,
     )  # fmt: skip
 
@@ -94,13 +94,13 @@ def test_predict_reads_only_what_fits(run: Run, store: Path, pictures: Path) -> 
 
 
 def test_a_models_own_pattern_holds_unless_another_is_given(
-    run: Run, store: Path, pictures: Path
+    run: Run, store: Path, images: Path
 ) -> None:
     run("models", "pattern", "stripes", "[bc]{2}", "--store", store)
 
-    assert predicted(run, store, pictures / "ab.png")[0]["text"] == "bb"
-    assert predicted(run, store, pictures / "ab.png", "--pattern", "a.")[0]["text"] == "ab"
-    assert evaluated(run, store, pictures)["without_limits"]["exact"] == 10
+    assert predicted(run, store, images / "ab.png")[0]["text"] == "bb"
+    assert predicted(run, store, images / "ab.png", "--pattern", "a.")[0]["text"] == "ab"
+    assert evaluated(run, store, images)["without_limits"]["exact"] == 10
 
 
 @pytest.mark.parametrize(
@@ -117,13 +117,13 @@ def test_a_models_own_pattern_holds_unless_another_is_given(
 def test_a_wrong_limit_is_one_clear_error(
     run: Run,
     store: Path,
-    pictures: Path,
+    images: Path,
     command: str,
     arguments: list[object],
     message: str,
     code: int,
 ) -> None:
-    result = run(command, pictures, "--model", "stripes", "--store", store, *arguments)
+    result = run(command, images, "--model", "stripes", "--store", store, *arguments)
 
     assert result.exit_code == code
     assert message in result.stderr
@@ -131,9 +131,9 @@ def test_a_wrong_limit_is_one_clear_error(
 
 
 def test_evaluate_measures_with_the_limits_and_without_them(
-    run: Run, store: Path, pictures: Path
+    run: Run, store: Path, images: Path
 ) -> None:
-    report = evaluated(run, store, pictures, "--min-length", 2, "--pattern", ".*[ab]|cc")
+    report = evaluated(run, store, images, "--min-length", 2, "--pattern", ".*[ab]|cc")
 
     free = report["without_limits"]
     assert (free["images"], free["exact"]) == (11, 10)
@@ -145,10 +145,10 @@ def test_evaluate_measures_with_the_limits_and_without_them(
 
 
 def test_evaluate_counts_what_is_accepted_and_wrong_among_it(
-    run: Run, store: Path, pictures: Path
+    run: Run, store: Path, images: Path
 ) -> None:
-    everything = evaluated(run, store, pictures, "--min-confidence", 0)["accepted"]
-    nothing = evaluated(run, store, pictures, "--min-confidence", 1)["accepted"]
+    everything = evaluated(run, store, images, "--min-confidence", 0)["accepted"]
+    nothing = evaluated(run, store, images, "--min-confidence", 1)["accepted"]
 
     assert (everything["images"], everything["share"]) == (11, 1.0)
     assert (everything["wrong"], everything["wrong_share"]) == (1, 1 / 11)
@@ -156,10 +156,8 @@ def test_evaluate_counts_what_is_accepted_and_wrong_among_it(
     assert (nothing["images"], nothing["wrong"], nothing["wrong_share"]) == (0, 0, 0.0)
 
 
-def test_evaluate_counts_truths_among_the_alternatives(
-    run: Run, store: Path, pictures: Path
-) -> None:
-    report = evaluated(run, store, pictures, "--top-k", 20)
+def test_evaluate_counts_truths_among_the_alternatives(run: Run, store: Path, images: Path) -> None:
+    report = evaluated(run, store, images, "--top-k", 20)
 
     found = report["among_alternatives"]
     [wrong] = report["wrong"]
@@ -168,9 +166,9 @@ def test_evaluate_counts_truths_among_the_alternatives(
     assert "without_limits" not in report
 
 
-def test_evaluate_tells_people_the_same(run: Run, store: Path, pictures: Path) -> None:
+def test_evaluate_tells_people_the_same(run: Run, store: Path, images: Path) -> None:
     result = run(
-        "evaluate", pictures, "--model", "stripes", "--store", store, "--max-length", 1,
+        "evaluate", images, "--model", "stripes", "--store", store, "--max-length", 1,
         "--min-confidence", 0, "--top-k", 2,
     )  # fmt: skip
 

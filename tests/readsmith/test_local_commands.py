@@ -1,4 +1,4 @@
-"""predict, evaluate, check and models on a real store and real pictures."""
+"""predict, evaluate, check and models on a real store and real images."""
 
 import json
 import re
@@ -12,45 +12,43 @@ from shared.recognition.scoring import wilson_interval
 from shared.store.manifest import ONNX_MODEL, Metrics
 from shared.store.store import ModelStore
 from tests.bundles import calibration, publish
-from tests.drawn import labelled_zip, picture, texts
+from tests.drawn import image, labelled_zip, texts
 from tests.readsmith.conftest import Run
 from tests.trainer.web_site import answer, serve
 from trainer.schemas.progress import RunResult
 
 
-def test_predict_reads_pictures_with_the_current_version(
-    run: Run, store: Path, pictures: Path
-) -> None:
+def test_predict_reads_images_with_the_current_version(run: Run, store: Path, images: Path) -> None:
     result = run(
-        "predict", pictures / "ab.png", pictures / "c.png", "--model", "stripes", "--store", store,
+        "predict", images / "ab.png", images / "c.png", "--model", "stripes", "--store", store,
         "--json",
     )  # fmt: skip
 
     first, second = json.loads(result.stdout)["results"]
     assert (first["text"], second["text"]) == ("ab", "c")
     assert (first["model"], first["version"]) == ("stripes", 2)
-    assert first["file"] == str(pictures / "ab.png")
+    assert first["file"] == str(images / "ab.png")
     assert [each["text"] for each in first["characters"]] == ["a", "b"]
 
 
 def test_predict_reads_with_an_earlier_version_when_told(
-    run: Run, store: Path, pictures: Path
+    run: Run, store: Path, images: Path
 ) -> None:
     result = run(
-        "predict", pictures / "ab.png", "--model", "stripes", "--store", store, "--version", 1,
+        "predict", images / "ab.png", "--model", "stripes", "--store", store, "--version", 1,
         "--json",
     )  # fmt: skip
 
     assert json.loads(result.stdout)["results"][0]["version"] == 1
 
 
-def test_predict_reads_the_others_when_one_file_is_no_picture_and_fails(
-    run: Run, store: Path, pictures: Path
+def test_predict_reads_the_others_when_one_file_is_no_image_and_fails(
+    run: Run, store: Path, images: Path
 ) -> None:
-    (pictures / "text.png").write_text("no picture")
+    (images / "text.png").write_text("no image")
 
     result = run(
-        "predict", pictures / "text.png", pictures / "ab.png", "--model", "stripes",
+        "predict", images / "text.png", images / "ab.png", "--model", "stripes",
         "--store", store, "--json",
     )  # fmt: skip
 
@@ -60,8 +58,8 @@ def test_predict_reads_the_others_when_one_file_is_no_picture_and_fails(
     assert good["text"] == "ab"
 
 
-def test_predict_without_any_model_says_how_to_train_one(run: Run, pictures: Path) -> None:
-    result = run("predict", pictures / "ab.png", "--store", "empty", "--model", "default")
+def test_predict_without_any_model_says_how_to_train_one(run: Run, images: Path) -> None:
+    result = run("predict", images / "ab.png", "--store", "empty", "--model", "default")
 
     assert result.exit_code == 1
     assert "There is no model named default in empty (there: none)." in result.stderr
@@ -71,30 +69,30 @@ def test_predict_without_any_model_says_how_to_train_one(run: Run, pictures: Pat
 def test_predict_reads_with_the_starter_before_any_model_is_trained(
     run: Run, tmp_path: Path
 ) -> None:
-    (tmp_path / "word.png").write_bytes(picture("MARKET", (160, 48), 1))
+    (tmp_path / "word.png").write_bytes(image("MARKET", (160, 48), 1))
     result = run("predict", tmp_path / "word.png", "--store", "empty", "--json")
     people = run("predict", tmp_path / "word.png", "--store", "empty")
 
     assert result.exit_code == 0, result.stderr
-    (reading,) = json.loads(result.stdout)["results"]
-    assert (reading["text"], reading["model"]) == ("MARKET", "starter")
-    assert reading["note"].startswith("Read by the starter")
+    (prediction,) = json.loads(result.stdout)["results"]
+    assert (prediction["text"], prediction["model"]) == ("MARKET", "starter")
+    assert prediction["note"].startswith("Read by the starter")
     assert "MARKET" in people.stdout
     assert people.stderr.startswith("Read by the starter that comes with Readsmith")
 
 
 def test_predict_asks_which_model_is_meant_where_there_are_others(
-    run: Run, store: Path, pictures: Path
+    run: Run, store: Path, images: Path
 ) -> None:
-    result = run("predict", pictures / "ab.png", "--store", store)
+    result = run("predict", images / "ab.png", "--store", store)
 
     assert result.exit_code == 1
     assert f"There is no model named default in {store} (there: stripes)." in result.stderr
 
 
-def test_predict_names_the_versions_that_exist(run: Run, store: Path, pictures: Path) -> None:
+def test_predict_names_the_versions_that_exist(run: Run, store: Path, images: Path) -> None:
     result = run(
-        "predict", pictures / "ab.png", "--model", "stripes", "--store", store, "--version", 7
+        "predict", images / "ab.png", "--model", "stripes", "--store", store, "--version", 7
     )
 
     assert result.exit_code == 1
@@ -102,18 +100,18 @@ def test_predict_names_the_versions_that_exist(run: Run, store: Path, pictures: 
     assert "there: 1, 2" in result.stderr
 
 
-def test_predict_refuses_a_damaged_bundle(run: Run, store: Path, pictures: Path) -> None:
+def test_predict_refuses_a_damaged_bundle(run: Run, store: Path, images: Path) -> None:
     graph = store / "stripes/versions/2" / ONNX_MODEL
     graph.write_bytes(graph.read_bytes()[:-1] + b"!")
 
-    result = run("predict", pictures / "ab.png", "--model", "stripes", "--store", store)
+    result = run("predict", images / "ab.png", "--model", "stripes", "--store", store)
 
     assert result.exit_code == 1
     assert "does not have the SHA-256 that the manifest says" in result.stderr
 
 
-def test_evaluate_counts_right_and_wrong_readings(run: Run, store: Path, pictures: Path) -> None:
-    result = run("evaluate", pictures, "--model", "stripes", "--store", store, "--json")
+def test_evaluate_counts_right_and_wrong_predictions(run: Run, store: Path, images: Path) -> None:
+    result = run("evaluate", images, "--model", "stripes", "--store", store, "--json")
 
     report = json.loads(result.stdout)
     assert (report["images"], report["exact"]) == (11, 10)
@@ -126,32 +124,30 @@ def test_evaluate_counts_right_and_wrong_readings(run: Run, store: Path, picture
 
 
 def test_a_model_of_which_no_version_is_promoted_is_told_from_one_that_is_not_there(
-    run: Run, store: Path, pictures: Path, tmp_path: Path
+    run: Run, store: Path, images: Path, tmp_path: Path
 ) -> None:
     publish(ModelStore(store), tmp_path / "other", model="waiting", promote=False)
 
-    refused = run("evaluate", pictures, "--model", "waiting", "--store", store)
-    named = run("evaluate", pictures, "--model", "waiting", "--version", 1, "--store", store)
+    refused = run("evaluate", images, "--model", "waiting", "--store", store)
+    named = run("evaluate", images, "--model", "waiting", "--version", 1, "--store", store)
 
     assert f"No version of waiting in {store} is promoted (there: 1)." in refused.stderr
     assert "readsmith models promote waiting 1" in " ".join(refused.stderr.split())
     assert "waiting version 1: 10 of 11 images right" in named.stdout
 
 
-def test_evaluate_shows_where_nothing_fits_the_limits(
-    run: Run, store: Path, pictures: Path
-) -> None:
+def test_evaluate_shows_where_nothing_fits_the_limits(run: Run, store: Path, images: Path) -> None:
     limits = ("--model", "stripes", "--store", store, "--pattern", "a{4}")
 
-    assert "(nothing fits)" in run("evaluate", pictures, *limits).stdout
+    assert "(nothing fits)" in run("evaluate", images, *limits).stdout
 
 
 def test_evaluate_reads_a_zip_and_tells_people_the_same(
-    run: Run, store: Path, pictures: Path, tmp_path: Path
+    run: Run, store: Path, images: Path, tmp_path: Path
 ) -> None:
     with zipfile.ZipFile(tmp_path / "set.zip", "w") as archive:
-        for picture in pictures.iterdir():
-            archive.write(picture, picture.name)
+        for image in images.iterdir():
+            archive.write(image, image.name)
 
     result = run("evaluate", "set.zip", "--model", "stripes", "--store", store)
 
@@ -169,8 +165,8 @@ def test_evaluate_without_usable_images_fails(run: Run, store: Path, tmp_path: P
     assert "nothing" in result.stderr
 
 
-def test_train_looks_whether_it_may_publish_before_it_trains(run: Run, pictures: Path) -> None:
-    result = run("train", pictures, "--store", "/proc/nothing")
+def test_train_looks_whether_it_may_publish_before_it_trains(run: Run, images: Path) -> None:
+    result = run("train", images, "--store", "/proc/nothing")
 
     assert result.exit_code == 1
     assert "/proc/nothing" in result.stderr
@@ -178,23 +174,23 @@ def test_train_looks_whether_it_may_publish_before_it_trains(run: Run, pictures:
 
 
 def test_train_says_what_is_lost_when_it_is_stopped(
-    run: Run, pictures: Path, monkeypatch: pytest.MonkeyPatch
+    run: Run, images: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def stopped(*_: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr("trainer.pipeline.run.run", stopped)
-    result = run("train", pictures)
+    result = run("train", images)
 
     assert result.exit_code == 130
     assert "Nothing is published" in result.stderr
 
 
-def test_check_tells_what_a_job_would_find(run: Run, pictures: Path) -> None:
-    (pictures / "ac copy.png").write_text("no picture")
+def test_check_tells_what_a_job_would_find(run: Run, images: Path) -> None:
+    (images / "ac copy.png").write_text("no image")
 
-    summary = json.loads(run("check", pictures, "--json").stdout)
-    people = run("check", pictures).stdout
+    summary = json.loads(run("check", images, "--json").stdout)
+    people = run("check", images).stdout
 
     assert summary["images"] == 11
     assert summary["left_out"] == {"unreadable": 1}
@@ -216,11 +212,11 @@ def test_check_fetches_a_set_from_this_machine_too(run: Run, tmp_path: Path) -> 
     assert json.loads(result.stdout)["images"] == 20
 
 
-def test_check_fails_on_too_few_images_and_says_why(run: Run, pictures: Path) -> None:
+def test_check_fails_on_too_few_images_and_says_why(run: Run, images: Path) -> None:
     for name in ("a.png", "b.png"):
-        (pictures / name).write_text("no picture")
+        (images / name).write_text("no image")
 
-    result = run("check", pictures)
+    result = run("check", images)
 
     assert result.exit_code == 1
     assert "9 usable labelled images were found" in result.stderr

@@ -17,7 +17,7 @@ def _cache(storage: Proxy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_models_are_copied_there_listed_changed_and_read_with(
-    run: Run, store: Path, pictures: Path
+    run: Run, store: Path, images: Path
 ) -> None:
     copied = run("models", "copy", ADDRESS, "--store", store)
     assert (copied.exit_code, copied.stdout) == (0, f"stripes: 1, 2 copied to {ADDRESS}.\n")
@@ -29,9 +29,9 @@ def test_models_are_copied_there_listed_changed_and_read_with(
     listed = json.loads(run("models", "--store", ADDRESS, "--json").stdout)["data"]
     assert [(each["version"], each["current"]) for each in listed] == [(1, True), (2, False)]
 
-    answer = run("predict", pictures / "ab.png", "--model", "stripes", "--store", ADDRESS, "--json")
-    (reading,) = json.loads(answer.stdout)["results"]
-    assert (reading["text"], reading["version"]) == ("ab", 1)
+    answer = run("predict", images / "ab.png", "--model", "stripes", "--store", ADDRESS, "--json")
+    (prediction,) = json.loads(answer.stdout)["results"]
+    assert (prediction["text"], prediction["version"]) == ("ab", 1)
 
 
 def test_a_wrong_address_is_a_wrong_option_and_a_wrong_bucket_one_line(run: Run) -> None:

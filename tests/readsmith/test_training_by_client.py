@@ -40,12 +40,12 @@ def kept(folder: Path, dataset: str) -> Path:
 
 
 def test_a_zip_and_a_folder_arrive_as_they_are(
-    client: Client, folder: Path, pictures: Path, tmp_path: Path
+    client: Client, folder: Path, images: Path, tmp_path: Path
 ) -> None:
     packed = labelled_zip(tmp_path / "set.zip", ["A", "B"])
 
     assert kept(folder, client.upload(packed)).read_bytes() == packed.read_bytes()
-    with zipfile.ZipFile(kept(folder, client.upload(pictures))) as archive:
+    with zipfile.ZipFile(kept(folder, client.upload(images))) as archive:
         assert archive.read("ab.png") == png("ab")
 
 

@@ -28,8 +28,8 @@ def softmax(logits: NDArray[np.float64]) -> Steps:
 
 
 @st.composite
-def pictures(draw: st.DrawFn, most: int = 5) -> Steps:
-    """Softmax output of one picture; the larger the scale, the surer, until most are zero."""
+def images(draw: st.DrawFn, most: int = 5) -> Steps:
+    """Softmax output of one image; the larger the scale, the surer, until most are zero."""
     seed, steps = draw(st.integers(0, 2**32 - 1)), draw(st.integers(1, most))
     scale = draw(st.sampled_from([0.5, 3.0, 100.0]))
     return softmax(np.random.default_rng(seed).normal(scale=scale, size=(steps, BLANK + 1)))
@@ -53,7 +53,7 @@ def searched(steps: Steps, **options: Any) -> dict[str, float]:
 
 
 @settings(deadline=None)
-@given(pictures())
+@given(images())
 def test_without_bounds_every_text_has_the_sum_of_its_paths(steps: Steps) -> None:
     found, expected = searched(steps, width=EVERY_TEXT, cutoff=0.0), exact(steps)
     for text in found.keys() | expected.keys():
@@ -85,7 +85,7 @@ def fits(text: str, limits: Limits) -> bool:
 
 
 @settings(deadline=None)
-@given(pictures(), ALL_LIMITS)
+@given(images(), ALL_LIMITS)
 def test_the_answer_is_the_likeliest_text_that_fits(steps: Steps, limits: Limits) -> None:
     fitting = {text: share for text, share in exact(steps).items() if fits(text, limits)}
     try:
@@ -124,15 +124,17 @@ def test_the_alternatives_are_the_likeliest_texts_but_for_faint_ones(
 ) -> None:
     steps = softmax(np.random.default_rng(seed).normal(scale=scale, size=(5, BLANK + 1)))
     automaton = build_automaton(Limits(), CHARACTERS, len(steps))
-    (reading,) = decode_within(steps[np.newaxis], Vocabulary(CHARACTERS), automaton, top_k=10)
+    (prediction,) = decode_within(steps[np.newaxis], Vocabulary(CHARACTERS), automaton, top_k=10)
     ordered = sorted(exact(steps).values(), reverse=True)
     expected = [share for share in ordered if share >= FAINT * ordered[0]][:10]
-    assert reading is not None
-    assert [each.confidence for each in reading.alternatives] == pytest.approx(expected, rel=1e-5)
+    assert prediction is not None
+    assert [each.confidence for each in prediction.alternatives] == pytest.approx(
+        expected, rel=1e-5
+    )
 
 
 @settings(deadline=None)
-@given(pictures(), ALL_LIMITS, st.integers(1, 3))
+@given(images(), ALL_LIMITS, st.integers(1, 3))
 def test_the_narrowest_beam_finds_a_text_that_fits_where_there_is_one(
     steps: Steps, limits: Limits, width: int
 ) -> None:
@@ -166,8 +168,8 @@ def test_a_beam_of_ordinary_width_agrees_with_a_far_wider_one(seed: int, pattern
     logits = np.random.default_rng(seed).normal(scale=3.0, size=(1, 20, BLANK + 1))
     steps = softmax(logits)
     automaton = build_automaton(Limits(pattern=pattern), CHARACTERS, 20)
-    (reading,) = decode_within(steps, Vocabulary(CHARACTERS), automaton)
+    (prediction,) = decode_within(steps, Vocabulary(CHARACTERS), automaton)
     (wide,) = decode_within(steps, Vocabulary(CHARACTERS), automaton, top_k=100)
-    assert reading is not None
+    assert prediction is not None
     assert wide is not None
-    assert reading.confidence >= 0.5 * wide.confidence
+    assert prediction.confidence >= 0.5 * wide.confidence

@@ -10,7 +10,7 @@ from shared.patterns.automaton import build_automaton
 from shared.patterns.limits import Limits
 from shared.recognition.decoding import (
     Character,
-    Reading,
+    Prediction,
     at_temperature,
     decode,
     decode_within,
@@ -40,28 +40,28 @@ def probability(path: tuple[int, ...], steps: NDArray[np.float32]) -> float:
 
 
 @given(batches())
-def test_a_reading_is_the_text_of_the_likeliest_path(probabilities: NDArray[np.float32]) -> None:
-    for reading, steps in zip(decode(probabilities, VOCABULARY), probabilities, strict=True):
+def test_a_prediction_is_the_text_of_the_likeliest_path(probabilities: NDArray[np.float32]) -> None:
+    for prediction, steps in zip(decode(probabilities, VOCABULARY), probabilities, strict=True):
         paths = product(range(VOCABULARY.classes), repeat=len(steps))
-        assert reading.text == collapsed(max(paths, key=lambda path: probability(path, steps)))
+        assert prediction.text == collapsed(max(paths, key=lambda path: probability(path, steps)))
 
 
 @given(batches())
 def test_its_confidence_is_the_sum_over_all_paths_that_spell_it(
     probabilities: NDArray[np.float32],
 ) -> None:
-    for reading, steps in zip(decode(probabilities, VOCABULARY), probabilities, strict=True):
+    for prediction, steps in zip(decode(probabilities, VOCABULARY), probabilities, strict=True):
         paths = product(range(VOCABULARY.classes), repeat=len(steps))
-        spelling = (path for path in paths if collapsed(path) == reading.text)
+        spelling = (path for path in paths if collapsed(path) == prediction.text)
         expected = sum(probability(path, steps) for path in spelling)
-        assert reading.confidence == pytest.approx(expected)
+        assert prediction.confidence == pytest.approx(expected)
 
 
 @given(batches())
 def test_characters_spell_the_text(probabilities: NDArray[np.float32]) -> None:
-    for reading in decode(probabilities, VOCABULARY):
-        assert "".join(character.text for character in reading.characters) == reading.text
-        assert all(0 < character.confidence <= 1 for character in reading.characters)
+    for prediction in decode(probabilities, VOCABULARY):
+        assert "".join(character.text for character in prediction.characters) == prediction.text
+        assert all(0 < character.confidence <= 1 for character in prediction.characters)
 
 
 def test_repeats_are_merged_and_a_blank_keeps_them_apart() -> None:
@@ -72,14 +72,14 @@ def test_repeats_are_merged_and_a_blank_keeps_them_apart() -> None:
 
 def test_a_character_is_as_likely_as_its_best_step() -> None:
     probabilities = np.array([[[0.6, 0.1, 0.3], [0.9, 0.0, 0.1], [0.1, 0.1, 0.8]]], np.float32)
-    (reading,) = decode(probabilities, VOCABULARY)
-    assert reading.characters[0].confidence == pytest.approx(0.9)
+    (prediction,) = decode(probabilities, VOCABULARY)
+    assert prediction.characters[0].confidence == pytest.approx(0.9)
 
 
 def test_only_blanks_read_as_nothing() -> None:
     probabilities = np.array([[[0.0, 0.1, 0.9]] * 4], np.float32)
-    (reading,) = decode(probabilities, VOCABULARY)
-    assert (reading.text, reading.characters) == ("", ())
+    (prediction,) = decode(probabilities, VOCABULARY)
+    assert (prediction.text, prediction.characters) == ("", ())
 
 
 @given(batches(), st.floats(0.05, 20.0))
@@ -88,7 +88,7 @@ def test_the_text_is_the_same_at_any_temperature(
 ) -> None:
     plain = decode(probabilities, VOCABULARY)
     tempered = decode(probabilities, VOCABULARY, temperature)
-    assert [reading.text for reading in tempered] == [reading.text for reading in plain]
+    assert [prediction.text for prediction in tempered] == [prediction.text for prediction in plain]
 
 
 def test_a_temperature_divides_the_logits() -> None:
@@ -97,9 +97,9 @@ def test_a_temperature_divides_the_logits() -> None:
         np.exp(x) / np.exp(x).sum(axis=2, keepdims=True) for x in (logits, logits / 2)
     )
     assert at_temperature(softmax.astype(np.float32), 2.0) == pytest.approx(halved, abs=1e-6)
-    (reading,) = decode(softmax.astype(np.float32), VOCABULARY, 2.0)
-    assert reading.characters[0].confidence == pytest.approx(halved[0, 0, 0], abs=1e-6)
-    assert reading.confidence == pytest.approx(decode(halved, VOCABULARY)[0].confidence)
+    (prediction,) = decode(softmax.astype(np.float32), VOCABULARY, 2.0)
+    assert prediction.characters[0].confidence == pytest.approx(halved[0, 0, 0], abs=1e-6)
+    assert prediction.confidence == pytest.approx(decode(halved, VOCABULARY)[0].confidence)
 
 
 def test_no_temperature_leaves_a_step_without_probability() -> None:
@@ -111,8 +111,8 @@ def test_no_temperature_leaves_a_step_without_probability() -> None:
 def test_a_character_stands_from_its_first_step_to_behind_its_last() -> None:
     path = [2, 0, 0, 2, 2, 1, 0, 2]
     probabilities = np.eye(3, dtype=np.float32)[path][np.newaxis]
-    (reading,) = decode(probabilities, VOCABULARY)
-    places = [(each.text, each.start * 8, each.end * 8) for each in reading.characters]
+    (prediction,) = decode(probabilities, VOCABULARY)
+    places = [(each.text, each.start * 8, each.end * 8) for each in prediction.characters]
     assert places == [("a", 1, 3), ("b", 5, 6), ("a", 6, 7)]
 
 
@@ -124,14 +124,14 @@ def test_the_search_reports_exact_confidences_the_highest_first(
     probabilities: NDArray[np.float32],
 ) -> None:
     found = decode_within(probabilities, VOCABULARY, ANYTHING, top_k=3)
-    for reading, steps in zip(found, probabilities, strict=True):
-        assert reading is not None
-        best, *others = reading.alternatives
-        assert (best.text, best.confidence) == (reading.text, reading.confidence)
+    for prediction, steps in zip(found, probabilities, strict=True):
+        assert prediction is not None
+        best, *others = prediction.alternatives
+        assert (best.text, best.confidence) == (prediction.text, prediction.confidence)
         assert len(others) <= 2
-        ordered = [each.confidence for each in reading.alternatives]
+        ordered = [each.confidence for each in prediction.alternatives]
         assert ordered == sorted(ordered, reverse=True)
-        for each in reading.alternatives:
+        for each in prediction.alternatives:
             classes = VOCABULARY.encode(each.text)
             expected = text_probability(steps, classes, VOCABULARY.blank_index)
             assert each.confidence == expected
@@ -141,20 +141,20 @@ def test_the_search_reports_exact_confidences_the_highest_first(
 def test_the_best_alignment_is_the_likeliest_path_of_the_text(
     probabilities: NDArray[np.float32],
 ) -> None:
-    for reading, steps in zip(
+    for prediction, steps in zip(
         decode_within(probabilities, VOCABULARY, ANYTHING), probabilities, strict=True
     ):
-        assert reading is not None
+        assert prediction is not None
         paths = product(range(VOCABULARY.classes), repeat=len(steps))
-        spelling = [path for path in paths if collapsed(path) == reading.text]
+        spelling = [path for path in paths if collapsed(path) == prediction.text]
         likeliest = max(spelling, key=lambda path: probability(path, steps))
         aligned = [VOCABULARY.blank_index] * len(steps)
-        for character in reading.characters:
+        for character in prediction.characters:
             start, end = round(character.start * len(steps)), round(character.end * len(steps))
             index = VOCABULARY.encode(character.text)[0]
             aligned[start:end] = [index] * (end - start)
             assert character.confidence == steps[start:end, index].max()
-        assert collapsed(tuple(aligned)) == reading.text
+        assert collapsed(tuple(aligned)) == prediction.text
         assert probability(tuple(aligned), steps) == pytest.approx(probability(likeliest, steps))
 
 
@@ -166,17 +166,19 @@ def test_the_search_is_at_the_temperature_too() -> None:
     assert (found.text, found.confidence) == (plain.text, plain.confidence)
 
 
-def test_a_picture_in_which_no_text_fits_has_no_reading() -> None:
+def test_a_image_in_which_no_text_fits_has_no_prediction() -> None:
     probabilities = np.eye(3, dtype=np.float32)[[[0, 2, 2], [1, 2, 2]]]
     only_b = build_automaton(Limits(pattern="b"), VOCABULARY.characters, 3)
-    none, reading = decode_within(probabilities, VOCABULARY, only_b)
+    none, prediction = decode_within(probabilities, VOCABULARY, only_b)
     assert none is None
-    assert reading is not None
-    assert reading.text == "b"
+    assert prediction is not None
+    assert prediction.text == "b"
 
 
-def test_places_are_shares_of_a_picture_that_covers_part_of_the_input() -> None:
-    reading = Reading("a", 1.0, (Character("a", 1.0, 0.25, 0.5), Character("b", 1.0, 0.4, 0.75)))
-    places = [(one.start, one.end) for one in reading.on(0.5).characters]
+def test_places_are_shares_of_a_image_that_covers_part_of_the_input() -> None:
+    prediction = Prediction(
+        "a", 1.0, (Character("a", 1.0, 0.25, 0.5), Character("b", 1.0, 0.4, 0.75))
+    )
+    places = [(one.start, one.end) for one in prediction.on(0.5).characters]
     assert places == [(0.5, 1.0), (0.8, 1.0)]
-    assert reading.on(1.0) == reading
+    assert prediction.on(1.0) == prediction

@@ -156,7 +156,7 @@ def test_a_storage_that_stays_away_fails_a_publication_and_leaves_nothing_to_see
     store: ModelStore, storage: Proxy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     publish(store, tmp_path / "1")
-    monkeypatch.setattr(object_publication, "PATIENCE_SECONDS", 0.0)
+    monkeypatch.setattr(object_publication, "TIMEOUT_SECONDS", 0.0)
 
     def may_publish() -> None:
         storage.fail("gone")

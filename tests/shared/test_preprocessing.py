@@ -16,9 +16,9 @@ from shared.recognition.preprocessing import (
     open_image,
     preprocess,
 )
-from tests.bundles import SPEC, encoded, picture
+from tests.bundles import SPEC, encoded, image
 
-DARK_ON_LIGHT = picture("cab")
+DARK_ON_LIGHT = image("cab")
 EXPECTED = np.asarray(DARK_ON_LIGHT, dtype=np.float32)[..., np.newaxis] / 255
 
 
@@ -29,7 +29,7 @@ def exif_orientation(orientation: int) -> Image.Exif:
 
 
 def on_transparency(drawn: int) -> bytes:
-    """A picture whose colour is the same everywhere: only the transparency shows the text."""
+    """An image whose colour is the same everywhere: only the transparency shows the text."""
     color = Image.new("L", DARK_ON_LIGHT.size, drawn)
     color.putalpha(Image.eval(DARK_ON_LIGHT, lambda value: 255 if value < 128 else 0))
     return encoded(color)
@@ -51,7 +51,7 @@ def colour_of_sixteen_bits() -> bytes:
 
 
 def interlaced() -> bytes:
-    """Adam7: seven small pictures of every eighth, fourth, second pixel."""
+    """Adam7: seven small images of every eighth, fourth, second pixel."""
     values = np.asarray(DARK_ON_LIGHT)
     passes = [(0, 0, 8, 8), (0, 4, 8, 8), (4, 0, 8, 4), (0, 2, 4, 4), (2, 0, 4, 2), (0, 1, 2, 2)]
     parts = [values[top::down, left::right] for top, left, down, right in [*passes, (1, 0, 2, 1)]]
@@ -68,14 +68,14 @@ OTHER_WAY_ROUND = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_270,
 }
-"""How a picture is turned that its EXIF orientation turns back."""
+"""How an image is turned that its EXIF orientation turns back."""
 
 
 def sixteen_bits() -> Image.Image:
     return Image.fromarray(np.asarray(DARK_ON_LIGHT, dtype=np.uint16) * 257)
 
 
-SAME_PICTURE = {
+SAME_IMAGE = {
     "png": encoded(DARK_ON_LIGHT, "PNG"),
     "gif": encoded(DARK_ON_LIGHT, "GIF"),
     "bmp": encoded(DARK_ON_LIGHT, "BMP"),
@@ -103,7 +103,7 @@ SAME_PICTURE = {
 }
 
 
-SAME_PICTURE |= {
+SAME_IMAGE |= {
     "16 bit colour png": colour_of_sixteen_bits(),
     "interlaced png": interlaced(),
     "bilevel-like palette of two": encoded(DARK_ON_LIGHT.convert("RGB").quantize(4)),
@@ -121,7 +121,7 @@ def test_every_orientation_is_turned_back(
     assert np.abs(preprocess(data, SPEC) - EXPECTED).max() < 0.05
 
 
-@pytest.mark.parametrize("data", SAME_PICTURE.values(), ids=SAME_PICTURE)
+@pytest.mark.parametrize("data", SAME_IMAGE.values(), ids=SAME_IMAGE)
 def test_every_format_and_mode_gives_the_same_input(data: bytes) -> None:
     assert np.abs(preprocess(data, SPEC) - EXPECTED).max() < 0.05
 
@@ -170,7 +170,7 @@ pixels = arrays(np.uint8, st.tuples(st.integers(1, 60), st.integers(1, 60), st.j
 
 
 @given(specs, pixels)
-def test_any_picture_becomes_a_finite_input_of_the_shape_asked_for(
+def test_any_image_becomes_a_finite_input_of_the_shape_asked_for(
     spec: ImageSpec, values: np.ndarray[tuple[int, int, int], np.dtype[np.uint8]]
 ) -> None:
     result = preprocess(encoded(Image.fromarray(values)), spec)
@@ -185,7 +185,7 @@ def test_any_picture_becomes_a_finite_input_of_the_shape_asked_for(
         assert result.max() <= 1
 
 
-def test_standardised_pictures_have_unit_deviation_and_an_empty_one_is_zero() -> None:
+def test_standardised_images_have_unit_deviation_and_an_empty_one_is_zero() -> None:
     spec = SPEC.model_copy(update={"standardize": True})
     assert preprocess(encoded(DARK_ON_LIGHT), spec).std() == pytest.approx(1, abs=1e-3)
     empty = preprocess(encoded(Image.new("L", (30, 30), 77)), spec)
@@ -217,7 +217,7 @@ REFUSED = {
 
 @pytest.mark.filterwarnings("ignore::PIL.Image.DecompressionBombWarning")
 @pytest.mark.parametrize(("data", "code"), REFUSED.values(), ids=REFUSED)
-def test_what_is_not_a_readable_picture_is_refused_with_its_reason(data: bytes, code: str) -> None:
+def test_what_is_not_a_readable_image_is_refused_with_its_reason(data: bytes, code: str) -> None:
     with pytest.raises(ImageRejectedError) as refused:
         preprocess(data, SPEC)
     assert refused.value.code == code
@@ -266,7 +266,7 @@ def test_a_tag_of_an_unexpected_type_is_a_refusal() -> None:
 
 
 @pytest.mark.parametrize(("size", "covered"), [((100, 25), 1.0), ((50, 25), 0.5), ((9, 900), 0.01)])
-def test_a_padded_picture_covers_its_share_of_the_width(
+def test_a_padded_image_covers_its_share_of_the_width(
     size: tuple[int, int], covered: float
 ) -> None:
     padded = ImageSpec(height=25, width=100, channels=1, resize="pad", standardize=False)

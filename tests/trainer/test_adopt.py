@@ -13,7 +13,7 @@ from shared.recognition.preprocessing import preprocess
 from shared.recognition.vocabulary import UNKNOWN
 from shared.store.manifest import KERAS_MODEL, ONNX_MODEL
 from shared.store.store import ModelStore
-from tests.drawn import picture
+from tests.drawn import image
 from trainer.pipeline.publishing.import_h5 import adopt
 
 CHARACTERS = "2345678bcdefgmnpwxy"
@@ -22,14 +22,14 @@ CHARACTERS = "2345678bcdefgmnpwxy"
 @pytest.fixture(scope="module")
 def tutorial_h5(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """An inference model saved as the tutorial would: (200, 50, 1), 21 classes, blank last."""
-    pictures = x = layers.Input(shape=(200, 50, 1), name="image", dtype="float32")
+    images = x = layers.Input(shape=(200, 50, 1), name="image", dtype="float32")
     x = layers.Conv2D(8, (3, 3), activation="relu", padding="same", name="Conv1")(x)
     x = layers.MaxPooling2D((4, 4), name="pool1")(x)
     x = layers.Reshape((50, 96), name="reshape")(x)
     x = layers.Bidirectional(layers.LSTM(8, return_sequences=True, dropout=0.25))(x)
     x = layers.Dense(len(CHARACTERS) + 2, activation="softmax", name="dense2")(x)
     path: Path = tmp_path_factory.mktemp("h5") / "prediction_model.h5"
-    keras.Model(pictures, x).save(path)
+    keras.Model(images, x).save(path)
     return path
 
 
@@ -44,7 +44,7 @@ def test_a_tutorial_h5_becomes_a_version_that_gives_the_same_output(
     assert (manifest.origin, manifest.time_steps) == ("imported", 50)
     folder = store.folder("old", 1)
     assert (folder / KERAS_MODEL).read_bytes() == tutorial_h5.read_bytes()
-    inputs = preprocess(picture("2b", (200, 50)), manifest.image)[np.newaxis]
+    inputs = preprocess(image("2b", (200, 50)), manifest.image)[np.newaxis]
     session = onnxruntime.InferenceSession(folder / ONNX_MODEL)
     served = session.run(None, {session.get_inputs()[0].name: inputs})[0]
     expected = keras.models.load_model(tutorial_h5, compile=False).predict(inputs, verbose=0)
@@ -95,9 +95,9 @@ def test_what_is_no_keras_model_is_refused(tmp_path: Path, tutorial_h5: Path) ->
         adopt(tmp_path / "gone.h5", CHARACTERS, ModelStore(tmp_path / "store"), "old")
 
 
-def test_a_model_that_does_not_map_pictures_to_probabilities_is_refused(tmp_path: Path) -> None:
-    pictures = layers.Input(shape=(20,))
-    keras.Model(pictures, layers.Dense(3)(pictures)).save(tmp_path / "flat.h5")
+def test_a_model_that_does_not_map_images_to_probabilities_is_refused(tmp_path: Path) -> None:
+    images = layers.Input(shape=(20,))
+    keras.Model(images, layers.Dense(3)(images)).save(tmp_path / "flat.h5")
     with pytest.raises(ReadsmithError) as caught:
         adopt(tmp_path / "flat.h5", "ab", ModelStore(tmp_path / "store"), "old")
     assert caught.value.code == "model_shape"

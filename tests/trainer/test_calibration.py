@@ -46,7 +46,7 @@ def test_honest_confidences_are_left_alone() -> None:
 
 
 @pytest.mark.parametrize("count", [1, 5, 20])
-def test_a_few_pictures_all_read_right_change_little(count: int) -> None:
+def test_a_few_images_all_read_right_change_little(count: int) -> None:
     output = np.tile(np.array([[[0.8, 0.1, 0.1]]], np.float32), (count, 1, 1))
     assert 0.4 < fit_temperature(output, ["a"] * count, VOCABULARY) <= 1.0
 
@@ -73,10 +73,10 @@ def test_the_first_threshold_accepts_everything() -> None:
     (everything,) = thresholds([(0.4, True), (0.9, True)])
     assert (everything.threshold, everything.images, everything.accepted) == (0.0, 2, 1.0)
     assert everything.wrong == 0.0
-    assert everything.wrong_interval[1] > 0.5  # two pictures prove little
+    assert everything.wrong_interval[1] > 0.5  # two images prove little
 
 
-def test_a_threshold_keeps_its_share_of_wrong_readings_and_as_many_images_as_it_can() -> None:
+def test_a_threshold_keeps_its_share_of_wrong_predictions_and_as_many_images_as_it_can() -> None:
     judged = [(0.9, True)] * 60 + [(0.8, False)] + [(0.7, True)] * 38 + [(0.6, False)]
     rows = thresholds(judged)
     # All 100 keep 2 % (and so 5 %); without the last one 1 of 99 is just above 1 %.
@@ -102,5 +102,5 @@ def test_every_threshold_does_what_its_row_says() -> None:
     assert list(rows) == sorted(rows, key=lambda row: row.threshold)
 
 
-def test_no_readings_have_no_thresholds() -> None:
+def test_no_predictions_have_no_thresholds() -> None:
     assert thresholds([]) == ()

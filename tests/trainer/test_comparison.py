@@ -13,7 +13,7 @@ from tests.observing import Recorder
 from trainer.pipeline.datasets.dataset import Dataset
 from trainer.pipeline.datasets.load import load_dataset
 from trainer.pipeline.datasets.seen_images import write_seen_images
-from trainer.pipeline.evaluation.predictions import ImageReading
+from trainer.pipeline.evaluation.predictions import LabelledPrediction
 from trainer.pipeline.evaluation.promotion import Promotion, compare_with, compared, tell_outcome
 from trainer.schemas.job_request import JobRequest, Promote
 from trainer.schemas.progress import CancelledRunError
@@ -25,8 +25,8 @@ TEXTS = ["".join(letters) for n in (1, 2, 3, 4) for letters in product("abc", re
 @pytest.fixture(scope="module")
 def dataset(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
     folder = tmp_path_factory.mktemp("set")
-    pictures = {f"{text}.png": png(text) for text in TEXTS}
-    return load_dataset(write_zip(folder / "set.zip", pictures), JobRequest())
+    images = {f"{text}.png": png(text) for text in TEXTS}
+    return load_dataset(write_zip(folder / "set.zip", images), JobRequest())
 
 
 @pytest.fixture
@@ -34,10 +34,10 @@ def store(tmp_path: Path) -> ModelStore:
     return ModelStore(tmp_path / "models")
 
 
-def readings(dataset: Dataset, right: int) -> list[ImageReading]:
+def predictions(dataset: Dataset, right: int) -> list[LabelledPrediction]:
     """Return what a new version is said to have read: so many right, the others wrong."""
     return [
-        ImageReading(image.name, image.label, image.label if number < right else "?", 0.9)
+        LabelledPrediction(image.name, image.label, image.label if number < right else "?", 0.9)
         for number, image in enumerate(dataset.test)
     ]
 
@@ -46,7 +46,7 @@ def compare(
     dataset: Dataset, store: ModelStore, right: int, recorder: Recorder | None = None
 ) -> Comparison | None:
     return compare_with(
-        1, readings(dataset, right), dataset, store, "default", recorder or Recorder()
+        1, predictions(dataset, right), dataset, store, "default", recorder or Recorder()
     )
 
 
@@ -88,7 +88,7 @@ def test_clearly_worse_is_who_loses_more_than_chance_explains(
     truths = {f"{number}": "a" for number in range(gained + lost + 5)}
     texts = {name: "a" if int(name) >= gained else "?" for name in truths}
     new = [
-        ImageReading(name, "a", "?" if gained <= int(name) < gained + lost else "a", 0.9)
+        LabelledPrediction(name, "a", "?" if gained <= int(name) < gained + lost else "a", 0.9)
         for name in truths
     ]
     comparison = compared(1, new, texts)

@@ -1,4 +1,4 @@
-"""From a reading that is corrected to the next version, which gets it right."""
+"""From a prediction that is corrected to the next version, which gets it right."""
 
 from pathlib import Path
 
@@ -9,7 +9,7 @@ from shared.recognition.decoding import decode
 from shared.recognition.preprocessing import preprocess
 from shared.store.manifest import ONNX_MODEL
 from shared.store.store import ModelStore
-from tests.drawn import labelled_zip, picture, texts
+from tests.drawn import image, labelled_zip, texts
 from trainer.api.app import create_app
 from trainer.database.job_queue import JobQueue
 from trainer.database.tables import Database
@@ -20,15 +20,15 @@ from trainer.workers.job_process import JobObserver, run_pipeline
 pytestmark = pytest.mark.slow
 
 
-def test_a_corrected_reading_is_right_in_the_next_version(
+def test_a_corrected_prediction_is_right_in_the_next_version(
     settings: Settings, tmp_path: Path
 ) -> None:
     queue = JobQueue(Database(settings.jobs_database), lease_seconds=600, max_attempts=3)
     dataset = labelled_zip(tmp_path / "set.zip", texts(100))  # of A, H and X: no model reads a T
-    pictures = [picture("T", seed=seed) for seed in range(6)]
+    images = [image("T", seed=seed) for seed in range(6)]
     with TestClient(create_app(settings)) as api:
         upload = api.post("/datasets", files={"file": dataset.read_bytes()}).json()
-        for data in pictures:
+        for data in images:
             sent = {"text": "T", "read": "H"}
             api.post("/models/quick/corrections", files={"image": data}, data=sent)
         job = {
@@ -49,6 +49,6 @@ def test_a_corrected_reading_is_right_in_the_next_version(
     store = ModelStore(settings.store)
     manifest, folder = store.manifest("quick", 1), store.folder("quick", 1)
     graph = OnnxGraph(folder / ONNX_MODEL)
-    inputs = [preprocess(data, manifest.image)[None] for data in pictures]
+    inputs = [preprocess(data, manifest.image)[None] for data in images]
     read = [decode(graph.predict_on_batch(one), manifest.reader_vocabulary())[0] for one in inputs]
-    assert [reading.text for reading in read].count("T") >= 5
+    assert [prediction.text for prediction in read].count("T") >= 5

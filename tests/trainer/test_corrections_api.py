@@ -12,7 +12,7 @@ from fastapi.testclient import TestClient
 from PIL import Image
 
 from shared.access.api_keys import Scope
-from tests.drawn import picture
+from tests.drawn import image
 from tests.keys import bearer
 from tests.trainer.test_api import fields, problem
 from trainer.api.app import create_app
@@ -31,7 +31,7 @@ def api(settings: Settings) -> Iterator[TestClient]:
 
 
 def send(api: TestClient, text: str = "AB1", data: bytes | None = None, **more: Any) -> Any:
-    data = picture("AB1") if data is None else data
+    data = image("AB1") if data is None else data
     return api.post(URL, files={"image": ("a.png", data)}, data={"text": text, **more})
 
 
@@ -52,13 +52,13 @@ def test_a_correction_is_kept_and_read_again(api: TestClient) -> None:
 
 
 def test_json_with_base64_does_the_same(api: TestClient) -> None:
-    body = {"image": base64.b64encode(picture("AB1")).decode(), "text": "AB1"}
+    body = {"image": base64.b64encode(image("AB1")).decode(), "text": "AB1"}
     first = api.post(URL, json=body)
     assert first.status_code == 201
     assert send(api, "AB2").json()["id"] == first.json()["id"]
 
 
-def test_the_same_picture_again_replaces_the_text(api: TestClient) -> None:
+def test_the_same_image_again_replaces_the_text(api: TestClient) -> None:
     first, again = send(api, "AB1", read="A81"), send(api, "AB7")
     assert (first.status_code, again.status_code) == (201, 200)
     assert again.json()["id"] == first.json()["id"]
@@ -81,7 +81,7 @@ def test_a_text_is_changed_and_a_correction_deleted(api: TestClient, settings: S
 
 def test_pages_go_from_the_newest_to_the_oldest(api: TestClient) -> None:
     for text in ("A", "B", "C"):
-        send(api, text, picture(text))
+        send(api, text, image(text))
     first = api.get(f"{URL}?limit=2").json()
     assert [one["text"] for one in first["data"]] == ["C", "B"]
     assert (first["count"], first["has_more"]) == (3, True)
@@ -90,7 +90,7 @@ def test_pages_go_from_the_newest_to_the_oldest(api: TestClient) -> None:
     problem(api.get(f"{URL}?after=correction-1"), 404, "correction_not_found")
 
 
-def test_the_picture_is_shown_small_and_never_as_it_was_sent(api: TestClient) -> None:
+def test_the_image_is_shown_small_and_never_as_it_was_sent(api: TestClient) -> None:
     wide = io.BytesIO()
     Image.new("RGB", (1000, 100)).save(wide, "GIF", comment=b"<script>alert(1)</script>")
     shown = api.get(send(api, data=wide.getvalue()).json()["image"])
@@ -103,7 +103,7 @@ def test_the_picture_is_shown_small_and_never_as_it_was_sent(api: TestClient) ->
 def test_the_zip_is_a_dataset_with_the_right_labels(api: TestClient, tmp_path: Path) -> None:
     texts = {'a,"b', "=1+1", "京"}
     for number, text in enumerate(texts):
-        send(api, text, picture("X", seed=number))
+        send(api, text, image("X", seed=number))
     answer = api.get("/models/plates/corrections.zip")
     assert answer.headers["content-type"] == "application/zip"
     path = tmp_path / "set.zip"
@@ -127,14 +127,14 @@ def test_the_zip_is_a_dataset_with_the_right_labels(api: TestClient, tmp_path: P
 def test_a_wrong_field_is_named(
     api: TestClient, form: dict[str, str], field: str, message: str
 ) -> None:
-    answer = api.post(URL, files={"image": picture("A")}, data=form)
+    answer = api.post(URL, files={"image": image("A")}, data=form)
     (found,) = fields(problem(answer, 422, "request_invalid")).items()
     assert found[0] == field
     assert found[1].startswith(message)
 
 
-def test_what_is_no_picture_is_refused(api: TestClient, settings: Settings) -> None:
-    problem(send(api, data=b"not a picture"), 422, "not_an_image")
+def test_what_is_no_image_is_refused(api: TestClient, settings: Settings) -> None:
+    problem(send(api, data=b"not an image"), 422, "not_an_image")
     problem(send(api, data=b"<svg></svg>" + b" " * 20), 422, "unsupported_format")
     problem(api.post(URL, data={"text": "A"}, files={}), 415, "unsupported_media_type")
     problem(api.post(URL, json={"text": "A", "image": "%"}), 422, "request_invalid")
@@ -148,19 +148,19 @@ def test_what_is_no_picture_is_refused(api: TestClient, settings: Settings) -> N
 
 
 def test_there_is_no_room_for_more_than_the_settings_allow(api: TestClient) -> None:
-    size = len(picture("A"))
-    sent = [send(api, "A", picture("A", seed=seed)).status_code for seed in range(3000 // size)]
+    size = len(image("A"))
+    sent = [send(api, "A", image("A", seed=seed)).status_code for seed in range(3000 // size)]
     assert sent[0] == 201
     assert sent[-1] == 507
-    problem(send(api, "A", picture("A", seed=99)), 507, "corrections_full")
-    assert send(api, "B", picture("A", seed=0)).status_code == 200
+    problem(send(api, "A", image("A", seed=99)), 507, "corrections_full")
+    assert send(api, "B", image("A", seed=0)).status_code == 200
 
 
-def test_whoever_may_read_may_correct_but_not_look_at_others_pictures(settings: Settings) -> None:
+def test_whoever_may_read_may_correct_but_not_look_at_others_images(settings: Settings) -> None:
     reader = bearer(settings.keys, "phone", Scope.PREDICT)
     trainer = bearer(settings.keys, "trainer", Scope.TRAIN)
     with TestClient(create_app(settings)) as api:
-        sent = api.post(URL, files={"image": picture("A")}, data={"text": "A"}, headers=reader)
+        sent = api.post(URL, files={"image": image("A")}, data={"text": "A"}, headers=reader)
         assert sent.status_code == 201
         for path in (URL, sent.json()["image"], "/models/plates/corrections.zip"):
             problem(api.get(path, headers=reader), 403, "scope_missing")

@@ -11,7 +11,7 @@ from shared.errors import ReadsmithError
 from shared.recognition.preprocessing import ImageSpec
 from shared.recognition.vocabulary import Vocabulary
 from tests.checked import check_dataset
-from tests.drawn import labelled_zip, picture, texts, write_zip
+from tests.drawn import image, labelled_zip, texts, write_zip
 from trainer.pipeline.datasets.dataset import Base, Rehearsal
 from trainer.pipeline.datasets.image_table import ImageTable, LabelledImage
 from trainer.pipeline.datasets.load import labelled_images, load_dataset
@@ -35,7 +35,7 @@ def in_parts(images: ImageTable, request: JobRequest) -> list[list[LabelledImage
 
 
 def numbered(count: int) -> dict[str, bytes]:
-    return {f"{i:03}.png": picture(f"{i:03}", seed=i) for i in range(count)}
+    return {f"{i:03}.png": image(f"{i:03}", seed=i) for i in range(count)}
 
 
 @given(st.integers(10, 300), st.integers(0, 5))
@@ -95,7 +95,7 @@ def test_copies_are_dropped_by_what_they_show_before_the_split(tmp_path: Path) -
     assert summary["left_out"] == {"duplicate": 20}
 
 
-def test_one_picture_with_two_labels_is_left_out_with_all_its_copies(tmp_path: Path) -> None:
+def test_one_image_with_two_labels_is_left_out_with_all_its_copies(tmp_path: Path) -> None:
     entries = numbered(20)
     entries |= {"wrong.png": entries["003.png"]}
     summary = check_dataset(write_zip(tmp_path / "set.zip", entries), REQUEST)
@@ -105,7 +105,7 @@ def test_one_picture_with_two_labels_is_left_out_with_all_its_copies(tmp_path: P
 
 
 def test_a_few_bad_files_are_reported_and_not_fatal(tmp_path: Path) -> None:
-    entries = numbered(20) | {"bad.png": b"not a picture", "cut.png": picture("999")[:100]}
+    entries = numbered(20) | {"bad.png": b"not an image", "cut.png": image("999")[:100]}
     summary = check_dataset(write_zip(tmp_path / "set.zip", entries), REQUEST)
     assert summary["images"] == 20
     assert summary["left_out"] == {"unreadable": 2}
@@ -138,11 +138,11 @@ def test_too_few_usable_images_are_an_error_that_counts_and_explains(tmp_path: P
         (
             {"labels.csv": b"filename,text\n" + b"x.png,1\n" * 3, "a.png": b""},
             "auto",
-            "The names in labels.csv are not those of the pictures",
+            "The names in labels.csv are not those of the images",
         ),
     ],
 )
-def test_a_set_without_usable_pictures_is_told_what_helps(
+def test_a_set_without_usable_images_is_told_what_helps(
     entries: dict[str, bytes], labels: Any, help_: str, tmp_path: Path
 ) -> None:
     request = JobRequest.model_validate({"labels": labels})
@@ -166,7 +166,7 @@ def test_rare_characters_are_warned_about(tmp_path: Path) -> None:
 
 
 def test_a_label_file_under_another_name_is_warned_about(tmp_path: Path) -> None:
-    entries = {f"{i:04}.png": picture(str(i), seed=i) for i in range(12)}
+    entries = {f"{i:04}.png": image(str(i), seed=i) for i in range(12)}
     others = {"annotations.csv": b"filename,text\n", "README.txt": b"hello"}
     warnings = check_dataset(write_zip(tmp_path / "set.zip", entries | others), REQUEST)["warnings"]
     [warning] = [warning for warning in warnings if "file names" in warning]
@@ -179,7 +179,7 @@ def test_names_in_a_zip_that_may_be_meant_otherwise_are_warned_about(
     encoding: str, warned: bool, tmp_path: Path
 ) -> None:
     meant = "京".encode(encoding)
-    entries = {f"{'_' * len(meant)}A{i}.png": picture(str(i), seed=i) for i in range(12)}
+    entries = {f"{'_' * len(meant)}A{i}.png": image(str(i), seed=i) for i in range(12)}
     path = write_zip(tmp_path / "set.zip", entries)
     path.write_bytes(path.read_bytes().replace(b"_" * len(meant) + b"A", meant + b"A"))
     warnings = check_dataset(path, REQUEST)["warnings"]
@@ -187,7 +187,7 @@ def test_names_in_a_zip_that_may_be_meant_otherwise_are_warned_about(
 
 
 def test_numbered_file_names_get_a_hint_about_patterns(tmp_path: Path) -> None:
-    entries = {f"{i}_1.png": picture(str(i), seed=i) for i in range(12)}
+    entries = {f"{i}_1.png": image(str(i), seed=i) for i in range(12)}
     warnings = check_dataset(write_zip(tmp_path / "set.zip", entries), REQUEST)["warnings"]
     assert any("pattern" in warning for warning in warnings)
 
@@ -200,7 +200,7 @@ def test_a_base_gives_its_image_spec_and_its_characters_first(tmp_path: Path) ->
     assert dataset.vocabulary.characters == ("X", "Q", "A", "H")
 
 
-def test_the_fingerprint_tells_sets_apart_that_differ_in_one_picture_or_label(
+def test_the_fingerprint_tells_sets_apart_that_differ_in_one_image_or_label(
     tmp_path: Path,
 ) -> None:
     labels = texts(20)
@@ -211,9 +211,9 @@ def test_the_fingerprint_tells_sets_apart_that_differ_in_one_picture_or_label(
     assert prints[0] == prints[1] != prints[2]
 
 
-def test_the_sizes_of_all_pictures_are_known(tmp_path: Path) -> None:
+def test_the_sizes_of_all_images_are_known(tmp_path: Path) -> None:
     shapes = [(80, 40), (100, 40), (80, 30)]
-    files = {f"{i}.png": picture(f"{i}", shapes[i % 3], seed=i) for i in range(12)}
+    files = {f"{i}.png": image(f"{i}", shapes[i % 3], seed=i) for i in range(12)}
     sizes = load_dataset(write_zip(tmp_path / "set.zip", files), REQUEST).sizes
     assert (sizes.widths, sizes.heights) == ((80, 100), (30, 40))
 

@@ -9,7 +9,7 @@ import pytest
 from fastapi.testclient import TestClient
 from PIL import Image
 
-from tests.drawn import labelled_zip, picture, texts, write_zip
+from tests.drawn import image, labelled_zip, texts, write_zip
 from tests.hostile_tars import labelled_tar, of_type
 from tests.trainer.test_api import fields, problem
 from tests.trainer.web_site import answer, serve
@@ -55,15 +55,15 @@ def test_a_check_says_why_no_job_could_train(api: TestClient, tmp_path: Path) ->
     assert "labels" in fields(document)
 
 
-def test_a_dataset_shows_its_pictures_and_nothing_else(api: TestClient, tmp_path: Path) -> None:
-    files = {"a/1.png": picture("AB", (900, 60)), "bad.png": b"no picture", "b.txt": b"text"}
+def test_a_dataset_shows_its_images_and_nothing_else(api: TestClient, tmp_path: Path) -> None:
+    files = {"a/1.png": image("AB", (900, 60)), "bad.png": b"no image", "b.txt": b"text"}
     dataset = send(api, write_zip(tmp_path / "set.zip", files))
     shown = api.get(f"/datasets/{dataset}/images", params={"file": "a/1.png"})
     assert shown.headers["content-type"] == "image/png"
     assert Image.open(io.BytesIO(shown.content)).size == (400, 27)
     for name in ("b.txt", "c.png", "../a/1.png"):
         missing = api.get(f"/datasets/{dataset}/images", params={"file": name})
-        problem(missing, 404, "picture_not_found")
+        problem(missing, 404, "image_not_found")
     bad = api.get(f"/datasets/{dataset}/images", params={"file": "bad.png"})
     problem(bad, 422, "not_an_image")
 
@@ -71,8 +71,8 @@ def test_a_dataset_shows_its_pictures_and_nothing_else(api: TestClient, tmp_path
 def test_a_tar_is_a_dataset_like_a_zip(
     api: TestClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pictures = {f"{i:03}": picture(f"{i:03}", seed=i) for i in range(12)}
-    (tmp_path / "set.tar").write_bytes(labelled_tar(pictures))
+    images = {f"{i:03}": image(f"{i:03}", seed=i) for i in range(12)}
+    (tmp_path / "set.tar").write_bytes(labelled_tar(images))
     dataset = send(api, tmp_path / "set.tar")
     check = api.post(f"/datasets/{dataset}/check", json={}).json()
     assert check["summary"]["images"] == 12
@@ -80,7 +80,7 @@ def test_a_tar_is_a_dataset_like_a_zip(
     shown = f"/datasets/{dataset}/images?file=003.png"
     assert Image.open(io.BytesIO(api.get(shown).content)).size == (64, 32)
     monkeypatch.setattr(dataset_check, "SHOWN_TAR_BYTES", 100)
-    problem(api.get(shown), 404, "picture_not_found")
+    problem(api.get(shown), 404, "image_not_found")
 
 
 def test_what_is_wrong_with_a_tar_is_told_where_it_is_looked_at(

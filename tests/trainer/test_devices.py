@@ -113,8 +113,8 @@ def train_on_two_devices(folder: Path) -> Spread:
 def take_step(fitting: Fitting, state: State, images: int) -> Step:
     fitting.restore(state)
     pixels, labels = next(fitting.examples.train.in_order(images))
-    pictures = normalize(pixels, fitting.dataset.image)
-    loss = fitting._step(pictures, labels, np.zeros(2, np.int32))
+    inputs = normalize(pixels, fitting.dataset.image)
+    loss = fitting._step(inputs, labels, np.zeros(2, np.int32))
     return Step(float(loss), fitting.first_state(0, 0.0).weights)
 
 
@@ -169,12 +169,14 @@ def test_what_is_trained_in_mixed_precision_is_read_and_exported_in_float32(tmp_
 def assert_all_read_alike(fitting: Fitting, build: Path) -> None:
     [(pixels, _)], image = fitting.examples.validation.in_order(IMAGES), fitting.dataset.image
     output = predict(fitting.reader, pixels, image)
-    texts = [reading.text for reading in decode(output, fitting.dataset.vocabulary)]
+    texts = [prediction.text for prediction in decode(output, fitting.dataset.vocabulary)]
     for model in (load_keras(build / KERAS_MODEL), OnnxGraph(build / ONNX_MODEL)):
         again = predict(model, pixels, image)
         assert again.dtype == np.float32
         assert again == pytest.approx(output, abs=1e-4)
-        assert [reading.text for reading in decode(again, fitting.dataset.vocabulary)] == texts
+        assert [
+            prediction.text for prediction in decode(again, fitting.dataset.vocabulary)
+        ] == texts
 
 
 @pytest.mark.slow

@@ -14,7 +14,7 @@ from trainer.schemas.progress import Progress
 
 EMPTY = Validation(exact_match=0.0, loss=16.3, cer=1.0, all_empty=True)
 LABELS = texts(60)
-READING = Validation(exact_match=0.5, loss=1.0, cer=0.1, all_empty=False)
+PREDICTION = Validation(exact_match=0.5, loss=1.0, cer=0.1, all_empty=False)
 
 
 def after(losses: list[float], best: Validation) -> State:
@@ -36,31 +36,31 @@ def after(losses: list[float], best: Validation) -> State:
 
 def test_a_run_that_gives_nothing_but_blanks_for_long_is_dead() -> None:
     assert why_dead(after([16.3] * 29, EMPTY), 50) is None
-    assert "empty text for every picture" in str(why_dead(after([16.3] * 30, EMPTY), 50))
+    assert "empty text for every image" in str(why_dead(after([16.3] * 30, EMPTY), 50))
     assert why_dead(after([16.3] * 99, EMPTY), 15) is None  # few steps, though many epochs
 
 
 def test_a_run_that_reads_something_is_not_dead() -> None:
-    assert why_dead(after([5.0] * 40, READING), 50) is None
+    assert why_dead(after([5.0] * 40, PREDICTION), 50) is None
 
 
 @pytest.mark.parametrize("loss", [float("nan"), float("inf")])
 def test_a_loss_that_is_no_number_is_deadly(loss: float) -> None:
-    assert f"loss is {loss}" in str(why_dead(after([3.0, loss], READING), 50))
+    assert f"loss is {loss}" in str(why_dead(after([3.0, loss], PREDICTION), 50))
 
 
 def test_a_loss_that_goes_up_and_stays_up_is_deadly_but_one_bad_epoch_is_not() -> None:
-    assert why_dead(after([3.0, 1.0, 9.0, 1.1], READING), 50) is None
-    assert why_dead(after([3.0, 0.02, 0.06, 0.07, 0.06], READING), 50) is None
+    assert why_dead(after([3.0, 1.0, 9.0, 1.1], PREDICTION), 50) is None
+    assert why_dead(after([3.0, 0.02, 0.06, 0.07, 0.06], PREDICTION), 50) is None
     assert "went up from 1.00 to 9.00" in str(
-        why_dead(after([3.0, 1.0, 8.0, 8.0, 9.0], READING), 50)
+        why_dead(after([3.0, 1.0, 8.0, 8.0, 9.0], PREDICTION), 50)
     )
 
 
 def test_what_reads_no_text_and_hardly_a_character_is_of_no_use() -> None:
     assert reads_nothing(EMPTY, LABELS)
-    assert not reads_nothing(READING, LABELS)
-    assert not reads_nothing(replace(READING, exact_match=0.0, cer=0.3), LABELS)  # long lines
+    assert not reads_nothing(PREDICTION, LABELS)
+    assert not reads_nothing(replace(PREDICTION, exact_match=0.0, cer=0.3), LABELS)  # long lines
 
 
 def test_what_is_right_no_oftener_than_by_chance_is_of_no_use() -> None:
@@ -86,7 +86,7 @@ def test_the_diagnosis_names_what_the_figures_point_to(tmp_path: Path) -> None:
 
 
 def test_a_checkpoint_is_taken_up_by_the_same_run_only(tmp_path: Path) -> None:
-    state = after([2.0, 1.0], READING)
+    state = after([2.0, 1.0], PREDICTION)
     state.restarts, state.seconds, state.seconds_to = 1, 12.5, {"0.95": 3.0, "0.99": None}
     save(tmp_path, state, "run a")
     assert load(tmp_path, "run b") is None

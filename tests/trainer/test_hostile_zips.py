@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from readsmith.__main__ import app
 from shared.errors import ReadsmithError
 from tests.checked import check_dataset
-from tests.drawn import picture, texts, write_zip
+from tests.drawn import image, texts, write_zip
 from tests.hostile_zips import (
     CENTRAL,
     LOCAL,
@@ -38,7 +38,7 @@ from trainer.workers.job_process import explain_failure
 
 REQUEST = JobRequest.model_validate({"labels": "manifest"})
 LABELS = texts(12)
-GOOD = {f"{number:02}.png": picture(text, seed=number) for number, text in enumerate(LABELS)}
+GOOD = {f"{number:02}.png": image(text, seed=number) for number, text in enumerate(LABELS)}
 ENTRY = packed({"a.png": b"a" * 100})
 HALF_A_BOMB = {f"{number}.png": bytes(999_999) for number in range(11)}
 

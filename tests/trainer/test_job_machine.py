@@ -147,7 +147,7 @@ class Jobs(RuleBasedStateMachine):
 
     @rule()
     def look_for_lost_workers(self) -> None:
-        self.queue.give_up_on_lost()
+        self.queue.requeue_stalled()
         self.lose_silent_workers()
 
     def lose_silent_workers(self) -> None:

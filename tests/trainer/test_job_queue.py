@@ -9,7 +9,7 @@ from shared.errors import ReadsmithError
 from trainer.database.job_queue import JobQueue
 from trainer.database.job_store import JobStore
 from trainer.database.tables import Database
-from trainer.pipeline.evaluation.predictions import ImageReading
+from trainer.pipeline.evaluation.predictions import LabelledPrediction
 from trainer.pipeline.evaluation.promotion import compared
 from trainer.schemas.job import Claim, Job, JobError, JobProgress, LostClaimError, Status
 from trainer.schemas.job_request import JobRequest
@@ -17,7 +17,9 @@ from trainer.schemas.progress import CancelledRunError, RunResult, Stage
 from trainer.schemas.trial import TrialRecord
 
 COMPARISON = compared(
-    1, [ImageReading("a.png", "a", "b", 0.9), ImageReading("b.png", "b", "b", 0.9)], {"a.png": "a"}
+    1,
+    [LabelledPrediction("a.png", "a", "b", 0.9), LabelledPrediction("b.png", "b", "b", 0.9)],
+    {"a.png": "a"},
 )
 PROGRESS = JobProgress(
     epoch=1,
@@ -124,10 +126,10 @@ def test_a_lost_job_is_queued_again_while_every_worker_is_busy(
     store: JobStore, queue: JobQueue, expire: Callable[[], None]
 ) -> None:
     job, _ = claimed(store, queue)
-    queue.give_up_on_lost()
+    queue.requeue_stalled()
     assert store.get(job.id).status is Status.RUNNING
     expire()
-    queue.give_up_on_lost()
+    queue.requeue_stalled()
     assert store.get(job.id).status is Status.QUEUED
 
 

@@ -8,21 +8,21 @@ import pytest
 
 from trainer.database.job_queue import JobQueue
 from trainer.database.job_store import JobStore
-from trainer.files.job_files import KeptFiles
+from trainer.files.job_files import JobFiles
 from trainer.pipeline.training import checkpoint
 from trainer.schemas.job import Claim
 from trainer.schemas.job_request import JobRequest
 from trainer.settings import Settings
-from trainer.workers.scratch import clear_kept, clear_scratch, kept_jobs
+from trainer.workers.scratch import clear_job_files, clear_scratch, jobs_with_files
 
 JOB = "job-0123456789abcdef0123456789abcdef"
 
 
 @pytest.fixture
-def machine(tmp_path: Path) -> Callable[[str], KeptFiles]:
+def machine(tmp_path: Path) -> Callable[[str], JobFiles]:
     """Return a job's kept files as a machine of this name has them."""
 
-    def of(name: str) -> KeptFiles:
+    def of(name: str) -> JobFiles:
         settings = Settings(state=tmp_path / name, shared_files=str(tmp_path / "shared"))
         kept = settings.job_files(JOB)
         assert kept is not None
@@ -35,13 +35,13 @@ def state(seconds: float) -> checkpoint.State:
     return checkpoint.State([np.zeros(3)], [np.ones(3)], seconds=seconds)
 
 
-def seconds_of(kept: KeptFiles, folder: str = "") -> float | None:
+def seconds_of(kept: JobFiles, folder: str = "") -> float | None:
     found = checkpoint.load(kept.work / folder, "run", kept)
     return found.seconds if found else None
 
 
 def test_another_machine_goes_on_where_the_last_one_was(
-    machine: Callable[[str], KeptFiles],
+    machine: Callable[[str], JobFiles],
 ) -> None:
     one, two = machine("one"), machine("two")
     for folder in ("", "trial-3"):
@@ -56,7 +56,7 @@ def test_another_machine_goes_on_where_the_last_one_was(
 
 
 def test_a_checkpoint_that_cannot_be_shared_still_counts_where_it_is(
-    machine: Callable[[str], KeptFiles], tmp_path: Path, caplog: pytest.LogCaptureFixture
+    machine: Callable[[str], JobFiles], tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
     one = machine("one")
     one.work.mkdir(parents=True)
@@ -87,9 +87,9 @@ def test_what_jobs_leave_behind_goes_when_they_are_over(
     store.cancel(over.job_id)
     queue.cancelled(over)
 
-    assert kept_jobs(files) == {over.job_id, running.job_id}
-    clear_kept(files, queue, kept_jobs(files))
-    assert kept_jobs(files) == {running.job_id}
+    assert jobs_with_files(files) == {over.job_id, running.job_id}
+    clear_job_files(files, queue, jobs_with_files(files))
+    assert jobs_with_files(files) == {running.job_id}
     (settings.scratch / over.job_id).mkdir(exist_ok=True)
     clear_scratch(settings.scratch, queue)
     assert [path.name for path in settings.scratch.iterdir()] == [running.job_id]

@@ -126,7 +126,7 @@ def test_asking_for_a_label_file_that_is_not_there_is_an_error(tmp_path: Path) -
         find_labels(source(tmp_path, {"1.png": ""}), "manifest")
 
 
-def test_labels_that_no_picture_can_show_are_left_out_and_reported(tmp_path: Path) -> None:
+def test_labels_that_no_image_can_show_are_left_out_and_reported(tmp_path: Path) -> None:
     labels = {"1.png": "a\x1b[2Jb", "2.png": "x" * 1001, "3.png": '"a\nb"', "4.png": "fine"}
     rows = [f"{name},{text}" for name, text in labels.items()]
     entries = dict.fromkeys(labels, "") | {"labels.csv": "\n".join(["filename,text", *rows])}

@@ -44,8 +44,8 @@ def test_uploads_lie_there_and_another_trainer_sees_them(
     with TestClient(create_app(elsewhere)) as other:
         assert [one["id"] for one in other.get("/datasets").json()["data"]] == [upload["id"]]
         address = f"/datasets/{upload['id']}"
-        picture = other.get(f"{address}/images", params={"file": "abc.png"})
-        assert picture.headers["content-type"] == "image/png"
+        image = other.get(f"{address}/images", params={"file": "abc.png"})
+        assert image.headers["content-type"] == "image/png"
         assert other.delete(address).status_code == 204
     assert api.get("/datasets").json()["data"] == []
 
@@ -53,7 +53,7 @@ def test_uploads_lie_there_and_another_trainer_sees_them(
     assert too_large.json()["code"] == "upload_too_large"
 
 
-def test_corrections_pictures_lie_there(api: TestClient, remote: Settings) -> None:
+def test_corrections_images_lie_there(api: TestClient, remote: Settings) -> None:
     form = {"image": ("a.png", png("abc"))}
     sent = api.post("/models/plates/corrections", files=form, data={"text": "abc"}).json()
     assert api.get("/models/plates/corrections.zip").content.count(b"labels.csv") == 2

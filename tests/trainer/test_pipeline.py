@@ -124,8 +124,8 @@ def test_the_report_tells_what_is_read_wrong(finished: Finished) -> None:
     confidences = [float(row["confidence"]) for row in worst]
     assert confidences == sorted(confidences, reverse=True)
     for row in worst:
-        with Image.open(report / "worst" / row["picture"]) as picture:
-            assert picture.size == SIZE
+        with Image.open(report / "worst" / row["image"]) as image:
+            assert image.size == SIZE
     assert (report / "learning_curves.png").stat().st_size > 5000
     assert len(list((report / "tensorboard").iterdir())) == 1
 
@@ -135,7 +135,7 @@ def test_confidences_are_calibrated_and_the_result_says_so(finished: Finished) -
     assert finished.manifest.calibration == calibration
     assert (calibration.validation.images, calibration.test.images) == (16, 16)
     assert calibration.thresholds[0].images == 32
-    with (finished.folder / "report" / "test_readings.csv").open() as file:
+    with (finished.folder / "report" / "test_predictions.csv").open() as file:
         confidences = [float(row["confidence"]) for row in csv.DictReader(file)]
     assert np.mean(confidences) == pytest.approx(finished.result.metrics.mean_confidence)
 
@@ -175,7 +175,7 @@ def again(finished: Finished) -> Trained:
     )
 
 
-def test_both_files_read_the_golden_pictures_as_the_trainer_did(finished: Finished) -> None:
+def test_both_files_read_the_golden_images_as_the_trainer_did(finished: Finished) -> None:
     manifest = finished.manifest
     golden = json.loads((finished.folder / "golden" / "readings.json").read_text())
     inputs = np.stack(
@@ -189,9 +189,9 @@ def test_both_files_read_the_golden_pictures_as_the_trainer_did(finished: Finish
         session.run(None, {session.get_inputs()[0].name: inputs})[0],
     ):
         assert output.shape[1:] == (manifest.time_steps, len(manifest.vocabulary) + 1)
-        readings = decode(output, manifest.reader_vocabulary(), manifest.temperature)
-        assert [r.text for r in readings] == [g["text"] for g in golden]
-        assert [r.confidence for r in readings] == pytest.approx(
+        predictions = decode(output, manifest.reader_vocabulary(), manifest.temperature)
+        assert [r.text for r in predictions] == [g["text"] for g in golden]
+        assert [r.confidence for r in predictions] == pytest.approx(
             [g["confidence"] for g in golden], abs=1e-3
         )
 
@@ -204,7 +204,7 @@ def test_the_same_seed_gives_the_same_model(finished: Finished, tmp_path: Path) 
     )
 
 
-def test_a_run_killed_in_mid_training_ends_with_the_same_readings(
+def test_a_run_killed_in_mid_training_ends_with_the_same_predictions(
     finished: Finished, tmp_path: Path
 ) -> None:
     script = (
@@ -223,7 +223,7 @@ def test_a_run_killed_in_mid_training_ends_with_the_same_readings(
     assert [kind for kind, _ in recorder.events] == ["resumed", "promotion"]
     assert 0 < len(recorder.epochs) < 25
     assert resumed.metrics.cer == finished.result.metrics.cer
-    name = "report/test_readings.csv"
+    name = "report/test_predictions.csv"
     again = ModelStore(tmp_path / "models").folder("quick", 1) / name
     assert again.read_text() == (finished.folder / name).read_text()
 
@@ -319,7 +319,7 @@ def test_a_file_that_reads_otherwise_than_training_measured_is_not_published(
     monkeypatch.setattr("trainer.pipeline.publishing.export.write_models", write_another_model)
     with pytest.raises(ReadsmithError) as caught:
         run(QUICK, context(tmp_path, finished.dataset), Recorder())
-    assert caught.value.code == "readings_differ"
+    assert caught.value.code == "predictions_differ"
     assert ModelStore(tmp_path / "models").models() == []
 
 

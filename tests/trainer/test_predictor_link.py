@@ -51,7 +51,7 @@ def api(settings: Settings, keys: Path, predictor: Predictor) -> TestClient:
 
 
 @pytest.mark.slow
-def test_a_picture_is_read_with_the_callers_key_and_options(
+def test_a_image_is_read_with_the_callers_key_and_options(
     api: TestClient, predictor: Predictor, reader: dict[str, str]
 ) -> None:
     files = {"image": ("a.png", png("abc"))}
@@ -72,9 +72,9 @@ def test_a_picture_is_read_with_the_callers_key_and_options(
 def test_the_predictors_refusals_pass_as_they_are(
     api: TestClient, reader: dict[str, str], keys: Path
 ) -> None:
-    problem(api.post("/try", files={"image": b"no picture"}, headers=reader), 400, "not_an_image")
-    picture = {"Content-Type": "image/png"}
-    too_large = api.post("/try", content=b"x" * 32_500_000, headers=reader | picture)
+    problem(api.post("/try", files={"image": b"no image"}, headers=reader), 400, "not_an_image")
+    image = {"Content-Type": "image/png"}
+    too_large = api.post("/try", content=b"x" * 32_500_000, headers=reader | image)
     problem(too_large, 413, "body_too_large")
     trainer = bearer(keys, "trainer", Scope.TRAIN)
     refused = api.get("/try/models", headers=trainer)

@@ -70,9 +70,9 @@ def test_every_preset_has_the_promised_time_steps(preset: str, size: tuple[int, 
 @pytest.mark.parametrize("preset", ["conv", "crnn"])
 def test_the_loss_layer_passes_probabilities_through_and_adds_their_mean_loss(preset: str) -> None:
     model = PRESETS[preset].build_model(SPEC, 4)  # type: ignore[index]
-    pictures = np.random.default_rng(0).normal(size=(2, *SPEC.shape)).astype(np.float32)
+    images = np.random.default_rng(0).normal(size=(2, *SPEC.shape)).astype(np.float32)
     labels = np.array([[0, 1, 2], [2, PADDING, PADDING]], np.int32)
-    output = np.array(model([pictures, labels], training=False))
+    output = np.array(model([images, labels], training=False))
     assert output.sum(axis=2) == pytest.approx(1, abs=1e-4)
     expected = float(keras.ops.mean(ctc_loss(labels, output)))
     assert float(model.losses[0]) == pytest.approx(expected, rel=1e-4)

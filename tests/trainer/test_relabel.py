@@ -8,7 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from shared.errors import ReadsmithError
-from tests.drawn import picture, write_zip
+from tests.drawn import image, write_zip
 from trainer.pipeline.datasets.dataset import Base, Dataset, Rehearsal
 from trainer.pipeline.datasets.image_table import ImageTable, LabelledImage
 from trainer.pipeline.datasets.load import load_dataset
@@ -18,7 +18,7 @@ from trainer.schemas.job_request import JobRequest
 
 
 def numbered(count: int) -> dict[str, bytes]:
-    return {f"{i:03}.png": picture(f"{i:03}", seed=i) for i in range(count)}
+    return {f"{i:03}.png": image(f"{i:03}", seed=i) for i in range(count)}
 
 
 def loaded(
@@ -34,8 +34,8 @@ def loaded(
 def corrected(folder: Path, texts: dict[str, tuple[bytes, str]]) -> Path:
     """A zip as the trainer writes it of a model's corrections."""
     rows = "\n".join(["filename,text", *(f"{name},{text}" for name, (_, text) in texts.items())])
-    pictures = {name: data for name, (data, _) in texts.items()}
-    return write_zip(folder / "corrections.zip", pictures | {"labels.csv": rows.encode()})
+    images = {name: data for name, (data, _) in texts.items()}
+    return write_zip(folder / "corrections.zip", images | {"labels.csv": rows.encode()})
 
 
 def labels(dataset: Dataset) -> dict[str, str]:
@@ -48,7 +48,7 @@ def left_out(dataset: Dataset) -> dict[str, str]:
     return {problem["file"]: problem["kind"] for problem in problems}
 
 
-def test_a_label_is_replaced_and_a_picture_left_out(tmp_path: Path) -> None:
+def test_a_label_is_replaced_and_a_image_left_out(tmp_path: Path) -> None:
     dataset = loaded(tmp_path, {"003.png": " 8 ", "004.png": None})
     assert labels(dataset)["003.png"] == "8"
     assert left_out(dataset) == {"004.png": "dropped"}
@@ -65,12 +65,12 @@ def test_a_file_without_a_usable_label_gets_one(tmp_path: Path) -> None:
 
 def test_names_that_the_dataset_does_not_hold_are_warned_of(tmp_path: Path) -> None:
     dataset = loaded(tmp_path, {"003.png": "8", "gone.png": "8", "elsewhere/004.png": None})
-    assert "2 are of no picture" in dataset.summary["warnings"][0]
+    assert "2 are of no image" in dataset.summary["warnings"][0]
 
 
-def test_copies_of_a_picture_follow_the_label_that_was_decided_on(tmp_path: Path) -> None:
-    pictures = numbered(20)
-    copies = {f"copy/{name}": pictures[name] for name in ("000.png", "003.png", "004.png")}
+def test_copies_of_a_image_follow_the_label_that_was_decided_on(tmp_path: Path) -> None:
+    images = numbered(20)
+    copies = {f"copy/{name}": images[name] for name in ("000.png", "003.png", "004.png")}
     dataset = loaded(tmp_path, {"copy/003.png": "8", "copy/004.png": None}, copies)
     assert labels(dataset)["copy/003.png"] == "8"
     assert left_out(dataset) == {
@@ -81,7 +81,7 @@ def test_copies_of_a_picture_follow_the_label_that_was_decided_on(tmp_path: Path
     }
 
 
-def test_leaving_a_picture_out_moves_no_other_into_another_part() -> None:
+def test_leaving_a_image_out_moves_no_other_into_another_part() -> None:
     images = ImageTable(LabelledImage(f"{i}.png", "AB"[i % 2], f"{i:064x}") for i in range(200))
     for seed in range(5):
         request = JobRequest(seed=seed)
@@ -91,10 +91,10 @@ def test_leaving_a_picture_out_moves_no_other_into_another_part() -> None:
 
 
 def test_corrections_are_learned_and_never_tested(tmp_path: Path) -> None:
-    texts = {f"{i}.png": (picture(f"A{i}", seed=90 + i), f"A{i}") for i in range(8)}
+    texts = {f"{i}.png": (image(f"A{i}", seed=90 + i), f"A{i}") for i in range(8)}
     dataset = loaded(tmp_path, corrections=corrected(tmp_path, texts))
     added = {f"corrections/{i}.png" for i in range(8)}
-    assert {image.name for image in dataset.train} >= added
+    assert {one.name for one in dataset.train} >= added
     assert dataset.summary["corrections"] == 8
     assert dataset.summary["images"] == 28
     assert "A" in dataset.vocabulary.characters
@@ -111,15 +111,15 @@ def test_a_correction_takes_the_place_of_the_datasets_label(tmp_path: Path) -> N
     assert left_out(dataset) == {"003.png": "corrected", "004.png": "duplicate"}
 
 
-def test_what_the_request_says_of_a_picture_counts_more_than_a_correction(tmp_path: Path) -> None:
+def test_what_the_request_says_of_a_image_counts_more_than_a_correction(tmp_path: Path) -> None:
     texts = {"a.png": (numbered(20)["003.png"], "777")}
     dataset = loaded(tmp_path, {"003.png": "888"}, corrections=corrected(tmp_path, texts))
     assert labels(dataset)["003.png"] == "888"
     assert left_out(dataset) == {"corrections/a.png": "corrected"}
 
 
-def test_a_correction_can_be_relabelled_as_any_picture(tmp_path: Path) -> None:
-    texts = {"a.png": (picture("A"), "A"), "b.png": (picture("B"), "B")}
+def test_a_correction_can_be_relabelled_as_any_image(tmp_path: Path) -> None:
+    texts = {"a.png": (image("A"), "A"), "b.png": (image("B"), "B")}
     relabel = {"corrections/a.png": "X", "corrections/b.png": None}
     dataset = loaded(tmp_path, relabel, corrections=corrected(tmp_path, texts))
     assert labels(dataset)["corrections/a.png"] == "X"
@@ -141,7 +141,7 @@ def test_a_base_rehearses_no_label_that_has_been_put_right(tmp_path: Path) -> No
 
 def test_a_dataset_of_its_own_is_needed_beside_corrections(tmp_path: Path) -> None:
     few = write_zip(tmp_path / "few.zip", numbered(9))
-    texts = {f"{i}.png": (picture(f"A{i}", seed=90 + i), f"A{i}") for i in range(8)}
+    texts = {f"{i}.png": (image(f"A{i}", seed=90 + i), f"A{i}") for i in range(8)}
     with pytest.raises(ReadsmithError, match="9 usable labelled images") as refused:
         load_dataset(few, JobRequest(), corrections=corrected(tmp_path, texts))
     assert refused.value.code == "too_few_images"

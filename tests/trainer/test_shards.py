@@ -8,7 +8,7 @@ import pytest
 
 from shared.errors import ReadsmithError
 from tests.checked import check_dataset
-from tests.drawn import labelled_zip, picture, texts, write_zip
+from tests.drawn import image, labelled_zip, texts, write_zip
 from tests.hostile_tars import TARS, header, labelled_tar, tar_of
 from trainer.pipeline.datasets.labels.labels import find_labels
 from trainer.pipeline.datasets.load import load_dataset
@@ -22,8 +22,8 @@ from trainer.subprocesses import in_clean_process
 REQUEST = JobRequest()
 
 
-def pictures(count: int) -> dict[str, bytes]:
-    return {f"{i:04}": picture(f"{i:04}", seed=i) for i in range(count)}
+def images(count: int) -> dict[str, bytes]:
+    return {f"{i:04}": image(f"{i:04}", seed=i) for i in range(count)}
 
 
 def contents(folder: Path) -> dict[str, bytes]:
@@ -38,13 +38,13 @@ def test_what_pack_writes_is_read_as_the_same_set(tmp_path: Path) -> None:
     plain, shards = load_dataset(path, REQUEST), load_dataset(tmp_path / "shards", REQUEST)
     assert shards.fingerprint == plain.fingerprint
     assert shards.image == plain.image
-    assert shards.summary["labels_from"] == "text files beside the pictures"
+    assert shards.summary["labels_from"] == "text files beside the images"
     images = {(plain.source.read(one.name), one.label) for one in plain.train}
     assert {(shards.source.read(one.name), one.label) for one in shards.train} == images
 
 
 def test_copies_and_contradictions_are_left_out_of_the_shards(tmp_path: Path) -> None:
-    entries = {f"{label}.png": data for label, data in pictures(12).items()}
+    entries = {f"{label}.png": data for label, data in images(12).items()}
     entries |= {"copy/0003.png": entries["0003.png"], "wrong.png": entries["0005.png"]}
     packed = pack(write_zip(tmp_path / "set.zip", entries), tmp_path / "shards", "auto", 100)
     assert (packed.images, packed.left_out) == (11, 3)
@@ -53,7 +53,7 @@ def test_copies_and_contradictions_are_left_out_of_the_shards(tmp_path: Path) ->
 
 
 def test_the_same_set_is_packed_into_the_same_bytes_in_mixed_order(tmp_path: Path) -> None:
-    path = write_zip(tmp_path / "set.zip", {f"{k}.png": v for k, v in pictures(30).items()})
+    path = write_zip(tmp_path / "set.zip", {f"{k}.png": v for k, v in images(30).items()})
     pack(path, tmp_path / "a", "auto", 10)
     pack(path, tmp_path / "b", "auto", 10)
     assert contents(tmp_path / "a") == contents(tmp_path / "b")
@@ -63,7 +63,7 @@ def test_the_same_set_is_packed_into_the_same_bytes_in_mixed_order(tmp_path: Pat
 
 
 def test_a_folder_that_holds_something_is_not_written_into(tmp_path: Path) -> None:
-    path = write_zip(tmp_path / "set.zip", {f"{k}.png": v for k, v in pictures(3).items()})
+    path = write_zip(tmp_path / "set.zip", {f"{k}.png": v for k, v in images(3).items()})
     (tmp_path / "kept").mkdir()
     (tmp_path / "kept" / "note").write_text("mine")
     with pytest.raises(ReadsmithError, match="exists already"):
@@ -72,7 +72,7 @@ def test_a_folder_that_holds_something_is_not_written_into(tmp_path: Path) -> No
 
 
 def test_packing_that_fails_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    path = write_zip(tmp_path / "set.zip", {f"{k}.png": v for k, v in pictures(30).items()})
+    path = write_zip(tmp_path / "set.zip", {f"{k}.png": v for k, v in images(30).items()})
 
     def full(_file: int) -> None:
         raise OSError(28, "No space left on device")
@@ -86,7 +86,7 @@ def test_packing_that_fails_leaves_nothing(tmp_path: Path, monkeypatch: pytest.M
 def test_shards_written_by_others_are_read(tmp_path: Path) -> None:
     """As WebDataset's own writer does it: long names, times with fractions (pax), sidecars."""
     files: dict[str, bytes] = {}
-    for label, data in pictures(12).items():
+    for label, data in images(12).items():
         key = f"{'deep/' * 40}{label}.v1"
         files |= {f"{key}.png": data, f"{key}.json": b"{}", f"{key}.txt": f"{label}\n".encode()}
     for kind in (tarfile.PAX_FORMAT, tarfile.GNU_FORMAT):
@@ -96,18 +96,18 @@ def test_shards_written_by_others_are_read(tmp_path: Path) -> None:
         assert summary["label_lengths"] == {"4": 12}
 
 
-def test_a_plain_tar_of_pictures_has_its_labels_in_the_file_names(tmp_path: Path) -> None:
-    files = {f"set/{label}_1.png": data for label, data in pictures(12).items()}
+def test_a_plain_tar_of_images_has_its_labels_in_the_file_names(tmp_path: Path) -> None:
+    files = {f"set/{label}_1.png": data for label, data in images(12).items()}
     (tmp_path / "set.tar").write_bytes(tar_of(files))
     assert check_dataset(tmp_path / "set.tar", REQUEST)["labels_from"] == "file names"
     named = JobRequest.model_validate({"labels": {"filename": {"pattern": "^[0-9]+"}}})
     assert check_dataset(tmp_path / "set.tar", named)["vocabulary"] == "01"[:2] + "23456789"
 
 
-def test_what_is_wrong_with_single_pictures_is_told_and_the_others_are_read(tmp_path: Path) -> None:
-    files = {f"{k}.png": v for k, v in pictures(14).items()}
-    files |= {f"{k}.txt": k.encode() for k in pictures(12)} | {"0013.txt": b"x" * 5000}
-    files |= {"bad.png": b"no picture", "bad.txt": b"bad", "odd.txt": b"alone", "a\nb.png": b""}
+def test_what_is_wrong_with_single_images_is_told_and_the_others_are_read(tmp_path: Path) -> None:
+    files = {f"{k}.png": v for k, v in images(14).items()}
+    files |= {f"{k}.txt": k.encode() for k in images(12)} | {"0013.txt": b"x" * 5000}
+    files |= {"bad.png": b"no image", "bad.txt": b"bad", "odd.txt": b"alone", "a\nb.png": b""}
     (tmp_path / "set.tar").write_bytes(tar_of(dict(sorted(files.items()))))
     summary = check_dataset(tmp_path / "set.tar", REQUEST)
     assert summary["images"] == 12
@@ -120,21 +120,21 @@ def test_what_is_wrong_with_single_pictures_is_told_and_the_others_are_read(tmp_
     assert summary["ignored_files"] == 1
 
 
-def test_a_picture_of_a_tar_can_be_relabelled(tmp_path: Path) -> None:
-    (tmp_path / "set.tar").write_bytes(labelled_tar(pictures(12)))
+def test_a_image_of_a_tar_can_be_relabelled(tmp_path: Path) -> None:
+    (tmp_path / "set.tar").write_bytes(labelled_tar(images(12)))
     request = JobRequest.model_validate(
         {"relabel": {"0003.png": "XY", "0004.png": None, "gone.png": "A"}}
     )
     summary = check_dataset(tmp_path / "set.tar", request)
     assert (summary["images"], summary["left_out"]) == (11, {"dropped": 1})
     assert set("XY") <= set(summary["vocabulary"])
-    assert "Of the names in relabel, 1 are of no picture" in summary["warnings"][0]
+    assert "Of the names in relabel, 1 are of no image" in summary["warnings"][0]
 
 
-def test_a_folder_with_pictures_and_a_tar_is_a_folder_of_pictures(tmp_path: Path) -> None:
-    for label, data in pictures(12).items():
+def test_a_folder_with_images_and_a_tar_is_a_folder_of_images(tmp_path: Path) -> None:
+    for label, data in images(12).items():
         (tmp_path / f"{label}.png").write_bytes(data)
-    (tmp_path / "backup.tar").write_bytes(labelled_tar(pictures(3)))
+    (tmp_path / "backup.tar").write_bytes(labelled_tar(images(3)))
     assert check_dataset(tmp_path, REQUEST)["images"] == 12
 
 
@@ -184,7 +184,7 @@ def test_a_million_files_of_one_name_are_not_held(tmp_path: Path) -> None:
 
 def test_a_shard_that_was_cut_is_named(tmp_path: Path) -> None:
     pack(
-        write_zip(tmp_path / "set.zip", {f"{k}.png": v for k, v in pictures(30).items()}),
+        write_zip(tmp_path / "set.zip", {f"{k}.png": v for k, v in images(30).items()}),
         tmp_path / "shards",
         "auto",
         10,
@@ -196,13 +196,13 @@ def test_a_shard_that_was_cut_is_named(tmp_path: Path) -> None:
     assert refused.value.code == "dataset_not_a_tar"
 
 
-def test_another_process_reads_the_same_pictures(tmp_path: Path) -> None:
-    (tmp_path / "set.tar").write_bytes(labelled_tar(pictures(3)))
+def test_another_process_reads_the_same_images(tmp_path: Path) -> None:
+    (tmp_path / "set.tar").write_bytes(labelled_tar(images(3)))
     source = open_source(tmp_path / "set.tar")
-    assert in_clean_process(source.read, "0001.png") == pictures(3)["0001"]
+    assert in_clean_process(source.read, "0001.png") == images(3)["0001"]
 
 
-def test_an_index_takes_few_bytes_of_each_picture(tmp_path: Path) -> None:
+def test_an_index_takes_few_bytes_of_each_image(tmp_path: Path) -> None:
     buffer = io.BytesIO()
     with tarfile.TarFile(fileobj=buffer, mode="w") as tar:
         for number in range(4_000):
@@ -211,7 +211,7 @@ def test_an_index_takes_few_bytes_of_each_picture(tmp_path: Path) -> None:
     tracemalloc.start()
     try:
         source = ShardSource([tmp_path / "set.tar"], DatasetLimits())
-        assert len(source.pictures) == 4_000
+        assert len(source.images) == 4_000
         ours = [tracemalloc.Filter(True, f"*/{file}") for file in ("trainer/*", "tarfile.py")]
         allocated = tracemalloc.take_snapshot().filter_traces(ours).statistics("filename")
         assert 0 < sum(each.size for each in allocated) < 120 * 4_000

@@ -12,7 +12,7 @@ from shared.recognition.scoring import Score
 from shared.recognition.vocabulary import Vocabulary
 from shared.store.builtin import STARTER, builtin_store
 from shared.store.manifest import verify_files
-from tests.drawn import picture
+from tests.drawn import image
 from trainer.pipeline.datasets.dataset import Base, Rehearsal
 from trainer.pipeline.networks.inference import predict
 from trainer.pipeline.networks.presets import PRESETS
@@ -28,15 +28,15 @@ def reader(characters: str) -> keras.Model:
     return keras.Model(model.inputs[0], model.get_layer("ctc_loss").input[1])
 
 
-def test_the_same_seed_draws_the_same_pictures() -> None:
+def test_the_same_seed_draws_the_same_images() -> None:
     first, second, other = (Drawer([FONT], seed) for seed in (1, 1, 2))
     for _ in range(5):
-        text, picture = first.draw()
-        assert picture.shape == (HEIGHT, WIDTH)
+        text, image = first.draw()
+        assert image.shape == (HEIGHT, WIDTH)
         assert set(text) <= set(CHARACTERS)
         again, same = second.draw()
-        assert (again, same.tobytes()) == (text, picture.tobytes())
-        assert other.draw()[1].tobytes() != picture.tobytes()
+        assert (again, same.tobytes()) == (text, image.tobytes())
+        assert other.draw()[1].tobytes() != image.tobytes()
 
 
 def test_the_weights_in_the_package_are_small_and_fit_the_default_preset() -> None:
@@ -90,7 +90,7 @@ def test_a_model_started_from_it_reads_drawn_text_before_any_training(characters
     copy_weights(load_starter(), model, vocabulary)
     chance = random.Random(0)
     labels = ["".join(chance.choices(characters, k=4)) for _ in range(40)]
-    pictures = [fit(open_image(picture(text, (96, 32), i)), SPEC) for i, text in enumerate(labels)]
-    readings = decode(predict(model, np.stack(pictures), SPEC), vocabulary)
-    score = Score.of((text, r.text) for text, r in zip(labels, readings, strict=True))
+    images = [fit(open_image(image(text, (96, 32), i)), SPEC) for i, text in enumerate(labels)]
+    predictions = decode(predict(model, np.stack(images), SPEC), vocabulary)
+    score = Score.of((text, r.text) for text, r in zip(labels, predictions, strict=True))
     assert score.cer < 0.3

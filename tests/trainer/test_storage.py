@@ -20,7 +20,7 @@ from tests.drawn import write_zip
 from trainer.api.app import create_app
 from trainer.database import engine as sqlite
 from trainer.database.job_store import JobStore
-from trainer.database.tables import Database, patiently
+from trainer.database.tables import Database, retried
 from trainer.files.disk_errors import storage_error
 from trainer.schemas.job_request import JobRequest
 from trainer.settings import Settings
@@ -104,7 +104,7 @@ def test_a_run_waits_for_a_locked_database(
     held = locked(settings)
     held.__enter__()
     monkeypatch.setattr("time.sleep", lambda _: held.__exit__(None, None, None))
-    job = patiently(lambda: store.create(JobRequest()))
+    job = retried(lambda: store.create(JobRequest()))
     assert store.get(job.id) == job
     database.close()
 
@@ -112,9 +112,9 @@ def test_a_run_waits_for_a_locked_database(
 def test_a_run_does_not_wait_for_ever(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     database = Database(settings.jobs_database)
     store = JobStore(database, max_queued_jobs=1)
-    monkeypatch.setattr("trainer.database.tables.PATIENCE_SECONDS", 0)
+    monkeypatch.setattr("trainer.database.tables.TIMEOUT_SECONDS", 0)
     with locked(settings), pytest.raises(OperationalError):
-        patiently(lambda: store.create(JobRequest()))
+        retried(lambda: store.create(JobRequest()))
     database.close()
 
 

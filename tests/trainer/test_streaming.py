@@ -24,13 +24,13 @@ BATCH = 8
 REQUEST = JobRequest(
     base="none", hyperparameters=Hyperparameters(epochs=3, batch_size=BATCH, height=32, width=64)
 )
-PICTURE = 32 * 64
+IMAGE = 32 * 64
 
 
 @pytest.fixture
 def dataset(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Dataset:
-    """A set in shards, read in windows of five batches from blocks of four pictures."""
-    monkeypatch.setattr(streaming, "WINDOW_BYTES", 45 * PICTURE)
+    """A set in shards, read in windows of five batches from blocks of four images."""
+    monkeypatch.setattr(streaming, "WINDOW_BYTES", 45 * IMAGE)
     monkeypatch.setattr(streaming, "BLOCK", 4)
     labels = [f"{i}{text}" for i, text in enumerate(texts(150))]
     pack(labelled_zip(tmp_path / "set.zip", labels), tmp_path / "shards", "auto", 40)
@@ -42,7 +42,7 @@ def streamed(dataset: Dataset, rehearsal: Rehearsal | None = None) -> StreamedPa
 
 
 def shown(part: Part, dataset: Dataset, seed: int, epoch: int) -> list[tuple[str, bytes]]:
-    """Return labels and pictures in the order in which training sees them."""
+    """Return labels and images in the order in which training sees them."""
     return [
         (dataset.vocabulary.decode(c for c in label if c >= 0), pixels.tobytes())
         for batch in part.shuffled(BATCH, seed, epoch)
@@ -50,7 +50,7 @@ def shown(part: Part, dataset: Dataset, seed: int, epoch: int) -> list[tuple[str
     ]
 
 
-def test_every_picture_comes_once_in_an_epoch_and_with_its_own_label(dataset: Dataset) -> None:
+def test_every_image_comes_once_in_an_epoch_and_with_its_own_label(dataset: Dataset) -> None:
     memory = examples._part(dataset, dataset.train, dataset.rehearsal)
     assert isinstance(memory, InMemoryPart)
     once = Counter(shown(memory, dataset, 0, 0))
@@ -80,7 +80,7 @@ def test_neighbours_on_the_disk_are_spread_over_the_epoch(dataset: Dataset) -> N
     assert np.abs(np.diff(order)).mean() > len(order) / 5
 
 
-def test_what_is_rehearsed_is_shown_among_the_pictures(dataset: Dataset) -> None:
+def test_what_is_rehearsed_is_shown_among_the_images(dataset: Dataset) -> None:
     pixels = np.arange(3, dtype=np.uint8)[:, None, None, None] * np.ones((1, 32, 64, 1), np.uint8)
     part = streamed(dataset, Rehearsal(pixels, ("0", "1", "2")))
     assert len(part) == len(dataset.train) + 3

@@ -16,7 +16,7 @@ def test_small_sets_are_shown_more_often_and_wide_ones_less() -> None:
 
 def test_every_choice_has_a_reason() -> None:
     parameters, reasons = choose_parameters(JobRequest(), 300, 200)
-    assert reasons["epochs"] == "about 60,000 pictures are shown, 200 pixels wide"
+    assert reasons["epochs"] == "about 60,000 images are shown, 200 pixels wide"
     assert set(reasons) < set(asdict(parameters))
     assert parameters.may_shorten
 

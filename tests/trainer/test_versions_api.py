@@ -12,7 +12,7 @@ from PIL import Image
 
 from shared.store.manifest import ONNX_MODEL
 from shared.store.store import ModelStore
-from tests.bundles import encoded, picture, png
+from tests.bundles import encoded, image, png
 from tests.bundles import publish as publish_bundle
 from tests.trainer.test_api import problem
 from trainer.api.app import create_app
@@ -22,16 +22,16 @@ VERSION = "/models/default/versions/1"
 
 
 def report(held_out: dict[str, str]) -> dict[str, bytes]:
-    """Return a report's files: the held-out pictures show the keys and are labelled otherwise."""
-    pictures = {f"report/held_out/{n:04}.png": png(text) for n, text in enumerate(held_out)}
+    """Return a report's files: the held-out images show the keys and are labelled otherwise."""
+    images = {f"report/held_out/{n:04}.png": png(text) for n, text in enumerate(held_out)}
     rows = [f"{n:04}.png,{label}" for n, label in enumerate(held_out.values())]
-    worst = "picture,file,truth,text,confidence\n01.png,x/a.png,ab,ba,0.75\n"
+    worst = "image,file,truth,text,confidence\n01.png,x/a.png,ab,ba,0.75\n"
     return {
         "report/metrics.json": json.dumps({"exact_match": 0.5}).encode(),
         "report/worst/worst.csv": worst.encode(),
         "report/worst/01.png": png("ba"),
         "report/held_out/labels.csv": "\n".join(["filename,text", *rows]).encode(),
-        **pictures,
+        **images,
     }
 
 
@@ -39,7 +39,7 @@ def report(held_out: dict[str, str]) -> dict[str, bytes]:
 def api(settings: Settings, tmp_path: Path) -> Iterator[TestClient]:
     store = ModelStore(settings.store)
     publish_bundle(store, tmp_path / "a", files=report({"abc": "abc", "a": "b"}))
-    more = report({"abc": "abc", "cc": "cc"}) | {"report/photo.jpg": encoded(picture("a"), "JPEG")}
+    more = report({"abc": "abc", "cc": "cc"}) | {"report/photo.jpg": encoded(image("a"), "JPEG")}
     publish_bundle(store, tmp_path / "b", files=more)
     with TestClient(create_app(settings), raise_server_exceptions=False) as client:
         yield client
@@ -54,23 +54,23 @@ def test_a_version_tells_what_its_manifest_says(api: TestClient) -> None:
     assert version["files"][ONNX_MODEL]["size"] > 0
 
 
-def test_a_report_names_the_worst_readings_and_their_pictures(api: TestClient) -> None:
+def test_a_report_names_the_worst_predictions_and_their_images(api: TestClient) -> None:
     told = api.get(f"{VERSION}/report").json()
     [worst] = told.pop("worst")
     assert told == {"exact_match": 0.5}
     assert worst == {
-        "picture": "report/worst/01.png",
+        "image": "report/worst/01.png",
         "file": "x/a.png",
         "truth": "ab",
         "text": "ba",
         "confidence": 0.75,
     }
-    shown = api.get(f"{VERSION}/files/{worst['picture']}")
+    shown = api.get(f"{VERSION}/files/{worst['image']}")
     assert shown.headers["content-type"] == "image/png"
     assert shown.content == png("ba")
 
 
-def test_files_are_downloaded_as_they_are_and_pictures_as_png(api: TestClient) -> None:
+def test_files_are_downloaded_as_they_are_and_images_as_png(api: TestClient) -> None:
     graph = api.get(f"{VERSION}/files/{ONNX_MODEL}")
     assert graph.headers["content-disposition"] == f'attachment; filename="default-1-{ONNX_MODEL}"'
     assert len(graph.content) == api.get(VERSION).json()["files"][ONNX_MODEL]["size"]
@@ -98,15 +98,15 @@ def test_a_report_is_downloaded_as_a_zip(api: TestClient) -> None:
         assert archive.read("worst/01.png") == png("ba")
 
 
-def test_two_versions_are_compared_on_the_pictures_of_both_each_once(api: TestClient) -> None:
+def test_two_versions_are_compared_on_the_images_of_both_each_once(api: TestClient) -> None:
     compared = api.get("/models/default/compare?a=1&b=2").json()
     counts = [compared[f"{who}_right"] for who in ("both", "only_a", "only_b", "neither")]
     assert counts == [2, 0, 0, 1]
-    assert len(compared["pictures"]) == 3
-    wrong = compared["pictures"][0]
+    assert len(compared["images"]) == 3
+    wrong = compared["images"][0]
     assert (wrong["truth"], wrong["a"]["text"], wrong["b"]["text"]) == ("b", "a", "a")
     assert not wrong["a"]["right"]
-    assert api.get(wrong["picture"]).content == png("a")
+    assert api.get(wrong["image"]).content == png("a")
 
 
 def test_what_is_not_kept_is_named(api: TestClient, settings: Settings, tmp_path: Path) -> None:
@@ -117,4 +117,4 @@ def test_what_is_not_kept_is_named(api: TestClient, settings: Settings, tmp_path
     publish_bundle(ModelStore(settings.store), tmp_path / "c", model="bare")
     problem(api.get("/models/bare/versions/1/report"), 404, "file_not_found")
     problem(api.get("/models/bare/versions/1/report.zip"), 404, "file_not_found")
-    problem(api.get("/models/bare/compare?a=1&b=1"), 409, "no_held_out_pictures")
+    problem(api.get("/models/bare/compare?a=1&b=1"), 409, "no_held_out_images")

@@ -15,7 +15,7 @@ from trainer.api.pages import is_dashboard
 from trainer.api.problems import answer, problem_responses
 from trainer.settings import Settings
 
-READING = ("GET", "HEAD")
+PREDICTION = ("GET", "HEAD")
 
 
 _PASSED_ON = re.compile(r"/(try|review)(/.*)?")
@@ -25,12 +25,12 @@ _CORRECTIONS = re.compile(r"/models/[^/]+/corrections(/.*)?")
 def needed_scopes(method: str, path: str) -> tuple[KeyScope, ...]:
     """Return what a key must be for; any of them will do.
 
-    Whoever may have pictures read may correct the readings; what is passed on to the predictor
+    Whoever may have images read may correct the predictions; what is passed on to the predictor
     is let in by the predictor once more. Choosing what is served takes admin, all else train.
     """
     if _PASSED_ON.fullmatch(path) or (_CORRECTIONS.fullmatch(path) and method == "POST"):
         return KeyScope.TRAIN, KeyScope.PREDICT
-    if _CORRECTIONS.fullmatch(path) or method in READING or not path.startswith("/models/"):
+    if _CORRECTIONS.fullmatch(path) or method in PREDICTION or not path.startswith("/models/"):
         return (KeyScope.TRAIN,)
     return (KeyScope.ADMIN,)
 
@@ -72,7 +72,7 @@ class AccessControl:
             refusal = answer(status, error.code, error.message, error.hint, headers=error.headers)
             await refusal(scope, receive, send)
             return
-        if scope["method"] in READING:
+        if scope["method"] in PREDICTION:
             await self._app(scope, receive, send)
         else:
             await self._audited(scope, receive, send, who, caller.address)

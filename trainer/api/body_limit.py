@@ -11,7 +11,7 @@ from trainer.api.problems import answer
 
 JSON_BYTES = 1_000_000
 CORRECTION_BYTES = 14_000_000
-"""A picture in base64, and its text."""
+"""An image in base64, and its text."""
 PREDICT_BYTES = 33_000_000
 """The predictor refuses more than 32 MB itself, in its own words."""
 FORM_OVERHEAD = 100_000

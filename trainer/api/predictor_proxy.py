@@ -19,7 +19,7 @@ TIMEOUT = Timeout(connect=3, read=120)
 CONNECTIONS = 8
 
 
-class Answer(NamedTuple):
+class ProxiedAnswer(NamedTuple):
     """What the predictor has answered."""
 
     status: int
@@ -40,7 +40,7 @@ class PredictorLink:
         headers: Mapping[str, str],
         address: str | None,
         body: IO[bytes] | None = None,
-    ) -> Answer:
+    ) -> ProxiedAnswer:
         """Send a request whose own headers and client's address are given; return the answer.
 
         Raises ReadsmithError predictor_unavailable.
@@ -65,4 +65,4 @@ class PredictorLink:
                 "Start it, and set READSMITH_PREDICTOR_URL to where it listens.",
             ) from error
         passed = {n: answer.headers[n] for n in ANSWERED_WITH if n in answer.headers}
-        return Answer(answer.status, passed, answer.data)
+        return ProxiedAnswer(answer.status, passed, answer.data)

@@ -1,4 +1,4 @@
-"""Small copies of pictures for people to look at, made anew from what was read."""
+"""Small copies of images for people to look at, made anew from what was read."""
 
 import io
 import threading
@@ -9,11 +9,11 @@ LONGEST_SIDE = 400
 """Pixels; what is larger is shrunk."""
 
 opening = threading.Lock()
-"""Held while the API decodes a picture: a small file may need much memory, so one at a time."""
+"""Held while the API decodes an image: a small file may need much memory, so one at a time."""
 
 
 def preview(data: bytes) -> bytes:
-    """Return a picture as a PNG, shrunk if it is large; raises ImageRejectedError."""
+    """Return an image as a PNG, shrunk if it is large; raises ImageRejectedError."""
     with opening:
         image = open_image(data)
         image.thumbnail((LONGEST_SIDE, LONGEST_SIDE))
@@ -23,12 +23,12 @@ def preview(data: bytes) -> bytes:
 
 
 def decodable_format(data: bytes) -> str:
-    """Return the format of a picture that decodes, in lower case; raises ImageRejectedError."""
+    """Return the format of an image that decodes, in lower case; raises ImageRejectedError."""
     with opening:
         return image_format(data)
 
 
-PICTURE_HEADERS = {
+IMAGE_HEADERS = {
     "Cache-Control": "private, max-age=3600",
     "X-Content-Type-Options": "nosniff",
 }

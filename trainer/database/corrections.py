@@ -1,4 +1,4 @@
-"""Right texts that people have given for pictures: a labelled set per model, which grows."""
+"""Right texts that people have given for images: a labelled set per model, which grows."""
 
 import csv
 import hashlib
@@ -22,12 +22,12 @@ from trainer.schemas.labels import require_printable
 
 MAX_CORRECTIONS = 100_000
 """Of one model."""
-MAX_PICTURE_BYTES = 10_000_000
+MAX_IMAGE_BYTES = 10_000_000
 """As many as the predictor takes."""
 
 
 class NewCorrection(BaseModel):
-    """The right text of a picture, and what is known of how it was read."""
+    """The right text of an image, and what is known of how it was read."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -43,7 +43,7 @@ class NewCorrection(BaseModel):
 
 
 class Correction(BaseModel):
-    """A picture and its right text."""
+    """An image and its right text."""
 
     id: str = Field(examples=["correction-0123456789abcdef0123456789abcdef"])
     model: str
@@ -53,10 +53,10 @@ class Correction(BaseModel):
     version: int | None
     source: str | None
     sha256: str
-    """Of the picture's file."""
+    """Of the image's file."""
     created_at: datetime
     image: str
-    """The address of the picture on this service."""
+    """The address of the image on this service."""
 
 
 class CorrectionPage(BaseModel):
@@ -68,9 +68,9 @@ class CorrectionPage(BaseModel):
 
 
 class Corrections:
-    """The corrections of all models: rows in the database, pictures in shared files.
+    """The corrections of all models: rows in the database, images in shared files.
 
-    All pictures together have at most max_bytes.
+    All images together have at most max_bytes.
     """
 
     def __init__(self, database: Database, files: SharedFiles, *, max_bytes: int) -> None:
@@ -79,27 +79,27 @@ class Corrections:
         self._max_bytes = max_bytes
 
     def keep(
-        self, model: str, picture: bytes, ending: str, new: NewCorrection
+        self, model: str, image: bytes, ending: str, new: NewCorrection
     ) -> tuple[Correction, bool]:
-        """Keep a correction; of a picture that is here already, change it.
+        """Keep a correction; of an image that is here already, change it.
 
-        picture: one that open_image takes; ending: its format. Returns the correction, and
+        image: one that open_image takes; ending: its format. Returns the correction, and
         whether it is new. Raises ReadsmithError corrections_full.
         """
-        sha256 = hashlib.sha256(picture).hexdigest()
+        sha256 = hashlib.sha256(image).hexdigest()
         known = (corrections.c.model == model) & (corrections.c.sha256 == sha256)
         with self._database.writing.begin() as connection:
             take_turns(connection)
             values = new.model_dump(include=set(NewCorrection.model_fields))
             changed = connection.execute(update(corrections).where(known).values(**values)).rowcount
             if not changed:
-                self._require_room(connection, model, len(picture))
+                self._require_room(connection, model, len(image))
                 values |= {"id": f"correction-{uuid.uuid4().hex}", "model": model}
-                values |= {"sha256": sha256, "ending": ending, "bytes": len(picture)}
+                values |= {"sha256": sha256, "ending": ending, "bytes": len(image)}
                 connection.execute(insert(corrections).values(created_at=now(), **values))
             row = connection.execute(select(corrections).where(known)).one()
             if not self._files.names(name := _name(row)):
-                self._files.write(picture, name)
+                self._files.write(image, name)
         return _correction_of(row), not changed
 
     def page(self, model: str, limit: int, after: str | None = None) -> CorrectionPage:
@@ -122,14 +122,14 @@ class Corrections:
         with self._database.reading.begin() as connection:
             return _correction_of(_find(connection, model, correction_id))
 
-    def picture(self, model: str, correction_id: str) -> bytes:
-        """Return the picture as it was sent; raises ReadsmithError correction_not_found."""
+    def image(self, model: str, correction_id: str) -> bytes:
+        """Return the image as it was sent; raises ReadsmithError correction_not_found."""
         with self._database.reading.begin() as connection:
             row = _find(connection, model, correction_id)
-        picture = self._files.read(_name(row))
-        if picture is None:
+        image = self._files.read(_name(row))
+        if image is None:
             raise _not_found(model, correction_id)
-        return picture
+        return image
 
     def change(self, model: str, correction_id: str, text: str) -> Correction:
         """Give another right text; raises ReadsmithError correction_not_found."""
@@ -140,7 +140,7 @@ class Corrections:
             return _correction_of(_find(connection, model, correction_id))
 
     def remove(self, model: str, correction_id: str) -> None:
-        """Delete a correction and its picture; raises ReadsmithError correction_not_found."""
+        """Delete a correction and its image; raises ReadsmithError correction_not_found."""
         with self._database.writing.begin() as connection:
             take_turns(connection)
             row = _find(connection, model, correction_id)
@@ -157,11 +157,11 @@ class Corrections:
         table.writerow(["filename", "text"])
         for row in rows:
             name = _name(row)
-            picture = self._files.read(name)
-            if picture is None:
+            image = self._files.read(name)
+            if image is None:
                 continue  # deleted meanwhile
             file = PurePosixPath(name).name
-            yield file, picture
+            yield file, image
             table.writerow([file, row.text])
         yield "labels.csv", labels.getvalue().encode()
 
@@ -179,7 +179,7 @@ class Corrections:
             raise _full(f"model {model} has {MAX_CORRECTIONS:,} corrections")
         stored = connection.scalar(select(func.sum(corrections.c.bytes))) or 0
         if stored + size > self._max_bytes:
-            raise _full(f"the pictures of corrections may have {self._max_bytes:,} bytes together")
+            raise _full(f"the images of corrections may have {self._max_bytes:,} bytes together")
 
 
 def _name(row: Row[Any]) -> str:

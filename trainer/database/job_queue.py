@@ -47,7 +47,7 @@ class JobQueue:
             )
             return claim
 
-    def give_up_on_lost(self) -> None:
+    def requeue_stalled(self) -> None:
         """Queue the jobs again whose lease has run out, also while every worker is busy."""
         with self._database.writing.begin() as connection:
             self._put_lost_back(connection)

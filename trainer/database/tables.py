@@ -30,7 +30,7 @@ from shared.errors import ReadsmithError
 from trainer.database import schema
 from trainer.database.engine import open_engine
 
-PATIENCE_SECONDS = 120
+TIMEOUT_SECONDS = 120
 """How long a run waits for a database that cannot be used."""
 RETRY_SECONDS = 1
 
@@ -186,12 +186,12 @@ def unavailable(error: SQLAlchemyError) -> ReadsmithError:
     )
 
 
-def patiently(act: Callable[[], Result]) -> Result:
+def retried(act: Callable[[], Result]) -> Result:
     """Do something in the database, again and again while it is locked, full, read-only or gone.
 
-    Raises DBAPIError if that lasts for PATIENCE_SECONDS.
+    Raises DBAPIError if that lasts for TIMEOUT_SECONDS.
     """
-    end = time.monotonic() + PATIENCE_SECONDS
+    end = time.monotonic() + TIMEOUT_SECONDS
     while True:
         try:
             return act()

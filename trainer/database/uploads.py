@@ -196,7 +196,7 @@ def _upload_of(row: Row[Any]) -> Upload:
 
 
 def _require_set(path: Path, limits: DatasetLimits) -> None:
-    if is_shard(path):  # what is in it is judged where its pictures are looked at
+    if is_shard(path):  # what is in it is judged where its images are looked at
         return
     try:
         archive = open_zip(path, limits)

@@ -11,7 +11,7 @@ log = logging.getLogger("trainer.files.job_files")
 
 
 @dataclass(frozen=True)
-class KeptFiles:
+class JobFiles:
     """Files of a scratch folder, by the same names below `jobs/<job id>/` in the shared files."""
 
     files: SharedFiles

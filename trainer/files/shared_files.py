@@ -1,4 +1,4 @@
-"""Files that all trainers and workers see: uploads, corrections' pictures, jobs' checkpoints.
+"""Files that all trainers and workers see: uploads, corrections' images, jobs' checkpoints.
 
 A file has a name with slashes: `uploads/<dataset id>.zip`, `corrections/<model>/<sha256>.png`,
 `jobs/<job id>/checkpoint.npz`. It is there whole or not at all, and is never changed in place.

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from shared.store.store import ModelStore
-from trainer.files.job_files import KeptFiles
+from trainer.files.job_files import JobFiles
 from trainer.files.shared_files import SharedFiles
 from trainer.pipeline.datasets.dataset import Base, Dataset
 from trainer.pipeline.datasets.load import load_dataset
@@ -38,7 +38,7 @@ class Inputs:
     """A folder or zip to use instead of the request's dataset (command line)."""
     save_corrections: Callable[[str, Path], None] | None = None
     """Writes a model's corrections as a zip; only a service has any."""
-    kept: KeptFiles | None = None
+    kept: JobFiles | None = None
     """Set where a later attempt may be on another machine."""
 
     @classmethod
@@ -53,7 +53,7 @@ class Inputs:
             work=settings.scratch / job_id,
             cache=settings.cache,
             files=settings.open_shared_files(),
-            store=settings.model_store(settings.keep_versions),
+            store=settings.model_store(settings.retained_versions),
             limits=settings.dataset_limits,
             downloads=settings.downloads,
             save_corrections=save_corrections,
@@ -87,11 +87,11 @@ def prepare(request: JobRequest, inputs: Inputs, observer: Observer) -> tuple[Lo
     )
     observer.stage(Stage.DATASET)
     base = load_base(request, inputs.store)
-    corrections = _kept_corrections(request, inputs)
+    corrections = _corrections_zip(request, inputs)
     return lambda request: load_dataset(source, request, base, inputs.limits, corrections), base
 
 
-def _kept_corrections(request: JobRequest, inputs: Inputs) -> Path | None:
+def _corrections_zip(request: JobRequest, inputs: Inputs) -> Path | None:
     """Return a zip of the corrections that the request wants.
 
     It stays as it is for later attempts: with another dataset, they could not go on.

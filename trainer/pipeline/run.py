@@ -13,7 +13,7 @@ from trainer.pipeline.publishing.export import (
     build_bundle,
     clear_folder,
     make_manifest,
-    require_same_readings,
+    require_same_predictions,
 )
 from trainer.pipeline.training.train import train
 from trainer.schemas.job_request import JobRequest
@@ -44,10 +44,10 @@ def run(
         trained = train(dataset, request, observer, inputs.work, base, kept=inputs.kept)
     else:
         from trainer.pipeline.search.search import search  # noqa: PLC0415 - imports Optuna
-        from trainer.pipeline.search.trial import Pictures  # noqa: PLC0415 - imports Optuna
+        from trainer.pipeline.search.trial import TrialImages  # noqa: PLC0415 - imports Optuna
 
-        pictures = Pictures(dataset, load)
-        found = search(request, request.search, pictures, base, observer, context, train_trials)
+        images = TrialImages(dataset, load)
+        found = search(request, request.search, images, base, observer, context, train_trials)
         request, dataset, trained = found.request, found.dataset, found.trained
 
     observer.stage(Stage.EVALUATE)
@@ -55,7 +55,7 @@ def run(
     promotion = Promotion(
         request.promote,
         compare=lambda served: compare_with(
-            served, evaluation.readings, dataset, inputs.store, request.model, observer
+            served, evaluation.predictions, dataset, inputs.store, request.model, observer
         ),
     )
     promotion.measure(inputs.store.current_if_known(request.model))
@@ -64,7 +64,7 @@ def run(
     # Of its own: an earlier attempt that counts as lost may still be at work.
     build = clear_folder(inputs.work / f"bundle-{context.attempt}")
     build_bundle(trained, evaluation, dataset, build)
-    require_same_readings(build, dataset, evaluation)
+    require_same_predictions(build, dataset, evaluation)
     observer.checkpoint()
     origin = Origin(
         job_id=context.job_id,

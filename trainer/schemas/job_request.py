@@ -21,7 +21,7 @@ from shared.store.builtin import not_builtin
 from shared.store.manifest import ModelName
 from trainer.schemas.addresses import WebAddress
 from trainer.schemas.labels import compile_pattern, require_printable, usable_label
-from trainer.schemas.search_request import OF_THE_PICTURE, RANGED, Search, Values
+from trainer.schemas.search_request import OF_THE_IMAGE, RANGED, Search, Values
 
 DEFAULT_DATASET_URL = (
     "https://github.com/AakashKumarNain/CaptchaCracker/raw/master/captcha_images_v2.zip"
@@ -114,9 +114,7 @@ class FilenameLabelSource(_Request):
 Labels = Literal["auto", "filename", "manifest"] | FilenameLabelSource
 
 
-PictureName = Annotated[
-    str, Field(min_length=1, max_length=1000), AfterValidator(require_printable)
-]
+ImageName = Annotated[str, Field(min_length=1, max_length=1000), AfterValidator(require_printable)]
 Label = Annotated[str, AfterValidator(usable_label)]
 
 
@@ -138,13 +136,13 @@ class Hyperparameters(_Request):
     height: Annotated[int, Field(ge=16, le=512)] | Auto = "auto"
     width: Annotated[int, Field(ge=16, le=4096, multiple_of=4)] | Auto = "auto"
     resize: Literal["stretch", "pad"] | Auto = "auto"
-    """Stretch pictures to the input's size, or keep their aspect on a plain ground."""
+    """Stretch images to the input's size, or keep their aspect on a plain ground."""
     channels: Annotated[Literal[1, 3] | Auto, BeforeValidator(_no_stand_in)] = "auto"
     """1 for gray, 3 for colour."""
     standardize: bool | Auto = "auto"
-    """Whether each picture is brought to mean 0 and deviation 1; else pixels are in [0, 1]."""
+    """Whether each image is brought to mean 0 and deviation 1; else pixels are in [0, 1]."""
     augmentation: Annotated[float, Field(ge=0, le=4)] | Auto = "auto"
-    """How strongly training pictures are varied: 0 not at all, 1 as usual."""
+    """How strongly training images are varied: 0 not at all, 1 as usual."""
     max_minutes: Annotated[float, Field(gt=0, le=10_080)] | Auto = "auto"
     limit_images: Annotated[int, Field(ge=2)] | Auto = "auto"
     """At most this many images for training and validation together."""
@@ -179,10 +177,10 @@ class JobRequest(_Request):
 
     dataset: Dataset = Dataset(url=DEFAULT_DATASET_URL)
     labels: Labels = "auto"
-    relabel: dict[PictureName, Label | None] = Field(default_factory=dict, max_length=10_000)
-    """Right labels by the pictures' file names in the dataset; null leaves a picture out."""
+    relabel: dict[ImageName, Label | None] = Field(default_factory=dict, max_length=10_000)
+    """Right labels by the images' file names in the dataset; null leaves an image out."""
     corrections: bool = False
-    """Whether the model's corrections are added to the training part; where one is of a picture
+    """Whether the model's corrections are added to the training part; where one is of an image
     of the dataset, its text takes the place of the label there."""
     model: Annotated[ModelName, AfterValidator(not_builtin)] = "default"
     preset: PresetName = "conv"
@@ -224,7 +222,7 @@ def _not_searchable(name: str, values: Values, given: dict[str, Any]) -> Iterato
     asked = given.get("preset", "conv") if name == "preset" else getattr(hyperparameters, name)
     if asked not in ("auto", "conv"):
         yield f"is given already: {asked}"
-    if isinstance(given.get("base"), int) and name in OF_THE_PICTURE:
+    if isinstance(given.get("base"), int) and name in OF_THE_IMAGE:
         yield "is decided by the base version"
     if values.choices is None and name not in RANGED:
         yield "takes choices, not a range"

@@ -15,7 +15,7 @@ class DatasetLimits:
     ratio: int = 100
     """How many times larger than packed a zip or a large file in it may be."""
     shard_files: int = 20_000_000
-    """In all shards of a set together; two a picture: itself and its label."""
+    """In all shards of a set together; two an image: itself and its label."""
 
 
 DEFAULT_LIMITS = DatasetLimits()

@@ -22,7 +22,7 @@ Searchable = Literal[
 WHOLE = ("batch_size", "epochs", "height", "patience", "width")
 """Those whose ranges hold whole numbers."""
 RANGED = (*WHOLE, "augmentation", "learning_rate")
-OF_THE_PICTURE = ("channels", "height", "preset", "resize", "standardize", "width")
+OF_THE_IMAGE = ("channels", "height", "preset", "resize", "standardize", "width")
 """What a base version decides."""
 
 

@@ -6,7 +6,7 @@ from typing import Any, Protocol
 from trainer.schemas.job import Claim, JobError
 from trainer.schemas.job_request import JobRequest
 from trainer.settings import Settings
-from trainer.subprocesses import TERM_PATIENCE, explain_exit, stop_group
+from trainer.subprocesses import GRACE_SECONDS, explain_exit, stop_group
 from trainer.workers.child import RUN_JOB, start_child
 
 Tell = Callable[[str, str], None]
@@ -32,7 +32,7 @@ class Executor(Protocol):
 
     at_once: int
     """How many attempts it may have under way."""
-    watch_seconds: float
+    polling_interval: float
     """Pause between two looks at an attempt."""
 
     @property
@@ -56,7 +56,7 @@ class LocalExecutor:
     """A child process of the worker; one at a time, with all that the machine has."""
 
     at_once = 1
-    watch_seconds = 0.25
+    polling_interval = 0.25
     problem = None
 
     def __init__(self, settings: Settings, child: Sequence[str] = RUN_JOB) -> None:
@@ -89,7 +89,7 @@ class LocalAttempt:
 
     def stop(self) -> None:
         """End its session."""
-        stop_group(self._child, TERM_PATIENCE)
+        stop_group(self._child, GRACE_SECONDS)
 
 
 def died(code: int, where: str = "") -> JobError:

@@ -24,7 +24,7 @@ from shared.errors import ReadsmithError
 from trainer.database.corrections import Corrections
 from trainer.database.job_queue import JobQueue
 from trainer.database.rows import moment
-from trainer.database.tables import Database, patiently, unavailable
+from trainer.database.tables import Database, retried, unavailable
 from trainer.files.cache import limit_cache
 from trainer.files.disk_errors import storage_error
 from trainer.schemas.job import Claim, JobError, JobProgress, LostClaimError
@@ -89,7 +89,7 @@ class JobObserver(Observer):
 
     def trials(self) -> list[TrialRecord]:
         """Return the trials of a search, of all attempts."""
-        return patiently(lambda: self._queue.trials(self._claim))
+        return retried(lambda: self._queue.trials(self._claim))
 
     def summary(self, summary: dict[str, Any]) -> None:
         """Record the dataset summary."""
@@ -111,7 +111,7 @@ class JobObserver(Observer):
 
     def _write(self, write: Callable[..., None], *what: Any) -> None:
         try:
-            patiently(lambda: write(self._claim, *what))
+            retried(lambda: write(self._claim, *what))
         except LostClaimError:
             raise CancelledRunError from None
 
@@ -132,17 +132,17 @@ def execute(text: str, run: Run) -> None:
     )
     with contextlib.suppress(LostClaimError):
         try:
-            request = patiently(lambda: queue.request(order.claim))
+            request = retried(lambda: queue.request(order.claim))
             result = run(order.claim, request, settings, JobObserver(queue, order.claim))
-            patiently(lambda: queue.succeed(order.claim, result))
+            retried(lambda: queue.succeed(order.claim, result))
         except CancelledRunError:
-            patiently(lambda: queue.cancelled(order.claim))
+            retried(lambda: queue.cancelled(order.claim))
         except Exception as error:
             reason = explain_failure(error)
             if reason.code == "disk_full":  # there must be room to record it
-                patiently(lambda: queue.request(order.claim))  # so no other attempt works there
+                retried(lambda: queue.request(order.claim))  # so no other attempt works there
                 shutil.rmtree(settings.scratch / order.claim.job_id, ignore_errors=True)
-            patiently(lambda: queue.fail(order.claim, reason))
+            retried(lambda: queue.fail(order.claim, reason))
     if settings.executor == "ray":  # on this machine no worker does it
         clear_scratch(settings.scratch, queue)
 
@@ -177,7 +177,7 @@ def _save_corrections(settings: Settings, model: str, path: Path) -> None:
     database = Database(settings.jobs_database, migrate=False)
     limit = settings.max_corrections_bytes
     kept = Corrections(database, settings.open_shared_files(), max_bytes=limit)
-    patiently(lambda: kept.save(model, path))
+    retried(lambda: kept.save(model, path))
     database.close()
 
 

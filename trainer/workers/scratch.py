@@ -16,13 +16,13 @@ def clear_scratch(scratch: Path, queue: JobQueue) -> None:
                 shutil.rmtree(folder, ignore_errors=True)
 
 
-def clear_kept(files: SharedFiles, queue: JobQueue, job_ids: Iterable[str]) -> None:
+def clear_job_files(files: SharedFiles, queue: JobQueue, job_ids: Iterable[str]) -> None:
     """Delete what is kept for their later attempts; raises OSError, DBAPIError, ReadsmithError."""
     for job_id in job_ids:
         if queue.is_over(job_id):
             files.remove(f"jobs/{job_id}")
 
 
-def kept_jobs(files: SharedFiles) -> set[str]:
+def jobs_with_files(files: SharedFiles) -> set[str]:
     """Return the ids of the jobs for which something is kept."""
     return {name.split("/")[1] for name in files.names("jobs")}

@@ -15,18 +15,18 @@ from sqlalchemy.exc import DBAPIError
 
 from shared.errors import ReadsmithError
 from trainer.database.job_queue import JobQueue
-from trainer.database.tables import Database, patiently, unavailable
+from trainer.database.tables import Database, retried, unavailable
 from trainer.schemas.job import Claim, LostClaimError
 from trainer.schemas.progress import CancelledRunError
 from trainer.settings import Settings, complaint, load_settings
 from trainer.workers.child import RUN_JOB
 from trainer.workers.executors import Attempt, Executor, LocalExecutor, OutOfReachError
 from trainer.workers.job_process import explain_failure
-from trainer.workers.scratch import clear_kept, clear_scratch, kept_jobs
+from trainer.workers.scratch import clear_job_files, clear_scratch, jobs_with_files
 
 IDLE_SECONDS = 1.0
 """Pause between two looks into an empty queue."""
-CANCEL_PATIENCE = 3.0
+CANCEL_GRACE_SECONDS = 3.0
 """Seconds that an attempt has to end by itself after its job was cancelled."""
 
 log = logging.getLogger("trainer.workers.worker")
@@ -44,7 +44,7 @@ class Worker:
         self._kept = settings.open_shared_files() if settings.shared_files else None
         self._name = f"{socket.gethostname()}:{os.getpid()}"
         self._stopping = False
-        self._next_sign_of_life = 0.0
+        self._next_heartbeat = 0.0
 
     def stop(self) -> None:
         """Have `run` end soon: the jobs under way go back to the queue. Safe in a handler."""
@@ -55,7 +55,7 @@ class Worker:
         log.info("Worker %s is ready.", self._name)
         if self._kept is not None:
             with _complaints():
-                clear_kept(self._kept, self._queue, kept_jobs(self._kept))
+                clear_job_files(self._kept, self._queue, jobs_with_files(self._kept))
         with ThreadPoolExecutor(self._executor.at_once) as threads:
             running: set[Future[None]] = set()
             try:
@@ -75,7 +75,7 @@ class Worker:
     def _look_for_work(self, room: bool) -> Claim | None:
         with _complaints():
             clear_scratch(self._settings.scratch, self._queue)
-            self._give_sign_of_life()
+            self._send_heartbeat()
             if room and self._executor.ready():
                 return self._queue.claim()
         return None
@@ -85,7 +85,7 @@ class Worker:
         log.info("%s: attempt %d begins.", *claim)
         with self._answering_for(claim):
             try:
-                request = patiently(lambda: self._queue.request(claim))
+                request = retried(lambda: self._queue.request(claim))
                 return self._executor.start(
                     claim,
                     request,
@@ -99,12 +99,12 @@ class Worker:
         """Stay with the attempt until its end, and see that its job has an end, too."""
         with self._answering_for(claim):
             try:
-                self._watch(claim, attempt)
+                self._poll(claim, attempt)
             finally:
                 attempt.stop()
         if self._kept is not None:
             with _complaints():
-                clear_kept(self._kept, self._queue, [claim.job_id])
+                clear_job_files(self._kept, self._queue, [claim.job_id])
         log.info("%s: attempt %d has ended.", *claim)
 
     @contextlib.contextmanager
@@ -116,7 +116,7 @@ class Worker:
             except OutOfReachError as error:
                 self._queue.hand_back(claim, f"{error} Queued again.")
 
-    def _watch(self, claim: Claim, attempt: Attempt) -> None:
+    def _poll(self, claim: Claim, attempt: Attempt) -> None:
         """Hold the claim until the attempt's end."""
         lease = self._settings.lease_seconds
         renewed = time.monotonic()
@@ -137,23 +137,23 @@ class Worker:
                 log.warning("%s", unavailable(error).message)
                 if time.monotonic() > renewed + lease:
                     raise
-            time.sleep(self._executor.watch_seconds)
+            time.sleep(self._executor.polling_interval)
         attempt.stop()
         self._queue.hand_back(claim, "The worker was stopped; queued again.")
 
     def _cancel(self, claim: Claim, attempt: Attempt) -> None:
-        patience = time.monotonic() + CANCEL_PATIENCE
+        patience = time.monotonic() + CANCEL_GRACE_SECONDS
         while attempt.end() is None and time.monotonic() < patience:
-            time.sleep(self._executor.watch_seconds)
+            time.sleep(self._executor.polling_interval)
         attempt.stop()
         self._queue.cancelled(claim)
 
-    def _give_sign_of_life(self) -> None:
+    def _send_heartbeat(self) -> None:
         """Three times per lease, say that this worker lives and see who is lost."""
-        if time.monotonic() >= self._next_sign_of_life:
+        if time.monotonic() >= self._next_heartbeat:
             self._queue.seen(self._name, self._executor.problem)
-            self._queue.give_up_on_lost()
-            self._next_sign_of_life = time.monotonic() + self._settings.lease_seconds / 3
+            self._queue.requeue_stalled()
+            self._next_heartbeat = time.monotonic() + self._settings.lease_seconds / 3
 
 
 def _still_running(jobs: set[Future[None]]) -> set[Future[None]]:

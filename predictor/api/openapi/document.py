@@ -8,17 +8,17 @@ from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
 from predictor.api.feedback import JsonFeedback
-from predictor.api.openapi.requests import PICTURE, REFERENCE, parameters, request_body
+from predictor.api.openapi.requests import IMAGE, REFERENCE, parameters, request_body
 from predictor.api.openapi.schemas import (
     About,
     Alive,
     FeedbackTaken,
-    KeptPictures,
     Models,
+    Prediction,
+    Predictions,
     ProblemAnswer,
     Readiness,
-    Reading,
-    Readings,
+    ReviewQueue,
 )
 from predictor.api.status import ROUTES, SERVICE
 from predictor.requests.images import JsonBody
@@ -41,8 +41,8 @@ OF_FEEDBACK: Final = {
     "outbox_full",
     "trainer_unavailable",
 }
-OF_KEPT_PICTURES: Final = {"picture_not_found", "pictures_not_kept", "storage_failed"}
-OF_PICTURES_SENT: Final = {
+OF_ARCHIVED_IMAGES: Final = {"image_not_found", "archive_disabled", "storage_failed"}
+OF_IMAGES_SENT: Final = {
     *("bad_base64", "bad_multipart", "body_too_large", "empty_image", "image_too_large"),
     *("no_image", "not_an_image", "request_timeout", "unknown_field"),
     *("too_many_parts", "unsupported_content_type", "unsupported_format"),
@@ -60,11 +60,11 @@ OF_STATUS: Final = {
 
 ANSWERS: Final[dict[str, dict[int, Json]]] = {
     "GET /": {200: {"application/json": About, "text/html": str}},
-    "POST /predict": {200: {"application/json": (Reading, Readings)}},
+    "POST /predict": {200: {"application/json": (Prediction, Predictions)}},
     "POST /feedback": {202: {"application/json": FeedbackTaken}},
-    "GET /review": {200: {"application/json": KeptPictures}},
-    "GET /review/{picture_id}": {200: {"image/png": bytes}},
-    "DELETE /review/{picture_id}": {204: {}},
+    "GET /review": {200: {"application/json": ReviewQueue}},
+    "GET /review/{image_id}": {200: {"image/png": bytes}},
+    "DELETE /review/{image_id}": {204: {}},
     "GET /models": {200: {"application/json": Models}},
     "GET /healthz": {200: {"application/json": Alive}},
     "GET /readyz": {200: {"application/json": Readiness}, 503: {"application/json": Readiness}},
@@ -129,13 +129,13 @@ def _codes(route: str) -> set[str]:
     codes = OF_ANY_ROUTE | (set() if route == ALWAYS_OPEN else set(ACCESS_STATUS))
     match route:
         case "POST /predict":
-            return set(STATUS) - OF_ROUTING - OF_FEEDBACK - OF_KEPT_PICTURES
+            return set(STATUS) - OF_ROUTING - OF_FEEDBACK - OF_ARCHIVED_IMAGES
         case "POST /feedback":
-            return codes | OF_FEEDBACK | OF_KEPT_PICTURES | OF_PICTURES_SENT
+            return codes | OF_FEEDBACK | OF_ARCHIVED_IMAGES | OF_IMAGES_SENT
         case "GET /review":
-            return codes | {"bad_option", "pictures_not_kept", "storage_failed", "unknown_field"}
-        case "GET /review/{picture_id}" | "DELETE /review/{picture_id}":
-            return codes | OF_KEPT_PICTURES
+            return codes | {"bad_option", "archive_disabled", "storage_failed", "unknown_field"}
+        case "GET /review/{image_id}" | "DELETE /review/{image_id}":
+            return codes | OF_ARCHIVED_IMAGES
     return codes
 
 
@@ -172,13 +172,13 @@ def _schema(what: Any) -> Json:
         return {"anyOf": [_schema(each) for each in what]}
     if issubclass(what, BaseModel):
         return {"$ref": REFERENCE.format(model=what.__name__)}
-    return {str: {"type": "string"}, bytes: PICTURE}.get(what, {"type": "object"})
+    return {str: {"type": "string"}, bytes: IMAGE}.get(what, {"type": "object"})
 
 
 def _schemas() -> dict[str, Json]:
     described = (
-        *(About, Alive, FeedbackTaken, JsonBody, JsonFeedback, KeptPictures, Models),
-        *(ProblemAnswer, Readiness, Reading, Readings),
+        *(About, Alive, FeedbackTaken, JsonBody, JsonFeedback, ReviewQueue, Models),
+        *(ProblemAnswer, Readiness, Prediction, Predictions),
     )
     _, definitions = models_json_schema(
         [(each, "validation") for each in described], ref_template=REFERENCE

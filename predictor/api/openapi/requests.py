@@ -12,7 +12,7 @@ from predictor.requests.options import Options
 Json = dict[str, Any]
 
 REFERENCE: Final = "#/components/schemas/{model}"
-PICTURE: Final = {"type": "string", "format": "binary"}
+IMAGE: Final = {"type": "string", "format": "binary"}
 REQUEST_ID: Final = {
     "name": "X-Request-ID",
     "in": "header",
@@ -24,11 +24,11 @@ REQUEST_ID: Final = {
 
 def parameters(route: str) -> list[Json]:
     """Describe what a route takes in its path, its query and its headers."""
-    if "{picture_id}" in route:
+    if "{image_id}" in route:
         schema = {"type": "string", "minLength": 1}
         return [
             REQUEST_ID,
-            {"name": "picture_id", "in": "path", "required": True, "schema": schema},
+            {"name": "image_id", "in": "path", "required": True, "schema": schema},
         ]
     models: dict[str, type[BaseModel]] = {"POST /predict": Options, "GET /review": ReviewQuery}
     query = [
@@ -42,7 +42,7 @@ def request_body(route: str) -> Json | None:
     """Describe what a route takes as its body, if it takes one."""
     match route:
         case "POST /predict":
-            return _pictures_to_read()
+            return _images_to_read()
         case "POST /feedback":
             return _feedback()
     return None
@@ -51,15 +51,15 @@ def request_body(route: str) -> Json | None:
 def _feedback() -> Json:
     multipart = {
         "type": "object",
-        "properties": {**dict.fromkeys(IMAGE_FIELDS, PICTURE), **_as_text(Feedback)},
+        "properties": {**dict.fromkeys(IMAGE_FIELDS, IMAGE), **_as_text(Feedback)},
         "required": ["text"],
         "oneOf": [{"required": [name]} for name in (*IMAGE_FIELDS, "request_id")],
         "additionalProperties": False,
     }
     return {
         "required": True,
-        "description": "The right text, and the picture itself or the request_id of a reading "
-        "whose picture was kept.",
+        "description": "The right text, and the image itself or the request_id of a prediction "
+        "whose image was kept.",
         "content": {
             "multipart/form-data": {"schema": multipart},
             "application/json": {"schema": _reference(JsonFeedback)},
@@ -67,8 +67,8 @@ def _feedback() -> Json:
     }
 
 
-def _pictures_to_read() -> Json:
-    fields = {name: {"type": "array", "items": PICTURE, "minItems": 1} for name in IMAGE_FIELDS}
+def _images_to_read() -> Json:
+    fields = {name: {"type": "array", "items": IMAGE, "minItems": 1} for name in IMAGE_FIELDS}
     multipart = {
         "type": "object",
         "properties": {**fields, **_as_text(Options)},
@@ -77,13 +77,13 @@ def _pictures_to_read() -> Json:
     }
     return {
         "required": True,
-        "description": "One picture or several. Options are taken as query parameters or in the "
+        "description": "One image or several. Options are taken as query parameters or in the "
         "body; the body wins.",
         "content": {
             "multipart/form-data": {"schema": multipart},
             "application/json": {"schema": _reference(JsonBody)},
-            "image/*": {"schema": PICTURE},
-            "application/octet-stream": {"schema": PICTURE},
+            "image/*": {"schema": IMAGE},
+            "application/octet-stream": {"schema": IMAGE},
         },
     }
 

@@ -41,8 +41,8 @@ class Character(_Answer):
 
     text: str
     confidence: float = Field(ge=0, le=1)
-    start: float = Field(ge=0, le=1, description="Share of the picture's width.")
-    end: float = Field(ge=0, le=1, description="Share of the picture's width.")
+    start: float = Field(ge=0, le=1, description="Share of the image's width.")
+    end: float = Field(ge=0, le=1, description="Share of the image's width.")
 
 
 class Alternative(_Answer):
@@ -60,15 +60,15 @@ class Reason(_Answer):
 
 
 class ModelInput(_Answer):
-    """A picture as the model saw it: fitted to its size, gray or RGB, not yet scaled."""
+    """An image as the model saw it: fitted to its size, gray or RGB, not yet scaled."""
 
     png: str = Field(json_schema_extra={"contentEncoding": "base64"})
     width: int = Field(ge=1, description="Pixels.")
     height: int = Field(ge=1, description="Pixels.")
 
 
-class PictureReading(_Answer):
-    """What was read in one picture."""
+class ImagePrediction(_Answer):
+    """What was read in one image."""
 
     text: str | None = Field(description="null if no text that fits has any probability.")
     confidence: float = Field(ge=0, le=1)
@@ -79,8 +79,8 @@ class PictureReading(_Answer):
     input: ModelInput | None = Field(None, description="What the model saw; with show_input.")
 
 
-class PictureError(_Answer):
-    """Why one picture among several has no reading."""
+class ImageError(_Answer):
+    """Why one image among several has no prediction."""
 
     error: Problem
 
@@ -92,14 +92,14 @@ class _Origin(_Answer):
     note: str = Field("", description="Says that the starter answered, for want of a model.")
 
 
-class Reading(PictureReading, _Origin):
-    """What a version of a model read in the one picture of the request."""
+class Prediction(ImagePrediction, _Origin):
+    """What a version of a model read in the one image of the request."""
 
 
-class Readings(_Origin):
-    """What a version of a model read in several pictures, in their order."""
+class Predictions(_Origin):
+    """What a version of a model read in several images, in their order."""
 
-    results: list[PictureReading | PictureError]
+    results: list[ImagePrediction | ImageError]
 
 
 class FeedbackTaken(_Answer):
@@ -112,23 +112,23 @@ class FeedbackTaken(_Answer):
     text: str
 
 
-class KeptPicture(_Answer):
-    """A picture that waits for a look, and how it was read."""
+class ReviewItem(_Answer):
+    """An image that waits for a look, and how it was read."""
 
     request_id: str
-    index: int = Field(ge=0, description="Its place among the pictures of the request.")
+    index: int = Field(ge=0, description="Its place among the images of the request.")
     model: str = Field(description="The model whose correction it would be.")
     version: int | None = Field(description="That read it; null if the starter did.")
     text: str | None
     confidence: float = Field(ge=0, le=1)
     created_at: datetime
-    image: str = Field(description="The address of the picture on this service.")
+    image: str = Field(description="The address of the image on this service.")
 
 
-class KeptPictures(_Answer):
-    """Pictures that wait for a look, the least sure first, and how many there are."""
+class ReviewQueue(_Answer):
+    """Images that wait for a look, the least sure first, and how many there are."""
 
-    data: list[KeptPicture]
+    data: list[ReviewItem]
     kept: int
 
 

@@ -1,4 +1,4 @@
-// Takes pictures: dropped, pasted, chosen or photographed; and shows what is read in them.
+// Takes images: dropped, pasted, chosen or photographed; and shows what is read in them.
 
 import { ask } from "./api.js";
 import { announce, byId, errorBox, h } from "./dom.js";
@@ -8,11 +8,11 @@ const ALTERNATIVES = 5;
 let turn = Promise.resolve(); // one after the other, in the order in which they came
 
 function take(files) {
-  const pictures = [...files].filter((file) => file.type.startsWith("image/"));
-  const others = files.length - pictures.length;
-  if (others) announce(`${others} ${others === 1 ? "file" : "files"} passed over: no picture.`);
-  for (const file of pictures) {
-    const card = h("section", { class: "card", "aria-label": file.name }, h("p", {}, `Reading ${file.name}…`));
+  const images = [...files].filter((file) => file.type.startsWith("image/"));
+  const others = files.length - images.length;
+  if (others) announce(`${others} ${others === 1 ? "file" : "files"} passed over: no image.`);
+  for (const file of images) {
+    const card = h("section", { class: "card", "aria-label": file.name }, h("p", {}, `Prediction ${file.name}…`));
     byId("results").prepend(card);
     turn = turn.then(() => read(file, card));
   }

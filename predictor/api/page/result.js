@@ -1,4 +1,4 @@
-// What was read in a picture, and how a wrong reading is put right.
+// What was read in an image, and how a wrong prediction is put right.
 
 import { apiKey, ask } from "./api.js";
 import { announce, errorBox, h } from "./dom.js";
@@ -6,22 +6,22 @@ import { announce, errorBox, h } from "./dom.js";
 const UNSURE = 0.5;
 const NEGLIGIBLE = 0.0005; // would be shown as 0.0 %
 
-/** The parts of a picture's card. times: milliseconds as Server-Timing tells them. */
-export function result(file, reading, times) {
+/** The parts of an image's card. times: milliseconds as Server-Timing tells them. */
+export function result(file, prediction, times) {
   return [
     h("h2", {}, file.name),
     h(
       "div",
       { class: "result" },
-      h("div", { class: "stack" }, pictureOf(file), seen(reading.input)),
-      h("div", { class: "stack" }, text(reading), alternatives(reading), origin(reading, times)),
+      h("div", { class: "stack" }, imageOf(file), seen(prediction.input)),
+      h("div", { class: "stack" }, text(prediction), alternatives(prediction), origin(prediction, times)),
     ),
-    correction(file, reading),
+    correction(file, prediction),
     h(
       "details",
       {},
       h("summary", {}, "The same from a command line"),
-      h("pre", { tabindex: "0" }, curl(file.name, reading.model)),
+      h("pre", { tabindex: "0" }, curl(file.name, prediction.model)),
     ),
   ];
 }
@@ -30,7 +30,7 @@ function text({ text, confidence, characters, reason }) {
   if (text === null) return h("p", { class: "notice" }, reason.message);
   if (text === "") return h("p", { class: "notice" }, `No text was found (${percent(confidence)} sure).`);
   return [
-    h("p", { class: "reading" }, text),
+    h("p", { class: "prediction" }, text),
     h("p", { class: "help" }, `${percent(confidence)} sure of the whole text`),
     h("ol", { class: "characters", "aria-label": "Confidence of each character" }, characters.map(character)),
   ];
@@ -53,10 +53,10 @@ function origin({ model, version, note }, times) {
   return [h("p", { class: "help" }, took), note ? h("p", { class: "notice" }, note) : null];
 }
 
-function pictureOf(file) {
-  const image = h("img", { class: "picture", alt: `The picture ${file.name}`, src: URL.createObjectURL(file) });
+function imageOf(file) {
+  const image = h("img", { class: "image", alt: `The image ${file.name}`, src: URL.createObjectURL(file) });
   image.onload = () => URL.revokeObjectURL(image.src);
-  image.onerror = () => image.replaceWith(h("span", { class: "help" }, "This browser cannot show the picture."));
+  image.onerror = () => image.replaceWith(h("span", { class: "help" }, "This browser cannot show the image."));
   return image;
 }
 
@@ -64,14 +64,14 @@ function seen({ png, width, height }) {
   return h(
     "figure",
     {},
-    h("img", { class: "picture pixels", alt: "What the model saw", src: `data:image/png;base64,${png}` }),
+    h("img", { class: "image pixels", alt: "What the model saw", src: `data:image/png;base64,${png}` }),
     h("figcaption", { class: "help" }, `What the model saw: ${width} × ${height} pixels`),
   );
 }
 
-function correction(file, reading) {
-  const id = `right-${reading.request_id}`;
-  const input = h("input", { id, value: reading.text ?? "", required: true, spellcheck: "false", autocapitalize: "none" });
+function correction(file, prediction) {
+  const id = `right-${prediction.request_id}`;
+  const input = h("input", { id, value: prediction.text ?? "", required: true, spellcheck: "false", autocapitalize: "none" });
   const button = h("button", { class: "primary" }, "Send");
   const outcome = h("div", {});
   const send = async (event) => {
@@ -80,7 +80,7 @@ function correction(file, reading) {
     const body = new FormData();
     body.append("image", file);
     body.append("text", input.value);
-    body.append("model", reading.model);
+    body.append("model", prediction.model);
     try {
       const { status, text } = (await ask("feedback", { method: "POST", body })).body;
       const where = status === "kept" ? "It waits here until the trainer is back." : "The trainer has it.";

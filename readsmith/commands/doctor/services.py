@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 OF_THE_COMMANDS = ("READSMITH_API_KEY", "READSMITH_TRACEBACK")
 OF_THE_TESTS = "READSMITH_TEST_"
-PATIENCE_SECONDS = 5.0
+TIMEOUT_SECONDS = 5.0
 """For a lock on the database; no transaction of ours takes so long."""
 ANSWER_SECONDS = (2.0, 15.0)
 """To connect to what listens on a port, and for its answer."""
@@ -118,7 +118,7 @@ def _server(url: Any) -> Finding:
 def _file(file: Path) -> Finding:
     try:
         address = f"{file.absolute().as_uri()}?mode=rw"
-        with closing(sqlite3.connect(address, timeout=PATIENCE_SECONDS, uri=True)) as connection:
+        with closing(sqlite3.connect(address, timeout=TIMEOUT_SECONDS, uri=True)) as connection:
             connection.execute("BEGIN IMMEDIATE")
             (state,) = connection.execute("PRAGMA quick_check(1)").fetchone()
             connection.rollback()

@@ -61,11 +61,11 @@ def starter() -> Iterator[Finding]:
     if complaint:
         yield problem("starter", complaint, "Install Readsmith anew: the package is damaged.")
     else:
-        yield ok("starter", "ONNX Runtime reads its pictures as it should")
+        yield ok("starter", "ONNX Runtime reads its images as it should")
 
 
 def models(place: str) -> Iterator[Finding]:
-    """Verify the served version of every model by its hashes and its golden pictures."""
+    """Verify the served version of every model by its hashes and its golden images."""
     published = open_store(place)
     names = published.models()
     if not names:

@@ -18,7 +18,7 @@ from shared.store.objects.records import ModelRecords
 
 ABANDONED = timedelta(days=1)
 """A publication that began longer ago was cut off."""
-PATIENCE_SECONDS = 300.0
+TIMEOUT_SECONDS = 300.0
 """How long a publication waits for a storage that is away: training took longer."""
 PAUSE_SECONDS = 5.0
 
@@ -52,13 +52,13 @@ class Publication:
         try:
             names = sorted(p.relative_to(build).as_posix() for p in build.rglob("*") if p.is_file())
             files = {self._key(number, name): build / name for name in names}
-            patiently(lambda: self._bucket.send(files))
+            retried(lambda: self._bucket.send(files))
             manifest = make_manifest(number, {name: FileEntry.of(build / name) for name in names})
             data = manifest.model_dump_json(indent=2).encode()
             may_publish()  # again: sending takes its time
-            patiently(lambda: self._bucket.write(self._key(number, MANIFEST), data))
+            retried(lambda: self._bucket.write(self._key(number, MANIFEST), data))
             listed = Listed(manifest_sha256=hashlib.sha256(data).hexdigest(), job_id=self._job_id)
-            patiently(lambda: self._list(number, listed, change))
+            retried(lambda: self._list(number, listed, change))
         except Exception:
             if not self._taken_back(number):
                 return manifest
@@ -76,7 +76,7 @@ class Publication:
     def _number(self) -> int:
         now = datetime.now(UTC)
         new = Unfinished(job_id=self._job_id, publication=self._name, since=now)
-        record = patiently(lambda: self._records.change(self._model, lambda r: r.begun(new)))
+        record = retried(lambda: self._records.change(self._model, lambda r: r.begun(new)))
         number = record.number_of(self._name)
         if number is None:
             raise self._superseded()
@@ -122,9 +122,9 @@ class Publication:
         )
 
 
-def patiently(work: Callable[[], T]) -> T:
+def retried(work: Callable[[], T]) -> T:
     """Do what can be done again until the storage answers, but not for ever."""
-    deadline = time.monotonic() + PATIENCE_SECONDS
+    deadline = time.monotonic() + TIMEOUT_SECONDS
     while True:
         try:
             return work()

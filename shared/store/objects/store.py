@@ -18,11 +18,11 @@ from shared.store.manifest import MANIFEST, BundleError, FileEntry, Manifest, pa
 from shared.store.model_settings import ModelSettings
 from shared.store.objects.bucket import CONDITION, Bucket
 from shared.store.objects.cache import BundleCache
-from shared.store.objects.publication import Publication, patiently
+from shared.store.objects.publication import Publication, retried
 from shared.store.objects.record import Listed, ModelRecord
 from shared.store.objects.records import ModelRecords
 from shared.store.served_version import History
-from shared.store.store import KEEP_VERSIONS, ModelStore, no_earlier_version, version_not_found
+from shared.store.store import RETAINED_VERSIONS, ModelStore, no_earlier_version, version_not_found
 
 MOST_MANIFESTS = 256
 """Kept in memory."""
@@ -39,7 +39,7 @@ class ObjectModelStore(ModelStore):
         self,
         bucket: Bucket,
         cache: BundleCache,
-        keep: int = KEEP_VERSIONS,
+        keep: int = RETAINED_VERSIONS,
         records: ModelRecords | None = None,
     ) -> None:
         self.address = bucket.address
@@ -207,7 +207,7 @@ class ObjectModelStore(ModelStore):
         version became current meanwhile. Raises ReadsmithError publication_superseded if another
         attempt of the job began to publish after this one.
         """
-        record = patiently(lambda: self._records.look(model))
+        record = retried(lambda: self._records.look(model))
         published = record.of_job(job_id)
         decisions = {} if published else {record.current: promote(record.current)}
         may_publish()

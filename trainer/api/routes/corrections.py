@@ -1,4 +1,4 @@
-"""Tell what a picture really says, and look at what has been told."""
+"""Tell what an image really says, and look at what has been told."""
 
 import io
 import json
@@ -16,11 +16,11 @@ from starlette.datastructures import UploadFile
 from shared.errors import ReadsmithError
 from shared.store.manifest import MODEL_NAME_PATTERN
 from trainer.api.access import AuditFacts
-from trainer.api.previews import PICTURE_HEADERS, decodable_format, preview
+from trainer.api.previews import IMAGE_HEADERS, decodable_format, preview
 from trainer.api.problems import problem_responses
 from trainer.api.services import TheServices
 from trainer.database.corrections import (
-    MAX_PICTURE_BYTES,
+    MAX_IMAGE_BYTES,
     Correction,
     CorrectionPage,
     NewCorrection,
@@ -28,23 +28,23 @@ from trainer.database.corrections import (
 from trainer.schemas.job_request import Label
 
 Sent = TypeVar("Sent", bound=NewCorrection)
-Picture = Annotated[bytes, Field(min_length=1, max_length=MAX_PICTURE_BYTES)]
+ImageBytes = Annotated[bytes, Field(min_length=1, max_length=MAX_IMAGE_BYTES)]
 
 
 class CorrectionForm(NewCorrection):
     """A correction as a form sends it."""
 
-    image: Picture
+    image: ImageBytes
 
 
 class CorrectionJson(NewCorrection):
-    """A correction in JSON; the picture is base64."""
+    """A correction in JSON; the image is base64."""
 
-    image: Annotated[Base64Bytes, Field(min_length=1, max_length=MAX_PICTURE_BYTES)]
+    image: Annotated[Base64Bytes, Field(min_length=1, max_length=MAX_IMAGE_BYTES)]
 
 
 class RightText(BaseModel):
-    """What a picture really says."""
+    """What an image really says."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 
@@ -79,7 +79,7 @@ router = APIRouter(
     status_code=201,
     openapi_extra=BODY,
     responses={
-        200: {"model": Correction, "description": "The picture's correction was changed."},
+        200: {"model": Correction, "description": "The image's correction was changed."},
         **problem_responses(408, 415, 507),
     },
 )
@@ -90,9 +90,9 @@ async def correct(
     request: Request,
     response: Response,
 ) -> Correction:
-    """Say what a picture really says; of a picture that has been sent before, say it anew.
+    """Say what an image really says; of an image that has been sent before, say it anew.
 
-    A form with the file `image` and the field `text`, or JSON with the picture in base64. What
+    A form with the file `image` and the field `text`, or JSON with the image in base64. What
     was read, how surely and by which version may be told, too. The model need not exist yet.
     """
     sent = await _sent(request)
@@ -137,27 +137,25 @@ def read_correction(services: TheServices, name: ModelInPath, correction_id: str
 @router.get(
     "/corrections/{correction_id}/image",
     response_class=Response,
-    responses={200: {"content": {"image/png": {}}, "description": "The picture."}},
+    responses={200: {"content": {"image/png": {}}, "description": "The image."}},
 )
-def show_corrected_picture(
-    services: TheServices, name: ModelInPath, correction_id: str
-) -> Response:
-    """Show the picture, as a PNG of at most 400 pixels a side."""
-    picture = preview(services.corrections.picture(name, correction_id))
-    return Response(picture, 200, PICTURE_HEADERS, "image/png")
+def show_corrected_image(services: TheServices, name: ModelInPath, correction_id: str) -> Response:
+    """Show the image, as a PNG of at most 400 pixels a side."""
+    image = preview(services.corrections.image(name, correction_id))
+    return Response(image, 200, IMAGE_HEADERS, "image/png")
 
 
 @router.patch("/corrections/{correction_id}", responses=problem_responses(408, 415))
 def change_correction(
     services: TheServices, name: ModelInPath, correction_id: str, right: RightText
 ) -> Correction:
-    """Give the picture another right text."""
+    """Give the image another right text."""
     return services.corrections.change(name, correction_id, right.text)
 
 
 @router.delete("/corrections/{correction_id}", status_code=204)
 def delete_correction(services: TheServices, name: ModelInPath, correction_id: str) -> None:
-    """Delete a correction and its picture."""
+    """Delete a correction and its image."""
     services.corrections.remove(name, correction_id)
 
 

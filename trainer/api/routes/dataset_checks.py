@@ -7,12 +7,12 @@ from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, ConfigDict
 
 from shared.errors import ReadsmithError
-from trainer.api.previews import PICTURE_HEADERS, preview
+from trainer.api.previews import IMAGE_HEADERS, preview
 from trainer.api.problems import problem_responses, unusable
 from trainer.api.services import Services, TheServices
 from trainer.database.rows import dataset_not_found
 from trainer.files.shared_files import upload_name
-from trainer.pipeline.datasets.check import DatasetCheck, check_upload, dataset_picture
+from trainer.pipeline.datasets.check import DatasetCheck, check_upload, dataset_image
 from trainer.schemas.job_request import JobRequest, Labels
 
 router = APIRouter(
@@ -32,7 +32,7 @@ class CheckRequest(BaseModel):
 def check_dataset(
     services: TheServices, dataset_id: str, wanted: CheckRequest
 ) -> DatasetCheck | Response:
-    """Tell what a job would find in the dataset, and show some of its pictures' names and labels.
+    """Tell what a job would find in the dataset, and show some of its images' names and labels.
 
     The code of a 422 says why no job could train on it.
     """
@@ -47,18 +47,18 @@ def check_dataset(
 @router.get(
     "/images",
     response_class=Response,
-    responses={200: {"content": {"image/png": {}}, "description": "The picture."}},
+    responses={200: {"content": {"image/png": {}}, "description": "The image."}},
 )
-def show_picture(
+def show_image(
     services: TheServices, dataset_id: str, file: Annotated[str, Query(max_length=4096)]
 ) -> Response:
-    """Show one picture of the dataset, as a PNG of at most 400 pixels a side."""
+    """Show one image of the dataset, as a PNG of at most 400 pixels a side."""
     path = _zip(services, dataset_id)
     try:
-        picture = preview(dataset_picture(path, file, services.settings.dataset_limits))
+        image = preview(dataset_image(path, file, services.settings.dataset_limits))
     except ReadsmithError as error:
         return unusable(error)
-    return Response(picture, 200, PICTURE_HEADERS, "image/png")
+    return Response(image, 200, IMAGE_HEADERS, "image/png")
 
 
 def _zip(services: Services, dataset_id: str) -> Path:

@@ -82,7 +82,7 @@ async def upload_dataset(
 ) -> Upload | Response:
     """Send a zip of labelled images in the form field `file`; name its id in POST /jobs.
 
-    A tar will do, too: a WebDataset shard, in which a text file beside each picture is its label.
+    A tar will do, too: a WebDataset shard, in which a text file beside each image is its label.
 
     Or send JSON with the `url` of one, which is then downloaded by the rules that hold for jobs;
     the code of a 422 says why it could not be. It is kept until it is deleted, or until room is

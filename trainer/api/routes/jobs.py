@@ -82,8 +82,8 @@ def read_report(services: TheServices, job_id: str) -> dict[str, Any]:
     """Read the evaluation of the version that a job published.
 
     Metrics and training history; calibration with its table of thresholds; confusions, insertions
-    and deletions of characters and what is right by_character and by_length; wrong readings; and
-    suspects, images that are read surely and otherwise than their labels say. Pictures, curves and
+    and deletions of characters and what is right by_character and by_length; wrong predictions; and
+    suspects, images that are read surely and otherwise than their labels say. Images, curves and
     TensorBoard's event files are in the version's folder report.
     """
     job = services.jobs.get(job_id)

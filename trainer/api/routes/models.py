@@ -39,7 +39,7 @@ class ModelView(BaseModel):
     previous: int | None
     """What was current before: where rollback goes back to."""
     pattern: str | None
-    """What readings must fit unless a request says otherwise."""
+    """What predictions must fit unless a request says otherwise."""
     versions: list[VersionView]
     problem: str | None = None
     """Why the served version or the pattern is not known."""
@@ -60,7 +60,7 @@ class Promotion(BaseModel):
 
 
 class Pattern(BaseModel):
-    """What readings are to fit; null for anything."""
+    """What predictions are to fit; null for anything."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
 

@@ -42,8 +42,8 @@ router = APIRouter(tags=["predictor"], responses=ANSWER | problem_responses(503)
     openapi_extra=BODY,
     responses=problem_responses(404, 408, 415, 422, 507),
 )
-async def try_pictures(services: TheServices, request: Request) -> Response:
-    """Read pictures as the predictor's POST /predict does, with the same options."""
+async def try_images(services: TheServices, request: Request) -> Response:
+    """Read images as the predictor's POST /predict does, with the same options."""
     with tempfile.SpooledTemporaryFile(IN_MEMORY, dir=str(services.settings.state)) as body:
         async for chunk in request.stream():
             body.write(chunk)
@@ -57,23 +57,21 @@ async def list_served_models(services: TheServices, request: Request) -> Respons
 
 
 @router.get("/review", response_class=Response, responses=problem_responses(404))
-async def list_kept_pictures(services: TheServices, request: Request) -> Response:
-    """List the pictures that the predictor has kept for a look, the least sure reading first."""
+async def list_archived_images(services: TheServices, request: Request) -> Response:
+    """List the images that the predictor has kept for a look, the least sure prediction first."""
     return await _passed_on(services, request, "/review")
 
 
-@router.get("/review/{picture_id}", response_class=Response, responses=problem_responses(404, 422))
-async def show_kept_picture(services: TheServices, request: Request, picture_id: str) -> Response:
-    """Show a picture that the predictor has kept."""
-    return await _passed_on(services, request, f"/review/{quote(picture_id, safe='')}")
+@router.get("/review/{image_id}", response_class=Response, responses=problem_responses(404, 422))
+async def show_archived_image(services: TheServices, request: Request, image_id: str) -> Response:
+    """Show an image that the predictor has kept."""
+    return await _passed_on(services, request, f"/review/{quote(image_id, safe='')}")
 
 
-@router.delete(
-    "/review/{picture_id}", response_class=Response, responses=problem_responses(404, 422)
-)
-async def delete_kept_picture(services: TheServices, request: Request, picture_id: str) -> Response:
-    """Delete a picture that the predictor has kept: it has been looked at."""
-    return await _passed_on(services, request, f"/review/{quote(picture_id, safe='')}")
+@router.delete("/review/{image_id}", response_class=Response, responses=problem_responses(404, 422))
+async def delete_archived_image(services: TheServices, request: Request, image_id: str) -> Response:
+    """Delete an image that the predictor has kept: it has been looked at."""
+    return await _passed_on(services, request, f"/review/{quote(image_id, safe='')}")
 
 
 async def _passed_on(

@@ -23,13 +23,13 @@ from shared.store.manifest import (
     Scalar,
 )
 from shared.store.store import ModelStore
-from trainer.api.previews import PICTURE_HEADERS, preview
+from trainer.api.previews import IMAGE_HEADERS, preview
 from trainer.api.problems import problem_responses
 from trainer.api.routes.models import VersionView, version_view
 from trainer.api.services import TheServices
 from trainer.pipeline.datasets.sources.image_files import IMAGE_ENDINGS
 from trainer.pipeline.evaluation.compare_versions import VersionComparison, compare_versions
-from trainer.pipeline.evaluation.report.worst import worst_readings
+from trainer.pipeline.evaluation.report.worst import worst_predictions
 
 CHUNK = 1 << 20
 
@@ -68,15 +68,15 @@ def read_version(services: TheServices, name: str, version: int) -> VersionDetai
 
 @router.get("/versions/{version}/report")
 def read_version_report(services: TheServices, name: str, version: int) -> dict[str, Any]:
-    """Read a version's evaluation, as GET /jobs/{id}/report, and its worst readings' pictures.
+    """Read a version's evaluation, as GET /jobs/{id}/report, and its worst predictions' images.
 
-    `worst` lists picture (below this version's files), file, truth, text and confidence.
+    `worst` lists image (below this version's files), file, truth, text and confidence.
     """
     manifest = _manifest(services.models, name, version)
     _require_listed(manifest, f"{REPORT}/metrics.json")
     folder = services.models.folder(name, version)
     report: dict[str, Any] = json.loads((folder / REPORT / "metrics.json").read_bytes())
-    return report | {"worst": worst_readings(folder)}
+    return report | {"worst": worst_predictions(folder)}
 
 
 @router.get(
@@ -85,7 +85,7 @@ def read_version_report(services: TheServices, name: str, version: int) -> dict[
     responses={200: {"content": {"application/zip": {}}, "description": "The report's folder."}},
 )
 def download_report(services: TheServices, name: str, version: int) -> StreamingResponse:
-    """Download a version's report: figures, curves, pictures, event files for TensorBoard."""
+    """Download a version's report: figures, curves, images, event files for TensorBoard."""
     manifest = _manifest(services.models, name, version)
     listed = sorted(file for file in manifest.files if file.startswith(f"{REPORT}/"))
     if not listed:
@@ -106,16 +106,16 @@ def download_report(services: TheServices, name: str, version: int) -> Streaming
     responses={200: {"content": {"application/octet-stream": {}}, "description": "The file."}},
 )
 def download_file(services: TheServices, name: str, version: int, file: str) -> Response:
-    """Download a file that the version's manifest lists, or the manifest; pictures come as PNG."""
+    """Download a file that the version's manifest lists, or the manifest; images come as PNG."""
     manifest = _manifest(services.models, name, version)
     if file != MANIFEST:
         _require_listed(manifest, file)
     path = services.models.folder(name, version) / file
     suffix = Path(file).suffix.lower()
     if suffix == ".png":
-        return FileResponse(path, media_type="image/png", headers=PICTURE_HEADERS)
+        return FileResponse(path, media_type="image/png", headers=IMAGE_HEADERS)
     if suffix in IMAGE_ENDINGS:
-        return Response(preview(path.read_bytes()), 200, PICTURE_HEADERS, "image/png")
+        return Response(preview(path.read_bytes()), 200, IMAGE_HEADERS, "image/png")
     kind = mimetypes.guess_type(file)[0] or "application/octet-stream"
     headers = _attachment(f"{name}-{version}-{Path(file).name}")
     return FileResponse(path, media_type=kind, headers=headers)
@@ -123,7 +123,7 @@ def download_file(services: TheServices, name: str, version: int, file: str) -> 
 
 @router.get("/compare")
 def compare(services: TheServices, name: str, a: Version, b: Version) -> VersionComparison:
-    """Set two versions side by side on the pictures that either was tested on."""
+    """Set two versions side by side on the images that either was tested on."""
     for version in (a, b):
         _manifest(services.models, name, version)
     return compare_versions(services.models, name, a, b)

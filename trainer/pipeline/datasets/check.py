@@ -26,14 +26,14 @@ _turn = threading.Lock()
 
 
 class Sample(BaseModel):
-    """One usable picture of a dataset, and its label."""
+    """One usable image of a dataset, and its label."""
 
     file: str
     label: str
 
 
 class DatasetCheck(BaseModel):
-    """What a job would find in a dataset: the summary as in the job, and some pictures."""
+    """What a job would find in a dataset: the summary as in the job, and some images."""
 
     summary: dict[str, Any]
     samples: list[Sample]
@@ -63,27 +63,27 @@ def _check(path: Path, request: JobRequest, limits: DatasetLimits) -> DatasetChe
     return DatasetCheck(summary=dataset.summary, samples=samples)
 
 
-def dataset_picture(path: Path, name: str, limits: DatasetLimits) -> bytes:
-    """Return one picture of a zip or a tar, as it is there.
+def dataset_image(path: Path, name: str, limits: DatasetLimits) -> bytes:
+    """Return one image of a zip or a tar, as it is there.
 
-    Raises ReadsmithError: picture_not_found, and those of open_source.
+    Raises ReadsmithError: image_not_found, and those of open_source.
     """
     if path.stat().st_size > SHOWN_TAR_BYTES and is_shard(path):
         raise ReadsmithError(
-            "picture_not_found",
-            f"Pictures of a tar of more than {SHOWN_TAR_BYTES:,} bytes are not shown.",
+            "image_not_found",
+            f"Images of a tar of more than {SHOWN_TAR_BYTES:,} bytes are not shown.",
             "It has no directory: all of it would have to be looked through.",
         )
     source = open_source(path, limits)
     if name not in source.names() or not is_image(name):
         raise ReadsmithError(
-            "picture_not_found",
-            f"The dataset holds no picture {name[:200]!r}.",
+            "image_not_found",
+            f"The dataset holds no image {name[:200]!r}.",
             "The check of the dataset names files that it holds.",
         )
     try:
         return source.read(name)
     except UnreadableEntryError as error:
         raise ReadsmithError(
-            "picture_not_found", f"{name} {error}.", "Pack the zip anew and upload it again."
+            "image_not_found", f"{name} {error}.", "Pack the zip anew and upload it again."
         ) from error

@@ -1,4 +1,4 @@
-"""Decodes every labelled image once, and keeps one of each picture with a label that counts."""
+"""Decodes every labelled image once, and keeps one of each image with a label that counts."""
 
 import hashlib
 from array import array
@@ -20,7 +20,7 @@ from trainer.pipeline.datasets.sources.text_columns import first_places
 from trainer.pipeline.datasets.sources.threads import map_in_threads
 
 MODES = ("L", "RGB")
-"""Of pictures as open_image gives them."""
+"""Of images as open_image gives them."""
 
 
 @dataclass
@@ -31,14 +31,14 @@ class Checked:
     sizes: Counter[tuple[int, int]] = field(default_factory=Counter)
     modes: Counter[str] = field(default_factory=Counter)
     brightness: "array[float]" = field(default_factory=lambda: array("d"))
-    """Of each picture: how much of its contrast is in its brightness."""
+    """Of each image: how much of its contrast is in its brightness."""
     problems: list[Problem] = field(default_factory=list)
     decided: list[str] = field(default_factory=list)
     """Files that can be read, and whose label somebody has looked at."""
 
 
 @dataclass(frozen=True)
-class _Picture:
+class _Image:
     digest: bytes
     size: tuple[int, int]
     mode: str
@@ -47,7 +47,7 @@ class _Picture:
 
 @dataclass
 class _Looked:
-    """What the pictures are like, in columns."""
+    """What the images are like, in columns."""
 
     digests: bytearray = field(default_factory=bytearray)
     widths: "array[int]" = field(default_factory=lambda: array("I"))
@@ -56,32 +56,32 @@ class _Looked:
     brightness: "array[float]" = field(default_factory=lambda: array("d"))
     unreadable: dict[int, Problem] = field(default_factory=dict)
 
-    def add(self, place: int, picture: _Picture | Problem) -> None:
-        """Take down the picture at a place, the next one; one that is unreadable is like none."""
-        if isinstance(picture, Problem):
-            self.unreadable[place] = picture
-            picture = _Picture(hashlib.sha256(b"%d" % place).digest(), (0, 0), "L", 0.0)
-        self.digests += picture.digest
-        self.widths.append(picture.size[0])
-        self.heights.append(picture.size[1])
-        self.modes.append(MODES.index(picture.mode))
-        self.brightness.append(picture.brightness)
+    def add(self, place: int, image: _Image | Problem) -> None:
+        """Take down the image at a place, the next one; one that is unreadable is like none."""
+        if isinstance(image, Problem):
+            self.unreadable[place] = image
+            image = _Image(hashlib.sha256(b"%d" % place).digest(), (0, 0), "L", 0.0)
+        self.digests += image.digest
+        self.widths.append(image.size[0])
+        self.heights.append(image.size[1])
+        self.modes.append(MODES.index(image.mode))
+        self.brightness.append(image.brightness)
 
     def digest(self, place: int) -> bytes:
-        """Return the hash of the picture at a place."""
+        """Return the hash of the image at a place."""
         return bytes(self.digests[place * HASH_BYTES : (place + 1) * HASH_BYTES])
 
     def firsts(self) -> NDArray[np.int64]:
-        """Return for each picture the place of the first that is equal to it."""
+        """Return for each image the place of the first that is equal to it."""
         return first_places(np.frombuffer(self.digests, np.uint8).reshape(-1, HASH_BYTES))
 
 
-def check_pictures(source: ImageSource, found: FoundLabels) -> Checked:
+def check_images(source: ImageSource, found: FoundLabels) -> Checked:
     """Decode every labelled image once; keep one of each content, a decided one if there is."""
     names = found.names()
     looked = _Looked()
-    for place, picture in enumerate(map_in_threads(lambda name: _look_at(source, name), names)):
-        looked.add(place, picture)
+    for place, image in enumerate(map_in_threads(lambda name: _look_at(source, name), names)):
+        looked.add(place, image)
     checked = Checked(problems=list(found.problems))
     conflicting: set[str] = set()
     checked.images = ImageTable(_keep(names, found, looked, checked, conflicting))
@@ -96,7 +96,7 @@ def _keep(
     checked: Checked,
     conflicting: set[str],
 ) -> Iterator[LabelledImage]:
-    """Yield what is kept; note why the rest is not, and the names of pictures with two labels."""
+    """Yield what is kept; note why the rest is not, and the names of images with two labels."""
     for place, first in enumerate(looked.firsts()):
         name, other = names[place], names[first]
         if place in looked.unreadable:
@@ -120,29 +120,29 @@ def _keep(
 
 
 def _copy(name: str, label: str | None, other: str, right: str | None, decided: bool) -> Problem:
-    """Say what becomes of a file with the same picture as another, whose label may be decided."""
+    """Say what becomes of a file with the same image as another, whose label may be decided."""
     if right is None:
-        return Problem("dropped", name, f"Same picture as {other}, which the request leaves out.")
+        return Problem("dropped", name, f"Same image as {other}, which the request leaves out.")
     if label == right:
-        return Problem("duplicate", name, f"Same picture as {other}.")
+        return Problem("duplicate", name, f"Same image as {other}.")
     if decided:
-        return Problem("corrected", name, f"Same picture as {other}, corrected to {right!r}.")
-    detail = f"Same picture as {other}, labelled {right!r}, not {label!r}."
+        return Problem("corrected", name, f"Same image as {other}, corrected to {right!r}.")
+    detail = f"Same image as {other}, labelled {right!r}, not {label!r}."
     return Problem("conflicting_labels", name, detail)
 
 
-def _look_at(source: ImageSource, name: str) -> _Picture | Problem:
+def _look_at(source: ImageSource, name: str) -> _Image | Problem:
     try:
         image = open_image(source.read(name))
     except UnreadableEntryError as error:
         return Problem("unreadable", name, f"It {error}.")
     except ImageRejectedError as error:
         return Problem("unreadable", name, error.message)
-    return _Picture(_digest(image), image.size, image.mode, share_of_brightness(image))
+    return _Image(_digest(image), image.size, image.mode, share_of_brightness(image))
 
 
 def content_hash(data: bytes) -> str:
-    """Return the hash of an encoded picture's pixels, as in LabelledImage; ImageRejectedError."""
+    """Return the hash of an encoded image's pixels, as in LabelledImage; ImageRejectedError."""
     return _digest(open_image(data)).hex()
 
 
@@ -153,7 +153,7 @@ def _digest(image: Image.Image) -> bytes:
 def _drop_conflicting(checked: Checked, names: set[str]) -> None:
     if not names:
         return
-    detail = "Another file holds the same picture with another label."
+    detail = "Another file holds the same image with another label."
     checked.problems += [Problem("conflicting_labels", name, detail) for name in sorted(names)]
     checked.images = checked.images.where(lambda image: image.name not in names)
 

@@ -18,19 +18,19 @@ from trainer.pipeline.datasets.sources.source import ImageSource
 
 @dataclass(frozen=True)
 class Rehearsal:
-    """Pictures of an earlier training part, uint8 (N, H, W, C), and their labels."""
+    """Images of an earlier training part, uint8 (N, H, W, C), and their labels."""
 
     pixels: NDArray[np.uint8]
     labels: tuple[str, ...]
 
     @classmethod
     def empty(cls, image: ImageSpec) -> "Rehearsal":
-        """Return one without pictures."""
+        """Return one without images."""
         return cls(np.empty((0, image.height, image.width, image.channels), np.uint8), ())
 
-    def without(self, pictures: Set[bytes]) -> "Rehearsal":
-        """Return it without the pictures whose pixels are these bytes."""
-        kept = [i for i, pixels in enumerate(self.pixels) if pixels.tobytes() not in pictures]
+    def without(self, images: Set[bytes]) -> "Rehearsal":
+        """Return it without the images whose pixels are these bytes."""
+        kept = [i for i, pixels in enumerate(self.pixels) if pixels.tobytes() not in images]
         return Rehearsal(self.pixels[kept], tuple(self.labels[i] for i in kept))
 
 
@@ -67,7 +67,7 @@ class Dataset:
     rehearsal: Rehearsal
     """Of the base version; shown beside the training part."""
     median_height: float
-    """Of the pictures, in pixels."""
+    """Of the images, in pixels."""
     sizes: ImageSizes
     summary: dict[str, Any]
     """What the check found, JSON; shown in the job and by `readsmith check`."""
@@ -79,7 +79,7 @@ class Dataset:
 
     @property
     def fingerprint(self) -> str:
-        """A hash of the pictures and labels, part by part."""
+        """A hash of the images and labels, part by part."""
         digest = hashlib.sha256()
         for part in (self.train, self.validation, self.test):
             digest.update(b"%d\n" % len(part))

@@ -91,7 +91,7 @@ def _channels(brightness: Sequence[float]) -> _Choice:
 
 
 def share_of_brightness(image: Image.Image) -> float:
-    """Return the share of a picture's contrast that is left in gray, in [0, 1].
+    """Return the share of an image's contrast that is left in gray, in [0, 1].
 
     image: mode L or RGB. The deviation of the brightness, relative to what it would be if the
     contrast along the main axis of the colours were all in the brightness.

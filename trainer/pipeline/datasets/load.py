@@ -10,7 +10,7 @@ from shared.errors import ReadsmithError
 from shared.recognition.preprocessing import ImageSpec, fit, open_image
 from shared.recognition.vocabulary import Vocabulary, required_time_steps
 from shared.store.manifest import ImageSizes
-from trainer.pipeline.datasets.clean import Checked, apart, check_pictures
+from trainer.pipeline.datasets.clean import Checked, apart, check_images
 from trainer.pipeline.datasets.dataset import Base, Dataset, Rehearsal
 from trainer.pipeline.datasets.image_spec import choose_image_spec, time_steps
 from trainer.pipeline.datasets.image_table import LabelledImage
@@ -42,14 +42,14 @@ def load_dataset(
     """Check the labelled images in a folder, a zip or shards and split them by the request's seed.
 
     base: the earlier version whose image spec and characters are kept.
-    corrections: a zip of pictures and a labels.csv, all for the training part.
+    corrections: a zip of images and a labels.csv, all for the training part.
     Raises ReadsmithError (too_few_images and others), which says why images were left out.
     """
     source = open_source(path, limits)
     found = find_labels(source, request.labels, request.relabel)
     if corrections is not None:
         source = _add_corrections(source, corrections, found, request.relabel)
-    checked = check_pictures(source, found)
+    checked = check_images(source, found)
     _require_enough(checked, found)
     if base is None:
         spec, reasons = choose_image_spec(
@@ -106,11 +106,11 @@ def _add_corrections(
 
 
 def _rehearsal(base: Base, source: ImageSource, checked: Checked) -> Rehearsal:
-    """Return what the base rehearses, but for pictures whose labels have been decided since."""
+    """Return what the base rehearses, but for images whose labels have been decided since."""
     if not base.rehearsal.labels:
         return base.rehearsal
-    pictures = (open_image(source.read(name)) for name in checked.decided)
-    return base.rehearsal.without({fit(picture, base.image).tobytes() for picture in pictures})
+    images = (open_image(source.read(name)) for name in checked.decided)
+    return base.rehearsal.without({fit(image, base.image).tobytes() for image in images})
 
 
 def labelled_images(
@@ -118,7 +118,7 @@ def labelled_images(
 ) -> Iterator[tuple[str, str, bytes]]:
     """Yield name, label and bytes of every usable image of a set, duplicates dropped."""
     source = open_source(path, limits)
-    for image in check_pictures(source, find_labels(source, labels)).images:
+    for image in check_images(source, find_labels(source, labels)).images:
         yield image.name, image.label, source.read(image.name)
 
 
@@ -164,8 +164,8 @@ def _what_helps(reasons: Counter[str], found: FoundLabels) -> str:
     if commonest == "missing_label" and found.source.startswith("file names by"):
         return " The regular expression does not match most file names: mend it."
     if commonest in ("missing_label", "missing_image"):
-        return f" The names in {found.source} are not those of the pictures: put them right."
+        return f" The names in {found.source} are not those of the images: put them right."
     if found.ignored > sum(reasons.values()):
         endings = " ".join(sorted(IMAGE_ENDINGS))
-        return f" Files are pictures that end with {endings}; an archive within one is not read."
+        return f" Files are images that end with {endings}; an archive within one is not read."
     return ""

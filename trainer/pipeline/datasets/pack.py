@@ -1,4 +1,4 @@
-"""Writes a set as WebDataset shards: tar files of pictures, each with its label beside it."""
+"""Writes a set as WebDataset shards: tar files of images, each with its label beside it."""
 
 import io
 import os
@@ -14,7 +14,7 @@ import numpy as np
 
 from shared.atomic_files import flush_folder
 from shared.errors import ReadsmithError
-from trainer.pipeline.datasets.clean import Checked, check_pictures
+from trainer.pipeline.datasets.clean import Checked, check_images
 from trainer.pipeline.datasets.image_table import ImageTable, LabelledImage
 from trainer.pipeline.datasets.labels.labels import find_labels
 from trainer.pipeline.datasets.sources.source import ImageSource, open_source
@@ -46,7 +46,7 @@ def pack(
     """
     _require_free(target)
     source = open_source(path, limits)
-    checked = check_pictures(source, find_labels(source, labels))
+    checked = check_images(source, find_labels(source, labels))
     if not checked.images:
         raise ReadsmithError(
             "no_images",

@@ -45,9 +45,7 @@ def summarise(checked: Checked, found: FoundLabels, vocabulary: Vocabulary) -> d
 def _warnings(rare: dict[str, int], found: FoundLabels) -> list[str]:
     warnings = []
     if found.unknown:
-        warnings.append(
-            f"Of the names in relabel, {found.unknown} are of no picture in the dataset."
-        )
+        warnings.append(f"Of the names in relabel, {found.unknown} are of no image in the dataset.")
     if found.unread:
         listed = ", ".join(map(shown, found.unread[:3]))
         warnings.append(

@@ -17,7 +17,7 @@ class _SeededSecrets:
     """Stands in for the `secrets` module, which the library draws its variation from."""
 
     def __init__(self, seed: int) -> None:
-        self._random = random.Random(seed)  # noqa: S311 - pictures, not secrets
+        self._random = random.Random(seed)  # noqa: S311 - images, not secrets
 
     def randbelow(self, limit: int) -> int:
         return self._random.randrange(limit)
@@ -32,22 +32,22 @@ class _SeededSecrets:
 def draw_dataset(
     parameters: Synthetic, target: Path, checkpoint: Callable[[], None] = lambda: None
 ) -> None:
-    """Write a zip of PNG pictures with a labels.csv; equal parameters give equal bytes.
+    """Write a zip of PNG images with a labels.csv; equal parameters give equal bytes.
 
-    checkpoint is called before each picture, and may raise to end it.
+    checkpoint is called before each image, and may raise to end it.
     """
     rows = ["filename,text"]
     with zipfile.ZipFile(target, "w") as archive:
-        for index, (text, picture) in enumerate(_drawings(parameters), 1):
+        for index, (text, image) in enumerate(_drawings(parameters), 1):
             checkpoint()
             name = f"{index:06}.png"
-            archive.writestr(zipfile.ZipInfo(name), picture)  # dated 1980, whenever it is drawn
+            archive.writestr(zipfile.ZipInfo(name), image)  # dated 1980, whenever it is drawn
             rows.append(f"{name},{text}")
         archive.writestr(zipfile.ZipInfo("labels.csv"), "\n".join(rows) + "\n")
 
 
 def _drawings(parameters: Synthetic) -> Iterator[tuple[str, bytes]]:
-    chooser = random.Random(parameters.seed)  # noqa: S311 - pictures, not secrets
+    chooser = random.Random(parameters.seed)  # noqa: S311 - images, not secrets
     size = round(parameters.height * 0.75)
     drawer = captcha.image.ImageCaptcha(
         width=parameters.width, height=parameters.height, font_sizes=(size, size + 4, size + 8)
@@ -56,9 +56,9 @@ def _drawings(parameters: Synthetic) -> Iterator[tuple[str, bytes]]:
         for _ in range(parameters.images):
             length = chooser.randint(parameters.min_length, parameters.max_length)
             text = "".join(chooser.choices(parameters.characters, k=length))
-            picture = io.BytesIO()
-            drawer.generate_image(text).save(picture, "PNG")
-            yield text, picture.getvalue()
+            image = io.BytesIO()
+            drawer.generate_image(text).save(image, "PNG")
+            yield text, image.getvalue()
 
 
 @contextmanager

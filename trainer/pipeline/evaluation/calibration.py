@@ -17,14 +17,14 @@ BINS: Final = 10
 TEMPERATURES: Final[list[float]] = (2.0 ** np.linspace(-2, 2, 33)).tolist()
 """Those tried: from 1/4 to 4, each 9 % above the one before."""
 PRIOR_DEVIATION: Final = 0.35
-"""Standard deviation of log temperature before any picture was seen: few pictures change little."""
+"""Standard deviation of log temperature before any image was seen: few images change little."""
 LEAST: Final = 1e-30
 """Stands for the probability of a truth that the model holds for impossible."""
 WRONG_SHARES: Final = (0.05, 0.02, 0.01, 0.005, 0.001)
-"""Shares of wrong readings for which a threshold is sought."""
+"""Shares of wrong predictions for which a threshold is sought."""
 
 Judged = tuple[float, bool]
-"""A reading's confidence, and whether the whole text is right."""
+"""A prediction's confidence, and whether the whole text is right."""
 
 
 def fit_temperature(
@@ -32,7 +32,7 @@ def fit_temperature(
 ) -> float:
     """Return the temperature at which the truth is likeliest, at most TEMPERATURES' ends.
 
-    output: softmax (N, T, classes) of pictures that were not trained on. Minimises the negative
+    output: softmax (N, T, classes) of images that were not trained on. Minimises the negative
     log-likelihood of the truth (the CTC loss) with a prior that holds the temperature near 1.
     """
     classes = [vocabulary.encode(truth) for truth in truths]
@@ -52,15 +52,15 @@ def judge(
     output: NDArray[np.float32], truths: Sequence[str], vocabulary: Vocabulary, temperature: float
 ) -> list[Judged]:
     """Read a batch at a temperature and compare it with the truth."""
-    readings = decode(output, vocabulary, temperature)
+    predictions = decode(output, vocabulary, temperature)
     return [
-        (reading.confidence, reading.text == truth)
-        for reading, truth in zip(readings, truths, strict=True)
+        (prediction.confidence, prediction.text == truth)
+        for prediction, truth in zip(predictions, truths, strict=True)
     ]
 
 
 def calibration_error(before: Sequence[Judged], after: Sequence[Judged]) -> CalibrationError:
-    """Measure the same readings without and with the temperature."""
+    """Measure the same predictions without and with the temperature."""
     return CalibrationError(
         images=len(after),
         before=expected_calibration_error(before),
@@ -69,7 +69,7 @@ def calibration_error(before: Sequence[Judged], after: Sequence[Judged]) -> Cali
 
 
 def expected_calibration_error(judged: Sequence[Judged]) -> float:
-    """Return the mean gap between confidence and share of right readings, 0 for no readings.
+    """Return the mean gap between confidence and share of right predictions, 0 for no predictions.
 
     (Naeini et al. 2015, section 2; BINS bins of equal width.)
     """
@@ -80,7 +80,7 @@ def expected_calibration_error(judged: Sequence[Judged]) -> float:
 
 
 def thresholds(judged: Iterable[Judged]) -> tuple[Threshold, ...]:
-    """Return what accepting everything costs, and where the shares of wrong readings fall low.
+    """Return what accepting everything costs, and where the shares of wrong predictions fall low.
 
     For each of WRONG_SHARES the lowest threshold that keeps it, once; none where none does.
     """
@@ -101,7 +101,7 @@ def thresholds(judged: Iterable[Judged]) -> tuple[Threshold, ...]:
 
 
 def _threshold(ordered: Sequence[Judged], images: int, wrong: int) -> Threshold:
-    """Place a threshold between the last reading accepted and the first that is not."""
+    """Place a threshold between the last prediction accepted and the first that is not."""
     everything = images == len(ordered)
     return Threshold(
         threshold=0.0 if everything else (ordered[images - 1][0] + ordered[images][0]) / 2,

@@ -20,7 +20,7 @@ from trainer.pipeline.evaluation.calibration import (
     judge,
     thresholds,
 )
-from trainer.pipeline.evaluation.predictions import Evaluation, ImageReading
+from trainer.pipeline.evaluation.predictions import Evaluation, LabelledPrediction
 from trainer.pipeline.networks.inference import outputs
 from trainer.pipeline.training.results import Trained
 from trainer.schemas.progress import Observer
@@ -30,7 +30,7 @@ CALIBRATION_IMAGES = 1000
 SUSPECTS = 200
 """Most suspected labels that are kept; whoever mends so many trains again anyway."""
 SUSPICIOUS = 0.5
-"""A reading with at least this confidence makes a label that says otherwise suspect."""
+"""A prediction with at least this confidence makes a label that says otherwise suspect."""
 
 
 def evaluate(trained: Trained, dataset: Dataset, observer: Observer) -> Evaluation:
@@ -40,8 +40,8 @@ def evaluate(trained: Trained, dataset: Dataset, observer: Observer) -> Evaluati
     """
     reader = _Reader(trained, dataset, observer)
     before, validation = reader.calibrate()
-    plain, readings = reader.read_test_part()
-    test = [(reading.confidence, reading.right) for reading in readings]
+    plain, predictions = reader.read_test_part()
+    test = [(prediction.confidence, prediction.right) for prediction in predictions]
     calibration = Calibration(
         temperature=reader.temperature,
         bins=BINS,
@@ -50,11 +50,13 @@ def evaluate(trained: Trained, dataset: Dataset, observer: Observer) -> Evaluati
         thresholds=thresholds([*validation, *test]),
     )
     return Evaluation(
-        metrics=_metrics(trained, dataset, readings),
+        metrics=_metrics(trained, dataset, predictions),
         calibration=calibration,
-        readings=tuple(readings),
+        predictions=tuple(predictions),
         suspects=tuple(
-            heapq.nlargest(SUSPECTS, reader.suspects(), key=lambda reading: reading.confidence)
+            heapq.nlargest(
+                SUSPECTS, reader.suspects(), key=lambda prediction: prediction.confidence
+            )
         ),
     )
 
@@ -76,21 +78,21 @@ class _Reader:
         self.temperature = fit_temperature(output, truths, self.dataset.vocabulary)
         return self._judge(output, truths, 1.0), self._judge(output, truths, self.temperature)
 
-    def read_test_part(self) -> tuple[list[Judged], list[ImageReading]]:
+    def read_test_part(self) -> tuple[list[Judged], list[LabelledPrediction]]:
         """Read the test part; the judged are without calibration."""
         plain: list[Judged] = []
-        readings: list[ImageReading] = []
+        predictions: list[LabelledPrediction] = []
         for images, output in self._outputs(self.dataset.test):
             plain += self._judge(output, [image.label for image in images], 1.0)
-            readings += self._readings(images, output)
-        return plain, readings
+            predictions += self._predictions(images, output)
+        return plain, predictions
 
-    def suspects(self) -> Iterator[ImageReading]:
+    def suspects(self) -> Iterator[LabelledPrediction]:
         """Yield what is read surely and otherwise than the label in the other two parts."""
         for images, output in self._outputs(self.dataset.train + self.dataset.validation):
-            for reading in self._readings(images, output):
-                if not reading.right and reading.confidence >= SUSPICIOUS:
-                    yield reading
+            for prediction in self._predictions(images, output):
+                if not prediction.right and prediction.confidence >= SUSPICIOUS:
+                    yield prediction
 
     def _outputs(
         self, images: Sequence[LabelledImage]
@@ -98,13 +100,13 @@ class _Reader:
         dataset = self.dataset
         return outputs(self.trained.model, dataset.source, images, dataset.image, self.observer)
 
-    def _readings(
+    def _predictions(
         self, images: Sequence[LabelledImage], output: NDArray[np.float32]
-    ) -> list[ImageReading]:
-        readings = decode(output, self.dataset.vocabulary, self.temperature)
+    ) -> list[LabelledPrediction]:
+        predictions = decode(output, self.dataset.vocabulary, self.temperature)
         return [
-            ImageReading(image.name, image.label, reading.text, reading.confidence)
-            for image, reading in zip(images, readings, strict=True)
+            LabelledPrediction(image.name, image.label, prediction.text, prediction.confidence)
+            for image, prediction in zip(images, predictions, strict=True)
         ]
 
     def _judge(
@@ -113,8 +115,10 @@ class _Reader:
         return judge(output, truths, self.dataset.vocabulary, temperature)
 
 
-def _metrics(trained: Trained, dataset: Dataset, readings: Sequence[ImageReading]) -> Metrics:
-    score = Score.of((reading.truth, reading.text) for reading in readings)
+def _metrics(
+    trained: Trained, dataset: Dataset, predictions: Sequence[LabelledPrediction]
+) -> Metrics:
+    score = Score.of((prediction.truth, prediction.text) for prediction in predictions)
     return Metrics(
         train_images=len(dataset.train),
         validation_images=len(dataset.validation),
@@ -122,7 +126,7 @@ def _metrics(trained: Trained, dataset: Dataset, readings: Sequence[ImageReading
         exact_match=score.exact_match,
         exact_match_interval=wilson_interval(score.exact, score.images),
         cer=score.cer,
-        mean_confidence=float(np.mean([reading.confidence for reading in readings])),
+        mean_confidence=float(np.mean([prediction.confidence for prediction in predictions])),
         validation_exact_match=trained.validation.exact_match,
         train_seconds=round(trained.seconds, 3),
         images_per_second=round(trained.images_per_second, 3),

@@ -60,9 +60,9 @@ def _point(dataset: Dataset, request: JobRequest, observer: Observer, work: Path
         observer.event("did_not_learn", error.message)
         return Point(labels, 0, len(dataset.test))
     observer.stage(Stage.EVALUATE)
-    readings = evaluate(trained, dataset, observer).readings
-    exact = sum(reading.right for reading in readings)
-    return Point(labels, exact, len(readings))
+    predictions = evaluate(trained, dataset, observer).predictions
+    exact = sum(prediction.right for prediction in predictions)
+    return Point(labels, exact, len(predictions))
 
 
 def _limited(request: JobRequest, images: int) -> JobRequest:

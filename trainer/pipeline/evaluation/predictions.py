@@ -6,7 +6,7 @@ from shared.store.manifest import Calibration, Metrics
 
 
 @dataclass(frozen=True)
-class ImageReading:
+class LabelledPrediction:
     """What the trained model read in one labelled image."""
 
     file: str
@@ -28,8 +28,8 @@ class Evaluation:
 
     metrics: Metrics
     calibration: Calibration
-    readings: tuple[ImageReading, ...]
+    predictions: tuple[LabelledPrediction, ...]
     """Of the test part."""
-    suspects: tuple[ImageReading, ...]
+    suspects: tuple[LabelledPrediction, ...]
     """Images of the training and validation parts that are read surely and otherwise than their
     labels say, the surest first."""

@@ -10,7 +10,7 @@ from shared.store.manifest import ONNX_MODEL, SEEN_IMAGES, Comparison, Manifest,
 from shared.store.store import ModelStore
 from trainer.pipeline.datasets.dataset import Dataset
 from trainer.pipeline.datasets.seen_images import unseen
-from trainer.pipeline.evaluation.predictions import ImageReading
+from trainer.pipeline.evaluation.predictions import LabelledPrediction
 from trainer.pipeline.networks.inference import OnnxGraph, outputs
 from trainer.schemas.job_request import Promote
 from trainer.schemas.progress import CancelledRunError, Observer
@@ -42,13 +42,13 @@ class Promotion:
 
 def compare_with(
     served: int,
-    readings: Sequence[ImageReading],
+    predictions: Sequence[LabelledPrediction],
     dataset: Dataset,
     store: ModelStore,
     model: str,
     observer: Observer,
 ) -> Comparison | None:
-    """Set the new version's readings of the test part against those of a published version.
+    """Set the new version's predictions of the test part against those of a published version.
 
     Images that the published one was trained on are left out. None, with a warning, if that
     leaves none, or if it cannot be loaded. Raises CancelledRunError when told to stop.
@@ -61,8 +61,8 @@ def compare_with(
         why = f"it cannot be read with: {type(error).__name__}: {error}"
     else:
         if texts:
-            return compared(served, readings, texts)
-        why = f"it was trained on all {len(readings)} images of the test part"
+            return compared(served, predictions, texts)
+        why = f"it was trained on all {len(predictions)} images of the test part"
     message = f"No comparison with version {served}, which is served: {why}"
     observer.event("warning", message, {"served": served})
     return None
@@ -76,14 +76,16 @@ def _read(folder: Path, manifest: Manifest, dataset: Dataset, observer: Observer
     graph, vocabulary = OnnxGraph(folder / ONNX_MODEL), manifest.reader_vocabulary()
     texts: dict[str, str] = {}
     for chunk, output in outputs(graph, dataset.source, images, manifest.image, observer):
-        for image, reading in zip(chunk, decode(output, vocabulary), strict=True):
-            texts[image.name] = reading.text
+        for image, prediction in zip(chunk, decode(output, vocabulary), strict=True):
+            texts[image.name] = prediction.text
     return texts
 
 
-def compared(served: int, readings: Sequence[ImageReading], texts: Mapping[str, str]) -> Comparison:
+def compared(
+    served: int, predictions: Sequence[LabelledPrediction], texts: Mapping[str, str]
+) -> Comparison:
     """Count over the images that both have read; texts: what the served version read in each."""
-    both = [(r.right, texts[r.file] == r.truth) for r in readings if r.file in texts]
+    both = [(r.right, texts[r.file] == r.truth) for r in predictions if r.file in texts]
     right, served_right = (sum(column) for column in zip(*both, strict=True))
     images = len(both)
     return Comparison(

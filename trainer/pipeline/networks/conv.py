@@ -21,9 +21,9 @@ def build_model(image: ImageSpec, classes: int) -> Any:
 
     The layer named "output" gives the softmax (N, W // 4, classes), blank last.
     """
-    pictures = layers.Input(shape=image.shape, name="image", dtype="float32")
+    images = layers.Input(shape=image.shape, name="image", dtype="float32")
     labels = layers.Input(shape=(None,), name="label", dtype="int32")
-    x = _convolution(pictures, CHANNELS[0], 2, "stage1")
+    x = _convolution(images, CHANNELS[0], 2, "stage1")
     x = _convolution(x, CHANNELS[1], 2, "stage2")
     x = _convolution(x, CHANNELS[2], 1, "stage3")
     x = layers.MaxPooling2D((2, 1), name="pool3")(x)
@@ -39,7 +39,7 @@ def build_model(image: ImageSpec, classes: int) -> Any:
     x = layers.Dropout(0.2, name="dropout")(x)
     x = layers.Dense(classes, activation="softmax", name="output", dtype="float32")(x)
     output = CTCLayer(name="ctc_loss", dtype="float32")(labels, x)
-    return keras.Model(inputs=[pictures, labels], outputs=output, name="conv")
+    return keras.Model(inputs=[images, labels], outputs=output, name="conv")
 
 
 def _convolution(x: Any, filters: int, stride: int, name: str) -> Any:

@@ -1,7 +1,7 @@
 """The seed architecture to the letter: the reference of every benchmark.
 
 From the Keras example "OCR model for reading Captchas" (A K Nain, 2020). Its input pipeline
-transposes pictures to (W, H); here the first layer does, so that the model takes (H, W, C).
+transposes images to (W, H); here the first layer does, so that the model takes (H, W, C).
 """
 
 from typing import Any
@@ -18,9 +18,9 @@ def build_model(image: ImageSpec, classes: int) -> Any:
 
     The layer named "dense2" gives the softmax output (N, W // 4, classes), blank last.
     """
-    pictures = layers.Input(shape=image.shape, name="image", dtype="float32")
+    images = layers.Input(shape=image.shape, name="image", dtype="float32")
     labels = layers.Input(shape=(None,), name="label", dtype="int32")
-    x = layers.Permute((2, 1, 3), name="transpose")(pictures)
+    x = layers.Permute((2, 1, 3), name="transpose")(images)
     x = _convolution(32, "Conv1")(x)
     x = layers.MaxPooling2D((2, 2), name="pool1")(x)
     x = _convolution(64, "Conv2")(x)
@@ -32,7 +32,7 @@ def build_model(image: ImageSpec, classes: int) -> Any:
     x = _bidirectional(64, "lstm2")(x)
     x = layers.Dense(classes, activation="softmax", name="dense2", dtype="float32")(x)
     output = CTCLayer(name="ctc_loss", dtype="float32")(labels, x)
-    return keras.Model(inputs=[pictures, labels], outputs=output, name="ocr_model_v1")
+    return keras.Model(inputs=[images, labels], outputs=output, name="ocr_model_v1")
 
 
 def _convolution(filters: int, name: str) -> Any:

@@ -1,4 +1,4 @@
-"""Runs an inference graph over pictures, while training and when measuring."""
+"""Runs an inference graph over images, while training and when measuring."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -22,18 +22,18 @@ CHUNK = 512
 def load_pixels(
     source: ImageSource,
     images: Sequence[LabelledImage],
-    image: ImageSpec,
+    spec: ImageSpec,
     further: NDArray[np.uint8] | None = None,
 ) -> NDArray[np.uint8]:
-    """Decode each picture once: uint8 (N, H, W, C).
+    """Decode each image once: uint8 (N, H, W, C).
 
-    further: pictures already decoded, which come behind the others.
+    further: images already decoded, which come behind the others.
     """
     count = len(images) + (0 if further is None else len(further))
-    pixels = np.empty((count, image.height, image.width, image.channels), np.uint8)
-    pictures = map_in_threads(lambda one: fit(open_image(source.read(one.name)), image), images)
-    for index, picture in enumerate(pictures):
-        pixels[index] = picture
+    pixels = np.empty((count, spec.height, spec.width, spec.channels), np.uint8)
+    fitted = map_in_threads(lambda one: fit(open_image(source.read(one.name)), spec), images)
+    for index, one in enumerate(fitted):
+        pixels[index] = one
     if further is not None:
         pixels[len(images) :] = further
     return pixels
@@ -53,7 +53,7 @@ class OnnxGraph:
 
 
 def predict(model: Any, pixels: NDArray[np.uint8], image: ImageSpec) -> NDArray[np.float32]:
-    """Run the inference graph over all pictures: float32 (N, T, classes)."""
+    """Run the inference graph over all images: float32 (N, T, classes)."""
     batches = [pixels[i : i + BATCH] for i in range(0, len(pixels), BATCH)]
     outputs = [model.predict_on_batch(normalize(batch, image)) for batch in batches]
     return np.concatenate(outputs)

@@ -11,7 +11,7 @@ import keras
 import numpy as np
 
 from shared.errors import ReadsmithError, first_line
-from shared.recognition.decoding import Reading, decode
+from shared.recognition.decoding import Prediction, decode
 from shared.recognition.preprocessing import ImageSpec
 from shared.recognition.vocabulary import Vocabulary
 from shared.store.manifest import KERAS_MODEL, ONNX_MODEL
@@ -90,8 +90,8 @@ def reread(
     images: tuple[LabelledImage, ...],
     image: ImageSpec,
     characters: tuple[str, ...],
-) -> dict[str, list[Reading]]:
-    """Read pictures with both files of a bundle: {file name: readings}. For a clean process."""
+) -> dict[str, list[Prediction]]:
+    """Read images with both files of a bundle: {file name: predictions}. For a clean process."""
     vocabulary = Vocabulary(characters)
     pixels = load_pixels(source, images, image)
     return {

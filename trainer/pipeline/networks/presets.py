@@ -14,7 +14,7 @@ from trainer.schemas.job_request import PresetName
 WARM_UP_SHARE = 0.1
 MIN_EPOCHS, MAX_EPOCHS = 12, 400
 COLUMNS = 12_000_000
-"""Columns of pixels that preset conv is shown: 60,000 pictures of 200 pixels."""
+"""Columns of pixels that preset conv is shown: 60,000 images of 200 pixels."""
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ from importlib.metadata import version as library_version
 from pathlib import Path
 
 from shared.errors import ReadsmithError
-from shared.store.manifest import GOLDEN_READINGS, REPORT, FileEntry, GoldenReading, Manifest
+from shared.store.manifest import GOLDEN_PREDICTIONS, REPORT, FileEntry, GoldenPrediction, Manifest
 from trainer.pipeline.datasets.dataset import Dataset
 from trainer.pipeline.datasets.seen_images import write_seen_images
 from trainer.pipeline.evaluation.predictions import Evaluation
@@ -47,10 +47,10 @@ def build_bundle(trained: Trained, evaluation: Evaluation, dataset: Dataset, bui
     write_report(trained, evaluation, dataset, build / REPORT)
 
 
-def require_same_readings(build: Path, dataset: Dataset, evaluation: Evaluation) -> None:
+def require_same_predictions(build: Path, dataset: Dataset, evaluation: Evaluation) -> None:
     """Read the test part with both files in a clean process.
 
-    Raises ReadsmithError (readings_differ) if any text is not what training measured.
+    Raises ReadsmithError (predictions_differ) if any text is not what training measured.
     """
     again = in_clean_process(
         reread,
@@ -60,12 +60,12 @@ def require_same_readings(build: Path, dataset: Dataset, evaluation: Evaluation)
         dataset.image,
         dataset.vocabulary.characters,
     )
-    for name, readings in again.items():
-        for measured, reading in zip(evaluation.readings, readings, strict=True):
-            if measured.text != reading.text:
+    for name, predictions in again.items():
+        for measured, prediction in zip(evaluation.predictions, predictions, strict=True):
+            if measured.text != prediction.text:
                 raise ReadsmithError(
-                    "readings_differ",
-                    f"{name} reads {measured.file} as {reading.text!r}; "
+                    "predictions_differ",
+                    f"{name} reads {measured.file} as {prediction.text!r}; "
                     f"training measured {measured.text!r}. Nothing was published.",
                     "Start the job again; if it happens again, report it as a fault.",
                 )
@@ -124,18 +124,21 @@ def library_versions() -> dict[str, str]:
 
 
 def _write_golden(evaluation: Evaluation, dataset: Dataset, build: Path) -> None:
-    """Keep a few pictures of the test part with what was read in them."""
+    """Keep a few images of the test part with what was read in them."""
     golden = []
     (build / "golden").mkdir()
-    for index, reading in enumerate(evaluation.readings[:GOLDEN_IMAGES], 1):
-        file = f"golden/{index:04}{Path(reading.file).suffix.lower()}"
-        (build / file).write_bytes(dataset.source.read(reading.file))
+    for index, prediction in enumerate(evaluation.predictions[:GOLDEN_IMAGES], 1):
+        file = f"golden/{index:04}{Path(prediction.file).suffix.lower()}"
+        (build / file).write_bytes(dataset.source.read(prediction.file))
         golden.append(
-            GoldenReading(
-                file=file, truth=reading.truth, text=reading.text, confidence=reading.confidence
+            GoldenPrediction(
+                file=file,
+                truth=prediction.truth,
+                text=prediction.text,
+                confidence=prediction.confidence,
             ).model_dump()
         )
-    (build / GOLDEN_READINGS).write_text(json.dumps(golden, ensure_ascii=False, indent=2))
+    (build / GOLDEN_PREDICTIONS).write_text(json.dumps(golden, ensure_ascii=False, indent=2))
 
 
 def clear_folder(folder: Path) -> Path:

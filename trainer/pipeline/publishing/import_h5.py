@@ -20,7 +20,7 @@ from shared.errors import ReadsmithError, first_line
 from shared.recognition.preprocessing import ImageSpec
 from shared.recognition.vocabulary import UNKNOWN, Vocabulary
 from shared.store.builtin import not_builtin
-from shared.store.manifest import GOLDEN_READINGS, KERAS_MODEL, ONNX_MODEL, FileEntry, Manifest
+from shared.store.manifest import GOLDEN_PREDICTIONS, KERAS_MODEL, ONNX_MODEL, FileEntry, Manifest
 from shared.store.store import ModelStore
 from trainer.pipeline.publishing.h5_safety import MOST_BYTES, require_harmless
 from trainer.subprocesses import in_clean_process, limit_this_process
@@ -62,7 +62,7 @@ def adopt(h5: Path, vocabulary: str, store: ModelStore, model: str) -> Manifest:
         graph = _converted(build)
         manifest = _manifest(graph, characters, model)
         (build / "golden").mkdir()
-        (build / GOLDEN_READINGS).write_text(json.dumps([]))
+        (build / GOLDEN_PREDICTIONS).write_text(json.dumps([]))
         job_id = f"import-{uuid.uuid4().hex}"
 
         def numbered(version: int, files: dict[str, FileEntry]) -> Manifest:
@@ -110,7 +110,7 @@ def convert(build: Path) -> Graph:
         raise ReadsmithError(
             "model_shape",
             f"The model maps {model.input_shape} to {model.output_shape}.",
-            "It must map pictures (N, W, H, C) to probabilities (N, T, classes).",
+            "It must map images (N, W, H, C) to probabilities (N, T, classes).",
         )
     image = _image_spec(model.input_shape)
     write_onnx(model, build)
@@ -187,7 +187,7 @@ def _image_spec(shape: tuple[int | None, ...]) -> ImageSpec:
     if width is None or height is None or channels not in (1, 3):
         raise ReadsmithError(
             "model_shape",
-            f"The model takes pictures of shape {shape[1:]}.",
+            f"The model takes images of shape {shape[1:]}.",
             "The shape must be (W, H, C), fixed, with 1 or 3 channels.",
         )
     try:
@@ -203,6 +203,6 @@ def _image_spec(shape: tuple[int | None, ...]) -> ImageSpec:
         first = error.errors(include_url=False)[0]
         raise ReadsmithError(
             "model_shape",
-            f"The model takes pictures of {width}x{height} pixels.",
+            f"The model takes images of {width}x{height} pixels.",
             f"As for their {first['loc'][0]}: {first['msg']}.",
         ) from error

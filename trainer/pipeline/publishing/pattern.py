@@ -65,7 +65,7 @@ def _require_text(pattern: str) -> None:
         raise LimitsError(
             "bad_pattern",
             "The pattern is empty, or not Unicode text.",
-            "To allow any reading again, drop the pattern.",
+            "To allow any prediction again, drop the pattern.",
             "pattern",
         )
 

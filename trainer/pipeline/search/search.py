@@ -12,7 +12,7 @@ import keras
 from shared.errors import ReadsmithError
 from trainer.pipeline.context import RunContext
 from trainer.pipeline.datasets.dataset import Base
-from trainer.pipeline.search.trial import Found, Pictures, TrainTrials, Trials, why_failed
+from trainer.pipeline.search.trial import Found, TrainTrials, TrialImages, Trials, why_failed
 from trainer.pipeline.search.trials import StoppedTrialError, TrialTable
 from trainer.pipeline.training.parameters import choose_parameters, tell_settings
 from trainer.schemas.job_request import JobRequest
@@ -24,7 +24,7 @@ from trainer.schemas.trial import TrialRecord
 def search(
     request: JobRequest,
     searched: Search,
-    pictures: Pictures,
+    images: TrialImages,
     base: Base | None,
     observer: Observer,
     context: RunContext,
@@ -38,7 +38,7 @@ def search(
     """
     logging.getLogger("tensorflow").setLevel(logging.ERROR)  # it warns of every further model
     table = TrialTable(request, searched, observer, context.trials)
-    trials = Trials(request, table, searched, pictures, base, observer, context)
+    trials = Trials(request, table, searched, images, base, observer, context)
     (train_trials or _train_in_turn)(trials)
     return _take_up_best(trials)
 

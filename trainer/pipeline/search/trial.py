@@ -15,25 +15,25 @@ from trainer.pipeline.training.results import Trained
 from trainer.pipeline.training.train import train
 from trainer.schemas.job_request import JobRequest
 from trainer.schemas.progress import Observer
-from trainer.schemas.search_request import OF_THE_PICTURE, Search
+from trainer.schemas.search_request import OF_THE_IMAGE, Search
 from trainer.schemas.trial import TrialRecord
 
 
 @dataclass(frozen=True)
-class Pictures:
+class TrialImages:
     """The dataset of a search, and how to read it otherwise."""
 
     plain: Dataset
-    """As read where the search chooses nothing about the pictures."""
+    """As read where the search chooses nothing about the images."""
     load: Load
     """Reads the dataset as a request asks."""
 
     def of(self, request: JobRequest, searched: Search) -> Dataset:
         """Return the dataset as a trial reads it, in the same three parts.
 
-        Raises ReadsmithError label_too_long if a picture would be left out.
+        Raises ReadsmithError label_too_long if an image would be left out.
         """
-        if not set(OF_THE_PICTURE) & set(searched.parameters):
+        if not set(OF_THE_IMAGE) & set(searched.parameters):
             return self.plain
         dataset = self.load(request)
         require_same_parts(dataset, self.plain.fingerprint)
@@ -42,7 +42,7 @@ class Pictures:
 
 @dataclass(frozen=True)
 class Found:
-    """The best trial, trained, with its own request and the pictures as it reads them."""
+    """The best trial, trained, with its own request and the images as it reads them."""
 
     request: JobRequest
     dataset: Dataset
@@ -57,7 +57,7 @@ class Trials:
     """The job's."""
     table: TrialTable
     searched: Search
-    pictures: Pictures
+    images: TrialImages
     base: Base | None
     observer: Observer
     context: RunContext
@@ -67,7 +67,7 @@ class Trials:
     def train(self, record: TrialRecord, observer: Observer) -> Found:
         """Train a trial, from its checkpoint on if there is one; it gets one try."""
         request = self.table.request_of(record)
-        dataset = self.pictures.of(request, self.searched)
+        dataset = self.images.of(request, self.searched)
         folder = self.context.inputs.work / folder_of(record)
         folder.mkdir(exist_ok=True)
         kept = self.context.inputs.kept
@@ -100,12 +100,12 @@ def why_failed(error: Exception) -> str | None:
 
 
 def require_same_parts(dataset: Dataset, fingerprint: str) -> None:
-    """Raise ReadsmithError label_too_long if a trial would train on or read other pictures."""
+    """Raise ReadsmithError label_too_long if a trial would train on or read other images."""
     if dataset.fingerprint != fingerprint:
         raise ReadsmithError(
             "label_too_long",
             f"At a width of {dataset.image.width} pixels, labels have no room: "
-            "pictures would be left out.",
+            "images would be left out.",
             "Search among greater widths.",
         )
 

@@ -43,10 +43,10 @@ def train(drawn: Set, checked: Set, epochs: int, batch: int, learning_rate: floa
     optimizer = preset.make_optimizer(learning_rate)
     optimizer.build(model.trainable_variables)
 
-    def train_step(pictures: Any, labels: Any, seed: Any) -> Any:
-        pictures = augment(pictures, 0.5, seed)
+    def train_step(images: Any, labels: Any, seed: Any) -> Any:
+        images = augment(images, 0.5, seed)
         with tf.GradientTape() as tape:
-            model([pictures, labels], training=True)
+            model([images, labels], training=True)
             loss = tf.add_n(model.losses)
         gradients = tape.gradient(loss, model.trainable_variables)
         optimizer.apply(gradients, model.trainable_variables)
@@ -60,8 +60,8 @@ def train(drawn: Set, checked: Set, epochs: int, batch: int, learning_rate: floa
         losses = []
         for chosen in batches(len(pixels), batch, epoch):
             optimizer.learning_rate.assign(learning_rate * preset.schedule(index / steps))
-            pictures = normalize(pixels[chosen], SPEC)
-            losses.append(float(step(pictures, labels[chosen], np.array([1, index], np.int32))))
+            images = normalize(pixels[chosen], SPEC)
+            losses.append(float(step(images, labels[chosen], np.array([1, index], np.int32))))
             index += 1
         print(  # noqa: T201 - a command
             f"epoch {epoch + 1}/{epochs} loss {np.mean(losses):.3f} "
@@ -72,11 +72,11 @@ def train(drawn: Set, checked: Set, epochs: int, batch: int, learning_rate: floa
 
 
 def exact_match(reader: Any, checked: Set) -> float:
-    """Return the share of pictures that are read right."""
+    """Return the share of images that are read right."""
     pixels, labels = checked
-    readings = decode(predict(reader, pixels, SPEC), VOCABULARY)
-    pairs = zip(texts_of(labels), readings, strict=True)
-    return Score.of((truth, reading.text) for truth, reading in pairs).exact_match
+    predictions = decode(predict(reader, pixels, SPEC), VOCABULARY)
+    pairs = zip(texts_of(labels), predictions, strict=True)
+    return Score.of((truth, prediction.text) for truth, prediction in pairs).exact_match
 
 
 def main() -> None:
@@ -90,7 +90,7 @@ def main() -> None:
     keras.utils.set_random_seed(0)
     started = time.monotonic()
     pixels, labels = draw(arguments.images + CHECK_IMAGES)
-    print(f"{len(pixels)} pictures drawn, {time.monotonic() - started:.0f} s", flush=True)  # noqa: T201
+    print(f"{len(pixels)} images drawn, {time.monotonic() - started:.0f} s", flush=True)  # noqa: T201
     checked = pixels[:CHECK_IMAGES], labels[:CHECK_IMAGES]
     started = time.monotonic()
     reader = train(

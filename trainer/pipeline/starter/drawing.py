@@ -1,4 +1,4 @@
-"""Draws text as many kinds of picture show it, for pre-training: many fonts, grounds and faults."""
+"""Draws text as many kinds of image show it, for pre-training: many fonts, grounds and faults."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -34,7 +34,7 @@ Mask = NDArray[np.float32]
 
 
 class Drawer:
-    """Draws random texts; equal seeds and fonts give equal pictures."""
+    """Draws random texts; equal seeds and fonts give equal images."""
 
     def __init__(self, fonts: Sequence[Path], seed: int) -> None:
         self.chance = np.random.default_rng(seed)
@@ -45,7 +45,7 @@ class Drawer:
         ]
 
     def draw(self) -> tuple[str, NDArray[np.uint8]]:
-        """Return a text and its picture, uint8 (HEIGHT, WIDTH)."""
+        """Return a text and its image, uint8 (HEIGHT, WIDTH)."""
         pool = POOLS[self.chance.integers(len(POOLS))]
         length = int(self.chance.integers(1, LONGEST + 1))
         text = "".join(self.chance.choice(list(pool), length))
@@ -79,13 +79,13 @@ class Drawer:
         return line.crop(line.getbbox() or (0, 0, 8, 8))
 
     def _placed(self, line: Image.Image) -> Mask:
-        """Fit the line into the picture: never larger than it, somewhere in it."""
+        """Fit the line into the image: never larger than it, somewhere in it."""
         height = int(self.chance.integers(20, HEIGHT - 1))
         scale = height / max(line.height, 24)
         stretch = float(self.chance.uniform(0.8, 1.4))
         width = max(3, round(line.width * scale * stretch))
         room = WIDTH - 4
-        if self._maybe(0.4):  # as when a whole picture is text
+        if self._maybe(0.4):  # as when a whole image is text
             width = int(self.chance.uniform(0.75, 1) * room) if width > room / 3 else width
         width, height = min(width, room), max(3, round(line.height * scale))
         line = line.resize((width, height), Image.Resampling.BILINEAR)
@@ -138,18 +138,18 @@ class Drawer:
             ground += (
                 np.linspace(-1, 1, HEIGHT)[:, None] * self.chance.uniform(-0.3, 0.3) * contrast
             )
-        picture = ground + (dark - ground) * ink
+        printed = ground + (dark - ground) * ink
         if self._maybe(0.3):
-            picture = 255 - picture
-        image = Image.fromarray(np.clip(picture, 0, 255).astype(np.uint8))
+            printed = 255 - printed
+        image = Image.fromarray(np.clip(printed, 0, 255).astype(np.uint8))
         if self._maybe(0.35):
             share = float(self.chance.uniform(0.35, 0.8))
             small = image.resize((round(WIDTH * share), round(HEIGHT * share)))
             image = small.resize((WIDTH, HEIGHT), Image.Resampling.BILINEAR)
         if self._maybe(0.35):
             image = image.filter(ImageFilter.GaussianBlur(float(self.chance.uniform(0.3, 1.3))))
-        picture = np.asarray(image, np.float32)
+        printed = np.asarray(image, np.float32)
         if self._maybe(0.5):
             spread = float(self.chance.uniform(0, 0.15)) * contrast
-            picture = picture + self.chance.normal(0, spread, picture.shape)
-        return np.asarray(np.clip(picture, 0, 255), np.uint8)
+            printed = printed + self.chance.normal(0, spread, printed.shape)
+        return np.asarray(np.clip(printed, 0, 255), np.uint8)

@@ -21,7 +21,7 @@ VOCABULARY = Vocabulary(CHARACTERS)
 SPEC = ImageSpec(height=HEIGHT, width=WIDTH, channels=1, resize="pad", standardize=True)
 
 Set = tuple[NDArray[np.uint8], NDArray[np.int32]]
-"""Pictures (N, HEIGHT, WIDTH, 1) and their classes (N, LONGEST), PADDING behind shorter texts."""
+"""Images (N, HEIGHT, WIDTH, 1) and their classes (N, LONGEST), PADDING behind shorter texts."""
 
 
 def installed_fonts() -> list[Path]:
@@ -32,7 +32,7 @@ def installed_fonts() -> list[Path]:
 
 
 def draw_chunk(seed: int) -> Set:
-    """Draw CHUNK pictures and their encoded labels."""
+    """Draw CHUNK images and their encoded labels."""
     drawer = Drawer(installed_fonts(), seed)
     pixels = np.empty((CHUNK, HEIGHT, WIDTH, 1), np.uint8)
     labels = np.full((CHUNK, LONGEST), PADDING, np.int32)
@@ -43,7 +43,7 @@ def draw_chunk(seed: int) -> Set:
 
 
 def draw(images: int) -> Set:
-    """Draw many pictures on all cores; the seeds of the chunks are their numbers."""
+    """Draw many images on all cores; the seeds of the chunks are their numbers."""
     with multiprocessing.get_context("spawn").Pool() as pool:
         chunks = pool.map(draw_chunk, range(-(-images // CHUNK)), chunksize=1)
     return np.concatenate([c[0] for c in chunks]), np.concatenate([c[1] for c in chunks])

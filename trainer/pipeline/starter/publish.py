@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from shared.recognition.decoding import Reading, decode
+from shared.recognition.decoding import Prediction, decode
 from shared.recognition.scoring import Score, wilson_interval
 from shared.store.builtin import STARTER, builtin_store
-from shared.store.manifest import GOLDEN_READINGS, FileEntry, GoldenReading, Manifest, Metrics
+from shared.store.manifest import GOLDEN_PREDICTIONS, FileEntry, GoldenPrediction, Manifest, Metrics
 from trainer.pipeline.networks.ctc import PADDING
 from trainer.pipeline.networks.inference import predict
 from trainer.pipeline.networks.keras_files import write_models
@@ -30,14 +30,14 @@ def texts_of(labels: NDArray[np.int32]) -> list[str]:
 
 
 def publish(reader: Any, checked: Set, parameters: dict[str, int | float], seconds: float) -> None:
-    """Measure the reader on pictures it was not trained on and publish it as the next version.
+    """Measure the reader on images it was not trained on and publish it as the next version.
 
     seconds: how long it was trained.
     """
     pixels, labels = checked
     truths = texts_of(labels)
-    readings = decode(predict(reader, pixels, SPEC), VOCABULARY)
-    metrics = _metrics(truths, readings, parameters, seconds)
+    predictions = decode(predict(reader, pixels, SPEC), VOCABULARY)
+    metrics = _metrics(truths, predictions, parameters, seconds)
     lengths = Counter(map(len, truths))
 
     def manifest(version: int, files: dict[str, FileEntry]) -> Manifest:
@@ -67,17 +67,17 @@ def publish(reader: Any, checked: Set, parameters: dict[str, int | float], secon
     with tempfile.TemporaryDirectory() as folder:
         build = Path(folder)
         write_models(reader, build)
-        _write_golden(build, pixels, truths, readings)
+        _write_golden(build, pixels, truths, predictions)
         builtin_store().publish(build, manifest, model=STARTER, job_id=job_id)
 
 
 def _metrics(
     truths: Sequence[str],
-    readings: Sequence[Reading],
+    predictions: Sequence[Prediction],
     parameters: dict[str, int | float],
     seconds: float,
 ) -> Metrics:
-    score = Score.of((truth, r.text) for truth, r in zip(truths, readings, strict=True))
+    score = Score.of((truth, r.text) for truth, r in zip(truths, predictions, strict=True))
     images, epochs = int(parameters["images"]), int(parameters["epochs"])
     return Metrics(
         train_images=images,
@@ -86,7 +86,7 @@ def _metrics(
         exact_match=score.exact_match,
         exact_match_interval=wilson_interval(score.exact, score.images),
         cer=score.cer,
-        mean_confidence=float(np.mean([reading.confidence for reading in readings])),
+        mean_confidence=float(np.mean([prediction.confidence for prediction in predictions])),
         validation_exact_match=0.0,
         train_seconds=round(seconds, 3),
         images_per_second=round(images * epochs / seconds, 3),
@@ -95,7 +95,7 @@ def _metrics(
 
 
 def _write_golden(
-    build: Path, pixels: NDArray[np.uint8], truths: Sequence[str], readings: Sequence[Reading]
+    build: Path, pixels: NDArray[np.uint8], truths: Sequence[str], predictions: Sequence[Prediction]
 ) -> None:
     (build / "golden").mkdir()
     golden = []
@@ -103,11 +103,11 @@ def _write_golden(
         file = f"golden/{index + 1:04}.png"
         Image.fromarray(pixels[index, ..., 0]).save(build / file)
         golden.append(
-            GoldenReading(
+            GoldenPrediction(
                 file=file,
                 truth=truths[index],
-                text=readings[index].text,
-                confidence=readings[index].confidence,
+                text=predictions[index].text,
+                confidence=predictions[index].confidence,
             ).model_dump()
         )
-    (build / GOLDEN_READINGS).write_text(json.dumps(golden, ensure_ascii=False, indent=2))
+    (build / GOLDEN_PREDICTIONS).write_text(json.dumps(golden, ensure_ascii=False, indent=2))

@@ -1,4 +1,4 @@
-"""Varies training pictures as cameras and printers do. Imports TensorFlow.
+"""Varies training images as cameras and printers do. Imports TensorFlow.
 
 Perspective, tilt, slant, size and place; blur, contrast, brightness and noise. Nothing moves the
 ends of a long line further than those of a short one: that would cut characters off.
@@ -12,33 +12,31 @@ SHORT_LINE = 4.0
 """Width over height up to which the ends of a line move in proportion to the width."""
 
 
-def augment(pictures: Any, strength: float, seed: Any) -> Any:
-    """Return varied copies of standardised pictures, float32 (N, H, W, C).
+def augment(images: Any, strength: float, seed: Any) -> Any:
+    """Return varied copies of standardised images, float32 (N, H, W, C).
 
-    strength: 1 for the usual variation. seed: int32 (2,); equal seeds give equal pictures.
+    strength: 1 for the usual variation. seed: int32 (2,); equal seeds give equal images.
     """
-    count, height, width = (tf.shape(pictures)[axis] for axis in range(3))
+    count, height, width = (tf.shape(images)[axis] for axis in range(3))
     draw = _Draws(count, strength, seed)
-    pictures = tf.raw_ops.ImageProjectiveTransformV3(
-        images=pictures,
+    images = tf.raw_ops.ImageProjectiveTransformV3(
+        images=images,
         transforms=_transforms(draw, tf.cast(height, tf.float32), tf.cast(width, tf.float32)),
         output_shape=(height, width),
         interpolation="BILINEAR",
         fill_mode="NEAREST",
         fill_value=0.0,
     )
-    # A little less than half of the pictures are blurred.
+    # A little less than half of the images are blurred.
     blur = tf.clip_by_value(2 * draw(0.9) - 0.1, 0.0, 1.0)
-    pictures += (_blurred(pictures) - pictures) * _per_picture(blur)
-    noise = tf.random.stateless_normal(tf.shape(pictures), seed)
+    images += (_blurred(images) - images) * _per_image(blur)
+    noise = tf.random.stateless_normal(tf.shape(images), seed)
     contrast, brightness, grain = 1 + draw(0.32), draw(0.32), tf.abs(draw(0.24))
-    return (
-        pictures * _per_picture(contrast) + _per_picture(brightness) + noise * _per_picture(grain)
-    )
+    return images * _per_image(contrast) + _per_image(brightness) + noise * _per_image(grain)
 
 
 class _Draws:
-    """Uniform numbers around 0, one per picture; every call gives new ones."""
+    """Uniform numbers around 0, one per image; every call gives new ones."""
 
     def __init__(self, count: Any, strength: float, seed: Any) -> None:
         self._count = count
@@ -54,7 +52,7 @@ class _Draws:
 
 
 def _transforms(draw: _Draws, height: Any, width: Any) -> Any:
-    """Rows of projective transforms about the middle of the picture, float32 (N, 8)."""
+    """Rows of projective transforms about the middle of the image, float32 (N, 8)."""
     reach = tf.minimum(1.0, SHORT_LINE * height / width)
     size_x, size_y = 1 + draw(0.13) * reach, 1 + draw(0.13)
     slant, tilt = draw(0.2), draw(0.125) * reach
@@ -76,12 +74,12 @@ def _matrices(*entries: Any) -> Any:
     return tf.reshape(tf.stack(entries, axis=1), (-1, 3, 3))
 
 
-def _blurred(pictures: Any) -> Any:
+def _blurred(images: Any) -> Any:
     """Return the mean over 3x3 pixels, eight times faster on a CPU than by pooling."""
-    wider = tf.pad(pictures, [[0, 0], [1, 1], [1, 1], [0, 0]], "SYMMETRIC")
+    wider = tf.pad(images, [[0, 0], [1, 1], [1, 1], [0, 0]], "SYMMETRIC")
     rows = wider[:, :-2] + wider[:, 1:-1] + wider[:, 2:]
     return (rows[:, :, :-2] + rows[:, :, 1:-1] + rows[:, :, 2:]) / 9
 
 
-def _per_picture(values: Any) -> Any:
+def _per_image(values: Any) -> Any:
     return tf.reshape(values, (-1, 1, 1, 1))

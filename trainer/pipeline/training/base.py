@@ -80,7 +80,7 @@ def _require_alike(manifest: Manifest, request: JobRequest) -> None:
         if asked not in ("auto", has):
             raise ReadsmithError(
                 "base_image_differs",
-                f"Version {request.base} takes pictures of {name} {has}, not {asked}.",
+                f"Version {request.base} takes images of {name} {has}, not {asked}.",
                 f'Leave {name} at "auto", or ask for no base.',
             )
 
@@ -93,7 +93,7 @@ def weights_of(reader: Any) -> dict[str, list[Any]]:
 def copy_weights(base: Base, reader: Any, vocabulary: Vocabulary) -> None:
     """Start a model from a base: hidden layers whole, the output layer character by character.
 
-    Characters that the base does not know keep their fresh weights. A base for gray pictures also
+    Characters that the base does not know keep their fresh weights. A base for gray images also
     fits colour.
     """
     known, weights = base.vocabulary, base.weights

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.atomic_files import write_atomically
-from trainer.files.job_files import KeptFiles
+from trainer.files.job_files import JobFiles
 from trainer.pipeline.training.results import Validation
 from trainer.schemas.progress import Progress
 
@@ -64,7 +64,7 @@ def _key(validation: Validation) -> tuple[float, float]:
     return validation.exact_match, -validation.cer
 
 
-def save(folder: Path, state: State, run: str, kept: KeptFiles | None = None) -> None:
+def save(folder: Path, state: State, run: str, kept: JobFiles | None = None) -> None:
     """Write the state; run names what is trained, so that nothing else takes it up.
 
     kept: where it is saved, too, because the run may go on on another machine.
@@ -92,7 +92,7 @@ def save(folder: Path, state: State, run: str, kept: KeptFiles | None = None) ->
         kept.keep(folder / FILE)
 
 
-def load(folder: Path, run: str, kept: KeptFiles | None = None) -> State | None:
+def load(folder: Path, run: str, kept: JobFiles | None = None) -> State | None:
     """Return the state of the same run, None if there is none."""
     path = folder / FILE
     if kept is not None:

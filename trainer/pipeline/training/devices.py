@@ -87,13 +87,13 @@ def share_statistics(model: Any, optimizer: Any, replicas: int) -> None:
         optimizer.clipnorm /= replicas
 
 
-def learn_part(model: Any, optimizer: Any, pictures: Any, labels: Any) -> Any:
+def learn_part(model: Any, optimizer: Any, inputs: Any, labels: Any) -> Any:
     """Take this replica's part in the step for a whole batch; return its part of the mean loss.
 
     A batch with fewer images than replicas is short for some: those look at one without weight.
     """
     replica = tf.distribute.get_replica_context()
-    images = tf.shape(pictures)[0]
+    images = tf.shape(inputs)[0]
     start, stop = (
         images * (replica.replica_id_in_sync_group + end) // replica.num_replicas_in_sync
         for end in (0, 1)
@@ -102,7 +102,7 @@ def learn_part(model: Any, optimizer: Any, pictures: Any, labels: Any) -> Any:
     share = tf.cast(stop - start, tf.float32) / tf.cast(images, tf.float32)
     with tf.GradientTape() as tape:
         # Not model.losses: replicas trace in turns, and that list is one for all.
-        output = model([pictures[part], labels[part]], training=True)
+        output = model([inputs[part], labels[part]], training=True)
         loss = share * tf.reduce_mean(ctc_loss(labels[part], output))
     variables = model.trainable_variables
     # The mean, because the optimizer sums what all replicas hand it.

@@ -25,7 +25,7 @@ MAX_CER = 0.5
 
 IMAGES_PER_CHARACTER = 5
 SMALL_TEXT = 12
-"""Pixels of picture height below which characters are hard to tell."""
+"""Pixels of image height below which characters are hard to tell."""
 
 
 def epochs(count: int) -> str:
@@ -43,7 +43,7 @@ def why_dead(state: State, steps_per_epoch: int) -> str | None:
     enough = max(PLATEAU_EPOCHS, math.ceil(PLATEAU_STEPS / steps_per_epoch))
     if state.best is not None and state.best.all_empty and state.epoch >= enough:
         return (
-            f"After {epochs(state.epoch)} the model still gives an empty text for every picture "
+            f"After {epochs(state.epoch)} the model still gives an empty text for every image "
             f"(loss {losses[-1]:.2f})."
         )
     return None
@@ -53,7 +53,7 @@ def reads_nothing(best: Validation, labels: Iterable[str]) -> bool:
     """Tell whether a trained model is of no use to anyone.
 
     labels: of the training part. Whoever always gave the commonest of them would be right as
-    often as it is common, without a look at a picture.
+    often as it is common, without a look at an image.
     """
     counts = Counter(labels)
     by_chance = max(counts.values()) / counts.total()
@@ -70,7 +70,7 @@ def did_not_learn(dataset: Dataset, state: State, *, out_of_time: bool = False) 
         f"{tries}"
     )
     if best is not None:
-        what = "an empty text for every picture" if best.all_empty else "hardly a text right"
+        what = "an empty text for every image" if best.all_empty else "hardly a text right"
         figures = (
             f"it gives {what} on the validation part (character error rate {best.cer:.0%}, "
             f"loss {best.loss:.2f}; {figures})"
@@ -90,10 +90,10 @@ def _advice(dataset: Dataset) -> str:
         )
     if dataset.median_height < SMALL_TEXT:
         return (
-            f"The text may be too small: the pictures are {dataset.median_height:.0f} pixels high. "
-            "Use larger pictures."
+            f"The text may be too small: the images are {dataset.median_height:.0f} pixels high. "
+            "Use larger images."
         )
     return (
-        "The labels may not match the pictures: `readsmith check` shows a few. "
+        "The labels may not match the images: `readsmith check` shows a few. "
         "If they do, train longer."
     )

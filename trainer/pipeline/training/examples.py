@@ -1,4 +1,4 @@
-"""The pictures and labels that training is shown, batch by batch. Imports TensorFlow.
+"""The images and labels that training is shown, batch by batch. Imports TensorFlow.
 
 Few are decoded once and held. Of many, a window at a time is decoded while it is needed.
 """
@@ -19,35 +19,35 @@ from trainer.pipeline.networks.ctc import PADDING
 from trainer.pipeline.networks.inference import load_pixels
 
 IN_MEMORY = 1_000_000_000
-"""Bytes of decoded pictures that are kept in memory; what is more is decoded in every epoch."""
+"""Bytes of decoded images that are kept in memory; what is more is decoded in every epoch."""
 
 
 WINDOW_BYTES = 64_000_000
-"""Decoded pictures that are shuffled together. Two windows are held: one that training is shown,
+"""Decoded images that are shuffled together. Two windows are held: one that training is shown,
 one that is being read."""
 BLOCK = 64
-"""Pictures side by side that are read together."""
+"""Images side by side that are read together."""
 
 Batch = tuple[NDArray[np.uint8], NDArray[np.int32]]
-"""Pictures (N, H, W, C) and encoded labels (N, longest)."""
+"""Images (N, H, W, C) and encoded labels (N, longest)."""
 
 
 class Part(Protocol):
-    """Labelled pictures, given out in batches."""
+    """Labelled images, given out in batches."""
 
     def __len__(self) -> int:
-        """Return how many pictures there are."""
+        """Return how many images there are."""
 
     def in_order(self, size: int) -> Iterator[Batch]:
-        """Yield every picture once, in batches, as they lie."""
+        """Yield every image once, in batches, as they lie."""
 
     def shuffled(self, size: int, seed: int, epoch: int) -> Iterator[Batch]:
-        """Yield every picture once, in batches; seed and epoch alone decide on the order."""
+        """Yield every image once, in batches; seed and epoch alone decide on the order."""
 
 
 @dataclass(frozen=True)
 class InMemoryPart:
-    """Decoded pictures, uint8 (N, H, W, C), and encoded labels, int32 (N, longest)."""
+    """Decoded images, uint8 (N, H, W, C), and encoded labels, int32 (N, longest)."""
 
     pixels: NDArray[np.uint8]
     labels: NDArray[np.int32]
@@ -56,12 +56,12 @@ class InMemoryPart:
         return len(self.pixels)
 
     def in_order(self, size: int) -> Iterator[Batch]:
-        """Yield every picture once, in batches, as they lie."""
+        """Yield every image once, in batches, as they lie."""
         for start in range(0, len(self.pixels), size):
             yield self.pixels[start : start + size], self.labels[start : start + size]
 
     def shuffled(self, size: int, seed: int, epoch: int) -> Iterator[Batch]:
-        """Yield every picture once, in batches, shuffled as a whole."""
+        """Yield every image once, in batches, shuffled as a whole."""
         order = np.random.default_rng((seed, epoch)).permutation(len(self.pixels))
         for start in range(0, len(order), size):
             chosen = np.sort(order[start : start + size])
@@ -77,7 +77,7 @@ class Examples:
 
     @classmethod
     def of(cls, dataset: Dataset) -> "Examples":
-        """Decode the pictures of both parts once, unless they are too many to be held."""
+        """Decode the images of both parts once, unless they are too many to be held."""
         return cls(
             _part(dataset, dataset.train, dataset.rehearsal),
             _part(dataset, dataset.validation, Rehearsal.empty(dataset.image)),
@@ -95,7 +95,7 @@ def _part(dataset: Dataset, images: ImageTable, rehearsal: Rehearsal) -> Part:
 
 
 class StreamedPart:
-    """Pictures of a source, and behind them what is rehearsed."""
+    """Images of a source, and behind them what is rehearsed."""
 
     def __init__(self, dataset: Dataset, images: ImageTable, rehearsal: Rehearsal) -> None:
         self._dataset = dataset
@@ -107,12 +107,12 @@ class StreamedPart:
         return len(self._images) + len(self._rehearsal.labels)
 
     def in_order(self, size: int) -> Iterator[Batch]:
-        """Yield every picture once, in batches, as they lie."""
+        """Yield every image once, in batches, as they lie."""
         for start in range(0, len(self), size):
             yield self._load(np.arange(start, min(start + size, len(self))))
 
     def shuffled(self, size: int, seed: int, epoch: int) -> Iterator[Batch]:
-        """Yield every picture once, in batches; seed and epoch alone decide on the order."""
+        """Yield every image once, in batches; seed and epoch alone decide on the order."""
         chance = np.random.default_rng((seed, epoch))
         windows = self._windows(size, chance)
         with ThreadPoolExecutor(1) as ahead:
@@ -127,7 +127,7 @@ class StreamedPart:
                     yield pixels[chosen], labels[chosen]
 
     def _windows(self, size: int, chance: np.random.Generator) -> list[NDArray[np.intp]]:
-        """Return the places of the pictures of each window, in rising order."""
+        """Return the places of the images of each window, in rising order."""
         image = self._dataset.image
         fitting = WINDOW_BYTES // (image.height * image.width * image.channels)
         window = max(1, fitting // size) * size  # whole batches
@@ -137,7 +137,7 @@ class StreamedPart:
         return [np.sort(places[at : at + window]) for at in range(0, len(places), window)]
 
     def _load(self, places: NDArray[np.intp]) -> Batch:
-        """Decode the pictures at these places, which rise."""
+        """Decode the images at these places, which rise."""
         own, rehearsed = np.split(places, [np.searchsorted(places, len(self._images))])
         images, rehearsed = self._images.take(own), rehearsed - len(self._images)
         dataset, rehearsal = self._dataset, self._rehearsal

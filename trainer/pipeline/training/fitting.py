@@ -129,9 +129,9 @@ class Fitting:
             self.optimizer.learning_rate.assign(
                 parameters.learning_rate * self.preset.schedule(min(done, 1.0))
             )
-            pictures = normalize(pixels, self.dataset.image)
+            images = normalize(pixels, self.dataset.image)
             seed = np.array([parameters.seed % 2**31, index], np.int32)
-            loss = self._step(pictures, labels, seed)
+            loss = self._step(images, labels, seed)
             total += float(loss) * len(pixels)
         return total / len(self.examples.train)
 
@@ -140,15 +140,15 @@ class Fitting:
         minutes = self.parameters.max_minutes
         return 0.0 if minutes is None else (time.monotonic() - started) / (minutes * 60)
 
-    def _train_step(self, pictures: Any, labels: Any, seed: Any) -> Any:
+    def _train_step(self, images: Any, labels: Any, seed: Any) -> Any:
         if self.parameters.augmentation:
-            pictures = augment(pictures, self.parameters.augmentation, seed)
+            images = augment(images, self.parameters.augmentation, seed)
         if self.devices.strategy is not None:
-            batch = (self.model, self.optimizer, pictures, labels)
+            batch = (self.model, self.optimizer, images, labels)
             losses = self.devices.strategy.run(learn_part, batch)
             return self.devices.strategy.reduce(tf.distribute.ReduceOp.SUM, losses, axis=None)
         with tf.GradientTape() as tape:
-            self.model([pictures, labels], training=True)
+            self.model([images, labels], training=True)
             loss = tf.add_n(self.model.losses)
         variables = self.model.trainable_variables
         self.optimizer.apply(tape.gradient(loss, variables), variables)
@@ -160,7 +160,7 @@ class Fitting:
         for pixels, labels in self.examples.validation.in_order(CHUNK):
             output = predict(self.reader, pixels, self.dataset.image)
             losses += _losses(labels, output)
-            texts += (reading.text for reading in decode(output, self.dataset.vocabulary))
+            texts += (prediction.text for prediction in decode(output, self.dataset.vocabulary))
         score = Score.of(zip(self.dataset.validation.labels, texts, strict=True))
         loss = float(np.concatenate(losses).mean())
         return Validation(score.exact_match, loss, score.cer, not any(texts))
@@ -193,5 +193,5 @@ def _losses(labels: NDArray[np.int32], output: NDArray[np.float32]) -> list[NDAr
 
 
 def _inference_model(model: Any) -> Any:
-    """Return the graph from the picture to the softmax output, without loss or custom layer."""
+    """Return the graph from the image to the softmax output, without loss or custom layer."""
     return keras.Model(model.inputs[0], model.get_layer("ctc_loss").input[1], name="reader")

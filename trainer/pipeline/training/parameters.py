@@ -21,7 +21,7 @@ def choose_parameters(
     epochs = preset.choose_epochs(images, width)
     of_preset = f"what preset {request.preset} learns best with"
     auto: dict[str, tuple[Any, str]] = {
-        "epochs": (epochs, f"about {epochs * images:,} pictures are shown, {width} pixels wide"),
+        "epochs": (epochs, f"about {epochs * images:,} images are shown, {width} pixels wide"),
         "batch_size": (preset.batch_size, of_preset),
         "learning_rate": (preset.learning_rate, of_preset),
         "augmentation": (preset.augmentation, f"{of_preset}; less in another try"),

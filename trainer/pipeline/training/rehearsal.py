@@ -1,6 +1,6 @@
 """A sample of the training part, kept in every bundle.
 
-Training that starts from a version goes on showing its sample, so that pictures of a new look do
+Training that starts from a version goes on showing its sample, so that images of a new look do
 not drive out the old one. (Robins 1995: catastrophic forgetting, rehearsal and pseudorehearsal.)
 """
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import keras
 import tensorflow as tf
 
-from trainer.files.job_files import KeptFiles
+from trainer.files.job_files import JobFiles
 from trainer.pipeline.datasets.dataset import Base, Dataset
 from trainer.pipeline.networks.presets import PRESETS
 from trainer.pipeline.training.base import load_starter
@@ -36,7 +36,7 @@ def train(
     work: Path,
     base: Base | None = None,
     max_restarts: int = MAX_RESTARTS,
-    kept: KeptFiles | None = None,
+    kept: JobFiles | None = None,
 ) -> Trained:
     """Train until the validation part gets no better, or the epochs or the minutes are over.
 

@@ -18,7 +18,7 @@ from ray.exceptions import RayActorError, RayError, RayTaskError
 
 from trainer.schemas.job_request import Resources
 from trainer.workers.ray.actors import join, place
-from trainer.workers.ray.job_actor import Runner
+from trainer.workers.ray.job_actor import JobActor
 from trainer.workers.ray.messages import Machine, View
 
 CONNECT_SECONDS = 60
@@ -53,7 +53,7 @@ def connect(address: str) -> list[Machine]:
 
 def start(name: str, order: dict[str, Any], child: Sequence[str], resources: Resources) -> None:
     """Ask the cluster to place an attempt and to run it; `name` is how it is called from now on."""
-    runner = place(Runner, resources)
+    runner = place(JobActor, resources)
     machine, code = runner.machine.remote(), runner.run.remote(order, child)
     _attempts[name] = _Remote(resources, runner, machine, code)
 

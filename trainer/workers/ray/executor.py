@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from trainer.schemas.job import Claim, JobError
 from trainer.schemas.job_request import JobRequest, Resources
 from trainer.settings import Settings
-from trainer.subprocesses import TERM_PATIENCE
+from trainer.subprocesses import GRACE_SECONDS
 from trainer.workers.child import RUN_JOB
 from trainer.workers.executors import OutOfReachError, Tell, died
 from trainer.workers.ray import questions
@@ -20,7 +20,7 @@ PLACE_SECONDS = 10.0
 WAITING = 2
 """Attempts that may wait for room on Ray; the others wait in the queue."""
 NOTHING = Resources.model_construct(cpus=0, gpus=0, memory_bytes=None)
-STOP_PATIENCE = TERM_PATIENCE + 2
+STOP_GRACE_SECONDS = GRACE_SECONDS + 2
 """Seconds that a machine has to end an attempt; after that Ray is told to."""
 
 ONE_MACHINE = (
@@ -33,7 +33,7 @@ log = logging.getLogger("trainer.ray")
 class RayExecutor:
     """Keeps several attempts under way, each with the resources that its job asks for."""
 
-    watch_seconds = 0.5
+    polling_interval = 0.5
 
     def __init__(self, settings: Settings, child: Sequence[str] = RUN_JOB) -> None:
         """Raise ReadsmithError package_missing without Ray."""
@@ -102,7 +102,7 @@ class RayAttempt:
             return
         self._stopped = True
         try:
-            ask, end = self._connection.ask, time.monotonic() + STOP_PATIENCE
+            ask, end = self._connection.ask, time.monotonic() + STOP_GRACE_SECONDS
             ask(questions.stop, self._name)
             while not ask(questions.is_over, self._name) and time.monotonic() < end:
                 time.sleep(0.1)

@@ -11,14 +11,14 @@ from typing import Any
 
 import ray
 
-from trainer.subprocesses import TERM_PATIENCE, stop_group
+from trainer.subprocesses import GRACE_SECONDS, stop_group
 from trainer.workers.child import start_child
 
 OF_A_MACHINE = ("state", "store_cache")
 """Settings: folders for what can be had again."""
 
 
-class Runner:
+class JobActor:
     """One attempt of a job; `run` takes as long as it does, the other methods come in between."""
 
     def __init__(self) -> None:
@@ -53,4 +53,4 @@ class Runner:
         """End the child with all its processes."""
         self._stopped = True
         if self._child is not None:
-            stop_group(self._child, TERM_PATIENCE)
+            stop_group(self._child, GRACE_SECONDS)

@@ -21,7 +21,7 @@ from trainer.workers.ray.actors import place
 from trainer.workers.ray.job_actor import OF_A_MACHINE
 
 
-class TrialRunner:
+class TrialActor:
     """The actor: it trains one trial in its own process, and ends with the job's process."""
 
     def __init__(self) -> None:
@@ -71,7 +71,7 @@ class RemoteTrial:
     """A trial that a node trains, or will once there is room; asking takes no time."""
 
     def __init__(self, order: TrialOrder, resources: Resources) -> None:
-        runner = place(TrialRunner, resources)
+        runner = place(TrialActor, resources)
         self._runner = runner
         self._outcome = runner.run.remote(order)
         self._known = 0

@@ -1,4 +1,4 @@
-// The public HTTP API: keys, problem documents, pictures, downloads.
+// The public HTTP API: keys, problem documents, images, downloads.
 
 import { h } from "./dom.js";
 
@@ -54,16 +54,16 @@ export async function upload(path, form, { onProgress, signal } = {}) {
   throw problem;
 }
 
-/** An <img> whose picture is fetched with the key; a picture that cannot be had says so. */
-export function picture(path, alt, signal) {
-  const image = h("img", { alt, class: "picture" });
+/** An <img> whose image is fetched with the key; an image that cannot be had says so. */
+export function imageView(path, alt, signal) {
+  const image = h("img", { alt, class: "image" });
   blob(path, signal).then(
     (data) => {
       image.onload = () => URL.revokeObjectURL(image.src);
       image.src = URL.createObjectURL(data);
     },
     (error) => {
-      if (error.name !== "AbortError") image.replaceWith(h("span", { class: "missing" }, "no picture"));
+      if (error.name !== "AbortError") image.replaceWith(h("span", { class: "missing" }, "no image"));
     },
   );
   return image;

@@ -1,9 +1,9 @@
-// Pictures from the camera of this device.
+// Images from the camera of this device.
 
 import { actionButton } from "./action.js";
 import { errorBox, h, replace } from "./dom.js";
 
-/** Buttons that open the camera and take pictures (each a File given to `take`) until it is closed. */
+/** Buttons that open the camera and take images (each a File given to `take`) until it is closed. */
 export function camera(take, signal) {
   const place = h("div", { class: "slot" });
   const trouble = h("div", { class: "slot" });
@@ -19,14 +19,14 @@ export function camera(take, signal) {
     try {
       stream = await navigator.mediaDevices.getUserMedia({ video: { facingMode: "environment" } });
     } catch (error) {
-      const hint = "Allow the camera for this page, or choose a picture instead.";
+      const hint = "Allow the camera for this page, or choose an image instead.";
       replace(trouble, errorBox({ message: `The camera cannot be used: ${error.message}.`, hint }));
       return;
     }
     if (signal.aborted) return close();
     const video = h("video", { autoplay: true, playsinline: true, class: "camera", "aria-label": "What the camera sees" });
     video.srcObject = stream;
-    const shoot = actionButton("Take the picture", async () => take(await frame(video)), { trouble, class: "primary" });
+    const shoot = actionButton("Take the image", async () => take(await frame(video)), { trouble, class: "primary" });
     replace(place, video, h("div", { class: "actions" }, shoot, h("button", { type: "button", onclick: close }, "Close the camera")));
     shoot.focus();
   };
@@ -45,6 +45,6 @@ async function frame(video) {
   const canvas = h("canvas", { width: video.videoWidth, height: video.videoHeight });
   canvas.getContext("2d").drawImage(video, 0, 0);
   const blob = await new Promise((resolve) => canvas.toBlob(resolve, "image/png"));
-  if (!blob) throw new Error("The camera has no picture yet.");
+  if (!blob) throw new Error("The camera has no image yet.");
   return new File([blob], "camera.png", { type: "image/png" });
 }

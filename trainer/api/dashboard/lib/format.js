@@ -12,7 +12,7 @@ export function bytes(count) {
   return `${(count / 1000 ** power).toFixed(power ? 1 : 0)} ${units[power]}`;
 }
 
-/** 1, "picture" → "1 picture"; 2000, "picture" → "2,000 pictures". */
+/** 1, "image" → "1 image"; 2000, "image" → "2,000 images". */
 export function count(number, noun) {
   return `${number.toLocaleString("en")} ${noun}${number === 1 ? "" : "s"}`;
 }

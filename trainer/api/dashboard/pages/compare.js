@@ -1,6 +1,6 @@
-// Two versions of a model, picture by picture.
+// Two versions of a model, image by image.
 
-import { api, picture } from "../lib/api.js";
+import { api, imageView } from "../lib/api.js";
 import { announce, emptyState, field, figures, h, replace } from "../lib/dom.js";
 import { count, percent } from "../lib/format.js";
 import { modelPath } from "../views/version_view.js";
@@ -14,7 +14,7 @@ const CHOICES = {
 };
 
 export async function show(main, { name, a, b }, signal) {
-  const bar = h("progress", { "aria-label": "Reading" });
+  const bar = h("progress", { "aria-label": "Prediction" });
   const waiting = h("div", { class: "card" }, h("p", {}, "Both versions are reading…"), bar);
   main.append(
     h(
@@ -31,17 +31,17 @@ export async function show(main, { name, a, b }, signal) {
   const query = new URLSearchParams({ a, b });
   try {
     const compared = await api(`${modelPath(name, "compare")}?${query}`, { signal });
-    main.append(countsCard(compared), picturesCard(compared, signal));
-    announce(`${count(compared.pictures.length, "picture")} compared.`);
+    main.append(countsCard(compared), imagesCard(compared, signal));
+    announce(`${count(compared.images.length, "image")} compared.`);
   } finally {
     waiting.remove();
   }
 }
 
 function countsCard(compared) {
-  const { a, b, pictures } = compared;
-  const known = pictures.filter((one) => one.a.seen || one.b.seen).length;
-  const note = `${count(known, "picture")} here served to train one of the versions; there it has an advantage.`;
+  const { a, b, images } = compared;
+  const known = images.filter((one) => one.a.seen || one.b.seen).length;
+  const note = `${count(known, "image")} here served to train one of the versions; there it has an advantage.`;
   return h(
     "section",
     { class: "card", "aria-label": "Counts" },
@@ -55,7 +55,7 @@ function countsCard(compared) {
   );
 }
 
-function picturesCard(compared, signal) {
+function imagesCard(compared, signal) {
   const list = h("div", { class: "slot" });
   const choice = h(
     "select",
@@ -63,43 +63,43 @@ function picturesCard(compared, signal) {
     Object.entries(CHOICES).map(([value, [title]]) => h("option", { value }, title)),
   );
   const draw = (most) => {
-    const chosen = compared.pictures.filter(CHOICES[choice.value][1]);
+    const chosen = compared.images.filter(CHOICES[choice.value][1]);
     const all = h("button", { type: "button", onclick: () => draw(Infinity) }, `Show all ${chosen.length}`);
     replace(
       list,
-      h("p", { class: "faint", role: "status" }, `${chosen.length} of ${count(compared.pictures.length, "picture")}`),
+      h("p", { class: "faint", role: "status" }, `${chosen.length} of ${count(compared.images.length, "image")}`),
       chosen.length
-        ? h("ul", { class: "compared" }, chosen.slice(0, most).map((one) => comparedPicture(one, compared, signal)))
+        ? h("ul", { class: "compared" }, chosen.slice(0, most).map((one) => comparedImage(one, compared, signal)))
         : emptyState("None: choose others above."),
       chosen.length > most && all,
     );
   };
-  if (!compared.pictures.some(CHOICES.different[1])) choice.value = "all";
+  if (!compared.images.some(CHOICES.different[1])) choice.value = "all";
   draw(SHOWN);
   return h(
     "section",
-    { class: "card", "aria-labelledby": "pictures" },
-    h("h2", { id: "pictures" }, "Pictures"),
-    h("div", { class: "fields" }, field("Show pictures", choice)),
+    { class: "card", "aria-labelledby": "images" },
+    h("h2", { id: "images" }, "Images"),
+    h("div", { class: "fields" }, field("Show images", choice)),
     list,
   );
 }
 
-function comparedPicture(one, { a, b }, signal) {
+function comparedImage(one, { a, b }, signal) {
   return h(
     "li",
     {},
-    picture(one.picture, `Picture labelled ${one.truth}`, signal),
+    imageView(one.image, `Image labelled ${one.truth}`, signal),
     h("dl", { class: "facts" }, [
       h("dt", {}, "Label"),
       h("dd", {}, h("code", {}, one.truth)),
-      versionReading(a, one.a),
-      versionReading(b, one.b),
+      versionPrediction(a, one.a),
+      versionPrediction(b, one.b),
     ]),
   );
 }
 
-function versionReading(version, { text, confidence, right, seen }) {
+function versionPrediction(version, { text, confidence, right, seen }) {
   return [
     h("dt", {}, `Version ${version}`),
     h(

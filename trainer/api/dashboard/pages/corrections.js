@@ -1,7 +1,7 @@
-// The corrections of a model, and readings that wait for a look.
+// The corrections of a model, and predictions that wait for a look.
 
 import { actionButton, attempt } from "../lib/action.js";
-import { api, download, picture } from "../lib/api.js";
+import { api, download, imageView } from "../lib/api.js";
 import { announce, emptyState, h, replace, table } from "../lib/dom.js";
 import { ago, count, percent } from "../lib/format.js";
 import { textInput } from "../views/prediction_view.js";
@@ -27,7 +27,7 @@ async function showModels(main, signal) {
     h(
       "section",
       { class: "card" },
-      h("p", { class: "help" }, "Right texts that people have given for pictures of a model."),
+      h("p", { class: "help" }, "Right texts that people have given for images of a model."),
       table("Corrections of each model", ["Model", "Corrections"], rows),
     ),
   );
@@ -58,7 +58,7 @@ function exportButton(name, { trouble, signal }) {
 
 function nothingKept() {
   const link = h("a", { class: "button primary", href: "#/try" }, "Try it");
-  return emptyState("No corrections yet", h("p", {}, "A reading that is put right is kept here."), link);
+  return emptyState("No corrections yet", h("p", {}, "A prediction that is put right is kept here."), link);
 }
 
 function keptList(name, page, parts) {
@@ -77,7 +77,7 @@ function keptList(name, page, parts) {
 
 function keptCorrection(name, one, parts) {
   const at = modelPath(name, "corrections", one.id);
-  const input = textInput({ value: one.text, "aria-label": `Text of the picture read as ${one.read ?? "unknown"}` });
+  const input = textInput({ value: one.text, "aria-label": `Text of the image read as ${one.read ?? "unknown"}` });
   const change = async () => {
     const { text } = await api(at, { method: "PATCH", json: { text: input.value }, signal: parts.signal });
     input.value = text;
@@ -95,7 +95,7 @@ function keptCorrection(name, one, parts) {
   return h(
     "li",
     {},
-    picture(one.image, `Picture that says ${one.text}`, parts.signal),
+    imageView(one.image, `Image that says ${one.text}`, parts.signal),
     h(
       "form",
       { class: "stack", onsubmit: submit },

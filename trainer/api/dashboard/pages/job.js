@@ -99,7 +99,7 @@ function draw(parts, job, events, signal) {
   replace(parts.settings, settings(job, events));
   replace(parts.events, events.filter((one) => !SHOWN_ELSEWHERE.includes(one.type)).reverse().map(eventLine));
   if (job.dataset && !parts.dataset.firstChild) {
-    parts.dataset.append(card("The pictures", datasetSummary(job.dataset)));
+    parts.dataset.append(card("The images", datasetSummary(job.dataset)));
   }
 }
 

@@ -29,7 +29,7 @@ export function settingsForm(given, signal) {
   return h(
     "form",
     { class: "settings", onsubmit: submit },
-    h("div", { class: "fields" }, field("Model", controls.model, "A name of its own for each kind of pictures.")),
+    h("div", { class: "fields" }, field("Model", controls.model, "A name of its own for each kind of images.")),
     corrections.element,
     h("details", {}, h("summary", {}, "More settings"), advanced(controls)),
     problem,
@@ -65,12 +65,12 @@ function advanced(controls) {
     "div",
     { class: "fields" },
     field("Kind of model", controls.preset),
-    field("Epochs", controls.epochs, "How often every picture is shown."),
+    field("Epochs", controls.epochs, "How often every image is shown."),
     field("At most so many minutes", controls.max_minutes, "Of training; with a search, for all trials together."),
     field("Trials of a search", controls.trials, "Trains so often, with other learning rates and variation, and keeps the best."),
     field("Start from", controls.base, "starter, none, or the number of a version of this model."),
     field("Serve the new version", controls.promote),
-    field("Seed", controls.seed, "The same seed splits the pictures in the same way."),
+    field("Seed", controls.seed, "The same seed splits the images in the same way."),
   );
 }
 

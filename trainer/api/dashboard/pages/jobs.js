@@ -52,7 +52,7 @@ function newestJobs(list, trouble, signal) {
 function noJobs() {
   return emptyState(
     "No jobs yet",
-    h("p", {}, "Drop a zip of labelled pictures above: you see what is in it before anything starts."),
+    h("p", {}, "Drop a zip of labelled images above: you see what is in it before anything starts."),
   );
 }
 

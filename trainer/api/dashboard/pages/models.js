@@ -134,7 +134,7 @@ function compareCard(model) {
     "section",
     { class: "card", "aria-labelledby": "compare" },
     h("h2", { id: "compare" }, "Compare two versions"),
-    h("p", { class: "help" }, `Both read the held-out pictures of either; ${count(numbers.length, "version")} are kept.`),
+    h("p", { class: "help" }, `Both read the held-out images of either; ${count(numbers.length, "version")} are kept.`),
     h(
       "form",
       { class: "stack", onsubmit: compare },
@@ -149,7 +149,7 @@ function patternCard(model, { trouble, signal, done }) {
   const input = textInput({ value: model.pattern ?? "", required: false, placeholder: "anything" });
   const set = async (pattern) => {
     await api(modelPath(model.name, "pattern"), { method: "POST", json: { pattern }, signal });
-    announce(pattern === null ? "Readings may be anything." : `Readings must fit ${pattern}.`);
+    announce(pattern === null ? "Predictions may be anything." : `Predictions must fit ${pattern}.`);
     await done();
   };
   const save = actionButton("Save", () => set(input.value || null), { trouble });
@@ -158,7 +158,7 @@ function patternCard(model, { trouble, signal, done }) {
     "section",
     { class: "card", "aria-labelledby": "pattern" },
     h("h2", { id: "pattern" }, "Pattern"),
-    field("What readings must fit", input, "Like [A-Z]{2}[0-9]{4}; empty for anything. A request may ask for another."),
+    field("What predictions must fit", input, "Like [A-Z]{2}[0-9]{4}; empty for anything. A request may ask for another."),
     h("div", { class: "actions" }, save, propose && actionButton(`Take ${proposed}`, () => set(proposed), { trouble })),
     propose && h("p", { class: "help" }, `All labels of version ${model.versions.at(-1).version} fit `, h("code", {}, proposed), "."),
   );

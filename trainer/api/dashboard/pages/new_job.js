@@ -1,7 +1,7 @@
-// The form for a new training: pictures, what the check found in them, settings, start.
+// The form for a new training: images, what the check found in them, settings, start.
 
 import { api, upload } from "../lib/api.js";
-import { datasetSummary, samplePictures } from "../views/dataset_view.js";
+import { datasetSummary, sampleImages } from "../views/dataset_view.js";
 import { announce, errorBox, field, h, replace } from "../lib/dom.js";
 import { ago, bytes, percent } from "../lib/format.js";
 import { settingsForm } from "./job_settings.js";
@@ -10,7 +10,7 @@ import { settingsForm } from "./job_settings.js";
 export function newJobForm(signal) {
   const card = h("section", { class: "card", "aria-labelledby": "new-title" });
   const first = (error) =>
-    replace(card, h("h2", { id: "new-title" }, "New training"), error && errorBox(error), picturesForm(take, signal));
+    replace(card, h("h2", { id: "new-title" }, "New training"), error && errorBox(error), imagesForm(take, signal));
   const take = async (what, send) => {
     const leave = new AbortController();
     signal.addEventListener("abort", () => leave.abort());
@@ -35,7 +35,7 @@ export function newJobForm(signal) {
 }
 
 /** Step 1: a zip by drop, by choice, from a URL, or sent before. */
-function picturesForm(take, signal) {
+function imagesForm(take, signal) {
   const sendFile = (file) => {
     const form = new FormData();
     form.append("file", file);
@@ -51,7 +51,7 @@ function picturesForm(take, signal) {
   const zone = h(
     "div",
     { class: "dropzone" },
-    h("p", { class: "title" }, "Drop a zip of labelled pictures here"),
+    h("p", { class: "title" }, "Drop a zip of labelled images here"),
     h("p", { class: "faint" }, "Labels are taken from a labels.csv in it (filename,text), or else from the file names."),
     h("span", { class: "file" }, input, h("label", { for: "zip", class: "button primary" }, "Choose a zip…")),
   );
@@ -80,7 +80,7 @@ function earlierUploads(take, signal) {
     return h("li", {}, h("button", { type: "button", onclick: again }, `Take the zip of ${what}`));
   };
   const opened = (event) => event.target.open && show();
-  return h("details", { ontoggle: opened }, h("summary", {}, "Or take pictures that were sent before"), list);
+  return h("details", { ontoggle: opened }, h("summary", {}, "Or take images that were sent before"), list);
 }
 
 function takeDrops(zone, sendFile, signal) {
@@ -98,7 +98,7 @@ function takeDrops(zone, sendFile, signal) {
 }
 
 function urlForm(take) {
-  const url = h("input", { type: "url", required: true, placeholder: "https://example.org/pictures.zip" });
+  const url = h("input", { type: "url", required: true, placeholder: "https://example.org/images.zip" });
   const get = (event) => {
     event.preventDefault();
     const json = { url: url.value, sha256: null };
@@ -120,14 +120,14 @@ function checkedForm(dataset, first, signal) {
   const check = async (labels) => {
     const turn = ++latest; // the answer to an older question is of no use
     settings.replaceChildren();
-    replace(found, h("p", { role: "status" }, "Looking at every picture…"), h("progress", { "aria-label": "Checking" }));
+    replace(found, h("p", { role: "status" }, "Looking at every image…"), h("progress", { "aria-label": "Checking" }));
     try {
       const asked = { method: "POST", json: { labels }, signal };
       const { summary, samples } = await api(`/datasets/${dataset.id}/check`, asked);
       if (turn !== latest) return;
-      replace(found, datasetSummary(summary), h("h3", {}, "Do these labels look right?"), samplePictures(dataset.id, samples, signal));
+      replace(found, datasetSummary(summary), h("h3", {}, "Do these labels look right?"), sampleImages(dataset.id, samples, signal));
       replace(settings, settingsForm({ dataset: { id: dataset.id }, labels }, signal));
-      announce(`The check found ${summary.images} usable pictures.`);
+      announce(`The check found ${summary.images} usable images.`);
     } catch (error) {
       if (!signal.aborted && turn === latest) replace(found, errorBox(error));
     }
@@ -138,7 +138,7 @@ function checkedForm(dataset, first, signal) {
       "div",
       { class: "page-head" },
       h("h2", { id: "new-title", tabindex: -1 }, "New training"),
-      h("button", { type: "button", onclick: () => first(null) }, "Take other pictures"),
+      h("button", { type: "button", onclick: () => first(null) }, "Take other images"),
     ),
     labelSource(check),
     found,
@@ -146,7 +146,7 @@ function checkedForm(dataset, first, signal) {
   ];
 }
 
-/** Asks where labels come from, and has the pictures checked again by the answer. */
+/** Asks where labels come from, and has the images checked again by the answer. */
 function labelSource(check) {
   const pattern = h("input", { spellcheck: "false", required: true, value: "^(.+)[_-][0-9]+$" });
   const patternRow = h(

@@ -1,13 +1,13 @@
-// The least confident readings that wait for a look, where the predictor keeps pictures.
+// The least confident predictions that wait for a look, where the predictor keeps images.
 
 import { actionButton, attempt } from "../lib/action.js";
-import { ApiError, api, picture, respond } from "../lib/api.js";
+import { ApiError, api, imageView, respond } from "../lib/api.js";
 import { announce, emptyState, errorBox, h, replace } from "../lib/dom.js";
 import { percent } from "../lib/format.js";
 import { keepCorrection, textInput } from "../views/prediction_view.js";
 
 const SHOWN = 24;
-const OFF = ["pictures_not_kept", "predictor_unavailable"]; // no faults
+const OFF = ["archive_disabled", "predictor_unavailable"]; // no faults
 
 /** The card with them; kept() is called once one of them has become a correction. */
 export async function reviewCard(name, kept, signal) {
@@ -30,7 +30,7 @@ export async function reviewCard(name, kept, signal) {
     "section",
     { class: "card", "aria-labelledby": "review" },
     h("h2", { id: "review" }, "Waiting for a look"),
-    h("p", { class: "help" }, "Pictures that were read lately, the least confident first."),
+    h("p", { class: "help" }, "Images that were read lately, the least confident first."),
     trouble,
     list,
   );
@@ -39,7 +39,7 @@ export async function reviewCard(name, kept, signal) {
 function reviewItem(waiting, { trouble, signal, draw, kept }) {
   const shown = waiting.text || "nothing";
   const reader = waiting.version === null ? "the starter" : `version ${waiting.version}`;
-  const input = textInput({ value: waiting.text ?? "", "aria-label": `Right text of the picture read as ${shown}` });
+  const input = textInput({ value: waiting.text ?? "", "aria-label": `Right text of the image read as ${shown}` });
   const done = async () => {
     await api(waiting.image, { method: "DELETE", signal });
     await draw();
@@ -57,7 +57,7 @@ function reviewItem(waiting, { trouble, signal, draw, kept }) {
   return h(
     "li",
     {},
-    picture(waiting.image, `Picture read as ${shown}`, signal),
+    imageView(waiting.image, `Image read as ${shown}`, signal),
     h(
       "form",
       { class: "stack", onsubmit: submit },

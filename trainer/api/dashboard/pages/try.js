@@ -1,10 +1,10 @@
-// Pictures that are read at once: dropped, pasted, chosen, or taken with the camera.
+// Images that are read at once: dropped, pasted, chosen, or taken with the camera.
 
 import { address, api, apiKey, respond } from "../lib/api.js";
 import { camera } from "../lib/camera.js";
 import { announce, errorBox, field, h, replace } from "../lib/dom.js";
 import { count } from "../lib/format.js";
-import { alternativesView, correctionForm, readingView } from "../views/prediction_view.js";
+import { alternativesView, correctionForm, predictionView } from "../views/prediction_view.js";
 
 const ALTERNATIVES = 5;
 
@@ -14,7 +14,7 @@ export async function show(main, params, signal) {
   const trouble = h("div", { class: "slot" });
   let turn = Promise.resolve(); // one after the other, in the order in which they came
   const take = (file) => {
-    const waiting = [h("p", {}, `Reading ${file.name}…`), h("progress", { "aria-label": "Reading" })];
+    const waiting = [h("p", {}, `Prediction ${file.name}…`), h("progress", { "aria-label": "Prediction" })];
     const card = h("section", { class: "card", "aria-label": file.name }, waiting);
     results.prepend(card);
     turn = turn.then(() => signal.aborted || read(card, file, model.value, signal));
@@ -24,9 +24,9 @@ export async function show(main, params, signal) {
     trouble,
     h(
       "section",
-      { class: "card", "aria-label": "Pictures" },
+      { class: "card", "aria-label": "Images" },
       h("div", { class: "fields" }, field("Model", model)),
-      pictureZone(take, signal),
+      imageZone(take, signal),
     ),
     results,
   );
@@ -45,24 +45,24 @@ function fillModels(select, models) {
   select.value = (own.find((one) => one.model === "default") ?? own[0] ?? models[0])?.model ?? "";
 }
 
-function pictureZone(take, signal) {
+function imageZone(take, signal) {
   const takeAll = (files) => {
-    const pictures = [...files].filter((file) => file.type.startsWith("image/"));
-    pictures.forEach(take);
-    const others = files.length - pictures.length;
-    if (others) announce(`${count(others, "file")} passed over: no picture.`);
+    const images = [...files].filter((file) => file.type.startsWith("image/"));
+    images.forEach(take);
+    const others = files.length - images.length;
+    if (others) announce(`${count(others, "file")} passed over: no image.`);
   };
-  const input = h("input", { type: "file", class: "visually-hidden", id: "pictures", accept: "image/*", multiple: true });
+  const input = h("input", { type: "file", class: "visually-hidden", id: "images", accept: "image/*", multiple: true });
   input.addEventListener("change", () => (takeAll(input.files), (input.value = "")));
   const lens = camera(take, signal);
   const zone = h(
     "div",
     { class: "dropzone" },
-    h("p", { class: "title" }, "Drop pictures here, or paste one"),
+    h("p", { class: "title" }, "Drop images here, or paste one"),
     h(
       "div",
       { class: "row" },
-      h("span", { class: "file" }, input, h("label", { for: "pictures", class: "button primary" }, "Choose pictures…")),
+      h("span", { class: "file" }, input, h("label", { for: "images", class: "button primary" }, "Choose images…")),
       lens.button,
     ),
     lens.place,
@@ -79,17 +79,17 @@ function pictureZone(take, signal) {
   return zone;
 }
 
-/** Have a picture read, and fill its card with what was found. */
+/** Have an image read, and fill its card with what was found. */
 async function read(card, file, model, signal) {
   const path = `/try?${new URLSearchParams({ ...(model && { model }), top_k: ALTERNATIVES, show_input: true })}`;
   try {
     const began = performance.now();
     const headers = { "Content-Type": file.type };
     const response = await respond(path, { method: "POST", body: file, headers, signal });
-    const reading = await response.json();
+    const prediction = await response.json();
     const took = { all: performance.now() - began, inside: serverTime(response) };
-    replace(card, result(file, reading, took, signal));
-    announce(`${file.name} says ${reading.text || "nothing"}.`);
+    replace(card, result(file, prediction, took, signal));
+    announce(`${file.name} says ${prediction.text || "nothing"}.`);
   } catch (error) {
     if (!signal.aborted) replace(card, h("h2", {}, file.name), errorBox(error));
   }
@@ -101,29 +101,29 @@ function serverTime(response) {
   return total ? Number(total[1]) : null;
 }
 
-function result(file, reading, took, signal) {
+function result(file, prediction, took, signal) {
   const inside = took.inside === null ? "" : `${took.inside.toFixed(1)} ms in the predictor, `;
   const all = `${took.all.toFixed(0)} ms with the way there and back`;
   return [
     h("h2", {}, file.name),
     h("div", { class: "result" }, [
-      h("div", { class: "stack" }, localPicture(file, `The picture ${file.name}`), reading.input && seen(reading.input)),
+      h("div", { class: "stack" }, localImage(file, `The image ${file.name}`), prediction.input && seen(prediction.input)),
       h(
         "div",
         { class: "stack" },
-        readingView(reading),
-        alternativesView(reading.alternatives ?? [], reading.text),
-        h("p", { class: "help" }, `${reading.model}, version ${reading.version}; ${inside}${all}.`),
-        reading.note && h("p", { class: "notice" }, reading.note),
+        predictionView(prediction),
+        alternativesView(prediction.alternatives ?? [], prediction.text),
+        h("p", { class: "help" }, `${prediction.model}, version ${prediction.version}; ${inside}${all}.`),
+        prediction.note && h("p", { class: "notice" }, prediction.note),
       ),
     ]),
-    correctionForm(file, reading, signal),
-    h("details", {}, h("summary", {}, "The same from a command line"), h("pre", { tabindex: 0 }, curl(file.name, reading.model))),
+    correctionForm(file, prediction, signal),
+    h("details", {}, h("summary", {}, "The same from a command line"), h("pre", { tabindex: 0 }, curl(file.name, prediction.model))),
   ];
 }
 
-function localPicture(file, alt) {
-  const image = h("img", { class: "picture", alt, src: URL.createObjectURL(file) });
+function localImage(file, alt) {
+  const image = h("img", { class: "image", alt, src: URL.createObjectURL(file) });
   image.onload = () => URL.revokeObjectURL(image.src);
   image.onerror = () => image.replaceWith(h("span", { class: "missing" }, "this browser cannot show it"));
   return image;
@@ -134,7 +134,7 @@ function seen({ png, width, height }) {
   return h(
     "figure",
     { class: "stack tight" },
-    h("img", { class: "picture pixels", alt: "What the model saw", src: source }),
+    h("img", { class: "image pixels", alt: "What the model saw", src: source }),
     h("figcaption", { class: "help" }, `What the model saw: ${width} × ${height} pixels`),
   );
 }

@@ -58,7 +58,7 @@ function measuredCard({ metrics, comparison }) {
   return h(
     "section",
     { class: "card", "aria-labelledby": "measured" },
-    h("h2", { id: "measured" }, "On the held-out pictures"),
+    h("h2", { id: "measured" }, "On the held-out images"),
     figures([
       ["Read right", percent(metrics.exact_match), interval(metrics)],
       ["Wrong characters", percent(metrics.cer), "character error rate"],
@@ -72,7 +72,7 @@ function measuredCard({ metrics, comparison }) {
 
 function compared({ version, images, exact_match, served_exact_match, gained, lost }) {
   return (
-    `On the same ${images} pictures, version ${version}, which was served then, read ${percent(served_exact_match)} right ` +
+    `On the same ${images} images, version ${version}, which was served then, read ${percent(served_exact_match)} right ` +
     `and this one ${percent(exact_match)}: ${gained} gained, ${lost} lost.`
   );
 }
@@ -83,7 +83,7 @@ function factsCard(details, job) {
   const facts = [
     ["Trained", h("time", { datetime: details.created_at, title: moment(details.created_at) }, ago(details.created_at))],
     ["Job", job ? h("a", { href: `#/jobs/${job.id}` }, job.id.slice(4, 12)) : "not known any more"],
-    ["Pictures", details.dataset],
+    ["Images", details.dataset],
     ["Vocabulary", h("code", {}, [...details.vocabulary].join(" "))],
     ["Labels by length", lengths.join(", ")],
     ["Input", `${image.width} × ${image.height}, ${image.channels === 1 ? "gray" : "colour"}, ${image.resize}`],

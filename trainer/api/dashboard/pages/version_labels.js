@@ -1,14 +1,14 @@
 // Labels that may be wrong, each to be kept, put right or left out; then trained again.
 
 import { actionButton } from "../lib/action.js";
-import { api, picture } from "../lib/api.js";
+import { api, imageView } from "../lib/api.js";
 import { emptyState, h, replace } from "../lib/dom.js";
 import { count, percent } from "../lib/format.js";
 import { textInput } from "../views/prediction_view.js";
 
 const SHOWN = 30;
 
-/** The card with suspected labels and the worst readings of a report.
+/** The card with suspected labels and the worst predictions of a report.
  *
  * at: the version's address in the API; job: the one that made it, null if it is not known;
  * corrections: how many the model has.
@@ -26,47 +26,47 @@ export function labelsCard(at, report, { job, corrections }, signal) {
     else changes.set(file, label);
     tell();
   };
-  const show = (one) => labelRow(one, pictureOf(one, at, job, signal), change);
+  const show = (one) => labelRow(one, imageOf(one, at, job, signal), change);
   return h(
     "section",
     { class: "card", "aria-labelledby": "labels" },
     h("h2", { id: "labels" }, "Are these labels right?"),
     part(
       "Suspected labels",
-      "Pictures that it learned from and still reads otherwise, the surest first.",
+      "Images that it learned from and still reads otherwise, the surest first.",
       report.suspects ?? [],
       show,
     ),
-    part("Worst readings", "Held-out pictures that it reads wrong, the surest first.", report.worst, show),
+    part("Worst predictions", "Held-out images that it reads wrong, the surest first.", report.worst, show),
     h("div", { class: "sticky" }, bar, again),
   );
 }
 
-function part(title, help, readings, show) {
-  const list = h("ol", { class: "labels" }, readings.slice(0, SHOWN).map(show));
-  const more = h("button", { type: "button" }, `Show ${readings.length - SHOWN} more`);
+function part(title, help, predictions, show) {
+  const list = h("ol", { class: "labels" }, predictions.slice(0, SHOWN).map(show));
+  const more = h("button", { type: "button" }, `Show ${predictions.length - SHOWN} more`);
   more.addEventListener("click", () => {
-    list.append(...readings.slice(SHOWN).map(show));
+    list.append(...predictions.slice(SHOWN).map(show));
     more.remove();
   });
   return [
     h("h3", {}, title),
-    readings.length ? h("p", { class: "help" }, help) : emptyState("None."),
-    readings.length > 0 && list,
-    readings.length > SHOWN && h("div", { class: "actions" }, more),
+    predictions.length ? h("p", { class: "help" }, help) : emptyState("None."),
+    predictions.length > 0 && list,
+    predictions.length > SHOWN && h("div", { class: "actions" }, more),
   ];
 }
 
-/** The picture: of the report; else of the zip that was sent, if it is still there. */
-function pictureOf({ file, picture: path, truth }, at, job, signal) {
-  const alt = `Picture labelled ${truth}`;
-  if (path) return picture(`${at}/files/${path}`, alt, signal);
+/** The image: of the report; else of the zip that was sent, if it is still there. */
+function imageOf({ file, image: path, truth }, at, job, signal) {
+  const alt = `Image labelled ${truth}`;
+  if (path) return imageView(`${at}/files/${path}`, alt, signal);
   const id = job?.request.dataset.id;
-  if (id) return picture(`/datasets/${id}/images?file=${encodeURIComponent(file)}`, alt, signal);
-  return h("span", { class: "missing" }, "no picture is kept");
+  if (id) return imageView(`/datasets/${id}/images?file=${encodeURIComponent(file)}`, alt, signal);
+  return h("span", { class: "missing" }, "no image is kept");
 }
 
-/** A picture with its three choices; change(file, label) hears of each, undefined for "keep". */
+/** An image with its three choices; change(file, label) hears of each, undefined for "keep". */
 function labelRow({ file, truth, text, confidence }, image, change) {
   const input = textInput({ value: text, "aria-label": `Right label of ${file}` });
   const group = `choice-${++labelRow.count}`;

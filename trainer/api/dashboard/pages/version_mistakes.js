@@ -19,7 +19,7 @@ export function mistakeCards(report, calibration) {
   ]);
 }
 
-/** What comes of accepting only readings that are as sure as this. */
+/** What comes of accepting only predictions that are as sure as this. */
 function thresholdCard({ thresholds, test }) {
   const columns = ["Accept from", "Accepted", "Wrong among them"];
   const rows = thresholds.map((one) => [
@@ -30,7 +30,7 @@ function thresholdCard({ thresholds, test }) {
   return card(
     "Which confidence is enough",
     h("p", { class: "help" }, `A confidence of 90 % is right about 9 times in 10; on average it is ${percent(test.after)} off.`),
-    scroll("Thresholds", narrow("Readings accepted by their confidence", columns, rows)),
+    scroll("Thresholds", narrow("Predictions accepted by their confidence", columns, rows)),
   );
 }
 
@@ -39,7 +39,7 @@ function shareCard(title, name, counts, show = (text) => text) {
     const bar = h("span", { class: "bar", style: { "--share": right / all }, "aria-hidden": "true" });
     return [show(key), h("span", { class: "measure" }, percent(right / all), bar), `${right} of ${all}`];
   };
-  return card(title, scroll(title, narrow(`Read right ${title.toLowerCase()}`, [name, "Right", "Pictures"], counts.map(row))));
+  return card(title, scroll(title, narrow(`Read right ${title.toLowerCase()}`, [name, "Right", "Images"], counts.map(row))));
 }
 
 function confusionCard({ confusions = [], insertions = {}, deletions = {} }) {

@@ -8,7 +8,7 @@ const [LEFT, RIGHT, TOP, BOTTOM] = [60, 12, 12, 28];
 /** A <figure> with a chart of lines, its legend, and its numbers in a table that is folded away.
  *
  * lines: [{name, points: [[x, y], …]}], at most three; format: y in words; summary: what a
- * screen reader says in place of the picture; top: the largest y that may be, else the data's.
+ * screen reader says in place of the image; top: the largest y that may be, else the data's.
  */
 export function lineChart({ title, lines, xName, format, summary, top }) {
   const points = lines.flatMap((line) => line.points);

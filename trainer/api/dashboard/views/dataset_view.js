@@ -1,15 +1,15 @@
 // What the check of a dataset found, for the form and for a job's page.
 
-import { picture } from "../lib/api.js";
+import { imageView } from "../lib/api.js";
 import { figures, h, table } from "../lib/dom.js";
 import { count } from "../lib/format.js";
 
 const KINDS = {
-  duplicate: "the same picture once more",
-  conflicting_labels: "the same picture with different labels",
-  unreadable: "no picture that can be read",
-  missing_label: "a picture without a label",
-  missing_image: "a label without a picture",
+  duplicate: "the same image once more",
+  conflicting_labels: "the same image with different labels",
+  unreadable: "no image that can be read",
+  missing_label: "an image without a label",
+  missing_image: "a label without an image",
   empty_label: "an empty label",
   label_too_long: "a label that is too long",
   unprintable_label: "a label with control characters",
@@ -24,7 +24,7 @@ export function datasetSummary(summary) {
     "div",
     { class: "summary" },
     figures([
-      ["Usable pictures", summary.images.toLocaleString("en"), `of ${summary.found.toLocaleString("en")} found`],
+      ["Usable images", summary.images.toLocaleString("en"), `of ${summary.found.toLocaleString("en")} found`],
       ["To learn from", train.toLocaleString("en"), `${validation} more choose the best epoch`],
       ["Held out", test.toLocaleString("en"), "measure the result"],
       ["Characters", [...summary.vocabulary].length, lengths(summary.label_lengths)],
@@ -41,13 +41,13 @@ export function datasetSummary(summary) {
   );
 }
 
-/** Pictures with their labels: samples [{file, label}] of an upload. */
-export function samplePictures(datasetId, samples, signal) {
+/** Images with their labels: samples [{file, label}] of an upload. */
+export function sampleImages(datasetId, samples, signal) {
   const one = ({ file, label }) => {
     const path = `/datasets/${datasetId}/images?file=${encodeURIComponent(file)}`;
-    return h("li", {}, h("figure", {}, picture(path, `Picture ${file}`, signal), h("figcaption", {}, label)));
+    return h("li", {}, h("figure", {}, imageView(path, `Image ${file}`, signal), h("figcaption", {}, label)));
   };
-  return h("ul", { class: "pictures" }, samples.map(one));
+  return h("ul", { class: "images" }, samples.map(one));
 }
 
 function fact(name, value) {

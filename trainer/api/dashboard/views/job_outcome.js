@@ -45,5 +45,5 @@ function result(job) {
 function served(job) {
   if (job.promoted) return "It is served now.";
   if (job.request.promote === "never") return "It is not served: that is left to you.";
-  return `Version ${job.comparison.version} is still served, since it reads the same held-out pictures clearly better.`;
+  return `Version ${job.comparison.version} is still served, since it reads the same held-out images clearly better.`;
 }

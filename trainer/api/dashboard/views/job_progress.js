@@ -5,7 +5,7 @@ import { timeLeft } from "../lib/format.js";
 
 /** The stages in their order, as a person calls them. */
 export const STAGES = {
-  download: "Getting the pictures",
+  download: "Getting the images",
   dataset: "Checking them",
   train: "Training",
   evaluate: "Measuring",

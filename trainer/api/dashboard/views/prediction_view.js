@@ -1,4 +1,4 @@
-// A reading as the predictor answers it, and how it is put right.
+// A prediction as the predictor answers it, and how it is put right.
 
 import { actionButton } from "../lib/action.js";
 import { api } from "../lib/api.js";
@@ -11,11 +11,11 @@ const NEGLIGIBLE = 0.0005; // would be shown as 0.0 %
 const STARTER = "starter"; // reads where there is no model yet, and is never trained itself
 
 /** The text, large; under every character a bar of its confidence. */
-export function readingView({ text, confidence, characters, reason }) {
+export function predictionView({ text, confidence, characters, reason }) {
   if (text === null) return h("p", { class: "notice warning" }, reason.message);
   if (text === "") return h("p", { class: "notice warning" }, `No text was found (${percent(confidence)} sure).`);
   return [
-    h("p", { class: "reading" }, text),
+    h("p", { class: "prediction" }, text),
     h("p", { class: "faint" }, `${percent(confidence)} sure of the whole text`),
     h("ol", { class: "characters", "aria-label": "Confidence of each character" }, characters.map(character)),
   ];
@@ -40,34 +40,34 @@ export function alternativesView(alternatives, text) {
   return [h("h3", {}, "It might also be"), h("ul", { class: "plain" }, others.map(one))];
 }
 
-/** Keep the right text of a picture (a Blob) among the model's corrections; returns the correction.
+/** Keep the right text of an image (a Blob) among the model's corrections; returns the correction.
  *
- * reading: {model, version, text, confidence} as it was read; source: where it is put right.
+ * prediction: {model, version, text, confidence} as it was read; source: where it is put right.
  */
 export function keepCorrection(image, text, { model, version, text: read, confidence }, source, signal) {
   const form = new FormData();
-  form.append("image", image, "picture");
+  form.append("image", image, "image");
   for (const [name, value] of Object.entries({ text, read, confidence, version, source })) {
     if (value !== null && value !== undefined) form.append(name, value);
   }
   return api(modelPath(model, "corrections"), { method: "POST", body: form, signal });
 }
 
-/** An input for the text of a picture, as it is: nothing is corrected or capitalised in it. */
+/** An input for the text of an image, as it is: nothing is corrected or capitalised in it. */
 export function textInput(props) {
   return h("input", { required: true, spellcheck: "false", autocapitalize: "none", ...props });
 }
 
-/** Asks for the right text of a picture that has just been read. */
-export function correctionForm(image, reading, signal) {
-  const input = textInput({ value: reading.text ?? "" });
+/** Asks for the right text of an image that has just been read. */
+export function correctionForm(image, prediction, signal) {
+  const input = textInput({ value: prediction.text ?? "" });
   const trouble = h("div", { class: "slot" });
   const save = async () => {
-    const owner = reading.model === STARTER ? { ...reading, model: "default", version: null } : reading;
+    const owner = prediction.model === STARTER ? { ...prediction, model: "default", version: null } : prediction;
     const { model, text } = await keepCorrection(image, input.value, owner, "dashboard", signal);
     announce(`Kept: it says ${text}.`);
     const link = h("a", { href: `#/corrections/${encodeURIComponent(model)}` }, `the corrections of ${model}`);
-    replace(trouble, h("p", { class: "notice" }, "Kept among ", link, ": a training may add them to its pictures."));
+    replace(trouble, h("p", { class: "notice" }, "Kept among ", link, ": a training may add them to its images."));
   };
   const button = actionButton("Keep", save, { trouble });
   const enter = (event) => (event.preventDefault(), button.click());

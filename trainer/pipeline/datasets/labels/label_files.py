@@ -1,4 +1,4 @@
-"""Reads labels.csv and labels.tsv: a header that names filename and text, then a row a picture."""
+"""Reads labels.csv and labels.tsv: a header that names filename and text, then a row an image."""
 
 import csv
 import io
@@ -33,7 +33,7 @@ def label_rows(source: ImageSource, manifests: Sequence[str]) -> Iterator[LabelR
             raise ReadsmithError(
                 "labels_too_many",
                 f"The label files have more than {source.limits.files:,} rows.",
-                "Give one row for each picture.",
+                "Give one row for each image.",
             )
         yield row
 

@@ -1,6 +1,6 @@
 """What each image says: from labels.csv or labels.tsv, else from the file names.
 
-In shards: from the text files beside the pictures, else from the file names.
+In shards: from the text files beside the images, else from the file names.
 """
 
 import time
@@ -50,21 +50,21 @@ class FoundLabels:
     labels: Mapping[str, str] = field(default_factory=dict)
     problems: list[Problem] = field(default_factory=list)
     ignored: int = 0
-    """Files that are neither pictures nor a label file."""
+    """Files that are neither images nor a label file."""
     decided: dict[str, str | None] = field(default_factory=dict)
-    """Labels that somebody has looked at: they count, whatever files with the same picture say;
-    None leaves the picture out."""
+    """Labels that somebody has looked at: they count, whatever files with the same image say;
+    None leaves the image out."""
     corrections: frozenset[str] = frozenset()
     """The decided ones that are added to the dataset."""
     unknown: int = 0
-    """Names to be labelled anew that no picture has."""
+    """Names to be labelled anew that no image has."""
     unread: tuple[str, ...] = ()
     """Files that may hold labels and were not read, for they are not called as label files are."""
     misread: tuple[str, ...] = ()
     """Names in a zip that does not say in what they are written."""
 
     def names(self) -> Sequence[str]:
-        """Return the names of all labelled pictures, the decided ones first."""
+        """Return the names of all labelled images, the decided ones first."""
         if isinstance(self.labels, TextTable) and not self.decided:
             return self.labels.names  # in the order in which they lie
         others = (name for name in self.labels if name not in self.decided)
@@ -72,7 +72,7 @@ class FoundLabels:
         return [*self.decided, *alike]
 
     def label(self, name: str) -> str | None:
-        """Return the label that counts; None for a picture that is left out."""
+        """Return the label that counts; None for an image that is left out."""
         return self.decided[name] if name in self.decided else self.labels[name]
 
 
@@ -81,12 +81,12 @@ def find_labels(
 ) -> FoundLabels:
     """Find the label of every image; raises ReadsmithError if the way asked for cannot be gone.
 
-    relabel: labels by file name that take the place of those found; None leaves the picture out.
+    relabel: labels by file name that take the place of those found; None leaves the image out.
     """
     if isinstance(source, ShardSource):
         found = _from_shards(source, how)
         if relabel:
-            _decide(found, relabel, source.pictures)
+            _decide(found, relabel, source.images)
         return found
     everything = source.names()
     names = [name for name in everything if printable(name)]
@@ -140,15 +140,15 @@ def _from_shards(source: ShardSource, how: Labels) -> FoundLabels:
     if how == "manifest" and not source.labelled:
         raise ReadsmithError(
             "labels_not_found",
-            "No text file lies beside a picture in the shards.",
+            "No text file lies beside an image in the shards.",
             "Put 0017.txt beside 0017.png, or take labels from the file names.",
         )
     beside = how in ("auto", "manifest") and source.labelled
     label_of, where = _name_reader(how)
-    found = FoundLabels("text files beside the pictures" if beside else where)
+    found = FoundLabels("text files beside the images" if beside else where)
     found.ignored = source.ignored
     names, labels = Texts(), Texts()
-    for place, name in enumerate(source.pictures):
+    for place, name in enumerate(source.images):
         if not printable(name):
             found.problems.append(_unprintable(name))
             continue

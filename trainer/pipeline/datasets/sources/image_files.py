@@ -1,4 +1,4 @@
-"""Which files of a set are its pictures, and how large each may be."""
+"""Which files of a set are its images, and how large each may be."""
 
 from pathlib import PurePosixPath
 
@@ -17,7 +17,7 @@ class UnreadableEntryError(Exception):
 
 
 def is_image(name: str) -> bool:
-    """Tell whether a file is a picture, by its ending."""
+    """Tell whether a file is an image, by its ending."""
     return PurePosixPath(name).suffix.lower() in IMAGE_ENDINGS
 
 
@@ -27,6 +27,6 @@ def visible(path: PurePosixPath) -> bool:
 
 
 def require_small(size: int) -> None:
-    """Raise UnreadableEntryError for a file that no picture needs to be as large as."""
+    """Raise UnreadableEntryError for a file that no image needs to be as large as."""
     if size > MAX_ENTRY_BYTES:
         raise UnreadableEntryError(f"is larger than {MAX_ENTRY_BYTES:,} bytes")

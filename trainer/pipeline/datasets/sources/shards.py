@@ -1,7 +1,7 @@
-"""Sets packed as WebDataset shards: tar files in which pictures and their labels lie side by side.
+"""Sets packed as WebDataset shards: tar files in which images and their labels lie side by side.
 
-`0017.png` and `0017.txt`, one behind the other, are a picture and its label. Nothing is unpacked:
-each shard is read once for what lies where, then its pictures in place.
+`0017.png` and `0017.txt`, one behind the other, are an image and its label. Nothing is unpacked:
+each shard is read once for what lies where, then its images in place.
 """
 
 import tarfile
@@ -44,7 +44,7 @@ def is_shard(path: Path) -> bool:
 
 
 def shards_of(folder: Path) -> list[Path]:
-    """Return the shards in a folder; none if it also holds pictures or label files itself."""
+    """Return the shards in a folder; none if it also holds images or label files itself."""
     files = [path for path in folder.iterdir() if visible(PurePosixPath(path.name))]
     if any(is_image(path.name) or path.name.lower() in LABEL_FILES for path in files):
         return []
@@ -53,21 +53,21 @@ def shards_of(folder: Path) -> list[Path]:
 
 @dataclass
 class _Index:
-    """What lies where: about 60 bytes a picture."""
+    """What lies where: about 60 bytes an image."""
 
     names: Texts = field(default_factory=Texts)
     texts: Texts = field(default_factory=Texts)
-    """Beside the pictures; empty where there is none."""
+    """Beside the images; empty where there is none."""
     labelled: bytearray = field(default_factory=bytearray)
     shards: "array[int]" = field(default_factory=lambda: array("I"))
     offsets: "array[int]" = field(default_factory=lambda: array("Q"))
     sizes: "array[int]" = field(default_factory=lambda: array("Q"))
     ignored: int = 0
-    """Files that are neither a picture nor the label of one."""
+    """Files that are neither an image nor the label of one."""
 
 
 class ShardSource:
-    """Pictures in tar files; of several files, each called <name of the shard>/<name in it>.
+    """Images in tar files; of several files, each called <name of the shard>/<name in it>.
 
     Raises ReadsmithError: dataset_not_a_tar, dataset_unsafe, dataset_too_many_files,
     labels_not_found.
@@ -89,30 +89,30 @@ class ShardSource:
             raise _unsafe(name, "is in its shard twice")
 
     @property
-    def pictures(self) -> Texts:
-        """The names of all pictures, in the order in which they lie."""
+    def images(self) -> Texts:
+        """The names of all images, in the order in which they lie."""
         return self._index.names
 
     @property
     def ignored(self) -> int:
-        """How many files are neither a picture nor the label of one."""
+        """How many files are neither an image nor the label of one."""
         return self._index.ignored
 
     def text(self, place: int) -> str | None:
-        """Return what the picture at this place says, None if nothing lies beside it."""
+        """Return what the image at this place says, None if nothing lies beside it."""
         return self._index.texts[place] if self._index.labelled[place] else None
 
     @property
     def labelled(self) -> bool:
-        """Whether a label lies beside any picture."""
+        """Whether a label lies beside any image."""
         return any(self._index.labelled)
 
     def names(self) -> list[str]:
-        """Return the names of all pictures."""
+        """Return the names of all images."""
         return list(self._index.names)
 
     def read(self, name: str) -> bytes:
-        """Return a picture's bytes."""
+        """Return an image's bytes."""
         place = self._places.of(name)
         size = self._index.sizes[place]
         require_small(size)
@@ -129,15 +129,15 @@ class ShardSource:
 
     def _add(self, shard: int, sample: "_Sample") -> None:
         index = self._index
-        for picture in sample.pictures:
-            index.names.append(self._prefix(shard) + picture.name)
+        for image in sample.images:
+            index.names.append(self._prefix(shard) + image.name)
             index.texts.append(sample.text or "")
             index.labelled.append(sample.text is not None)
             index.shards.append(shard)
-            index.offsets.append(picture.offset_data)
-            index.sizes.append(picture.size)
+            index.offsets.append(image.offset_data)
+            index.sizes.append(image.size)
         index.ignored += sample.others
-        if sample.text is not None and not sample.pictures:
+        if sample.text is not None and not sample.images:
             index.ignored += 1
 
 
@@ -146,12 +146,12 @@ class _Sample:
     """Files of one name but for their endings, one behind the other."""
 
     key: str
-    pictures: list[tarfile.TarInfo] = field(default_factory=list)
+    images: list[tarfile.TarInfo] = field(default_factory=list)
     text: str | None = None
     others: int = 0
 
     def __len__(self) -> int:
-        return len(self.pictures) + (self.text is not None) + self.others
+        return len(self.images) + (self.text is not None) + self.others
 
 
 def _samples(path: Path) -> Iterator[_Sample]:
@@ -164,14 +164,14 @@ def _samples(path: Path) -> Iterator[_Sample]:
                 yield sample
                 sample = _Sample(key)
             if is_image(name):
-                sample.pictures.append(member)
+                sample.images.append(member)
             elif name.lower().endswith(".txt") and sample.text is None:
                 sample.text = file.text(member)
             elif name.lower() in LABEL_FILES:
                 raise ReadsmithError(
                     "labels_not_found",
                     f"{path.name} holds {shown(member.name)}; in a tar, labels lie beside their "
-                    "pictures: 0017.png and 0017.txt.",
+                    "images: 0017.png and 0017.txt.",
                     "Give a zip or a folder, or let readsmith pack write shards of it.",
                 )
             else:
@@ -204,7 +204,7 @@ def _members(file: "_Guarded", path: Path) -> Iterator[tarfile.TarInfo]:
 
 
 def _fault(member: tarfile.TarInfo) -> str | None:
-    """Say what a member is that none of a set of pictures is."""
+    """Say what a member is that none of a set of images is."""
     name_wrong = name_fault(member.name)
     faults = (
         (name_wrong, name_wrong),

@@ -128,7 +128,7 @@ class ZipSource:
 
 
 class JoinedSource:
-    """A dataset, and further pictures whose names begin with `folder`."""
+    """A dataset, and further images whose names begin with `folder`."""
 
     def __init__(self, dataset: ImageSource, further: ImageSource, folder: str) -> None:
         self.limits = dataset.limits

@@ -1,4 +1,4 @@
-"""Decodes pictures on all cores; Pillow and zlib let go of the interpreter meanwhile."""
+"""Decodes images on all cores; Pillow and zlib let go of the interpreter meanwhile."""
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor

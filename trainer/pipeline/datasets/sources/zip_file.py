@@ -1,7 +1,7 @@
 """Opens zips from outside: the directory is judged whole before any entry is read.
 
 Nothing is ever unpacked to disk, so names and links cannot reach a file; entries that would try
-to are refused all the same, for such a zip is not a set of pictures.
+to are refused all the same, for such a zip is not a set of images.
 """
 
 import io
@@ -117,7 +117,7 @@ def _judge(archive: zipfile.ZipFile, limits: DatasetLimits) -> None:
 
 
 def _fault(entry: zipfile.ZipInfo, limits: DatasetLimits) -> str | None:
-    """Say what an entry is that none of a set of pictures is."""
+    """Say what an entry is that none of a set of images is."""
     name = entry_name(entry)
     kind = stat.S_IFMT(entry.external_attr >> 16)
     grown = _times(entry.file_size, entry.compress_size)

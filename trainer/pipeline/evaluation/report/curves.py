@@ -1,4 +1,4 @@
-"""How training went, epoch by epoch: a picture, and event files for TensorBoard."""
+"""How training went, epoch by epoch: an image, and event files for TensorBoard."""
 
 import time
 from collections.abc import Sequence

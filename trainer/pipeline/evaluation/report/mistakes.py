@@ -1,11 +1,11 @@
-"""Which characters are read as which, and at what lengths readings are right."""
+"""Which characters are read as which, and at what lengths predictions are right."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 Pair = tuple[str, str]
-"""(truth, text): of a picture; or of one character, where "" stands for none."""
+"""(truth, text): of an image; or of one character, where "" stands for none."""
 
 
 def align(truth: str, text: str) -> list[Pair]:
@@ -42,14 +42,14 @@ def _edit_costs(truth: str, text: str) -> list[list[int]]:
 
 
 def describe_mistakes(pairs: Iterable[Pair]) -> dict[str, Any]:
-    """Count over (truth, text) of pictures, as JSON; the most frequent mistakes come first.
+    """Count over (truth, text) of images, as JSON; the most frequent mistakes come first.
 
     confusions: truth, text, count. insertions and deletions: count of each character.
     by_character: how often each stands in the truth, and how often it is read right.
-    by_length: pictures of each length of the truth, and how many are read right.
+    by_length: images of each length of the truth, and how many are read right.
     """
-    pictures = list(pairs)
-    aligned = Counter(pair for truth, text in pictures for pair in align(truth, text))
+    images = list(pairs)
+    aligned = Counter(pair for truth, text in pairs for pair in align(truth, text))
     mistakes = [(pair, count) for pair, count in aligned.most_common() if pair[0] != pair[1]]
     return {
         "confusions": [
@@ -60,7 +60,7 @@ def describe_mistakes(pairs: Iterable[Pair]) -> dict[str, Any]:
         "insertions": {text: count for (truth, text), count in mistakes if not truth},
         "deletions": {truth: count for (truth, text), count in mistakes if not text},
         "by_character": _by_character(aligned),
-        "by_length": _by_length(pictures),
+        "by_length": _by_length(images),
     }
 
 
@@ -75,9 +75,9 @@ def _by_character(aligned: Counter[Pair]) -> dict[str, dict[str, int]]:
     }
 
 
-def _by_length(pictures: Sequence[Pair]) -> dict[str, dict[str, int]]:
-    images = Counter(len(truth) for truth, _ in pictures)
-    right = Counter(len(truth) for truth, text in pictures if truth == text)
+def _by_length(pairs: Sequence[Pair]) -> dict[str, dict[str, int]]:
+    images = Counter(len(truth) for truth, _ in pairs)
+    right = Counter(len(truth) for truth, text in pairs if truth == text)
     return {
         str(length): {"images": images[length], "right": right[length]} for length in sorted(images)
     }

@@ -1,4 +1,4 @@
-"""Reads back which readings a version's report shows pictures of."""
+"""Reads back which predictions a version's report shows images of."""
 
 import csv
 from pathlib import Path
@@ -7,10 +7,10 @@ from typing import Any
 from shared.store.manifest import REPORT
 
 
-def worst_readings(bundle: Path) -> list[dict[str, Any]]:
-    """Return what a bundle tells of its wrong readings that have a picture, the surest first.
+def worst_predictions(bundle: Path) -> list[dict[str, Any]]:
+    """Return what a bundle tells of its wrong predictions that have an image, the surest first.
 
-    picture: the file in the bundle; file, truth, text, confidence: as in the evaluation.
+    image: the file in the bundle; file, truth, text, confidence: as in the evaluation.
     """
     worst = bundle / REPORT / "worst"
     try:
@@ -21,7 +21,7 @@ def worst_readings(bundle: Path) -> list[dict[str, Any]]:
     return [
         {
             **row,
-            "picture": f"{REPORT}/worst/{row['picture']}",
+            "image": f"{REPORT}/worst/{row['image']}",
             "confidence": float(row["confidence"]),
         }
         for row in rows

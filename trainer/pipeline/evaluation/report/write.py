@@ -8,7 +8,7 @@ from pathlib import Path
 
 from shared.recognition.preprocessing import open_image
 from trainer.pipeline.datasets.dataset import Dataset
-from trainer.pipeline.evaluation.predictions import Evaluation, ImageReading
+from trainer.pipeline.evaluation.predictions import Evaluation, LabelledPrediction
 from trainer.pipeline.evaluation.report.curves import draw_learning_curves, write_tensorboard
 from trainer.pipeline.evaluation.report.mistakes import describe_mistakes
 from trainer.pipeline.training.results import Trained
@@ -16,73 +16,73 @@ from trainer.pipeline.training.results import Trained
 HELD_OUT_IMAGES = 100
 WORST_IMAGES = 50
 WORST_SIDE = 400
-"""Pictures of worst readings are shrunk to this many pixels on their longer side."""
+"""Images of worst predictions are shrunk to this many pixels on their longer side."""
 
 
 def write_report(trained: Trained, evaluation: Evaluation, dataset: Dataset, folder: Path) -> None:
     """Write everything below report/ into a folder that does not exist yet."""
     folder.mkdir()
     _write_metrics(trained, evaluation, folder / "metrics.json")
-    _write_readings(evaluation.readings, folder / "test_readings.csv")
+    _write_predictions(evaluation.predictions, folder / "test_predictions.csv")
     _write_suspects(evaluation.suspects, folder / "suspects.csv")
-    _write_worst(evaluation.readings, dataset, folder / "worst")
+    _write_worst(evaluation.predictions, dataset, folder / "worst")
     draw_learning_curves(trained.history, folder / "learning_curves.png")
     write_tensorboard(trained.history, folder / "tensorboard")
     _write_held_out(evaluation, dataset, folder / "held_out")
 
 
 def _write_metrics(trained: Trained, evaluation: Evaluation, path: Path) -> None:
-    readings = evaluation.readings
+    predictions = evaluation.predictions
     metrics = evaluation.metrics.model_dump(mode="json") | {
         "seconds_to": trained.seconds_to,
         "history": [progress.model_dump() for progress in trained.history],
         "calibration": evaluation.calibration.model_dump(mode="json"),
-        **describe_mistakes((reading.truth, reading.text) for reading in readings),
-        "wrong": [asdict(reading) for reading in _wrong(readings)],
-        "suspects": [asdict(reading) for reading in evaluation.suspects],
+        **describe_mistakes((prediction.truth, prediction.text) for prediction in predictions),
+        "wrong": [asdict(prediction) for prediction in _wrong(predictions)],
+        "suspects": [asdict(prediction) for prediction in evaluation.suspects],
     }
     path.write_text(json.dumps(metrics, ensure_ascii=False, indent=2), encoding="utf-8")
 
 
-def _wrong(readings: Iterable[ImageReading]) -> list[ImageReading]:
-    """Return the wrong readings, the surest first: no threshold keeps those out."""
-    wrong = (reading for reading in readings if not reading.right)
-    return sorted(wrong, key=lambda reading: reading.confidence, reverse=True)
+def _wrong(predictions: Iterable[LabelledPrediction]) -> list[LabelledPrediction]:
+    """Return the wrong predictions, the surest first: no threshold keeps those out."""
+    wrong = (prediction for prediction in predictions if not prediction.right)
+    return sorted(wrong, key=lambda prediction: prediction.confidence, reverse=True)
 
 
-def _write_readings(readings: Sequence[ImageReading], path: Path) -> None:
-    rows = ((r.file, r.truth, r.text, r.confidence) for r in readings)
+def _write_predictions(predictions: Sequence[LabelledPrediction], path: Path) -> None:
+    rows = ((r.file, r.truth, r.text, r.confidence) for r in predictions)
     _write_csv(path, ("file", "truth", "text", "confidence"), rows)
 
 
-def _write_suspects(suspects: Sequence[ImageReading], path: Path) -> None:
+def _write_suspects(suspects: Sequence[LabelledPrediction], path: Path) -> None:
     rows = ((r.file, r.truth, r.text, r.confidence) for r in suspects)
     _write_csv(path, ("file", "label", "text", "confidence"), rows)
 
 
-def _write_worst(readings: Sequence[ImageReading], dataset: Dataset, folder: Path) -> None:
-    """Keep pictures of wrong readings, shrunk, and what was read in them."""
+def _write_worst(predictions: Sequence[LabelledPrediction], dataset: Dataset, folder: Path) -> None:
+    """Keep images of wrong predictions, shrunk, and what was read in them."""
     folder.mkdir()
-    worst = _wrong(readings)[:WORST_IMAGES]
+    worst = _wrong(predictions)[:WORST_IMAGES]
     names = [f"{number:02}.png" for number in range(1, len(worst) + 1)]
-    for name, reading in zip(names, worst, strict=True):
-        picture = open_image(dataset.source.read(reading.file))
-        picture.thumbnail((WORST_SIDE, WORST_SIDE))
-        picture.save(folder / name)
+    for name, prediction in zip(names, worst, strict=True):
+        image = open_image(dataset.source.read(prediction.file))
+        image.thumbnail((WORST_SIDE, WORST_SIDE))
+        image.save(folder / name)
     rows = (
         (name, r.file, r.truth, r.text, r.confidence) for name, r in zip(names, worst, strict=True)
     )
-    _write_csv(folder / "worst.csv", ("picture", "file", "truth", "text", "confidence"), rows)
+    _write_csv(folder / "worst.csv", ("image", "file", "truth", "text", "confidence"), rows)
 
 
 def _write_held_out(evaluation: Evaluation, dataset: Dataset, folder: Path) -> None:
-    """Keep up to 100 pictures of the test part as a labelled set of their own."""
+    """Keep up to 100 images of the test part as a labelled set of their own."""
     folder.mkdir()
     rows = []
-    for index, reading in enumerate(evaluation.readings[:HELD_OUT_IMAGES], 1):
-        name = f"{index:04}{Path(reading.file).suffix.lower()}"
-        (folder / name).write_bytes(dataset.source.read(reading.file))
-        rows.append((name, reading.truth))
+    for index, prediction in enumerate(evaluation.predictions[:HELD_OUT_IMAGES], 1):
+        name = f"{index:04}{Path(prediction.file).suffix.lower()}"
+        (folder / name).write_bytes(dataset.source.read(prediction.file))
+        rows.append((name, prediction.truth))
     _write_csv(folder / "labels.csv", ("filename", "text"), rows)
 
 

@@ -1,4 +1,4 @@
-"""Pictures are kept only where that is allowed, within limits, and for a look."""
+"""Images are kept only where that is allowed, within limits, and for a look."""
 
 import io
 import time
@@ -10,28 +10,28 @@ from flask.testing import FlaskClient
 from PIL import Image
 
 from predictor.api.app import create_app
-from predictor.feedback.image_archive import KeptPicture, KeptPictures
+from predictor.feedback.image_archive import ArchivedImage, ImageArchive
 from predictor.models.registry import Registry
 from predictor.settings import PredictorSettings
 from shared.errors import ReadsmithError
 from shared.store.manifest import ONNX_MODEL
 from shared.store.store import ModelStore
-from tests.bundles import encoded, imported, onnx_graph, picture, png, publish
+from tests.bundles import encoded, image, imported, onnx_graph, png, publish
 
 DAY = 86_400
 
 
-def keeping(folder: Path, **settings: Any) -> KeptPictures:
-    return KeptPictures(PredictorSettings(keep_pictures=folder / "pictures", **settings))
+def keeping(folder: Path, **settings: Any) -> ImageArchive:
+    return ImageArchive(PredictorSettings(image_archive=folder / "images", **settings))
 
 
-def one(number: int, confidence: float = 0.5, **facts: Any) -> KeptPicture:
+def one(number: int, confidence: float = 0.5, **facts: Any) -> ArchivedImage:
     created = time.time() + number
-    kept = KeptPicture(f"r{number}", 0, "default", 1, "cab", confidence, created, b"x" * 100)
+    kept = ArchivedImage(f"r{number}", 0, "default", 1, "cab", confidence, created, b"x" * 100)
     return kept._replace(**facts)
 
 
-def ids(kept: KeptPictures, model: str | None = None) -> list[str]:
+def ids(kept: ImageArchive, model: str | None = None) -> list[str]:
     return [each.request_id for each in kept.least_sure(model, 100)[0]]
 
 
@@ -46,9 +46,9 @@ def test_the_least_sure_come_first_of_one_model_or_of_all(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("limit", "stays"),
     [
-        ({"keep_pictures_count": 2}, ["r3", "r4"]),
-        ({"keep_pictures_bytes": 350}, ["r2", "r3", "r4"]),
-        ({"keep_pictures_days": 0.5}, ["r1", "r2", "r3", "r4"]),
+        ({"image_archive_count": 2}, ["r3", "r4"]),
+        ({"image_archive_bytes": 350}, ["r2", "r3", "r4"]),
+        ({"image_archive_days": 0.5}, ["r1", "r2", "r3", "r4"]),
     ],
     ids=str,
 )
@@ -64,12 +64,12 @@ def test_the_oldest_go_by_every_limit(
 
 def test_what_is_deleted_leaves_the_file(tmp_path: Path) -> None:
     kept = keeping(tmp_path)
-    kept.add([one(1, picture=b"a secret picture" * 1000), one(2)])
+    kept.add([one(1, image=b"a secret image" * 1000), one(2)])
     kept.flush()
-    (file,) = (tmp_path / "pictures").iterdir()
+    (file,) = (tmp_path / "images").iterdir()
     before = file.stat().st_size
     kept.remove("r1.0")
-    assert b"a secret picture" not in file.read_bytes()
+    assert b"a secret image" not in file.read_bytes()
     assert file.stat().st_size < before - 10_000
 
 
@@ -83,7 +83,7 @@ def test_two_workers_share_what_is_kept(tmp_path: Path) -> None:
     assert ids(first) == ["r2"]
     assert first.get("r1.0").text == "cab"
     second.remove("r2.0")
-    with pytest.raises(ReadsmithError, match=r"No picture r2\.0"):
+    with pytest.raises(ReadsmithError, match=r"No image r2\.0"):
         first.get("r2.0")
 
 
@@ -95,34 +95,34 @@ def test_what_another_worker_is_about_to_write_is_found(tmp_path: Path) -> None:
 
 
 def test_a_disk_that_is_full_costs_no_more_than_what_waited(tmp_path: Path) -> None:
-    (tmp_path / "pictures").write_text("a file where the folder should be")
+    (tmp_path / "images").write_text("a file where the folder should be")
     kept = keeping(tmp_path)
     kept.add([one(1)])
     with pytest.raises(ReadsmithError, match="cannot be used") as error:
         kept.flush()
     assert error.value.code == "storage_failed"
-    (tmp_path / "pictures").unlink()
+    (tmp_path / "images").unlink()
     kept.add([one(2)])
     assert ids(kept) == ["r2"]
 
 
 def test_what_comes_faster_than_it_is_written_is_not_kept(tmp_path: Path) -> None:
     kept = keeping(tmp_path)
-    kept.add(one(number, picture=bytes(10_000_000)) for number in range(5))
+    kept.add(one(number, image=bytes(10_000_000)) for number in range(5))
     assert ids(kept) == ["r0", "r1", "r2"]
 
 
 @pytest.fixture
 def client(tmp_path: Path) -> FlaskClient:
-    """A client of a predictor that keeps pictures; its version 2 is less sure than version 1."""
+    """A client of a predictor that keeps images; its version 2 is less sure than version 1."""
     store = ModelStore(tmp_path / "models")
     publish(store, tmp_path / "1")
     unsure = {ONNX_MODEL: onnx_graph(sharpness=20.0), "golden/readings.json": b"[]"}
     publish(store, tmp_path / "2", files=unsure, change=imported)
-    settings = PredictorSettings(store=store.root, keep_pictures=tmp_path / "pictures")
+    settings = PredictorSettings(store=store.root, image_archive=tmp_path / "images")
     registry = Registry(settings)
     registry.poll()
-    return create_app(settings, registry, None, KeptPictures(settings)).test_client()
+    return create_app(settings, registry, None, ImageArchive(settings)).test_client()
 
 
 def read(client: FlaskClient, *images: bytes, version: int = 1) -> dict[str, Any]:
@@ -132,11 +132,11 @@ def read(client: FlaskClient, *images: bytes, version: int = 1) -> dict[str, Any
     return dict(answer.get_json())
 
 
-def test_what_was_read_waits_for_a_look_with_its_picture_until_it_is_deleted(
+def test_what_was_read_waits_for_a_look_with_its_image_until_it_is_deleted(
     client: FlaskClient,
 ) -> None:
     sure = read(client, png("ab"))
-    unsure = read(client, b"no picture", encoded(picture("cab"), "BMP"), version=2)
+    unsure = read(client, b"no image", encoded(image("cab"), "BMP"), version=2)
 
     page = client.get("/review?model=default").get_json()
     first, second = page["data"]
@@ -148,10 +148,10 @@ def test_what_was_read_waits_for_a_look_with_its_picture_until_it_is_deleted(
 
     shown = client.get(first["image"])
     assert (shown.content_type, shown.headers["X-Content-Type-Options"]) == ("image/png", "nosniff")
-    assert Image.open(io.BytesIO(shown.data)).tobytes() == picture("cab").tobytes()
+    assert Image.open(io.BytesIO(shown.data)).tobytes() == image("cab").tobytes()
 
     assert client.delete(first["image"]).status_code == 204
-    assert client.delete(first["image"]).get_json()["code"] == "picture_not_found"
+    assert client.delete(first["image"]).get_json()["code"] == "image_not_found"
     assert client.get("/review").get_json()["data"] == [second]
 
 
@@ -174,5 +174,5 @@ def test_nothing_is_kept_unless_a_folder_is_named(tmp_path: Path) -> None:
     client = create_app(settings, registry).test_client()
     read(client, png("ab"))
     for ask in (client.get("/review"), client.get("/review/x.0"), client.delete("/review/x.0")):
-        assert (ask.status_code, ask.get_json()["code"]) == (404, "pictures_not_kept")
-        assert "READSMITH_KEEP_PICTURES" in ask.get_json()["hint"]
+        assert (ask.status_code, ask.get_json()["code"]) == (404, "archive_disabled")
+        assert "READSMITH_IMAGE_ARCHIVE" in ask.get_json()["hint"]

@@ -1,4 +1,4 @@
-"""Pictures that mean harm: read or refused with a reason, in bounded memory and time."""
+"""Images that mean harm: read or refused with a reason, in bounded memory and time."""
 
 import json
 import subprocess
@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 
 from tests.decoding_cost import Cost
-from tests.hostile_pictures import READ, REFUSED
+from tests.hostile_images import READ, REFUSED
 
 ROOT = Path(__file__).parents[2]
 
 MOST_MEGABYTES = 200
-"""Above what the process has anyway; the pixels alone of the largest picture take 40."""
+"""Above what the process has anyway; the pixels alone of the largest image take 40."""
 MOST_SECONDS = 10
 """Of a processor that others use, too; without the limits, several of them take minutes."""
 
@@ -28,18 +28,18 @@ def costs() -> dict[str, Cost]:
     measured = [Cost(**json.loads(line)) for line in child.stdout.splitlines()]
     dearest = max(measured, key=lambda cost: cost.megabytes)
     slowest = max(measured, key=lambda cost: cost.seconds)
-    print(f"{len(measured)} pictures, at most {dearest.megabytes:.0f} MB ({dearest.name})")
+    print(f"{len(measured)} images, at most {dearest.megabytes:.0f} MB ({dearest.name})")
     print(f"and {slowest.seconds:.1f} s ({slowest.name})")
     return {cost.name: cost for cost in measured}
 
 
 @pytest.mark.parametrize("name", READ)
-def test_a_dear_picture_is_read(costs: dict[str, Cost], name: str) -> None:
+def test_a_dear_image_is_read(costs: dict[str, Cost], name: str) -> None:
     assert costs[name].outcome == "read"
 
 
 @pytest.mark.parametrize("name", REFUSED)
-def test_a_hostile_picture_is_refused_with_its_reason(costs: dict[str, Cost], name: str) -> None:
+def test_a_hostile_image_is_refused_with_its_reason(costs: dict[str, Cost], name: str) -> None:
     assert costs[name].outcome == REFUSED[name][1]
 
 

@@ -1,4 +1,4 @@
-"""Pictures that mean harm: each is small to send and would be dear to decode, or is no picture."""
+"""Images that mean harm: each is small to send and would be dear to decode, or is no image."""
 
 import io
 import struct
@@ -21,7 +21,7 @@ def saved(image: Image.Image, image_format: str, **options: object) -> bytes:
 
 
 def large(mode: str) -> Image.Image:
-    """Return a picture of one colour: it packs to next to nothing."""
+    """Return an image of one colour: it packs to next to nothing."""
     return Image.new(mode, LARGE)
 
 
@@ -149,7 +149,7 @@ ZEROS = bytes(50_000_000)
 
 
 def one_strip_again_and_again(strips: int) -> bytes:
-    """Return a TIFF that lists almost the whole picture as a strip, so many times."""
+    """Return a TIFF that lists almost the whole image as a strip, so many times."""
     offsets = (273, SHORT, strips, data_place(9))
     return tiff(offsets, (278, LONG, 1, 15), (279, LONG, 1, 1000), data=bytes(2 * strips))
 
@@ -184,7 +184,7 @@ READ: dict[str, Builder] = {
     "10 MP of transparent GIF": lambda: saved(large("P"), "GIF", transparency=0),
     "a row of 50,000": lambda: png(size=(50_000, 1)),
     "a column of 50,000": lambda: png(size=(1, 50_000)),
-    "jumps over the whole picture": lambda: bmp_rle(b"\0\2\xff\xff" * 1000, (50_000, 1)),
+    "jumps over the whole image": lambda: bmp_rle(b"\0\2\xff\xff" * 1000, (50_000, 1)),
     "one pixel": lambda: png(size=(1, 1)),
     "EXIF tags that all show the same megabyte": lambda: png(
         chunk(b"eXIf", aliased(10_000, BYTE, 500_000, bytes(500_000)))

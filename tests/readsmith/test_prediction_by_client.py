@@ -1,4 +1,4 @@
-"""The client's readings, and `readsmith predict --url`, by a real predictor."""
+"""The client's predictions, and `readsmith predict --url`, by a real predictor."""
 
 import io
 import json
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from readsmith.client import Client, Reading, ServiceError
+from readsmith.client import Client, Prediction, ServiceError
 from shared.store.manifest import ONNX_MODEL
 from shared.store.store import ModelStore
 from tests.bundles import imported, onnx_graph, png, publish
@@ -18,7 +18,7 @@ MOST_IMAGES = 3
 
 @pytest.fixture(scope="module")
 def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A predictor that takes three pictures at once; its version 2 is less sure than version 1."""
+    """A predictor that takes three images at once; its version 2 is less sure than version 1."""
     folder = tmp_path_factory.mktemp("predictor")
     store = ModelStore(folder / "models")
     publish(store, folder / "1", model="stripes")
@@ -34,62 +34,64 @@ def client(url: str) -> Iterator[Client]:
         yield client
 
 
-def test_a_picture_is_read_from_a_path_from_bytes_and_from_a_file(
-    client: Client, pictures: Path
+def test_a_image_is_read_from_a_path_from_bytes_and_from_a_file(
+    client: Client, images: Path
 ) -> None:
-    path = pictures / "ab.png"
+    path = images / "ab.png"
 
-    readings = [
-        client.predict(picture, model="stripes")
-        for picture in (path, str(path), path.read_bytes(), io.BytesIO(path.read_bytes()))
+    predictions = [
+        client.predict(image, model="stripes")
+        for image in (path, str(path), path.read_bytes(), io.BytesIO(path.read_bytes()))
     ]
 
-    assert [reading.text for reading in readings] == ["ab"] * 4
-    assert [(reading.model, reading.version) for reading in readings] == [("stripes", 2)] * 4
-    assert len({reading.request_id for reading in readings}) == 4
-    first, second = readings[0].characters
+    assert [prediction.text for prediction in predictions] == ["ab"] * 4
+    assert [(prediction.model, prediction.version) for prediction in predictions] == [
+        ("stripes", 2)
+    ] * 4
+    assert len({prediction.request_id for prediction in predictions}) == 4
+    first, second = predictions[0].characters
     assert (first.text, second.text) == ("a", "b")
     assert 0 <= first.start < first.end <= second.start < second.end <= 1
 
 
 def test_every_option_reaches_the_predictor(client: Client) -> None:
-    reading = client.predict(
+    prediction = client.predict(
         png("ca"), model="stripes", version=1, top_k=2, charset="ab+", pattern="[ab]{1,3}",
         min_length=2, max_length=2, min_confidence=0.5,
     )  # fmt: skip
 
-    assert reading.version == 1
-    assert reading.text == "ba"
-    assert [each.text for each in reading.alternatives][:1] == ["ba"]
-    assert len(reading.alternatives) <= 2
-    assert reading.accepted is False
+    assert prediction.version == 1
+    assert prediction.text == "ba"
+    assert [each.text for each in prediction.alternatives][:1] == ["ba"]
+    assert len(prediction.alternatives) <= 2
+    assert prediction.accepted is False
 
 
 def test_alternatives_and_accepted_are_empty_unless_asked_for(client: Client) -> None:
-    reading = client.predict(png("ca"), model="stripes")
+    prediction = client.predict(png("ca"), model="stripes")
 
-    assert reading.alternatives == ()
-    assert reading.accepted is None
-    assert reading.reason is None
+    assert prediction.alternatives == ()
+    assert prediction.accepted is None
+    assert prediction.reason is None
 
 
-def test_many_pictures_are_read_in_order_and_a_bad_one_gives_its_error(client: Client) -> None:
-    pictures = [png("a"), b"no picture", png("b"), png("c"), b"", png("ab"), png("ac")]
+def test_many_images_are_read_in_order_and_a_bad_one_gives_its_error(client: Client) -> None:
+    images = [png("a"), b"no image", png("b"), png("c"), b"", png("ab"), png("ac")]
 
-    answers = list(client.predict_many(iter(pictures), model="stripes"))
+    answers = list(client.predict_many(iter(images), model="stripes"))
 
-    told = [each.text if isinstance(each, Reading) else each.code for each in answers]
+    told = [each.text if isinstance(each, Prediction) else each.code for each in answers]
     assert told == ["a", "not_an_image", "b", "c", "empty_image", "ab", "ac"]
-    assert {each.version for each in answers if isinstance(each, Reading)} == {2}
+    assert {each.version for each in answers if isinstance(each, Prediction)} == {2}
 
 
-def test_more_pictures_than_a_request_may_have_are_sent_in_parts(client: Client) -> None:
+def test_more_images_than_a_request_may_have_are_sent_in_parts(client: Client) -> None:
     texts = ["a", "b", "c", "aa", "ab", "ac", "ba"]
     assert len(texts) > 2 * MOST_IMAGES
 
     answers = client.predict_many(map(png, texts), model="stripes")
 
-    assert [each.text for each in answers if isinstance(each, Reading)] == texts
+    assert [each.text for each in answers if isinstance(each, Prediction)] == texts
 
 
 def test_a_wrong_option_is_an_error_with_code_status_field_and_hint(client: Client) -> None:
@@ -104,9 +106,9 @@ def test_a_wrong_option_is_an_error_with_code_status_field_and_hint(client: Clie
     assert raised.value.hint == "top_k must be a whole number from 1 to 20."
 
 
-def test_a_single_bad_picture_is_an_error(client: Client) -> None:
+def test_a_single_bad_image_is_an_error(client: Client) -> None:
     with pytest.raises(ServiceError) as raised:
-        client.predict(b"no picture", model="stripes")
+        client.predict(b"no image", model="stripes")
 
     assert (raised.value.code, raised.value.field) == ("not_an_image", "image")
 
@@ -122,19 +124,19 @@ def test_it_tells_which_models_answer_and_whether_it_is_ready(client: Client) ->
 
 
 def test_predict_with_url_reads_a_folder_with_every_option(
-    run: Run, url: str, pictures: Path
+    run: Run, url: str, images: Path
 ) -> None:
-    (pictures / "bad.png").write_text("no picture")
+    (images / "bad.png").write_text("no image")
 
     result = run(
-        "predict", pictures, pictures / "c.png", "--url", url, "--model", "stripes",
+        "predict", images, images / "c.png", "--url", url, "--model", "stripes",
         "--version", 1, "--top-k", 2, "--pattern", "[abc]{2}", "--min-confidence", 0.5, "--json",
     )  # fmt: skip
 
     results = json.loads(result.stdout)["results"]
     assert result.exit_code == 1
     assert [Path(each["file"]).name for each in results] == [
-        *sorted(path.name for path in pictures.iterdir()), "c.png",
+        *sorted(path.name for path in images.iterdir()), "c.png",
     ]  # fmt: skip
     by_name = {Path(each["file"]).stem: each for each in results}
     assert by_name["bad"]["error"]["code"] == "not_an_image"
@@ -145,16 +147,16 @@ def test_predict_with_url_reads_a_folder_with_every_option(
 
 
 def test_predict_with_url_passes_on_what_the_predictor_says_of_the_starter(
-    run: Run, url: str, pictures: Path
+    run: Run, url: str, images: Path
 ) -> None:
-    result = run("predict", pictures / "ab.png", "--url", url)
+    result = run("predict", images / "ab.png", "--url", url)
 
     assert result.exit_code == 0
     assert "Read by the starter" in result.stderr
 
 
-def test_predict_with_url_shows_a_refusal_as_one_error(run: Run, url: str, pictures: Path) -> None:
-    result = run("predict", pictures, "--url", url, "--model", "other")
+def test_predict_with_url_shows_a_refusal_as_one_error(run: Run, url: str, images: Path) -> None:
+    result = run("predict", images, "--url", url, "--model", "other")
 
     assert result.exit_code == 1
     assert result.stderr.startswith("Error: There is no model 'other'.")

@@ -1,4 +1,4 @@
-"""The picture that every request carries."""
+"""The image that every request carries."""
 
 import io
 import zipfile
@@ -10,18 +10,18 @@ from PIL import Image, ImageDraw, ImageFont
 DRAWN_TEXT = "2b827"
 
 
-def choose_picture(data: Path | None) -> tuple[bytes, str, str]:
+def choose_image(data: Path | None) -> tuple[bytes, str, str]:
     """Return a PNG, its text, and where it comes from in words.
 
-    data: the folder of the real sets. The V2 set's first picture, or a drawn one without it.
+    data: the folder of the real sets. The V2 set's first image, or a drawn one without it.
     """
     archive = data and data / "captcha_images_v2.zip"
     if not archive or not archive.is_file():
-        return _drawn(), DRAWN_TEXT, "a drawn picture of 200x50, as the V2 set is not here"
-    with zipfile.ZipFile(archive) as pictures:
-        names = [name for name in pictures.namelist() if "__MACOSX" not in name]
+        return _drawn(), DRAWN_TEXT, "a drawn image of 200x50, as the V2 set is not here"
+    with zipfile.ZipFile(archive) as images:
+        names = [name for name in images.namelist() if "__MACOSX" not in name]
         first = min(name for name in names if name.endswith(".png"))
-        return pictures.read(first), PurePosixPath(first).stem, f"{first} of the V2 set"
+        return images.read(first), PurePosixPath(first).stem, f"{first} of the V2 set"
 
 
 def _drawn() -> bytes:

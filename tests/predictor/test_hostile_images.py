@@ -1,4 +1,4 @@
-"""What POST /predict answers to pictures that mean harm: a reading or a clear refusal."""
+"""What POST /predict answers to images that mean harm: a prediction or a clear refusal."""
 
 import io
 from collections.abc import Iterable, Iterator
@@ -11,7 +11,7 @@ from predictor.models.registry import Registry
 from predictor.settings import PredictorSettings
 from shared.store.store import ModelStore
 from tests.bundles import png, publish
-from tests.hostile_pictures import READ, REFUSED
+from tests.hostile_images import READ, REFUSED
 
 STATUS = {"image_too_large": 413, "not_an_image": 400}
 SLOW_TO_MAKE = ("10 MP", "million", "thousand", "50 MB", "fractions")
@@ -34,9 +34,7 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> Iterator[FlaskClient]:
 
 
 @pytest.mark.parametrize("name", quick(REFUSED))
-def test_a_hostile_picture_is_refused_with_a_problem_document(
-    client: FlaskClient, name: str
-) -> None:
+def test_a_hostile_image_is_refused_with_a_problem_document(client: FlaskClient, name: str) -> None:
     build, code = REFUSED[name]
     answer = client.post("/predict", data=build(), content_type="image/png")
     document = answer.get_json()
@@ -47,13 +45,13 @@ def test_a_hostile_picture_is_refused_with_a_problem_document(
 
 
 @pytest.mark.parametrize("name", quick(READ))
-def test_an_odd_picture_is_read(client: FlaskClient, name: str) -> None:
+def test_an_odd_image_is_read(client: FlaskClient, name: str) -> None:
     answer = client.post("/predict", data=READ[name](), content_type="image/png")
     assert answer.status_code == 200
     assert "text" in answer.get_json()
 
 
-def test_a_hostile_picture_among_others_does_not_spoil_their_readings(client: FlaskClient) -> None:
+def test_a_hostile_image_among_others_does_not_spoil_their_predictions(client: FlaskClient) -> None:
     hostile = REFUSED["a thousand scans"][0]()
     files = [(io.BytesIO(data), "x.png") for data in (png("ab"), hostile, png("c"))]
     answer = client.post("/predict", data={"image": files})

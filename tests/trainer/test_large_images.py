@@ -1,4 +1,4 @@
-"""Pictures that are larger than other requests may be, through the gateway to both services."""
+"""Images that are larger than other requests may be, through the gateway to both services."""
 
 import io
 from pathlib import Path
@@ -13,7 +13,7 @@ from tests.services import PATIENCE, gateway, needs_nginx, predictor, trainer
 
 @needs_nginx
 @pytest.mark.slow
-def test_a_large_picture_can_be_tried_and_corrected_and_no_other_body_is_large(
+def test_a_large_image_can_be_tried_and_corrected_and_no_other_body_is_large(
     tmp_path: Path,
 ) -> None:
     pixels = np.random.default_rng(0).integers(0, 256, (1000, 1200, 3), np.uint8)
