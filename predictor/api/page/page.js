@@ -12,7 +12,7 @@ function take(files) {
   const others = files.length - images.length;
   if (others) announce(`${others} ${others === 1 ? "file" : "files"} passed over: no image.`);
   for (const file of images) {
-    const card = h("section", { class: "card", "aria-label": file.name }, h("p", {}, `Prediction ${file.name}…`));
+    const card = h("section", { class: "card", "aria-label": file.name }, h("p", {}, `Predicting the text of ${file.name}…`));
     byId("results").prepend(card);
     turn = turn.then(() => read(file, card));
   }

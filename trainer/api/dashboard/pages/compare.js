@@ -14,7 +14,7 @@ const CHOICES = {
 };
 
 export async function show(main, { name, a, b }, signal) {
-  const bar = h("progress", { "aria-label": "Prediction" });
+  const bar = h("progress", { "aria-label": "Predicting" });
   const waiting = h("div", { class: "card" }, h("p", {}, "Both versions are reading…"), bar);
   main.append(
     h(

@@ -14,7 +14,7 @@ export async function show(main, params, signal) {
   const trouble = h("div", { class: "slot" });
   let turn = Promise.resolve(); // one after the other, in the order in which they came
   const take = (file) => {
-    const waiting = [h("p", {}, `Prediction ${file.name}…`), h("progress", { "aria-label": "Prediction" })];
+    const waiting = [h("p", {}, `Predicting the text of ${file.name}…`), h("progress", { "aria-label": "Predicting" })];
     const card = h("section", { class: "card", "aria-label": file.name }, waiting);
     results.prepend(card);
     turn = turn.then(() => signal.aborted || read(card, file, model.value, signal));

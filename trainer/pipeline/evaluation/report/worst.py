@@ -20,8 +20,9 @@ def worst_predictions(bundle: Path) -> list[dict[str, Any]]:
         return []
     return [
         {
+            # The first release called the column picture.
+            "image": f"{REPORT}/worst/{row.pop('image', None) or row.pop('picture')}",
             **row,
-            "image": f"{REPORT}/worst/{row['image']}",
             "confidence": float(row["confidence"]),
         }
         for row in rows
