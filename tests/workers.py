@@ -14,9 +14,9 @@ ROOT = Path(__file__).parents[1]
 
 WORKER = """
 import json, signal, sys, time
-from trainer.database import Database
+from trainer.database.tables import Database
 from trainer.settings import Settings
-from trainer.worker import Worker, make_executor
+from trainer.workers.worker import Worker, make_executor
 
 shift, right = int(sys.argv[2]), time.time
 time.time = lambda: right() + shift

@@ -31,7 +31,7 @@ ROOMS = (0, 1_000_000, 5_000_000, 9_000_000, 16_000_000)
 
 GREEDY = """
 import sys
-from trainer.run_job import execute
+from trainer.workers.job_process import execute
 
 def run(claim, request, settings, observer):
     with open(settings.scratch / claim.job_id / "all.there.is", "wb", buffering=0) as file:

@@ -18,7 +18,7 @@ HOUR = 490_000
 
 def worker(folder: Path, *lines: str) -> str:
     """Run lines in a process of its own that counts in a folder of all workers."""
-    script = "\n".join(["from predictor import drift, metrics", *lines])
+    script = "\n".join(["from predictor.telemetry import drift, metrics", *lines])
     return subprocess.run(
         [sys.executable, "-c", script],
         cwd=ROOT,

@@ -31,8 +31,8 @@ from trainer.workers.worker import make_executor
 CHILD = """
 import os, signal, subprocess, sys, time
 from pathlib import Path
-from trainer.progress import Stage
-from trainer.run_job import execute
+from trainer.schemas.progress import Stage
+from trainer.workers.job_process import execute
 from tests.small_run import small_run
 
 def run(claim, request, settings, observer):

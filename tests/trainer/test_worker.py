@@ -21,8 +21,8 @@ CHILD = """
 import errno, os, signal, subprocess, sys, tempfile, time
 from pathlib import Path
 from shared.errors import ReadsmithError
-from trainer.progress import Progress, RunResult, Stage
-from trainer.run_job import execute
+from trainer.schemas.progress import Progress, RunResult, Stage
+from trainer.workers.job_process import execute
 
 def run(claim, request, settings, observer):
     work = settings.scratch / claim.job_id
