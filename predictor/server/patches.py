@@ -1,7 +1,7 @@
 """What stands in for internals of gunicorn that no setting and no hook reaches.
 
-tests/integration/predictor/test_gunicorn_internals.py fails when gunicorn changes what is replaced here,
-overridden in arbiter.py, or relied on by either.
+tests/integration/predictor/test_gunicorn_internals.py fails when gunicorn changes what is
+replaced here, overridden in arbiter.py, or relied on by either.
 """
 
 import json
