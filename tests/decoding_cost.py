@@ -8,7 +8,8 @@ import warnings
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from shared.recognition.preprocessing import ImageRejectedError, open_image, to_input
+from shared.errors import ImageRejectedError
+from shared.recognition.preprocessing import open_image, to_input
 from tests.bundles import SPEC, png
 from tests.hostile_images import READ, REFUSED
 
