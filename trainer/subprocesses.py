@@ -13,7 +13,7 @@ from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
 from typing import ParamSpec, TypeVar
 
-from shared.errors import ReadsmithError
+from shared.errors import ProcessDiedError
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -33,7 +33,7 @@ def in_clean_process(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs
         try:
             return pool.submit(function, *args, **kwargs).result()
         except BrokenProcessPool as error:
-            raise ReadsmithError(
+            raise ProcessDiedError(
                 "process_died",
                 f"The process that ran {function.__name__} ended without an answer.",
                 "It may have run out of memory; give it more or use smaller images.",

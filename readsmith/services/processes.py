@@ -17,7 +17,7 @@ from types import TracebackType
 from typing import BinaryIO
 
 from readsmith.client.connection import Connection
-from shared.errors import ReadsmithError
+from shared.errors import DiskFullError, FailedError, SetupError
 from shared.store.location import is_object_storage
 from trainer.subprocesses import die_with_parent
 
@@ -60,15 +60,15 @@ class Address:
                 probe.bind((self.host, self.port))
             except OSError as error:
                 if error.errno == errno.EADDRINUSE:
-                    raise ReadsmithError(
+                    raise SetupError(
                         "port_taken",
                         f"Port {self.port} is taken by another program.",
                         f"Choose another for the {self.service}: readsmith up {option} "
                         f"{self.port + 1}, or READSMITH_{self.service.upper()}_PORT="
                         f"{self.port + 1} make run",
                     ) from error
-                raise ReadsmithError(
-                    "address_unusable",
+                raise SetupError(
+                    "address_unavailable",
                     f"The {self.service} cannot listen on {self.host}:{self.port}: "
                     f"{error.strerror}.",
                     f"Choose other --{self.service}-host and {option}.",
@@ -79,7 +79,7 @@ def require_room(folder: Path) -> None:
     """Raise ReadsmithError disk_full if there is too little room where a folder will lie."""
     free = shutil.disk_usage(existing_part(folder)).free
     if free < FREE_BYTES:
-        raise ReadsmithError(
+        raise DiskFullError(
             "disk_full",
             f"Only {free / 1e9:.1f} GB are free where {folder} lies; 1 GB is needed.",
             "Make room, or choose another folder with --state and --store.",
@@ -143,7 +143,7 @@ class Services:
             code = child.process.poll()
             if code is not None:
                 ended = f"exit code {code}" if code >= 0 else signal.Signals(-code).name
-                raise ReadsmithError(
+                raise FailedError(
                     "service_stopped",
                     f"The {child.name} stopped ({ended}). Its log, {child.log}, ends:",
                     _last_lines(child.log),
@@ -162,7 +162,7 @@ class Services:
         while not all(Connection(url, retries=0).answers() for url in urls):
             self.check()
             if time.monotonic() > deadline:
-                raise ReadsmithError(
+                raise FailedError(
                     "not_ready",
                     f"The services do not answer after {START_SECONDS:.0f} s.",
                     f"Their logs are in {self._logs}.",

@@ -9,7 +9,7 @@ from typing import Any
 
 import keras
 
-from shared.errors import ReadsmithError
+from shared.errors import FailedError, ReadsmithError
 from trainer.pipeline.context import Load, RunContext
 from trainer.pipeline.datasets.dataset import Base, Dataset
 from trainer.pipeline.search.trial import Found, TrainTrials, TrialImages, Trials, why_failed
@@ -87,7 +87,7 @@ def _take_up_best(trials: Trials) -> Found:
 
 def _none_learned(table: TrialTable) -> ReadsmithError:
     reasons = {record.error for record in table.records if record.error}
-    return ReadsmithError(
+    return FailedError(
         "search_failed",
         f"None of the {len(table.records)} trials learned to read: {' '.join(sorted(reasons))}",
         "Train once without a search; if that works, search close to what it chooses.",

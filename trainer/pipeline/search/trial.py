@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 import tensorflow as tf
 
-from shared.errors import ReadsmithError
+from shared.errors import DatasetError, ReadsmithError
 from trainer.pipeline.context import Load, RunContext
 from trainer.pipeline.datasets.dataset import Base, Dataset
 from trainer.pipeline.search.trials import TrialTable
@@ -102,7 +102,7 @@ def why_failed(error: Exception) -> str | None:
 def require_same_parts(dataset: Dataset, fingerprint: str) -> None:
     """Raise ReadsmithError label_too_long if a trial would train on or read other images."""
     if dataset.fingerprint != fingerprint:
-        raise ReadsmithError(
+        raise DatasetError(
             "label_too_long",
             f"At a width of {dataset.image.width} pixels, labels have no room: "
             "images would be left out.",

@@ -5,9 +5,9 @@ import pytest
 from onnx import TensorProto, helper
 
 from predictor.models.engine import BATCH, Engine
+from shared.errors import BundleError, ImageRejectedError
 from shared.recognition.decoding import Prediction
-from shared.recognition.preprocessing import ImageRejectedError
-from shared.store.manifest import ONNX_MODEL, BundleError, read_manifest
+from shared.store.manifest import ONNX_MODEL, read_manifest
 from shared.store.store import ModelStore
 from tests.support.models.bundles import SPEC, TIME_STEPS, calibration, onnx_graph, png, publish
 
