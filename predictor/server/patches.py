@@ -1,7 +1,7 @@
 """What stands in for internals of gunicorn that no setting and no hook reaches.
 
-tests/predictor/test_gunicorn_internals.py fails when gunicorn changes what is replaced here,
-overridden in arbiter.py, or relied on by either.
+tests/integration/predictor/test_gunicorn_internals.py fails when gunicorn changes what is
+replaced here, overridden in arbiter.py, or relied on by either.
 """
 
 import json
@@ -17,15 +17,7 @@ from gunicorn.http.wsgi import Response
 from gunicorn.util import close_graceful
 
 from predictor.requests.problems import problem
-from shared.errors import ReadsmithError
-
-CODES = {
-    400: "bad_request",
-    414: "uri_too_long",
-    417: "expectation_failed",
-    431: "headers_too_large",
-    501: "transfer_coding_unknown",
-}
+from shared.errors import of_status
 
 
 def write_problem(client: socket.socket, status: int, _reason: str, message: str) -> None:
@@ -38,9 +30,8 @@ def write_problem(client: socket.socket, status: int, _reason: str, message: str
 
     message: what gunicorn found wrong; empty for an error of its own.
     """
-    code = CODES.get(status, "bad_request" if status < 500 else "internal_error")
     hint = "Let a client write the request; send long options in the body."
-    error = ReadsmithError(code, message or "The predictor failed on this request.", hint)
+    error = of_status(status, message or "The predictor failed on this request.", hint)
     document = problem(error) | {"request_id": uuid.uuid4().hex}
     body = json.dumps(document).encode()
     head = (
