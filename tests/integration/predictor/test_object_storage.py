@@ -170,7 +170,6 @@ def test_a_storage_that_says_nothing_holds_no_request_up(
     assert time.monotonic() - begun < 5  # the storage is waited for much longer
 
 
-@pytest.mark.slow
 def test_no_request_fails_whatever_the_storage_does(
     store: ModelStore, storage: Proxy, tmp_path: Path
 ) -> None:

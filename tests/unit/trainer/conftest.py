@@ -1,3 +1,3 @@
-"""A trainer's settings."""
+"""A trainer's settings, and what a worker of its jobs needs."""
 
-from tests.support.jobs.fixtures import settings  # noqa: F401 - a fixture
+from tests.support.jobs.fixtures import queue, result, settings  # noqa: F401 - fixtures

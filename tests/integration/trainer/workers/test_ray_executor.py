@@ -258,7 +258,6 @@ def test_doctor_tells_what_the_cluster_has(
     assert (database.state, database.message) == (State.WARNING, ONE_MACHINE)
 
 
-@pytest.mark.slow
 def test_a_real_training_runs_on_the_cluster(
     store: JobStore, settings: Settings, start_worker: StartWorker, cluster: RayCluster
 ) -> None:

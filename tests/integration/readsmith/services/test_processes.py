@@ -128,7 +128,6 @@ def test_on_a_terminal_the_start_screen_is_a_frame(tmp_path: Path) -> None:
     assert "[bold]" in written.getvalue()
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
 def test_up_serves_until_it_is_told_to_stop_and_leaves_no_process(
     tmp_path: Path, number: signal.Signals
