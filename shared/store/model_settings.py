@@ -5,7 +5,8 @@ from pathlib import Path
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from shared.atomic_files import read_small, write_atomically
-from shared.store.manifest import MOST_BYTES, BundleError
+from shared.errors import BundleError
+from shared.store.manifest import MOST_BYTES
 
 SETTINGS = "settings.json"
 

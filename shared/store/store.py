@@ -15,12 +15,11 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from shared.atomic_files import flush_folder, write_atomically
-from shared.errors import ReadsmithError
+from shared.errors import BundleError, ConflictError, NotFoundError, ReadsmithError
 from shared.store.errors import Away
 from shared.store.manifest import (
     MANIFEST,
     MODEL_NAME_PATTERN,
-    BundleError,
     FileEntry,
     Manifest,
     read_manifest,
@@ -71,7 +70,7 @@ class ModelStore:
     def require(self, model: str) -> None:
         """Raise ReadsmithError model_not_found if the model has no version."""
         if model not in (models := self.models()):
-            raise ReadsmithError(
+            raise NotFoundError(
                 "model_not_found",
                 f"No version of a model {model!r} has been published.",
                 f"There are: {', '.join(models) or 'none'}.",
@@ -283,7 +282,7 @@ class ModelStore:
 
 def version_not_found(model: str, version: int, kept: Sequence[int]) -> ReadsmithError:
     """Say that a model has no such version."""
-    return ReadsmithError(
+    return NotFoundError(
         "version_not_found",
         f"Model {model} has no version {version}.",
         f"Kept are {', '.join(map(str, kept))}.",
@@ -292,7 +291,7 @@ def version_not_found(model: str, version: int, kept: Sequence[int]) -> Readsmit
 
 def no_earlier_version(model: str, kept: Sequence[int]) -> ReadsmithError:
     """Say that there is no step back."""
-    return ReadsmithError(
+    return ConflictError(
         "no_earlier_version",
         f"No kept version of model {model} was current before this one.",
         f"Promote one by its number: {', '.join(map(str, kept))}.",

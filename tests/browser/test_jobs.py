@@ -143,7 +143,7 @@ def test_a_job_is_cancelled_and_started_again(
 def test_a_failed_job_says_why_and_what_to_do(
     site: Site, page: Page, job: str, run: ActingWorker, require_accessible: RequireAccessible
 ) -> None:
-    run.fail(JobError(code="not_a_zip", message="This is no zip.", hint="Send a zip."))
+    run.fail(JobError(code="dataset_not_a_zip", message="This is no zip.", hint="Send a zip."))
     page.goto(f"{site.url}/#/jobs/{job}")
 
     expect(page.get_by_role("alert")).to_have_text("This is no zip.Send a zip.")

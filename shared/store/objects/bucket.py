@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeVar
 
-from shared.store.errors import StorageError
+from shared.errors import StorageError
 from shared.store.location import parse_address
 from shared.store.objects.connection import Connection, NotModifiedError, require_package
 

@@ -2,7 +2,7 @@
 
 import hashlib
 
-from shared.errors import ReadsmithError
+from shared.errors import ConflictError
 from shared.store.manifest import MANIFEST, verify_bundle
 from shared.store.objects.bucket import Bucket
 from shared.store.objects.record import Listed, ModelRecord
@@ -47,7 +47,7 @@ def _send(source: ModelStore, bucket: Bucket, model: str, version: int) -> Liste
 
 def _require_none(model: str, record: ModelRecord) -> None:
     if record != ModelRecord():
-        raise ReadsmithError(
+        raise ConflictError(
             "model_exists",
             f"There is a model {model} already.",
             "Copy it to another prefix, or delete everything below its own.",

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 
 from pydantic import ValidationError
 
-from shared.store.errors import StorageAwayError
-from shared.store.manifest import MODEL_NAME_PATTERN, BundleError
+from shared.errors import BundleError, StorageAwayError
+from shared.store.manifest import MODEL_NAME_PATTERN
 from shared.store.objects.bucket import Bucket, ChangedMeanwhileError, Content
 from shared.store.objects.record import MOST_CHANGES, ModelRecord
 

@@ -13,8 +13,8 @@ import time
 from collections.abc import Callable, Hashable
 from pathlib import Path
 
-from shared.store.errors import StorageAwayError, StorageError
-from shared.store.manifest import MANIFEST, BundleError, FileEntry, Manifest, parse_manifest
+from shared.errors import BundleError, StorageAwayError, StorageError
+from shared.store.manifest import MANIFEST, FileEntry, Manifest, parse_manifest
 from shared.store.model_settings import ModelSettings
 from shared.store.objects.bucket import CONDITION, Bucket
 from shared.store.objects.cache import BundleCache

@@ -17,9 +17,10 @@ from pydantic import HttpUrl, SecretStr
 from predictor.api.app import create_app
 from predictor.feedback.image_archive import ImageArchive
 from predictor.feedback.outbox import Outbox
-from predictor.feedback.trainer_client import TrainerAwayError, TrainerClient
+from predictor.feedback.trainer_client import TrainerClient
 from predictor.models.registry import Registry
 from predictor.settings import PredictorSettings
+from shared.errors import TrainerAwayError
 from shared.store.store import ModelStore
 from tests.support.api.openapi import make_key
 from tests.support.models.bundles import png, publish
@@ -93,7 +94,7 @@ def test_a_prediction_is_corrected_by_its_request_and_leaves_the_queue(
 
 
 @pytest.mark.parametrize("send", [form, in_json])
-def test_a_image_is_sent_with_its_text(folder: Path, trainer: services.Service, send: Any) -> None:
+def test_an_image_is_sent_with_its_text(folder: Path, trainer: services.Service, send: Any) -> None:
     model = f"by-{send.__name__.replace('_', '-')}"
     client = client_of(folder, trainer.url)
     for _ in range(2):
@@ -103,20 +104,20 @@ def test_a_image_is_sent_with_its_text(folder: Path, trainer: services.Service, 
 
 
 WRONG: dict[str, tuple[dict[str, Any], int, str]] = {
-    "no text": (form(png("a")), 400, "bad_feedback"),
-    "empty text": (in_json(png("a"), text=" "), 400, "bad_feedback"),
-    "number": (in_json(png("a"), text=7), 400, "bad_feedback"),
-    "other field": (in_json(png("a"), text="a", label="a"), 400, "bad_feedback"),
-    "list": ({"json": []}, 400, "bad_feedback"),
-    "no json": ({"data": b"{", "content_type": "application/json"}, 400, "bad_feedback"),
-    "model": (in_json(png("a"), text="a", model="../x"), 400, "bad_feedback"),
-    "no image": ({"json": {"text": "a"}}, 400, "no_image"),
-    "both": (in_json(png("a"), text="a", request_id="r"), 400, "no_image"),
-    "no base64": ({"json": {"text": "a", "image": "§"}}, 400, "bad_base64"),
+    "no text": (form(png("a")), 422, "request_invalid"),
+    "empty text": (in_json(png("a"), text=" "), 422, "request_invalid"),
+    "number": (in_json(png("a"), text=7), 422, "request_invalid"),
+    "other field": (in_json(png("a"), text="a", label="a"), 422, "request_invalid"),
+    "list": ({"json": []}, 422, "request_invalid"),
+    "no json": ({"data": b"{", "content_type": "application/json"}, 400, "json_invalid"),
+    "model": (in_json(png("a"), text="a", model="../x"), 422, "request_invalid"),
+    "no image": ({"json": {"text": "a"}}, 422, "request_invalid"),
+    "both": (in_json(png("a"), text="a", request_id="r"), 422, "request_invalid"),
+    "no base64": ({"json": {"text": "a", "image": "§"}}, 400, "base64_invalid"),
     "empty": (form(b"", text="a"), 400, "empty_image"),
     "not an image": (form(b"hello", text="a"), 400, "not_an_image"),
     "unknown": ({"json": {"text": "a", "request_id": "r"}}, 404, "image_not_found"),
-    "type": ({"data": b"a", "content_type": "text/plain"}, 415, "unsupported_content_type"),
+    "type": ({"data": b"a", "content_type": "text/plain"}, 415, "unsupported_media_type"),
     "refused by the trainer": (in_json(png("a"), text="a\nb"), 422, "correction_refused"),
 }
 
@@ -131,7 +132,7 @@ def test_what_is_wrong_is_told(
 
 
 def test_without_a_trainer_or_an_outbox_it_is_refused_with_what_to_set(folder: Path) -> None:
-    for url, code in ((None, "feedback_not_set_up"), (NOBODY, "trainer_unavailable")):
+    for url, code in ((None, "feedback_disabled"), (NOBODY, "trainer_unavailable")):
         answer = client_of(folder, url).post("/feedback", **form(png("a"), text="a"))
         assert (answer.status_code, answer.get_json()["code"]) == (503, code)
         assert "READSMITH_" in answer.get_json()["hint"]

@@ -11,7 +11,8 @@ import warnings
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
-from shared.recognition.preprocessing import ImageRejectedError, open_image, to_input
+from shared.errors import ImageRejectedError
+from shared.recognition.preprocessing import open_image, to_input
 from tests.support.hostile.images import READ, REFUSED
 from tests.support.models.bundles import SPEC, png
 

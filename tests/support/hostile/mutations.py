@@ -22,11 +22,10 @@ from werkzeug.exceptions import RequestEntityTooLarge
 
 from predictor.requests.images import JsonBody, _json
 from predictor.requests.multipart import split_form
-from predictor.requests.problems import RequestError
-from shared.errors import ReadsmithError
+from shared.errors import ImageRejectedError, ReadsmithError
 from shared.patterns.automaton import build_automaton
 from shared.patterns.limits import Limits
-from shared.recognition.preprocessing import ImageRejectedError, open_image
+from shared.recognition.preprocessing import open_image
 from shared.store.manifest import (
     GOLDEN_PREDICTIONS,
     KERAS_MODEL,
@@ -156,12 +155,12 @@ def parse_pattern(data: bytes) -> None:
 
 def parse_form(data: bytes) -> None:
     content_type, _, body = data.partition(b"\n")
-    with suppress(RequestError, RequestEntityTooLarge):
+    with suppress(ReadsmithError, RequestEntityTooLarge):
         split_form(body, content_type.decode("latin-1"), 9)
 
 
 def parse_json(data: bytes) -> None:
-    with suppress(RequestError):
+    with suppress(ReadsmithError):
         assert isinstance(_json(data), JsonBody)
 
 

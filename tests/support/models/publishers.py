@@ -10,8 +10,8 @@ from multiprocessing.synchronize import Event
 from pathlib import Path
 from typing import Any
 
-from shared.errors import ReadsmithError
-from shared.store.manifest import BundleError, verify_bundle
+from shared.errors import BundleError, ReadsmithError
+from shared.store.manifest import verify_bundle
 from shared.store.model_settings import ModelSettings
 from shared.store.objects.connection import Connection
 from shared.store.served_version import ServedVersion

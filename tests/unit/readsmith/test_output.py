@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from readsmith.__main__ import app
 from readsmith.output import Commands
-from shared.errors import ReadsmithError
+from shared.errors import DatasetError
 from tests.support.commands import Run
 from tests.support.paths import ROOT
 
@@ -48,7 +48,7 @@ def failing(error: BaseException) -> typer.Typer:
 
 
 def test_an_error_is_its_message_and_its_hint_on_stderr_and_exit_code_1() -> None:
-    error = ReadsmithError("too_few_images", "3 images [were] found.", "10 are needed.")
+    error = DatasetError("too_few_images", "3 images [were] found.", "10 are needed.")
 
     result = CliRunner().invoke(failing(error), ["fail"])
 
@@ -58,7 +58,7 @@ def test_an_error_is_its_message_and_its_hint_on_stderr_and_exit_code_1() -> Non
 
 
 def test_with_json_an_error_is_one_json_object_on_stderr() -> None:
-    error = ReadsmithError("too_few_images", "3 images were found.", "10 are needed.")
+    error = DatasetError("too_few_images", "3 images were found.", "10 are needed.")
 
     result = CliRunner().invoke(failing(error), ["fail", "--json"])
 

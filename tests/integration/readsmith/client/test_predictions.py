@@ -35,7 +35,7 @@ def client(url: str) -> Iterator[Client]:
         yield client
 
 
-def test_a_image_is_read_from_a_path_from_bytes_and_from_a_file(
+def test_an_image_is_read_from_a_path_from_bytes_and_from_a_file(
     client: Client, images: Path
 ) -> None:
     path = images / "ab.png"
@@ -98,12 +98,12 @@ def test_more_images_than_a_request_may_have_are_sent_in_parts(client: Client) -
 def test_a_wrong_option_is_an_error_with_code_status_field_and_hint(client: Client) -> None:
     with pytest.raises(ServiceError) as raised:
         client.predict(png("a"), model="stripes", pattern="[a")
-    assert (raised.value.code, raised.value.status) == ("bad_pattern", 400)
+    assert (raised.value.code, raised.value.status) == ("pattern_invalid", 422)
     assert raised.value.field == "pattern"
 
     with pytest.raises(ServiceError) as raised:
         list(client.predict_many([png("a"), png("b")], model="stripes", top_k=99))
-    assert (raised.value.code, raised.value.field) == ("bad_option", "top_k")
+    assert (raised.value.code, raised.value.field) == ("request_invalid", "top_k")
     assert raised.value.hint == "top_k must be a whole number from 1 to 20."
 
 

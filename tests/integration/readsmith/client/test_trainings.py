@@ -66,7 +66,7 @@ def test_what_is_no_zip_is_refused_in_the_trainers_words(client: Client, tmp_pat
     with pytest.raises(ServiceError) as raised:
         client.upload(tmp_path / "set.zip")
 
-    assert (raised.value.code, raised.value.status) == ("not_a_zip", 422)
+    assert (raised.value.code, raised.value.status) == ("dataset_not_a_zip", 422)
 
 
 def test_a_job_is_started_found_listed_and_cancelled(client: Client) -> None:

@@ -16,7 +16,7 @@ from botocore.exceptions import (
 )
 from pydantic import ValidationError
 
-from shared.store.errors import StorageAwayError, StorageError
+from shared.errors import StorageAwayError, StorageError
 from shared.store.manifest import verify_bundle
 from shared.store.objects import connection as storage_connection
 from shared.store.objects import publication as object_publication

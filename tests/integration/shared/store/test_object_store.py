@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from shared.errors import ReadsmithError
-from shared.store.manifest import ONNX_MODEL, BundleError, verify_bundle
+from shared.errors import BundleError, ReadsmithError
+from shared.store.manifest import ONNX_MODEL, verify_bundle
 from shared.store.model_settings import ModelSettings
 from shared.store.objects.bucket import Bucket
 from shared.store.objects.copy import copy_model

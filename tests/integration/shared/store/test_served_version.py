@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from shared.errors import ReadsmithError
-from shared.store.manifest import ONNX_MODEL, BundleError
+from shared.errors import BundleError, ReadsmithError
+from shared.store.manifest import ONNX_MODEL
 from shared.store.model_settings import SETTINGS, ModelSettings
 from shared.store.store import ModelStore
 from tests.support.models.bundles import publish

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from shared.store.manifest import BundleError, FileEntry, Manifest, read_manifest, verify_files
+from shared.errors import BundleError
+from shared.store.manifest import FileEntry, Manifest, read_manifest, verify_files
 from shared.store.store import ModelStore
 from tests.support.models.bundles import bundle_files, manifest, publish
 from tests.support.models.publishers import (

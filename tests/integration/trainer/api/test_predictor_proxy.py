@@ -50,7 +50,7 @@ def api(settings: Settings, keys: Path, predictor: Predictor) -> TestClient:
     return through(settings.model_copy(update={"keys": keys}), predictor.url)
 
 
-def test_a_image_is_read_with_the_callers_key_and_options(
+def test_an_image_is_read_with_the_callers_key_and_options(
     api: TestClient, predictor: Predictor, reader: dict[str, str]
 ) -> None:
     files = {"image": ("a.png", png("abc"))}

@@ -97,7 +97,7 @@ def as_wrapped_base64(client: FlaskClient) -> TestResponse:
 @pytest.mark.parametrize(
     "ask", [as_multipart, as_file_field, as_image_body, as_octets, as_json, as_wrapped_base64]
 )
-def test_a_image_is_read_however_it_is_sent(
+def test_an_image_is_read_however_it_is_sent(
     client: FlaskClient, ask: Callable[[FlaskClient], TestResponse]
 ) -> None:
     answer = ask(client)
@@ -147,24 +147,29 @@ def problem_of(answer: TestResponse) -> dict[str, Any]:
 
 
 WRONG: dict[str, tuple[dict[str, Any], int, str, str]] = {
-    "no field": ({"data": {}, "content_type": "multipart/form-data"}, 400, "no_image", "image"),
-    "other field": ({"data": {"photo": part(png("a"))}}, 400, "unknown_field", "photo"),
+    "no field": (
+        {"data": {}, "content_type": "multipart/form-data"},
+        422,
+        "request_invalid",
+        "image",
+    ),
+    "other field": ({"data": {"photo": part(png("a"))}}, 422, "request_invalid", "photo"),
     "a file's name": (
         {"data": {"image": "captcha.png"}, "content_type": "multipart/form-data"},
-        400,
-        "no_image",
+        422,
+        "request_invalid",
         "image",
     ),
     "misspelt option": (
         {"data": {"image": part(png("a")), "modle": "plates"}},
-        400,
-        "unknown_field",
+        422,
+        "request_invalid",
         "modle",
     ),
     "misspelt parameter": (
         {"data": png("a"), "content_type": "image/png", "query_string": {"modle": "plates"}},
-        400,
-        "unknown_field",
+        422,
+        "request_invalid",
         "modle",
     ),
     "empty field": ({"data": {"image": part(b"")}}, 400, "empty_image", "image"),
@@ -172,31 +177,31 @@ WRONG: dict[str, tuple[dict[str, Any], int, str, str]] = {
     "not an image": ({"data": {"image": part(b"hello")}}, 400, "not_an_image", "image"),
     "half an image": ({"data": {"image": part(png("a")[:50])}}, 400, "not_an_image", "image"),
     "pdf": ({"data": {"file": part(b"%PDF-1.7")}}, 415, "unsupported_format", "file"),
-    "no json": ({"data": b"{", "content_type": "application/json"}, 400, "bad_json", "JSON"),
-    "json list": ({"json": []}, 400, "bad_json", "JSON"),
-    "json without image": ({"json": {}}, 400, "no_image", "image"),
-    "json of another type": ({"json": {"image": 7}}, 400, "bad_json", "image"),
-    "json with more": ({"json": {"image": "", "modle": "x"}}, 400, "bad_json", "modle"),
-    "no base64": ({"json": {"image": "§§§"}}, 400, "bad_base64", "image"),
-    "cut base64": ({"json": {"image": "abcde"}}, 400, "bad_base64", "image"),
+    "no json": ({"data": b"{", "content_type": "application/json"}, 400, "json_invalid", "JSON"),
+    "json list": ({"json": []}, 422, "request_invalid", "body"),
+    "json without image": ({"json": {}}, 422, "request_invalid", "image"),
+    "json of another type": ({"json": {"image": 7}}, 422, "request_invalid", "image"),
+    "json with more": ({"json": {"image": "", "modle": "x"}}, 422, "request_invalid", "modle"),
+    "no base64": ({"json": {"image": "§§§"}}, 400, "base64_invalid", "image"),
+    "cut base64": ({"json": {"image": "abcde"}}, 400, "base64_invalid", "image"),
     "empty base64": ({"json": {"image": ""}}, 400, "empty_image", "image"),
-    "no content type": ({"data": png("a")}, 415, "unsupported_content_type", "Content-Type"),
+    "no content type": ({"data": png("a")}, 415, "unsupported_media_type", "Content-Type"),
     "form": (
         {"data": b"x=1", "content_type": "application/x-www-form-urlencoded"},
         415,
-        "unsupported_content_type",
+        "unsupported_media_type",
         "application/x-www-form-urlencoded",
     ),
     "broken multipart": (
         {"data": b"--x\r\n", "content_type": "multipart/form-data; boundary=x"},
         400,
-        "bad_multipart",
+        "form_invalid",
         "no Content-Disposition",
     ),
     "unknown model": (
         {"data": {"image": part(png("a")), "model": "plate"}},
         404,
-        "unknown_model",
+        "model_not_found",
         "default, plates",
     ),
     "large image": (
@@ -237,7 +242,7 @@ def test_a_wrong_request_is_told_what_is_wrong_and_where(
     assert named in json.dumps([document["detail"], document["hint"], document.get("field")])
 
 
-def test_a_image_of_too_many_pixels_is_refused_by_its_header(client: FlaskClient) -> None:
+def test_an_image_of_too_many_pixels_is_refused_by_its_header(client: FlaskClient) -> None:
     huge = bytearray(encoded(image("a"), "BMP"))
     huge[18:26] = (5000).to_bytes(4, "little") + (5000).to_bytes(4, "little")
     document = problem_of(send(client, bytes(huge)))
@@ -269,7 +274,7 @@ def test_one_bad_image_of_several_gives_one_error_entry(client: FlaskClient) -> 
     assert (codes, found[0]["text"]) == ([None, "empty_image", "image_too_large"], "cab")
     texts = [base64.b64encode(png("ab")).decode(), "§§§"]
     found = client.post("/predict", json={"images": texts}).get_json()["results"]
-    assert (found[0]["text"], found[1]["error"]["code"]) == ("ab", "bad_base64")
+    assert (found[0]["text"], found[1]["error"]["code"]) == ("ab", "base64_invalid")
 
 
 def test_unknown_routes_and_methods_are_problems_too(client: FlaskClient) -> None:
@@ -300,7 +305,7 @@ def test_before_any_model_exists_the_answer_says_what_to_do(
 ) -> None:
     answer = send(empty, png("cab"))
     document = problem_of(answer)
-    assert (document["status"], document["code"]) == (503, "no_model")
+    assert (document["status"], document["code"]) == (503, "no_version_served")
     assert "POST /jobs" in document["hint"]
     assert answer.headers["Retry-After"] == "5"
     assert empty.get("/readyz").status_code == 503
@@ -324,7 +329,7 @@ def test_before_any_version_exists_the_starter_answers_and_says_so(
     assert client.get("/readyz").status_code == 200
     assert [model["model"] for model in client.get("/models").get_json()["data"]] == ["starter"]
     named = problem_of(send(client, png("cab"), model="default"))
-    assert (named["status"], named["code"]) == (503, "no_model")
+    assert (named["status"], named["code"]) == (503, "no_version_served")
     publish(store, tmp_path / "build")
     registry.poll()
     assert send(client, png("cab")).get_json()["text"] == "cab"
@@ -332,7 +337,7 @@ def test_before_any_version_exists_the_starter_answers_and_says_so(
     assert by_name["text"] == "MARKET"
     assert "note" not in by_name
     other = problem_of(send(client, png("cab"), model="starter", version="3"))
-    assert (other["code"], other["hint"]) == ("unknown_version", "Kept: 1.")
+    assert (other["code"], other["hint"]) == ("version_not_found", "Kept: 1.")
 
 
 def test_the_starter_does_not_stand_in_for_a_version_that_was_refused(
@@ -344,7 +349,7 @@ def test_the_starter_does_not_stand_in_for_a_version_that_was_refused(
     registry = Registry(settings)
     registry.poll()
     client = create_app(settings, registry).test_client()
-    assert problem_of(send(client, png("cab")))["code"] == "no_model"
+    assert problem_of(send(client, png("cab")))["code"] == "no_version_served"
     assert client.get("/readyz").status_code == 503
 
 
@@ -385,10 +390,14 @@ def test_a_model_that_is_not_served_is_told_from_one_that_is_not_there(
     registry.poll()
     waiting = problem_of(send(client, png("cab"), model="waiting"))
     broken = problem_of(send(client, png("cab"), model="broken"))
-    assert (waiting["status"], waiting["code"], waiting["field"]) == (503, "no_model", "model")
+    assert (waiting["status"], waiting["code"], waiting["field"]) == (
+        503,
+        "no_version_served",
+        "model",
+    )
     assert "promote" in waiting["hint"]
     assert send(client, png("cab"), model="waiting", version="1").get_json()["text"] == "cab"
-    assert (broken["status"], broken["code"]) == (503, "no_model")
+    assert (broken["status"], broken["code"]) == (503, "no_version_served")
     assert "refused" in broken["detail"]
     assert problem_of(send(client, png("cab"), model="none"))["status"] == 404
 

@@ -100,7 +100,7 @@ def test_a_disk_that_is_full_costs_no_more_than_what_waited(tmp_path: Path) -> N
     kept.add([one(1)])
     with pytest.raises(ReadsmithError, match="cannot be used") as error:
         kept.flush()
-    assert error.value.code == "storage_failed"
+    assert error.value.code == "storage_unavailable"
     (tmp_path / "images").unlink()
     kept.add([one(2)])
     assert ids(kept) == ["r2"]
@@ -156,14 +156,16 @@ def test_what_was_read_waits_for_a_look_with_its_image_until_it_is_deleted(
 
 
 @pytest.mark.parametrize(
-    ("query", "code", "field"),
-    [("limit=0", "bad_option", "limit"), ("modle=x", "unknown_field", "modle")],
+    ("query", "field", "hint"),
+    [("limit=0", "limit", "from 1 to 1000"), ("modle=x", "modle", "model")],
 )
 def test_a_wrong_query_is_told_what_is_right(
-    client: FlaskClient, query: str, code: str, field: str
+    client: FlaskClient, query: str, field: str, hint: str
 ) -> None:
     problem = client.get(f"/review?{query}").get_json()
-    assert (problem["status"], problem["code"], problem["field"]) == (400, code, field)
+    assert (problem["status"], problem["code"]) == (422, "request_invalid")
+    assert problem["field"] == field
+    assert hint in problem["hint"]
 
 
 def test_nothing_is_kept_unless_a_folder_is_named(tmp_path: Path) -> None:

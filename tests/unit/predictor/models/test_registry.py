@@ -6,9 +6,9 @@ import pytest
 from predictor.models import loading
 from predictor.models import registry as registry_module
 from predictor.models.registry import Registry
-from predictor.requests.problems import RequestError
 from predictor.settings import PredictorSettings
-from shared.store.manifest import ONNX_MODEL, BundleError
+from shared.errors import BundleError, NotFoundError
+from shared.store.manifest import ONNX_MODEL
 from shared.store.store import ModelStore
 from tests.support.models.bundles import png, publish
 
@@ -184,9 +184,9 @@ def test_a_named_version_that_is_broken_or_gone_does_not_read(
     registry.poll()
     registry.engine("default", 1)
     shutil.rmtree(store.folder("default", 1))
-    with pytest.raises(RequestError, match="no version 1") as caught:
+    with pytest.raises(NotFoundError, match="no version 1") as caught:
         registry.engine("default", 1)
-    assert (caught.value.code, caught.value.hint) == ("unknown_version", "Kept: 2, 3.")
+    assert (caught.value.code, caught.value.hint) == ("version_not_found", "Kept: 2, 3.")
     graph = store.folder("default", 2) / ONNX_MODEL
     graph.write_bytes(graph.read_bytes() + b"x")
     with pytest.raises(BundleError, match="bytes"):

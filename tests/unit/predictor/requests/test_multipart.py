@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from werkzeug.exceptions import RequestEntityTooLarge
 
 from predictor.requests.multipart import split_form
-from predictor.requests.problems import RequestError
+from shared.errors import MalformedError, TooLargeError
 
 TYPE = "multipart/form-data; boundary=x"
 
@@ -40,7 +40,7 @@ def test_what_a_client_writes_is_read_back(
 
 
 @pytest.mark.parametrize("size", [0, 60_000, 140_000, 1_000_000])
-def test_noise_of_any_size_is_a_image_like_any_other(size: int) -> None:
+def test_noise_of_any_size_is_an_image_like_any_other(size: int) -> None:
     for seed in range(5):
         noise = random.Random(seed).randbytes(size)
         assert split_form(*encoded([("image", noise)], {}), most_parts=1).files[0][1] == noise
@@ -61,9 +61,9 @@ def test_noise_of_any_size_is_a_image_like_any_other(size: int) -> None:
     ],
 )
 def test_a_body_that_is_none_is_refused(body: bytes, content_type: str) -> None:
-    with pytest.raises(RequestError) as caught:
+    with pytest.raises(MalformedError) as caught:
         split_form(body, content_type, most_parts=9)
-    assert caught.value.code == "bad_multipart"
+    assert caught.value.code == "form_invalid"
 
 
 def test_what_stands_before_and_behind_the_parts_is_not_read() -> None:
@@ -74,7 +74,7 @@ def test_what_stands_before_and_behind_the_parts_is_not_read() -> None:
 def test_parts_and_texts_are_bounded() -> None:
     parts = part('form-data; name="a"', b"1") * 3 + b"--x--"
     assert split_form(parts, TYPE, most_parts=3).texts == {"a": "1"}
-    with pytest.raises(RequestError, match="more than 2 parts"):
+    with pytest.raises(TooLargeError, match="more than 2 parts"):
         split_form(parts, TYPE, most_parts=2)
     large = part('form-data; name="a"', bytes(40_000)) + part('form-data; name="b"', bytes(40_000))
     with pytest.raises(RequestEntityTooLarge):

@@ -178,22 +178,22 @@ def test_a_key_of_the_body_counts_more_than_a_parameter(client: FlaskClient) -> 
 
 
 WRONG: dict[str, tuple[dict[str, Any], int, str, str, str]] = {
-    "top_k": ({"top_k": 0}, 400, "bad_option", "top_k", "from 1 to 20"),
-    "large top_k": ({"top_k": 21}, 400, "bad_option", "top_k", "from 1 to 20"),
-    "charset": ({"charset": ""}, 400, "bad_option", "charset", "characters that may be read"),
-    "empty pattern": ({"pattern": ""}, 400, "bad_option", "pattern", "[A-Z]{2}"),
-    "pattern": ({"pattern": "(a"}, 400, "bad_pattern", "pattern", "[A-Z0-9]"),
-    "hostile pattern": ({"pattern": "a" * 999}, 400, "pattern_too_large", "pattern", "500"),
-    "min_length": ({"min_length": -1}, 400, "bad_option", "min_length", "from 0 to 1000"),
-    "max_length": ({"max_length": 0}, 400, "bad_option", "max_length", "from 1 to 1000"),
+    "top_k": ({"top_k": 0}, 422, "request_invalid", "top_k", "from 1 to 20"),
+    "large top_k": ({"top_k": 21}, 422, "request_invalid", "top_k", "from 1 to 20"),
+    "charset": ({"charset": ""}, 422, "request_invalid", "charset", "characters that may be read"),
+    "empty pattern": ({"pattern": ""}, 422, "request_invalid", "pattern", "[A-Z]{2}"),
+    "pattern": ({"pattern": "(a"}, 422, "pattern_invalid", "pattern", "[A-Z0-9]"),
+    "hostile pattern": ({"pattern": "a" * 999}, 422, "pattern_too_large", "pattern", "500"),
+    "min_length": ({"min_length": -1}, 422, "request_invalid", "min_length", "from 0 to 1000"),
+    "max_length": ({"max_length": 0}, 422, "request_invalid", "max_length", "from 1 to 1000"),
     "lengths": (
-        {"min_length": 3, "max_length": 2}, 400, "bad_option", "min_length", "must not be greater",
+        {"min_length": 3, "max_length": 2}, 422, "request_invalid", "min_length", "not be greater",
     ),
-    "too long": ({"min_length": 9}, 400, "no_text_fits", "min_length", "8 time steps"),
-    "other characters": ({"pattern": "x"}, 400, "no_text_fits", "pattern", "abc"),
-    "min_confidence": ({"min_confidence": 2}, 400, "bad_option", "min_confidence", "from 0 to 1"),
-    "version 0": ({"version": 0}, 400, "bad_option", "version", "number of a kept version"),
-    "version": ({"version": 7}, 404, "unknown_version", "version", "Kept: 1, 2."),
+    "too long": ({"min_length": 9}, 422, "no_text_fits", "min_length", "8 time steps"),
+    "other characters": ({"pattern": "x"}, 422, "no_text_fits", "pattern", "abc"),
+    "min_confidence": ({"min_confidence": 2}, 422, "request_invalid", "min_confidence", "0 to 1"),
+    "version 0": ({"version": 0}, 422, "request_invalid", "version", "number of a kept version"),
+    "version": ({"version": 7}, 404, "version_not_found", "version", "Kept: 1, 2."),
 }  # fmt: skip
 
 
@@ -223,17 +223,17 @@ def test_what_is_no_number_is_refused(
     client: FlaskClient, options: dict[str, str], field: str
 ) -> None:
     problem = as_fields(client, png("a"), options).get_json()
-    assert (problem["code"], problem["field"]) == ("bad_option", field)
+    assert (problem["code"], problem["field"]) == ("request_invalid", field)
 
 
 @pytest.mark.parametrize(
     ("body", "code", "field"),
     [
-        ({"images": []}, "no_image", "images"),
-        ({"images": ["", ""], "image": ""}, "no_image", "image"),
-        ({"images": [7]}, "bad_json", "images.0"),
+        ({"images": []}, "request_invalid", "images"),
+        ({"images": ["", ""], "image": ""}, "request_invalid", "image"),
+        ({"images": [7]}, "request_invalid", "images.0"),
         ({"images": ["YQ=="] * 4}, "too_many_images", "images"),
-        ({"image": "YQ==", "top_k": "3"}, "bad_option", "top_k"),
+        ({"image": "YQ==", "top_k": "3"}, "request_invalid", "top_k"),
     ],
 )
 def test_a_wrong_json_body_is_told_what_is_wrong_and_where(

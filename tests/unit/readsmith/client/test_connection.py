@@ -24,7 +24,12 @@ JOB = {
     "created_at": "2026-01-02T03:04:05Z",
 }  # fmt: skip
 EVENT = {"at": "2026-01-02T03:04:05Z", "type": "status", "message": "Queued.", "data": {}}
-BUSY = {"title": "Service Unavailable", "status": 503, "code": "no_model", "detail": "None yet."}
+BUSY = {
+    "title": "Service Unavailable",
+    "status": 503,
+    "code": "no_version_served",
+    "detail": "None yet.",
+}
 
 Step = tuple[int, dict[str, str], Any] | None
 """Status, headers and JSON of an answer, or a line that breaks without one."""
@@ -114,7 +119,7 @@ def test_a_service_that_stays_busy_is_given_up_with_its_own_words(
     with pytest.raises(ServiceError) as raised:
         Client(server.url, retries=2).predict(b"image")
 
-    assert (raised.value.code, raised.value.status) == ("no_model", 503)
+    assert (raised.value.code, raised.value.status) == ("no_version_served", 503)
     assert len(waits) == 2
 
 
@@ -155,14 +160,14 @@ def test_what_would_go_twice_is_sent_once(server: Scripted, waits: list[float]) 
 
 
 def test_another_refusal_is_not_repeated(server: Scripted, waits: list[float]) -> None:
-    refusal = {"title": "Bad Request", "status": 400, "code": "bad_option", "detail": "No."}
+    refusal = {"title": "Bad Request", "status": 400, "code": "request_invalid", "detail": "No."}
     server.script += [(400, {}, {**refusal, "hint": "Do.", "field": "top_k"})]
 
     with pytest.raises(ServiceError) as raised:
         Client(server.url).predict(b"image")
 
     again = pickle.loads(pickle.dumps(raised.value))
-    assert (again.code, again.message, again.hint) == ("bad_option", "No.", "Do.")
+    assert (again.code, again.message, again.hint) == ("request_invalid", "No.", "Do.")
     assert (again.status, again.field) == (400, "top_k")
     assert waits == []
 

@@ -8,7 +8,7 @@ import pytest
 from pydantic import ValidationError
 
 from shared.access import access as access_module
-from shared.access.access import Access, AccessError, Caller
+from shared.access.access import Access, Caller
 from shared.access.api_keys import KeyFile, Scope
 from shared.access.rate_limit import RateLimit
 from shared.access.settings import AccessSettings
@@ -35,8 +35,8 @@ def without_key(host: str | None = "localhost:8080", origin: str | None = None) 
     return Caller(None, host, origin, "192.0.2.1")
 
 
-def refusal(ask: Callable[[], object]) -> AccessError:
-    with pytest.raises(AccessError) as caught:
+def refusal(ask: Callable[[], object]) -> ReadsmithError:
+    with pytest.raises(ReadsmithError) as caught:
         ask()
     assert caught.value.message and caught.value.hint
     return caught.value

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from shared.errors import LimitsError
 from shared.patterns.automaton import MAX_CELLS, MAX_STATES, NOWHERE, Automaton, build_automaton
-from shared.patterns.limits import Limits, LimitsError
+from shared.patterns.limits import Limits
 from shared.patterns.parser import MAX_LENGTH, MAX_NESTING, MAX_SIZE, parse_pattern
 from tests.support.paths import ROOT
 
@@ -129,7 +130,7 @@ WRONG = {
 def test_a_wrong_pattern_is_told_what_is_wrong_and_where(pattern: str, what: str) -> None:
     with pytest.raises(LimitsError) as caught:
         parse_pattern(pattern)
-    assert (caught.value.code, caught.value.field) == ("bad_pattern", "pattern")
+    assert (caught.value.code, caught.value.field) == ("pattern_invalid", "pattern")
     assert what in caught.value.message
     assert re.search(r"at character \d+\.$", caught.value.message)
     assert "[A-Z0-9]" in caught.value.hint

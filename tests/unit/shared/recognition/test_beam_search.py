@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from shared.errors import LimitsError
 from shared.patterns.automaton import build_automaton
-from shared.patterns.limits import Limits, LimitsError
+from shared.patterns.limits import Limits
 from shared.recognition.beam_search import search
 from shared.recognition.decoding import FAINT, decode_within
 from shared.recognition.vocabulary import Vocabulary, required_time_steps

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from PIL import Image
 
+from shared.errors import ImageRejectedError
 from shared.recognition.preprocessing import (
     MAX_PIXELS,
-    ImageRejectedError,
     ImageSpec,
     covered_width,
     open_image,

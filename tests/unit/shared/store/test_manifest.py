@@ -5,7 +5,8 @@ from typing import Any
 
 import pytest
 
-from shared.store.manifest import MANIFEST, BundleError, Manifest, read_manifest, verify_files
+from shared.errors import BundleError
+from shared.store.manifest import MANIFEST, Manifest, read_manifest, verify_files
 from shared.store.store import ModelStore
 from tests.support.models.bundles import publish
 

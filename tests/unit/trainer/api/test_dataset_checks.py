@@ -112,7 +112,7 @@ def test_a_zip_that_cannot_be_got_from_the_web_is_refused_with_the_reason(
     api: TestClient, tmp_path: Path
 ) -> None:
     with serve({"/page": lambda handler: answer(handler, b"<html>")}) as web:
-        problem(api.post("/datasets", json={"url": f"{web.url}/page"}), 422, "not_a_zip")
+        problem(api.post("/datasets", json={"url": f"{web.url}/page"}), 422, "dataset_not_a_zip")
         problem(api.post("/datasets", json={"url": f"{web.url}/none"}), 422, "download_failed")
     inside = api.post("/datasets", json={"url": "http://127.0.0.2/set.zip"})
     problem(inside, 422, "download_refused")

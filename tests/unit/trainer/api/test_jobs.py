@@ -210,8 +210,8 @@ def test_a_zip_is_kept_and_can_be_trained_on(
 @pytest.mark.parametrize(
     ("send", "status", "code"),
     [
-        ({"files": {"file": ("x.zip", b"no zip")}}, 422, "not_a_zip"),
-        ({"files": {"file": ("x.zip", zip_bytes(0))}}, 422, "not_a_zip"),
+        ({"files": {"file": ("x.zip", b"no zip")}}, 422, "dataset_not_a_zip"),
+        ({"files": {"file": ("x.zip", zip_bytes(0))}}, 422, "dataset_not_a_zip"),
         ({"files": {"other": ("x.zip", zip_bytes())}}, 422, "request_invalid"),
         ({"files": {"file": (None, "text")}}, 422, "request_invalid"),
         ({"files": [("file", zip_bytes()), ("file", zip_bytes())]}, 422, "request_invalid"),

@@ -77,8 +77,8 @@ def test_an_accepted_pattern_is_kept_until_it_is_dropped(store: ModelStore) -> N
 @pytest.mark.parametrize(
     ("pattern", "code"),
     [
-        ("[ab", "bad_pattern"),
-        ("", "bad_pattern"),
+        ("[ab", "pattern_invalid"),
+        ("", "pattern_invalid"),
         ("[0-9]{2}", "no_text_fits"),
         ("a{1000}", "pattern_too_large"),
     ],
