@@ -11,10 +11,10 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 
-from tests.bundles import png
 from tests.docker.conftest import PATIENCE, Stack, eventually, needs_docker, run
-from tests.drawn import image
-from tests.raw_requests import PROBLEM, exchange
+from tests.support.hostile.raw_requests import PROBLEM, exchange
+from tests.support.labelled_images import image
+from tests.support.models.bundles import png
 
 pytestmark = needs_docker
 

@@ -5,8 +5,9 @@ from collections.abc import Iterator
 import pytest
 import requests
 
-from tests.docker.conftest import PATIENCE, eventually, free_port, needs_docker, run
-from tests.drawn import image
+from tests.docker.conftest import PATIENCE, eventually, needs_docker, run
+from tests.support.labelled_images import image
+from tests.support.services.services import free_port
 
 pytestmark = needs_docker
 

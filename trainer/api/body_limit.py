@@ -3,10 +3,11 @@
 import asyncio
 
 from starlette.datastructures import Headers
+from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from shared.errors import MalformedError, RequestTimeoutError, TooLargeError
+from shared.errors import MalformedError, TooLargeError
 from trainer.api.problems import answer
 
 JSON_BYTES = 1_000_000
@@ -60,7 +61,7 @@ def _refusal(headers: Headers, limit: int) -> Response | None:
 
 
 def _counted(receive: Receive, limit: int) -> Receive:
-    """Receive; raises TooLargeError for a body over the limit, RequestTimeoutError if it pauses."""
+    """Receive; raises HTTPException for a body over the limit or a pause: FastAPI hides others."""
     received, more = 0, True
 
     async def counted() -> Message:
@@ -69,7 +70,7 @@ def _counted(receive: Receive, limit: int) -> Receive:
         more = message.get("more_body", False)
         received += len(message.get("body", b""))
         if received > limit:  # sent in chunks, its length not announced
-            raise _too_large(limit)
+            raise HTTPException(413, _too_large(limit).message)
         return message
 
     return counted
@@ -81,9 +82,7 @@ async def _in_time(receive: Receive) -> Message:
         async with asyncio.timeout(PAUSE_SECONDS):
             return await receive()
     except TimeoutError:
-        raise RequestTimeoutError(
-            "request_timeout", f"The body paused for {PAUSE_SECONDS:.0f} s."
-        ) from None
+        raise HTTPException(408, f"The body paused for {PAUSE_SECONDS:.0f} s") from None
 
 
 def _too_large(limit: int) -> TooLargeError:
