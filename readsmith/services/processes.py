@@ -1,6 +1,5 @@
 """The two services as child processes: start, watch, stop."""
 
-import ctypes
 import errno
 import os
 import shutil
@@ -10,7 +9,9 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO
@@ -18,6 +19,7 @@ from typing import BinaryIO
 from readsmith.client.connection import Connection
 from shared.errors import DiskFullError, FailedError, SetupError
 from shared.store.location import is_object_storage
+from trainer.subprocesses import die_with_parent
 
 MODULES = {"trainer": "trainer", "worker": "trainer.workers.worker", "predictor": "predictor"}
 START_SECONDS = 60.0
@@ -84,8 +86,9 @@ def require_room(folder: Path) -> None:
         )
 
 
-def require_room_for_models(store: str) -> None:
-    """Raise ReadsmithError disk_full if there is too little room in a folder of models."""
+def require_rooms(state: Path, store: str) -> None:
+    """Raise ReadsmithError disk_full if there is too little room for jobs or for models."""
+    require_room(state)
     if not is_object_storage(store):
         require_room(Path(store))
 
@@ -146,6 +149,13 @@ class Services:
                     _last_lines(child.log),
                 )
 
+    def wait(self) -> None:
+        """Return on Ctrl-C; raises ReadsmithError service_stopped."""
+        with suppress(KeyboardInterrupt):
+            while True:
+                self.check()
+                time.sleep(1)
+
     def wait_until_ready(self, *urls: str) -> None:
         """Return once all of these answer; raises ReadsmithError service_stopped or not_ready."""
         deadline = time.monotonic() + START_SECONDS
@@ -171,13 +181,8 @@ def _spawn(
         stdout=output,
         stderr=subprocess.STDOUT,
         start_new_session=True,
-        preexec_fn=_end_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509
+        preexec_fn=partial(die_with_parent, os.getpid(), signal.SIGTERM),  # noqa: PLW1509
     )
-
-
-def _end_with_parent() -> None:
-    """Have the kernel end this child when its parent dies without a word (prctl(2))."""
-    ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # 1: PR_SET_PDEATHSIG
 
 
 def _wait_or_kill(process: subprocess.Popen[bytes], deadline: float) -> None:

@@ -73,7 +73,7 @@ def test_images_are_read(language: str, folder: Path, running: dict[str, str]) -
     assert "ab" in told.stdout.partition("an image.png")[2]
 
 
-def test_why_a_image_has_no_prediction_is_told(
+def test_why_an_image_has_no_prediction_is_told(
     language: str, folder: Path, running: dict[str, str]
 ) -> None:
     told = example(f"call_the_api/read.{language}", ["text.png"], folder, running)

@@ -136,7 +136,7 @@ def test_the_job_is_shown_as_it_goes(trainer: Trainer, predictor: str) -> None:
     assert "Warning: 2 characters are seen" in text
 
 
-def test_the_printed_curl_line_reads_a_image(trainer: Trainer, predictor: str) -> None:
+def test_the_printed_curl_line_reads_an_image(trainer: Trainer, predictor: str) -> None:
     _, text = train(trainer, predictor)
     line = re.search(r"curl -X POST -F 'image=@(?P<file>[^']+)' (?P<url>\S+)/predict", text)
 

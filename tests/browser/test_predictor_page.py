@@ -56,7 +56,7 @@ def test_images_are_read_with_all_that_is_known_of_them(
 
 
 @pytest.mark.parametrize("kind", ["drop", "paste"])
-def test_a_image_is_dropped_or_pasted(predictor: services.Service, page: Page, kind: str) -> None:
+def test_an_image_is_dropped_or_pasted(predictor: services.Service, page: Page, kind: str) -> None:
     page.goto(predictor.url)
     expect(page.get_by_label("Model")).to_be_visible()
     page.evaluate(

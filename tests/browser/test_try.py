@@ -75,7 +75,7 @@ def test_that_no_predictor_answers_is_said(site: Site, page: Page) -> None:
 
 
 @pytest.mark.usefixtures("predictor")
-def test_a_image_is_read_with_all_that_is_known_of_it(
+def test_an_image_is_read_with_all_that_is_known_of_it(
     site: Site, page: Page, image: Path, require_accessible: RequireAccessible
 ) -> None:
     ambiguous = bundles.image("cab")
@@ -172,7 +172,7 @@ def test_corrections_of_all_models_are_counted_and_older_ones_shown_on_demand(
 
 
 @pytest.mark.usefixtures("predictor")
-def test_a_image_is_taken_with_the_camera_which_is_closed_afterwards(
+def test_an_image_is_taken_with_the_camera_which_is_closed_afterwards(
     site: Site, page: Page
 ) -> None:
     page.goto(f"{site.url}/#/try")

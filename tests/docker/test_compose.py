@@ -102,7 +102,7 @@ def test_a_job_trains_and_its_model_reads_images_that_it_never_saw(
     assert right >= 0.8 * len(predictions), predictions
 
 
-def test_a_image_is_read_through_the_trainer_and_what_the_predictor_is_told_is_kept_there(
+def test_an_image_is_read_through_the_trainer_and_what_the_predictor_is_told_is_kept_there(
     stack: Stack, images: list[tuple[str, bytes]]
 ) -> None:
     truth, image = images[0]

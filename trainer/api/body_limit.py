@@ -54,7 +54,8 @@ def _refusal(headers: Headers, limit: int) -> Response | None:
         return None
     if "transfer-encoding" in headers:  # a proxy may see other bounds than we do
         detail = "A body has either a Content-Length or a Transfer-Encoding, not both."
-        return answer(MalformedError("bad_request", detail, headers={"Connection": "close"}))
+        hint = "Let a client write the request."
+        return answer(MalformedError("bad_request", detail, hint), headers={"Connection": "close"})
     if announced.isdecimal() and int(announced) > limit:
         return answer(_too_large(limit))
     return None
@@ -86,6 +87,5 @@ async def _in_time(receive: Receive) -> Message:
 
 
 def _too_large(limit: int) -> TooLargeError:
-    return TooLargeError(
-        "body_too_large", f"The body of this request may have at most {limit} bytes."
-    )
+    message = f"The body of this request may have at most {limit} bytes."
+    return TooLargeError("body_too_large", message, "GET /docs says what the route takes.")

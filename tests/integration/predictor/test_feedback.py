@@ -94,7 +94,7 @@ def test_a_prediction_is_corrected_by_its_request_and_leaves_the_queue(
 
 
 @pytest.mark.parametrize("send", [form, in_json])
-def test_a_image_is_sent_with_its_text(folder: Path, trainer: services.Service, send: Any) -> None:
+def test_an_image_is_sent_with_its_text(folder: Path, trainer: services.Service, send: Any) -> None:
     model = f"by-{send.__name__.replace('_', '-')}"
     client = client_of(folder, trainer.url)
     for _ in range(2):

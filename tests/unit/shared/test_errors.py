@@ -2,7 +2,7 @@
 
 import ast
 import pickle
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pytest
@@ -28,6 +28,11 @@ def product() -> Iterator[tuple[Path, ast.AST]]:
         for path in (ROOT / package).rglob("*.py"):
             for node in ast.walk(ast.parse(path.read_text())):
                 yield path.relative_to(ROOT), node
+
+
+def _parts(nodes: Iterable[ast.AST]) -> Iterator[ast.AST]:
+    for node in nodes:
+        yield from ast.walk(node)
 
 
 def below(kind: type[ReadsmithError], level: int = 0) -> Iterator[tuple[str, int]]:
@@ -100,11 +105,8 @@ def test_every_error_is_raised_with_a_code_of_its_own_class() -> None:
         if kind is BundleError or issubclass(kind, shared.errors.StorageError):
             seen.update(kind.codes)  # it names its code itself
             continue
-        codes = {
-            each.value
-            for each in ast.walk(node.args[0])
-            if isinstance(each, ast.Constant) and str(each.value).isidentifier()
-        }
+        first = ast.walk(node.args[0])
+        codes = {str(each.value) for each in first if isinstance(each, ast.Constant)}
         seen |= codes
         if not codes & set(kind.codes):
             wrong.append(f"{path}:{node.lineno}")
@@ -113,20 +115,22 @@ def test_every_error_is_raised_with_a_code_of_its_own_class() -> None:
 
 
 def test_nobody_branches_on_the_text_of_a_code() -> None:
-    def is_code(node: ast.expr) -> bool:
+    def is_code(node: ast.AST) -> bool:
         return isinstance(node, ast.Attribute) and node.attr == "code"
+
+    def is_text(node: ast.AST) -> bool:
+        return isinstance(node, ast.Name) or (
+            isinstance(node, ast.Constant) and isinstance(node.value, str)
+        )
 
     branches = []
     for path, node in product():
-        if isinstance(node, ast.Compare) and any(map(is_code, (node.left, *node.comparators))):
-            texts = [each for each in ast.walk(node) if isinstance(each, ast.Constant)]
-            names = [each for each in node.comparators if isinstance(each, ast.Name)]
-            if names or any(isinstance(each.value, str) for each in texts):
+        if isinstance(node, ast.Compare):
+            sides = [node.left, *node.comparators]
+            if any(map(is_code, sides)) and any(map(is_text, sides)):
                 branches.append(f"{path}:{node.lineno}")
         if isinstance(node, ast.Match) and is_code(node.subject):
-            texts = [each for case in node.cases for each in ast.walk(case.pattern)]
-            if any(
-                isinstance(each, ast.Constant) and isinstance(each.value, str) for each in texts
-            ):
+            patterns = _parts(case.pattern for case in node.cases)
+            if any(isinstance(each, ast.Constant) and is_text(each) for each in patterns):
                 branches.append(f"{path}:{node.lineno}")
     assert branches == []

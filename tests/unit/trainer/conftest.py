@@ -1,3 +1,8 @@
-"""A trainer's settings."""
+"""A trainer's settings and its job database."""
 
-from tests.support.jobs.fixtures import settings  # noqa: F401 - a fixture
+from tests.support.jobs.fixtures import (  # noqa: F401 - fixtures
+    database,
+    queue,
+    result,
+    settings,
+)

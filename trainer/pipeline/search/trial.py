@@ -4,6 +4,7 @@ import contextlib
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import tensorflow as tf
 
@@ -40,8 +41,7 @@ class TrialImages:
         return dataset
 
 
-@dataclass(frozen=True)
-class Found:
+class Found(NamedTuple):
     """The best trial, trained, with its own request and the images as it reads them."""
 
     request: JobRequest

@@ -40,7 +40,7 @@ def corrections(trainer: str, model: str) -> list[dict[str, object]]:
     return list(answer.json()["data"])
 
 
-def test_a_image_and_its_right_text_become_a_correction(
+def test_an_image_and_its_right_text_become_a_correction(
     client: Client, urls: tuple[str, str], images: Path
 ) -> None:
     answer = client.feedback("xy", image=images / "ab.png", model="plates")

@@ -35,7 +35,7 @@ def client(url: str) -> Iterator[Client]:
         yield client
 
 
-def test_a_image_is_read_from_a_path_from_bytes_and_from_a_file(
+def test_an_image_is_read_from_a_path_from_bytes_and_from_a_file(
     client: Client, images: Path
 ) -> None:
     path = images / "ab.png"

@@ -51,7 +51,7 @@ def api(settings: Settings, keys: Path, predictor: Predictor) -> TestClient:
 
 
 @pytest.mark.slow
-def test_a_image_is_read_with_the_callers_key_and_options(
+def test_an_image_is_read_with_the_callers_key_and_options(
     api: TestClient, predictor: Predictor, reader: dict[str, str]
 ) -> None:
     files = {"image": ("a.png", png("abc"))}

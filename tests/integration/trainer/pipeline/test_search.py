@@ -27,7 +27,6 @@ from trainer.pipeline.datasets.dataset import Dataset
 from trainer.pipeline.datasets.load import load_dataset
 from trainer.pipeline.run import run
 from trainer.pipeline.search.search import search
-from trainer.pipeline.search.trial import TrialImages
 from trainer.pipeline.training.train import train
 from trainer.schemas.job import Status
 from trainer.schemas.job_request import JobRequest
@@ -127,14 +126,12 @@ def test_a_later_attempt_takes_the_best_up_without_training(searched: Searched) 
     for record in searched.trials:
         log.trial(record)
     asked = request(RATES | WIDE, trials=3)
-    assert asked.search is not None
 
     def load(wanted: JobRequest) -> Dataset:
         return load_dataset(searched.dataset, wanted)
 
-    images = TrialImages(load(asked), load)
     where = replace(context(searched.folder, searched.dataset), trials=log, attempt=2)
-    found = search(asked, asked.search, images, None, recorder, where)
+    found = search(asked, load(asked), load, None, recorder, where)
     assert recorder.epochs == []
     assert searched.manifest.metrics is not None
     assert round(found.trained.seconds, 3) == searched.manifest.metrics.train_seconds

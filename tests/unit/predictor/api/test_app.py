@@ -97,7 +97,7 @@ def as_wrapped_base64(client: FlaskClient) -> TestResponse:
 @pytest.mark.parametrize(
     "ask", [as_multipart, as_file_field, as_image_body, as_octets, as_json, as_wrapped_base64]
 )
-def test_a_image_is_read_however_it_is_sent(
+def test_an_image_is_read_however_it_is_sent(
     client: FlaskClient, ask: Callable[[FlaskClient], TestResponse]
 ) -> None:
     answer = ask(client)
@@ -242,7 +242,7 @@ def test_a_wrong_request_is_told_what_is_wrong_and_where(
     assert named in json.dumps([document["detail"], document["hint"], document.get("field")])
 
 
-def test_a_image_of_too_many_pixels_is_refused_by_its_header(client: FlaskClient) -> None:
+def test_an_image_of_too_many_pixels_is_refused_by_its_header(client: FlaskClient) -> None:
     huge = bytearray(encoded(image("a"), "BMP"))
     huge[18:26] = (5000).to_bytes(4, "little") + (5000).to_bytes(4, "little")
     document = problem_of(send(client, bytes(huge)))

@@ -29,7 +29,7 @@ def test_images_are_read_in_order_whatever_their_number(tmp_path: Path) -> None:
     assert engine.read([]) == []
 
 
-def test_a_image_that_cannot_be_read_does_not_spoil_the_others(tmp_path: Path) -> None:
+def test_an_image_that_cannot_be_read_does_not_spoil_the_others(tmp_path: Path) -> None:
     engine = load(bundle(tmp_path))
     first, bad, last = engine.read_each([png("ab"), b"no image", png("c")])
     assert isinstance(first, Prediction)

@@ -40,7 +40,7 @@ def test_what_a_client_writes_is_read_back(
 
 
 @pytest.mark.parametrize("size", [0, 60_000, 140_000, 1_000_000])
-def test_noise_of_any_size_is_a_image_like_any_other(size: int) -> None:
+def test_noise_of_any_size_is_an_image_like_any_other(size: int) -> None:
     for seed in range(5):
         noise = random.Random(seed).randbytes(size)
         assert split_form(*encoded([("image", noise)], {}), most_parts=1).files[0][1] == noise

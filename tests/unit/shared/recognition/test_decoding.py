@@ -166,7 +166,7 @@ def test_the_search_is_at_the_temperature_too() -> None:
     assert (found.text, found.confidence) == (plain.text, plain.confidence)
 
 
-def test_a_image_in_which_no_text_fits_has_no_prediction() -> None:
+def test_an_image_in_which_no_text_fits_has_no_prediction() -> None:
     probabilities = np.eye(3, dtype=np.float32)[[[0, 2, 2], [1, 2, 2]]]
     only_b = build_automaton(Limits(pattern="b"), VOCABULARY.characters, 3)
     none, prediction = decode_within(probabilities, VOCABULARY, only_b)
@@ -175,7 +175,7 @@ def test_a_image_in_which_no_text_fits_has_no_prediction() -> None:
     assert prediction.text == "b"
 
 
-def test_places_are_shares_of_a_image_that_covers_part_of_the_input() -> None:
+def test_places_are_shares_of_an_image_that_covers_part_of_the_input() -> None:
     prediction = Prediction(
         "a", 1.0, (Character("a", 1.0, 0.25, 0.5), Character("b", 1.0, 0.4, 0.75))
     )

@@ -29,7 +29,7 @@ def test_one_image_from_many_at_once_is_one_correction(kept: Corrections) -> Non
     assert kept.page("m", 10).count == 1
 
 
-def test_a_image_that_is_sent_while_it_is_deleted_is_whole_or_gone(kept: Corrections) -> None:
+def test_an_image_that_is_sent_while_it_is_deleted_is_whole_or_gone(kept: Corrections) -> None:
     data, new = image("A"), NewCorrection(text="A")
 
     def send_or_delete(number: int) -> None:
@@ -50,7 +50,7 @@ def test_a_image_that_is_sent_while_it_is_deleted_is_whole_or_gone(kept: Correct
     assert kept.image("m", one.id) == data
 
 
-def test_a_image_that_was_lost_is_back_when_it_is_sent_again(
+def test_an_image_that_was_lost_is_back_when_it_is_sent_again(
     kept: Corrections, tmp_path: Path
 ) -> None:
     one, _ = kept.keep("m", image("A"), "png", NewCorrection(text="A"))

@@ -76,5 +76,5 @@ def test_colour_is_kept_where_gray_would_lose_the_text() -> None:
 
 
 @pytest.mark.parametrize("size", [(1, 1), (1, 2), (3, 1)])
-def test_a_image_of_hardly_a_pixel_has_no_contrast_to_lose(size: tuple[int, int]) -> None:
+def test_an_image_of_hardly_a_pixel_has_no_contrast_to_lose(size: tuple[int, int]) -> None:
     assert share_of_brightness(Image.new("RGB", size, "red")) == 1.0

@@ -48,7 +48,7 @@ def left_out(dataset: Dataset) -> dict[str, str]:
     return {problem["file"]: problem["kind"] for problem in problems}
 
 
-def test_a_label_is_replaced_and_a_image_left_out(tmp_path: Path) -> None:
+def test_a_label_is_replaced_and_an_image_left_out(tmp_path: Path) -> None:
     dataset = loaded(tmp_path, {"003.png": " 8 ", "004.png": None})
     assert labels(dataset)["003.png"] == "8"
     assert left_out(dataset) == {"004.png": "dropped"}
@@ -68,7 +68,7 @@ def test_names_that_the_dataset_does_not_hold_are_warned_of(tmp_path: Path) -> N
     assert "2 are of no image" in dataset.summary["warnings"][0]
 
 
-def test_copies_of_a_image_follow_the_label_that_was_decided_on(tmp_path: Path) -> None:
+def test_copies_of_an_image_follow_the_label_that_was_decided_on(tmp_path: Path) -> None:
     images = numbered(20)
     copies = {f"copy/{name}": images[name] for name in ("000.png", "003.png", "004.png")}
     dataset = loaded(tmp_path, {"copy/003.png": "8", "copy/004.png": None}, copies)
@@ -81,7 +81,7 @@ def test_copies_of_a_image_follow_the_label_that_was_decided_on(tmp_path: Path) 
     }
 
 
-def test_leaving_a_image_out_moves_no_other_into_another_part() -> None:
+def test_leaving_an_image_out_moves_no_other_into_another_part() -> None:
     images = ImageTable(LabelledImage(f"{i}.png", "AB"[i % 2], f"{i:064x}") for i in range(200))
     for seed in range(5):
         request = JobRequest(seed=seed)
@@ -111,7 +111,7 @@ def test_a_correction_takes_the_place_of_the_datasets_label(tmp_path: Path) -> N
     assert left_out(dataset) == {"003.png": "corrected", "004.png": "duplicate"}
 
 
-def test_what_the_request_says_of_a_image_counts_more_than_a_correction(tmp_path: Path) -> None:
+def test_what_the_request_says_of_an_image_counts_more_than_a_correction(tmp_path: Path) -> None:
     texts = {"a.png": (numbered(20)["003.png"], "777")}
     dataset = loaded(tmp_path, {"003.png": "888"}, corrections=corrected(tmp_path, texts))
     assert labels(dataset)["003.png"] == "888"

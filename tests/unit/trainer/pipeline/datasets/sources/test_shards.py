@@ -120,7 +120,7 @@ def test_what_is_wrong_with_single_images_is_told_and_the_others_are_read(tmp_pa
     assert summary["ignored_files"] == 1
 
 
-def test_a_image_of_a_tar_can_be_relabelled(tmp_path: Path) -> None:
+def test_an_image_of_a_tar_can_be_relabelled(tmp_path: Path) -> None:
     (tmp_path / "set.tar").write_bytes(labelled_tar(images(12)))
     request = JobRequest.model_validate(
         {"relabel": {"0003.png": "XY", "0004.png": None, "gone.png": "A"}}
