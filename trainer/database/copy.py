@@ -11,8 +11,8 @@ from sqlalchemy import Connection, Table, func, insert, select
 from sqlalchemy.exc import DBAPIError
 
 from shared.errors import ConflictError, NotFoundError, ReadsmithError
-from trainer.database.tables import Database, jobs, tables, take_turns, unavailable
-from trainer.settings import complaint, load_settings
+from trainer.database.tables import Database, jobs, serialize_writers, tables, unavailable
+from trainer.settings import load_settings, startup_error
 
 BATCH = 1000
 
@@ -25,7 +25,7 @@ def main() -> None:
     try:
         copied = copy_jobs(file, Database(load_settings().jobs_database))
     except (ReadsmithError, OSError) as error:
-        sys.exit(complaint(error))
+        sys.exit(startup_error(error))
     sys.stdout.write(f"Copied {', '.join(f'{count} {name}' for name, count in copied.items())}.\n")
 
 
@@ -43,7 +43,7 @@ def copy_jobs(file: Path, target: Database) -> dict[str, int]:
     source = Database(f"sqlite:///{file.absolute()}")
     try:
         with source.reading.begin() as old, target.writing.begin() as new:
-            take_turns(new)
+            serialize_writers(new)
             _require_empty(new)
             return {table.name: _copy(table, old, new) for table in tables.sorted_tables}
     except DBAPIError as error:

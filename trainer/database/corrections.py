@@ -15,7 +15,7 @@ from sqlalchemy import Connection, Row, delete, func, insert, select, update
 
 from shared.errors import NoRoomError, NotFoundError, ReadsmithError
 from trainer.database.rows import moment
-from trainer.database.tables import Database, corrections, now, take_turns
+from trainer.database.tables import Database, corrections, now, serialize_writers
 from trainer.files.shared_files import CORRECTIONS, SharedFiles
 from trainer.schemas.job_request import Label
 from trainer.schemas.labels import require_printable
@@ -78,7 +78,7 @@ class Corrections:
         self._files = files
         self._max_bytes = max_bytes
 
-    def keep(
+    def save(
         self, model: str, image: bytes, ending: str, new: NewCorrection
     ) -> tuple[Correction, bool]:
         """Keep a correction; of an image that is here already, change it.
@@ -89,7 +89,7 @@ class Corrections:
         sha256 = hashlib.sha256(image).hexdigest()
         known = (corrections.c.model == model) & (corrections.c.sha256 == sha256)
         with self._database.writing.begin() as connection:
-            take_turns(connection)
+            serialize_writers(connection)
             values = new.model_dump(include=set(NewCorrection.model_fields))
             changed = connection.execute(update(corrections).where(known).values(**values)).rowcount
             if not changed:
@@ -142,7 +142,7 @@ class Corrections:
     def remove(self, model: str, correction_id: str) -> None:
         """Delete a correction and its image; raises ReadsmithError correction_not_found."""
         with self._database.writing.begin() as connection:
-            take_turns(connection)
+            serialize_writers(connection)
             row = _find(connection, model, correction_id)
             self._files.remove(_name(row))
             connection.execute(delete(corrections).where(corrections.c.id == row.id))
@@ -165,7 +165,7 @@ class Corrections:
             table.writerow([file, row.text])
         yield "labels.csv", labels.getvalue().encode()
 
-    def save(self, model: str, path: Path) -> None:
+    def write_zip(self, model: str, path: Path) -> None:
         """Write the corrections as a zip, which appears whole."""
         aside = path.with_name(f"{path.name}.part")
         with zipfile.ZipFile(aside, "w") as archive:

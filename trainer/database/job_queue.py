@@ -31,7 +31,7 @@ class JobQueue:
     def claim(self) -> Claim | None:
         """Take the oldest queued job; first give up on those whose lease has run out."""
         with self._database.writing.begin() as connection:
-            self._put_lost_back(connection)
+            self._requeue_stalled(connection)
             queued = _take(connection, jobs.c.status == Status.QUEUED, limit=1).one_or_none()
             if queued is None:
                 return None
@@ -51,7 +51,7 @@ class JobQueue:
     def requeue_stalled(self) -> None:
         """Queue the jobs again whose lease has run out, also while every worker is busy."""
         with self._database.writing.begin() as connection:
-            self._put_lost_back(connection)
+            self._requeue_stalled(connection)
 
     def request(self, claim: Claim) -> JobRequest:
         """Return what the job's owner asked for."""
@@ -129,12 +129,12 @@ class JobQueue:
         with self._held(claim) as (connection, row):
             move(connection, row, Status.CANCELLED, "Cancelled.")
 
-    def lose(self, claim: Claim, error: JobError) -> None:
+    def record_loss(self, claim: Claim, error: JobError) -> None:
         """Queue a job again whose process died; after too many losses it fails with the error."""
         with self._held(claim) as (connection, row):
-            self._put_back(connection, row, error)
+            self._requeue_or_fail(connection, row, error)
 
-    def hand_back(self, claim: Claim, message: str) -> None:
+    def requeue(self, claim: Claim, message: str) -> None:
         """Queue the job again through no fault of its own."""
         with self._held(claim) as (connection, row):
             _requeue(connection, row, message, row.losses)
@@ -146,7 +146,7 @@ class JobQueue:
             status = connection.execute(query).scalar_one_or_none()
         return status is None or Status(status).is_final
 
-    def seen(self, worker: str, problem: str | None = None) -> None:
+    def heartbeat(self, worker: str, problem: str | None = None) -> None:
         """Note a worker's sign of life, and what keeps it from starting jobs."""
         values = {"seen_at": now(), "problem": problem}
         with self._database.writing.begin() as connection:
@@ -154,17 +154,17 @@ class JobQueue:
             if connection.execute(seen).rowcount == 0:
                 connection.execute(insert(workers).values(id=worker, **values))
 
-    def gone(self, worker: str) -> None:
+    def remove_worker(self, worker: str) -> None:
         """Forget a worker that ends."""
         with self._database.writing.begin() as connection:
             connection.execute(delete(workers).where(workers.c.id == worker))
 
-    def _put_lost_back(self, connection: Connection) -> None:
+    def _requeue_stalled(self, connection: Connection) -> None:
         expired = (jobs.c.status == Status.RUNNING) & (jobs.c.lease_until < now())
         for row in _take(connection, expired).all():
-            self._put_back(connection, row, _worker_lost(row))
+            self._requeue_or_fail(connection, row, _worker_stalled(row))
 
-    def _put_back(self, connection: Connection, row: Row[Any], error: JobError) -> None:
+    def _requeue_or_fail(self, connection: Connection, row: Row[Any], error: JobError) -> None:
         losses = row.losses + 1
         if losses < self._max_attempts or row.cancel_requested:
             _requeue(connection, row, f"{error.message} Queued again.", losses)
@@ -203,7 +203,7 @@ def _requeue(connection: Connection, row: Row[Any], message: str, losses: int) -
         move(connection, row, Status.QUEUED, message, losses=losses, progress=None)
 
 
-def _worker_lost(row: Row[Any]) -> JobError:
+def _worker_stalled(row: Row[Any]) -> JobError:
     return JobError.of(
         FailedError(
             "worker_lost",

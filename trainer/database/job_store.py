@@ -7,7 +7,7 @@ from sqlalchemy import Connection, Row, func, insert, select, update
 
 from shared.errors import BusyError, ConflictError, UnusableError
 from trainer.database.rows import find, find_dataset, job_of, moment, move, record, whole_job_of
-from trainer.database.tables import Database, events, jobs, now, take_turns, workers
+from trainer.database.tables import Database, events, jobs, now, serialize_writers, workers
 from trainer.schemas.job import Event, EventPage, Job, JobPage, Status
 from trainer.schemas.job_request import JobRequest
 
@@ -40,7 +40,7 @@ class JobStore:
         idempotency_key_reused.
         """
         with self._database.writing.begin() as connection:
-            take_turns(connection)
+            serialize_writers(connection)
             earlier = _with_key(connection, idempotency_key)
             if earlier is not None:
                 return _same_request(whole_job_of(connection, earlier), request)
@@ -91,7 +91,7 @@ class JobStore:
             counts: dict[str, int] = dict(connection.execute(query).all())
         return {status: counts.get(status, 0) for status in Status}
 
-    def workers_seen(self, seconds: float) -> int:
+    def live_workers(self, seconds: float) -> int:
         """Return how many workers gave a sign of life in the last so many seconds."""
         query = select(func.count()).where(workers.c.seen_at > now() - seconds)
         with self._database.reading.begin() as connection:

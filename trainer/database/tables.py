@@ -165,7 +165,7 @@ class Database:
     def _migrate(self) -> None:
         try:
             with self.writing.begin() as connection:
-                take_turns(connection)
+                serialize_writers(connection)
                 if not schema.is_current(connection):  # another service may have been first
                     schema.bring_up_to_date(connection, tables)
         except DBAPIError as error:
@@ -202,7 +202,7 @@ def retried(act: Callable[[], Result]) -> Result:
             time.sleep(RETRY_SECONDS)
 
 
-def take_turns(connection: Connection) -> None:
+def serialize_writers(connection: Connection) -> None:
     """Wait until no other transaction that called this is under way; in SQLite none ever is."""
     if connection.dialect.name == "postgresql":
         connection.execute(text("SELECT pg_advisory_xact_lock(7323461)"))

@@ -108,7 +108,7 @@ class Uploads:
                 incoming.path.unlink(missing_ok=True)
                 incoming.close()
 
-    def keep(self, incoming: IncomingZip) -> Upload:
+    def save(self, incoming: IncomingZip) -> Upload:
         """Make a dataset of a zip, or a tar, that has arrived; raises ReadsmithError not_a_zip."""
         sha256 = incoming.close()
         _require_set(incoming.path, self._limits)

@@ -10,16 +10,16 @@ from trainer.settings import Settings
 from trainer.subprocesses import GRACE_SECONDS, explain_exit, stop_group
 from trainer.workers.child import RUN_JOB, start_child
 
-Tell = Callable[[str, str], None]
+RecordEvent = Callable[[str, str], None]
 """Records an event of the job: its type and its message."""
 
 
-class OutOfReachError(Exception):
+class ExecutorUnavailableError(Exception):
     """The executor is gone with all its attempts, through no fault of theirs; says why."""
 
 
 class Attempt(Protocol):
-    """One attempt of a job under way; both methods raise OutOfReachError."""
+    """One attempt of a job under way; both methods raise ExecutorUnavailableError."""
 
     def end(self) -> JobError | None:
         """Return why it ended, None while it runs; what it recorded itself comes first."""
@@ -43,10 +43,10 @@ class Executor(Protocol):
     def ready(self) -> bool:
         """Say whether another attempt can be started now; the worker asks every second."""
 
-    def start(self, claim: Claim, request: JobRequest, tell: Tell) -> Attempt:
+    def start(self, claim: Claim, request: JobRequest, record_event: RecordEvent) -> Attempt:
         """Start the process of an attempt, or ask for its start.
 
-        Raises OSError or OutOfReachError.
+        Raises OSError or ExecutorUnavailableError.
         """
 
     def close(self) -> None:
@@ -68,7 +68,7 @@ class LocalExecutor:
         """Whenever none is under way."""
         return True
 
-    def start(self, claim: Claim, request: JobRequest, tell: Tell) -> "LocalAttempt":
+    def start(self, claim: Claim, request: JobRequest, record_event: RecordEvent) -> "LocalAttempt":
         """Start the child."""
         order = {"claim": claim, "settings": self._settings.model_dump(mode="json")}
         return LocalAttempt(order, self._child)
@@ -86,14 +86,14 @@ class LocalAttempt:
     def end(self) -> JobError | None:
         """Ask for its exit code."""
         code = self._child.poll()
-        return None if code is None else died(code)
+        return None if code is None else child_died(code)
 
     def stop(self) -> None:
         """End its session."""
         stop_group(self._child, GRACE_SECONDS)
 
 
-def died(code: int, where: str = "") -> JobError:
+def child_died(code: int, where: str = "") -> JobError:
     """Explain the end of a child that recorded none; where: " on …"."""
     return JobError.of(
         FailedError(

@@ -177,7 +177,7 @@ def _save_corrections(settings: Settings, model: str, path: Path) -> None:
     database = Database(settings.jobs_database, migrate=False)
     limit = settings.max_corrections_bytes
     kept = Corrections(database, settings.open_shared_files(), max_bytes=limit)
-    retried(lambda: kept.save(model, path))
+    retried(lambda: kept.write_zip(model, path))
     database.close()
 
 

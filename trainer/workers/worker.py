@@ -18,9 +18,9 @@ from trainer.database.job_queue import JobQueue
 from trainer.database.tables import Database, retried, unavailable
 from trainer.schemas.job import Claim, JobError, LostClaimError
 from trainer.schemas.progress import CancelledRunError
-from trainer.settings import Settings, complaint, load_settings
+from trainer.settings import Settings, load_settings, startup_error
 from trainer.workers.child import RUN_JOB
-from trainer.workers.executors import Attempt, Executor, LocalExecutor, OutOfReachError
+from trainer.workers.executors import Attempt, Executor, ExecutorUnavailableError, LocalExecutor
 from trainer.workers.job_process import explain_failure
 from trainer.workers.scratch import clear_job_files, clear_scratch, jobs_with_files
 
@@ -56,11 +56,11 @@ class Worker:
         if self._kept is not None:
             with _complaints():
                 clear_job_files(self._kept, self._queue, jobs_with_files(self._kept))
-        with ThreadPoolExecutor(self._executor.at_once) as threads:
+        with ThreadPoolExecutor(self._executor.capacity) as threads:
             running: set[Future[None]] = set()
             try:
                 while not self._stopping:
-                    claim = self._look_for_work(room=len(running) < self._executor.at_once)
+                    claim = self._look_for_work(room=len(running) < self._executor.capacity)
                     if claim is None:
                         running = _still_running(running)
                     elif (attempt := self._start(claim)) is not None:
@@ -69,7 +69,7 @@ class Worker:
                 self._stopping = True
         self._executor.close()
         with contextlib.suppress(DBAPIError):
-            self._queue.gone(self._name)
+            self._queue.remove_worker(self._name)
         log.info("Worker %s has ended.", self._name)
 
     def _look_for_work(self, room: bool) -> Claim | None:
@@ -113,8 +113,8 @@ class Worker:
         with _complaints(), contextlib.suppress(LostClaimError):
             try:
                 yield
-            except OutOfReachError as error:
-                self._queue.hand_back(claim, f"{error} Queued again.")
+            except ExecutorUnavailableError as error:
+                self._queue.requeue(claim, f"{error} Queued again.")
 
     def _poll(self, claim: Claim, attempt: Attempt) -> None:
         """Hold the claim until the attempt's end."""
@@ -124,7 +124,7 @@ class Worker:
             try:
                 end = attempt.end()
                 if end is not None:
-                    self._queue.lose(claim, end)
+                    self._queue.record_loss(claim, end)
                     return
                 if time.monotonic() > renewed + lease / 3:
                     self._queue.renew(claim)
@@ -139,7 +139,7 @@ class Worker:
                     raise
             time.sleep(self._executor.polling_interval)
         attempt.stop()
-        self._queue.hand_back(claim, "The worker was stopped; queued again.")
+        self._queue.requeue(claim, "The worker was stopped; queued again.")
 
     def _cancel(self, claim: Claim, attempt: Attempt) -> None:
         patience = time.monotonic() + CANCEL_GRACE_SECONDS
@@ -151,7 +151,7 @@ class Worker:
     def _send_heartbeat(self) -> None:
         """Three times per lease, say that this worker lives and see who is lost."""
         if time.monotonic() >= self._next_heartbeat:
-            self._queue.seen(self._name, self._executor.problem)
+            self._queue.heartbeat(self._name, self._executor.problem)
             self._queue.requeue_stalled()
             self._next_heartbeat = time.monotonic() + self._settings.lease_seconds / 3
 
@@ -199,7 +199,7 @@ def main() -> None:
         settings = load_settings()
         worker = Worker(settings, Database(settings.jobs_database), make_executor(settings))
     except (ReadsmithError, OSError) as error:
-        sys.exit(complaint(error))
+        sys.exit(startup_error(error))
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: worker.stop())
     worker.run()

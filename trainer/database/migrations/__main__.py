@@ -5,7 +5,7 @@ import sys
 from shared.errors import ReadsmithError
 from trainer.database.schema import newest_revision
 from trainer.database.tables import Database
-from trainer.settings import complaint, load_settings
+from trainer.settings import load_settings, startup_error
 
 
 def main() -> None:
@@ -13,7 +13,7 @@ def main() -> None:
     try:
         Database(load_settings().jobs_database).close()
     except (ReadsmithError, OSError) as error:
-        sys.exit(complaint(error))
+        sys.exit(startup_error(error))
     sys.stdout.write(f"The job database is at revision {newest_revision()}.\n")
 
 

@@ -22,7 +22,7 @@ def join(address: str) -> None:
     )
 
 
-def place(actor: type, resources: Resources) -> Any:
+def create_actor(actor: type, resources: Resources) -> Any:
     """Ask the cluster for an actor; it starts once a machine has room, and takes no arguments.
 
     Ray tries nothing a second time: attempts and trials are counted in the job database.

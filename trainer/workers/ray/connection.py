@@ -1,6 +1,6 @@
 """The worker's connection to a Ray cluster: a process beside it is the cluster's driver.
 
-Ray itself is imported in that process only (trainer.workers.ray.questions).
+Ray itself is imported in that process only (trainer.workers.ray.driver_calls).
 """
 
 import logging
@@ -18,8 +18,8 @@ from typing import ParamSpec, TypeVar
 
 from shared.errors import ReadsmithError, SetupError, UnavailableError
 from trainer.subprocesses import die_with_parent, in_clean_process
-from trainer.workers.executors import OutOfReachError
-from trainer.workers.ray import questions
+from trainer.workers.executors import ExecutorUnavailableError
+from trainer.workers.ray import driver_calls
 from trainer.workers.ray.messages import Machine
 
 RECONNECT_SECONDS = 10.0
@@ -50,7 +50,7 @@ class RayConnection:
                 1, get_context("spawn"), _own_process, initargs=(os.getpid(),)
             )
             self._process = self._pool.submit(os.getpid)
-            self._connecting = self._pool.submit(questions.connect, self._address)
+            self._connecting = self._pool.submit(driver_calls.connect, self._address)
         if self._pool is None or not self._connecting.done():
             return False
         if not self._connected:
@@ -61,15 +61,15 @@ class RayConnection:
         return self._connected
 
     def ask(self, question: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Return what a function of trainer.workers.ray.questions does; raises OutOfReachError."""
+        """Return what a function of trainer.workers.ray.driver_calls does; raises ExecutorUnavailableError."""
         pool = self._pool
         if pool is None:
-            raise OutOfReachError("The Ray cluster is away.")
+            raise ExecutorUnavailableError("The Ray cluster is away.")
         try:
             return pool.submit(question, *args, **kwargs).result()
         except Exception as error:
             self._lose(pool, error)
-            raise OutOfReachError("The Ray cluster is away.") from error
+            raise ExecutorUnavailableError("The Ray cluster is away.") from error
 
     def close(self) -> None:
         """Leave the cluster; what is still on it ends."""
@@ -117,12 +117,12 @@ def require_ray() -> None:
         )
 
 
-def look_at(address: str) -> list[Machine]:
+def list_machines(address: str) -> list[Machine]:
     """Return the machines of a cluster; raises ReadsmithError package_missing or ray_away."""
     require_ray()
     try:
-        found: list[Machine] = in_clean_process(questions.connect, address)
-    except (OutOfReachError, ReadsmithError) as error:
+        found: list[Machine] = in_clean_process(driver_calls.connect, address)
+    except (ExecutorUnavailableError, ReadsmithError) as error:
         raise UnavailableError(
             "ray_unavailable",
             f"The Ray cluster {address} is away: {error}",

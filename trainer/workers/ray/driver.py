@@ -17,9 +17,9 @@ import ray
 from ray.exceptions import RayActorError, RayError, RayTaskError
 
 from trainer.schemas.job_request import Resources
-from trainer.workers.ray.actors import join, place
+from trainer.workers.ray.actors import create_actor, join
 from trainer.workers.ray.job_actor import JobActor
-from trainer.workers.ray.messages import Machine, View
+from trainer.workers.ray.messages import AttemptState, Machine
 
 CONNECT_SECONDS = 60
 ANSWER_SECONDS = 15
@@ -53,28 +53,30 @@ def connect(address: str) -> list[Machine]:
 
 def start(name: str, order: dict[str, Any], child: Sequence[str], resources: Resources) -> None:
     """Ask the cluster to place an attempt and to run it; `name` is how it is called from now on."""
-    runner = place(JobActor, resources)
+    runner = create_actor(JobActor, resources)
     machine, code = runner.machine.remote(), runner.run.remote(order, child)
     _attempts[name] = _Remote(resources, runner, machine, code)
 
 
-def look(name: str) -> View:
+def poll(name: str) -> AttemptState:
     """Return how an attempt stands."""
     attempt, machine = _attempts.get(name), None
     if attempt is None:  # of another process, before the cluster was away
-        return View(lost="the cluster was away", never_ran=True)
+        return AttemptState(lost="the cluster was away", never_ran=True)
     with _within(ANSWER_SECONDS):
         try:
             if not _is_there(attempt.machine):
-                return View(waiting=_why_waiting(attempt.resources))
+                return AttemptState(waiting=_why_waiting(attempt.resources))
             machine = ray.get(attempt.machine)
-            return View(machine, code=ray.get(attempt.code) if _is_there(attempt.code) else None)
+            return AttemptState(
+                machine, code=ray.get(attempt.code) if _is_there(attempt.code) else None
+            )
         except RayError as error:
             died = isinstance(error, RayActorError) and not error.actor_init_failed
-            return View(machine, lost=_reason(error), never_ran=died and machine is None)
+            return AttemptState(machine, lost=_reason(error), never_ran=died and machine is None)
 
 
-def waiting() -> int:
+def count_waiting() -> int:
     """Return how many attempts wait for room on a machine that has enough in all."""
     with _within(ANSWER_SECONDS):
         without = [each for each in _attempts.values() if not _is_there(each.machine)]
@@ -89,14 +91,14 @@ def stop(name: str) -> None:
             _attempts[name].runner.stop.remote()
 
 
-def is_over(name: str) -> bool:
+def has_ended(name: str) -> bool:
     """Return whether an attempt has ended, in whatever way, or has no place to end on."""
     with _within(ANSWER_SECONDS):
         attempt = _attempts.get(name)
         return attempt is None or _is_there(attempt.code) or not _is_there(attempt.machine)
 
 
-def forget(name: str) -> None:
+def kill(name: str) -> None:
     """End an attempt's actor, wherever it stands; the child ends with it."""
     if name in _attempts:
         with _within(ANSWER_SECONDS):

@@ -11,10 +11,10 @@ from trainer.schemas.job_request import JobRequest, Resources
 from trainer.settings import Settings
 from trainer.subprocesses import GRACE_SECONDS
 from trainer.workers.child import RUN_JOB
-from trainer.workers.executors import OutOfReachError, Tell, died
-from trainer.workers.ray import questions
+from trainer.workers.executors import ExecutorUnavailableError, RecordEvent, child_died
+from trainer.workers.ray import driver_calls
 from trainer.workers.ray.connection import RayConnection, require_ray
-from trainer.workers.ray.messages import View
+from trainer.workers.ray.messages import AttemptState
 
 PLACE_SECONDS = 10.0
 """An attempt that waits longer for its place says why."""
@@ -55,18 +55,21 @@ class RayExecutor:
     def ready(self) -> bool:
         """Whether the cluster is there and few attempts wait for room on it."""
         try:
-            return self._connection.ready() and self._connection.ask(questions.waiting) < WAITING
-        except OutOfReachError:
+            return (
+                self._connection.ready()
+                and self._connection.ask(driver_calls.count_waiting) < WAITING
+            )
+        except ExecutorUnavailableError:
             return False
 
-    def start(self, claim: Claim, request: JobRequest, tell: Tell) -> "RayAttempt":
+    def start(self, claim: Claim, request: JobRequest, record_event: RecordEvent) -> "RayAttempt":
         """Ask Ray for a place; the job's events say when it has one."""
         name = str(next(self._names))
         order = {"claim": claim, "settings": self._settings}
         # A search leaves what it asks for to its trials, else it might keep them from a place.
         wanted = request.resources if request.search is None else NOTHING
-        self._connection.ask(questions.start, name, order, self._child, wanted)
-        return RayAttempt(self._connection, name, tell)
+        self._connection.ask(driver_calls.start, name, order, self._child, wanted)
+        return RayAttempt(self._connection, name, record_event)
 
     def close(self) -> None:
         """Leave the cluster."""
@@ -76,26 +79,26 @@ class RayExecutor:
 class RayAttempt:
     """An attempt that a machine of the cluster runs, or will."""
 
-    def __init__(self, connection: RayConnection, name: str, tell: Tell) -> None:
+    def __init__(self, connection: RayConnection, name: str, record_event: RecordEvent) -> None:
         self._connection = connection
         self._name = name
-        self._tell = tell
-        self._told = ""
+        self._record_event = tell
+        self._recorded = ""
         self._begun = time.monotonic()
         self._stopped = False
 
     def end(self) -> JobError | None:
-        """Ask Ray; raises OutOfReachError also if it lost the attempt before it ran."""
-        view = self._connection.ask(questions.look, self._name)
+        """Ask Ray; raises ExecutorUnavailableError also if it lost the attempt before it ran."""
+        view = self._connection.ask(driver_calls.poll, self._name)
         if view.never_ran:
-            raise OutOfReachError(f"Ray lost it before it ran: {view.lost}.")
+            raise ExecutorUnavailableError(f"Ray lost it before it ran: {view.lost}.")
         if view.lost:
             return _lost(view)
         if view.machine:
-            self._tell_once("placed", f"Runs on machine {view.machine}.")
+            self._record_once("placed", f"Runs on machine {view.machine}.")
         elif view.waiting and time.monotonic() - self._begun > PLACE_SECONDS:
-            self._tell_once("waiting", view.waiting)
-        return None if view.code is None else died(view.code, f" on machine {view.machine}")
+            self._record_once("waiting", view.waiting)
+        return None if view.code is None else child_died(view.code, f" on machine {view.machine}")
 
     def stop(self) -> None:
         """Have its machine end it, and if that takes long, Ray."""
@@ -104,20 +107,20 @@ class RayAttempt:
         self._stopped = True
         try:
             ask, end = self._connection.ask, time.monotonic() + STOP_GRACE_SECONDS
-            ask(questions.stop, self._name)
-            while not ask(questions.is_over, self._name) and time.monotonic() < end:
+            ask(driver_calls.stop, self._name)
+            while not ask(driver_calls.has_ended, self._name) and time.monotonic() < end:
                 time.sleep(0.1)
-            ask(questions.forget, self._name)
-        except OutOfReachError:
+            ask(driver_calls.kill, self._name)
+        except ExecutorUnavailableError:
             pass  # its children end with the driver, and may not publish in any case
 
-    def _tell_once(self, kind: str, message: str) -> None:
-        if message != self._told:
-            self._tell(kind, message)
-            self._told = message
+    def _record_once(self, kind: str, message: str) -> None:
+        if message != self._recorded:
+            self._record_event(kind, message)
+            self._recorded = message
 
 
-def _lost(view: View) -> JobError:
+def _lost(view: AttemptState) -> JobError:
     where = f"machine {view.machine}" if view.machine else "one of its machines"
     return JobError.of(
         FailedError(

@@ -14,7 +14,7 @@ import ray
 from trainer.subprocesses import GRACE_SECONDS, stop_group
 from trainer.workers.child import start_child
 
-OF_A_MACHINE = ("state", "store_cache")
+MACHINE_SETTINGS = ("state", "store_cache")
 """Settings: folders for what can be had again."""
 
 
@@ -35,7 +35,7 @@ class JobActor:
 
         Settings that belong to a machine are those of this one, if it has any.
         """
-        own = {name: os.environ.get(f"READSMITH_{name.upper()}") for name in OF_A_MACHINE}
+        own = {name: os.environ.get(f"READSMITH_{name.upper()}") for name in MACHINE_SETTINGS}
         own["ray_address"] = ray.get_runtime_context().gcs_address
         settings = order["settings"] | {name: value for name, value in own.items() if value}
         order = {**order, "settings": settings}

@@ -14,7 +14,7 @@ class Machine(NamedTuple):
     memory_bytes: int
 
 
-class View(NamedTuple):
+class AttemptState(NamedTuple):
     """How an attempt stands."""
 
     machine: str | None = None

@@ -13,7 +13,7 @@ from trainer.workers.ray.actors import join
 from trainer.workers.ray.messages import Outcome, TrialOrder
 from trainer.workers.ray.trial_actor import RemoteTrial, room
 
-LOOK_SECONDS = 0.5
+POLL_SECONDS = 0.5
 
 Running = tuple[TrialRecord, RemoteTrial]
 
@@ -38,7 +38,7 @@ def train_at_once(trials: Trials, settings: Settings) -> None:
             trials.observer.checkpoint()
             running = [again for one in running for again in _look(trials, one, for_nodes)]
             trials.clear()
-            time.sleep(LOOK_SECONDS)
+            time.sleep(POLL_SECONDS)
     finally:
         for _, remote in running:
             remote.end()

@@ -17,8 +17,8 @@ from trainer.schemas.job_request import Resources
 from trainer.schemas.progress import Observer, Progress
 from trainer.settings import Settings
 from trainer.subprocesses import NICENESS
-from trainer.workers.ray.actors import place
-from trainer.workers.ray.job_actor import OF_A_MACHINE
+from trainer.workers.ray.actors import create_actor
+from trainer.workers.ray.job_actor import MACHINE_SETTINGS
 
 
 class TrialActor:
@@ -37,7 +37,7 @@ class TrialActor:
             train_trial,
         )
 
-        names = {name: os.environ.get(f"READSMITH_{name.upper()}") for name in OF_A_MACHINE}
+        names = {name: os.environ.get(f"READSMITH_{name.upper()}") for name in MACHINE_SETTINGS}
         own = {name: value for name, value in names.items() if value}
         return Outcome(*train_trial(order, Settings(**order.settings | own), self._observer))
 
@@ -71,7 +71,7 @@ class RemoteTrial:
     """A trial that a node trains, or will once there is room; asking takes no time."""
 
     def __init__(self, order: TrialOrder, resources: Resources) -> None:
-        runner = place(TrialActor, resources)
+        runner = create_actor(TrialActor, resources)
         self._runner = runner
         self._outcome = runner.run.remote(order)
         self._known = 0

@@ -1,7 +1,7 @@
 """What a worker asks the driver of its Ray cluster, which is a process of its own.
 
 The functions run there, and import Ray there alone. Ray's exceptions stay there: each function
-raises OutOfReachError for them.
+raises ExecutorUnavailableError for them.
 """
 
 from collections.abc import Callable, Sequence
@@ -9,8 +9,8 @@ from functools import wraps
 from typing import Any, ParamSpec, TypeVar
 
 from trainer.schemas.job_request import Resources
-from trainer.workers.executors import OutOfReachError
-from trainer.workers.ray.messages import Machine, View
+from trainer.workers.executors import ExecutorUnavailableError
+from trainer.workers.ray.messages import AttemptState, Machine
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -22,7 +22,7 @@ def _explained(question: Callable[P, T]) -> Callable[P, T]:
         try:
             return question(*args, **kwargs)
         except Exception as error:
-            raise OutOfReachError(str(error).partition("\n")[0]) from None
+            raise ExecutorUnavailableError(str(error).partition("\n")[0]) from None
 
     return ask
 
@@ -44,19 +44,19 @@ def start(name: str, order: dict[str, Any], child: Sequence[str], resources: Res
 
 
 @_explained
-def look(name: str) -> View:
+def poll(name: str) -> AttemptState:
     """Return how an attempt stands."""
     from trainer.workers.ray import driver  # noqa: PLC0415 - imports Ray
 
-    return driver.look(name)
+    return driver.poll(name)
 
 
 @_explained
-def waiting() -> int:
+def count_waiting() -> int:
     """Return how many attempts wait for room."""
     from trainer.workers.ray import driver  # noqa: PLC0415 - imports Ray
 
-    return driver.waiting()
+    return driver.count_waiting()
 
 
 @_explained
@@ -68,16 +68,16 @@ def stop(name: str) -> None:
 
 
 @_explained
-def is_over(name: str) -> bool:
+def has_ended(name: str) -> bool:
     """Return whether an attempt has ended."""
     from trainer.workers.ray import driver  # noqa: PLC0415 - imports Ray
 
-    return driver.is_over(name)
+    return driver.has_ended(name)
 
 
 @_explained
-def forget(name: str) -> None:
+def kill(name: str) -> None:
     """End an attempt's actor."""
     from trainer.workers.ray import driver  # noqa: PLC0415 - imports Ray
 
-    driver.forget(name)
+    driver.kill(name)
