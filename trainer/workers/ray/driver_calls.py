@@ -1,7 +1,7 @@
-"""What a worker asks the driver of its Ray cluster, which is a process of its own.
+"""The calls that a worker makes to the driver of its Ray cluster, which is a separate process.
 
-The functions run there, and import Ray there alone. Ray's exceptions stay there: each function
-raises ExecutorUnavailableError for them.
+The functions run there and import Ray only there. Ray's exceptions stay there, too, because the
+worker could not unpickle them without Ray: each function raises ExecutorUnavailableError instead.
 """
 
 from collections.abc import Callable, Sequence
@@ -16,18 +16,18 @@ P = ParamSpec("P")
 T = TypeVar("T")
 
 
-def _explained(question: Callable[P, T]) -> Callable[P, T]:
-    @wraps(question)
-    def ask(*args: P.args, **kwargs: P.kwargs) -> T:
+def _translates_errors(function: Callable[P, T]) -> Callable[P, T]:
+    @wraps(function)
+    def call(*args: P.args, **kwargs: P.kwargs) -> T:
         try:
-            return question(*args, **kwargs)
+            return function(*args, **kwargs)
         except Exception as error:
             raise ExecutorUnavailableError(str(error).partition("\n")[0]) from None
 
-    return ask
+    return call
 
 
-@_explained
+@_translates_errors
 def connect(address: str) -> list[Machine]:
     """Become a driver of the cluster; return its machines."""
     from trainer.workers.ray import driver  # noqa: PLC0415 - imports Ray
@@ -35,31 +35,31 @@ def connect(address: str) -> list[Machine]:
     return driver.connect(address)
 
 
-@_explained
+@_translates_errors
 def start(name: str, order: dict[str, Any], child: Sequence[str], resources: Resources) -> None:
-    """Place an attempt on the cluster."""
+    """Request a place for an attempt, and its run."""
     from trainer.workers.ray import driver  # noqa: PLC0415 - imports Ray
 
     driver.start(name, order, child, resources)
 
 
-@_explained
+@_translates_errors
 def poll(name: str) -> AttemptState:
-    """Return how an attempt stands."""
+    """Return the state of an attempt."""
     from trainer.workers.ray import driver  # noqa: PLC0415 - imports Ray
 
     return driver.poll(name)
 
 
-@_explained
+@_translates_errors
 def count_waiting() -> int:
-    """Return how many attempts wait for room."""
+    """Return how many attempts wait for resources that some machine has when it is idle."""
     from trainer.workers.ray import driver  # noqa: PLC0415 - imports Ray
 
     return driver.count_waiting()
 
 
-@_explained
+@_translates_errors
 def stop(name: str) -> None:
     """Ask an attempt to end its child."""
     from trainer.workers.ray import driver  # noqa: PLC0415 - imports Ray
@@ -67,17 +67,17 @@ def stop(name: str) -> None:
     driver.stop(name)
 
 
-@_explained
+@_translates_errors
 def has_ended(name: str) -> bool:
-    """Return whether an attempt has ended."""
+    """Return whether an attempt has ended or was never placed."""
     from trainer.workers.ray import driver  # noqa: PLC0415 - imports Ray
 
     return driver.has_ended(name)
 
 
-@_explained
+@_translates_errors
 def kill(name: str) -> None:
-    """End an attempt's actor."""
+    """Kill an attempt's actor."""
     from trainer.workers.ray import driver  # noqa: PLC0415 - imports Ray
 
     driver.kill(name)
