@@ -1,4 +1,4 @@
-"""Migrate the job database by hand: `python -m trainer.migrations`."""
+"""Migrate the job database by hand: `python -m trainer.database.migrations`."""
 
 import sys
 
@@ -9,7 +9,7 @@ from trainer.settings import load_settings, startup_error
 
 
 def main() -> None:
-    """Bring the database of READSMITH_DATABASE_URL up to date and name its revision."""
+    """Bring the database of READSMITH_DATABASE_URL up to date and print its revision."""
     try:
         Database(load_settings().jobs_database).close()
     except (ReadsmithError, OSError) as error:
