@@ -8,12 +8,12 @@ from typing import Any
 from rich.console import Console
 
 from readsmith.client import Client, ServiceError
-from readsmith.client.trainer import Job, JobError
 from readsmith.options.options import api_key
 from readsmith.output import percent, say
 from readsmith.services.follow_job import run_job
 from readsmith.services.held_out import HeldOutPrediction, read_held_out
 from readsmith.stores import open_store
+from shared.api.jobs import Job, JobError
 from shared.errors import CODES, DownloadError, FailedError, ReadsmithError
 from trainer.schemas.job_request import JobRequest
 
@@ -22,7 +22,7 @@ SHOWN = 8
 
 
 @dataclass(frozen=True)
-class Outcome:
+class FirstJobResult:
     """A finished job, and what the predictor read with its version."""
 
     job: Job
@@ -69,7 +69,7 @@ class FirstJob:
     console: Console
     watch: Callable[[], None]
 
-    def run(self, request: JobRequest, local: Path | None) -> Outcome:
+    def run(self, request: JobRequest, local: Path | None) -> FirstJobResult:
         """Train, wait until the predictor serves the new version, read the held-out images.
 
         local: a folder or zip to upload as the dataset. Raises ReadsmithError, among others
@@ -80,7 +80,7 @@ class FirstJob:
             say(self.console, f"Published {job.model} version {version}; waiting for the predictor")
             bundle = open_store(self.store).folder(job.model, version)
             predictions = read_held_out(client, bundle, job.model, version, self.watch)
-        outcome = Outcome(job, predictions)
+        outcome = FirstJobResult(job, predictions)
         self._print(outcome)
         return outcome
 
@@ -100,7 +100,7 @@ class FirstJob:
             raise _failure(job)
         return job, job.version
 
-    def _print(self, outcome: Outcome) -> None:
+    def _print(self, outcome: FirstJobResult) -> None:
         for prediction in outcome.predictions[:SHOWN]:
             mark = "right" if prediction.right else "WRONG"
             confidence = percent(prediction.confidence)

@@ -13,7 +13,7 @@ import pytest
 from rich.console import Console
 
 from readsmith.options.job_request import job_request
-from readsmith.services.first_job import FirstJob, Outcome
+from readsmith.services.first_job import FirstJob, FirstJobResult
 from shared.errors import ReadsmithError
 from shared.store.store import ModelStore
 from tests.support.models.bundles import png, publish
@@ -104,7 +104,7 @@ def predictor(tmp_path: Path) -> Iterator[str]:
 
 def train(
     trainer: Trainer, predictor: str, dataset: str | None = None, local: Path | None = None
-) -> tuple[Outcome, str]:
+) -> tuple[FirstJobResult, str]:
     written = io.StringIO()
     console = Console(file=written, width=200, markup=False, highlight=False)
     with serving(trainer.answer) as url:

@@ -276,7 +276,7 @@ def test_the_image_archive_lists_what_nobody_looked_at(left: Left) -> None:
     client = predictor(left.predictor_settings())
     answered = left.facts["predictor"]
     review = client.get("/review").get_json()
-    assert review["kept"] == 1
+    assert review["count"] == 1
     (one,) = review["data"]
     assert (one["request_id"], one["index"]) == (answered["request_id"], 1)
     assert (one["model"], one["version"]) == (MODEL, 2)

@@ -13,18 +13,14 @@ from pydantic import Base64Bytes, BaseModel, ConfigDict, Field, ValidationError
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import UploadFile
 
+from shared.api.datasets import Correction, CorrectionPage
 from shared.errors import MalformedError, UnsupportedMediaError
 from shared.store.manifest import MODEL_NAME_PATTERN
 from trainer.api.access import AuditFacts
 from trainer.api.previews import IMAGE_HEADERS, decodable_format, preview
 from trainer.api.problems import problem_responses
 from trainer.api.services import TheServices
-from trainer.database.corrections import (
-    MAX_IMAGE_BYTES,
-    Correction,
-    CorrectionPage,
-    NewCorrection,
-)
+from trainer.database.corrections import MAX_IMAGE_BYTES, NewCorrection
 from trainer.schemas.job_request import Label
 
 Sent = TypeVar("Sent", bound=NewCorrection)
