@@ -29,7 +29,7 @@ class Published:
         results = (
             self.engine.search_each(images, options.limits, options.top_k or 1)
             if options.search
-            else self.engine.read_each(images)
+            else self.engine.predict_each(images)
         )
         for result in results:
             yield result if isinstance(result, ImageRejectedError) else describe(result, options)

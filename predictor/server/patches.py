@@ -53,7 +53,8 @@ def close_soon(client: socket.socket) -> None:
 
     Stands in for gunicorn.util.close_graceful (benoitc/gunicorn#3590), which waits up to 2 s for
     the client to end it, too. The threaded worker calls it on its main loop, so that each client
-    that kept silent held up all others. Neither the time nor the place is a setting.
+    that left its side open held up all others (five in a row: 8 s). Neither the time nor the
+    place is a setting.
     Checked on gunicorn 27.0.0 to 27.0.1.
     """
     _threads().submit(close_graceful, client, LINGER_SECONDS)

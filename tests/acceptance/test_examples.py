@@ -111,7 +111,6 @@ def _take(settings: Settings, queue: JobQueue, claims: list[ActingWorker]) -> bo
     return claim is not None
 
 
-@pytest.mark.slow
 def test_a_folder_of_ones_own_becomes_a_reader(tmp_path: Path) -> None:
     labels = sorted(set(texts(200, "ABCDEHKLMNPRTX", 4)))[:60]
     images = tmp_path / "my images"

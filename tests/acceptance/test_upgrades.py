@@ -177,7 +177,6 @@ def test_uploads_and_corrections_are_here_with_their_files(left: Left, api: Test
     assert files > left.facts["corrections"].keys()
 
 
-@pytest.mark.slow
 def test_a_worker_goes_on_with_the_lost_job_at_its_checkpoint(left: Left, api: TestClient) -> None:
     path = f"/jobs/{left.job_id('running')}"
     worker = start_worker(left.trainer_settings, RUN_JOB)
@@ -217,7 +216,7 @@ def test_each_version_reads_its_test_images_as_it_did(left: Left, version: int) 
     engine = load_version(left.store, MODEL, version, threads=1)
     golden = left.facts["versions"][str(version)]["golden"]
     folder = left.store.folder(MODEL, version)
-    found = engine.read([(folder / name).read_bytes() for name in golden])
+    found = engine.predict([(folder / name).read_bytes() for name in golden])
     assert [one.text for one in found] == list(golden.values())
 
 
@@ -246,7 +245,6 @@ def test_the_trainer_shows_versions_reports_and_comparisons(api: TestClient) -> 
     assert [one["truth"] for one in compared["images"]] == ["AA", "X", "AH", "X"]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("version", "preset"), [(1, "conv"), (2, "crnn")])
 def test_a_version_is_a_base_to_train_from(left: Left, version: int, preset: str) -> None:
     from trainer.pipeline.training.base import load_base  # noqa: PLC0415 - imports TensorFlow
@@ -286,7 +284,6 @@ def test_the_image_archive_lists_what_nobody_looked_at(left: Left) -> None:
     assert client.get(one["image"]).status_code == 404
 
 
-@pytest.mark.slow
 def test_what_waits_in_the_outbox_reaches_the_trainer(left: Left) -> None:
     with services.trainer(left.folder) as trainer:
         url = f"{trainer.url}/models/{MODEL}/corrections"

@@ -15,8 +15,6 @@ from tests.support.labelled_images import SIZE, image, texts, write_zip
 from tests.support.services import services
 from tests.support.services.workers import start_worker
 
-pytestmark = pytest.mark.slow
-
 MODEL = "quick"
 WRONG = "0005.png"
 CORRECTED = 6

@@ -42,3 +42,12 @@ def labelled_zip(path: Path, labels: Sequence[str], size: tuple[int, int] = SIZE
     entries = {f"{i:04}.png": image(text, size, i) for i, text in enumerate(labels)}
     rows = [f"{i:04}.png,{text}" for i, text in enumerate(labels)]
     return write_zip(path, entries | {"labels.csv": "\n".join(["filename,text", *rows]).encode()})
+
+
+def zip_bytes(files: int = 2) -> bytes:
+    """Return a zip of so many files that are no images."""
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for number in range(files):
+            archive.writestr(f"{number}.png", b"not looked at here")
+    return buffer.getvalue()

@@ -95,7 +95,6 @@ def test_a_file_of_another_kind_is_refused_and_left_alone(tmp_path: Path) -> Non
     assert file.read_text() == '{"other": 1}'
 
 
-@pytest.mark.slow
 def test_a_part_measures_both_sides_prints_the_table_and_joins_the_file(
     data: Path, tmp_path: Path
 ) -> None:

@@ -2,13 +2,10 @@
 
 from pathlib import Path
 
-import pytest
-
 from benchmarks.training_profile import profile
 from tests.support.labelled_images import labelled_zip
 
 
-@pytest.mark.slow
 def test_every_step_of_training_is_timed(tmp_path: Path) -> None:
     path = labelled_zip(tmp_path / "set.zip", [f"{n:03}" for n in range(60)])
     once, batch, validation, about = profile(path, "conv", batches=3)

@@ -177,7 +177,6 @@ def test_a_trainer_with_keys_takes_the_callers_key_or_the_one_set(tmp_path: Path
         )
 
 
-@pytest.mark.slow
 def test_feedback_outlives_killed_workers_and_reaches_a_trainer_that_comes_back(
     tmp_path: Path,
 ) -> None:

@@ -1,14 +1,16 @@
 """What the predictor replaces in gunicorn, or relies on, is what it was checked against.
 
-That the replacements do what they are for, in gunicorn as it runs: test_raw_requests
-(write_problem), test_slow_clients (close_soon), test_replicas (arbiter), and below (write_whole).
+That the replacements do what they are for, in gunicorn as it runs, is tested below and in
+test_raw_requests (write_problem) and test_replicas (Port, ReplicaArbiter).
 """
 
 import ast
 import hashlib
 import re
 import socket
+import time
 import tomllib
+from contextlib import ExitStack
 from importlib.metadata import version
 from importlib.util import find_spec
 from inspect import isfunction
@@ -16,10 +18,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from gunicorn.workers.gthread import ThreadWorker
 from packaging.requirements import Requirement
 from packaging.version import Version
 
 from predictor.server import arbiter, patches
+from predictor.server.arbiter import Port
 from tests.support.paths import ROOT
 from tests.support.services import services
 
@@ -58,6 +62,12 @@ CHECKED: dict[Any, dict[str, str]] = {
 }
 """By what stands in for them or relies on them: internals, and digests of their code, one for
 each way in which the checked versions have it."""
+
+REQUEST = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n"
+
+
+def connection(port: int) -> socket.socket:
+    return socket.create_connection(("127.0.0.1", port), timeout=60)
 
 
 def digest(internal: str) -> str:
@@ -117,12 +127,26 @@ def test_every_replacement_is_among_the_checked() -> None:
 
 
 def test_an_answer_of_a_running_predictor_comes_in_one_piece(tmp_path: Path) -> None:
-    request = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
-    with (
-        services.predictor(tmp_path) as predictor,
-        socket.create_connection(("127.0.0.1", predictor.port), timeout=60) as client,
-    ):
+    with services.predictor(tmp_path) as predictor, connection(predictor.port) as client:
         for _ in range(200):  # a head by itself mostly arrives by itself
-            client.sendall(request)
+            client.sendall(REQUEST + b"\r\n")
             head, _, body = client.recv(65536).partition(b"\r\n\r\n")
             assert f"Content-Length: {len(body)}\r\n".encode() in head + b"\r\n"
+
+
+def test_clients_that_leave_their_connections_open_hold_up_nobody(tmp_path: Path) -> None:
+    with services.predictor(tmp_path) as predictor, ExitStack() as left_open:
+        began = time.monotonic()
+        for _ in range(5):  # gunicorn's own way would take 2 s for each but the last
+            client = left_open.enter_context(connection(predictor.port))
+            client.sendall(REQUEST + b"Connection: close\r\n\r\n")
+            assert client.recv(65536).startswith(b"HTTP/1.1 200 OK")
+            assert client.recv(65536) == b""
+        assert time.monotonic() - began < 4
+
+
+def test_a_worker_outlives_a_port_that_refuses() -> None:
+    with Port.bound("127.0.0.1", services.free_port()) as port:
+        port.listen()
+        port.refuse()
+        assert ThreadWorker.accept(None, port) is None  # what it raised would end the worker

@@ -25,8 +25,6 @@ from tests.support.services import services
 from tests.support.services.predictor import PATIENCE, ask, clients_of, environment, eventually
 from tests.support.services.services import Service, free_port, needs_nginx
 
-pytestmark = pytest.mark.slow
-
 
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:

@@ -29,8 +29,6 @@ from tests.support.services.predictor import (
     serving,
 )
 
-pytestmark = pytest.mark.slow
-
 VOCABULARIES = ["abc", "def", "ghi", "jkl"]
 
 

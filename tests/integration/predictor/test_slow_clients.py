@@ -3,14 +3,11 @@
 import time
 from pathlib import Path
 
-import pytest
 import requests
 
 from tests.support.hostile.raw_requests import PROBLEM, exchange
 from tests.support.hostile.slow_clients import FORM, is_closed, slow_clients
 from tests.support.services import services
-
-pytestmark = pytest.mark.slow
 
 THREADS = 8
 PATIENCE = 60.0

@@ -2,15 +2,11 @@
 
 import asyncio
 import json
-import os
-import subprocess
-import sys
 import zipfile
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from pkgutil import resolve_name
-from typing import Any
 
 import numpy as np
 import pytest
@@ -21,7 +17,6 @@ from benchmarks.serving.client import BROKEN, Answer, ask_at_rate, ask_one_by_on
 from benchmarks.serving.image import DRAWN_TEXT, choose_image
 from shared.errors import ReadsmithError
 from shared.recognition.decoding import decode
-from tests.support.paths import ROOT
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n{}"
 STALL_SECONDS = 0.05
@@ -261,32 +256,3 @@ def test_without_wrk_the_benchmark_says_how_to_get_it(
         speed.require_wrk()
 
     assert "apt-get install wrk" in caught.value.hint
-
-
-def benchmark(arguments: Sequence[str | Path]) -> "subprocess.CompletedProcess[str]":
-    environment = {k: v for k, v in os.environ.items() if k != "READSMITH_TEST_DATA"}
-    return subprocess.run(
-        [sys.executable, "-m", "benchmarks.predict", *map(str, arguments)],
-        cwd=ROOT,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-
-
-@pytest.mark.slow
-def test_the_benchmark_serves_measures_prints_and_writes_what_it_found(tmp_path: Path) -> None:
-    file = tmp_path / "result.json"
-    parts = ["--part", "model", "--part", "batch", "--part", "profile"]
-
-    done = benchmark([*parts, "--quick", "--json", file])
-
-    assert done.returncode == 0, done.stderr
-    assert "a drawn image" in done.stderr
-    record: dict[str, Any] = json.loads(file.read_text())
-    assert list(record["figures"]) == ["model", "batch", "profile"]
-    assert len(record["figures"]["batch"]["rounds"]) == 3
-    assert all(time > 0 for time in record["figures"]["profile"]["milliseconds"].values())
-    assert {"conv", "crnn"} < set(record["figures"]["model"])
-    assert "images/s in requests of 64" in done.stdout

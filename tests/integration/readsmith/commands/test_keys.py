@@ -97,7 +97,6 @@ def test_a_service_that_others_could_reach_does_not_start_without_keys(
     assert "readsmith keys create" in line and "READSMITH_ALLOW_ANONYMOUS=1" in line
 
 
-@pytest.mark.slow
 def test_a_key_opens_running_services_until_it_is_revoked_and_never_shows_in_a_log(
     tmp_path: Path, keys: Path
 ) -> None:

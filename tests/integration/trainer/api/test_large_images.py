@@ -4,7 +4,6 @@ import io
 from pathlib import Path
 
 import numpy as np
-import pytest
 import requests
 from PIL import Image
 
@@ -12,7 +11,6 @@ from tests.support.services.services import PATIENCE, gateway, needs_nginx, pred
 
 
 @needs_nginx
-@pytest.mark.slow
 def test_a_large_image_can_be_tried_and_corrected_and_no_other_body_is_large(
     tmp_path: Path,
 ) -> None:

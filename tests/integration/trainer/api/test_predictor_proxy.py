@@ -10,10 +10,10 @@ from fastapi.testclient import TestClient
 from shared.access.api_keys import Scope
 from shared.store.store import ModelStore
 from tests.support.api.keys import bearer
+from tests.support.api.problems import problem
 from tests.support.models.bundles import png, publish
 from tests.support.services.predictor import Predictor, serving
 from tests.support.services.web_site import answer, serve
-from tests.unit.trainer.api.test_jobs import problem
 from trainer.api.app import create_app
 from trainer.settings import Settings
 
@@ -50,7 +50,6 @@ def api(settings: Settings, keys: Path, predictor: Predictor) -> TestClient:
     return through(settings.model_copy(update={"keys": keys}), predictor.url)
 
 
-@pytest.mark.slow
 def test_an_image_is_read_with_the_callers_key_and_options(
     api: TestClient, predictor: Predictor, reader: dict[str, str]
 ) -> None:
@@ -68,7 +67,6 @@ def test_an_image_is_read_with_the_callers_key_and_options(
     )
 
 
-@pytest.mark.slow
 def test_the_predictors_refusals_pass_as_they_are(
     api: TestClient, reader: dict[str, str], keys: Path
 ) -> None:

@@ -3,12 +3,8 @@
 import re
 from pathlib import Path
 
-import pytest
-
 from tests.support.hostile.raw_requests import complaints
 from tests.support.services import services
-
-pytestmark = pytest.mark.slow
 
 
 def test_odd_requests_are_refused_with_a_problem_or_taken_as_one(tmp_path: Path) -> None:

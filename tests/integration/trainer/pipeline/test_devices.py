@@ -123,7 +123,6 @@ def spread(tmp_path_factory: pytest.TempPathFactory) -> Spread:
     return in_clean_process(train_on_two_devices, tmp_path_factory.mktemp("spread"))
 
 
-@pytest.mark.slow
 def test_two_devices_learn_what_one_does_from_even_odd_and_single_batches(spread: Spread) -> None:
     for one, two in spread.steps:
         assert two.loss == pytest.approx(one.loss, rel=1e-4)
@@ -133,19 +132,16 @@ def test_two_devices_learn_what_one_does_from_even_odd_and_single_batches(spread
             assert difference <= 1e-3 * np.abs(on_one).mean() + 1e-7
 
 
-@pytest.mark.slow
 def test_two_devices_keep_equal_weights_and_learn(spread: Spread) -> None:
     for first, second in spread.mirrored:
         assert np.array_equal(first, second)
     assert spread.epochs[-1] < spread.epochs[0] / 2
 
 
-@pytest.mark.slow
 def test_a_run_on_two_devices_goes_on_from_its_checkpoint_as_if_uncut(spread: Spread) -> None:
     assert all(map(np.array_equal, spread.uncut, spread.resumed))
 
 
-@pytest.mark.slow
 def test_what_is_trained_in_mixed_precision_is_read_and_exported_in_float32(tmp_path: Path) -> None:
     fitting = make_fitting(tmp_path, Devices(precision="mixed_bfloat16"))
     state = fitting.first_state(0, 0.0)
@@ -179,7 +175,6 @@ def assert_all_read_alike(fitting: Fitting, build: Path) -> None:
         ] == texts
 
 
-@pytest.mark.slow
 def test_the_lstms_of_cudnn_are_not_exported(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -23,11 +23,10 @@ from shared.recognition.preprocessing import preprocess
 from shared.store.manifest import KERAS_MODEL, ONNX_MODEL, Manifest, verify_files
 from shared.store.store import ModelStore
 from tests.support.jobs.observer import Recorder
+from tests.support.jobs.runs import QUICK, context
 from tests.support.labelled_images import SIZE, labelled_zip, texts
 from trainer.database.job_queue import JobQueue
 from trainer.database.job_store import JobStore
-from trainer.files.shared_files import FolderFiles
-from trainer.pipeline.context import Inputs, RunContext
 from trainer.pipeline.datasets.image_table import ImageTable
 from trainer.pipeline.datasets.load import load_dataset
 from trainer.pipeline.evaluation.evaluate import evaluate
@@ -39,8 +38,6 @@ from trainer.schemas.job_request import DatasetRequest, Hyperparameters, JobRequ
 from trainer.schemas.progress import CancelledRunError, RunResult
 from trainer.settings import Settings
 from trainer.workers.job_process import JobObserver, run_pipeline
-
-QUICK = JobRequest(model="quick", hyperparameters=Hyperparameters(epochs=25, height=32, width=64))
 
 
 @dataclass
@@ -59,21 +56,6 @@ class Finished:
     @property
     def manifest(self) -> Manifest:
         return self.store.manifest(self.result.model, self.result.version)
-
-
-def context(folder: Path, dataset: Path, job_id: str = "job-1") -> RunContext:
-    return RunContext(
-        job_id=job_id,
-        attempt=1,
-        inputs=Inputs(
-            work=folder / "work",
-            cache=folder / "cache",
-            files=FolderFiles(folder),
-            store=ModelStore(folder / "models"),
-            local=dataset,
-        ),
-        may_publish=lambda: None,
-    )
 
 
 @pytest.fixture(scope="module")
@@ -210,7 +192,7 @@ def test_a_run_killed_in_mid_training_ends_with_the_same_predictions(
 ) -> None:
     script = (
         "import sys; from pathlib import Path; from tests.support.jobs.observer import Recorder\n"
-        "from tests.integration.trainer.pipeline.test_run import QUICK, context, run\n"
+        "from tests.support.jobs.runs import QUICK, context; from trainer.pipeline.run import run\n"
         "run(QUICK, context(Path(sys.argv[1]), Path(sys.argv[2])), Recorder())\n"
     )
     child = subprocess.Popen([sys.executable, "-c", script, str(tmp_path), str(finished.dataset)])

@@ -12,7 +12,6 @@ from shared.api.jobs import Stage, Status
 from shared.errors import ReadsmithError
 from shared.store.manifest import KERAS_MODEL, Manifest
 from shared.store.store import ModelStore
-from tests.integration.trainer.pipeline.test_run import context
 from tests.support.jobs.killed_jobs import (
     epochs_told,
     events,
@@ -21,6 +20,7 @@ from tests.support.jobs.killed_jobs import (
     workers,
 )
 from tests.support.jobs.observer import Recorder
+from tests.support.jobs.runs import context
 from tests.support.labelled_images import labelled_zip, texts
 from trainer.database.job_store import JobStore
 from trainer.database.tables import Database
@@ -33,8 +33,6 @@ from trainer.schemas.job_request import JobRequest
 from trainer.schemas.progress import CancelledRunError, RunResult
 from trainer.schemas.trial import TrialList, TrialRecord
 from trainer.settings import Settings
-
-pytestmark = pytest.mark.slow
 
 EPOCHS = 8
 GOOD, HOPELESS, AS_HOPELESS = 0.004, 2e-9, 1e-9

@@ -1,13 +1,10 @@
-"""`readsmith learning-curve`: what it concludes, and one real tiny run."""
+"""`readsmith learning-curve`: what it concludes."""
 
-import json
 from pathlib import Path
-
-import pytest
 
 from readsmith.commands.learning_curve import conclusion
 from tests.support.commands import Run
-from tests.support.labelled_images import labelled_zip, texts
+from tests.support.labelled_images import labelled_zip
 from trainer.pipeline.evaluation.power_law import Point, forecast
 
 
@@ -37,21 +34,6 @@ def test_it_says_that_a_perfect_test_part_shows_nothing_more() -> None:
 
 def test_it_says_that_too_few_runs_learned() -> None:
     assert "Too few of the trainings learned" in concluded(0, 0, 50, images=100)
-
-
-@pytest.mark.slow
-def test_it_trains_on_parts_of_the_labels_and_publishes_nothing(run: Run, tmp_path: Path) -> None:
-    dataset = labelled_zip(tmp_path / "set.zip", texts(160))
-
-    result = run("learning-curve", dataset, "--epochs", 12, "--json")
-
-    assert result.exit_code == 0, result.stderr
-    report = json.loads(result.stdout)
-    assert [point["labels"] for point in report["points"]] == [36, 72, 144]
-    assert {point["images"] for point in report["points"]} == {16}
-    assert report["conclusion"]
-    assert "WARNING" not in result.stderr
-    assert list(tmp_path.iterdir()) == [dataset]
 
 
 def test_a_dataset_that_cannot_be_used_is_one_clear_line(run: Run, tmp_path: Path) -> None:

@@ -12,8 +12,9 @@ from fastapi.testclient import TestClient
 from shared.access.api_keys import Scope
 from shared.store.store import ModelStore
 from tests.support.api.keys import bearer
+from tests.support.api.problems import problem
+from tests.support.labelled_images import zip_bytes
 from tests.support.models.bundles import publish
-from tests.unit.trainer.api.test_jobs import problem, zip_bytes
 from trainer.api.app import create_app
 from trainer.settings import Settings
 

@@ -13,8 +13,8 @@ from PIL import Image
 
 from shared.access.api_keys import Scope
 from tests.support.api.keys import bearer
+from tests.support.api.problems import fields, problem
 from tests.support.labelled_images import image
-from tests.unit.trainer.api.test_jobs import fields, problem
 from trainer.api.app import create_app
 from trainer.pipeline.datasets.labels.labels import find_labels
 from trainer.pipeline.datasets.sources.source import open_source

@@ -9,10 +9,10 @@ import pytest
 from fastapi.testclient import TestClient
 from PIL import Image
 
+from tests.support.api.problems import fields, problem
 from tests.support.hostile.tars import labelled_tar, of_type
 from tests.support.labelled_images import image, labelled_zip, texts, write_zip
 from tests.support.services.web_site import answer, serve
-from tests.unit.trainer.api.test_jobs import fields, problem
 from trainer.api.app import create_app
 from trainer.pipeline.datasets import check as dataset_check
 from trainer.settings import Settings

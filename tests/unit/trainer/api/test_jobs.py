@@ -1,17 +1,16 @@
-import io
 import json
 import threading
 import time
-import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import httpx
 import pytest
 from fastapi.testclient import TestClient
 
 from shared.api.jobs import JobError
+from tests.support.api.problems import fields, problem
+from tests.support.labelled_images import zip_bytes
 from trainer.api.app import create_app
 from trainer.database.job_queue import JobQueue
 from trainer.database.job_store import JobStore
@@ -33,27 +32,6 @@ def database(settings: Settings, api: TestClient) -> Iterator[Database]:
     database = Database(settings.jobs_database)
     yield database
     database.close()
-
-
-def zip_bytes(files: int = 2) -> bytes:
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w") as archive:
-        for number in range(files):
-            archive.writestr(f"{number}.png", b"not looked at here")
-    return buffer.getvalue()
-
-
-def problem(answer: httpx.Response, status: int, code: str) -> dict[str, Any]:
-    assert answer.status_code == status, answer.text
-    assert answer.headers["content-type"] == "application/problem+json"
-    document: dict[str, Any] = answer.json()
-    assert (document["status"], document["code"]) == (status, code)
-    assert document["title"] and document["detail"]
-    return document
-
-
-def fields(document: dict[str, Any]) -> dict[str, str]:
-    return {error["field"]: error["message"] for error in document["errors"]}
 
 
 def test_an_empty_post_queues_the_default_job(api: TestClient) -> None:

@@ -9,8 +9,8 @@ from fastapi.testclient import TestClient
 
 from shared.store.manifest import ONNX_MODEL
 from shared.store.store import ModelStore
+from tests.support.api.problems import fields, problem
 from tests.support.models.bundles import publish
-from tests.unit.trainer.api.test_jobs import fields, problem
 from trainer.api.app import create_app
 from trainer.settings import Settings
 

@@ -12,9 +12,9 @@ from PIL import Image
 
 from shared.store.manifest import ONNX_MODEL
 from shared.store.store import ModelStore
+from tests.support.api.problems import problem
 from tests.support.models.bundles import encoded, image, png
 from tests.support.models.bundles import publish as publish_bundle
-from tests.unit.trainer.api.test_jobs import problem
 from trainer.api.app import create_app
 from trainer.settings import Settings
 

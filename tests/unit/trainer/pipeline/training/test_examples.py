@@ -122,7 +122,6 @@ def test_what_cannot_be_read_any_more_ends_the_epoch(dataset: Dataset) -> None:
         shown(streamed(dataset), dataset, 0, 0)
 
 
-@pytest.mark.slow
 def test_a_streamed_run_goes_on_from_any_epoch_as_if_uncut(
     dataset: Dataset, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,7 +2,6 @@
 
 from pathlib import Path
 
-import pytest
 from fastapi.testclient import TestClient
 
 from shared.recognition.decoding import decode
@@ -16,8 +15,6 @@ from trainer.database.tables import Database
 from trainer.pipeline.networks.inference import OnnxGraph
 from trainer.settings import Settings
 from trainer.workers.job_process import JobObserver, run_pipeline
-
-pytestmark = pytest.mark.slow
 
 
 def test_a_corrected_prediction_is_right_in_the_next_version(
