@@ -44,7 +44,12 @@ def add_status(app: Flask, registry: Registry) -> None:
         models = {name: _state(state) for name, state in states.items()}
         away = registry.away
         storage = away and {"since": away.since.isoformat(), "reason": away.reason}
-        state = {"ready": ready, "pid": os.getpid(), "models": models, "storage_away": storage}
+        state = {
+            "ready": ready,
+            "pid": os.getpid(),
+            "models": models,
+            "storage_unreachable": storage,
+        }
         return state, 200 if ready else 503
 
     @app.get("/metrics")

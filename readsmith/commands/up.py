@@ -76,7 +76,7 @@ def up(
             first = FirstJob(trainer.url, predictor.url, store, console, services.check)
             outcome = first.run(request, local_path(dataset))
             report |= outcome.as_json()
-            right = outcome.mostly_right
+            right = outcome.mostly_correct
         if as_json:
             print_json(report)
         if once:

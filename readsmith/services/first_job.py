@@ -29,14 +29,14 @@ class FirstJobResult:
     predictions: list[HeldOutPrediction]
 
     @property
-    def right(self) -> int:
+    def correct(self) -> int:
         """How many held-out images were read right."""
-        return sum(prediction.right for prediction in self.predictions)
+        return sum(prediction.correct for prediction in self.predictions)
 
     @property
-    def mostly_right(self) -> bool:
+    def mostly_correct(self) -> bool:
         """True if more than half were."""
-        return 2 * self.right > len(self.predictions)
+        return 2 * self.correct > len(self.predictions)
 
     @property
     def images(self) -> str:
@@ -50,7 +50,7 @@ class FirstJobResult:
             "job": self.job.as_sent(),
             "held_out": {
                 "images": len(self.predictions),
-                "right": self.right,
+                "correct": self.correct,
                 "predictions": [
                     {"file": str(r.file), "truth": r.truth, "text": r.text}
                     for r in self.predictions
@@ -102,12 +102,12 @@ class FirstJob:
 
     def _print(self, outcome: FirstJobResult) -> None:
         for prediction in outcome.predictions[:SHOWN]:
-            mark = "right" if prediction.right else "WRONG"
+            mark = "right" if prediction.correct else "WRONG"
             confidence = percent(prediction.confidence)
             text = prediction.text or "nothing"
             say(self.console, f"  {prediction.truth} read as {text}  {mark}  {confidence}")
         total = len(outcome.predictions)
-        say(self.console, f"{outcome.right} of {total} held-out {outcome.images} right")
+        say(self.console, f"{outcome.correct} of {total} held-out {outcome.images} right")
         say(self.console, "Go on with:")
         image = outcome.predictions[0].file
         say(self.console, f"  curl -X POST -F 'image=@{image}' {self.predictor}/predict")

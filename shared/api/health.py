@@ -67,7 +67,7 @@ class ModelState(Answer):
     rejections: int
 
 
-class StorageAway(Answer):
+class StorageOutage(Answer):
     """The object storage of the models cannot be used; loaded and cached versions still answer."""
 
     since: datetime
@@ -80,7 +80,7 @@ class PredictorReadiness(Answer):
     ready: bool
     pid: int
     models: dict[str, ModelState]
-    storage_away: StorageAway | None = Field(None, description="Null while it answers.")
+    storage_unreachable: StorageOutage | None = Field(None, description="Null while it answers.")
 
 
 class About(Answer):

@@ -64,7 +64,7 @@ class VersionPrediction(Answer):
 
     text: str
     confidence: float
-    right: bool
+    correct: bool
     seen: bool
     """Whether the version was trained on this image."""
 
@@ -85,8 +85,8 @@ class VersionComparison(Answer):
     model: str
     a: int
     b: int
-    both_right: int
-    only_a_right: int
-    only_b_right: int
-    neither_right: int
+    both_correct: int
+    only_a_correct: int
+    only_b_correct: int
+    neither_correct: int
     images: list[ComparedImage]

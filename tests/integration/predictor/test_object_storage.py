@@ -181,7 +181,7 @@ def test_no_request_fails_whatever_the_storage_does(
             for fault in ("cut", "503", "gone"):  # an answer too short to be cut off comes through
                 storage.fail(fault)
                 time.sleep(0.5)
-            eventually(lambda: ready(predictor.url)["storage_away"] is not None)
+            eventually(lambda: ready(predictor.url)["storage_unreachable"] is not None)
             assert "readsmith_predictor_storage_reachable" in predictor.metrics()
             storage.work()
             publish(store, tmp_path / "2", characters="abc")
@@ -191,7 +191,7 @@ def test_no_request_fails_whatever_the_storage_does(
     with serving(ModelStore(tmp_path / "unused"), tmp_path, **settings) as predictor:
         assert predictor.all_serve(2)
         assert ask(predictor.url, "cab").json()["text"] == "cab"
-        assert ready(predictor.url)["storage_away"]["reason"]
+        assert ready(predictor.url)["storage_unreachable"]["reason"]
 
 
 def ready(url: str) -> dict[str, dict[str, str]]:

@@ -39,7 +39,7 @@ class CorrectionJson(NewCorrection):
     image: Annotated[Base64Bytes, Field(min_length=1, max_length=MAX_IMAGE_BYTES)]
 
 
-class RightText(BaseModel):
+class CorrectedText(BaseModel):
     """What an image really says."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
@@ -143,7 +143,7 @@ def show_corrected_image(services: TheServices, name: ModelInPath, correction_id
 
 @router.patch("/corrections/{correction_id}", responses=problem_responses(408, 415))
 def change_correction(
-    services: TheServices, name: ModelInPath, correction_id: str, right: RightText
+    services: TheServices, name: ModelInPath, correction_id: str, right: CorrectedText
 ) -> Correction:
     """Give the image another right text."""
     return services.corrections.change(name, correction_id, right.text)

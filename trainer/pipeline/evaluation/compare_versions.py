@@ -44,16 +44,16 @@ def _compare(store: ModelStore, model: str, a: int, b: int) -> VersionComparison
         )
         for place, (version, _, image) in enumerate(images)
     ]
-    right = [(one.a.right, one.b.right) for one in compared]
+    correct = [(one.a.correct, one.b.correct) for one in compared]
     return VersionComparison(
         model=model,
         a=a,
         b=b,
-        both_right=right.count((True, True)),
-        only_a_right=right.count((True, False)),
-        only_b_right=right.count((False, True)),
-        neither_right=right.count((False, False)),
-        images=sorted(compared, key=lambda one: (one.a.text == one.b.text, one.a.right)),
+        both_correct=correct.count((True, True)),
+        only_a_correct=correct.count((True, False)),
+        only_b_correct=correct.count((False, True)),
+        neither_correct=correct.count((False, False)),
+        images=sorted(compared, key=lambda one: (one.a.text == one.b.text, one.a.correct)),
     )
 
 
@@ -101,6 +101,6 @@ def _described(
     return VersionPrediction(
         text=prediction.text,
         confidence=prediction.confidence,
-        right=prediction.text == image.label,
+        correct=prediction.text == image.label,
         seen=is_among(image, seen),
     )
