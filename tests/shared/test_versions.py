@@ -11,7 +11,7 @@ import pytest
 
 from shared.errors import ReadsmithError
 from shared.store.manifest import ONNX_MODEL, BundleError
-from shared.store.model_settings import SETTINGS, ModelSettings
+from shared.store.records.record import ModelSettings
 from shared.store.store import ModelStore
 from tests.bundles import publish
 from tests.publishing import lost_changes
@@ -254,6 +254,6 @@ def test_damaged_settings_are_named(
     store: ModelStore, publish_some: PublishSome, content: str
 ) -> None:
     publish_some(1)
-    (store.root / "default" / SETTINGS).write_text(content)
+    (store.root / "default" / "settings.json").write_text(content)
     with pytest.raises(BundleError, match=r"settings.json of model default is not valid"):
         store.settings("default")

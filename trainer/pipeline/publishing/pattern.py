@@ -7,7 +7,7 @@ from itertools import groupby
 from shared.patterns.automaton import build_automaton
 from shared.patterns.limits import Limits, LimitsError
 from shared.patterns.parser import SPECIAL, parse_pattern
-from shared.store.model_settings import ModelSettings
+from shared.store.records.record import ModelSettings
 from shared.store.store import ModelStore
 
 MIN_LABELS = 20
