@@ -71,7 +71,7 @@ docs: $(INSTALLED)
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
 
 screenshots: $(INSTALLED)
-	$(BIN)/python -m tests.dashboard.screenshots
+	$(BIN)/python -m tests.browser.screenshots
 
 starter: $(INSTALLED)
 	$(BIN)/pip install --quiet --no-build-isolation -e '.[starter]'

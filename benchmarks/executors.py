@@ -23,9 +23,9 @@ from benchmarks.predict import show
 from benchmarks.record import PartRecord
 from benchmarks.stub_training import ENDED
 from benchmarks.table import Row, spread
-from tests.ray_cluster import running_ray
-from tests.services import free_port
-from tests.workers import start_worker
+from tests.support.services.ray_cluster import running_ray
+from tests.support.services.services import free_port
+from tests.support.services.workers import start_worker
 from trainer.database.job_store import JobStore
 from trainer.database.tables import Database
 from trainer.schemas.job import Job

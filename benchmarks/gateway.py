@@ -22,7 +22,7 @@ from benchmarks.record import Machine
 from benchmarks.serving.client import upload
 from benchmarks.serving.image import choose_image
 from benchmarks.serving.speed import CONNECTIONS, SCRIPT, require_wrk
-from tests import services
+from tests.support.services import services
 
 TICKS = os.sysconf("SC_CLK_TCK")
 

@@ -28,7 +28,7 @@ from benchmarks import stub_worker
 from benchmarks.predict import show
 from benchmarks.record import PartRecord
 from benchmarks.table import Row, spread
-from tests.postgresql import Server, running_server
+from tests.support.services.postgresql import Server, running_server
 from trainer.database.tables import Database, events, jobs
 from trainer.schemas.job import Status
 from trainer.schemas.job_request import JobRequest

@@ -26,7 +26,7 @@ from readsmith.stores import open_store
 from shared.store.builtin import STARTER, builtin_store
 from shared.store.manifest import MANIFEST, FileEntry, Manifest
 from shared.store.store import ModelStore
-from tests import object_storage
+from tests.support.services import object_storage
 
 VERSIONS = 10
 

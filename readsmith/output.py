@@ -13,7 +13,7 @@ from rich.table import Table
 from typer import TyperException
 from typer.core import TyperGroup
 
-from shared.errors import ReadsmithError
+from shared.errors import DiskFullError, FailedError, ReadsmithError, SetupError
 
 out = Console(markup=False, emoji=False, highlight=False)
 err = Console(stderr=True, markup=False, emoji=False, highlight=False)
@@ -56,22 +56,22 @@ def explained(error: Exception) -> ReadsmithError:
     if isinstance(error, TyperException):
         context = getattr(error, "ctx", None)
         command = context.command_path if context else "readsmith"
-        return ReadsmithError("usage", error.format_message(), f"{command} --help tells more.")
+        return SetupError("usage", error.format_message(), f"{command} --help tells more.")
     if isinstance(error, ModuleNotFoundError):
-        return ReadsmithError(
-            "not_installed",
+        return SetupError(
+            "package_missing",
             f"The library {error.name} is not installed.",
             "pip install 'readsmith[trainer,predictor]'; readsmith doctor tells what is missing.",
         )
     if isinstance(error, MemoryError):
-        return ReadsmithError(
+        return FailedError(
             "out_of_memory",
             "There is not enough memory.",
             "End other programs, use smaller images or fewer, or a machine with more.",
         )
     if isinstance(error, OSError) and error.strerror:
         return _of_the_system(error)
-    return ReadsmithError(
+    return FailedError(
         "internal_error",
         f"This should not have happened: {type(error).__name__}: {error}",
         "Please report it with what READSMITH_TRACEBACK=1 prints.",
@@ -80,9 +80,9 @@ def explained(error: Exception) -> ReadsmithError:
 
 def _of_the_system(error: OSError) -> ReadsmithError:
     if error.errno == errno.ENOSPC:
-        return ReadsmithError("disk_full", "The disk is full.", "Make room and try again.")
+        return DiskFullError("disk_full", "The disk is full.", "Make room and try again.")
     where = f": {error.filename}" if error.filename else ""
-    return ReadsmithError(
+    return FailedError(
         "system_error", f"{error.strerror}{where}", "See that it is there and may be used."
     )
 

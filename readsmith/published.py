@@ -8,8 +8,7 @@ from predictor.api.answers import describe
 from predictor.models.engine import Engine
 from predictor.requests.options import Options
 from readsmith.stores import open_store
-from shared.errors import ReadsmithError
-from shared.recognition.preprocessing import ImageRejectedError
+from shared.errors import ImageRejectedError, UnavailableError
 from shared.store.builtin import STARTER, builtin_store
 
 
@@ -45,24 +44,24 @@ def load(store: str, model: str, version: int | None) -> Published:
     chosen, versions = version or models.current(model), models.versions(model)
     if chosen is None and versions:
         known = ", ".join(map(str, versions))
-        raise ReadsmithError(
-            "no_version",
+        raise UnavailableError(
+            "no_version_served",
             f"No version of {model} in {store} is promoted (there: {known}).",
             f"Name one with --version, or promote one: readsmith models promote {model} "
             f"{versions[-1]} --store {store}",
         )
     if chosen is None:
         known = ", ".join(models.models()) or "none"
-        raise ReadsmithError(
-            "no_model",
+        raise UnavailableError(
+            "no_version_served",
             f"There is no model named {model} in {store} (there: {known}).",
             f"Name one of these, or starter, with --model; or train one: readsmith train DATASET "
             f"--model {model} --store {store}",
         )
     if chosen not in versions:
         known = ", ".join(map(str, versions)) or "none"
-        raise ReadsmithError(
-            "no_version",
+        raise UnavailableError(
+            "no_version_served",
             f"There is no version {chosen} of {model} in {store} (there: {known}).",
             f"readsmith models --store {store} lists all.",
         )

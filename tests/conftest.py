@@ -5,7 +5,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests import object_storage
+from tests.support.services import object_storage
+from tests.support.services.postgresql import Server, running_server
 
 # As in the services' packages; a test may import ONNX Runtime before it imports them.
 os.environ["ORT_DISABLE_TELEMETRY"] = "1"
@@ -19,6 +20,13 @@ def storage_server() -> Iterator[str]:
     """The address of an S3-compatible server."""
     with object_storage.object_storage() as url:
         yield url
+
+
+@pytest.fixture(scope="session")
+def postgresql() -> Iterator[Server]:
+    """A PostgreSQL for all tests; they empty its tables."""
+    with running_server() as server:
+        yield server
 
 
 @pytest.fixture(scope="session")

@@ -7,7 +7,7 @@ import sys
 import uvicorn
 
 from shared.access.audit import start_audit_log
-from shared.errors import ReadsmithError
+from shared.errors import ReadsmithError, SetupError
 from trainer.api.app import create_app
 from trainer.api.server import HEAD_BYTES, HttpProtocol
 from trainer.settings import Settings, complaint, load_settings
@@ -53,7 +53,7 @@ def _listen(settings: Settings) -> socket.socket:
     try:
         listener.bind((settings.host, settings.port))
     except OSError as error:
-        raise ReadsmithError(
+        raise SetupError(
             "address_unavailable",
             f"Cannot listen on {settings.host}:{settings.port}: {error.strerror}.",
             "Set READSMITH_TRAINER_HOST and READSMITH_TRAINER_PORT to a free address.",

@@ -8,7 +8,7 @@ from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from shared.access.settings import AccessSettings
-from shared.errors import ReadsmithError
+from shared.errors import ReadsmithError, SetupError
 from shared.store.location import is_object_storage
 from shared.store.settings import Place, StoreSettings
 from shared.store.store import RETAINED_VERSIONS
@@ -261,7 +261,7 @@ def load_settings() -> Settings:
         return Settings()
     except ValidationError as error:
         wrong = [_explain(str(one["loc"][0]), one["msg"], one["input"]) for one in error.errors()]
-        raise ReadsmithError(
+        raise SetupError(
             "settings_invalid", f"{'; '.join(wrong)}.", "README.md lists every setting."
         ) from None
 

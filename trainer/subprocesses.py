@@ -13,7 +13,7 @@ from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
 from typing import ParamSpec, TypeVar
 
-from shared.errors import ReadsmithError
+from shared.errors import ProcessDiedError
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -33,7 +33,7 @@ def in_clean_process(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs
         try:
             return pool.submit(function, *args, **kwargs).result()
         except BrokenProcessPool as error:
-            raise ReadsmithError(
+            raise ProcessDiedError(
                 "process_died",
                 f"The process that ran {function.__name__} ended without an answer.",
                 "It may have run out of memory; give it more or use smaller images.",
@@ -61,10 +61,10 @@ GRACE_SECONDS = 3.0
 _PR_SET_PDEATHSIG = 1
 
 
-def die_with_parent(parent: int) -> None:
-    """Have the kernel kill this process when its parent, of this process id, ends (Linux)."""
+def die_with_parent(parent: int, number: signal.Signals = signal.SIGKILL) -> None:
+    """Have the kernel send this process a signal when its parent, of this id, ends (Linux)."""
     if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, number)
     if os.getppid() != parent:  # it ended before the line above
         sys.exit("The parent process is gone.")
 

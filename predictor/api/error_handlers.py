@@ -8,10 +8,18 @@ from werkzeug.exceptions import ClientDisconnected, HTTPException
 
 from predictor.api.status import ROUTES
 from predictor.requests.multipart import MAX_TEXT_FIELDS_BYTES
-from predictor.requests.problems import RequestError, problem
+from predictor.requests.problems import problem
 from predictor.settings import PredictorSettings
 from predictor.telemetry import metrics
-from shared.errors import ReadsmithError
+from shared.errors import (
+    FailedError,
+    MalformedError,
+    MethodNotAllowedError,
+    NotFoundError,
+    ReadsmithError,
+    RequestTimeoutError,
+    TooLargeError,
+)
 
 log = logging.getLogger("readsmith.predictor")
 
@@ -35,7 +43,7 @@ def add_error_answers(app: Flask, settings: PredictorSettings) -> None:
     @app.errorhandler(ParseException)
     def broken_chunks(error: ParseException) -> Response:
         return _problem_answer(
-            RequestError(
+            MalformedError(
                 "bad_request", f"The body is not valid: {error}.", "Send it again, whole.", "body"
             )
         )
@@ -43,7 +51,7 @@ def add_error_answers(app: Flask, settings: PredictorSettings) -> None:
     @app.errorhandler(ClientDisconnected)
     def cut_off(_error: ClientDisconnected) -> Response:
         return _problem_answer(
-            RequestError(
+            RequestTimeoutError(
                 "request_timeout", "The body did not come whole.", "Send it without pauses.", "body"
             )
         )
@@ -52,7 +60,7 @@ def add_error_answers(app: Flask, settings: PredictorSettings) -> None:
     def unexpected(error: Exception) -> Response:
         log.error("request %s failed", g.notes.request_id, exc_info=error)
         return _problem_answer(
-            ReadsmithError(
+            FailedError(
                 "internal_error",
                 "The predictor failed on this request.",
                 "Its log tells more under the request_id.",
@@ -61,13 +69,13 @@ def add_error_answers(app: Flask, settings: PredictorSettings) -> None:
 
 
 def _problem_answer(error: ReadsmithError) -> Response:
-    document = problem(error, field=getattr(error, "field", None))
+    document = problem(error)
     g.notes.error = error.code
     metrics.problem_answered(error.code)
     answer = jsonify({**document, "request_id": g.notes.request_id})
     answer.status_code = document["status"]
     answer.content_type = "application/problem+json"
-    answer.headers.update(getattr(error, "headers", {}))
+    answer.headers.update(error.headers)
     if answer.status_code == 503:
         answer.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
     return answer
@@ -78,20 +86,20 @@ def _from_http(error: HTTPException, settings: PredictorSettings) -> ReadsmithEr
     routes = f"Routes: {', '.join(ROUTES)}."
     match error.code:
         case 404:
-            return ReadsmithError("not_found", f"There is nothing at {request.path[:80]}.", routes)
+            return NotFoundError("not_found", f"There is nothing at {request.path[:80]}.", routes)
         case 405:
-            return ReadsmithError(
+            return MethodNotAllowedError(
                 "method_not_allowed", f"{request.path} does not take {request.method}.", routes
             )
         case 413:
-            return RequestError(
+            return TooLargeError(
                 "body_too_large",
                 "The request's body is too large.",
                 f"The limit is {settings.max_body_bytes:,} bytes, in them {settings.max_images} "
                 f"images and {MAX_TEXT_FIELDS_BYTES:,} bytes of other fields.",
                 "body",
             )
-    return ReadsmithError(
+    return MalformedError(
         "bad_request",
         error.description or "The request is not valid.",
         "GET /docs shows what can be asked.",

@@ -11,12 +11,18 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationErr
 from predictor.api.review import not_kept
 from predictor.feedback.image_archive import ArchivedImage, ImageArchive
 from predictor.feedback.outbox import Outbox
-from predictor.feedback.trainer_client import TrainerAwayError, TrainerClient
+from predictor.feedback.trainer_client import TrainerClient
 from predictor.requests.images import IMAGE_FIELDS, Upload, body_of, checked, decoded
 from predictor.requests.multipart import split_form
-from predictor.requests.problems import RequestError
+from predictor.requests.problems import invalid
 from predictor.settings import PredictorSettings
-from shared.errors import ReadsmithError
+from shared.errors import (
+    ReadsmithError,
+    TrainerAwayError,
+    UnavailableError,
+    UnsupportedMediaError,
+    UnusableError,
+)
 from shared.recognition.preprocessing import open_image
 from shared.recognition.vocabulary import normalise_label
 from shared.store.builtin import STARTER
@@ -86,8 +92,8 @@ def add_feedback(
     @app.post("/feedback")
     def feedback() -> tuple[dict[str, str], int]:
         if trainer is None:
-            raise ReadsmithError(
-                "feedback_not_set_up",
+            raise UnavailableError(
+                "feedback_disabled",
                 "The predictor does not know where the trainer is.",
                 "READSMITH_TRAINER_URL says so, for example http://127.0.0.1:8000.",
             )
@@ -130,22 +136,22 @@ def _correction(text: str, image: bytes, read: ArchivedImage | None) -> bytes:
 def _parse(request: Request, settings: PredictorSettings) -> tuple[Feedback, bytes | None]:
     """Return what was told, and the image unless it is one of an earlier request.
 
-    Raises RequestError or ImageRejectedError.
+    Raises ReadsmithError.
     """
-    image: bytes | RequestError | None
+    image: bytes | ReadsmithError | None
     if request.mimetype == "multipart/form-data":
         told, image = _form(request)
     elif request.mimetype == "application/json":
         told, image = _json(body_of(request))
     else:
-        raise RequestError(
-            "unsupported_content_type",
+        raise UnsupportedMediaError(
+            "unsupported_media_type",
             f"The Content-Type is {request.mimetype!r}.",
             f"Send multipart/form-data or application/json. {EXAMPLE}",
         )
     if (image is None) == (told.request_id is None):
-        raise RequestError(
-            "no_image",
+        raise UnusableError(
+            "request_invalid",
             f"There is {'neither an image nor' if image is None else 'both an image and'} a "
             "request_id.",
             f"Send the one or the other. {EXAMPLE}",
@@ -154,9 +160,9 @@ def _parse(request: Request, settings: PredictorSettings) -> tuple[Feedback, byt
     return told, None if image is None else _checked(image, settings)
 
 
-def _checked(image: bytes | RequestError, settings: PredictorSettings) -> bytes:
+def _checked(image: bytes | ReadsmithError, settings: PredictorSettings) -> bytes:
     data = checked(Upload("image", image), settings).data
-    if isinstance(data, RequestError):
+    if isinstance(data, ReadsmithError):
         raise data
     open_image(data)
     return data
@@ -166,8 +172,8 @@ def _form(request: Request) -> tuple[Feedback, bytes | None]:
     form = split_form(body_of(request), request.headers["Content-Type"], MOST_PARTS)
     files = [name for name, _ in form.files]
     if len(files) > 1 or not set(files) <= set(IMAGE_FIELDS):
-        raise RequestError(
-            "unknown_field",
+        raise UnusableError(
+            "request_invalid",
             f"The files are {', '.join(files)[:80]!r}.",
             f"Send one, image. {EXAMPLE}",
             "image",
@@ -175,26 +181,13 @@ def _form(request: Request) -> tuple[Feedback, bytes | None]:
     try:
         told = Feedback.model_validate(form.texts)
     except ValidationError as error:
-        raise _wrong(error) from None
+        raise invalid(error, Feedback) from None
     return told, form.files[0][1] if files else None
 
 
-def _json(body: bytes) -> tuple[Feedback, bytes | RequestError | None]:
+def _json(body: bytes) -> tuple[Feedback, bytes | ReadsmithError | None]:
     try:
         told = JsonFeedback.model_validate_json(body)
     except ValidationError as error:
-        raise _wrong(error) from None
+        raise invalid(error, JsonFeedback) from None
     return told, None if told.image is None else decoded(told.image, "image")
-
-
-def _wrong(error: ValidationError) -> RequestError:
-    first = error.errors(include_url=False)[0]
-    field = str(first["loc"][0]) if first["loc"] else None
-    fields = JsonFeedback.model_fields
-    known = ", ".join(fields)
-    return RequestError(
-        "bad_feedback",
-        f"The {field[:40] if field else 'body'} is not valid: {first['msg']}.",
-        f"{field} must be {fields[field].description}." if field in fields else f"Known: {known}.",
-        field and field[:40],
-    )

@@ -11,12 +11,12 @@ from predictor.models.engine import Engine
 from predictor.models.registry import ModelState, Registry
 from predictor.requests.images import Question, parse
 from predictor.requests.options import Options
-from predictor.requests.problems import RequestError, problem
+from predictor.requests.problems import problem
 from predictor.settings import PredictorSettings
 from predictor.telemetry import metrics
 from predictor.telemetry.request_stats import PARSE, RequestStats
+from shared.errors import ImageRejectedError, NotFoundError, ReadsmithError, UnavailableError
 from shared.recognition.decoding import Prediction
-from shared.recognition.preprocessing import ImageRejectedError
 from shared.store.builtin import STARTER, UNTRAINED
 
 
@@ -74,7 +74,7 @@ def _read(
     engine: Engine, question: Question, options: Options, notes: RequestStats
 ) -> list[dict[str, Any]]:
     """Read every image; among several, a bad one does not spoil the others' predictions."""
-    images = [up.data for up in question.uploads if not isinstance(up.data, RequestError)]
+    images = [up.data for up in question.uploads if not isinstance(up.data, ReadsmithError)]
     results: Iterator[Prediction | ImageRejectedError | None] = (
         engine.search_each(images, options.limits, options.top_k or 1, notes)
         if options.search
@@ -82,8 +82,8 @@ def _read(
     )
     answers: list[dict[str, Any]] = []
     for upload in question.uploads:
-        result = upload.data if isinstance(upload.data, RequestError) else next(results)
-        if not isinstance(result, ImageRejectedError | RequestError):
+        result = upload.data if isinstance(upload.data, ReadsmithError) else next(results)
+        if not isinstance(result, ReadsmithError):
             answers.append(describe(result, options))
             if options.show_input and isinstance(upload.data, bytes):
                 answers[-1]["input"] = describe_input(engine.input_of(upload.data))
@@ -91,22 +91,23 @@ def _read(
             metrics.problem_answered(result.code)
             answers.append({"error": problem(result, field=upload.field)})
         else:
-            raise RequestError(result.code, result.message, result.hint, upload.field)
+            result.field = upload.field
+            raise result
     return answers
 
 
-def _no_such_model(model: str, registry: Registry) -> RequestError:
+def _no_such_model(model: str, registry: Registry) -> ReadsmithError:
     states = registry.states()
     known = [name for name, state in states.items() if state.served is not None]
     named = repr(model[:64])
     if known and model not in states:
-        return RequestError(
-            "unknown_model", f"There is no model {named}.", f"Known: {', '.join(known)}.", "model"
+        return NotFoundError(
+            "model_not_found", f"There is no model {named}.", f"Known: {', '.join(known)}.", "model"
         )
     refusal = states.get(model, ModelState()).refusal
     why = "is loaded" if refusal is None else "is loaded; one was refused, GET /readyz says why"
-    return RequestError(
-        "no_model",
+    return UnavailableError(
+        "no_version_served",
         f"No version of model {named} {why}.",
         "Train one: POST /jobs to the trainer, or `readsmith train DATASET`; it is served here "
         "as soon as it is published. Or promote one that is there, or name it with version."

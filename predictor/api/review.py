@@ -8,8 +8,8 @@ from flask import Flask, Response, request
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from predictor.feedback.image_archive import ArchivedImage, ImageArchive
-from predictor.requests.problems import RequestError
-from shared.errors import ReadsmithError
+from predictor.requests.problems import invalid
+from shared.errors import NotFoundError, ReadsmithError
 from shared.recognition.preprocessing import open_image
 
 HEADERS = {"Cache-Control": "private, max-age=3600", "X-Content-Type-Options": "nosniff"}
@@ -54,7 +54,7 @@ def _required(kept: ImageArchive | None) -> ImageArchive:
 
 def not_kept() -> ReadsmithError:
     """Return the error that says that keeping images is off."""
-    return ReadsmithError(
+    return NotFoundError(
         "archive_disabled",
         "The predictor keeps no images.",
         "READSMITH_IMAGE_ARCHIVE names a folder where it may keep them for a look.",
@@ -65,22 +65,7 @@ def _query() -> ReviewQuery:
     try:
         return ReviewQuery.model_validate(request.args.to_dict())
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        name = str(first["loc"][0])
-        known = ReviewQuery.model_fields
-        if name not in known:
-            raise RequestError(
-                "unknown_field",
-                f"There is no query parameter {name[:40]!r} here.",
-                f"Known: {', '.join(known)}.",
-                name[:40],
-            ) from None
-        raise RequestError(
-            "bad_option",
-            f"The value of {name} is not valid: {first['msg']}.",
-            f"{name} must be {known[name].description}.",
-            name,
-        ) from None
+        raise invalid(error, ReviewQuery) from None
 
 
 def _described(kept: ArchivedImage) -> dict[str, Any]:

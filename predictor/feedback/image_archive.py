@@ -13,7 +13,7 @@ from predictor.feedback.sqlite import open_sqlite
 from predictor.requests.images import Question
 from predictor.settings import PredictorSettings
 from predictor.telemetry.request_stats import RequestStats
-from shared.errors import ReadsmithError
+from shared.errors import NotFoundError, ReadsmithError
 from shared.store.builtin import STARTER
 
 log = logging.getLogger("readsmith.predictor")
@@ -114,7 +114,7 @@ class ImageArchive:
     def flush(self) -> None:
         """Write what waits, and delete what the limits no longer allow.
 
-        Raises ReadsmithError storage_failed; what waited is lost then.
+        Raises StorageError; what waited is lost then.
         """
         with self._lock:
             new, self._waiting, self._waiting_bytes = self._waiting, deque(), 0
@@ -134,7 +134,7 @@ class ImageArchive:
     def least_sure(self, model: str | None, limit: int) -> tuple[list[ArchivedImage], int]:
         """Return images that nobody has looked at, without their bytes, and how many there are.
 
-        model: of this one only. Raises ReadsmithError storage_failed.
+        model: of this one only. Raises StorageError.
         """
         self.flush()
         where = "FROM kept WHERE done = 0 AND model = coalesce(?, model)"
@@ -148,7 +148,7 @@ class ImageArchive:
         return [ArchivedImage(*row) for row in rows], count
 
     def get(self, image_id: str) -> ArchivedImage:
-        """Return an image; raises ReadsmithError image_not_found or storage_failed."""
+        """Return an image; raises NotFoundError or StorageError."""
         self.flush()
         found = self._find(image_id)
         if found is None:
@@ -164,7 +164,7 @@ class ImageArchive:
             database.execute("UPDATE kept SET done = 1 WHERE id = ?", (image_id,))
 
     def remove(self, image_id: str) -> None:
-        """Delete an image; raises ReadsmithError image_not_found or storage_failed."""
+        """Delete an image; raises NotFoundError or StorageError."""
         self.flush()
         with self._open() as database:
             found = database.execute("DELETE FROM kept WHERE id = ?", (image_id,)).rowcount
@@ -190,7 +190,7 @@ class ImageArchive:
 
 
 def _not_found(image_id: str) -> ReadsmithError:
-    return ReadsmithError(
+    return NotFoundError(
         "image_not_found",
         f"No image {image_id[:100]} is kept.",
         "It may have been deleted or have become too old; GET /review lists those that wait.",

@@ -11,8 +11,7 @@ from typing import Any, Final, TextIO
 
 from predictor.feedback.sqlite import open_sqlite
 from predictor.feedback.trainer_client import TrainerClient
-from predictor.requests.problems import RequestError
-from shared.errors import ReadsmithError
+from shared.errors import CorrectionRefusedError, ReadsmithError, UnavailableError
 
 log = logging.getLogger("readsmith.predictor")
 
@@ -57,7 +56,7 @@ class Outbox:
         with self._open() as database:
             (size,) = database.execute("SELECT sum(length(correction)) FROM outbox").fetchone()
             if (size or 0) + len(correction) > MOST_BYTES:
-                raise ReadsmithError(
+                raise UnavailableError(
                     "outbox_full",
                     f"{MOST_BYTES:,} bytes of corrections wait for the trainer already.",
                     "Start the trainer: READSMITH_TRAINER_URL says where it is looked for.",
@@ -84,7 +83,7 @@ class Outbox:
             number, model, correction = row
             try:
                 self._trainer.correct(model, correction)
-            except RequestError as error:
+            except CorrectionRefusedError as error:
                 log.error("A correction of %s was refused: %s", model, error.message)
             with self._open() as database:  # a newer one of the image has another number
                 database.execute("DELETE FROM outbox WHERE number = ?", (number,))

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
 
-from shared.errors import ReadsmithError
+from shared.errors import StorageError
 
 TIMEOUT_SECONDS = 10
 """How long to wait for another worker that writes."""
@@ -17,7 +17,7 @@ PRIVATE = "PRAGMA auto_vacuum = FULL; PRAGMA secure_delete = ON;"
 def open_sqlite(path: Path, schema: str) -> Iterator[sqlite3.Connection]:
     """Open a file for one transaction; it is made, with its folder, if it is not there.
 
-    Raises ReadsmithError storage_failed.
+    Raises StorageError.
     """
     try:
         path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -28,8 +28,7 @@ def open_sqlite(path: Path, schema: str) -> Iterator[sqlite3.Connection]:
             with connection:
                 yield connection
     except (sqlite3.Error, OSError) as error:
-        raise ReadsmithError(
-            "storage_failed",
+        raise StorageError(
             f"{path} cannot be used: {error}.",
             "Look whether the disk is full, and whether the folder may be written.",
         ) from error

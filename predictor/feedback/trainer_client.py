@@ -6,26 +6,13 @@ from contextlib import closing
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from predictor.requests.problems import RequestError
 from predictor.settings import PredictorSettings
-from shared.errors import ReadsmithError
+from shared.errors import CorrectionRefusedError, TrainerAwayError
 
 TIMEOUT_SECONDS = 5
 MOST_ANSWER_BYTES = 100_000
 REFUSALS: Final = {400, 413, 415, 422}
 """Statuses that say that a correction will never be taken; others may pass."""
-
-
-class TrainerAwayError(ReadsmithError):
-    """The trainer did not take a correction, but may later."""
-
-    def __init__(self, reason: str) -> None:
-        super().__init__(
-            "trainer_unavailable",
-            f"The trainer does not take the correction: {reason}.",
-            "Look whether it runs at READSMITH_TRAINER_URL; READSMITH_OUTBOX names a folder where "
-            "corrections wait until it is back.",
-        )
 
 
 class TrainerClient:
@@ -43,8 +30,7 @@ class TrainerClient:
     def correct(self, model: str, correction: bytes, authorization: str | None = None) -> None:
         """Hand over a correction of a model, as JSON.
 
-        authorization: sent if no key is set. Raises TrainerAwayError, or RequestError
-        correction_refused.
+        authorization: sent if no key is set. Raises TrainerAwayError or CorrectionRefusedError.
         """
         headers = {"Content-Type": "application/json", "Host": "localhost"}  # any name is right
         key = self._key or authorization
@@ -57,19 +43,28 @@ class TrainerClient:
                 answer = connection.getresponse()
                 body = answer.read(MOST_ANSWER_BYTES)
         except (OSError, http.client.HTTPException) as error:
-            raise TrainerAwayError(f"{error or type(error).__name__}") from error
+            raise _away(f"{error or type(error).__name__}") from error
         if answer.status in (200, 201):
             return
         problem = _problem(body)
         detail = str(problem.get("detail", answer.reason))
         if answer.status in REFUSALS:
-            raise RequestError("correction_refused", detail, str(problem.get("hint", "")))
-        raise TrainerAwayError(f"it answers {answer.status} {detail}")
+            raise CorrectionRefusedError("correction_refused", detail, str(problem.get("hint", "")))
+        raise _away(f"it answers {answer.status} {detail}")
 
     def _connection(self) -> http.client.HTTPConnection:
         if self._secure:
             return http.client.HTTPSConnection(self._host, timeout=TIMEOUT_SECONDS)
         return http.client.HTTPConnection(self._host, timeout=TIMEOUT_SECONDS)
+
+
+def _away(reason: str) -> TrainerAwayError:
+    return TrainerAwayError(
+        "trainer_unavailable",
+        f"The trainer does not take the correction: {reason}.",
+        "Look whether it runs at READSMITH_TRAINER_URL; READSMITH_OUTBOX names a folder where "
+        "corrections wait until it is back.",
+    )
 
 
 def _problem(body: bytes) -> dict[str, Any]:

@@ -13,17 +13,12 @@ from numpy.typing import NDArray
 
 from predictor.telemetry.request_stats import DECODE, MODEL, PREPARE, RequestStats
 from shared.atomic_files import read_small
+from shared.errors import BundleError, ImageRejectedError
 from shared.patterns.automaton import Automaton, build_automaton
 from shared.patterns.limits import Limits
 from shared.recognition.decoding import Prediction, decode, decode_within
-from shared.recognition.preprocessing import (
-    ImageRejectedError,
-    covered_width,
-    fit,
-    open_image,
-    to_input,
-)
-from shared.store.manifest import ONNX_MODEL, BundleError, Calibration, Manifest
+from shared.recognition.preprocessing import covered_width, fit, open_image, to_input
+from shared.store.manifest import ONNX_MODEL, Calibration, Manifest
 
 BATCH = 4
 """Images per run: more at a time no longer lie in the caches, and each takes twice as long."""

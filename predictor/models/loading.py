@@ -7,12 +7,11 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from predictor.models.engine import Engine
 from shared.atomic_files import read_small
-from shared.recognition.preprocessing import ImageRejectedError
+from shared.errors import BundleError, ImageRejectedError
 from shared.store.manifest import (
     GOLDEN_PREDICTIONS,
     MANIFEST,
     MOST_BYTES,
-    BundleError,
     GoldenPrediction,
     Manifest,
     verify_bundle,

@@ -14,8 +14,9 @@ from pathlib import Path
 from predictor.settings import PredictorSettings
 from predictor.telemetry import metrics
 from shared.atomic_files import read_small, write_atomically
-from shared.store.errors import Away, StorageError
-from shared.store.manifest import MOST_BYTES, BundleError
+from shared.errors import BundleError, StorageError
+from shared.store.errors import Away
+from shared.store.manifest import MOST_BYTES
 from shared.store.object_store import ObjectModelStore
 from shared.store.objects.bucket import Bucket
 from shared.store.objects.cache import BundleCache

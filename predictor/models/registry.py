@@ -12,12 +12,11 @@ from predictor.models.loading import load_version
 from predictor.models.version_cache import VersionCache
 from predictor.settings import PredictorSettings
 from predictor.telemetry import metrics
-from shared.errors import ReadsmithError
-from shared.patterns.limits import Limits, LimitsError
+from shared.errors import BundleError, LimitsError, ReadsmithError, StorageError
+from shared.patterns.limits import Limits
 from shared.store.builtin import STARTER, builtin_store
-from shared.store.errors import Away, StorageError
+from shared.store.errors import Away
 from shared.store.location import is_object_storage
-from shared.store.manifest import BundleError
 from shared.store.store import ModelStore
 
 log = logging.getLogger("readsmith.predictor")
@@ -117,8 +116,8 @@ class Registry:
     def engine(self, model: str, version: int | None = None) -> Engine | None:
         """Return the engine of the version that answers now, or of a kept one by its number.
 
-        None if the model has none. Raises RequestError (unknown_version) if the version is not
-        kept, BundleError if it is broken.
+        None if the model has none. Raises NotFoundError if the version is not kept,
+        BundleError if it is broken.
         """
         served = self.served(model)
         if served is not None and version in (None, served.engine.manifest.version):

@@ -6,7 +6,7 @@ from collections.abc import Callable, Hashable
 
 from predictor.models.engine import Engine
 from predictor.models.loading import load_version
-from predictor.requests.problems import RequestError
+from shared.errors import NotFoundError
 from shared.store.store import ModelStore
 
 MOST_LOADED = 2
@@ -26,7 +26,7 @@ class VersionCache:
     def engine(self, model: str, version: int) -> Engine:
         """Return a version of a model, loaded.
 
-        Raises RequestError (unknown_version) if it is not kept, BundleError if it is broken.
+        Raises NotFoundError if it is not kept, BundleError if it is broken.
         """
         written = self._written(model, version)
         engine = self._kept(model, version, written)
@@ -51,14 +51,14 @@ class VersionCache:
             return engine
 
     def _written(self, model: str, version: int) -> Hashable:
-        """Return what differs for each bundle of this number; raises RequestError."""
+        """Return what differs for each bundle of this number; raises NotFoundError."""
         store = self._store_of(model)
         written = store.written(model, version)
         if written is not None:
             return written
         kept = ", ".join(map(str, store.versions(model))) or "none"
-        raise RequestError(
-            "unknown_version",
+        raise NotFoundError(
+            "version_not_found",
             f"Model {model!r} has no version {version}.",
             f"Kept: {kept}.",
             "version",

@@ -12,13 +12,21 @@ from predictor.requests.multipart import split_form
 from predictor.requests.options import (
     NAMES,
     Options,
-    bad_option,
     check_lengths,
     options_of,
     overridden,
 )
-from predictor.requests.problems import RequestError
+from predictor.requests.problems import invalid, unknown
 from predictor.settings import PredictorSettings
+from shared.errors import (
+    ImageTooLargeError,
+    MalformedError,
+    NotAnImageError,
+    ReadsmithError,
+    TooLargeError,
+    UnsupportedMediaError,
+    UnusableError,
+)
 
 IMAGE_FIELDS = ("image", "file")
 CURL = 'For example: curl -F "image=@captcha.png" …/predict'
@@ -29,7 +37,7 @@ class Upload:
     """One image, encoded, or what is wrong with it, and the part of the request it came in."""
 
     field: str
-    data: bytes | RequestError
+    data: bytes | ReadsmithError
 
 
 @dataclass(frozen=True)
@@ -67,7 +75,7 @@ class JsonBody(Options):
 
 
 def parse(request: Request, settings: PredictorSettings) -> Question:
-    """Take the images out of a request to read them; raises RequestError.
+    """Take the images out of a request to read them; raises ReadsmithError.
 
     Werkzeug raises RequestEntityTooLarge while the body is read.
     """
@@ -84,8 +92,8 @@ def parse(request: Request, settings: PredictorSettings) -> Question:
     elif kind.startswith("image/") or kind == "application/octet-stream":
         uploads = [Upload("body", body_of(request))]
     else:
-        raise RequestError(
-            "unsupported_content_type",
+        raise UnsupportedMediaError(
+            "unsupported_media_type",
             f"The Content-Type is {kind!r}." if kind else "The request has no Content-Type.",
             "Send multipart/form-data with the field image, image/*, application/octet-stream "
             f"or application/json. {CURL}",
@@ -112,12 +120,15 @@ def _multipart(
     _only_known((name for name, _ in form.files), IMAGE_FIELDS, "file field")
     for name in IMAGE_FIELDS:
         if name in form.texts:
-            raise RequestError(
-                "no_image", f"The field {name} holds text, not a file.", f"Mind the @. {CURL}", name
+            raise UnusableError(
+                "request_invalid",
+                f"The field {name} holds text, not a file.",
+                f"Mind the @. {CURL}",
+                name,
             )
     _only_known(form.texts, NAMES, "field")
     if not form.files:
-        raise RequestError("no_image", "The request has no field image.", CURL, "image")
+        raise UnusableError("request_invalid", "The request has no field image.", CURL, "image")
     return [Upload(name, data) for name, data in form.files], form.texts
 
 
@@ -125,22 +136,13 @@ def _json(body: bytes) -> JsonBody:
     try:
         return JsonBody.model_validate_json(body)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        field = ".".join(str(part) for part in first["loc"]) or None
-        if field in NAMES:
-            raise bad_option(error) from None
-        raise RequestError(
-            "bad_json",
-            f"The JSON body is not valid{f' at {field}' if field else ''}: {first['msg']}.",
-            f'Send {{"image": "<base64>"}} or {{"images": [...]}}; known: {", ".join(NAMES)}.',
-            field,
-        ) from None
+        raise invalid(error, JsonBody) from None
 
 
 def _encoded(body: JsonBody, settings: PredictorSettings) -> list[Upload]:
     if (body.image is None) == (body.images is None):
-        raise RequestError(
-            "no_image",
+        raise UnusableError(
+            "request_invalid",
             f"The JSON body has {'neither image nor' if body.image is None else 'both image and'} "
             "images.",
             'Send {"image": "<base64>"} for one image or {"images": [...]} for several.',
@@ -156,13 +158,13 @@ def _encoded(body: JsonBody, settings: PredictorSettings) -> list[Upload]:
     ]
 
 
-def decoded(text: str, field: str) -> bytes | RequestError:
+def decoded(text: str, field: str) -> bytes | MalformedError:
     """Return what base64 stands for, or what is wrong with it."""
     try:
         return base64.b64decode("".join(text.split()), validate=True)
     except (binascii.Error, ValueError) as error:
-        return RequestError(
-            "bad_base64",
+        return MalformedError(
+            "base64_invalid",
             f"The field {field} is not base64: {error}.",
             "Send the file's bytes in standard base64, without a data: prefix.",
             field,
@@ -172,19 +174,16 @@ def decoded(text: str, field: str) -> bytes | RequestError:
 def _only_known(found: Iterable[str], known: tuple[str, ...], what: str) -> None:
     for name in found:
         if name not in known:
-            raise RequestError(
-                "unknown_field",
-                f"There is no {what} {name[:40]!r} here.",
-                f"Known: {', '.join(known)}.",
-                name[:40],
-            )
+            raise unknown(name, what, known)
 
 
 def _check_number(number: int, field: str, settings: PredictorSettings) -> None:
     if number == 0:
-        raise RequestError("no_image", f"The list {field} is empty.", "Send an image.", field)
+        raise UnusableError(
+            "request_invalid", f"The list {field} is empty.", "Send an image.", field
+        )
     if number > settings.max_images:
-        raise RequestError(
+        raise TooLargeError(
             "too_many_images",
             f"The request has {number} images.",
             f"The limit is {settings.max_images} in one request.",
@@ -195,14 +194,16 @@ def _check_number(number: int, field: str, settings: PredictorSettings) -> None:
 def checked(upload: Upload, settings: PredictorSettings) -> Upload:
     """Return the upload, with an error in place of its data if that is empty or too large."""
     field, data = upload.field, upload.data
-    if isinstance(data, RequestError):
+    if isinstance(data, ReadsmithError):
         return upload
     if not data:
         hint = f"Send the whole file. {CURL}"
-        error = RequestError("empty_image", f"The {field} is empty (0 bytes).", hint, field)
+        error: ReadsmithError = NotAnImageError(
+            "empty_image", f"The {field} is empty (0 bytes).", hint, field
+        )
     elif len(data) > settings.max_image_bytes:
         hint = f"The limit is {settings.max_image_bytes:,} bytes."
-        error = RequestError(
+        error = ImageTooLargeError(
             "image_too_large", f"The {field} has {len(data):,} bytes.", hint, field
         )
     else:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from werkzeug.exceptions import RequestEntityTooLarge
 from werkzeug.http import parse_options_header
 
-from predictor.requests.problems import RequestError
+from shared.errors import MalformedError, TooLargeError
 
 MAX_TEXT_FIELDS_BYTES = 65_536
 """Of all fields that are not files together."""
@@ -29,7 +29,7 @@ class Form:
 def split_form(body: bytes, content_type: str, most_parts: int) -> Form:
     """Split a body by the boundary that its Content-Type names; of equal texts the first counts.
 
-    Raises RequestError (bad_multipart, too_many_parts), or RequestEntityTooLarge for more than
+    Raises MalformedError, TooLargeError, or RequestEntityTooLarge for more than
     MAX_TEXT_FIELDS_BYTES of text.
     """
     boundary = parse_options_header(content_type)[1].get("boundary", "")
@@ -41,7 +41,7 @@ def split_form(body: bytes, content_type: str, most_parts: int) -> Form:
     delimiter = b"\r\n--" + boundary.encode("latin-1", "replace")
     for number, (options, content) in enumerate(_parts(body, delimiter, most_parts)):
         if number == most_parts:
-            raise RequestError(
+            raise TooLargeError(
                 "too_many_parts",
                 f"The form has more than {most_parts} parts, files and other fields.",
                 "Send the images in several requests.",
@@ -83,9 +83,9 @@ def _disposition(head: bytes) -> dict[str, str]:
     raise _malformed("A part has no Content-Disposition: form-data with a name.")
 
 
-def _malformed(what: str) -> RequestError:
-    return RequestError(
-        "bad_multipart",
+def _malformed(what: str) -> MalformedError:
+    return MalformedError(
+        "form_invalid",
         f"The multipart body is not valid. {what}",
         'Let a client write it, for example: curl -F "image=@captcha.png" …/predict',
         "body",

@@ -5,8 +5,9 @@ from typing import Final
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from predictor.requests.problems import RequestError
-from shared.patterns.limits import Limits, LimitsError
+from predictor.requests.problems import invalid
+from shared.errors import LimitsError, UnusableError
+from shared.patterns.limits import Limits
 
 
 class Options(BaseModel):
@@ -53,12 +54,10 @@ class Options(BaseModel):
         try:
             require_possible(within.limits)
         except LimitsError as error:
-            raise LimitsError(
-                error.code,
-                f"{error.message} Among these is the model's own pattern, {pattern}.",
-                f"A pattern in the request takes its place; .* fits any text. {error.hint}",
-                self.limits.first(),
-            ) from None
+            error.message += f" Among these is the model's own pattern, {pattern}."
+            error.hint = f"A pattern in the request takes its place; .* fits any text. {error.hint}"
+            error.field = self.limits.first()
+            raise
         return within
 
     @property
@@ -73,13 +72,13 @@ NAMES: Final = tuple(Options.model_fields)
 
 
 def options_of(texts: Mapping[str, str]) -> Options:
-    """Read options that were sent as text; raises RequestError naming the first wrong one."""
+    """Read options that were sent as text; raises UnusableError naming the first wrong one."""
     if not texts:
         return NO_OPTIONS
     try:
         return Options.model_validate(texts)
     except ValidationError as error:
-        raise bad_option(error) from None
+        raise invalid(error, Options) from None
 
 
 def overridden(options: Options, by: Options) -> Options:
@@ -89,24 +88,12 @@ def overridden(options: Options, by: Options) -> Options:
 
 
 def check_lengths(options: Options) -> None:
-    """Raise RequestError if no length is left."""
+    """Raise UnusableError if no length is left."""
     least, most = options.min_length, options.max_length
     if least is not None and most is not None and least > most:
-        raise RequestError(
-            "bad_option",
+        raise UnusableError(
+            "request_invalid",
             f"min_length is {least}, max_length only {most}.",
             "min_length must not be greater than max_length.",
             "min_length",
         )
-
-
-def bad_option(error: ValidationError) -> RequestError:
-    """Say in our words what is wrong with the first wrong option."""
-    first = error.errors(include_url=False)[0]
-    name = str(first["loc"][0])
-    return RequestError(
-        "bad_option",
-        f"The value of {name} is not valid: {first['msg']}.",
-        f"{name} must be {Options.model_fields[name].description}.",
-        name,
-    )

@@ -1,72 +1,50 @@
-"""From errors to RFC 9457 problem documents, by one table."""
+"""From errors to RFC 9457 problem documents."""
 
 from http import HTTPStatus
 from typing import Any
 
-from shared.access.access import ACCESS_STATUS
-from shared.errors import ReadsmithError
+from pydantic import BaseModel, ValidationError
 
-STATUS = {
-    "bad_base64": 400,
-    "bad_feedback": 400,
-    "bad_json": 400,
-    "bad_multipart": 400,
-    "bad_option": 400,
-    "bad_pattern": 400,
-    "bad_request": 400,
-    "empty_image": 400,
-    "no_image": 400,
-    "no_text_fits": 400,
-    "not_an_image": 400,
-    "pattern_too_large": 400,
-    "unknown_field": 400,
-    "not_found": 404,
-    "image_not_found": 404,
-    "archive_disabled": 404,
-    "unknown_model": 404,
-    "unknown_version": 404,
-    "method_not_allowed": 405,
-    "request_timeout": 408,
-    "body_too_large": 413,
-    "image_too_large": 413,
-    "too_many_images": 413,
-    "too_many_parts": 413,
-    "uri_too_long": 414,
-    "unsupported_content_type": 415,
-    "unsupported_format": 415,
-    "expectation_failed": 417,
-    "correction_refused": 422,
-    "headers_too_large": 431,
-    "internal_error": 500,
-    "transfer_coding_unknown": 501,
-    "bundle_invalid": 503,
-    "feedback_not_set_up": 503,
-    "no_model": 503,
-    "outbox_full": 503,
-    "storage_failed": 503,
-    "storage_unavailable": 503,
-    "trainer_unavailable": 503,
-} | ACCESS_STATUS
-"""HTTP status of every error code that an answer can carry."""
+from shared.errors import MalformedError, ReadsmithError, UnusableError
 
-
-class RequestError(ReadsmithError):
-    """A request that cannot be answered; field names the part of it that is wrong, if one is."""
-
-    def __init__(self, code: str, message: str, hint: str, field: str | None = None) -> None:
-        super().__init__(code, message, hint)
-        self.field = field
+SHOWN = 40
+"""Characters of a field's name that are repeated: it may be anything."""
 
 
 def problem(error: ReadsmithError, *, field: str | None = None) -> dict[str, Any]:
     """Describe an error as RFC 9457 wants it, with the members code, hint and field."""
-    status = STATUS[error.code]
     document = {
         "type": "about:blank",
-        "title": HTTPStatus(status).phrase,
-        "status": status,
+        "title": HTTPStatus(error.http_status).phrase,
+        "status": error.http_status,
         "detail": error.message,
         "code": error.code,
         "hint": error.hint,
     }
+    field = field or error.field
     return document if field is None else {**document, "field": field}
+
+
+def invalid(error: ValidationError, asked: type[BaseModel]) -> ReadsmithError:
+    """Say in our words what is wrong with the first wrong field of what was asked.
+
+    The description of each of its fields says what is right.
+    """
+    first = error.errors(include_url=False)[0]
+    known = f"Known: {', '.join(asked.model_fields)}."
+    if first["type"] == "json_invalid":
+        return MalformedError("json_invalid", f"The body is not JSON: {first['msg']}.", known)
+    if not first["loc"]:
+        return UnusableError("request_invalid", f"The body is not valid: {first['msg']}.", known)
+    name, field = str(first["loc"][0]), ".".join(map(str, first["loc"]))[:SHOWN]
+    if name not in asked.model_fields:
+        return unknown(name, "field", tuple(asked.model_fields))
+    hint = f"{name} must be {asked.model_fields[name].description}."
+    message = f"The value of {field} is not valid: {first['msg']}."
+    return UnusableError("request_invalid", message, hint, field)
+
+
+def unknown(name: str, what: str, known: tuple[str, ...]) -> UnusableError:
+    """Return the error for a field, or whatever else it is, that is not known."""
+    message = f"There is no {what} {name[:SHOWN]!r} here."
+    return UnusableError("request_invalid", message, f"Known: {', '.join(known)}.", name[:SHOWN])

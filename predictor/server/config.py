@@ -6,6 +6,8 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+from predictor.server.arbiter import open_port
+from predictor.server.patches import replace_internals
 from predictor.settings import PredictorSettings
 from predictor.telemetry.json_logs import logging_to_stderr
 
@@ -65,15 +67,7 @@ def _limit(path: Path) -> list[int]:
 
 def _begin(worker: object) -> None:
     """Replace what gunicorn has no setting for, and let requests in: the models are loaded."""
-    from gunicorn import util  # noqa: PLC0415
-    from gunicorn.http.wsgi import Response  # noqa: PLC0415
-
-    from predictor.server import patches  # noqa: PLC0415
-    from predictor.server.arbiter import open_port  # noqa: PLC0415
-
-    util.write_error = patches.write_problem  # its own are pages of HTML
-    util.close_graceful = patches.close_soon  # its own holds up every other connection
-    Response.write = patches.write_whole  # its own may leave half an answer
+    replace_internals()
     open_port(worker)
 
 

@@ -1,4 +1,8 @@
-"""What stands in for parts of gunicorn that have no setting: see `replace_internals`."""
+"""What stands in for internals of gunicorn that no setting and no hook reaches.
+
+tests/integration/predictor/test_gunicorn_internals.py fails when gunicorn changes what is
+replaced here, overridden in arbiter.py, or relied on by either.
+"""
 
 import json
 import socket
@@ -13,25 +17,21 @@ from gunicorn.http.wsgi import Response
 from gunicorn.util import close_graceful
 
 from predictor.requests.problems import problem
-from shared.errors import ReadsmithError
-
-CODES = {
-    400: "bad_request",
-    414: "uri_too_long",
-    417: "expectation_failed",
-    431: "headers_too_large",
-    501: "transfer_coding_unknown",
-}
+from shared.errors import of_status
 
 
 def write_problem(client: socket.socket, status: int, _reason: str, message: str) -> None:
-    """Write an answer and announce the connection's end; stands in for gunicorn.util.write_error.
+    """Answer a request that never reaches the app, and announce the connection's end.
+
+    Stands in for gunicorn.util.write_error, which writes a page of HTML: clients parse problem
+    documents. A setting was asked for in benoitc/gunicorn#993; there is none. An own worker
+    class would have to copy handle_error, which picks the status and writes in one go.
+    Checked on gunicorn 27.0.0 to 27.0.1.
 
     message: what gunicorn found wrong; empty for an error of its own.
     """
-    code = CODES.get(status, "bad_request" if status < 500 else "internal_error")
     hint = "Let a client write the request; send long options in the body."
-    error = ReadsmithError(code, message or "The predictor failed on this request.", hint)
+    error = of_status(status, message or "The predictor failed on this request.", hint)
     document = problem(error) | {"request_id": uuid.uuid4().hex}
     body = json.dumps(document).encode()
     head = (
@@ -49,7 +49,14 @@ AT_A_TIME = 32
 
 
 def close_soon(client: socket.socket) -> None:
-    """End a connection; stands in for gunicorn.util.close_graceful, which takes up to 2 s."""
+    """End a connection beside the main loop.
+
+    Stands in for gunicorn.util.close_graceful (benoitc/gunicorn#3590), which waits up to 2 s for
+    the client to end it, too. The threaded worker calls it on its main loop, so that each client
+    that left its side open held up all others (five in a row: 8 s). Neither the time nor the
+    place is a setting.
+    Checked on gunicorn 27.0.0 to 27.0.1.
+    """
     _threads().submit(close_graceful, client, LINGER_SECONDS)
 
 
@@ -72,7 +79,13 @@ class _Pieces:
 
 
 def write_whole(response: Any, body: bytes) -> None:
-    """Stand in for Response.write, which takes a piece of the body."""
+    """Send the head and the body, or the first piece of it, at once.
+
+    Stands in for gunicorn.http.wsgi.Response.write, which sends the head by itself: a process
+    that was killed in between left half an answer, which no gateway can mend. TCP_CORK does not
+    help, since the kernel sends what it holds back when the process dies.
+    Checked on gunicorn 27.0.0 to 27.0.1.
+    """
     connection, response.sock = response.sock, _Pieces()
     try:
         _write(response, body)
@@ -80,3 +93,10 @@ def write_whole(response: Any, body: bytes) -> None:
     finally:
         response.sock = connection
     connection.sendall(together)
+
+
+def replace_internals() -> None:
+    """Put all of this in gunicorn's place, in this process."""
+    util.write_error = write_problem
+    util.close_graceful = close_soon
+    Response.write = write_whole

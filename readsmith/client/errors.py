@@ -20,12 +20,11 @@ class ServiceError(ReadsmithError):
         status: int | None = None,
         field: str | None = None,
     ) -> None:
-        super().__init__(code, message, hint)
+        super().__init__(code, message, hint, field)
         self.status = status
-        self.field = field
 
-    def __reduce__(self) -> tuple[object, ...]:
-        return (type(self), (self.code, self.message, self.hint, self.status, self.field))
+    def _require_own(self, code: str) -> None:
+        """Take any: a newer service may have more of them."""
 
 
 class FieldProblem(BaseModel):

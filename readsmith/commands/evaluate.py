@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 from readsmith import output
 from readsmith.options import options
 from readsmith.output import out, percent, print_json, print_table, say
-from shared.errors import ReadsmithError
+from shared.errors import DatasetError, ReadsmithError
 from shared.patterns.limits import Limits
 from shared.recognition.scoring import Score, wilson_interval
 
@@ -61,7 +61,7 @@ def evaluate(
     images = labelled_images(source, request.labels, dataset_limits())
     predictions = list(_predictions(published, images, asked))
     if not predictions:
-        raise ReadsmithError(
+        raise DatasetError(
             "no_images",
             f"There is no usable labelled image in {source}.",
             "readsmith check DATASET says why each was left out.",

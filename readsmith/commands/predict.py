@@ -10,7 +10,7 @@ import typer
 from readsmith.client import Client, ServiceError
 from readsmith.options import options
 from readsmith.output import FAILED, err, percent, prediction, print_json, print_table, say
-from shared.errors import ReadsmithError
+from shared.errors import DatasetError, FailedError, ReadsmithError
 from shared.store.builtin import STARTER, UNTRAINED
 
 if TYPE_CHECKING:
@@ -114,7 +114,7 @@ def _images(folder: Path) -> list[Path]:
     files = map(folder.joinpath, FolderSource(folder).names())
     images = [file for file in files if file.suffix.lower() in IMAGE_ENDINGS]
     if not images:
-        raise ReadsmithError(
+        raise DatasetError(
             "no_images",
             f"There is no image in {folder}.",
             f"Endings of images: {' '.join(sorted(IMAGE_ENDINGS))}",
@@ -138,7 +138,7 @@ def _load(file: Path) -> bytes | ReadsmithError:
     try:
         return file.read_bytes()
     except OSError as error:
-        return ReadsmithError(
+        return FailedError(
             "unreadable_file",
             f"The file cannot be read: {error.strerror}.",
             "See that it is a file, and that this user may read it.",

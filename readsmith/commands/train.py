@@ -12,7 +12,7 @@ from readsmith.options import search as search_options
 from readsmith.output import err, out, percent, print_json, print_table, say
 from readsmith.stores import open_store
 from readsmith.trials_table import print_trials
-from shared.errors import ReadsmithError
+from shared.errors import SetupError
 from shared.store.location import is_object_storage
 from shared.store.manifest import REPORT, Calibration
 from shared.store.store import RETAINED_VERSIONS, ModelStore
@@ -89,7 +89,7 @@ def _require_writable(models: ModelStore, store: str) -> None:
     if not is_object_storage(store):
         Path(store).mkdir(parents=True, exist_ok=True)
     if (problem := models.problem()) is not None:
-        raise ReadsmithError(
+        raise SetupError(
             "store_unusable", f"Nothing can be published: {problem}.", f"See that {store} is right."
         )
 

@@ -2,15 +2,16 @@
 
 import os
 import signal
-import time
-from contextlib import suppress
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from readsmith.options import options
 from readsmith.output import FAILED, err, out, print_json, say
+
+if TYPE_CHECKING:
+    from readsmith.services.processes import Address
 
 
 def up(
@@ -44,12 +45,7 @@ def up(
     """
     from readsmith.options.job_request import job_request, local_path
     from readsmith.services.first_job import FirstJob
-    from readsmith.services.processes import (
-        Address,
-        Services,
-        require_room,
-        require_room_for_models,
-    )
+    from readsmith.services.processes import Address, Services, require_rooms
     from readsmith.services.start_screen import show, start_screen
 
     if not first_job and (once or dataset):
@@ -66,19 +62,11 @@ def up(
     predictor = Address("predictor", predictor_host, predictor_port)
     trainer.require_free()
     predictor.require_free()
-    require_room(state)
-    require_room_for_models(store)
-    folders = {"READSMITH_STORE": store, "READSMITH_STATE": str(state)}
-    each_other = {
-        "READSMITH_PREDICTOR_URL": predictor.url,
-        "READSMITH_TRAINER_URL": trainer.url,
-        "READSMITH_OUTBOX": os.environ.get("READSMITH_OUTBOX", str(state / "outbox")),
-    }
+    require_rooms(state, store)
     console = err if as_json else out
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler)
-    environment = folders | each_other | trainer.environment | predictor.environment
-    with Services(environment, logs) as services:
+    with Services(_environment(trainer, predictor, store, state), logs) as services:
         say(console, "Starting trainer and predictor")
         services.wait_until_ready(trainer.url, predictor.url)
         show(console, start_screen(trainer.url, predictor.url, store, logs))
@@ -94,7 +82,19 @@ def up(
         if once:
             raise typer.Exit(0 if right else FAILED)
         say(console, "Serving until Ctrl-C.")
-        with suppress(KeyboardInterrupt):
-            while True:
-                services.check()
-                time.sleep(1)
+        services.wait()
+
+
+def _environment(
+    trainer: "Address", predictor: "Address", store: str, state: Path
+) -> dict[str, str]:
+    """Return the settings of both services: their folders, and where each finds the other."""
+    return {
+        "READSMITH_STORE": store,
+        "READSMITH_STATE": str(state),
+        "READSMITH_PREDICTOR_URL": predictor.url,
+        "READSMITH_TRAINER_URL": trainer.url,
+        "READSMITH_OUTBOX": os.environ.get("READSMITH_OUTBOX", str(state / "outbox")),
+        **trainer.environment,
+        **predictor.environment,
+    }

@@ -3,7 +3,7 @@
 import typer
 
 from predictor.requests.options import Options, check_lengths, options_of
-from predictor.requests.problems import RequestError
+from shared.errors import UnusableError
 
 
 def prediction_options(**given: object) -> Options:
@@ -15,6 +15,6 @@ def prediction_options(**given: object) -> Options:
     try:
         options = options_of(texts)
         check_lengths(options)
-    except RequestError as error:
+    except UnusableError as error:
         raise typer.BadParameter(f"{error.message} {error.hint}") from error
     return options

@@ -7,28 +7,18 @@ from typing import Any
 
 from rich.console import Console
 
-from readsmith.client import Client
+from readsmith.client import Client, ServiceError
 from readsmith.client.trainer import Job, JobError
 from readsmith.options.options import api_key
 from readsmith.output import percent, say
 from readsmith.services.follow_job import run_job
 from readsmith.services.held_out import HeldOutPrediction, read_held_out
 from readsmith.stores import open_store
-from shared.errors import ReadsmithError
+from shared.errors import CODES, DownloadError, FailedError, ReadsmithError
 from trainer.schemas.job_request import JobRequest
 
 SHOWN = 8
 """So many predictions are printed."""
-
-_CANCELLED = JobError(
-    code="job_cancelled",
-    message="The job was cancelled.",
-    hint="Start it again: readsmith up --first-job",
-)
-
-
-NOT_HAD = ("download_failed", "download_refused")
-"""Codes of jobs whose images could not be downloaded, as where names lead to a proxy inside."""
 
 
 @dataclass(frozen=True)
@@ -101,14 +91,13 @@ class FirstJob:
             say(self.console, f"Sending {local} to the trainer")
             body["dataset"] = {"id": client.upload(local)}
         job = run_job(client, body, self.console, self.watch)
-        if "dataset" not in body and job.error and job.error.code in NOT_HAD:
+        if "dataset" not in body and job.error and _is_of_the_download(job.error):
             say(self.console, f"The default images cannot be had: {job.error.message}")
             say(self.console, "Going on with synthetic images, drawn by the captcha library.")
             body["dataset"] = {"synthetic": {}}
             job = run_job(client, body, self.console, self.watch)
         if job.version is None:
-            error = job.error or _CANCELLED
-            raise ReadsmithError(error.code, error.message, error.hint)
+            raise _failure(job)
         return job, job.version
 
     def _print(self, outcome: Outcome) -> None:
@@ -124,3 +113,15 @@ class FirstJob:
         say(self.console, f"  curl -X POST -F 'image=@{image}' {self.predictor}/predict")
         say(self.console, f"  curl {self.predictor}/models")
         say(self.console, f"  curl {self.trainer}/jobs/{outcome.job.id}")
+
+
+def _is_of_the_download(error: JobError) -> bool:
+    """Tell whether the images are out of reach, as where names lead to a proxy inside."""
+    return issubclass(CODES.get(error.code, ReadsmithError), DownloadError)
+
+
+def _failure(job: Job) -> ReadsmithError:
+    if job.error is None:
+        hint = "Start it again: readsmith up --first-job"
+        return FailedError("job_cancelled", "The job was cancelled.", hint)
+    return ServiceError(job.error.code, job.error.message, job.error.hint)

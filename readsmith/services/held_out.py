@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from readsmith.client import Client, Prediction, ServiceError
-from shared.errors import ReadsmithError
+from shared.errors import FailedError
 
 FOLDER = Path("report/held_out")
 RELOAD_SECONDS = 60.0
@@ -46,7 +46,7 @@ def read_held_out(
         while (prediction := _prediction(client, image, model, version)) is None:
             watch()
             if time.monotonic() > deadline:
-                raise ReadsmithError(
+                raise FailedError(
                     "not_served",
                     f"The predictor does not serve {model} version {version} "
                     f"{RELOAD_SECONDS:.0f} s after it was published.",

@@ -1,6 +1,5 @@
 """The two services as child processes: start, watch, stop."""
 
-import ctypes
 import errno
 import os
 import shutil
@@ -10,14 +9,17 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO
 
 from readsmith.client.connection import Connection
-from shared.errors import ReadsmithError
+from shared.errors import DiskFullError, FailedError, SetupError
 from shared.store.location import is_object_storage
+from trainer.subprocesses import die_with_parent
 
 MODULES = {"trainer": "trainer", "worker": "trainer.workers.worker", "predictor": "predictor"}
 START_SECONDS = 60.0
@@ -58,15 +60,15 @@ class Address:
                 probe.bind((self.host, self.port))
             except OSError as error:
                 if error.errno == errno.EADDRINUSE:
-                    raise ReadsmithError(
+                    raise SetupError(
                         "port_taken",
                         f"Port {self.port} is taken by another program.",
                         f"Choose another for the {self.service}: readsmith up {option} "
                         f"{self.port + 1}, or READSMITH_{self.service.upper()}_PORT="
                         f"{self.port + 1} make run",
                     ) from error
-                raise ReadsmithError(
-                    "address_unusable",
+                raise SetupError(
+                    "address_unavailable",
                     f"The {self.service} cannot listen on {self.host}:{self.port}: "
                     f"{error.strerror}.",
                     f"Choose other --{self.service}-host and {option}.",
@@ -77,15 +79,16 @@ def require_room(folder: Path) -> None:
     """Raise ReadsmithError disk_full if there is too little room where a folder will lie."""
     free = shutil.disk_usage(existing_part(folder)).free
     if free < FREE_BYTES:
-        raise ReadsmithError(
+        raise DiskFullError(
             "disk_full",
             f"Only {free / 1e9:.1f} GB are free where {folder} lies; 1 GB is needed.",
             "Make room, or choose another folder with --state and --store.",
         )
 
 
-def require_room_for_models(store: str) -> None:
-    """Raise ReadsmithError disk_full if there is too little room in a folder of models."""
+def require_rooms(state: Path, store: str) -> None:
+    """Raise ReadsmithError disk_full if there is too little room for jobs or for models."""
+    require_room(state)
     if not is_object_storage(store):
         require_room(Path(store))
 
@@ -140,11 +143,18 @@ class Services:
             code = child.process.poll()
             if code is not None:
                 ended = f"exit code {code}" if code >= 0 else signal.Signals(-code).name
-                raise ReadsmithError(
+                raise FailedError(
                     "service_stopped",
                     f"The {child.name} stopped ({ended}). Its log, {child.log}, ends:",
                     _last_lines(child.log),
                 )
+
+    def wait(self) -> None:
+        """Return on Ctrl-C; raises ReadsmithError service_stopped."""
+        with suppress(KeyboardInterrupt):
+            while True:
+                self.check()
+                time.sleep(1)
 
     def wait_until_ready(self, *urls: str) -> None:
         """Return once all of these answer; raises ReadsmithError service_stopped or not_ready."""
@@ -152,7 +162,7 @@ class Services:
         while not all(Connection(url, retries=0).answers() for url in urls):
             self.check()
             if time.monotonic() > deadline:
-                raise ReadsmithError(
+                raise FailedError(
                     "not_ready",
                     f"The services do not answer after {START_SECONDS:.0f} s.",
                     f"Their logs are in {self._logs}.",
@@ -171,13 +181,8 @@ def _spawn(
         stdout=output,
         stderr=subprocess.STDOUT,
         start_new_session=True,
-        preexec_fn=_end_with_parent if sys.platform == "linux" else None,  # noqa: PLW1509
+        preexec_fn=partial(die_with_parent, os.getpid(), signal.SIGTERM),  # noqa: PLW1509
     )
-
-
-def _end_with_parent() -> None:
-    """Have the kernel end this child when its parent dies without a word (prctl(2))."""
-    ctypes.CDLL(None).prctl(1, signal.SIGTERM)  # 1: PR_SET_PDEATHSIG
 
 
 def _wait_or_kill(process: subprocess.Popen[bytes], deadline: float) -> None:

@@ -11,33 +11,18 @@ from shared.access.api_keys import TOKEN, ApiKey, KeyFile, Scope
 from shared.access.audit import ANONYMOUS, audit
 from shared.access.rate_limit import RateLimit
 from shared.access.settings import AccessSettings
-from shared.errors import ReadsmithError
+from shared.errors import (
+    BusyError,
+    ForbiddenError,
+    ReadsmithError,
+    SetupError,
+    UnauthenticatedError,
+)
 
 LOOK_SECONDS = 1.0
 """Between two looks at the file of the keys: so late a new or revoked key is noticed."""
 
-ACCESS_STATUS = {
-    "key_missing": 401,
-    "key_invalid": 401,
-    "key_expired": 401,
-    "host_not_allowed": 403,
-    "origin_not_allowed": 403,
-    "scope_missing": 403,
-    "rate_limited": 429,
-}
-"""HTTP status of every code that an AccessError has."""
-
 log = logging.getLogger("readsmith.access")
-
-
-class AccessError(ReadsmithError):
-    """A request that is not let in; headers are those that its answer must have."""
-
-    def __init__(
-        self, code: str, message: str, hint: str = "", headers: Mapping[str, str] | None = None
-    ) -> None:
-        super().__init__(code, message, hint)
-        self.headers = headers or {}
 
 
 class Caller(NamedTuple):
@@ -64,7 +49,7 @@ class Access:
         self._keys = _by_id(self._file.read())
         self._next_look = time.monotonic() + LOOK_SECONDS
         if self._keys is None and not (settings.allow_anonymous or is_loopback(host)):
-            raise ReadsmithError(
+            raise SetupError(
                 "anonymous_refused",
                 f"There are no API keys in {settings.keys}, and others may reach "
                 f"{host or 'every address of this machine'}.",
@@ -76,7 +61,8 @@ class Access:
         """Return the name of the key that lets a request in; "anonymous" where there are no keys.
 
         scopes: any one of them will do.
-        Whoever is turned away is noted in the audit log. Raises AccessError.
+        Whoever is turned away is noted in the audit log. Raises UnauthenticatedError,
+        ForbiddenError or BusyError.
         """
         keys, who = self._current_keys(), ANONYMOUS
         try:
@@ -86,7 +72,7 @@ class Access:
                 key = _key_of(caller.authorization, keys)
                 who = key.name
                 self._check(key, scopes)
-        except AccessError as error:
+        except ReadsmithError as error:
             audit("refuse", who=who, address=caller.address, reason=error.code)
             raise
         return who
@@ -94,8 +80,8 @@ class Access:
     def _check_names(self, caller: Caller) -> None:
         header = self._hosts.refused(caller.host, caller.origin)
         if header is not None:
-            raise AccessError(
-                f"{header.lower()}_not_allowed",
+            raise ForbiddenError(
+                "host_not_allowed" if header == "Host" else "origin_not_allowed",
                 f"Without API keys this service does not take requests with this {header}: "
                 "a web page could send them.",
                 "Call it localhost or by its address, add the name to READSMITH_ALLOWED_HOSTS, "
@@ -106,21 +92,23 @@ class Access:
         if key.has_expired:
             raise _not_let_in("key_expired", f"The API key {key.name} has expired.")
         if not any(key.may(scope) for scope in scopes):
-            raise AccessError(
+            raise ForbiddenError(
                 "scope_missing",
                 f"The API key {key.name} has the scope {' and '.join(sorted(key.scopes))}, "
                 f"not {' or '.join(scopes)}.",
                 f"A key that may: readsmith keys create NAME --scope {scopes[0]}",
-                {"WWW-Authenticate": f'Bearer error="insufficient_scope", scope="{scopes[0]}"'},
+                headers={
+                    "WWW-Authenticate": f'Bearer error="insufficient_scope", scope="{scopes[0]}"'
+                },
             )
         if key.requests_per_minute is not None:
             wait = self._limit.seconds_to_wait(key.id, key.requests_per_minute)
             if wait:
-                raise AccessError(
+                raise BusyError(
                     "rate_limited",
                     f"The API key {key.name} may ask {key.requests_per_minute} times a minute.",
                     "Ask again after the seconds in Retry-After.",
-                    {"Retry-After": str(math.ceil(wait))},
+                    headers={"Retry-After": str(math.ceil(wait))},
                 )
 
     def _current_keys(self) -> dict[str, ApiKey] | None:
@@ -166,11 +154,11 @@ def _key_of(authorization: str | None, keys: Mapping[str, ApiKey]) -> ApiKey:
     return key
 
 
-def _not_let_in(code: str, message: str) -> AccessError:
-    return AccessError(
+def _not_let_in(code: str, message: str) -> UnauthenticatedError:
+    return UnauthenticatedError(
         code,
         message,
         "Send the header Authorization: Bearer KEY (readsmith's commands take READSMITH_API_KEY); "
         "`readsmith keys create` makes a key.",
-        {"WWW-Authenticate": 'Bearer realm="Readsmith"'},
+        headers={"WWW-Authenticate": 'Bearer realm="Readsmith"'},
     )

@@ -20,7 +20,7 @@ from typing import Annotated, Literal
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
 from shared.atomic_files import write_atomically
-from shared.errors import ReadsmithError
+from shared.errors import ConflictError, NotFoundError, ReadsmithError, SetupError
 
 TOKEN = re.compile(r"rs_([0-9a-f]{8})_[A-Za-z0-9_-]{43}", re.ASCII)
 NAME_PATTERN = r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}"
@@ -121,7 +121,7 @@ class KeyFile:
         with self._locked():
             keys = self.read() or ()
             if any(name == other.name for other in keys):
-                raise ReadsmithError(
+                raise ConflictError(
                     "key_exists",
                     f"There is a key named {name} already.",
                     "Choose another name, or revoke that one first.",
@@ -135,7 +135,7 @@ class KeyFile:
             keys = self.read() or ()
             left = tuple(key for key in keys if key.name != name)
             if len(left) == len(keys):
-                raise ReadsmithError(
+                raise NotFoundError(
                     "key_not_found",
                     f"There is no key named {name} in {self.path}.",
                     f"There are: {', '.join(key.name for key in keys) or 'none'}.",
@@ -160,7 +160,7 @@ class KeyFile:
             os.close(folder)
 
     def _unreadable(self, why: str | None) -> ReadsmithError:
-        return ReadsmithError(
+        return SetupError(
             "keys_unreadable",
             f"The API keys in {self.path} cannot be read: {why}.",
             "The file belongs to `readsmith keys`, and its owner must be the services' user.",

@@ -9,8 +9,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from shared.errors import LimitsError
 from shared.patterns.glushkov import START, Positions
-from shared.patterns.limits import Limits, LimitsError
+from shared.patterns.limits import Limits
 from shared.patterns.parser import parse_pattern
 
 ANYTHING: Final = ".*"

@@ -1,8 +1,6 @@
-"""What a text must be like, and the error for limits that cannot be used."""
+"""What a text must be like."""
 
 from dataclasses import dataclass, fields
-
-from shared.errors import ReadsmithError
 
 
 @dataclass(frozen=True)
@@ -17,14 +15,3 @@ class Limits:
     def first(self) -> str:
         """Return the name of the first limit that is set."""
         return next((each.name for each in fields(self) if getattr(self, each.name)), "pattern")
-
-
-class LimitsError(ReadsmithError):
-    """Limits that cannot be used; field names the one that is wrong."""
-
-    def __init__(self, code: str, message: str, hint: str, field: str) -> None:
-        super().__init__(code, message, hint)
-        self.field = field
-
-    def __reduce__(self) -> tuple[object, ...]:
-        return (type(self), (self.code, self.message, self.hint, self.field))

@@ -6,7 +6,7 @@ docs/patterns.md is the description for users.
 
 from typing import Final
 
-from shared.patterns.limits import LimitsError
+from shared.errors import LimitsError
 from shared.patterns.tree import Alternatives, Characters, Node, Repeat, Sequence
 
 MAX_LENGTH: Final = 500
@@ -64,7 +64,7 @@ class _Parser:
 
     def error(self, what: str) -> LimitsError:
         return LimitsError(
-            "bad_pattern",
+            "pattern_invalid",
             f"The pattern {self._pattern!r} has {what} at character {self._at + 1}.",
             SUPPORTED,
             "pattern",

@@ -9,7 +9,7 @@ from PIL.ExifTags import Base as ExifTag
 from PIL.Image import Transpose
 from pydantic import BaseModel, ConfigDict, Field
 
-from shared.errors import ReadsmithError
+from shared.errors import ImageFormatError, ImageRejectedError, ImageTooLargeError, NotAnImageError
 from shared.recognition.image_limits import MeteredBytes, TooDearError, judge_bytes, judge_opened
 
 FORMATS = ("PNG", "JPEG", "GIF", "BMP", "WEBP", "TIFF", "PPM")
@@ -51,10 +51,6 @@ class ImageSpec(BaseModel):
         return self.height, self.width, self.channels
 
 
-class ImageRejectedError(ReadsmithError):
-    """An image that cannot be read; codes not_an_image, unsupported_format, image_too_large."""
-
-
 def open_image(data: bytes) -> Image.Image:
     """Decode an image: first frame, turned as its EXIF says, mode L or RGB, nothing transparent.
 
@@ -85,11 +81,11 @@ def _decode(data: bytes) -> tuple[str, Image.Image]:
     except ImageRejectedError:
         raise
     except TooDearError as error:
-        raise ImageRejectedError(
+        raise ImageTooLargeError(
             "image_too_large", f"The image has {error}.", "Save it anew, as a plain PNG."
         ) from error
     except Exception as error:  # Pillow's parsers raise anything on hostile data, TypeError too
-        raise ImageRejectedError(
+        raise NotAnImageError(
             "not_an_image", f"The image is damaged: {_words(error)}.", "Send the whole file."
         ) from error
 
@@ -98,19 +94,19 @@ def _identify(file: MeteredBytes, data: bytes) -> Image.Image:
     try:
         image = Image.open(file, formats=FORMATS)
     except UnidentifiedImageError:
-        raise ImageRejectedError(
-            "not_an_image" if not _other_format(data) else "unsupported_format",
-            "The data is not an image in a format that is read here.",
-            f"Formats: {', '.join(FORMATS)}.",
-        ) from None
+        message = "The data is not an image in a format that is read here."
+        hint = f"Formats: {', '.join(FORMATS)}."
+        if _other_format(data):
+            raise ImageFormatError("unsupported_format", message, hint) from None
+        raise NotAnImageError("not_an_image", message, hint) from None
     except Image.DecompressionBombError:  # twice Pillow's own limit; below it Pillow only warns
-        raise ImageRejectedError(
+        raise ImageTooLargeError(
             "image_too_large",
             "The image is far too large.",
             f"The limit is {MAX_PIXELS:,} pixels.",
         ) from None
     if image.width * image.height > MAX_PIXELS or max(image.size) > MAX_SIDE:
-        raise ImageRejectedError(
+        raise ImageTooLargeError(
             "image_too_large",
             f"The image has {image.width}x{image.height} pixels.",
             f"The limit is {MAX_PIXELS:,} pixels, and {MAX_SIDE:,} on a side.",

@@ -1,6 +1,6 @@
 """Copies a model from a folder to an object storage, with its numbers and its way back."""
 
-from shared.errors import ReadsmithError
+from shared.errors import ConflictError
 from shared.store.manifest import MANIFEST, verify_bundle
 from shared.store.objects.bucket import Bucket
 from shared.store.records.record import ModelRecord
@@ -37,7 +37,7 @@ def _send(source: ModelStore, bucket: Bucket, model: str, version: int) -> None:
 
 def _require_none(model: str, record: ModelRecord) -> None:
     if record != ModelRecord():
-        raise ReadsmithError(
+        raise ConflictError(
             "model_exists",
             f"There is a model {model} already.",
             "Copy it to another prefix, or delete everything below its own.",

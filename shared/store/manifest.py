@@ -9,7 +9,7 @@ from typing import Annotated, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from shared.atomic_files import read_small
-from shared.errors import ReadsmithError
+from shared.errors import BundleError
 from shared.recognition.preprocessing import ImageSpec
 from shared.recognition.scoring import wilson_interval
 from shared.recognition.vocabulary import Vocabulary
@@ -218,21 +218,6 @@ class Manifest(Frozen):
     def temperature(self) -> float:
         """Return the temperature of its confidences; 1 if nobody calibrated them."""
         return self.calibration.temperature if self.calibration else 1.0
-
-
-Part = Literal["current", "manifest", "files", "graph", "golden", "settings"]
-"""Where a bundle, or what leads to it, can be wrong."""
-
-
-class BundleError(ReadsmithError):
-    """A bundle that must not be served; code bundle_invalid. part: where it is wrong."""
-
-    def __init__(self, message: str, part: Part) -> None:
-        super().__init__("bundle_invalid", message, "Publish the version again.")
-        self.part: Part = part
-
-    def __reduce__(self) -> tuple[object, ...]:
-        return (type(self), (self.message, self.part))
 
 
 def read_manifest(folder: Path) -> Manifest:

@@ -6,8 +6,8 @@ import time
 from collections.abc import Hashable
 from pathlib import Path
 
-from shared.store.errors import StorageError
-from shared.store.manifest import MANIFEST, BundleError, Manifest, parse_manifest
+from shared.errors import BundleError, StorageError
+from shared.store.manifest import MANIFEST, Manifest, parse_manifest
 from shared.store.objects.bucket import CONDITION, Bucket
 from shared.store.objects.cache import BundleCache
 from shared.store.records.record import ModelRecord

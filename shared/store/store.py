@@ -13,12 +13,17 @@ from collections.abc import Callable, Hashable, Sequence
 from pathlib import Path
 
 from shared.atomic_files import read_small
-from shared.errors import ReadsmithError
-from shared.store.errors import Away, StorageAwayError
+from shared.errors import (
+    BundleError,
+    ConflictError,
+    NotFoundError,
+    ReadsmithError,
+    StorageAwayError,
+)
+from shared.store.errors import Away
 from shared.store.manifest import (
     MANIFEST,
     MOST_BYTES,
-    BundleError,
     FileEntry,
     Manifest,
     parse_manifest,
@@ -72,7 +77,7 @@ class ModelStore:
     def require(self, model: str) -> None:
         """Raise ReadsmithError model_not_found if the model has no version."""
         if model not in (models := self.models()):
-            raise ReadsmithError(
+            raise NotFoundError(
                 "model_not_found",
                 f"No version of a model {model!r} has been published.",
                 f"There are: {', '.join(models) or 'none'}.",
@@ -282,7 +287,7 @@ class ModelStore:
 
 def version_not_found(model: str, version: int, retained: Sequence[int]) -> ReadsmithError:
     """Say that a model has no such version."""
-    return ReadsmithError(
+    return NotFoundError(
         "version_not_found",
         f"Model {model} has no version {version}.",
         f"Kept are {', '.join(map(str, retained))}.",
@@ -291,7 +296,7 @@ def version_not_found(model: str, version: int, retained: Sequence[int]) -> Read
 
 def no_earlier_version(model: str, retained: Sequence[int]) -> ReadsmithError:
     """Say that there is no step back."""
-    return ReadsmithError(
+    return ConflictError(
         "no_earlier_version",
         f"No kept version of model {model} was current before this one.",
         f"Promote one by its number: {', '.join(map(str, retained))}.",

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.cluster.hosts import needs_hosts
-from tests.postgresql import needs_postgresql
+from tests.support.services.postgresql import needs_postgresql
 
 HERE = Path(__file__).parent
 

@@ -16,7 +16,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.workers import ROOT, children_of, wait_until
+from tests.support.paths import ROOT
+from tests.support.services.workers import children_of, wait_until
 
 PROGRAMS = ("ip", "unshare", "nsenter", "setpriv")
 NAMESPACES = ("--mount", "--uts", "--ipc", "--net", "--pid")

@@ -3,10 +3,10 @@
 import socket
 import sys
 
-from tests import object_storage
 from tests.cluster.hosts import HOME, Host
-from tests.postgresql import BINARIES
-from tests.workers import wait_until
+from tests.support.services import object_storage
+from tests.support.services.postgresql import BINARIES
+from tests.support.services.workers import wait_until
 
 HEAD = "10.77.0.1"
 TRAINER = f"http://{HEAD}:8000"
@@ -52,7 +52,9 @@ RAY_START = """
 
 def start_storage(head: Host) -> None:
     """Start an S3 server with an empty bucket."""
-    head.start("storage", sys.executable, "-m", "tests.object_storage", "9000", HEAD)
+    head.start(
+        "storage", sys.executable, "-m", "tests.support.services.object_storage", "9000", HEAD
+    )
     _wait_for(9000)
     object_storage.empty(STORAGE)
 

@@ -11,15 +11,15 @@ import pytest
 import requests
 
 from readsmith.client import Client
-from tests.bundles import png
 from tests.cluster.cluster import Cluster, running_cluster
 from tests.cluster.figures import Figures, Loss
 from tests.cluster.hosts import Host
 from tests.cluster.readers import Answers, reading
 from tests.cluster.services import JOBS_PER_NODE, PREDICTOR, STORAGE, TRAINER, times_joined
 from tests.cluster.stories import Attempt, story
-from tests.object_storage import BUCKET
-from tests.workers import wait_until
+from tests.support.models.bundles import png
+from tests.support.services.object_storage import BUCKET
+from tests.support.services.workers import wait_until
 
 JOBS = 6
 EPOCHS = 40

@@ -6,7 +6,8 @@ import sys
 from pathlib import Path
 
 from tests.cluster.hosts import Host, network
-from tests.workers import ROOT, is_alive, wait_until
+from tests.support.paths import ROOT
+from tests.support.services.workers import is_alive, wait_until
 
 HOSTS = """
 import pathlib, sys, time

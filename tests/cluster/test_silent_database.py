@@ -8,7 +8,7 @@ import pytest
 from shared.errors import ReadsmithError
 from tests.cluster import services
 from tests.cluster.hosts import network
-from tests.workers import wait_until
+from tests.support.services.workers import wait_until
 from trainer.database.tables import Database
 
 NOTICED_SECONDS = 40

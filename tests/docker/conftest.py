@@ -4,7 +4,6 @@ import contextlib
 import io
 import os
 import shutil
-import socket
 import subprocess
 import tarfile
 import time
@@ -17,9 +16,11 @@ from typing import TypeVar
 import pytest
 import requests
 
+from tests.support.paths import ROOT
+from tests.support.services.services import free_port
+
 T = TypeVar("T")
 
-ROOT = Path(__file__).parents[2]
 PATIENCE = 120.0
 """Seconds after which a test gives up; far more than a busy machine needs."""
 
@@ -41,12 +42,6 @@ def eventually(happened: Callable[[], T], patience: float = PATIENCE) -> T:
                 return answer
         assert time.monotonic() < deadline, "it never happened"
         time.sleep(0.5)
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def run(*command: str) -> str:

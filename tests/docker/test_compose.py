@@ -11,10 +11,10 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 
-from tests.bundles import png
 from tests.docker.conftest import PATIENCE, Stack, eventually, needs_docker, run
-from tests.drawn import image
-from tests.raw_requests import PROBLEM, exchange
+from tests.support.hostile.raw_requests import PROBLEM, exchange
+from tests.support.labelled_images import image
+from tests.support.models.bundles import png
 
 pytestmark = needs_docker
 
@@ -85,7 +85,7 @@ def test_before_a_model_is_trained_the_starter_answers_and_says_so(stack: Stack)
 
 def test_the_predictors_own_refusal_passes_the_gateway(stack: Stack) -> None:
     answer = ask(stack, png("abc"), model="default")
-    assert (answer.status_code, answer.json()["code"]) == (503, "no_model")
+    assert (answer.status_code, answer.json()["code"]) == (503, "no_version_served")
     assert answer.headers["Retry-After"]
     assert answer.headers["Content-Type"] == "application/problem+json"
     assert answer.json()["request_id"] == "from-the-test"
@@ -102,7 +102,7 @@ def test_a_job_trains_and_its_model_reads_images_that_it_never_saw(
     assert right >= 0.8 * len(predictions), predictions
 
 
-def test_a_image_is_read_through_the_trainer_and_what_the_predictor_is_told_is_kept_there(
+def test_an_image_is_read_through_the_trainer_and_what_the_predictor_is_told_is_kept_there(
     stack: Stack, images: list[tuple[str, bytes]]
 ) -> None:
     truth, image = images[0]
@@ -188,7 +188,7 @@ def test_what_is_not_http_is_a_problem_document_of_the_gateway(stack: Stack, ser
 def test_an_upload_may_be_larger_than_any_other_body(stack: Stack) -> None:
     files = {"file": bytes(50_000_000)}
     answer = requests.post(f"{stack.trainer}/datasets", files=files, timeout=PATIENCE)
-    assert (answer.status_code, answer.json()["code"]) == (422, "not_a_zip")
+    assert (answer.status_code, answer.json()["code"]) == (422, "dataset_not_a_zip")
 
 
 @pytest.mark.parametrize("service", SERVICES)

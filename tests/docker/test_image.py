@@ -5,8 +5,9 @@ from collections.abc import Iterator
 import pytest
 import requests
 
-from tests.docker.conftest import PATIENCE, eventually, free_port, needs_docker, run
-from tests.drawn import image
+from tests.docker.conftest import PATIENCE, eventually, needs_docker, run
+from tests.support.labelled_images import image
+from tests.support.services.services import free_port
 
 pytestmark = needs_docker
 
@@ -30,5 +31,5 @@ def test_the_image_answers_with_the_starter_and_says_what_it_lacks(predictor: st
     answer = requests.post(f"{predictor}/predict", files=form, timeout=PATIENCE)
     assert (answer.json()["text"], answer.json()["model"]) == ("MARKET", "starter")
     answer = requests.post(f"{predictor}/predict?model=default", files=form, timeout=PATIENCE)
-    assert (answer.status_code, answer.json()["code"]) == (503, "no_model")
+    assert (answer.status_code, answer.json()["code"]) == (503, "no_version_served")
     assert "POST /jobs" in answer.json()["hint"]

@@ -6,8 +6,9 @@ from collections.abc import Iterator
 import pytest
 import requests
 
-from tests.docker.conftest import PATIENCE, ROOT, Stack, eventually, needs_docker, run, running
+from tests.docker.conftest import PATIENCE, Stack, eventually, needs_docker, run, running
 from tests.docker.test_compose import SMALL_JOB
+from tests.support.paths import ROOT
 
 pytestmark = [
     *needs_docker,

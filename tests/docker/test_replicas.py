@@ -5,8 +5,8 @@ from collections.abc import Iterator
 import pytest
 
 from tests.docker.conftest import Stack, eventually, needs_docker, run, running
-from tests.metrics_page import sample
-from tests.serving import Client, clients_of
+from tests.support.api.metrics import sample
+from tests.support.services.predictor import Client, clients_of
 
 pytestmark = needs_docker
 

@@ -12,9 +12,9 @@ import requests
 
 from shared.access.api_keys import KeyFile, Scope
 from shared.store.store import ModelStore
-from tests import services
-from tests.bundles import png, publish
-from tests.services import PATIENCE, needs_nginx
+from tests.support.models.bundles import png, publish
+from tests.support.services import services
+from tests.support.services.services import PATIENCE, needs_nginx
 
 KEYS = 20
 IN_A_ROW = 10

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.observing import Recorder
-from tests.trainer.downloads import Archive, fetched, in_a_process
-from tests.trainer.web_site import serve
+from tests.support.downloads import Archive, fetched, in_a_process
+from tests.support.jobs.observer import Recorder
+from tests.support.services.web_site import serve
 from trainer.pipeline.downloads import transfer as downloading
 from trainer.schemas.job_request import Dataset
 

@@ -4,7 +4,7 @@ import os
 
 import pytest
 
-from tests.fuzzing import TARGETS, fuzz_for
+from tests.support.hostile.mutations import TARGETS, fuzz_for
 
 SECONDS = float(os.environ.get("READSMITH_FUZZ_SECONDS", "600"))
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.hostile_h5 import BUILT, HOSTILE, MISFITS, Hostile, reader, write
+from tests.support.hostile.h5 import BUILT, HOSTILE, MISFITS, Hostile, reader, write
 
 ALL = HOSTILE | MISFITS | BUILT
 

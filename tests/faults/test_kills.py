@@ -18,16 +18,16 @@ from shared.recognition.decoding import decode
 from shared.recognition.preprocessing import preprocess
 from shared.store.manifest import GOLDEN_PREDICTIONS, ONNX_MODEL
 from shared.store.store import ModelStore
-from tests.readsmith.conftest import free_port
-from tests.strikes import fallen
-from tests.struck_jobs import (
+from tests.support.jobs.kill_points import fallen
+from tests.support.jobs.killed_jobs import (
     epochs_told,
     events,
     require_right_end,
     until_over,
     workers,
 )
-from tests.workers import alive_in_session, is_alive, wait_until
+from tests.support.services.services import free_port
+from tests.support.services.workers import alive_in_session, is_alive, wait_until
 from trainer.database.job_store import JobStore
 from trainer.database.tables import Database
 from trainer.schemas.job import Status

@@ -15,8 +15,7 @@ import pytest
 from shared.store.objects.bucket import Bucket
 from shared.store.records.record import ModelRecord
 from shared.store.records.records import ModelRecords
-from tests.object_storage import BUCKET, Proxy
-from tests.publishing import (
+from tests.support.models.publishers import (
     Watcher,
     ended,
     look,
@@ -26,6 +25,7 @@ from tests.publishing import (
     published_numbers,
     started,
 )
+from tests.support.services.object_storage import BUCKET, Proxy
 
 ADDRESS = f"s3://{BUCKET}/models"
 PUBLICATIONS = 50

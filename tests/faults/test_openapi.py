@@ -10,7 +10,7 @@ from flask import Flask
 from hypothesis import settings
 
 from predictor.api.openapi.document import description
-from tests.described import (
+from tests.support.api.openapi import (
     CONFIG,
     call,
     make_key,

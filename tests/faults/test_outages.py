@@ -11,12 +11,12 @@ import httpx
 import pytest
 from hypothesis.stateful import run_state_machine_as_test
 
-from tests.postgresql import Server, needs_postgresql, running_server
-from tests.readsmith.conftest import free_port, running
-from tests.several_services import run_jobs
-from tests.struck_jobs import require_one_version, workers
-from tests.trainer.test_job_machine import Jobs, stories
-from tests.workers import wait_until
+from tests.integration.trainer.database.test_job_machine import Jobs, stories
+from tests.support.jobs.killed_jobs import require_one_version, workers
+from tests.support.services import services
+from tests.support.services.postgresql import Server, needs_postgresql, running_server
+from tests.support.services.several_services import run_jobs
+from tests.support.services.workers import wait_until
 from trainer.database.job_store import JobStore
 from trainer.database.tables import Database
 from trainer.schemas.job import Status
@@ -56,13 +56,11 @@ def survive(settings: Settings, outage: Outage, reads: int) -> None:
         "READSMITH_STATE": str(settings.state),
         "READSMITH_DATABASE_URL": settings.jobs_database,
     }
-    port = free_port()
-    environment["READSMITH_TRAINER_PORT"] = str(port)
     answers: Counter[tuple[str, int, str]] = Counter()
     slowest = 0.0
     with (
-        running("trainer", port, environment) as url,
-        httpx.Client(base_url=url, timeout=120) as trainer,
+        services.trainer(settings.state.parent, None, **environment) as service,
+        httpx.Client(base_url=service.url, timeout=120) as trainer,
         workers(settings, "small") as running_workers,
     ):
         wait_until(lambda: store.get(job_id).progress)

@@ -7,8 +7,8 @@ from signal import SIGKILL
 import pytest
 
 from shared.store.store import ModelStore
-from tests.bundles import bundle_files
-from tests.publishing import (
+from tests.support.models.bundles import bundle_files
+from tests.support.models.publishers import (
     Watcher,
     ended,
     look,

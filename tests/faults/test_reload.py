@@ -5,9 +5,9 @@ from pathlib import Path
 import pytest
 
 from shared.store.store import ModelStore
-from tests.breakages import BREAKAGES
-from tests.bundles import publish
-from tests.serving import (
+from tests.support.models.broken_bundles import BREAKAGES
+from tests.support.models.bundles import publish
+from tests.support.services.predictor import (
     Predictor,
     break_while_serving,
     clients_of,

@@ -5,10 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from tests.ray_cluster import CPUS, RayCluster, running_ray
-from tests.services import free_port
-from tests.struck_jobs import require_one_version
-from tests.workers import start_worker, wait_until
+from tests.support.jobs.killed_jobs import require_one_version
+from tests.support.services.ray_cluster import CPUS, RayCluster, running_ray
+from tests.support.services.services import free_port
+from tests.support.services.workers import start_worker, wait_until
 from trainer.database.job_store import JobStore
 from trainer.database.tables import Database
 from trainer.schemas.job import Job, Status

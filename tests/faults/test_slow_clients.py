@@ -12,10 +12,10 @@ import pytest
 import requests
 
 from shared.store.store import ModelStore
-from tests import services
-from tests.bundles import png, publish
-from tests.services import Gateway, Service, needs_nginx
-from tests.slow_clients import KINDS, is_closed, seconds_of, slow_clients, told
+from tests.support.hostile.slow_clients import KINDS, is_closed, seconds_of, slow_clients, told
+from tests.support.models.bundles import png, publish
+from tests.support.services import services
+from tests.support.services.services import Gateway, Service, needs_nginx
 
 SLOW = 200
 OTHERS = 30

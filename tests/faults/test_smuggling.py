@@ -7,9 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from tests import services
-from tests.raw_requests import complaints, requests
-from tests.services import Gateway, Service, needs_nginx
+from tests.support.hostile.raw_requests import complaints, requests
+from tests.support.services import services
+from tests.support.services.services import Gateway, Service, needs_nginx
 
 pytestmark = needs_nginx
 

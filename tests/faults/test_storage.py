@@ -13,12 +13,13 @@ import pytest
 
 from shared.store.manifest import verify_files
 from shared.store.store import ModelStore
-from tests import bundles
-from tests.disks import filled, read_only, small_disk
-from tests.drawn import write_zip
-from tests.readsmith.conftest import free_port, running_predictor, running_trainer
-from tests.struck_jobs import workers
-from tests.workers import start_worker, wait_until
+from tests.support.jobs.killed_jobs import workers
+from tests.support.labelled_images import write_zip
+from tests.support.models import bundles
+from tests.support.services import services
+from tests.support.services.disks import filled, read_only, small_disk
+from tests.support.services.services import free_port
+from tests.support.services.workers import start_worker, wait_until
 from trainer.database.job_store import JobStore
 from trainer.database.tables import Database
 from trainer.files.disk_errors import storage_error
@@ -31,7 +32,7 @@ ROOMS = (0, 1_000_000, 5_000_000, 9_000_000, 16_000_000)
 
 GREEDY = """
 import sys
-from trainer.run_job import execute
+from trainer.workers.job_process import execute
 
 def run(claim, request, settings, observer):
     with open(settings.scratch / claim.job_id / "all.there.is", "wb", buffering=0) as file:
@@ -93,7 +94,10 @@ def test_a_full_disk_refuses_uploads_and_jobs_until_there_is_room(
     disk: Path, tmp_path: Path
 ) -> None:
     form = {"file": write_zip(tmp_path / "x.zip", {"a.png": bytes(4_000_000)}).read_bytes()}
-    with running_trainer(tmp_path) as url, httpx.Client(base_url=url, timeout=60) as trainer:
+    with (
+        services.trainer(tmp_path) as service,
+        httpx.Client(base_url=service.url, timeout=60) as trainer,
+    ):
         accepted = [trainer.post("/jobs").json()["id"]]
         refused = 0
         with filled(disk, room=1_000_000):
@@ -156,7 +160,10 @@ def test_a_full_model_store_shows_no_half_version_and_goes_on_serving(tmp_path: 
         store = ModelStore(root, keep=3)
         bundles.publish(store, tmp_path / "1")
         size = sum(f.stat().st_size for f in (tmp_path / "1").rglob("*") if f.is_file())
-        with running_predictor(root) as url, httpx.Client(base_url=url, timeout=60) as predictor:
+        with (
+            services.predictor(tmp_path) as service,
+            httpx.Client(base_url=service.url, timeout=60) as predictor,
+        ):
             for room in range(0, size + 200_000, 4096):
                 outcomes[_publish(store, tmp_path / "1", room)] += 1
                 for version in store.versions("default"):
@@ -188,10 +195,10 @@ def test_a_read_only_volume_is_named_and_what_is_served_stays(
     form = {"file": write_zip(tmp_path / "x.zip", {"a.png": b"a"}).read_bytes()}
     bundles.publish(ModelStore(settings.store), tmp_path / "build")
     with (
-        running_trainer(tmp_path) as url,
-        httpx.Client(base_url=url, timeout=60) as trainer,
-        running_predictor(Path(settings.store)) as predictor_url,
-        httpx.Client(base_url=predictor_url, timeout=60) as predictor,
+        services.trainer(tmp_path) as trainer_service,
+        httpx.Client(base_url=trainer_service.url, timeout=60) as trainer,
+        services.predictor(tmp_path) as predictor_service,
+        httpx.Client(base_url=predictor_service.url, timeout=60) as predictor,
         workers(settings, "small") as running_workers,
     ):
         with read_only(disk):

@@ -4,7 +4,8 @@ from pathlib import Path
 
 from shared.store.manifest import read_manifest
 from shared.store.store import ModelStore
-from tests.docs.blocks import FULL, ROOT, run_page
+from tests.support.code_blocks import FULL, run_page
+from tests.support.paths import ROOT
 
 
 def test_the_tutorial_ends_with_a_better_reader(tmp_path: Path) -> None:

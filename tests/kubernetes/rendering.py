@@ -6,7 +6,8 @@ from typing import Any
 import jsonpatch
 import yaml
 
-ROOT = Path(__file__).parents[2]
+from tests.support.paths import ROOT
+
 MANIFESTS = ROOT / "deploy" / "kubernetes"
 
 KNOWN = {"apiVersion", "kind", "namespace", "resources", "components", "images", "patches"}

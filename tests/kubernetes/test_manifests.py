@@ -18,13 +18,13 @@ from predictor.settings import PredictorSettings
 from shared.access.api_keys import KeyFile
 from tests.kubernetes.rendering import (
     MANIFESTS,
-    ROOT,
     Resource,
     containers,
     documents,
     pods,
     rendered,
 )
+from tests.support.paths import ROOT
 from trainer.settings import Settings
 
 FOLDERS = [("example",), ("base", "components/gpu")]

@@ -7,10 +7,11 @@ from fastapi import Depends, Request
 from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from shared.access.access import ACCESS_STATUS, Access, AccessError, Caller
+from shared.access.access import Access, Caller
 from shared.access.api_keys import Scope as KeyScope
 from shared.access.audit import audit
 from shared.access.openapi import SECURITY_SCHEMES, security
+from shared.errors import ReadsmithError
 from trainer.api.pages import is_dashboard
 from trainer.api.problems import answer, problem_responses
 from trainer.settings import Settings
@@ -67,10 +68,8 @@ class AccessControl:
         caller = self._caller(scope)
         try:
             who = self._access.admit(caller, *needed_scopes(scope["method"], scope["path"]))
-        except AccessError as error:
-            status = ACCESS_STATUS[error.code]
-            refusal = answer(status, error.code, error.message, error.hint, headers=error.headers)
-            await refusal(scope, receive, send)
+        except ReadsmithError as error:
+            await answer(error)(scope, receive, send)
             return
         if scope["method"] in PREDICTION:
             await self._app(scope, receive, send)

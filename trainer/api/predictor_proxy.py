@@ -7,7 +7,7 @@ from typing import IO, NamedTuple
 from urllib3 import Timeout, connection_from_url
 from urllib3.exceptions import HTTPError
 
-from shared.errors import ReadsmithError
+from shared.errors import UnavailableError
 
 ASKED_WITH = ("accept", "authorization", "content-type", "x-request-id")
 ANSWERED_WITH = (
@@ -59,7 +59,7 @@ class PredictorLink:
                 method, target, body=body, headers=sent, retries=False, redirect=False
             )
         except HTTPError as error:
-            raise ReadsmithError(
+            raise UnavailableError(
                 "predictor_unavailable",
                 f"The predictor does not answer ({type(error).__name__}).",
                 "Start it, and set READSMITH_PREDICTOR_URL to where it listens.",

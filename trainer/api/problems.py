@@ -1,4 +1,4 @@
-"""Errors as HTTP answers: RFC 9457 problem documents, made from one table."""
+"""Errors as HTTP answers: RFC 9457 problem documents."""
 
 import json
 import logging
@@ -15,54 +15,12 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
-from shared.errors import ReadsmithError
+from shared.errors import FailedError, MalformedError, ReadsmithError, UnusableError, of_status
 from shared.store.manifest import Scalar
 from trainer.database.tables import unavailable
 from trainer.files.disk_errors import storage_error
 
 MEDIA_TYPE = "application/problem+json"
-
-STATUS_OF_CODE = {
-    "json_invalid": 400,
-    "form_invalid": 400,
-    "value_unusable": 400,
-    "correction_not_found": 404,
-    "job_not_found": 404,
-    "dataset_not_found": 404,
-    "file_not_found": 404,
-    "model_not_found": 404,
-    "image_not_found": 404,
-    "report_not_found": 404,
-    "version_not_found": 404,
-    "bundle_invalid": 409,
-    "dataset_in_use": 409,
-    "job_final": 409,
-    "job_publishing": 409,
-    "job_not_succeeded": 409,
-    "no_earlier_version": 409,
-    "no_held_out_images": 409,
-    "upload_too_large": 413,
-    "request_entity_too_large": 413,
-    "unsupported_media_type": 415,
-    "bad_pattern": 422,
-    "image_too_large": 422,
-    "not_an_image": 422,
-    "unsupported_format": 422,
-    "no_text_fits": 422,
-    "pattern_too_large": 422,
-    "request_invalid": 422,
-    "idempotency_key_reused": 422,
-    "not_a_zip": 422,
-    "check_busy": 429,
-    "queue_full": 429,
-    "uploads_full": 429,
-    "database_unavailable": 503,
-    "predictor_unavailable": 503,
-    "storage_unavailable": 503,
-    "corrections_full": 507,
-    "disk_full": 507,
-}
-"""Every code that an answer can carry on purpose; any other is an internal error."""
 
 RETRY_AFTER = {429: "60", 503: "5"}
 
@@ -87,15 +45,9 @@ class Problem(BaseModel):
     """A stable name for programs."""
     hint: str | None = None
     """What would be right."""
+    field: str | None = None
+    """The first field of the request that is wrong."""
     errors: list[FieldProblem] | None = None
-
-
-class InvalidFieldError(ReadsmithError):
-    """A field whose value has the right form but cannot be used; code request_invalid."""
-
-    def __init__(self, field: str, message: str, hint: str = "") -> None:
-        super().__init__("request_invalid", f"{field}: {message}", hint)
-        self.fields = [FieldProblem(field=field, message=message)]
 
 
 def problem_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
@@ -111,36 +63,30 @@ def problem_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 
 def answer(
-    status: int,
-    code: str,
-    detail: str,
-    hint: str = "",
+    error: ReadsmithError,
     fields: Sequence[FieldProblem] = (),
     headers: Mapping[str, str] | None = None,
 ) -> JSONResponse:
-    """Build the answer that carries a problem document."""
+    """Build the answer that carries a problem document; fields: all that are wrong."""
+    status = error.http_status
+    if error.field is not None and not fields:
+        fields = [FieldProblem(field=error.field, message=error.message)]
     problem = Problem(
         title=HTTPStatus(status).phrase,
         status=status,
-        detail=detail,
-        code=code,
-        hint=hint or None,
+        detail=error.message,
+        code=error.code,
+        hint=error.hint or None,
+        field=fields[0].field if fields else None,
         errors=list(fields) or None,
     )
     retry = {"Retry-After": RETRY_AFTER[status]} if status in RETRY_AFTER else {}
     return JSONResponse(
         problem.model_dump(exclude_none=True),
         status,
-        headers={**retry, **(headers or {})},
+        headers={**retry, **error.headers, **(headers or {})},
         media_type=MEDIA_TYPE,
     )
-
-
-def unusable(error: ReadsmithError) -> JSONResponse:
-    """Answer 422 with what is wrong with a dataset; raises an error that is not about it."""
-    if error.code in STATUS_OF_CODE or error.code == "process_died":
-        raise error
-    return answer(422, error.code, error.message, error.hint)
 
 
 def install_problem_handlers(app: FastAPI) -> None:
@@ -157,9 +103,7 @@ def install_problem_handlers(app: FastAPI) -> None:
 
 async def _on_domain_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, ReadsmithError)  # noqa: S101 - says the type
-    status = STATUS_OF_CODE.get(error.code, 500)
-    fields = error.fields if isinstance(error, InvalidFieldError) else ()
-    return answer(status, error.code, error.message, error.hint, fields)
+    return answer(error)
 
 
 async def _on_invalid_request(request: Request, error: Exception) -> Response:
@@ -169,20 +113,20 @@ async def _on_invalid_request(request: Request, error: Exception) -> Response:
         where = errors[0]["loc"][-1]
         why = errors[0]["ctx"]["error"]
         detail = f"The body is not JSON: {why} at character {where}."
-        return answer(400, "json_invalid", detail)
+        return answer(MalformedError("json_invalid", detail))
     fields = field_problems(errors, error.body)
     detail = " ".join(f"{one.field}: {one.message}." for one in fields)
-    return answer(422, "request_invalid", detail, "GET /docs describes every field.", fields)
+    hint = "GET /docs describes every field."
+    return answer(UnusableError("request_invalid", detail, hint), fields)
 
 
 async def _on_http_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, HTTPException)  # noqa: S101 - says the type
-    code = HTTPStatus(error.status_code).name.lower()
     detail = f"{error.detail}: {request.method} {request.url.path}"
     headers = dict(error.headers or {})
     if error.status_code == 405 and (methods := _methods(request)):
         headers["Allow"] = ", ".join(methods)
-    return answer(error.status_code, code, detail, headers=headers)
+    return answer(of_status(error.status_code, detail), headers=headers)
 
 
 def _methods(request: Request) -> list[str]:
@@ -194,8 +138,9 @@ def _methods(request: Request) -> list[str]:
 async def _on_database_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, SQLAlchemyError)  # noqa: S101 - says the type
     if isinstance(error, DataError):  # for example a NUL, which PostgreSQL does not store
-        return answer(400, "value_unusable", "The database cannot keep a value of this request.")
-    return await _on_domain_error(request, unavailable(error))
+        detail = "The database cannot store a value of this request."
+        return answer(UnusableError("value_unusable", detail))
+    return answer(unavailable(error))
 
 
 async def _on_system_error(request: Request, error: Exception) -> Response:
@@ -203,7 +148,7 @@ async def _on_system_error(request: Request, error: Exception) -> Response:
     if known is None:
         raise error
     log.warning("%s %s: %s", request.method, request.url.path, error)
-    return await _on_domain_error(request, known)
+    return answer(known)
 
 
 async def _on_disconnect(request: Request, error: Exception) -> Response:
@@ -211,8 +156,8 @@ async def _on_disconnect(request: Request, error: Exception) -> Response:
 
 
 async def _on_unexpected(request: Request, error: Exception) -> Response:
-    detail = "The trainer failed in a way that nobody foresaw."
-    return answer(500, "internal_error", detail, "The trainer's log has the details.")
+    hint = "The trainer's log has the details."
+    return answer(FailedError("internal_error", "Internal server error.", hint))
 
 
 def field_problems(errors: Sequence[Any], body: Any) -> list[FieldProblem]:

@@ -6,6 +6,7 @@ from typing import Any, Final
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from shared.errors import HeadersTooLargeError, MalformedError, ReadsmithError
 from trainer.api.problems import answer
 
 HEAD_BYTES: Final = 32_768
@@ -44,13 +45,13 @@ class HttpProtocol(H11Protocol):
         if self.conn.our_state not in (h11.IDLE, h11.SEND_RESPONSE):
             self.transport.close()  # the answer was under way when the body broke
             return
-        status, code, detail = 400, "bad_request", "This is not valid HTTP/1.1."
+        error: ReadsmithError = MalformedError("bad_request", "This is not valid HTTP/1.1.")
         if len(self.conn.trailing_data[0]) > HEAD_BYTES:
-            status, code = 431, "headers_too_large"
-            detail = f"The request line and headers have more than {HEAD_BYTES} bytes."
-        refusal = answer(status, code, detail, headers={"Connection": "close"})
+            message = f"The request line and headers have more than {HEAD_BYTES} bytes."
+            error = HeadersTooLargeError("headers_too_large", message)
+        refusal = answer(error, headers={"Connection": "close"})
         for event in (
-            h11.Response(status_code=status, headers=refusal.raw_headers),
+            h11.Response(status_code=error.http_status, headers=refusal.raw_headers),
             h11.Data(data=bytes(refusal.body)),
             h11.EndOfMessage(),
         ):

@@ -10,7 +10,7 @@ from pathlib import Path
 from sqlalchemy import Connection, Table, func, insert, select
 from sqlalchemy.exc import DBAPIError
 
-from shared.errors import ReadsmithError
+from shared.errors import ConflictError, NotFoundError, ReadsmithError
 from trainer.database.tables import Database, jobs, tables, take_turns, unavailable
 from trainer.settings import complaint, load_settings
 
@@ -35,7 +35,7 @@ def copy_jobs(file: Path, target: Database) -> dict[str, int]:
     Raises ReadsmithError file_not_found, database_not_empty or database_unavailable.
     """
     if not file.is_file():
-        raise ReadsmithError(
+        raise NotFoundError(
             "file_not_found",
             f"There is no file {file}.",
             "Name the trainer's jobs.sqlite, which lies in its state folder.",
@@ -54,7 +54,7 @@ def copy_jobs(file: Path, target: Database) -> dict[str, int]:
 
 def _require_empty(connection: Connection) -> None:
     if connection.scalar(select(func.count()).select_from(jobs)):
-        raise ReadsmithError(
+        raise ConflictError(
             "database_not_empty",
             "The database that READSMITH_DATABASE_URL names holds jobs already.",
             "Name an empty one.",

@@ -13,7 +13,7 @@ from typing import Annotated, Any
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from sqlalchemy import Connection, Row, delete, func, insert, select, update
 
-from shared.errors import ReadsmithError
+from shared.errors import NoRoomError, NotFoundError, ReadsmithError
 from trainer.database.rows import moment
 from trainer.database.tables import Database, corrections, now, take_turns
 from trainer.files.shared_files import CORRECTIONS, SharedFiles
@@ -195,7 +195,7 @@ def _find(connection: Connection, model: str, correction_id: str) -> Row[Any]:
 
 
 def _not_found(model: str, correction_id: str) -> ReadsmithError:
-    return ReadsmithError(
+    return NotFoundError(
         "correction_not_found",
         f"Model {model} has no correction {correction_id[:100]}.",
         f"GET /models/{model}/corrections lists those that there are.",
@@ -213,7 +213,7 @@ def _correction_of(row: Row[Any]) -> Correction:
 
 
 def _full(why: str) -> ReadsmithError:
-    return ReadsmithError(
+    return NoRoomError(
         "corrections_full",
         f"There is no room for another correction: {why}.",
         "Delete some, or raise READSMITH_MAX_CORRECTIONS_BYTES.",

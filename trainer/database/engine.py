@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, DisconnectionError, NoSuchModuleError
 
-from shared.errors import ReadsmithError
+from shared.errors import ReadsmithError, SetupError
 
 PSYCOPG = "postgresql+psycopg"
 POSTGRESQL = {
@@ -67,7 +67,7 @@ def _sqlite_file(url: URL) -> Path:
 
 
 def _invalid(what: str) -> ReadsmithError:
-    return ReadsmithError(
+    return SetupError(
         "database_url_invalid",
         f"The database URL {what}.",
         "READSMITH_DATABASE_URL takes sqlite:///<file> or postgresql://user:password@host/database "

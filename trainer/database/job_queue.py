@@ -11,6 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, delete, insert, select, update
 
+from shared.errors import FailedError
 from trainer.database.rows import find, job_of, move, plain_json, record, trials_of
 from trainer.database.tables import Database, jobs, now, trials, workers
 from trainer.schemas.job import Claim, JobError, JobProgress, LostClaimError, Status
@@ -203,8 +204,10 @@ def _requeue(connection: Connection, row: Row[Any], message: str, losses: int) -
 
 
 def _worker_lost(row: Row[Any]) -> JobError:
-    return JobError(
-        code="worker_lost",
-        message=f"The worker of attempt {row.attempt} gave no more sign of life.",
-        hint="See the worker's log; it was killed, or its machine stopped.",
+    return JobError.of(
+        FailedError(
+            "worker_lost",
+            f"The worker of attempt {row.attempt} sent no more heartbeats.",
+            "See the worker's log; it was killed, or its machine stopped.",
+        )
     )

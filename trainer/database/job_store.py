@@ -5,7 +5,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, func, insert, select, update
 
-from shared.errors import ReadsmithError
+from shared.errors import BusyError, ConflictError, UnusableError
 from trainer.database.rows import find, find_dataset, job_of, moment, move, record, whole_job_of
 from trainer.database.tables import Database, events, jobs, now, take_turns, workers
 from trainer.schemas.job import Event, EventPage, Job, JobPage, Status
@@ -108,7 +108,7 @@ class JobStore:
     def _insert(self, connection: Connection, request: JobRequest, key: str | None) -> Job:
         queued = select(func.count()).where(jobs.c.status == Status.QUEUED)
         if connection.execute(queued).scalar_one() >= self._max_queued_jobs:
-            raise ReadsmithError(
+            raise BusyError(
                 "queue_full",
                 f"{self._max_queued_jobs} jobs are waiting already.",
                 "Try again when some have run, or cancel some.",
@@ -137,7 +137,7 @@ def _with_key(connection: Connection, key: str | None) -> Row[Any] | None:
 
 def _same_request(job: Job, request: JobRequest) -> Job:
     if job.request != request:
-        raise ReadsmithError(
+        raise UnusableError(
             "idempotency_key_reused",
             f"This Idempotency-Key was used for {job.id} with another body.",
             "Use a new key for a new request.",
@@ -147,11 +147,11 @@ def _same_request(job: Job, request: JobRequest) -> Job:
 
 def _must_be_cancellable(row: Row[Any]) -> None:
     if Status(row.status).is_final:
-        raise ReadsmithError(
+        raise ConflictError(
             "job_final", f"Job {row.id} is over: {row.status}.", "There is nothing left to cancel."
         )
     if row.publishing:
-        raise ReadsmithError(
+        raise ConflictError(
             "job_publishing",
             f"Job {row.id} is publishing its model and cannot be cancelled.",
             "If the new version should not be served, roll the model back.",

@@ -6,7 +6,7 @@ from typing import Any
 import pydantic_core
 from sqlalchemy import Connection, Row, insert, select, update
 
-from shared.errors import ReadsmithError
+from shared.errors import DatasetNotFoundError, NotFoundError, ReadsmithError
 from trainer.database.tables import datasets, events, jobs, now, trials
 from trainer.schemas.job import Job, Status
 from trainer.schemas.job_request import JobRequest
@@ -21,7 +21,7 @@ def find(connection: Connection, job_id: str, *, lock: bool = False) -> Row[Any]
     query = select(jobs).where(jobs.c.id == job_id)
     row = connection.execute(query.with_for_update() if lock else query).one_or_none()
     if row is None:
-        raise ReadsmithError(
+        raise NotFoundError(
             "job_not_found", f"There is no job {job_id}.", "GET /jobs lists the jobs there are."
         )
     return row
@@ -131,7 +131,7 @@ def datasets_in_use(connection: Connection) -> set[str]:
 
 def dataset_not_found(upload_id: str) -> ReadsmithError:
     """Say that there is no such upload, or no more."""
-    return ReadsmithError(
+    return DatasetNotFoundError(
         "dataset_not_found",
         f"There is no dataset {upload_id}.",
         "POST /datasets takes a zip and answers with its id.",

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from sqlalchemy import Column, Connection, MetaData, String, Table, insert, inspect, select
 
-from shared.errors import ReadsmithError
+from shared.errors import SetupError
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 
@@ -28,7 +28,7 @@ def is_current(connection: Connection) -> bool:
     """
     found = revision_of(connection)
     if found is not None and found not in _known_revisions():
-        raise ReadsmithError(
+        raise SetupError(
             "database_newer",
             f"The job database is at revision {found}, and this Readsmith knows those up to "
             f"{newest_revision()}: a newer one has changed it.",

@@ -26,7 +26,7 @@ from sqlalchemy.exc import DBAPIError, InternalError, OperationalError, SQLAlche
 from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.functions import FunctionElement
 
-from shared.errors import ReadsmithError
+from shared.errors import ReadsmithError, UnavailableError
 from trainer.database import schema
 from trainer.database.engine import open_engine
 
@@ -179,7 +179,7 @@ class Database:
 def unavailable(error: SQLAlchemyError) -> ReadsmithError:
     """Put the driver's complaint into words for a user, without the statement."""
     complaint = str(getattr(error, "orig", error)).partition("\n")[0]
-    return ReadsmithError(
+    return UnavailableError(
         "database_unavailable",
         f"The job database cannot be used: {complaint}.",
         "See that it runs, that its disk has room, and that READSMITH_DATABASE_URL is right.",

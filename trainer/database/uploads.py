@@ -14,7 +14,7 @@ from typing import Any
 from pydantic import BaseModel, Field
 from sqlalchemy import Connection, Row, delete, insert, select
 
-from shared.errors import ReadsmithError
+from shared.errors import BusyError, ConflictError, DatasetError, TooLargeError
 from trainer.database.rows import dataset_not_found, datasets_in_use, find_dataset, moment
 from trainer.database.tables import Database, datasets, now
 from trainer.files.shared_files import UPLOADS, SharedFiles, upload_name
@@ -48,7 +48,7 @@ class IncomingZip:
         """Append to the file."""
         self.bytes += len(data)
         if self.bytes > self._limit:
-            raise ReadsmithError(
+            raise TooLargeError(
                 "upload_too_large",
                 f"The zip has more than {self._limit} bytes.",
                 "Send fewer images, or raise READSMITH_MAX_UPLOAD_BYTES.",
@@ -142,7 +142,7 @@ class Uploads:
         with self._database.writing.begin() as connection:
             find_dataset(connection, upload_id, lock=True)
             if upload_id in datasets_in_use(connection):
-                raise ReadsmithError(
+                raise ConflictError(
                     "dataset_in_use",
                     f"A queued or running job needs dataset {upload_id}.",
                     "Delete it when the job is over, or cancel the job first.",
@@ -167,7 +167,7 @@ class Uploads:
             rows = connection.execute(oldest_first).all()
             in_use = datasets_in_use(connection)
             if sum(row.bytes for row in rows if row.id in in_use) + size > self._max_stored_bytes:
-                raise ReadsmithError(
+                raise BusyError(
                     "uploads_full",
                     f"There is no room for this zip: uploads may have {self._max_stored_bytes:,} "
                     "bytes together, and queued and running jobs need those that are here.",
@@ -198,11 +198,7 @@ def _upload_of(row: Row[Any]) -> Upload:
 def _require_set(path: Path, limits: DatasetLimits) -> None:
     if is_shard(path):  # what is in it is judged where its images are looked at
         return
-    try:
-        archive = open_zip(path, limits)
-    except ReadsmithError as error:
-        raise ReadsmithError("not_a_zip", error.message, error.hint) from None
-    if all(entry.is_dir() for entry in archive.infolist()):
-        raise ReadsmithError(
-            "not_a_zip", "The zip holds no file.", "Send a zip or a tar of images."
+    if all(entry.is_dir() for entry in open_zip(path, limits).infolist()):
+        raise DatasetError(
+            "dataset_not_a_zip", "The zip holds no file.", "Send a zip or a tar of images."
         )

@@ -3,10 +3,12 @@
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
+from shared.store.manifest import Manifest
 from trainer.pipeline.context import Load, RunContext, prepare
 from trainer.pipeline.datasets.dataset import Dataset
 from trainer.pipeline.downloads.fetch import describe
 from trainer.pipeline.evaluation.evaluate import evaluate
+from trainer.pipeline.evaluation.predictions import Evaluation
 from trainer.pipeline.evaluation.promotion import Promotion, compare_with, tell_outcome
 from trainer.pipeline.publishing.export import (
     Origin,
@@ -15,6 +17,7 @@ from trainer.pipeline.publishing.export import (
     make_manifest,
     require_same_predictions,
 )
+from trainer.pipeline.training.results import Trained
 from trainer.pipeline.training.train import train
 from trainer.schemas.job_request import JobRequest
 from trainer.schemas.progress import Observer, RunResult, Stage
@@ -32,7 +35,6 @@ def run(
     """Train and publish one version.
 
     train_trials: how the trials of a search are trained; None: here, one after the other.
-
     Raises ReadsmithError for what a user can mend, CancelledRunError when told to stop.
     """
     inputs = context.inputs
@@ -44,11 +46,10 @@ def run(
         trained = train(dataset, request, observer, inputs.work, base, kept=inputs.kept)
     else:
         from trainer.pipeline.search.search import search  # noqa: PLC0415 - imports Optuna
-        from trainer.pipeline.search.trial import TrialImages  # noqa: PLC0415 - imports Optuna
 
-        images = TrialImages(dataset, load)
-        found = search(request, request.search, images, base, observer, context, train_trials)
-        request, dataset, trained = found.request, found.dataset, found.trained
+        request, dataset, trained = search(
+            request, dataset, load, base, observer, context, train_trials
+        )
 
     observer.stage(Stage.EVALUATE)
     evaluation = evaluate(trained, dataset, observer)
@@ -82,6 +83,16 @@ def run(
     )
     promoted = inputs.store.current_if_known(published.model) == published.version
     tell_outcome(published, promoted, observer)
+    return _result(request, trained, evaluation, published, promoted)
+
+
+def _result(
+    request: JobRequest,
+    trained: Trained,
+    evaluation: Evaluation,
+    published: Manifest,
+    promoted: bool,
+) -> RunResult:
     return RunResult(
         model=published.model,
         version=published.version,

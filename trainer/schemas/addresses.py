@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from urllib3.util import parse_url
 
-from shared.errors import ReadsmithError
+from shared.errors import DownloadError
 
 IPAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 IPNetwork = ipaddress.IPv4Network | ipaddress.IPv6Network
@@ -158,7 +158,7 @@ class Allowed:
         found = dict.fromkeys(str(answer[4][0]) for answer in answers)
         permitted = [ip for ip in found if self._permits(web.host, ipaddress.ip_address(ip))]
         if not permitted:  # which it has is nothing for strangers
-            raise ReadsmithError(
+            raise DownloadError(
                 "download_refused",
                 f"{web} was not downloaded: {web.host} has no public address.",
                 f"For a server of your own start the trainer with READSMITH_DOWNLOAD_ALLOW="

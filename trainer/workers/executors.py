@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
+from shared.errors import FailedError
 from trainer.schemas.job import Claim, JobError
 from trainer.schemas.job_request import JobRequest
 from trainer.settings import Settings
@@ -94,9 +95,11 @@ class LocalAttempt:
 
 def died(code: int, where: str = "") -> JobError:
     """Explain the end of a child that recorded none; where: " on …"."""
-    return JobError(
-        code="child_died",
-        message=f"The training process{where} {explain_exit(code)}.",
-        hint="Lower batch_size or the image size, or give the trainer more memory; "
-        "the trainer's log may tell more.",
+    return JobError.of(
+        FailedError(
+            "child_died",
+            f"The training process{where} {explain_exit(code)}.",
+            "Lower batch_size or the image size, or give the trainer more memory; "
+            "the trainer's log may tell more.",
+        )
     )

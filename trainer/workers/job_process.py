@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel
 from sqlalchemy.exc import DBAPIError
 
-from shared.errors import ReadsmithError
+from shared.errors import DiskFullError, FailedError, ReadsmithError
 from trainer.database.corrections import Corrections
 from trainer.database.job_queue import JobQueue
 from trainer.database.rows import moment
@@ -139,10 +139,10 @@ def execute(text: str, run: Run) -> None:
             retried(lambda: queue.cancelled(order.claim))
         except Exception as error:
             reason = explain_failure(error)
-            if reason.code == "disk_full":  # there must be room to record it
+            if isinstance(reason, DiskFullError):  # there must be room to record it
                 retried(lambda: queue.request(order.claim))  # so no other attempt works there
                 shutil.rmtree(settings.scratch / order.claim.job_id, ignore_errors=True)
-            retried(lambda: queue.fail(order.claim, reason))
+            retried(lambda: queue.fail(order.claim, JobError.of(reason)))
     if settings.executor == "ray":  # on this machine no worker does it
         clear_scratch(settings.scratch, queue)
 
@@ -181,25 +181,25 @@ def _save_corrections(settings: Settings, model: str, path: Path) -> None:
     database.close()
 
 
-def explain_failure(error: Exception) -> JobError:
+def explain_failure(error: Exception) -> ReadsmithError:
     """Put what ended a run into words; the unexpected goes to the log with its traceback."""
     if isinstance(error, ReadsmithError):
-        return JobError.of(error)
+        return error
     if isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError":
-        return JobError(
-            code="out_of_memory",
-            message="Memory ran out.",
-            hint="Lower batch_size or the image size, or give the trainer more memory.",
+        return FailedError(
+            "out_of_memory",
+            "Memory ran out.",
+            "Lower batch_size or the image size, or give the trainer more memory.",
         )
     if isinstance(error, OSError) and (reason := storage_error(error)):
-        return JobError.of(reason)
+        return reason
     if isinstance(error, DBAPIError):
-        return JobError.of(unavailable(error))
+        return unavailable(error)
     log.error("The run failed", exc_info=error)
-    return JobError(
-        code="internal_error",
-        message=f"The run failed in a way that nobody foresaw ({type(error).__name__}).",
-        hint="The trainer's log has the details.",
+    return FailedError(
+        "internal_error",
+        f"The run failed with an internal error ({type(error).__name__}).",
+        "The trainer's log has the details.",
     )
 
 

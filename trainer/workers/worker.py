@@ -16,7 +16,7 @@ from sqlalchemy.exc import DBAPIError
 from shared.errors import ReadsmithError
 from trainer.database.job_queue import JobQueue
 from trainer.database.tables import Database, retried, unavailable
-from trainer.schemas.job import Claim, LostClaimError
+from trainer.schemas.job import Claim, JobError, LostClaimError
 from trainer.schemas.progress import CancelledRunError
 from trainer.settings import Settings, complaint, load_settings
 from trainer.workers.child import RUN_JOB
@@ -92,7 +92,7 @@ class Worker:
                     lambda kind, message: self._queue.event(claim, kind, message, {}),
                 )
             except (OSError, ValidationError) as error:
-                self._queue.fail(claim, explain_failure(error))
+                self._queue.fail(claim, JobError.of(explain_failure(error)))
         return None
 
     def _see_through(self, claim: Claim, attempt: Attempt) -> None:

@@ -22,40 +22,45 @@ from predictor.api.openapi.schemas import (
 )
 from predictor.api.status import ROUTES, SERVICE
 from predictor.requests.images import JsonBody
-from predictor.requests.problems import STATUS
-from predictor.server import patches as refusals
-from shared.access.access import ACCESS_STATUS
 from shared.access.api_keys import Scope
 from shared.access.openapi import SECURITY_SCHEMES, security
+from shared.errors import CODES, ForbiddenError, LimitsError, UnauthenticatedError
 
 Json = dict[str, Any]
 
 API_VERSION: Final = "1"
 PROBLEM: Final = "application/problem+json"
-OF_ROUTING: Final = {"not_found", "method_not_allowed"}
-"""Codes that no route answers with: they say that there is none."""
-OF_FEEDBACK: Final = {
-    "bad_feedback",
-    "correction_refused",
-    "feedback_not_set_up",
-    "outbox_full",
-    "trainer_unavailable",
+OF_ANY_ROUTE: Final = {
+    *("internal_error", "bad_request", "uri_too_long", "expectation_failed"),
+    *("headers_too_large", "transfer_coding_unknown"),
 }
-OF_ARCHIVED_IMAGES: Final = {"image_not_found", "archive_disabled", "storage_failed"}
-OF_IMAGES_SENT: Final = {
-    *("bad_base64", "bad_multipart", "body_too_large", "empty_image", "image_too_large"),
-    *("no_image", "not_an_image", "request_timeout", "unknown_field"),
-    *("too_many_parts", "unsupported_content_type", "unsupported_format"),
-}
-OF_ANY_ROUTE: Final = {"internal_error", *refusals.CODES.values()}
 """Codes of requests that no route has seen, or that broke it."""
+OF_KEYS: Final = {*UnauthenticatedError.codes, *ForbiddenError.codes, "rate_limited"}
+OF_IMAGES_SENT: Final = {
+    *("base64_invalid", "form_invalid", "json_invalid", "request_invalid", "request_timeout"),
+    *("body_too_large", "too_many_parts", "unsupported_media_type"),
+    *("empty_image", "not_an_image", "image_too_large", "unsupported_format"),
+}
+OF_ARCHIVED_IMAGES: Final = {"image_not_found", "archive_disabled", "storage_unavailable"}
+OF_ROUTES: Final = {
+    "POST /predict": {
+        *OF_IMAGES_SENT,
+        *LimitsError.codes,
+        *("too_many_images", "model_not_found", "version_not_found", "no_version_served"),
+        *("bundle_invalid", "storage_unavailable"),
+    },
+    "POST /feedback": {
+        *OF_IMAGES_SENT,
+        *OF_ARCHIVED_IMAGES,
+        *("correction_refused", "feedback_disabled", "outbox_full", "trainer_unavailable"),
+    },
+    "GET /review": {"request_invalid", "archive_disabled", "storage_unavailable"},
+    "GET /review/{image_id}": OF_ARCHIVED_IMAGES,
+    "DELETE /review/{image_id}": OF_ARCHIVED_IMAGES,
+}
 ALWAYS_OPEN: Final = "GET /healthz"
 
-OF_STATUS: Final = {
-    STATUS["key_missing"]: ["WWW-Authenticate"],
-    STATUS["rate_limited"]: ["Retry-After"],
-    STATUS["no_model"]: ["Retry-After"],
-}
+OF_STATUS: Final = {401: ["WWW-Authenticate"], 429: ["Retry-After"], 503: ["Retry-After"]}
 """Headers that problems of a status have, besides those of every answer."""
 
 ANSWERS: Final[dict[str, dict[int, Json]]] = {
@@ -126,17 +131,8 @@ def _operation(route: str) -> Json:
 
 
 def _codes(route: str) -> set[str]:
-    codes = OF_ANY_ROUTE | (set() if route == ALWAYS_OPEN else set(ACCESS_STATUS))
-    match route:
-        case "POST /predict":
-            return set(STATUS) - OF_ROUTING - OF_FEEDBACK - OF_ARCHIVED_IMAGES
-        case "POST /feedback":
-            return codes | OF_FEEDBACK | OF_ARCHIVED_IMAGES | OF_IMAGES_SENT
-        case "GET /review":
-            return codes | {"bad_option", "archive_disabled", "storage_failed", "unknown_field"}
-        case "GET /review/{image_id}" | "DELETE /review/{image_id}":
-            return codes | OF_ARCHIVED_IMAGES
-    return codes
+    keys = set() if route == ALWAYS_OPEN else OF_KEYS
+    return OF_ANY_ROUTE | keys | OF_ROUTES.get(route, set())
 
 
 def _responses(route: str, codes: set[str]) -> Json:
@@ -148,8 +144,10 @@ def _responses(route: str, codes: set[str]) -> Json:
         }
         for status, content in ANSWERS[route].items()
     }
-    for status in {STATUS[code] for code in codes}:
-        named = ", ".join(code for code in STATUS if code in codes and STATUS[code] == status)
+    for status in {CODES[code].http_status for code in codes}:
+        named = ", ".join(
+            code for code in CODES if code in codes and CODES[code].http_status == status
+        )
         responses[status] = {
             "description": f"{HTTPStatus(status).phrase}: {named}",
             "content": {PROBLEM: {"schema": _schema(ProblemAnswer)}},

@@ -8,7 +8,7 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from predictor.requests.problems import STATUS
+from shared.errors import CODES
 from shared.recognition.preprocessing import ImageSpec
 
 
@@ -21,10 +21,10 @@ class Problem(_Answer):
 
     type: Literal["about:blank"]
     title: str
-    status: int = Field(json_schema_extra={"enum": [*sorted(set(STATUS.values()))]})
+    status: int
     detail: str = Field(description="What was wrong, and where.")
     code: str = Field(
-        description="A stable name of what was wrong.", json_schema_extra={"enum": list(STATUS)}
+        description="A stable name of what was wrong.", json_schema_extra={"enum": list(CODES)}
     )
     hint: str = Field(description="What would be right.")
     field: str = Field("", description="The part of the request that is wrong, if one is.")

@@ -16,7 +16,7 @@ from readsmith.commands.doctor.finding import Finding, ok, problem, warning
 from readsmith.options.options import api_key
 from readsmith.services.processes import Address
 from shared.access.api_keys import KeyFile
-from shared.errors import ReadsmithError
+from shared.errors import ReadsmithError, SetupError
 
 if TYPE_CHECKING:
     from predictor.settings import PredictorSettings
@@ -71,7 +71,7 @@ def _predictor_settings() -> "PredictorSettings":
             f"READSMITH_{str(each['loc'][0]).upper()} is {each['input']!r}: {each['msg']}"
             for each in error.errors()
         )
-        raise ReadsmithError(
+        raise SetupError(
             "settings_invalid", "; ".join(wrong), "README.md lists every setting."
         ) from None
 

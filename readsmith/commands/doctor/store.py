@@ -10,10 +10,9 @@ from pathlib import Path
 from readsmith.commands.doctor.finding import Finding, ok, problem, warning
 from readsmith.services.processes import FREE_BYTES, existing_part
 from readsmith.stores import open_store
-from shared.errors import ReadsmithError
+from shared.errors import BundleError, ReadsmithError
 from shared.store.builtin import STARTER, builtin_store
 from shared.store.location import is_object_storage
-from shared.store.manifest import BundleError
 from shared.store.store import ModelStore
 
 PLENTY_BYTES = 5_000_000_000

@@ -9,7 +9,7 @@ from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, TypeVar
 
-from shared.store.errors import StorageError
+from shared.errors import StorageError
 from shared.store.location import parse_address
 from shared.store.objects.connection import NotModifiedError, StorageConnection, require_package
 from shared.store.objects.interface import ChangedMeanwhileError, Content

@@ -9,7 +9,8 @@ from contextlib import suppress
 from pathlib import Path
 
 from shared.atomic_files import read_small
-from shared.store.manifest import MANIFEST, MOST_BYTES, BundleError, parse_manifest, verify_bundle
+from shared.errors import BundleError
+from shared.store.manifest import MANIFEST, MOST_BYTES, parse_manifest, verify_bundle
 
 ABANDONED_SECONDS = 24 * 3600
 

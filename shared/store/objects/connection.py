@@ -7,7 +7,7 @@ from collections.abc import Awaitable, Callable
 from importlib.util import find_spec
 from typing import Any, TypeVar
 
-from shared.store.errors import StorageAwayError, StorageError
+from shared.errors import StorageAwayError, StorageError
 
 CONNECT_SECONDS = 2
 SILENCE_SECONDS = 10

@@ -19,14 +19,8 @@ from pathlib import Path
 from pydantic import Field, ValidationError
 
 from shared.atomic_files import read_small
-from shared.store.manifest import (
-    MANIFEST,
-    MOST_BYTES,
-    BundleError,
-    Frozen,
-    first_fault,
-    parse_manifest,
-)
+from shared.errors import BundleError
+from shared.store.manifest import MANIFEST, MOST_BYTES, Frozen, first_fault, parse_manifest
 from shared.store.objects.folder import written
 from shared.store.records.record import MOST_STEPS, Listed, ModelRecord, ModelSettings
 

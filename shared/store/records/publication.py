@@ -9,8 +9,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TypeVar
 
-from shared.errors import ReadsmithError
-from shared.store.errors import StorageAwayError, StorageError
+from shared.errors import ConflictError, ReadsmithError, StorageAwayError, StorageError
 from shared.store.manifest import MANIFEST, FileEntry, Manifest
 from shared.store.objects.interface import ObjectStore
 from shared.store.records.record import Listed, ModelRecord, Unfinished
@@ -127,7 +126,7 @@ class Publication:
         return f"{self._model}/versions/{number}/{name}"
 
     def _superseded(self) -> ReadsmithError:
-        return ReadsmithError(
+        return ConflictError(
             "publication_superseded",
             f"Another attempt of {self._job_id} publishes model {self._model}.",
             "Look at that one.",

@@ -9,8 +9,8 @@ from dataclasses import dataclass, field
 
 from pydantic import ValidationError
 
-from shared.store.errors import StorageAwayError
-from shared.store.manifest import MODEL_NAME_PATTERN, BundleError, first_fault
+from shared.errors import BundleError, StorageAwayError
+from shared.store.manifest import MODEL_NAME_PATTERN, first_fault
 from shared.store.objects.interface import ChangedMeanwhileError, Content, ObjectStore
 from shared.store.records.earlier_layout import EarlierLayout
 from shared.store.records.record import MOST_CHANGES, ModelRecord

@@ -13,7 +13,7 @@ from pydantic import Base64Bytes, BaseModel, ConfigDict, Field, ValidationError
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import UploadFile
 
-from shared.errors import ReadsmithError
+from shared.errors import MalformedError, UnsupportedMediaError
 from shared.store.manifest import MODEL_NAME_PATTERN
 from trainer.api.access import AuditFacts
 from trainer.api.previews import IMAGE_HEADERS, decodable_format, preview
@@ -166,7 +166,7 @@ async def _sent(request: Request) -> CorrectionForm | CorrectionJson:
     if kind == "multipart/form-data":
         async with request.form(max_files=1, max_fields=10) as form:
             return _checked(CorrectionForm, {n: await _value(v) for n, v in form.items()})
-    raise ReadsmithError(
+    raise UnsupportedMediaError(
         "unsupported_media_type",
         f"The body came as {kind or 'no media type'}.",
         "Send a form, curl -F image=@captcha.png -F text=2b827 …, or JSON.",
@@ -181,7 +181,7 @@ def _from_json(body: bytes) -> Any:
     try:
         return json.loads(body)
     except (ValueError, RecursionError) as error:
-        raise ReadsmithError(
+        raise MalformedError(
             "json_invalid", f"The body is not JSON: {error}.", "GET /docs shows what to send."
         ) from None
 

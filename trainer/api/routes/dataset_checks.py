@@ -6,9 +6,8 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, ConfigDict
 
-from shared.errors import ReadsmithError
 from trainer.api.previews import IMAGE_HEADERS, preview
-from trainer.api.problems import problem_responses, unusable
+from trainer.api.problems import problem_responses
 from trainer.api.services import Services, TheServices
 from trainer.database.rows import dataset_not_found
 from trainer.files.shared_files import upload_name
@@ -28,20 +27,15 @@ class CheckRequest(BaseModel):
     labels: Labels = "auto"
 
 
-@router.post("/check", response_model=DatasetCheck, responses=problem_responses(408, 415, 429, 507))
-def check_dataset(
-    services: TheServices, dataset_id: str, wanted: CheckRequest
-) -> DatasetCheck | Response:
+@router.post("/check", responses=problem_responses(408, 415, 429, 507))
+def check_dataset(services: TheServices, dataset_id: str, wanted: CheckRequest) -> DatasetCheck:
     """Tell what a job would find in the dataset, and show some of its images' names and labels.
 
     The code of a 422 says why no job could train on it.
     """
     path = _zip(services, dataset_id)
     request = JobRequest(labels=wanted.labels)
-    try:
-        return check_upload(path, request, services.settings.dataset_limits)
-    except ReadsmithError as error:
-        return unusable(error)
+    return check_upload(path, request, services.settings.dataset_limits)
 
 
 @router.get(
@@ -54,10 +48,7 @@ def show_image(
 ) -> Response:
     """Show one image of the dataset, as a PNG of at most 400 pixels a side."""
     path = _zip(services, dataset_id)
-    try:
-        image = preview(dataset_image(path, file, services.settings.dataset_limits))
-    except ReadsmithError as error:
-        return unusable(error)
+    image = preview(dataset_image(path, file, services.settings.dataset_limits))
     return Response(image, 200, IMAGE_HEADERS, "image/png")
 
 

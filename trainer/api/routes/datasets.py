@@ -10,9 +10,9 @@ from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import parse_options_header
 from starlette.concurrency import run_in_threadpool
 
-from shared.errors import ReadsmithError
+from shared.errors import MalformedError, UnsupportedMediaError, UnusableError
 from trainer.api.access import AuditFacts
-from trainer.api.problems import InvalidFieldError, problem_responses, unusable
+from trainer.api.problems import problem_responses
 from trainer.api.services import Services, TheServices
 from trainer.database.uploads import IncomingZip, Upload
 from trainer.pipeline.downloads.fetch import fetch
@@ -74,12 +74,11 @@ router = APIRouter(tags=["datasets"], responses=problem_responses(422, 503))
     "/datasets",
     status_code=201,
     openapi_extra=FORM,
-    response_model=Upload,
     responses=problem_responses(408, 415, 429, 507),
 )
 async def upload_dataset(
     services: TheServices, facts: AuditFacts, request: Request, response: Response
-) -> Upload | Response:
+) -> Upload:
     """Send a zip of labelled images in the form field `file`; name its id in POST /jobs.
 
     A tar will do, too: a WebDataset shard, in which a text file beside each image is its label.
@@ -91,10 +90,7 @@ async def upload_dataset(
     kind = request.headers.get("content-type", "")
     if kind.partition(";")[0].strip().lower() == "application/json":
         web = _web_dataset(await request.body())
-        try:
-            upload = await run_in_threadpool(upload_from_web, web, services)
-        except ReadsmithError as error:
-            return unusable(error)
+        upload = await run_in_threadpool(upload_from_web, web, services)
         return _received(upload, facts, response)
     boundary = _boundary(kind)
     announced = request.headers.get("content-length", "")
@@ -140,15 +136,18 @@ def _web_dataset(body: bytes) -> WebDataset:
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
         field = ".".join(map(str, first["loc"])) or "body"
-        raise InvalidFieldError(
-            field, f"{first['msg']}.", 'Send {"url": "https://…"}, and "sha256" if you know it.'
+        raise UnusableError(
+            "request_invalid",
+            f"{field}: {first['msg']}.",
+            'Send {"url": "https://…"}, and "sha256" if you know it.',
+            field,
         ) from None
 
 
 def _boundary(content_type: str) -> bytes:
     media_type, options = parse_options_header(content_type)
     if media_type != b"multipart/form-data" or b"boundary" not in options:
-        raise ReadsmithError(
+        raise UnsupportedMediaError(
             "unsupported_media_type",
             f"The body came as {content_type or 'no media type'}.",
             "Send a multipart form: curl -F file=@images.zip …",
@@ -183,10 +182,11 @@ class _Form:
         if not self._complete:
             raise _form_invalid("it ends too early")
         if self._files != 1:
-            raise InvalidFieldError(
-                "file",
-                f"the form holds {self._files} files of this name, not one.",
+            raise UnusableError(
+                "request_invalid",
+                f"The form holds {self._files} files named file, not one.",
                 "curl -F file=@images.zip sends one.",
+                "file",
             )
 
     def _callbacks(self) -> "MultipartCallbacks":
@@ -222,8 +222,8 @@ class _Form:
         self._complete = True
 
 
-def _form_invalid(why: object) -> ReadsmithError:
-    return ReadsmithError(
+def _form_invalid(why: object) -> MalformedError:
+    return MalformedError(
         "form_invalid", f"The form cannot be read: {why}.", "curl -F file=@images.zip sends one."
     )
 
@@ -231,7 +231,7 @@ def _form_invalid(why: object) -> ReadsmithError:
 def upload_from_web(wanted: WebDataset, services: Services) -> Upload:
     """Download a zip by the rules of the jobs' downloads and keep it as an upload.
 
-    Raises ReadsmithError as the download does, and uploads_full, upload_too_large or not_a_zip.
+    Raises what fetch does, BusyError, TooLargeError and DatasetError.
     """
     settings = services.settings
     path = fetch(

@@ -5,10 +5,16 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Depends, Header, Query, Request, Response
 
-from shared.errors import ReadsmithError
+from shared.errors import (
+    ConflictError,
+    DatasetNotFoundError,
+    NotFoundError,
+    UnsupportedMediaError,
+    UnusableError,
+)
 from shared.store.manifest import REPORT
 from trainer.api.access import AuditFacts
-from trainer.api.problems import InvalidFieldError, problem_responses
+from trainer.api.problems import problem_responses
 from trainer.api.services import Services, TheServices
 from trainer.schemas.job import Job, JobPage, Status
 from trainer.schemas.job_request import JobRequest
@@ -19,7 +25,7 @@ router = APIRouter(tags=["jobs"], responses=problem_responses(422, 503))
 async def _require_json(request: Request) -> None:
     media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
     if await request.body() and media_type != "application/json":
-        raise ReadsmithError(
+        raise UnsupportedMediaError(
             "unsupported_media_type",
             f"The body came as {media_type or 'no media type'}.",
             "Send JSON with the header Content-Type: application/json.",
@@ -88,7 +94,7 @@ def read_report(services: TheServices, job_id: str) -> dict[str, Any]:
     """
     job = services.jobs.get(job_id)
     if job.status is not Status.SUCCEEDED or job.version is None:
-        raise ReadsmithError(
+        raise ConflictError(
             "job_not_succeeded",
             f"Job {job_id} is {job.status}, so it has no report.",
             "Only a job that has succeeded has one.",
@@ -97,7 +103,7 @@ def read_report(services: TheServices, job_id: str) -> dict[str, Any]:
     try:
         report: dict[str, Any] = json.loads(path.read_bytes())
     except FileNotFoundError:
-        raise ReadsmithError(
+        raise NotFoundError(
             "report_not_found",
             f"Version {job.version} of {job.model} holds no report, or is no longer kept.",
             f"GET /models/{job.model} names the versions that are kept.",
@@ -109,13 +115,12 @@ def _require_base(request: JobRequest, services: Services) -> None:
     versions = services.models.versions(request.model)
     if isinstance(request.base, int) and request.base not in versions:
         there = f"the versions {', '.join(map(str, versions))}" if versions else "no version yet"
-        raise InvalidFieldError("base", f"model {request.model} has {there}, not {request.base}.")
+        message = f"Model {request.model} has {there}, not {request.base}."
+        raise UnusableError("request_invalid", message, field="base")
 
 
 def _create(request: JobRequest, idempotency_key: str | None, services: Services) -> Job:
     try:
         return services.jobs.create(request, idempotency_key)
-    except ReadsmithError as error:
-        if error.code == "dataset_not_found":
-            raise InvalidFieldError("dataset.id", error.message, error.hint) from None
-        raise
+    except DatasetNotFoundError as error:
+        raise UnusableError("request_invalid", error.message, error.hint, "dataset.id") from None

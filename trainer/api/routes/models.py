@@ -5,7 +5,8 @@ from datetime import datetime
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
-from shared.store.manifest import BundleError, Comparison, Manifest, Metrics
+from shared.errors import BundleError
+from shared.store.manifest import Comparison, Manifest, Metrics
 from shared.store.store import ModelStore
 from trainer.api.access import AuditFacts
 from trainer.api.problems import problem_responses

@@ -11,7 +11,7 @@ from typing import IO, Annotated, Any
 from fastapi import APIRouter, Query, Response
 from fastapi.responses import FileResponse, StreamingResponse
 
-from shared.errors import ReadsmithError
+from shared.errors import NotFoundError, ReadsmithError
 from shared.recognition.preprocessing import ImageSpec
 from shared.store.manifest import (
     MANIFEST,
@@ -133,7 +133,7 @@ def _manifest(store: ModelStore, name: str, version: int) -> Manifest:
     """Return a kept version's manifest; raises ReadsmithError."""
     store.require(name)
     if version not in (kept := store.versions(name)):
-        raise ReadsmithError(
+        raise NotFoundError(
             "version_not_found",
             f"Model {name} has no version {version}.",
             f"Kept: {', '.join(map(str, kept))}.",
@@ -147,7 +147,7 @@ def _require_listed(manifest: Manifest, file: str) -> None:
 
 
 def _file_not_found(manifest: Manifest, file: str) -> ReadsmithError:
-    return ReadsmithError(
+    return NotFoundError(
         "file_not_found",
         f"Version {manifest.version} of {manifest.model} holds no {file[:200]}.",
         "The version's `files` lists what it holds.",

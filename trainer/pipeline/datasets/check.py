@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from pydantic import BaseModel
 
-from shared.errors import ReadsmithError
+from shared.errors import BusyError, NotFoundError
 from trainer.pipeline.datasets.load import load_dataset
 from trainer.pipeline.datasets.sources.image_files import UnreadableEntryError, is_image
 from trainer.pipeline.datasets.sources.shards import is_shard
@@ -45,9 +45,7 @@ def check_upload(path: Path, request: JobRequest, limits: DatasetLimits) -> Data
     Raises ReadsmithError: check_busy, or why a job could not train on it.
     """
     if not _turn.acquire(timeout=WAIT_SECONDS):
-        raise ReadsmithError(
-            "check_busy", "Another dataset is being checked.", "Try again in a minute."
-        )
+        raise BusyError("check_busy", "Another dataset is being checked.", "Try again in a minute.")
     try:
         return in_clean_process(_check, path, request, limits)
     finally:
@@ -69,14 +67,14 @@ def dataset_image(path: Path, name: str, limits: DatasetLimits) -> bytes:
     Raises ReadsmithError: image_not_found, and those of open_source.
     """
     if path.stat().st_size > SHOWN_TAR_BYTES and is_shard(path):
-        raise ReadsmithError(
+        raise NotFoundError(
             "image_not_found",
             f"Images of a tar of more than {SHOWN_TAR_BYTES:,} bytes are not shown.",
             "It has no directory: all of it would have to be looked through.",
         )
     source = open_source(path, limits)
     if name not in source.names() or not is_image(name):
-        raise ReadsmithError(
+        raise NotFoundError(
             "image_not_found",
             f"The dataset holds no image {name[:200]!r}.",
             "The check of the dataset names files that it holds.",
@@ -84,6 +82,6 @@ def dataset_image(path: Path, name: str, limits: DatasetLimits) -> bytes:
     try:
         return source.read(name)
     except UnreadableEntryError as error:
-        raise ReadsmithError(
+        raise NotFoundError(
             "image_not_found", f"{name} {error}.", "Pack the zip anew and upload it again."
         ) from error

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from shared.recognition.preprocessing import ImageRejectedError, open_image
+from shared.errors import ImageRejectedError
+from shared.recognition.preprocessing import open_image
 from trainer.pipeline.datasets.image_spec import share_of_brightness
 from trainer.pipeline.datasets.image_table import HASH_BYTES, ImageTable, LabelledImage
 from trainer.pipeline.datasets.labels.labels import FoundLabels, Problem

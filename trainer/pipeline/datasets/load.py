@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from shared.errors import ReadsmithError
+from shared.errors import DatasetError
 from shared.recognition.preprocessing import ImageSpec, fit, open_image
 from shared.recognition.vocabulary import Vocabulary, required_time_steps
 from shared.store.manifest import ImageSizes
@@ -149,7 +149,7 @@ def _require_enough(checked: Checked, found: FoundLabels) -> None:
     left_out = ", ".join(f"{count} {kind}" for kind, count in reasons.most_common()) or "none"
     each = [f"{problem.file}: {problem.detail}" for problem in checked.problems[:LISTED_PROBLEMS]]
     more = len(checked.problems) - len(each)
-    raise ReadsmithError(
+    raise DatasetError(
         "too_few_images",
         f"{count} usable labelled images were found (labels from {found.source}); "
         f"left out: {left_out}; other files: {found.ignored}."

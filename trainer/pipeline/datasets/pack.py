@@ -13,7 +13,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from shared.atomic_files import flush_folder
-from shared.errors import ReadsmithError
+from shared.errors import ConflictError, DatasetError
 from trainer.pipeline.datasets.clean import Checked, check_images
 from trainer.pipeline.datasets.image_table import ImageTable, LabelledImage
 from trainer.pipeline.datasets.labels.labels import find_labels
@@ -48,7 +48,7 @@ def pack(
     source = open_source(path, limits)
     checked = check_images(source, find_labels(source, labels))
     if not checked.images:
-        raise ReadsmithError(
+        raise DatasetError(
             "no_images",
             f"There is no usable labelled image in {path}.",
             "readsmith check DATASET says why each was left out.",
@@ -70,7 +70,7 @@ def pack(
 
 def _require_free(target: Path) -> None:
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
-        raise ReadsmithError(
+        raise ConflictError(
             "target_exists", f"{target} exists already.", "Name a folder that does not exist yet."
         )
 

@@ -6,7 +6,7 @@ from pathlib import Path
 from pydantic import BaseModel, ValidationError
 
 from shared.atomic_files import write_atomically
-from shared.errors import ReadsmithError
+from shared.errors import DatasetError, DatasetNotFoundError, DownloadFailedError
 from trainer.files.shared_files import SharedFiles, upload_name
 from trainer.pipeline.downloads.partial_file import PartFile, Validators, open_part
 from trainer.pipeline.downloads.synthetic import draw_dataset
@@ -53,7 +53,7 @@ def fetch(
 def _upload(dataset_id: str, cache: Path, files: SharedFiles) -> Path:
     path = files.local(upload_name(dataset_id), cache)
     if path is None:
-        raise ReadsmithError(
+        raise DatasetNotFoundError(
             "dataset_not_found", f"There is no upload {dataset_id}.", "Send it to POST /datasets."
         )
     return path
@@ -81,8 +81,8 @@ def _from_web(
         try:
             download = Download(url, part, observer, rules)
             changed = download.run(copy.validators if copy else Validators())
-        except ReadsmithError as error:
-            if copy is None or error.code != "download_failed":
+        except DownloadFailedError as error:
+            if copy is None:
                 raise
             observer.event("warning", f"{error.message} The copy from last time is used.")
             changed = False
@@ -96,7 +96,7 @@ def _keep(part: PartFile, url: str, sha256: str | None, note: Path) -> Path:
     digest = part.sha256()
     if sha256 is not None and digest != sha256:
         part.discard()
-        raise ReadsmithError(
+        raise DatasetError(
             "sha256_differs",
             f"The zip at {url} has the SHA-256 {digest}.",
             f"The request says {sha256}.",

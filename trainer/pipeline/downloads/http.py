@@ -16,7 +16,7 @@ from urllib3.exceptions import ConnectTimeoutError, NewConnectionError
 from urllib3.response import BaseHTTPResponse
 from urllib3.util import make_headers
 
-from shared.errors import ReadsmithError
+from shared.errors import DownloadError, ReadsmithError
 from trainer.schemas.addresses import WebAddress
 from trainer.schemas.limits import DownloadRules
 
@@ -122,4 +122,4 @@ def _tls() -> ssl.SSLContext:
 
 
 def _refused(what: str, hint: str) -> ReadsmithError:
-    return ReadsmithError("download_refused", f"{what}.", hint)
+    return DownloadError("download_refused", f"{what}.", hint)

@@ -14,7 +14,7 @@ from urllib.request import getproxies
 from urllib3.exceptions import HTTPError
 from urllib3.response import BaseHTTPResponse
 
-from shared.errors import ReadsmithError
+from shared.errors import DatasetError, DiskFullError, DownloadFailedError
 from trainer.pipeline.downloads.http import get
 from trainer.pipeline.downloads.partial_file import PartFile, Validators
 from trainer.schemas.limits import DownloadRules
@@ -130,7 +130,7 @@ class Download:
         expected = self._part.size + (answer.length_remaining or 0)
         self._require_allowed(expected)
         if shutil.disk_usage(self._part.path.parent).free < expected + MIN_FREE_BYTES:
-            raise ReadsmithError(
+            raise DiskFullError(
                 "disk_full", f"No room for {expected:,} bytes of {self._url}.", "Free some disk."
             )
 
@@ -143,7 +143,7 @@ class Download:
     def _require_allowed(self, size: int) -> None:
         if size > self._rules.max_bytes:
             self._part.discard()
-            raise ReadsmithError(
+            raise DatasetError(
                 "download_too_large",
                 f"{self._url} has more than {self._rules.max_bytes:,} bytes.",
                 "Use a smaller zip, or raise READSMITH_MAX_DOWNLOAD_BYTES.",
@@ -179,11 +179,11 @@ class Download:
         self._mark = (time.monotonic(), self._received)
         watched(lambda: time.sleep(seconds), self._tick)
 
-    def _failed(self, why: str) -> ReadsmithError:
+    def _failed(self, why: str) -> DownloadFailedError:
         hint = "Check the address and the network, or send a zip to POST /datasets."
         if getproxies() and not self._rules.proxy:
             hint += " The environment's proxy is not used unless READSMITH_DOWNLOAD_PROXY=1 is set."
-        return ReadsmithError(
+        return DownloadFailedError(
             "download_failed", f"{self._url} could not be downloaded: {why}.", hint
         )
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
-from shared.errors import ReadsmithError
+from shared.errors import ConflictError
 from shared.recognition.decoding import Prediction, decode
 from shared.store.manifest import ONNX_MODEL, REPORT, Manifest, verify_files
 from shared.store.store import ModelStore
@@ -63,7 +63,7 @@ def _compare(store: ModelStore, model: str, a: int, b: int) -> VersionComparison
     manifests = {version: store.manifest(model, version) for version in (a, b)}
     images = _held_out(store, model, manifests)
     if not images:
-        raise ReadsmithError(
+        raise ConflictError(
             "no_held_out_images",
             f"Neither version {a} nor version {b} of {model} keeps images to compare on.",
             "Imported versions have none.",

@@ -6,7 +6,7 @@ Importing this imports TensorFlow.
 import logging
 from pathlib import Path
 
-from shared.errors import ReadsmithError
+from shared.errors import NotLearnedError
 from trainer.pipeline.datasets.dataset import Dataset
 from trainer.pipeline.datasets.load import load_dataset
 from trainer.pipeline.evaluation.evaluate import evaluate
@@ -54,9 +54,7 @@ def _point(dataset: Dataset, request: JobRequest, observer: Observer, work: Path
     work.mkdir(parents=True)
     try:
         trained = train(dataset, request, observer, work)
-    except ReadsmithError as error:
-        if error.code != "did_not_learn":
-            raise
+    except NotLearnedError as error:
         observer.event("did_not_learn", error.message)
         return Point(labels, 0, len(dataset.test))
     observer.stage(Stage.EVALUATE)

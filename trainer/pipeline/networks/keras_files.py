@@ -10,7 +10,7 @@ import h5py
 import keras
 import numpy as np
 
-from shared.errors import ReadsmithError, first_line
+from shared.errors import ModelFileError, first_line
 from shared.recognition.decoding import Prediction, decode
 from shared.recognition.preprocessing import ImageSpec
 from shared.recognition.vocabulary import Vocabulary
@@ -43,7 +43,7 @@ def load_keras(path: Path) -> Any:
     try:
         return keras.models.load_model(path, compile=False, safe_mode=True)
     except Exception as error:
-        raise ReadsmithError(
+        raise ModelFileError(
             "model_unreadable",
             f"{path.name} cannot be loaded by Keras {keras.__version__}: {first_line(error)}.",
             "Save the inference model whole with model.save('prediction_model.h5'), "

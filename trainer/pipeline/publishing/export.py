@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from importlib.metadata import version as library_version
 from pathlib import Path
 
-from shared.errors import ReadsmithError
+from shared.errors import FailedError
 from shared.store.manifest import GOLDEN_PREDICTIONS, REPORT, FileEntry, GoldenPrediction, Manifest
 from trainer.pipeline.datasets.dataset import Dataset
 from trainer.pipeline.datasets.seen_images import write_seen_images
@@ -63,7 +63,7 @@ def require_same_predictions(build: Path, dataset: Dataset, evaluation: Evaluati
     for name, predictions in again.items():
         for measured, prediction in zip(evaluation.predictions, predictions, strict=True):
             if measured.text != prediction.text:
-                raise ReadsmithError(
+                raise FailedError(
                     "predictions_differ",
                     f"{name} reads {measured.file} as {prediction.text!r}; "
                     f"training measured {measured.text!r}. Nothing was published.",

@@ -10,7 +10,7 @@ from typing import Any
 
 import h5py
 
-from shared.errors import ReadsmithError, first_line
+from shared.errors import ModelFileError, ReadsmithError, first_line
 
 MOST_BYTES = 200_000_000
 """Of the file, and of all its weights together."""
@@ -122,7 +122,7 @@ def _require_allowed(described: dict[str, Any]) -> None:
 
 
 def _unreadable(path: Path, why: str) -> ReadsmithError:
-    return ReadsmithError(
+    return ModelFileError(
         "model_unreadable",
         f"{path.name} is not a Keras model: {why}.",
         "Save the inference model whole with model.save('prediction_model.h5').",
@@ -130,7 +130,7 @@ def _unreadable(path: Path, why: str) -> ReadsmithError:
 
 
 def _not_allowed(message: str) -> ReadsmithError:
-    return ReadsmithError(
+    return ModelFileError(
         "model_not_allowed",
         message,
         "Save the inference model alone, as one model, in one file, of Keras's own layers: "
@@ -139,7 +139,7 @@ def _not_allowed(message: str) -> ReadsmithError:
 
 
 def _too_large(message: str) -> ReadsmithError:
-    return ReadsmithError(
+    return ModelFileError(
         "model_too_large",
         message,
         f"A model may have {MOST_BYTES:,} bytes of weights, and no size above {MOST_NUMBER:,}.",

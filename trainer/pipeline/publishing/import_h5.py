@@ -16,7 +16,13 @@ import numpy as np
 from pydantic import ValidationError
 
 from shared.atomic_files import read_small
-from shared.errors import ReadsmithError, first_line
+from shared.errors import (
+    ModelFileError,
+    NotFoundError,
+    ProcessDiedError,
+    ReadsmithError,
+    first_line,
+)
 from shared.recognition.preprocessing import ImageSpec
 from shared.recognition.vocabulary import UNKNOWN, Vocabulary
 from shared.store.builtin import not_builtin
@@ -51,7 +57,7 @@ def adopt(h5: Path, vocabulary: str, store: ModelStore, model: str) -> Manifest:
     try:
         not_builtin(model)
     except ValueError as error:
-        raise ReadsmithError(
+        raise ModelFileError(
             "model_name_taken", f"The model name {error}.", "Name it with --model."
         ) from None
     data = _read(h5)
@@ -79,11 +85,11 @@ def _converted(build: Path) -> Graph:
     except Exception as error:  # Keras and what converts to ONNX raise errors of many kinds
         if not isinstance(error, ReadsmithError):
             why = f"it cannot be converted: {first_line(error)}"
-        elif error.code == "process_died":
+        elif isinstance(error, ProcessDiedError):
             why = f"it takes more than {MEMORY:,} bytes of memory or {SECONDS} s, or is damaged"
         else:
             raise
-        raise ReadsmithError(
+        raise ModelFileError(
             "model_unreadable", f"The model is refused: {why}.", "Save the inference model alone."
         ) from error
 
@@ -101,13 +107,13 @@ def convert(build: Path) -> Graph:
 
     model = load_foreign(build / KERAS_MODEL)
     if len(model.inputs) != 1 or len(model.outputs) != 1:
-        raise ReadsmithError(
+        raise ModelFileError(
             "model_not_inference",
             f"The model has {len(model.inputs)} inputs and {len(model.outputs)} outputs.",
             "Save the inference model alone: from the image to the softmax output.",
         )
     if len(model.input_shape) != 4 or len(model.output_shape) != 3:
-        raise ReadsmithError(
+        raise ModelFileError(
             "model_shape",
             f"The model maps {model.input_shape} to {model.output_shape}.",
             "It must map images (N, W, H, C) to probabilities (N, T, classes).",
@@ -116,7 +122,7 @@ def convert(build: Path) -> Graph:
     write_onnx(model, build)
     output = OnnxGraph(build / ONNX_MODEL).predict_on_batch(np.zeros((1, *image.shape), np.float32))
     if not np.allclose(output.sum(axis=2), 1.0, atol=1e-3) or output.min() < 0:
-        raise ReadsmithError(
+        raise ModelFileError(
             "model_not_inference",
             "The model does not answer with probabilities.",
             "Its last layer must be a softmax over the classes.",
@@ -128,13 +134,13 @@ def _read(h5: Path) -> bytes:
     try:
         data = read_small(h5, MOST_BYTES)
     except OSError as error:
-        raise ReadsmithError(
+        raise NotFoundError(
             "model_not_found",
             f"{h5} cannot be read: {error.strerror}.",
             f"Give the path of an h5 of at most {MOST_BYTES:,} bytes.",
         ) from error
     if not data.startswith(HDF5_SIGNATURE):
-        raise ReadsmithError(
+        raise ModelFileError(
             "model_unreadable", f"{h5.name} is not an HDF5 file.", "Give a Keras .h5 file."
         )
     return data
@@ -144,7 +150,7 @@ def _distinct(vocabulary: str) -> tuple[str, ...]:
     try:
         return Vocabulary(vocabulary).characters
     except ValueError as error:
-        raise ReadsmithError(
+        raise ModelFileError(
             "vocabulary_invalid",
             f"The vocabulary {vocabulary!r} is not valid: {error}.",
             "Give the characters in the order of the classes, each once.",
@@ -155,7 +161,7 @@ def _manifest(graph: Graph, characters: tuple[str, ...], model: str) -> dict[str
     if graph.classes == len(characters) + 2:
         characters = (UNKNOWN, *characters)
     elif graph.classes != len(characters) + 1:
-        raise ReadsmithError(
+        raise ModelFileError(
             "vocabulary_differs",
             f"The model has {graph.classes} classes; "
             f"the vocabulary has {len(characters)} characters.",
@@ -185,7 +191,7 @@ def _manifest(graph: Graph, characters: tuple[str, ...], model: str) -> dict[str
 def _image_spec(shape: tuple[int | None, ...]) -> ImageSpec:
     _, width, height, channels = shape
     if width is None or height is None or channels not in (1, 3):
-        raise ReadsmithError(
+        raise ModelFileError(
             "model_shape",
             f"The model takes images of shape {shape[1:]}.",
             "The shape must be (W, H, C), fixed, with 1 or 3 channels.",
@@ -201,7 +207,7 @@ def _image_spec(shape: tuple[int | None, ...]) -> ImageSpec:
         )
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
-        raise ReadsmithError(
+        raise ModelFileError(
             "model_shape",
             f"The model takes images of {width}x{height} pixels.",
             f"As for their {first['loc'][0]}: {first['msg']}.",

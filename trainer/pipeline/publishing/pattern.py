@@ -4,8 +4,9 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable
 from itertools import groupby
 
+from shared.errors import LimitsError
 from shared.patterns.automaton import build_automaton
-from shared.patterns.limits import Limits, LimitsError
+from shared.patterns.limits import Limits
 from shared.patterns.parser import SPECIAL, parse_pattern
 from shared.store.records.record import ModelSettings
 from shared.store.store import ModelStore
@@ -63,7 +64,7 @@ def accept_pattern(store: ModelStore, model: str, pattern: str | None) -> None:
 def _require_text(pattern: str) -> None:
     if not pattern or any("\ud800" <= character <= "\udfff" for character in pattern):
         raise LimitsError(
-            "bad_pattern",
+            "pattern_invalid",
             "The pattern is empty, or not Unicode text.",
             "To allow any prediction again, drop the pattern.",
             "pattern",

@@ -9,22 +9,21 @@ from typing import Any
 
 import keras
 
-from shared.errors import ReadsmithError
-from trainer.pipeline.context import RunContext
-from trainer.pipeline.datasets.dataset import Base
+from shared.errors import FailedError, ReadsmithError
+from trainer.pipeline.context import Load, RunContext
+from trainer.pipeline.datasets.dataset import Base, Dataset
 from trainer.pipeline.search.trial import Found, TrainTrials, TrialImages, Trials, why_failed
 from trainer.pipeline.search.trials import StoppedTrialError, TrialTable
 from trainer.pipeline.training.parameters import choose_parameters, tell_settings
 from trainer.schemas.job_request import JobRequest
 from trainer.schemas.progress import Observer, Progress
-from trainer.schemas.search_request import Search
 from trainer.schemas.trial import TrialRecord
 
 
 def search(
     request: JobRequest,
-    searched: Search,
-    images: TrialImages,
+    dataset: Dataset,
+    load: Load,
     base: Base | None,
     observer: Observer,
     context: RunContext,
@@ -37,8 +36,10 @@ def search(
     Raises ReadsmithError search_failed if no trial learned to read.
     """
     logging.getLogger("tensorflow").setLevel(logging.ERROR)  # it warns of every further model
-    table = TrialTable(request, searched, observer, context.trials)
-    trials = Trials(request, table, searched, images, base, observer, context)
+    assert request.search is not None  # noqa: S101 - says the type
+    table = TrialTable(request, request.search, observer, context.trials)
+    images = TrialImages(dataset, load)
+    trials = Trials(request, table, request.search, images, base, observer, context)
     (train_trials or _train_in_turn)(trials)
     return _take_up_best(trials)
 
@@ -86,7 +87,7 @@ def _take_up_best(trials: Trials) -> Found:
 
 def _none_learned(table: TrialTable) -> ReadsmithError:
     reasons = {record.error for record in table.records if record.error}
-    return ReadsmithError(
+    return FailedError(
         "search_failed",
         f"None of the {len(table.records)} trials learned to read: {' '.join(sorted(reasons))}",
         "Train once without a search; if that works, search close to what it chooses.",

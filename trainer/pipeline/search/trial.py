@@ -4,10 +4,11 @@ import contextlib
 import shutil
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 import tensorflow as tf
 
-from shared.errors import ReadsmithError
+from shared.errors import DatasetError, ReadsmithError
 from trainer.pipeline.context import Load, RunContext
 from trainer.pipeline.datasets.dataset import Base, Dataset
 from trainer.pipeline.search.trials import TrialTable
@@ -40,8 +41,7 @@ class TrialImages:
         return dataset
 
 
-@dataclass(frozen=True)
-class Found:
+class Found(NamedTuple):
     """The best trial, trained, with its own request and the images as it reads them."""
 
     request: JobRequest
@@ -102,7 +102,7 @@ def why_failed(error: Exception) -> str | None:
 def require_same_parts(dataset: Dataset, fingerprint: str) -> None:
     """Raise ReadsmithError label_too_long if a trial would train on or read other images."""
     if dataset.fingerprint != fingerprint:
-        raise ReadsmithError(
+        raise DatasetError(
             "label_too_long",
             f"At a width of {dataset.image.width} pixels, labels have no room: "
             "images would be left out.",

@@ -4,17 +4,10 @@ from typing import Any
 
 import numpy as np
 
-from shared.errors import ReadsmithError
+from shared.errors import BaseVersionError, BundleError
 from shared.recognition.vocabulary import Vocabulary
 from shared.store.builtin import STARTER, builtin_store
-from shared.store.manifest import (
-    KERAS_MODEL,
-    REHEARSAL,
-    SEEN_IMAGES,
-    BundleError,
-    Manifest,
-    verify_files,
-)
+from shared.store.manifest import KERAS_MODEL, REHEARSAL, SEEN_IMAGES, Manifest, verify_files
 from shared.store.store import ModelStore
 from trainer.pipeline.datasets.dataset import Base
 from trainer.pipeline.datasets.seen_images import read_seen_images
@@ -61,7 +54,7 @@ def _read(store: ModelStore, model: str, version: int, name: str) -> Base:
 
 def _require_kept(version: int, model: str, store: ModelStore) -> None:
     if version not in (kept := store.versions(model)):
-        raise ReadsmithError(
+        raise BaseVersionError(
             "base_not_found",
             f"Model {model} has no version {version} to start from.",
             f"It has {', '.join(map(str, kept)) or 'none'}.",
@@ -70,7 +63,7 @@ def _require_kept(version: int, model: str, store: ModelStore) -> None:
 
 def _require_alike(manifest: Manifest, request: JobRequest) -> None:
     if manifest.preset != request.preset:
-        raise ReadsmithError(
+        raise BaseVersionError(
             "base_preset_differs",
             f"Version {request.base} was made with preset {manifest.preset}, not {request.preset}.",
             "Ask for the same preset, or for no base.",
@@ -78,7 +71,7 @@ def _require_alike(manifest: Manifest, request: JobRequest) -> None:
     for name in ("height", "width", "resize", "channels", "standardize"):
         asked, has = getattr(request.hyperparameters, name), getattr(manifest.image, name)
         if asked not in ("auto", has):
-            raise ReadsmithError(
+            raise BaseVersionError(
                 "base_image_differs",
                 f"Version {request.base} takes images of {name} {has}, not {asked}.",
                 f'Leave {name} at "auto", or ask for no base.',

@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterable
 from itertools import chain
 
-from shared.errors import ReadsmithError
+from shared.errors import NotLearnedError, ReadsmithError
 from trainer.pipeline.datasets.dataset import Dataset
 from trainer.pipeline.training.checkpoint import State
 from trainer.pipeline.training.results import Validation
@@ -75,7 +75,7 @@ def did_not_learn(dataset: Dataset, state: State, *, out_of_time: bool = False) 
             f"it gives {what} on the validation part (character error rate {best.cer:.0%}, "
             f"loss {best.loss:.2f}; {figures})"
         )
-    return ReadsmithError(
+    return NotLearnedError(
         "did_not_learn", f"The model did not learn to read: {figures}.", _advice(dataset)
     )
 

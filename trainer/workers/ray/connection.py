@@ -16,7 +16,7 @@ from importlib.util import find_spec
 from multiprocessing import get_context
 from typing import ParamSpec, TypeVar
 
-from shared.errors import ReadsmithError
+from shared.errors import ReadsmithError, SetupError, UnavailableError
 from trainer.subprocesses import die_with_parent, in_clean_process
 from trainer.workers.executors import OutOfReachError
 from trainer.workers.ray import questions
@@ -110,7 +110,7 @@ class RayConnection:
 def require_ray() -> None:
     """Raise ReadsmithError package_missing without Ray."""
     if find_spec("ray") is None:
-        raise ReadsmithError(
+        raise SetupError(
             "package_missing",
             "READSMITH_EXECUTOR=ray needs the package ray.",
             "pip install 'readsmith[ray]'",
@@ -123,8 +123,8 @@ def look_at(address: str) -> list[Machine]:
     try:
         found: list[Machine] = in_clean_process(questions.connect, address)
     except (OutOfReachError, ReadsmithError) as error:
-        raise ReadsmithError(
-            "ray_away",
+        raise UnavailableError(
+            "ray_unavailable",
             f"The Ray cluster {address} is away: {error}",
             "Start it, or see that READSMITH_RAY_ADDRESS is right; jobs wait for it.",
         ) from None

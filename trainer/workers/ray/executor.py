@@ -5,6 +5,7 @@ import logging
 import time
 from collections.abc import Sequence
 
+from shared.errors import FailedError
 from trainer.schemas.job import Claim, JobError
 from trainer.schemas.job_request import JobRequest, Resources
 from trainer.settings import Settings
@@ -118,8 +119,10 @@ class RayAttempt:
 
 def _lost(view: View) -> JobError:
     where = f"machine {view.machine}" if view.machine else "one of its machines"
-    return JobError(
-        code="machine_lost",
-        message=f"Ray lost the attempt on {where}: {view.lost}.",
-        hint="See whether the machine runs and has memory left; Ray's logs are on it.",
+    return JobError.of(
+        FailedError(
+            "machine_lost",
+            f"Ray lost the attempt on {where}: {view.lost}.",
+            "See whether the machine runs and has memory left; Ray's logs are on it.",
+        )
     )

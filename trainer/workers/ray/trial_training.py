@@ -3,7 +3,7 @@
 import shutil
 from pathlib import Path
 
-from shared.errors import ReadsmithError
+from shared.errors import FailedError
 from trainer.files.cache import limit_cache
 from trainer.pipeline.context import Inputs, prepare
 from trainer.pipeline.search.trial import require_same_parts, why_failed
@@ -38,7 +38,7 @@ def train_trial(
 
 
 def _not_here(model: str, path: Path) -> None:
-    raise ReadsmithError(
+    raise FailedError(
         "corrections_gone",
         f"The corrections of model {model} that the job began with are no longer kept.",
         "Start the job again.",

@@ -9,6 +9,17 @@ down_revision = None
 
 def upgrade() -> None:
     """Make what is missing."""
+    _jobs_and_events()
+    _datasets_and_corrections()
+    op.create_table(
+        "workers",
+        sa.Column("id", sa.String(128), primary_key=True),
+        sa.Column("seen_at", sa.Double, nullable=False),
+        if_not_exists=True,
+    )
+
+
+def _jobs_and_events() -> None:
     op.create_table(
         "jobs",
         sa.Column("number", sa.Integer, primary_key=True),
@@ -43,6 +54,9 @@ def upgrade() -> None:
         if_not_exists=True,
     )
     op.create_index("events_of_job", "events", ["job_id", "id"], if_not_exists=True)
+
+
+def _datasets_and_corrections() -> None:
     op.create_table(
         "datasets",
         sa.Column("id", sa.String(40), primary_key=True),
@@ -69,9 +83,3 @@ def upgrade() -> None:
         if_not_exists=True,
     )
     op.create_index("corrections_of_model", "corrections", ["model", "number"], if_not_exists=True)
-    op.create_table(
-        "workers",
-        sa.Column("id", sa.String(128), primary_key=True),
-        sa.Column("seen_at", sa.Double, nullable=False),
-        if_not_exists=True,
-    )

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import chain
 
-from shared.errors import ReadsmithError
+from shared.errors import DatasetError
 from trainer.pipeline.datasets.sources.image_files import UnreadableEntryError
 from trainer.pipeline.datasets.sources.source import ImageSource
 from trainer.schemas.labels import shown
@@ -30,7 +30,7 @@ def label_rows(source: ImageSource, manifests: Sequence[str]) -> Iterator[LabelR
     rows = chain.from_iterable(_rows(source, manifest) for manifest in manifests)
     for number, row in enumerate(rows):
         if number == source.limits.files:
-            raise ReadsmithError(
+            raise DatasetError(
                 "labels_too_many",
                 f"The label files have more than {source.limits.files:,} rows.",
                 "Give one row for each image.",
@@ -42,13 +42,13 @@ def _rows(source: ImageSource, manifest: str) -> Iterator[LabelRow]:
     try:
         content = source.read(manifest).decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        raise ReadsmithError(
+        raise DatasetError(
             "labels_not_utf8",
             f"{shown(manifest)} is not UTF-8 at byte {error.start}.",
             "Save it as UTF-8.",
         ) from error
     except UnreadableEntryError as error:
-        raise ReadsmithError(
+        raise DatasetError(
             "labels_unreadable", f"{shown(manifest)} cannot be read: it {error}.", "Pack it again."
         ) from error
     delimiter = "\t" if manifest.lower().endswith(".tsv") else ","
@@ -60,7 +60,7 @@ def _rows(source: ImageSource, manifest: str) -> Iterator[LabelRow]:
                 manifest, reader.line_num, (row["filename"] or "").strip(), row["text"] or ""
             )
     except csv.Error as error:
-        raise ReadsmithError(
+        raise DatasetError(
             "labels_unreadable",
             f"{shown(manifest)} line {reader.line_num}: {error}.",
             "Mend that line.",
@@ -70,7 +70,7 @@ def _rows(source: ImageSource, manifest: str) -> Iterator[LabelRow]:
 def _header(found: Sequence[str], manifest: str) -> list[str]:
     header = [name.strip().lower() for name in found]
     if "filename" not in header or "text" not in header:
-        raise ReadsmithError(
+        raise DatasetError(
             "labels_header",
             f"{shown(manifest)} starts with {shown(', '.join(header)) or 'nothing'}.",
             "Its first line must be filename,text (tab between them in a .tsv).",

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
-from shared.errors import ReadsmithError
+from shared.errors import DatasetError
 from trainer.pipeline.datasets.labels.label_files import label_rows
 from trainer.pipeline.datasets.sources.image_files import is_image
 from trainer.pipeline.datasets.sources.shards import LABEL_FILES, ShardSource
@@ -93,7 +93,7 @@ def find_labels(
     manifests = [name for name in names if PurePosixPath(name).name.lower() in LABEL_FILES]
     images = [name for name in names if is_image(name)]
     if how == "manifest" and not manifests:
-        raise ReadsmithError(
+        raise DatasetError(
             "labels_not_found",
             "The dataset holds no labels.csv or labels.tsv.",
             "Add one with the columns filename,text, or take labels from the file names.",
@@ -138,7 +138,7 @@ def _from_names(images: Sequence[str], how: Labels) -> FoundLabels:
 
 def _from_shards(source: ShardSource, how: Labels) -> FoundLabels:
     if how == "manifest" and not source.labelled:
-        raise ReadsmithError(
+        raise DatasetError(
             "labels_not_found",
             "No text file lies beside an image in the shards.",
             "Put 0017.txt beside 0017.png, or take labels from the file names.",
@@ -183,7 +183,7 @@ class _Cutter:
         try:
             match = self._pattern.search(stem, timeout=max(self._seconds_left, 0.001))
         except TimeoutError:
-            raise ReadsmithError(
+            raise DatasetError(
                 "pattern_too_slow",
                 f"The regular expression has taken {MATCH_SECONDS:g} s until the file name "
                 f"{shown(stem)}.",

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from io import FileIO
 from pathlib import Path, PurePosixPath
 
-from shared.errors import ReadsmithError
+from shared.errors import DatasetError, ReadsmithError
 from trainer.pipeline.datasets.sources.image_files import (
     UnreadableEntryError,
     is_image,
@@ -168,7 +168,7 @@ def _samples(path: Path) -> Iterator[_Sample]:
             elif name.lower().endswith(".txt") and sample.text is None:
                 sample.text = file.text(member)
             elif name.lower() in LABEL_FILES:
-                raise ReadsmithError(
+                raise DatasetError(
                     "labels_not_found",
                     f"{path.name} holds {shown(member.name)}; in a tar, labels lie beside their "
                     "images: 0017.png and 0017.txt.",
@@ -196,7 +196,7 @@ def _members(file: "_Guarded", path: Path) -> Iterator[tarfile.TarInfo]:
     except ReadsmithError:
         raise
     except Exception as error:  # tarfile raises anything on hostile data, RecursionError too
-        raise ReadsmithError(
+        raise DatasetError(
             "dataset_not_a_tar",
             f"{path.name} cannot be read as a tar: {shown(str(error)) or type(error).__name__}.",
             "Give uncompressed tar files, as readsmith pack and WebDataset write them.",
@@ -234,7 +234,7 @@ class _Guarded(FileIO):
 
 
 def _unsafe(name: str, what: str) -> ReadsmithError:
-    return ReadsmithError(
+    return DatasetError(
         "dataset_unsafe",
         f"The entry {shown(name)} {what}.",
         "Write the shards anew with readsmith pack, or as plain files with tar.",

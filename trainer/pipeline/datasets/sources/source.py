@@ -5,7 +5,7 @@ import zipfile
 from pathlib import Path, PurePosixPath
 from typing import Protocol
 
-from shared.errors import ReadsmithError
+from shared.errors import DatasetError, DatasetNotFoundError
 from trainer.pipeline.datasets.sources import image_files
 from trainer.pipeline.datasets.sources.image_files import (
     UnreadableEntryError,
@@ -42,7 +42,7 @@ def open_source(path: Path, limits: DatasetLimits = DEFAULT_LIMITS) -> ImageSour
         shards = shards_of(path)
         return ShardSource(shards, limits) if shards else FolderSource(path, limits)
     if not path.is_file():
-        raise ReadsmithError(
+        raise DatasetNotFoundError(
             "dataset_not_found", f"There is no {path}.", "Give a zip, a tar, a folder or a URL."
         )
     return ShardSource([path], limits) if is_shard(path) else ZipSource(path, limits)
@@ -97,7 +97,7 @@ class ZipSource:
     def _add(self, entry: zipfile.ZipInfo) -> None:
         name = entry_name(entry)
         if name in self._entries:
-            raise ReadsmithError(
+            raise DatasetError(
                 "dataset_unsafe",
                 f"The zip holds two entries of the name {shown(name)}.",
                 "Pack the images anew, each under a name of its own.",

@@ -13,7 +13,7 @@ from contextlib import suppress
 from itertools import pairwise
 from pathlib import Path
 
-from shared.errors import ReadsmithError
+from shared.errors import DatasetError, ReadsmithError
 from trainer.schemas.labels import shown
 from trainer.schemas.limits import DatasetLimits
 
@@ -46,7 +46,7 @@ def open_zip(path: Path, limits: DatasetLimits) -> zipfile.ZipFile:
     except ReadsmithError:
         raise
     except Exception as error:  # zipfile raises anything on hostile data, UnicodeDecodeError too
-        raise ReadsmithError(
+        raise DatasetError(
             "dataset_not_a_zip",
             f"The dataset is not a zip that can be read: {error}.",
             "Pack the images, and labels.csv if there is one, into a zip.",
@@ -85,7 +85,7 @@ class _Guarded(io.FileIO):
 
 def too_many_files(files: int, limit: int) -> ReadsmithError:
     """Return the error for a dataset of too many files."""
-    return ReadsmithError(
+    return DatasetError(
         "dataset_too_many_files", f"The dataset holds {files:,} files.", f"The limit is {limit:,}."
     )
 
@@ -96,7 +96,7 @@ def _judge(archive: zipfile.ZipFile, limits: DatasetLimits) -> None:
         if (what := _fault(entry, limits)) is not None:
             raise _unsafe(entry, what)
         if entry.flag_bits & _ENCRYPTED:
-            raise ReadsmithError(
+            raise DatasetError(
                 "dataset_encrypted",
                 f"The zip's entry {shown(entry_name(entry))} is encrypted.",
                 "Pack the images without a password.",
@@ -104,7 +104,7 @@ def _judge(archive: zipfile.ZipFile, limits: DatasetLimits) -> None:
         unpacked += entry.file_size
         packed += entry.compress_size
         if unpacked > limits.bytes:
-            raise ReadsmithError(
+            raise DatasetError(
                 "dataset_too_large",
                 f"The zip unpacks to more than {limits.bytes:,} bytes; the entry "
                 f"{shown(entry_name(entry))} is the first beyond.",
@@ -164,7 +164,7 @@ def _require_apart(archive: zipfile.ZipFile) -> None:
 
 
 def _unsafe(entry: zipfile.ZipInfo, what: str) -> ReadsmithError:
-    return ReadsmithError(
+    return DatasetError(
         "dataset_unsafe",
         f"The zip's entry {shown(entry_name(entry))} {what}.",
         "Pack the images anew with an ordinary zip program, as plain files.",

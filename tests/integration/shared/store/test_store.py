@@ -1,0 +1,188 @@
+import errno
+import os
+import signal
+from collections.abc import Mapping
+from pathlib import Path
+
+import pytest
+
+from shared.errors import BundleError
+from shared.store.manifest import FileEntry, Manifest, read_manifest, verify_files
+from shared.store.store import ModelStore
+from tests.support.models.bundles import bundle_files, manifest, publish
+from tests.support.models.publishers import (
+    Watcher,
+    ended,
+    publish_and_die,
+    publish_often,
+    published_numbers,
+    started,
+)
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> ModelStore:
+    return ModelStore(tmp_path / "models")
+
+
+def assert_whole(store: ModelStore, model: str = "default") -> None:
+    """Every version that can be seen is complete."""
+    for version in store.versions(model):
+        folder = store.folder(model, version)
+        verify_files(folder, read_manifest(folder).files)
+
+
+def test_a_store_that_does_not_exist_is_empty(store: ModelStore) -> None:
+    assert store.models() == []
+    assert store.versions("default") == []
+    assert store.current("default") is None
+
+
+def test_versions_count_up_and_the_newest_is_current(store: ModelStore, tmp_path: Path) -> None:
+    for number in (1, 2, 3):
+        assert publish(store, tmp_path / str(number)).version == number
+        assert store.current("default") == number
+    publish(store, tmp_path / "other", model="plates")
+    assert store.models() == ["default", "plates"]
+    assert store.versions("default") == [1, 2, 3]
+    assert store.versions("plates") == [1]
+    assert_whole(store)
+
+
+def test_a_job_publishes_once_however_often_it_is_repeated(
+    store: ModelStore, tmp_path: Path
+) -> None:
+    first = publish(store, tmp_path / "1", job_id="job-a")
+    publish(store, tmp_path / "2", job_id="job-b")
+    assert publish(store, tmp_path / "3", job_id="job-a") == first
+    assert store.versions("default") == [1, 2]
+    assert store.current("default") == 2
+
+
+def test_a_refused_publish_leaves_nothing(store: ModelStore, tmp_path: Path) -> None:
+    def refuse() -> None:
+        raise PermissionError("another attempt holds the lease")
+
+    with pytest.raises(PermissionError):
+        store.publish(tmp_path, never_built, model="default", job_id="job", may_publish=refuse)
+    assert store.models() == []
+    assert store.current("default") is None
+
+
+def never_built(version: int, files: dict[str, FileEntry]) -> Manifest:
+    raise AssertionError("nothing must be published")
+
+
+@pytest.mark.parametrize("content", ["", "one", "-1", "0", "1 2", "\u0663"])
+def test_a_damaged_current_is_named(store: ModelStore, tmp_path: Path, content: str) -> None:
+    publish(store, tmp_path / "build")
+    (store.root / "default" / "current").write_text(content)
+    with pytest.raises(BundleError, match="current of model default"):
+        store.current("default")
+
+
+def test_a_damaged_neighbour_does_not_stop_a_new_version(store: ModelStore, tmp_path: Path) -> None:
+    publish(store, tmp_path / "1")
+    (store.folder("default", 1) / "manifest.json").write_text("{")
+    assert publish(store, tmp_path / "2").version == 2
+
+
+def test_folders_that_are_no_models_are_not_listed(store: ModelStore, tmp_path: Path) -> None:
+    publish(store, tmp_path / "build")
+    (store.root / "lost+found").mkdir()
+    (store.root / "Upper" / "versions" / "1").mkdir(parents=True)
+    (store.root / "Upper" / "versions" / "1" / "manifest.json").touch()
+    (store.root / "empty" / "versions").mkdir(parents=True)
+    assert store.models() == ["default"]
+
+
+def test_processes_that_publish_at_once_get_versions_of_their_own_and_no_half_one_is_seen(
+    store: ModelStore, tmp_path: Path
+) -> None:
+    builds = tmp_path / "a", tmp_path / "b"
+    with Watcher(store.root, tmp_path / "seen") as watcher:
+        killed(store, tmp_path / "killed", FILES - 1)
+        writers = [started(publish_often, store.root, each, each.name, 5) for each in builds]
+        assert ended(*writers) == [0, 0]
+    assert watcher.looks > 0
+    assert watcher.faults == []
+    assert published_numbers(*builds) == list(range(1, 11))
+    assert store.versions("default") == [6, 7, 8, 9, 10]
+    assert store.current("default") == 10
+    jobs = {store.manifest("default", version).job_id for version in store.versions("default")}
+    assert len(jobs) == 5
+
+
+FILES = len(bundle_files())
+
+
+@pytest.mark.parametrize("survived", [0, FILES - 1, FILES])
+def test_a_publisher_killed_before_its_manifest_leaves_nothing_visible(
+    store: ModelStore, tmp_path: Path, survived: int
+) -> None:
+    publish(store, tmp_path / "good")
+    killed(store, tmp_path / "killed", survived)
+    assert store.versions("default") == [1]
+    assert store.current("default") == 1
+    assert publish(store, tmp_path / "next").version == 2
+    assert store.current("default") == 2
+    assert_whole(store)
+
+
+@pytest.mark.parametrize("after_manifest", [1, 2, 3])
+def test_a_publisher_killed_after_its_manifest_finishes_when_it_tries_again(
+    store: ModelStore, tmp_path: Path, after_manifest: int
+) -> None:
+    publish(store, tmp_path / "good")
+    killed(store, tmp_path / "killed", FILES + after_manifest)
+    assert store.current("default") == (2 if after_manifest == 3 else 1)
+    assert publish(store, tmp_path / "again", job_id="killed").version == 2
+    assert store.versions("default") == [1, 2]
+    assert (store.current("default"), store.previous("default")) == (2, 1)
+    assert_whole(store)
+
+
+def killed(store: ModelStore, build: Path, survived: int) -> None:
+    worker = started(publish_and_die, store.root, build, "killed", survived)
+    assert ended(worker) == [-signal.SIGKILL]
+
+
+def test_what_a_killed_publisher_was_writing_is_swept_up(store: ModelStore, tmp_path: Path) -> None:
+    for survived in (1, FILES + 1):
+        killed(store, tmp_path / "killed", survived)
+    publish(store, tmp_path / "next")
+    left = [path.name for path in store.root.rglob("*.tmp")]
+    assert left == []
+
+
+def test_what_cannot_be_written_to_its_end_leaves_nothing(
+    store: ModelStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish(store, tmp_path / "good")
+    before = sorted(store.root.rglob("*"))
+
+    def full(descriptor: int) -> None:
+        if Path(f"/proc/self/fd/{descriptor}").readlink().name.startswith(".prediction_model.onnx"):
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(OSError, match="No space left"):
+        publish(store, tmp_path / "full")
+    assert sorted(store.root.rglob("*")) == before
+
+
+def test_a_manifest_lists_every_file_below_the_build(store: ModelStore, tmp_path: Path) -> None:
+    seen: dict[str, FileEntry] = {}
+
+    def remember(version: int, files: Mapping[str, FileEntry]) -> Manifest:
+        seen.update(files)
+        return manifest(version, files)
+
+    build = tmp_path / "build"
+    (build / "report").mkdir(parents=True)
+    (build / "report" / "metrics.json").write_text("{}")
+    for name, data in bundle_files().items():
+        (build / name).parent.mkdir(parents=True, exist_ok=True)
+        (build / name).write_bytes(data)
+    store.publish(build, remember, model="default", job_id="job")
+    assert set(seen) == {*bundle_files(), "report/metrics.json"}

@@ -1,0 +1,70 @@
+"""The corrections in the database and in their folder, also for many at once."""
+
+import zipfile
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from shared.errors import ReadsmithError
+from tests.support.labelled_images import image
+from trainer.database.corrections import Corrections, NewCorrection
+from trainer.database.tables import Database
+from trainer.files.shared_files import FolderFiles
+
+
+@pytest.fixture
+def kept(database: Database, tmp_path: Path) -> Corrections:
+    return Corrections(database, FolderFiles(tmp_path), max_bytes=100_000)
+
+
+def test_one_image_from_many_at_once_is_one_correction(kept: Corrections) -> None:
+    data = image("A")
+
+    def send(number: int) -> bool:
+        return kept.keep("m", data, "png", NewCorrection(text=f"A{number}"))[1]
+
+    with ThreadPoolExecutor(8) as threads:
+        assert sum(threads.map(send, range(8))) == 1
+    assert kept.page("m", 10).count == 1
+
+
+def test_an_image_that_is_sent_while_it_is_deleted_is_whole_or_gone(kept: Corrections) -> None:
+    data, new = image("A"), NewCorrection(text="A")
+
+    def send_or_delete(number: int) -> None:
+        if number % 2:
+            kept.keep("m", data, "png", new)
+        for one in kept.page("m", 10).data if not number % 2 else []:
+            try:
+                kept.remove("m", one.id)
+            except ReadsmithError as error:
+                assert error.code == "correction_not_found"
+
+    with ThreadPoolExecutor(8) as threads:
+        list(threads.map(send_or_delete, range(40)))
+    for one in kept.page("m", 10).data:
+        assert kept.image("m", one.id) == data
+    kept.keep("m", data, "png", new)
+    (one,) = kept.page("m", 10).data
+    assert kept.image("m", one.id) == data
+
+
+def test_an_image_that_was_lost_is_back_when_it_is_sent_again(
+    kept: Corrections, tmp_path: Path
+) -> None:
+    one, _ = kept.keep("m", image("A"), "png", NewCorrection(text="A"))
+    (file,) = (tmp_path / "corrections" / "m").iterdir()
+    file.unlink()
+    assert [name for name, _ in kept.files("m")] == ["labels.csv"]
+    kept.keep("m", image("A"), "png", NewCorrection(text="A"))
+    assert kept.image("m", one.id) == image("A")
+
+
+def test_the_zip_for_a_job_appears_whole(kept: Corrections, tmp_path: Path) -> None:
+    kept.keep("m", image("A"), "png", NewCorrection(text="A"))
+    kept.keep("other", image("B"), "png", NewCorrection(text="B"))
+    kept.save("m", tmp_path / "set.zip")
+    names = zipfile.ZipFile(tmp_path / "set.zip").namelist()
+    assert [Path(name).suffix for name in names] == [".png", ".csv"]
+    assert not (tmp_path / "set.zip.part").exists()

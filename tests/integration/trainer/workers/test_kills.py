@@ -1,0 +1,159 @@
+"""Processes that are killed, stopped or out of time while they work on a job.
+
+The workers, their children, the checkpoints and the publication are real; only TensorFlow is not
+there. The long form, with it, is tests/faults/test_kills.py.
+"""
+
+import os
+import signal
+from collections import defaultdict
+from pathlib import Path
+
+import pytest
+from sqlalchemy import text
+
+from shared.store.store import ModelStore
+from tests.support.jobs.kill_points import fallen
+from tests.support.jobs.killed_jobs import (
+    child,
+    epochs_told,
+    events,
+    require_one_version,
+    require_right_end,
+    until_over,
+    workers,
+)
+from tests.support.jobs.observer import Recorder
+from tests.support.services.workers import is_alive, start_worker, wait_until
+from trainer.database.job_store import JobStore
+from trainer.database.tables import Database
+from trainer.files.shared_files import FolderFiles
+from trainer.pipeline.downloads.fetch import fetch
+from trainer.schemas.job import Status
+from trainer.schemas.job_request import Dataset, JobRequest, Synthetic
+from trainer.schemas.limits import DownloadRules
+from trainer.schemas.progress import CancelledRunError
+from trainer.settings import Settings
+
+STRIKES = ", ".join(
+    (
+        "checkpoint kills child",
+        "checkpoint kills worker",
+        "files kills child",
+        "current kills worker",
+        "commit kills child",
+    )
+)
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> Settings:
+    return Settings(
+        store=tmp_path / "models", state=tmp_path / "state", lease_seconds=1, max_attempts=50
+    )
+
+
+@pytest.fixture(autouse=True)
+def only_sqlite(database: Database) -> None:
+    if database.reading.dialect.name != "sqlite":
+        pytest.skip("the processes use the default database")
+
+
+def post(store: JobStore, **metadata: str) -> str:
+    return store.create(JobRequest(metadata=metadata)).id
+
+
+def shift_leases(database: Database, seconds: int) -> None:
+    """As if the database's clock had jumped the other way."""
+    with database.writing.begin() as connection:
+        leases = text("UPDATE jobs SET lease_until = lease_until + :seconds")
+        connection.execute(leases, {"seconds": seconds})
+
+
+def test_a_job_ends_right_however_often_its_processes_are_killed(
+    store: JobStore, settings: Settings
+) -> None:
+    job_id = post(store, strikes=STRIKES)
+    with workers(settings, "small") as running:
+        until_over(store, [job_id], settings, "small", running)
+    require_right_end(store, settings, job_id, STRIKES)
+    assert ModelStore(settings.store).versions("default") == [1]
+
+
+@pytest.mark.parametrize("where", ["checkpoint", "files"])
+def test_a_worker_that_comes_back_late_writes_and_publishes_nothing(
+    store: JobStore, settings: Settings, where: str
+) -> None:
+    job_id = post(store, strikes=f"{where} stops both")
+    with workers(settings, "small") as (late,):
+        wait_until(lambda: fallen(settings, job_id))
+        _, late_child = fallen(settings, job_id)[0]
+        with workers(settings, "small"):
+            if where == "checkpoint":
+                wait_until(lambda: store.get(job_id).status is Status.SUCCEEDED)
+            else:  # the late one holds the model's lock, which the second waits for
+                wait_until(lambda: store.get(job_id).attempt == 2)
+                wait_until(lambda: store.get(job_id).stage == "export")
+            seen = told_by_attempt(store, job_id)
+            os.kill(late_child, signal.SIGCONT)
+            wait_until(lambda: not is_alive(late_child))
+            os.kill(late.pid, signal.SIGCONT)
+            wait_until(lambda: store.get(job_id).status is Status.SUCCEEDED)
+        assert late.poll() is None, "it goes on with other jobs"
+    job = store.get(job_id)
+    assert told_by_attempt(store, job_id)[1] == seen[1]
+    require_one_version(settings, job)
+    assert ModelStore(settings.store).manifest("default", 1).attempt > 1
+
+
+def told_by_attempt(store: JobStore, job_id: str) -> dict[int, list[int]]:
+    """Return the epochs that each attempt told."""
+    told: defaultdict[int, list[int]] = defaultdict(list)
+    for event in events(store, job_id):
+        if event.type == "progress":
+            told[event.data["loss"]].append(event.data["epoch"])
+    return told
+
+
+def test_a_busy_worker_notices_that_another_is_lost(store: JobStore, settings: Settings) -> None:
+    lost, busy = (post(store, epoch_seconds=seconds) for seconds in ("60", "60"))
+    with workers(settings, "small", 2) as running:
+        wait_until(lambda: all(store.get(job_id).stage for job_id in (lost, busy)))
+        running[0].kill()
+        wait_until(lambda: Status.QUEUED in (store.get(lost).status, store.get(busy).status))
+        assert Status.RUNNING in (store.get(lost).status, store.get(busy).status)
+
+
+def test_workers_with_wrong_clocks_agree_on_who_holds_a_job(
+    store: JobStore, settings: Settings
+) -> None:
+    settings = settings.model_copy(update={"lease_seconds": 30})
+    job_id = post(store, epoch_seconds="0.6")
+    both = [start_worker(settings, child("small"), shift) for shift in (3600, -3600)]
+    try:
+        wait_until(lambda: store.get(job_id).status is Status.SUCCEEDED)
+    finally:
+        for worker in both:
+            worker.kill()
+            worker.wait()
+    assert store.get(job_id).attempt == 1
+
+
+def test_a_job_ends_right_though_the_databases_clock_jumps(
+    store: JobStore, database: Database, settings: Settings
+) -> None:
+    job_id = post(store, epoch_seconds="0.5")
+    with workers(settings, "small", 2):
+        wait_until(lambda: epochs_told(store, job_id))
+        shift_leases(database, -3600)
+        wait_until(lambda: store.get(job_id).status.is_final)
+    job = store.get(job_id)
+    assert job.status is Status.SUCCEEDED
+    require_one_version(settings, job)
+
+
+def test_a_drawing_that_is_told_to_stop_leaves_nothing(tmp_path: Path) -> None:
+    dataset = Dataset(synthetic=Synthetic(images=50))
+    with pytest.raises(CancelledRunError):
+        fetch(dataset, tmp_path, FolderFiles(tmp_path), Recorder(cancel_after=3), DownloadRules())
+    assert not list(tmp_path.glob("*.part"))

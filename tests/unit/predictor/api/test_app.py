@@ -1,0 +1,450 @@
+import base64
+import io
+import json
+import re
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from flask.testing import FlaskClient
+from werkzeug.test import TestResponse
+
+from predictor.api.app import create_app
+from predictor.models.registry import Registry
+from predictor.settings import PredictorSettings
+from shared.store.manifest import ONNX_MODEL
+from shared.store.records.record import ModelSettings
+from shared.store.store import ModelStore
+from tests.support.api.openapi import routes_of
+from tests.support.labelled_images import image as drawn
+from tests.support.models.bundles import encoded, image, png, publish
+
+MAX_IMAGE = 20_000
+MAX_BODY = 100_000
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> ModelStore:
+    return ModelStore(tmp_path / "models")
+
+
+@pytest.fixture
+def registry(store: ModelStore) -> Registry:
+    return Registry(settings_of(store))
+
+
+def settings_of(store: ModelStore) -> PredictorSettings:
+    return PredictorSettings(
+        serve_starter=False,
+        store=store.root,
+        max_image_bytes=MAX_IMAGE,
+        max_body_bytes=MAX_BODY,
+        max_images=3,
+    )
+
+
+@pytest.fixture
+def empty(store: ModelStore, registry: Registry) -> Iterator[FlaskClient]:
+    """A client of a predictor that has no model yet."""
+    registry.poll()
+    yield create_app(settings_of(store), registry).test_client()
+
+
+@pytest.fixture
+def client(
+    store: ModelStore, registry: Registry, empty: FlaskClient, tmp_path: Path
+) -> FlaskClient:
+    """A client of a predictor with the models default and plates."""
+    publish(store, tmp_path / "default")
+    publish(store, tmp_path / "plates", model="plates", characters="XYZ")
+    registry.poll()
+    return empty
+
+
+def part(data: bytes) -> tuple[io.BytesIO, str]:
+    return io.BytesIO(data), "captcha.png"
+
+
+def send(client: FlaskClient, *images: bytes, **fields: str) -> TestResponse:
+    return client.post("/predict", data={"image": [part(image) for image in images], **fields})
+
+
+def as_multipart(client: FlaskClient) -> TestResponse:
+    return send(client, png("cab"))
+
+
+def as_file_field(client: FlaskClient) -> TestResponse:
+    return client.post("/predict", data={"file": part(png("cab"))})
+
+
+def as_image_body(client: FlaskClient) -> TestResponse:
+    return client.post("/predict", data=png("cab"), content_type="image/png")
+
+
+def as_octets(client: FlaskClient) -> TestResponse:
+    return client.post("/predict", data=png("cab"), content_type="application/octet-stream")
+
+
+def as_json(client: FlaskClient) -> TestResponse:
+    return client.post("/predict", json={"image": base64.b64encode(png("cab")).decode()})
+
+
+def as_wrapped_base64(client: FlaskClient) -> TestResponse:
+    return client.post("/predict", json={"image": base64.encodebytes(png("cab")).decode()})
+
+
+@pytest.mark.parametrize(
+    "ask", [as_multipart, as_file_field, as_image_body, as_octets, as_json, as_wrapped_base64]
+)
+def test_an_image_is_read_however_it_is_sent(
+    client: FlaskClient, ask: Callable[[FlaskClient], TestResponse]
+) -> None:
+    answer = ask(client)
+    assert answer.status_code == 200
+    body = answer.get_json()
+    assert (body["text"], body["model"], body["version"]) == ("cab", "default", 1)
+    assert 0.9 < body["confidence"] <= 1
+    assert [character["text"] for character in body["characters"]] == ["c", "a", "b"]
+    assert body["request_id"] == answer.headers["X-Request-ID"]
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "GIF", "BMP", "WEBP", "TIFF"])
+def test_the_usual_image_formats_are_read(client: FlaskClient, kind: str) -> None:
+    assert send(client, encoded(image("cab"), kind)).get_json()["text"] == "cab"
+
+
+def test_the_model_can_be_chosen_in_every_way_of_sending(client: FlaskClient) -> None:
+    image = png("cab")
+    text = base64.b64encode(image).decode()
+    answers = [
+        send(client, image, model="plates"),
+        client.post("/predict?model=plates", data=image, content_type="image/png"),
+        client.post("/predict?model=plates", data={"image": part(image)}),
+        client.post("/predict", json={"image": text, "model": "plates"}),
+    ]
+    assert [(a.get_json()["model"], a.get_json()["text"]) for a in answers] == [
+        ("plates", "ZXY")
+    ] * 4
+
+
+def test_several_images_each_get_a_prediction_or_a_problem_in_order(client: FlaskClient) -> None:
+    body = send(client, png("ab"), b"no image", png("c")).get_json()
+    first, second, third = body["results"]
+    assert (first["text"], third["text"], body["version"]) == ("ab", "c", 1)
+    assert (second["error"]["code"], second["error"]["status"]) == ("not_an_image", 400)
+    assert "text" not in body
+
+
+def problem_of(answer: TestResponse) -> dict[str, Any]:
+    assert answer.content_type == "application/problem+json"
+    document: dict[str, Any] = answer.get_json()
+    assert document["status"] == answer.status_code
+    assert document["type"] == "about:blank"
+    assert document["detail"]
+    assert document["request_id"] == answer.headers["X-Request-ID"]
+    return document
+
+
+WRONG: dict[str, tuple[dict[str, Any], int, str, str]] = {
+    "no field": (
+        {"data": {}, "content_type": "multipart/form-data"},
+        422,
+        "request_invalid",
+        "image",
+    ),
+    "other field": ({"data": {"photo": part(png("a"))}}, 422, "request_invalid", "photo"),
+    "a file's name": (
+        {"data": {"image": "captcha.png"}, "content_type": "multipart/form-data"},
+        422,
+        "request_invalid",
+        "image",
+    ),
+    "misspelt option": (
+        {"data": {"image": part(png("a")), "modle": "plates"}},
+        422,
+        "request_invalid",
+        "modle",
+    ),
+    "misspelt parameter": (
+        {"data": png("a"), "content_type": "image/png", "query_string": {"modle": "plates"}},
+        422,
+        "request_invalid",
+        "modle",
+    ),
+    "empty field": ({"data": {"image": part(b"")}}, 400, "empty_image", "image"),
+    "empty body": ({"content_type": "image/png"}, 400, "empty_image", "body"),
+    "not an image": ({"data": {"image": part(b"hello")}}, 400, "not_an_image", "image"),
+    "half an image": ({"data": {"image": part(png("a")[:50])}}, 400, "not_an_image", "image"),
+    "pdf": ({"data": {"file": part(b"%PDF-1.7")}}, 415, "unsupported_format", "file"),
+    "no json": ({"data": b"{", "content_type": "application/json"}, 400, "json_invalid", "JSON"),
+    "json list": ({"json": []}, 422, "request_invalid", "body"),
+    "json without image": ({"json": {}}, 422, "request_invalid", "image"),
+    "json of another type": ({"json": {"image": 7}}, 422, "request_invalid", "image"),
+    "json with more": ({"json": {"image": "", "modle": "x"}}, 422, "request_invalid", "modle"),
+    "no base64": ({"json": {"image": "§§§"}}, 400, "base64_invalid", "image"),
+    "cut base64": ({"json": {"image": "abcde"}}, 400, "base64_invalid", "image"),
+    "empty base64": ({"json": {"image": ""}}, 400, "empty_image", "image"),
+    "no content type": ({"data": png("a")}, 415, "unsupported_media_type", "Content-Type"),
+    "form": (
+        {"data": b"x=1", "content_type": "application/x-www-form-urlencoded"},
+        415,
+        "unsupported_media_type",
+        "application/x-www-form-urlencoded",
+    ),
+    "broken multipart": (
+        {"data": b"--x\r\n", "content_type": "multipart/form-data; boundary=x"},
+        400,
+        "form_invalid",
+        "no Content-Disposition",
+    ),
+    "unknown model": (
+        {"data": {"image": part(png("a")), "model": "plate"}},
+        404,
+        "model_not_found",
+        "default, plates",
+    ),
+    "large image": (
+        {"data": {"image": part(bytes(MAX_IMAGE + 1))}},
+        413,
+        "image_too_large",
+        "20,000 bytes",
+    ),
+    "large body": ({"data": {"image": part(bytes(MAX_BODY))}}, 413, "body_too_large", "100,000"),
+    "large text field": (
+        {"data": {"image": part(png("a")), "model": "x" * 70_000}},
+        413,
+        "body_too_large",
+        "65,536",
+    ),
+    "many images": (
+        {"data": {"image": [part(png("a")) for _ in range(4)]}},
+        413,
+        "too_many_images",
+        "limit is 3",
+    ),
+    "many parts": (
+        {"data": {"image": [part(b"") for _ in range(40)]}},
+        413,
+        "too_many_parts",
+        "more than 12 parts",
+    ),
+}
+
+
+@pytest.mark.parametrize(("request_", "status", "code", "named"), WRONG.values(), ids=WRONG)
+def test_a_wrong_request_is_told_what_is_wrong_and_where(
+    client: FlaskClient, request_: dict[str, Any], status: int, code: str, named: str
+) -> None:
+    document = problem_of(client.post("/predict", **request_))
+    assert (document["status"], document["code"]) == (status, code)
+    assert document["hint"]
+    assert named in json.dumps([document["detail"], document["hint"], document.get("field")])
+
+
+def test_an_image_of_too_many_pixels_is_refused_by_its_header(client: FlaskClient) -> None:
+    huge = bytearray(encoded(image("a"), "BMP"))
+    huge[18:26] = (5000).to_bytes(4, "little") + (5000).to_bytes(4, "little")
+    document = problem_of(send(client, bytes(huge)))
+    assert (document["status"], document["code"]) == (413, "image_too_large")
+    assert "10,000,000 pixels" in document["hint"]
+
+
+def test_a_large_image_needs_no_writable_disk(
+    store: ModelStore, registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    publish(store, tmp_path / "build")
+    registry.poll()
+    client = create_app(PredictorSettings(store=store.root), registry).test_client()
+    large = encoded(image("cab").resize((1280, 640)), "BMP")
+    head = b'--x\r\nContent-Disposition: form-data; name="image"; filename="captcha.bmp"\r\n\r\n'
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "missing"))
+    answer = client.post(
+        "/predict",
+        data=head + large + b"\r\n--x--\r\n",
+        content_type="multipart/form-data; boundary=x",
+    )
+    assert answer.get_json()["text"] == "cab"
+
+
+def test_one_bad_image_of_several_gives_one_error_entry(client: FlaskClient) -> None:
+    images = [png("cab"), b"", bytes(MAX_IMAGE + 1)]
+    found = send(client, *images).get_json()["results"]
+    codes = [entry.get("error", {}).get("code") for entry in found]
+    assert (codes, found[0]["text"]) == ([None, "empty_image", "image_too_large"], "cab")
+    texts = [base64.b64encode(png("ab")).decode(), "§§§"]
+    found = client.post("/predict", json={"images": texts}).get_json()["results"]
+    assert (found[0]["text"], found[1]["error"]["code"]) == ("ab", "base64_invalid")
+
+
+def test_unknown_routes_and_methods_are_problems_too(client: FlaskClient) -> None:
+    assert problem_of(client.get("/nowhere"))["code"] == "not_found"
+    wrong_method = client.get("/predict")
+    assert problem_of(wrong_method)["code"] == "method_not_allowed"
+    assert "POST" in wrong_method.headers["Allow"]
+
+
+def test_a_failure_inside_shows_nothing_of_the_inside(
+    store: ModelStore, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    publish(store, tmp_path / "build")
+
+    class Failing(Registry):
+        def served(self, model: str) -> None:
+            raise ZeroDivisionError("secret")
+
+    client = create_app(settings_of(store), Failing(settings_of(store))).test_client()
+    document = problem_of(send(client, png("a")))
+    assert (document["status"], document["code"]) == (500, "internal_error")
+    assert "secret" not in json.dumps(document)
+    assert any(document["request_id"] in record.getMessage() for record in caplog.records)
+
+
+def test_before_any_model_exists_the_answer_says_what_to_do(
+    empty: FlaskClient, store: ModelStore, registry: Registry, tmp_path: Path
+) -> None:
+    answer = send(empty, png("cab"))
+    document = problem_of(answer)
+    assert (document["status"], document["code"]) == (503, "no_version_served")
+    assert "POST /jobs" in document["hint"]
+    assert answer.headers["Retry-After"] == "5"
+    assert empty.get("/readyz").status_code == 503
+    assert empty.get("/models").get_json() == {"data": []}
+    publish(store, tmp_path / "build")
+    registry.poll()
+    assert send(empty, png("cab")).get_json()["text"] == "cab"
+    assert empty.get("/readyz").status_code == 200
+
+
+def test_before_any_version_exists_the_starter_answers_and_says_so(
+    store: ModelStore, tmp_path: Path
+) -> None:
+    settings = settings_of(store).model_copy(update={"serve_starter": True})
+    registry = Registry(settings)
+    registry.poll()
+    client = create_app(settings, registry).test_client()
+    answer = send(client, drawn("MARKET", (160, 48), 1)).get_json()
+    assert (answer["text"], answer["model"]) == ("MARKET", "starter")
+    assert "POST /jobs" in answer["note"]
+    assert client.get("/readyz").status_code == 200
+    assert [model["model"] for model in client.get("/models").get_json()["data"]] == ["starter"]
+    named = problem_of(send(client, png("cab"), model="default"))
+    assert (named["status"], named["code"]) == (503, "no_version_served")
+    publish(store, tmp_path / "build")
+    registry.poll()
+    assert send(client, png("cab")).get_json()["text"] == "cab"
+    by_name = send(client, drawn("MARKET", (160, 48), 1), model="starter").get_json()
+    assert by_name["text"] == "MARKET"
+    assert "note" not in by_name
+    other = problem_of(send(client, png("cab"), model="starter", version="3"))
+    assert (other["code"], other["hint"]) == ("version_not_found", "Kept: 1.")
+
+
+def test_the_starter_does_not_stand_in_for_a_version_that_was_refused(
+    store: ModelStore, tmp_path: Path
+) -> None:
+    settings = settings_of(store).model_copy(update={"serve_starter": True})
+    manifest = publish(store, tmp_path / "build")
+    (store.folder(manifest.model, manifest.version) / ONNX_MODEL).write_bytes(b"broken")
+    registry = Registry(settings)
+    registry.poll()
+    client = create_app(settings, registry).test_client()
+    assert problem_of(send(client, png("cab")))["code"] == "no_version_served"
+    assert client.get("/readyz").status_code == 503
+
+
+def test_a_models_own_pattern_holds_unless_a_request_gives_another(
+    client: FlaskClient, store: ModelStore, registry: Registry
+) -> None:
+    store.change_settings("default", ModelSettings(pattern="[ab]{2}"))
+    registry.poll()
+    assert re.fullmatch("[ab]{2}", send(client, png("cab")).get_json()["text"])
+    assert send(client, png("cab"), pattern=".*").get_json()["text"] == "cab"
+
+
+def test_a_pattern_that_no_text_of_the_model_fits_is_refused_and_the_old_one_kept(
+    client: FlaskClient, store: ModelStore, registry: Registry
+) -> None:
+    store.change_settings("default", ModelSettings(pattern="Z"))
+    registry.poll()
+    assert send(client, png("cab")).get_json()["text"] == "cab"
+    assert "Z" in client.get("/readyz").get_json()["models"]["default"]["refusal"]["reason"]
+
+
+def test_limits_that_only_the_models_own_pattern_makes_impossible_are_told_whose_it_is(
+    client: FlaskClient, store: ModelStore, registry: Registry
+) -> None:
+    store.change_settings("default", ModelSettings(pattern="[ab]{2}"))
+    registry.poll()
+    refused = problem_of(send(client, png("cab"), min_length="3"))
+    assert (refused["code"], refused["field"]) == ("no_text_fits", "min_length")
+    assert "the model's own pattern, [ab]{2}" in refused["detail"]
+    assert send(client, png("cab"), min_length="3", pattern=".*").get_json()["text"] == "cab"
+
+
+def test_a_model_that_is_not_served_is_told_from_one_that_is_not_there(
+    client: FlaskClient, store: ModelStore, registry: Registry, tmp_path: Path
+) -> None:
+    publish(store, tmp_path / "waiting", model="waiting", promote=False)
+    publish(store, tmp_path / "broken", model="broken", files={ONNX_MODEL: b"no graph"})
+    registry.poll()
+    waiting = problem_of(send(client, png("cab"), model="waiting"))
+    broken = problem_of(send(client, png("cab"), model="broken"))
+    assert (waiting["status"], waiting["code"], waiting["field"]) == (
+        503,
+        "no_version_served",
+        "model",
+    )
+    assert "promote" in waiting["hint"]
+    assert send(client, png("cab"), model="waiting", version="1").get_json()["text"] == "cab"
+    assert (broken["status"], broken["code"]) == (503, "no_version_served")
+    assert "refused" in broken["detail"]
+    assert problem_of(send(client, png("cab"), model="none"))["status"] == 404
+
+
+def test_a_sane_request_id_is_kept_and_another_is_replaced(client: FlaskClient) -> None:
+    kept = client.get("/healthz", headers={"X-Request-ID": "abc-1.2_3"})
+    assert kept.headers["X-Request-ID"] == "abc-1.2_3"
+    for bad in ("x" * 65, "a b", "<script>"):
+        replaced = client.get("/healthz", headers={"X-Request-ID": bad})
+        assert len(replaced.headers["X-Request-ID"]) == 32
+
+
+def test_models_are_described(client: FlaskClient) -> None:
+    default, plates = client.get("/models").get_json()["data"]
+    assert (default["model"], default["version"], default["vocabulary"]) == ("default", 1, "abc")
+    assert default["image"]["width"] == 64
+    assert (default["exact_match"], default["origin"]) == (1.0, "trained")
+    assert (plates["model"], plates["vocabulary"]) == ("plates", "XYZ")
+
+
+def test_readiness_tells_which_version_was_refused_and_why(
+    client: FlaskClient, store: ModelStore, registry: Registry, tmp_path: Path
+) -> None:
+    publish(store, tmp_path / "broken", files={ONNX_MODEL: b"no graph"})
+    registry.poll()
+    answer = client.get("/readyz")
+    default = answer.get_json()["models"]["default"]
+    assert answer.status_code == 200
+    assert (default["version"], default["wanted"], default["refusals"]) == (1, 2, 1)
+    assert default["refusal"]["version"] == 2
+    assert "prediction_model.onnx" in default["refusal"]["reason"]
+
+
+def test_the_start_page_names_every_route(client: FlaskClient) -> None:
+    routes = set(client.get("/").get_json()["routes"])
+    known = {" ".join(route) for route in routes_of(client.application)}
+    assert routes == known - {"GET /"}
+
+
+def test_metrics_count_requests_images_and_versions(client: FlaskClient) -> None:
+    send(client, png("a"), png("b"), model="plates")
+    page = client.get("/metrics").get_data(as_text=True)
+    for line in (
+        'readsmith_predictor_requests_total{method="POST",route="/predict",status="200"}',
+        'readsmith_predictions_total{model="plates",version="1"}',
+        'readsmith_predictor_reloads_total{model="plates"}',
+        'readsmith_predictor_model_version{model="plates"} 1.0',
+        'readsmith_predictor_request_seconds_count{route="/predict"}',
+    ):
+        assert line in page

@@ -1,0 +1,140 @@
+"""The description of the interface says what the code does."""
+
+import base64
+import io
+import re
+from typing import Any
+
+import pytest
+import schemathesis
+from flask import Flask
+from flask.testing import FlaskClient
+from hypothesis import settings
+from pydantic import BaseModel
+
+from predictor.api.openapi import schemas
+from predictor.api.openapi.document import description
+from predictor.requests.images import IMAGE_FIELDS, JsonBody
+from predictor.requests.options import Options
+from shared.errors import CODES
+from tests.support.api.openapi import CONFIG, call, make_key, predictor_with_a_model, routes_of
+from tests.support.models.bundles import png
+
+PREDICT = description()["paths"]["/predict"]["post"]
+BODIES = PREDICT["requestBody"]["content"]
+TEXT = base64.b64encode(png("cab")).decode()
+
+
+@pytest.fixture(scope="module")
+def app(tmp_path_factory: pytest.TempPathFactory) -> Flask:
+    """A predictor with one tiny model, open to all."""
+    return predictor_with_a_model(tmp_path_factory.mktemp("open"))
+
+
+@pytest.fixture(scope="module")
+def locked(tmp_path_factory: pytest.TempPathFactory) -> tuple[Flask, dict[str, str]]:
+    """Another that asks for a key, and the key."""
+    folder = tmp_path_factory.mktemp("locked")
+    key = make_key(folder)
+    return predictor_with_a_model(folder), key
+
+
+@pytest.fixture(scope="module")
+def client(app: Flask) -> FlaskClient:
+    return app.test_client()
+
+
+def test_every_route_and_no_other_is_described(app: Flask) -> None:
+    described = {
+        (method.upper(), path)
+        for path, operations in description()["paths"].items()
+        for method in operations
+    }
+    assert described == routes_of(app)
+
+
+def test_every_option_and_no_other_is_described_in_every_way_of_sending_it() -> None:
+    parameters = {each["name"] for each in PREDICT["parameters"] if each["in"] == "query"}
+    multipart = BODIES["multipart/form-data"]["schema"]["properties"]
+    body = description()["components"]["schemas"]["JsonBody"]["properties"]
+
+    assert parameters == set(Options.model_fields)
+    assert set(multipart) == {*Options.model_fields, *IMAGE_FIELDS}
+    assert set(body) == set(JsonBody.model_fields)
+
+
+def test_every_error_code_is_described_with_its_status() -> None:
+    problem = description()["components"]["schemas"]["ProblemAnswer"]["properties"]
+    assert set(problem["code"]["enum"]) == set(CODES)
+    named = {
+        (status, code)
+        for operations in description()["paths"].values()
+        for operation in operations.values()
+        for status, response in operation["responses"].items()
+        for code in response["description"].partition(": ")[2].split(", ")
+    }
+    for status, code in named - {(status, "") for status, _ in named}:
+        assert str(CODES[code].http_status) == status
+    answered = {code for _, code in named}
+    assert {"image_too_large", "no_version_served", "key_missing", "rate_limited"} <= answered
+
+
+def test_every_reference_leads_somewhere() -> None:
+    components = description()["components"]
+    for kind, name in re.findall(r"#/components/(\w+)/([\w-]+)", str(description())):
+        assert name in components[kind]
+
+
+def files(*images: bytes) -> dict[str, Any]:
+    return {"image": [(io.BytesIO(image), "captcha.png") for image in images]}
+
+
+def question(**body: Any) -> dict[str, Any]:
+    return {"json": {"image": TEXT, **body}}
+
+
+@pytest.mark.parametrize(
+    ("path", "request_", "shape"),
+    [
+        ("/predict", question(), schemas.Prediction),
+        ("/predict", question(show_input=True), schemas.Prediction),
+        ("/predict", question(top_k=3, min_confidence=0.5), schemas.Prediction),
+        ("/predict", question(pattern="[ab]{4}"), schemas.Prediction),
+        ("/predict", {"json": {"images": [TEXT, "AAAA"]}}, schemas.Predictions),
+        ("/predict", {"data": files(png("a"), b"no image")}, schemas.Predictions),
+        ("/predict", {"json": {}}, schemas.ProblemAnswer),
+        ("/predict", {"json": {"image": "AAAA"}}, schemas.ProblemAnswer),
+        ("/feedback", question(text="cab"), schemas.FeedbackTaken),
+        ("/feedback", {"data": {**files(png("a")), "text": "b"}}, schemas.FeedbackTaken),
+        ("/feedback", {"json": {"request_id": "never", "text": "b"}}, schemas.ProblemAnswer),
+        ("/feedback", question(text=" "), schemas.ProblemAnswer),
+        ("/review", None, schemas.ReviewQueue),
+        ("/review?limit=0", None, schemas.ProblemAnswer),
+        ("/", None, schemas.About),
+        ("/models", None, schemas.Models),
+        ("/healthz", None, schemas.Alive),
+        ("/readyz", None, schemas.Readiness),
+    ],
+)
+def test_answers_have_the_shapes_described(
+    client: FlaskClient, path: str, request_: dict[str, Any] | None, shape: type[BaseModel]
+) -> None:
+    answer = client.get(path) if request_ is None else client.post(path, **request_)
+    shape.model_validate_json(answer.get_data())
+
+
+def test_the_page_shows_every_route_option_and_code_and_loads_nothing(client: FlaskClient) -> None:
+    page = client.get("/docs").get_data(as_text=True)
+    for path in description()["paths"]:
+        assert path in page
+    for name in (*JsonBody.model_fields, *CODES):
+        assert name in page
+    assert not re.search(r"https?://|src=|<link|<script", page)
+
+
+@schemathesis.openapi.from_dict(description(), config=CONFIG).parametrize()
+@settings(max_examples=25, deadline=None, derandomize=True, database=None)
+def test_random_requests_are_answered_as_described(
+    case: schemathesis.Case[Any], locked: tuple[Flask, dict[str, str]]
+) -> None:
+    call(case, *locked)

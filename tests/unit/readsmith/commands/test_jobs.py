@@ -1,0 +1,65 @@
+import json
+from typing import Any
+
+from tests.support.commands import Run
+from tests.support.services.scripted_api import serving
+
+JOB: dict[str, Any] = {
+    "id": "job-1",
+    "status": "failed",
+    "stage": None,
+    "model": "default",
+    "created_at": "2026-01-02T03:04:05Z",
+    "request": {"dataset": {"url": "https://example.org/set.zip"}},
+    "progress": {
+        "epoch": 1, "epochs": 9, "loss": 0.5, "exact_match": 0.25, "seconds_left": 65.0,
+        "estimated_finish_at": "2026-01-02T03:04:05Z",
+    },
+    "metrics": None,
+    "version": None,
+    "error": {"code": "too_few_images", "message": "3 images were found.", "hint": ""},
+}  # fmt: skip
+
+
+def test_jobs_lists_what_the_trainer_knows(run: Run) -> None:
+    asked = []
+
+    def answer(method: str, path: str, body: bytes) -> tuple[int, Any]:
+        asked.append((method, path))
+        return 200, {"data": [JOB], "has_more": False}
+
+    with serving(answer) as url:
+        listed = run("jobs", "--url", url, "--limit", 5).stdout
+        data = json.loads(run("jobs", "--url", url, "--json").stdout)["data"]
+
+    assert asked[0] == ("GET", "/jobs?limit=5")
+    assert data == [JOB]
+    assert "25.0 %" in listed
+    assert "failed" in listed
+
+
+def test_a_problem_document_becomes_the_error(run: Run) -> None:
+    problem = {
+        "title": "Not found", "status": 404, "detail": "There is no job job-9.",
+        "code": "job_not_found",
+    }  # fmt: skip
+
+    with serving(lambda *_: (404, problem)) as url:
+        result = run("jobs", "job-9", "--url", url, "--json")
+
+    assert result.exit_code == 1
+    assert json.loads(result.stderr)["error"]["code"] == "job_not_found"
+    assert json.loads(result.stderr)["error"]["message"] == "There is no job job-9."
+
+
+def test_where_nothing_answers_the_error_says_what_to_start(run: Run) -> None:
+    with serving(lambda *_: (200, {})) as url:
+        pass
+
+    result = run("jobs", "--url", url)
+
+    assert result.exit_code == 1
+    assert result.stderr == (
+        f"Error: Nothing answers at {url}.\n"
+        "Start the services with `readsmith up`, or give another --url.\n"
+    )

@@ -1,0 +1,330 @@
+"""predict, evaluate, check and models on a real store and real images."""
+
+import json
+import re
+import zipfile
+from pathlib import Path
+
+import pytest
+
+from readsmith.commands.train import _as_json
+from shared.recognition.scoring import wilson_interval
+from shared.store.manifest import ONNX_MODEL, Metrics
+from shared.store.store import ModelStore
+from tests.support.commands import Run
+from tests.support.labelled_images import image, labelled_zip, texts
+from tests.support.models.bundles import calibration, publish
+from tests.support.services.web_site import answer, serve
+from trainer.schemas.progress import RunResult
+
+
+def test_predict_reads_images_with_the_current_version(run: Run, store: Path, images: Path) -> None:
+    result = run(
+        "predict", images / "ab.png", images / "c.png", "--model", "stripes", "--store", store,
+        "--json",
+    )  # fmt: skip
+
+    first, second = json.loads(result.stdout)["results"]
+    assert (first["text"], second["text"]) == ("ab", "c")
+    assert (first["model"], first["version"]) == ("stripes", 2)
+    assert first["file"] == str(images / "ab.png")
+    assert [each["text"] for each in first["characters"]] == ["a", "b"]
+
+
+def test_predict_reads_with_an_earlier_version_when_told(
+    run: Run, store: Path, images: Path
+) -> None:
+    result = run(
+        "predict", images / "ab.png", "--model", "stripes", "--store", store, "--version", 1,
+        "--json",
+    )  # fmt: skip
+
+    assert json.loads(result.stdout)["results"][0]["version"] == 1
+
+
+def test_predict_reads_the_others_when_one_file_is_no_image_and_fails(
+    run: Run, store: Path, images: Path
+) -> None:
+    (images / "text.png").write_text("no image")
+
+    result = run(
+        "predict", images / "text.png", images / "ab.png", "--model", "stripes",
+        "--store", store, "--json",
+    )  # fmt: skip
+
+    bad, good = json.loads(result.stdout)["results"]
+    assert result.exit_code == 1
+    assert bad["error"]["code"] == "not_an_image"
+    assert good["text"] == "ab"
+
+
+def test_predict_without_any_model_says_how_to_train_one(run: Run, images: Path) -> None:
+    result = run("predict", images / "ab.png", "--store", "empty", "--model", "default")
+
+    assert result.exit_code == 1
+    assert "There is no model named default in empty (there: none)." in result.stderr
+    assert "readsmith train DATASET --model default --store empty" in result.stderr
+
+
+def test_predict_reads_with_the_starter_before_any_model_is_trained(
+    run: Run, tmp_path: Path
+) -> None:
+    (tmp_path / "word.png").write_bytes(image("MARKET", (160, 48), 1))
+    result = run("predict", tmp_path / "word.png", "--store", "empty", "--json")
+    people = run("predict", tmp_path / "word.png", "--store", "empty")
+
+    assert result.exit_code == 0, result.stderr
+    (prediction,) = json.loads(result.stdout)["results"]
+    assert (prediction["text"], prediction["model"]) == ("MARKET", "starter")
+    assert prediction["note"].startswith("Read by the starter")
+    assert "MARKET" in people.stdout
+    assert people.stderr.startswith("Read by the starter that comes with Readsmith")
+
+
+def test_predict_asks_which_model_is_meant_where_there_are_others(
+    run: Run, store: Path, images: Path
+) -> None:
+    result = run("predict", images / "ab.png", "--store", store)
+
+    assert result.exit_code == 1
+    assert f"There is no model named default in {store} (there: stripes)." in result.stderr
+
+
+def test_predict_names_the_versions_that_exist(run: Run, store: Path, images: Path) -> None:
+    result = run(
+        "predict", images / "ab.png", "--model", "stripes", "--store", store, "--version", 7
+    )
+
+    assert result.exit_code == 1
+    assert "no version 7 of stripes" in result.stderr
+    assert "there: 1, 2" in result.stderr
+
+
+def test_predict_refuses_a_damaged_bundle(run: Run, store: Path, images: Path) -> None:
+    graph = store / "stripes/versions/2" / ONNX_MODEL
+    graph.write_bytes(graph.read_bytes()[:-1] + b"!")
+
+    result = run("predict", images / "ab.png", "--model", "stripes", "--store", store)
+
+    assert result.exit_code == 1
+    assert "does not have the SHA-256 that the manifest says" in result.stderr
+
+
+def test_evaluate_counts_right_and_wrong_predictions(run: Run, store: Path, images: Path) -> None:
+    result = run("evaluate", images, "--model", "stripes", "--store", store, "--json")
+
+    report = json.loads(result.stdout)
+    assert (report["images"], report["exact"]) == (11, 10)
+    assert report["exact_match"] == 10 / 11
+    assert tuple(report["exact_match_interval"]) == wilson_interval(10, 11)
+    assert report["cer"] == 1 / 19
+    [wrong] = report["wrong"]
+    assert (wrong["file"], wrong["truth"], wrong["text"]) == ("cc.png", "cc", "cb")
+    assert 0 < wrong["confidence"] <= 1
+
+
+def test_a_model_of_which_no_version_is_promoted_is_told_from_one_that_is_not_there(
+    run: Run, store: Path, images: Path, tmp_path: Path
+) -> None:
+    publish(ModelStore(store), tmp_path / "other", model="waiting", promote=False)
+
+    refused = run("evaluate", images, "--model", "waiting", "--store", store)
+    named = run("evaluate", images, "--model", "waiting", "--version", 1, "--store", store)
+
+    assert f"No version of waiting in {store} is promoted (there: 1)." in refused.stderr
+    assert "readsmith models promote waiting 1" in " ".join(refused.stderr.split())
+    assert "waiting version 1: 10 of 11 images right" in named.stdout
+
+
+def test_evaluate_shows_where_nothing_fits_the_limits(run: Run, store: Path, images: Path) -> None:
+    limits = ("--model", "stripes", "--store", store, "--pattern", "a{4}")
+
+    assert "(nothing fits)" in run("evaluate", images, *limits).stdout
+
+
+def test_evaluate_reads_a_zip_and_tells_people_the_same(
+    run: Run, store: Path, images: Path, tmp_path: Path
+) -> None:
+    with zipfile.ZipFile(tmp_path / "set.zip", "w") as archive:
+        for image in images.iterdir():
+            archive.write(image, image.name)
+
+    result = run("evaluate", "set.zip", "--model", "stripes", "--store", store)
+
+    assert result.exit_code == 0
+    assert "stripes version 2: 10 of 11 images right, 90.9 %" in result.stdout
+    assert "cc.png" in result.stdout
+
+
+def test_evaluate_without_usable_images_fails(run: Run, store: Path, tmp_path: Path) -> None:
+    (tmp_path / "nothing").mkdir()
+
+    result = run("evaluate", "nothing", "--model", "stripes", "--store", store)
+
+    assert result.exit_code == 1
+    assert "nothing" in result.stderr
+
+
+def test_train_looks_whether_it_may_publish_before_it_trains(run: Run, images: Path) -> None:
+    result = run("train", images, "--store", "/proc/nothing")
+
+    assert result.exit_code == 1
+    assert "/proc/nothing" in result.stderr
+    assert "Checking" not in result.stderr
+
+
+def test_train_says_what_is_lost_when_it_is_stopped(
+    run: Run, images: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stopped(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("trainer.pipeline.run.run", stopped)
+    result = run("train", images)
+
+    assert result.exit_code == 130
+    assert "Nothing is published" in result.stderr
+
+
+def test_check_tells_what_a_job_would_find(run: Run, images: Path) -> None:
+    (images / "ac copy.png").write_text("no image")
+
+    summary = json.loads(run("check", images, "--json").stdout)
+    people = run("check", images).stdout
+
+    assert summary["images"] == 11
+    assert summary["left_out"] == {"unreadable": 1}
+    assert sum(summary["split"].values()) == 11
+    assert "11 images: " in people
+    assert "unreadable" in people
+    assert "ac copy.png" in people
+    assert "Input: resize stretch (the aspect ratios are alike), height 48 (" in people
+    assert "file names" in people
+    assert re.search(r"for example +(\w+)\.png \(\1\), ", people)
+
+
+def test_check_fetches_a_set_from_this_machine_too(run: Run, tmp_path: Path) -> None:
+    content = labelled_zip(tmp_path / "set.zip", texts(20)).read_bytes()
+    with serve({"/set.zip": lambda handler: answer(handler, content)}) as site:
+        result = run("check", f"{site.url}/set.zip", "--json")
+
+    assert result.exit_code == 0, result.stderr
+    assert json.loads(result.stdout)["images"] == 20
+
+
+def test_check_fails_on_too_few_images_and_says_why(run: Run, images: Path) -> None:
+    for name in ("a.png", "b.png"):
+        (images / name).write_text("no image")
+
+    result = run("check", images)
+
+    assert result.exit_code == 1
+    assert "9 usable labelled images were found" in result.stderr
+    assert "2 unreadable" in result.stderr
+
+
+def test_models_lists_every_version_and_marks_the_current(run: Run, store: Path) -> None:
+    first, second = json.loads(run("models", "--store", store, "--json").stdout)["data"]
+
+    assert (first["model"], first["version"], first["current"]) == ("stripes", 1, False)
+    assert (second["version"], second["current"]) == (2, True)
+    assert second["metrics"]["exact_match"] == 1.0
+    assert "stripes" in run("models", "--store", store).stdout
+
+
+def test_models_promotes_a_version_and_rolls_back(run: Run, store: Path) -> None:
+    promoted = run("models", "promote", "stripes", 1, "--store", store)
+    assert promoted.stdout == "stripes version 1 is served; before it: version 2.\n"
+    first, second = json.loads(run("models", "--store", store, "--json").stdout)["data"]
+    assert (first["current"], second["current"]) == (True, False)
+    assert (first["previous"], second["previous"]) == (False, True)
+
+    back = run("models", "rollback", "stripes", "--store", store, "--json")
+
+    assert json.loads(back.stdout) == {"model": "stripes", "current": 2, "previous": 1}
+
+
+def test_models_names_the_versions_that_can_be_promoted(run: Run, store: Path) -> None:
+    result = run("models", "promote", "stripes", 9, "--store", store)
+
+    assert result.exit_code == 1
+    assert "Model stripes has no version 9." in result.stderr
+    assert "Kept are 1, 2." in result.stderr
+
+
+def test_models_keeps_a_pattern_until_it_is_dropped(run: Run, store: Path) -> None:
+    accepted = run("models", "pattern", "stripes", "[abc]{2}", "--store", store)
+    assert accepted.stdout.startswith("stripes reads what fits [abc]{2}.")
+    shown = run("models", "pattern", "stripes", "--store", store, "--json")
+    assert json.loads(shown.stdout) == {
+        "model": "stripes",
+        "pattern": "[abc]{2}",
+        "proposed_pattern": None,
+    }
+    dropped = run("models", "pattern", "stripes", "--drop", "--store", store)
+    assert dropped.stdout.startswith("stripes reads anything.")
+
+
+def test_models_refuses_a_pattern_that_nothing_fits(run: Run, store: Path) -> None:
+    result = run("models", "pattern", "stripes", "[0-9]{2}", "--store", store)
+
+    assert result.exit_code == 1
+    assert "No text that this model could spell fits" in result.stderr
+
+
+def test_models_takes_no_option_before_what_to_do(run: Run, store: Path) -> None:
+    result = run("models", "--store", store, "rollback", "stripes")
+
+    assert result.exit_code == 2
+    assert "Give options after rollback." in result.stderr
+
+
+def test_models_shows_a_damaged_version_and_goes_on(run: Run, store: Path) -> None:
+    (store / "stripes/versions/1/manifest.json").write_text("{}")
+
+    result = run("models", "--store", store)
+
+    assert result.exit_code == 0
+    assert "manifest.json is not valid" in " ".join(result.stdout.split())
+    assert "100.0 %" in result.stdout
+
+
+def test_models_of_an_empty_store_says_how_to_train_one(run: Run) -> None:
+    result = run("models", "--store", "empty")
+
+    assert result.exit_code == 0
+    assert "No model is published in empty." in result.stdout
+
+
+def test_import_refuses_what_is_no_h5(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "model.h5").write_text("no model")
+
+    result = run("import", "model.h5", "--vocabulary", "abc")
+
+    assert result.exit_code == 1
+    assert "Error: model.h5 is not an HDF5 file." in result.stderr
+    assert not (tmp_path / "var").exists()
+
+
+def test_the_json_of_train_holds_what_scripts_need() -> None:
+    metrics = Metrics(
+        train_images=80, validation_images=10, test_images=10, exact_match=0.9,
+        exact_match_interval=(0.6, 0.98), cer=0.02, mean_confidence=0.9,
+        validation_exact_match=0.9, train_seconds=12.0, images_per_second=100.0, epochs=7,
+    )  # fmt: skip
+    result = RunResult(
+        model="m", version=3, metrics=metrics, calibration=calibration(),
+        seconds_to={"0.95": 9.0, "0.99": None},
+        parameters={"batch_size": 16}, preset="crnn",
+    )  # fmt: skip
+
+    written = json.loads(json.dumps(_as_json(result, Path("models/m/versions/3/report"), [])))
+
+    expected = {
+        "model": "m", "version": 3, "train_images": 80, "validation_images": 10, "test_images": 10,
+        "exact_match": 0.9, "cer": 0.02, "train_seconds": 12.0, "epochs": 7,
+        "seconds_to": {"0.95": 9.0, "0.99": None}, "preset": "crnn",
+        "parameters": {"batch_size": 16}, "report": "models/m/versions/3/report",
+        "calibration": calibration().model_dump(mode="json"), "trials": None,
+    }  # fmt: skip
+    assert expected.items() <= written.items()

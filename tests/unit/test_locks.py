@@ -1,0 +1,54 @@
+"""What the containers install is part of what everything else is tested with."""
+
+import re
+import tomllib
+
+import pytest
+
+from tests.support.paths import ROOT
+
+LOCKS = {
+    "trainer/requirements.lock": ["trainer"],
+    "trainer/cluster.lock": ["trainer", "postgres", "s3", "ray"],
+    "predictor/requirements.lock": ["predictor"],
+    "predictor/cluster.lock": ["predictor", "s3"],
+}
+"""What the containers install, and the parts of the project that it is."""
+
+
+def pinned(lock: str) -> set[str]:
+    """Each requirement of a lock with its hashes, wherever it is installed."""
+    lines = (ROOT / lock).read_text(encoding="utf-8").replace("\\\n", "").splitlines()
+    return {re.sub(r" ;.*?(?= +--hash)", "", line) for line in lines}
+
+
+def names(requirements: set[str]) -> set[str]:
+    return {re.split(r"[<>=\[]", requirement)[0] for requirement in requirements}
+
+
+@pytest.mark.parametrize("lock", LOCKS)
+def test_a_service_installs_the_very_packages_of_the_common_lock(lock: str) -> None:
+    assert pinned(lock) <= pinned("requirements.lock")
+
+
+@pytest.mark.parametrize("lock", LOCKS)
+def test_a_service_installs_everything_that_it_asks_for(lock: str) -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    extras = [project["optional-dependencies"][extra] for extra in LOCKS[lock]]
+    wanted = {*project["dependencies"], *(each for extra in extras for each in extra)}
+
+    assert names(wanted) <= names(pinned(lock))
+
+
+@pytest.mark.parametrize("lock", [lock for lock in LOCKS if lock.startswith("predictor/")])
+def test_the_predictor_installs_no_tensorflow(lock: str) -> None:
+    tensorflow = {"tensorflow", "tensorflow-cpu", "keras", "tf2onnx"}
+
+    assert not tensorflow & names(pinned(lock))
+
+
+@pytest.mark.parametrize("service", ["trainer", "predictor"])
+def test_one_machine_installs_nothing_that_only_several_need(service: str) -> None:
+    several = {"psycopg", "s3fs", "aiobotocore", "ray"}
+
+    assert not several & names(pinned(f"{service}/requirements.lock"))

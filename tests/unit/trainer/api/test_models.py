@@ -1,0 +1,117 @@
+"""Choosing over HTTP which version of a model is served."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from fastapi.testclient import TestClient
+
+from shared.store.manifest import ONNX_MODEL
+from shared.store.store import ModelStore
+from tests.support.api.problems import fields, problem
+from tests.support.models.bundles import publish
+from trainer.api.app import create_app
+from trainer.settings import Settings
+
+
+@pytest.fixture
+def published(settings: Settings, tmp_path: Path) -> ModelStore:
+    """Three versions of the model `default`, the last of them current."""
+    store = ModelStore(settings.store)
+    for _ in range(3):
+        publish(store, tmp_path / "build")
+    return store
+
+
+@pytest.fixture
+def api(settings: Settings, published: ModelStore) -> Iterator[TestClient]:
+    with TestClient(create_app(settings), raise_server_exceptions=False) as client:
+        yield client
+
+
+def test_a_promoted_version_is_served_and_shown_with_the_one_before(
+    api: TestClient, published: ModelStore
+) -> None:
+    answer = api.post("/models/default/promote", json={"version": 1})
+    assert answer.status_code == 200
+    assert (answer.json()["current"], answer.json()["previous"]) == (1, 3)
+    assert published.current("default") == 1
+    assert api.get("/models/default").json() == answer.json()
+
+
+def test_rollback_goes_back_until_there_is_nothing_before(api: TestClient) -> None:
+    answers = [api.post("/models/default/rollback") for _ in range(2)]
+    assert [answer.json()["current"] for answer in answers] == [2, 1]
+    document = problem(api.post("/models/default/rollback"), 409, "no_earlier_version")
+    assert "1, 2, 3" in document["hint"]
+
+
+def test_a_version_that_is_not_kept_is_refused_with_those_that_are(api: TestClient) -> None:
+    answer = api.post("/models/default/promote", json={"version": 9})
+    assert "1, 2, 3" in problem(answer, 404, "version_not_found")["hint"]
+
+
+def test_a_model_that_is_not_there_cannot_be_changed(
+    api: TestClient, published: ModelStore
+) -> None:
+    problem(api.post("/models/none/promote", json={"version": 1}), 404, "model_not_found")
+    problem(api.post("/models/none/rollback"), 404, "model_not_found")
+    assert published.models() == ["default"]
+
+
+def test_a_damaged_version_is_not_promoted(api: TestClient, published: ModelStore) -> None:
+    (published.folder("default", 1) / ONNX_MODEL).write_bytes(b"")
+    answer = api.post("/models/default/promote", json={"version": 1})
+    assert ONNX_MODEL in problem(answer, 409, "bundle_invalid")["detail"]
+    assert published.current("default") == 3
+
+
+@pytest.mark.parametrize(
+    ("body", "field"),
+    [
+        ({}, "version"),
+        ({"version": "1"}, "version"),
+        ({"version": 0}, "version"),
+        ({"version": True}, "version"),
+        ({"version": 1, "force": True}, "force"),
+        ([1], "body"),
+    ],
+)
+def test_a_wrong_promotion_names_the_field(api: TestClient, body: object, field: str) -> None:
+    answer = api.post("/models/default/promote", json=body)
+    assert field in fields(problem(answer, 422, "request_invalid"))
+
+
+def test_an_accepted_pattern_is_shown_until_it_is_dropped(api: TestClient) -> None:
+    answer = api.post("/models/default/pattern", json={"pattern": "[abc]{2}"})
+    assert answer.status_code == 200
+    assert api.get("/models/default").json()["pattern"] == "[abc]{2}"
+    assert api.post("/models/default/pattern", json={"pattern": None}).json()["pattern"] is None
+
+
+@pytest.mark.parametrize(
+    ("pattern", "code"),
+    [("[ab", "pattern_invalid"), ("[0-9]{2}", "no_text_fits"), ("\ud800|a", "pattern_invalid")],
+)
+def test_a_pattern_that_cannot_be_used_is_refused(api: TestClient, pattern: str, code: str) -> None:
+    body = json.dumps({"pattern": pattern})
+    headers = {"Content-Type": "application/json"}
+    problem(api.post("/models/default/pattern", content=body, headers=headers), 422, code)
+    assert api.get("/models/default").json()["pattern"] is None
+
+
+def test_what_the_labels_of_a_version_propose_is_shown(
+    api: TestClient, published: ModelStore, tmp_path: Path
+) -> None:
+    change = {"proposed_pattern": "[abc]{1,4}"}
+    publish(published, tmp_path / "build", change=lambda m: m.model_copy(update=change))
+    versions = api.get("/models/default").json()["versions"]
+    assert [version["proposed_pattern"] for version in versions] == [None] * 3 + ["[abc]{1,4}"]
+
+
+def test_damaged_settings_are_shown_as_a_problem(api: TestClient, published: ModelStore) -> None:
+    (published.root / "default" / "settings.json").write_text("{")
+    model = api.get("/models/default").json()
+    assert (model["current"], model["pattern"]) == (3, None)
+    assert "settings.json" in model["problem"]

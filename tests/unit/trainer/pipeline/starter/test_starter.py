@@ -1,0 +1,96 @@
+import random
+from pathlib import Path
+
+import keras
+import numpy as np
+import pytest
+from captcha.image import DEFAULT_FONTS
+
+from shared.recognition.decoding import decode
+from shared.recognition.preprocessing import ImageSpec, fit, open_image
+from shared.recognition.scoring import Score
+from shared.recognition.vocabulary import Vocabulary
+from shared.store.builtin import STARTER, builtin_store
+from shared.store.manifest import verify_files
+from tests.support.labelled_images import image
+from trainer.pipeline.datasets.dataset import Base, Rehearsal
+from trainer.pipeline.networks.inference import predict
+from trainer.pipeline.networks.presets import PRESETS
+from trainer.pipeline.starter.drawing import CHARACTERS, HEIGHT, WIDTH, Drawer
+from trainer.pipeline.training.base import copy_weights, load_starter, weights_of
+
+SPEC = ImageSpec(height=HEIGHT, width=96, channels=1, resize="stretch", standardize=True)
+FONT = Path(DEFAULT_FONTS[0])
+
+
+def reader(characters: str) -> keras.Model:
+    model = PRESETS["conv"].build_model(SPEC, Vocabulary(characters).classes)
+    return keras.Model(model.inputs[0], model.get_layer("ctc_loss").input[1])
+
+
+def test_the_same_seed_draws_the_same_images() -> None:
+    first, second, other = (Drawer([FONT], seed) for seed in (1, 1, 2))
+    for _ in range(5):
+        text, image = first.draw()
+        assert image.shape == (HEIGHT, WIDTH)
+        assert set(text) <= set(CHARACTERS)
+        again, same = second.draw()
+        assert (again, same.tobytes()) == (text, image.tobytes())
+        assert other.draw()[1].tobytes() != image.tobytes()
+
+
+def test_the_weights_in_the_package_are_small_and_fit_the_default_preset() -> None:
+    store = builtin_store()
+    version = store.current(STARTER)
+    assert version is not None
+    manifest, folder = store.manifest(STARTER, version), store.folder(STARTER, version)
+    verify_files(folder, manifest.files)
+    assert sum(file.size for file in manifest.files.values()) < 3_000_000
+    starter = load_starter()
+    assert starter.vocabulary.characters == tuple(CHARACTERS)
+    model = reader("2ab")
+    copy_weights(starter, model, Vocabulary("2ab"))
+    copied = weights_of(model)
+    for name, arrays in starter.weights.items():
+        if name != "output":
+            assert all(map(np.array_equal, arrays, copied[name]))
+
+
+def test_a_reader_of_colour_starts_from_it_and_reads_gray_as_it_does() -> None:
+    vocabulary = Vocabulary(CHARACTERS)
+    spec = SPEC.model_copy(update={"channels": 3})
+    colour = PRESETS["conv"].build_model(spec, vocabulary.classes)
+    colour = keras.Model(colour.inputs[0], colour.get_layer("ctc_loss").input[1])
+    gray = reader(CHARACTERS)
+    for model in (colour, gray):
+        copy_weights(load_starter(), model, vocabulary)
+    pixels = np.random.default_rng(0).integers(0, 256, (2, HEIGHT, 96, 1), np.uint8)
+    expected = predict(gray, pixels, SPEC)
+    assert np.allclose(predict(colour, pixels.repeat(3, axis=3), spec), expected, atol=1e-4)
+
+
+def test_known_characters_keep_their_weights_and_new_ones_start_fresh() -> None:
+    known, wanted = Vocabulary("xyz"), Vocabulary("zéx")
+    old = reader("xyz")
+    base = Base("m/1", SPEC, known, weights_of(old), frozenset(), Rehearsal.empty(SPEC))
+    new = reader("zéx")
+    fresh = weights_of(new)["output"]
+    copy_weights(base, new, wanted)
+    kernel, bias = weights_of(new)["output"]
+    old_kernel, old_bias = base.weights["output"]
+    assert np.array_equal(kernel[:, [0, 2, 3]], old_kernel[:, [2, 0, 3]])
+    assert np.array_equal(bias[[0, 2, 3]], old_bias[[2, 0, 3]])
+    assert np.array_equal(kernel[:, 1], fresh[0][:, 1])
+
+
+@pytest.mark.parametrize("characters", ["ABCDEFGHKM", "0123456789"])
+def test_a_model_started_from_it_reads_drawn_text_before_any_training(characters: str) -> None:
+    vocabulary = Vocabulary(characters)
+    model = reader(characters)
+    copy_weights(load_starter(), model, vocabulary)
+    chance = random.Random(0)
+    labels = ["".join(chance.choices(characters, k=4)) for _ in range(40)]
+    images = [fit(open_image(image(text, (96, 32), i)), SPEC) for i, text in enumerate(labels)]
+    predictions = decode(predict(model, np.stack(images), SPEC), vocabulary)
+    score = Score.of((text, r.text) for text, r in zip(labels, predictions, strict=True))
+    assert score.cer < 0.3
