@@ -88,8 +88,15 @@ class ModelStore:
         return self._present(model, self._records.look(model))
 
     def versions(self, model: str) -> list[int]:
-        """Return the published version numbers, ascending; raises BundleError."""
-        return self.record(model).numbers
+        """Return the published version numbers, ascending.
+
+        With a damaged record these are the numbers whose manifests are there.
+        """
+        try:
+            return self.record(model).numbers
+        except BundleError:
+            keys = [key.split("/") for key in self._objects.sizes(f"{model}/versions")]
+            return sorted(int(n) for _, _, n, *name in keys if name == [MANIFEST] and n.isdecimal())
 
     def folder(self, model: str, version: int) -> Path:
         """Return the folder of a version's bundle, as it is; raises BundleError."""
@@ -151,6 +158,7 @@ class ModelStore:
         Raises ReadsmithError model_not_found or version_not_found, or BundleError.
         """
         self.require(model)
+        self._mend(model)
 
         def serve(record: ModelRecord) -> ModelRecord:
             present = self._present(model, record)
