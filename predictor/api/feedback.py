@@ -106,14 +106,14 @@ def add_feedback(
         sha256 = hashlib.sha256(image).hexdigest()
         correction = _correction(told.text, image, read)
         if outbox is not None:
-            outbox.forget(model, sha256)
+            outbox.discard(model, sha256)
         status = "handed_over"
         try:
             trainer.correct(model, correction, request.headers.get("Authorization"))
         except TrainerAwayError:
             if outbox is None:
                 raise
-            outbox.keep(model, sha256, correction)
+            outbox.add(model, sha256, correction)
             status = "kept"
         if kept is not None and read is not None:
             kept.mark_done(read.id)

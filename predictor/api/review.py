@@ -30,7 +30,7 @@ def add_review(app: Flask, kept: ImageArchive | None) -> None:
     @app.get("/review")
     def review() -> dict[str, Any]:
         query = _query()
-        images, count = _required(kept).least_sure(query.model, query.limit)
+        images, count = _required(kept).least_confident(query.model, query.limit)
         return {"data": [_described(one) for one in images], "kept": count}
 
     @app.get("/review/<image_id>")

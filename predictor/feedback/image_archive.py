@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager
 from typing import Any, Final, NamedTuple
 
 from predictor.feedback.sqlite import open_sqlite
-from predictor.requests.images import Question
+from predictor.requests.images import PredictRequest
 from predictor.settings import PredictorSettings
 from predictor.telemetry.request_stats import RequestStats
 from shared.errors import NotFoundError, ReadsmithError
@@ -131,7 +131,7 @@ class ImageArchive:
             oldest = time.time() - self._days * 86_400
             database.execute(OUTSIDE_THE_LIMITS, {"oldest": oldest, **self._limits})
 
-    def least_sure(self, model: str | None, limit: int) -> tuple[list[ArchivedImage], int]:
+    def least_confident(self, model: str | None, limit: int) -> tuple[list[ArchivedImage], int]:
         """Return images that nobody has looked at, without their bytes, and how many there are.
 
         model: of this one only. Raises StorageError.
@@ -198,19 +198,22 @@ def _not_found(image_id: str) -> ReadsmithError:
 
 
 def to_archive(
-    question: Question, answers: Sequence[dict[str, Any]], notes: RequestStats, default_model: str
+    requested: PredictRequest,
+    answers: Sequence[dict[str, Any]],
+    stats: RequestStats,
+    default_model: str,
 ) -> Iterator[ArchivedImage]:
     """Yield the images of a request that were read.
 
     Those that the starter read belong to the default model: the starter is never trained.
     """
-    starter = notes.model == STARTER
-    model = default_model if starter else str(notes.model)
+    starter = stats.model == STARTER
+    model = default_model if starter else str(stats.model)
     now = time.time()
-    for place, (upload, answer) in enumerate(zip(question.uploads, answers, strict=True)):
+    for place, (upload, answer) in enumerate(zip(requested.uploads, answers, strict=True)):
         if isinstance(upload.data, bytes) and "text" in answer:
             text, confidence = answer["text"], answer["confidence"]
-            version = None if starter else notes.version
+            version = None if starter else stats.version
             yield ArchivedImage(
-                notes.request_id, place, model, version, text, confidence, now, upload.data
+                stats.request_id, place, model, version, text, confidence, now, upload.data
             )

@@ -48,7 +48,7 @@ class Outbox:
         """Begin to hand over what waits, in a thread; call it after the fork."""
         threading.Thread(target=self._run, name="outbox", daemon=True).start()
 
-    def keep(self, model: str, sha256: str, correction: bytes) -> None:
+    def add(self, model: str, sha256: str, correction: bytes) -> None:
         """Keep a correction in place of an earlier one of the image.
 
         Raises ReadsmithError outbox_full or storage_failed.
@@ -66,7 +66,7 @@ class Outbox:
                 (model, sha256, correction),
             )
 
-    def forget(self, model: str, sha256: str) -> None:
+    def discard(self, model: str, sha256: str) -> None:
         """Drop the correction of an image that waits, if one does: there is a newer one."""
         if (self._folder / FILE).exists():
             with self._open() as database:

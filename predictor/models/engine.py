@@ -48,7 +48,7 @@ class Engine:
 
     def __init__(self, session: onnxruntime.InferenceSession, manifest: Manifest) -> None:
         self.manifest = manifest
-        self.unsure_below = unsure_below(manifest.calibration)
+        self.low_confidence_threshold = low_confidence_threshold(manifest.calibration)
         self._session = session
         self._input = session.get_inputs()[0].name
         self._vocabulary = manifest.reader_vocabulary()
@@ -79,33 +79,33 @@ class Engine:
             raise BundleError(f"{ONNX_MODEL} cannot be run: {error}", "graph") from error
         return engine
 
-    def read(self, images: Sequence[bytes]) -> list[Prediction]:
+    def predict(self, images: Sequence[bytes]) -> list[Prediction]:
         """Read encoded images; raises ImageRejectedError for the first that cannot be read."""
         predictions = []
-        for result in self.read_each(images):
+        for result in self.predict_each(images):
             if isinstance(result, ImageRejectedError):
                 raise result
             predictions.append(result)
         return predictions
 
-    def read_each(
-        self, images: Sequence[bytes], notes: RequestStats | None = None
+    def predict_each(
+        self, images: Sequence[bytes], stats: RequestStats | None = None
     ) -> Iterator[Prediction | ImageRejectedError]:
         """Read encoded images; each gives a prediction or the reason why it has none, in order."""
-        return self._decode_each(images, decode, notes or RequestStats())
+        return self._decode_each(images, decode, stats or RequestStats())
 
     def search_each(
-        self, images: Sequence[bytes], limits: Limits, top_k: int, notes: RequestStats | None = None
+        self, images: Sequence[bytes], limits: Limits, top_k: int, stats: RequestStats | None = None
     ) -> Iterator[Prediction | ImageRejectedError | None]:
-        """Read encoded images as read_each does, but within limits, with the top_k likeliest.
+        """Read encoded images as predict_each does, but within limits, with the top_k likeliest.
 
         None stands for an image in which no text that fits has any probability. Raises
         LimitsError before an image is opened.
         """
         decoding = partial(decode_within, automaton=self._automaton(limits), top_k=top_k)
-        notes = notes or RequestStats()
-        notes.done(DECODE)
-        return self._decode_each(images, decoding, notes)
+        stats = stats or RequestStats()
+        stats.done(DECODE)
+        return self._decode_each(images, decoding, stats)
 
     def input_of(self, image: bytes) -> NDArray[np.uint8]:
         """Return an image as the model sees it, before its values are scaled: uint8 (H, W, C).
@@ -122,13 +122,13 @@ class Engine:
         return build_automaton(limits, self.manifest.vocabulary, self.manifest.time_steps)
 
     def _decode_each(
-        self, images: Sequence[bytes], decoding: Callable[..., list[Answer]], notes: RequestStats
+        self, images: Sequence[bytes], decoding: Callable[..., list[Answer]], stats: RequestStats
     ) -> Iterator[Answer | ImageRejectedError]:
         for start in range(0, len(images), BATCH):
-            inputs = [self._prepare(image, notes) for image in images[start : start + BATCH]]
-            notes.done(PREPARE)
+            inputs = [self._prepare(image, stats) for image in images[start : start + BATCH]]
+            stats.done(PREPARE)
             accepted = [one.values for one in inputs if not isinstance(one, ImageRejectedError)]
-            answers = iter(self._run(np.stack(accepted), decoding, notes) if accepted else ())
+            answers = iter(self._run(np.stack(accepted), decoding, stats) if accepted else ())
             for one in inputs:
                 if isinstance(one, ImageRejectedError):
                     yield one
@@ -136,13 +136,13 @@ class Engine:
                     answer = next(answers)
                     yield answer and answer.on(one.covered)
 
-    def _prepare(self, data: bytes, notes: RequestStats) -> "_Input | ImageRejectedError":
+    def _prepare(self, data: bytes, stats: RequestStats) -> "_Input | ImageRejectedError":
         try:
             image = open_image(data)
         except ImageRejectedError as error:
             return error
         sizes = self.manifest.image_sizes
-        notes.unseen_sizes += sizes is not None and not sizes.hold(image.size)
+        stats.unseen_sizes += sizes is not None and not sizes.hold(image.size)
         spec = self.manifest.image
         return _Input(to_input(image, spec), covered_width(image.size, spec))
 
@@ -150,12 +150,12 @@ class Engine:
         self,
         inputs: NDArray[np.float32],
         decoding: Callable[..., list[Answer]],
-        notes: RequestStats,
+        stats: RequestStats,
     ) -> list[Answer]:
         probabilities = self._probabilities(inputs)
-        notes.done(MODEL)
+        stats.done(MODEL)
         answers = decoding(probabilities, self._vocabulary, temperature=self.manifest.temperature)
-        notes.done(DECODE)
+        stats.done(DECODE)
         return answers
 
     def _probabilities(self, inputs: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -189,7 +189,7 @@ class Engine:
             raise BundleError(f"{ONNX_MODEL} does not answer with probabilities.", "graph")
 
 
-def unsure_below(calibration: Calibration | None) -> float:
+def low_confidence_threshold(calibration: Calibration | None) -> float:
     """Return the confidence from which predictions held out of training were hardly ever wrong.
 
     That is at least LEAST_SURE, however good the model is, and if nobody measured it.

@@ -68,7 +68,7 @@ def _content(folder: Path, name: str, limit: int) -> bytes:
 
 def _check_golden(engine: Engine, golden: GoldenPrediction, image: bytes) -> None:
     try:
-        (prediction,) = engine.read([image])
+        (prediction,) = engine.predict([image])
     except ImageRejectedError as error:
         raise BundleError(f"{golden.file}: {error.message}", "golden") from error
     if (

@@ -41,7 +41,7 @@ class Upload:
 
 
 @dataclass(frozen=True)
-class Question:
+class PredictRequest:
     """The images to read, the model that shall read them if one is named, and other wishes."""
 
     uploads: tuple[Upload, ...]
@@ -74,7 +74,7 @@ class JsonBody(Options):
     )
 
 
-def parse(request: Request, settings: PredictorSettings) -> Question:
+def parse(request: Request, settings: PredictorSettings) -> PredictRequest:
     """Take the images out of a request to read them; raises ReadsmithError.
 
     Werkzeug raises RequestEntityTooLarge while the body is read.
@@ -101,7 +101,7 @@ def parse(request: Request, settings: PredictorSettings) -> Question:
     _check_number(len(uploads), uploads[0].field, settings)
     check_lengths(options)
     sound = tuple(checked(upload, settings) for upload in uploads)
-    return Question(sound, options.model, options, several or len(uploads) > 1)
+    return PredictRequest(sound, options.model, options, several or len(uploads) > 1)
 
 
 def body_of(request: Request) -> bytes:

@@ -33,7 +33,7 @@ class AccessLog:
         threading.Thread(target=self._run, name="access log", daemon=True).start()
         atexit.register(self.flush)
 
-    def add(self, method: str, route: str, status: int, notes: RequestStats) -> None:
+    def add(self, method: str, route: str, status: int, stats: RequestStats) -> None:
         """Take an answered request."""
         self._waiting.append(
             {
@@ -41,8 +41,8 @@ class AccessLog:
                 "method": method,
                 "route": route,
                 "status": status,
-                "ms": notes.whole() * 1000,
-                "notes": notes,
+                "ms": stats.whole() * 1000,
+                "stats": stats,
             }
         )
 
@@ -69,19 +69,19 @@ class AccessLog:
 
 
 def _line(
-    created: float, method: str, route: str, status: int, ms: float, notes: RequestStats
+    created: float, method: str, route: str, status: int, ms: float, stats: RequestStats
 ) -> str:
     facts = {
-        "request_id": notes.request_id,
+        "request_id": stats.request_id,
         "method": method,
         "route": route,
         "status": status,
         "ms": round(ms, 3),
-        "model": notes.model,
-        "version": notes.version,
-        "images": notes.images,
-        "key": notes.key,
-        "error": notes.error,
+        "model": stats.model,
+        "version": stats.version,
+        "images": stats.images,
+        "key": stats.key,
+        "error": stats.error,
     }
     known = {name: fact for name, fact in facts.items() if fact is not None}
     return (

@@ -98,11 +98,11 @@ _STORAGE = Gauge(
 )
 
 
-def request_answered(method: str, route: str, status: int, notes: RequestStats) -> None:
+def request_answered(method: str, route: str, status: int, stats: RequestStats) -> None:
     """Count one answer; route is a rule of the app, not what the client wrote."""
     _requests(method, route, status).inc()
-    _seconds(route).observe(notes.whole())
-    for part, seconds in notes.seconds.items():
+    _seconds(route).observe(stats.whole())
+    for part, seconds in stats.seconds.items():
         _part_seconds(part).observe(seconds)
 
 
@@ -111,7 +111,7 @@ def problem_answered(code: str) -> None:
     _errors(code).inc()
 
 
-def images_read(
+def predictions_made(
     model: str, version: int, confidences: Sequence[float], *, unsure: int, unseen: int
 ) -> None:
     """Count the images of one request that got an answer.

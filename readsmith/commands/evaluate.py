@@ -87,7 +87,7 @@ def _predictions(
     while batch := list(islice(images, BATCH)):
         data = [data for _, _, data in batch]
         answers = list(published.read(data, asked))
-        free = published.engine.read(data) if _limited(asked) else ()
+        free = published.engine.predict(data) if _limited(asked) else ()
         for place, (name, truth, _) in enumerate(batch):
             if isinstance(answer := answers[place], ReadsmithError):
                 raise answer

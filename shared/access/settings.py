@@ -10,18 +10,18 @@ class AccessSettings(BaseModel):
 
     keys: Path = Field(
         Path("var/keys/keys.json"),
-        description="File of the API keys. Where there is one, every request needs a key.",
+        description="File of the API keys. If it exists, every request needs a key.",
     )
     allow_anonymous: bool = Field(
         False,
-        description="Answer without keys on addresses that others can reach, too. "
-        "Where there are keys it changes nothing.",
+        description="Answer without keys also on addresses that others can reach. "
+        "No effect where there are keys.",
     )
     allowed_hosts: str | None = Field(
         None,
         pattern=r"^ *([A-Za-z0-9.-]+|\*) *(, *([A-Za-z0-9.-]+|\*) *)*$",
-        description="Names, with commas between them, by which services without keys may be "
-        "called; localhost and addresses in numbers always may. `*`: any.",
+        description="Comma-separated host names under which services without keys may be "
+        "called; localhost and numeric addresses always may. `*`: any.",
     )
     open_metrics: bool = Field(
         True,
@@ -29,8 +29,8 @@ class AccessSettings(BaseModel):
     )
     behind_gateway: bool = Field(
         False,
-        description="Believe X-Forwarded-For about clients' addresses (audit log): only where "
-        "none but a gateway that sets it reaches the services.",
+        description="Trust X-Forwarded-For for clients' addresses (audit log): only where "
+        "nothing but a gateway that sets it reaches the services.",
     )
 
     @property

@@ -28,17 +28,17 @@ class StoreSettings(BaseModel):
 
     store: Place = Field(
         "var/models",
-        description="Where the published models lie: a folder, or `s3://bucket/prefix`.",
+        description="Where the published models are stored: a folder, or `s3://bucket/prefix`.",
     )
     store_cache: Path = Field(
         Path("var/store-cache"),
-        description="Folder of the copies that this machine keeps of versions on `s3://`.",
+        description="Folder where this machine caches versions from `s3://`.",
     )
     store_cache_bytes: int = Field(
         2_000_000_000,
         ge=1,
-        description="All these copies together, in bytes; beyond it those go that were not used "
-        "for longest, but never those that are served.",
+        description="Size limit of that cache, in bytes; beyond it the least recently used "
+        "versions are deleted, never served ones.",
     )
 
     @property

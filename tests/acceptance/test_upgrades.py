@@ -216,7 +216,7 @@ def test_each_version_reads_its_test_images_as_it_did(left: Left, version: int) 
     engine = load_version(left.store, MODEL, version, threads=1)
     golden = left.facts["versions"][str(version)]["golden"]
     folder = left.store.folder(MODEL, version)
-    found = engine.read([(folder / name).read_bytes() for name in golden])
+    found = engine.predict([(folder / name).read_bytes() for name in golden])
     assert [one.text for one in found] == list(golden.values())
 
 

@@ -36,7 +36,7 @@ def test_a_cluster_that_dies_costs_its_jobs_no_loss_and_its_worker_nothing(
         wait_until(lambda: store.get(job_id).status is Status.QUEUED)
         wait_until(lambda: store.worker_problems(60))
         events = [event.message for event in store.events(job_id, 100).data]
-        assert events[-1] == "The Ray cluster is away. Queued again."
+        assert events[-1] == "The Ray cluster is unreachable. Queued again."
         assert worker.poll() is None
         worker.terminate()
         assert worker.wait(60) == 0

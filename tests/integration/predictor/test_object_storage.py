@@ -45,7 +45,7 @@ def registry(tmp_path: Path) -> Registry:
 def reads(registry: Registry, model: str = "default") -> tuple[int, str]:
     engine = registry.engine(model)
     assert engine is not None
-    return engine.manifest.version, engine.read([png("ab")])[0].text
+    return engine.manifest.version, engine.predict([png("ab")])[0].text
 
 
 def test_new_versions_models_and_settings_are_taken_up(store: ModelStore, tmp_path: Path) -> None:
@@ -60,7 +60,7 @@ def test_new_versions_models_and_settings_are_taken_up(store: ModelStore, tmp_pa
     assert (reads(looking), reads(looking, "plates")) == ((2, "de"), (1, "XY"))
     assert looking.pattern("default") == "[a-f]+"
     first = looking.engine("default", 1)
-    assert first is not None and first.read([png("ab")])[0].text == "ab"
+    assert first is not None and first.predict([png("ab")])[0].text == "ab"
     store.rollback("default")
     looking.poll()
     assert reads(looking) == (1, "ab")
@@ -87,7 +87,7 @@ def test_while_the_storage_is_away_everything_goes_on_and_says_so(
     started.poll()
     assert reads(started) == (2, "de")
     first = started.engine("default", 1)
-    assert first is not None and first.read([png("ab")])[0].text == "ab"
+    assert first is not None and first.predict([png("ab")])[0].text == "ab"
     assert started.away is not None
 
     storage.work()

@@ -97,8 +97,8 @@ async def correct(
     """
     sent = await _sent(request)
     ending = await run_in_threadpool(decodable_format, sent.image)
-    keep = services.corrections.keep
-    kept, is_new = await run_in_threadpool(keep, name, sent.image, ending, sent)
+    save = services.corrections.save
+    kept, is_new = await run_in_threadpool(save, name, sent.image, ending, sent)
     facts["correction_id"] = kept.id
     response.status_code = 201 if is_new else 200
     response.headers["Location"] = f"/models/{name}/corrections/{kept.id}"

@@ -100,7 +100,7 @@ async def upload_dataset(
         async for chunk in request.stream():
             await run_in_threadpool(form.write, chunk)
         form.require_file()
-        upload = await run_in_threadpool(services.uploads.keep, incoming)
+        upload = await run_in_threadpool(services.uploads.save, incoming)
     return _received(upload, facts, response)
 
 
@@ -247,4 +247,4 @@ def upload_from_web(wanted: WebDataset, services: Services) -> Upload:
     ):
         while chunk := zip_file.read(CHUNK):
             incoming.write(chunk)
-        return services.uploads.keep(incoming)
+        return services.uploads.save(incoming)

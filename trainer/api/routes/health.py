@@ -42,7 +42,7 @@ def readyz(services: TheServices, response: Response) -> Readiness:
     lease = services.settings.lease_seconds
     workers, problems, database = None, [], "ok"
     try:
-        workers = services.jobs.workers_seen(lease)
+        workers = services.jobs.live_workers(lease)
         problems = services.jobs.worker_problems(lease)
     except DBAPIError as error:
         database = unavailable(error).message

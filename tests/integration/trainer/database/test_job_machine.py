@@ -219,13 +219,13 @@ class Jobs(RuleBasedStateMachine):
     def lose_the_child(self, claim: Claim) -> None:
         with self.write(claim) as job:
             job.put_back(losses=1)
-            self.queue.lose(claim, DIED)
+            self.queue.record_loss(claim, DIED)
 
     @rule(claim=claims)
     def hand_back(self, claim: Claim) -> None:
         with self.write(claim) as job:
             job.put_back(losses=0)
-            self.queue.hand_back(claim, "Stopped.")
+            self.queue.requeue(claim, "Stopped.")
 
     @invariant()
     def every_job_is_what_it_must_be(self) -> None:

@@ -147,8 +147,8 @@ def test_a_lost_job_is_queued_again_while_every_worker_is_busy(
         lambda queue, claim, result: queue.succeed(claim, result),
         lambda queue, claim, result: queue.fail(claim, DIED),
         lambda queue, claim, result: queue.cancelled(claim),
-        lambda queue, claim, result: queue.lose(claim, DIED),
-        lambda queue, claim, result: queue.hand_back(claim, ""),
+        lambda queue, claim, result: queue.record_loss(claim, DIED),
+        lambda queue, claim, result: queue.requeue(claim, ""),
     ],
 )
 def test_nothing_that_a_lost_attempt_writes_is_kept(
@@ -188,7 +188,7 @@ def test_a_job_whose_process_dies_is_tried_again_and_fails_with_the_last_reason(
     for _ in range(3):
         claim = queue.claim()
         assert claim is not None
-        queue.lose(claim, DIED)
+        queue.record_loss(claim, DIED)
     error = store.get(job.id).error
     assert error is not None and error.code == "child_died"
 
@@ -197,7 +197,7 @@ def test_a_job_that_was_handed_back_has_lost_no_try(store: JobStore, queue: JobQ
     job = store.create(JobRequest())
     for attempt in range(1, 6):
         assert queue.claim() == Claim(job.id, attempt)
-        queue.hand_back(Claim(job.id, attempt), "The worker was stopped.")
+        queue.requeue(Claim(job.id, attempt), "The worker was stopped.")
     assert store.get(job.id).status is Status.QUEUED
 
 

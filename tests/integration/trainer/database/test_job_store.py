@@ -121,10 +121,10 @@ def test_jobs_are_counted_by_status(store: JobStore, queue: JobQueue) -> None:
 
 
 def test_workers_count_while_they_give_signs_of_life(store: JobStore, queue: JobQueue) -> None:
-    queue.seen("a")
-    queue.seen("a")
-    queue.seen("b")
-    assert store.workers_seen(30) == 2
-    assert store.workers_seen(-1) == 0
-    queue.gone("a")
-    assert store.workers_seen(30) == 1
+    queue.heartbeat("a")
+    queue.heartbeat("a")
+    queue.heartbeat("b")
+    assert store.live_workers(30) == 2
+    assert store.live_workers(-1) == 0
+    queue.remove_worker("a")
+    assert store.live_workers(30) == 1

@@ -36,7 +36,7 @@ def data(tmp_path: Path) -> bytes:
 def send(uploads: Uploads, data: bytes, announced: int | None = SIZE) -> Upload:
     with uploads.incoming(announced) as incoming:
         incoming.write(data)
-        return uploads.keep(incoming)
+        return uploads.save(incoming)
 
 
 def job_on(upload: Upload) -> JobRequest:

@@ -183,7 +183,7 @@ def test_a_lost_cluster_is_found_again_and_a_killed_worker_takes_its_children_al
     kill_link(worker.pid)
     second, _ = begun(job_id)
     assert not is_alive(first)
-    assert "The Ray cluster is away. Queued again." in told(store, job_id)
+    assert "The Ray cluster is unreachable. Queued again." in told(store, job_id)
     assert store.get(job_id).attempt == 2
     worker.kill()
     wait_until(lambda: not is_alive(second))
@@ -241,7 +241,7 @@ def test_without_a_cluster_jobs_wait_and_the_worker_says_why(
     worker = start_worker(settings.model_copy(update={"ray_address": nowhere, "lease_seconds": 3}))
     wait_until(lambda: store.worker_problems(60))
     (problem,) = store.worker_problems(60)
-    assert problem.startswith(f"The Ray cluster {nowhere} is away: ")
+    assert problem.startswith(f"The Ray cluster {nowhere} is unreachable: ")
     assert store.get(job_id).attempt == 0
     worker.terminate()
     assert worker.wait(60) == 0

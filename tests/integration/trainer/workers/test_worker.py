@@ -119,7 +119,7 @@ def test_jobs_run_to_their_end_one_after_the_other(
     assert errors[0] is not None and errors[0].hint == "Send more."
     assert errors[1] is not None and "secret" not in errors[1].message
     wait_until(lambda: not list(settings.scratch.iterdir()))
-    assert store.workers_seen(30) == 1
+    assert store.live_workers(30) == 1
 
 
 def test_a_child_that_always_dies_fails_the_job_and_says_how_it_died(
@@ -178,7 +178,7 @@ def test_a_stopped_worker_hands_its_job_back_and_leaves_no_process(
     assert worker.wait(30) == 0
     assert store.get(job_id).status is Status.QUEUED
     assert not alive_in_session(child)
-    assert store.workers_seen(30) == 0
+    assert store.live_workers(30) == 0
 
 
 def test_a_child_that_is_told_to_stop_with_its_worker_has_lost_no_try(

@@ -32,7 +32,7 @@ def one(number: int, confidence: float = 0.5, **facts: Any) -> ArchivedImage:
 
 
 def ids(kept: ImageArchive, model: str | None = None) -> list[str]:
-    return [each.request_id for each in kept.least_sure(model, 100)[0]]
+    return [each.request_id for each in kept.least_confident(model, 100)[0]]
 
 
 def test_the_least_sure_come_first_of_one_model_or_of_all(tmp_path: Path) -> None:
@@ -40,7 +40,7 @@ def test_the_least_sure_come_first_of_one_model_or_of_all(tmp_path: Path) -> Non
     kept.add([one(1, 0.9), one(2, 0.1), one(3, 0.4, model="plates")])
     assert ids(kept) == ["r2", "r3", "r1"]
     assert ids(kept, "default") == ["r2", "r1"]
-    assert kept.least_sure("default", 1)[1] == 2
+    assert kept.least_confident("default", 1)[1] == 2
 
 
 @pytest.mark.parametrize(

@@ -41,7 +41,7 @@ def registry(store: ModelStore, tmp_path: Path) -> Registry:
 def answer(registry: Registry) -> tuple[int, str]:
     engine = registry.engine("default")
     assert engine is not None
-    return engine.manifest.version, engine.read([png("cab")])[0].text
+    return engine.manifest.version, engine.predict([png("cab")])[0].text
 
 
 def refusals(part: str) -> float:

@@ -28,7 +28,7 @@ def registry(store: ModelStore) -> Registry:
 def reads(registry: Registry, image: bytes, model: str = "default") -> tuple[int, str]:
     served = registry.served(model)
     assert served is not None
-    return served.engine.manifest.version, served.engine.read([image])[0].text
+    return served.engine.manifest.version, served.engine.predict([image])[0].text
 
 
 def reason(registry: Registry, model: str = "default") -> str | None:
@@ -148,7 +148,7 @@ def version_read(registry: Registry, version: int) -> str:
     engine = registry.engine("default", version)
     assert engine is not None
     assert engine.manifest.version == version
-    return engine.read([png("ab")])[0].text
+    return engine.predict([png("ab")])[0].text
 
 
 def test_any_kept_version_reads_when_it_is_named(
