@@ -40,7 +40,7 @@ STRIKES = ", ".join(
         "checkpoint kills child",
         "checkpoint kills worker",
         "files kills child",
-        "current kills worker",
+        "record kills worker",
         "commit kills child",
     )
 )
