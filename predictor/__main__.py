@@ -9,7 +9,6 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from gunicorn.app.base import BaseApplication
-from pydantic import ValidationError
 
 from predictor.server.arbiter import Port, ReplicaArbiter
 from predictor.server.config import configuration
@@ -17,6 +16,7 @@ from predictor.settings import PredictorSettings
 from shared.access.access import Access
 from shared.access.audit import start_audit_log
 from shared.errors import ReadsmithError
+from shared.settings import read_settings
 
 if TYPE_CHECKING:
     from predictor.feedback.image_archive import ImageArchive
@@ -77,14 +77,8 @@ def _start_feedback(settings: PredictorSettings) -> "tuple[ImageArchive | None, 
 def main() -> None:
     """Check the settings, bind the port, serve; exit code 2 for invalid settings."""
     try:
-        settings = PredictorSettings()
-    except ValidationError as error:
-        for each in error.errors(include_url=False):
-            name = "READSMITH_" + str(each["loc"][0]).upper()
-            print(f"{name}={each['input']}: {each['msg']}.", file=sys.stderr)  # noqa: T201
-        sys.exit(2)
-    host, port = settings.predictor_host, settings.predictor_port
-    try:
+        settings = read_settings(PredictorSettings)
+        host, port = settings.predictor_host, settings.predictor_port
         # Each worker makes its own; here, so that an error ends the start with one line and not
         # every worker with a traceback.
         Access(settings, host)

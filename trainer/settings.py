@@ -3,12 +3,13 @@
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, ValidationError, ValidationInfo, field_validator
+from pydantic import Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from shared.access.settings import AccessSettings
-from shared.errors import ReadsmithError, SetupError
+from shared.errors import ReadsmithError
+from shared.settings import read_settings
 from shared.store.location import is_object_storage
 from shared.store.settings import Place, StoreSettings
 from shared.store.store import RETAINED_VERSIONS
@@ -256,19 +257,8 @@ def _anywhere(location: str | Path) -> str:
 
 
 def load_settings() -> Settings:
-    """Read the environment; raises ReadsmithError settings_invalid naming each bad variable."""
-    try:
-        return Settings()
-    except ValidationError as error:
-        wrong = [_explain(str(one["loc"][0]), one["msg"], one["input"]) for one in error.errors()]
-        raise SetupError(
-            "settings_invalid", f"{'; '.join(wrong)}.", "README.md lists every setting."
-        ) from None
-
-
-def _explain(name: str, message: str, value: object) -> str:
-    variable = name if name.startswith("READSMITH_") else f"READSMITH_{name.upper()}"
-    return f"{variable} is {value!r}: {message[0].lower()}{message[1:]}"
+    """Read the environment; raises SetupError naming each variable that is wrong."""
+    return read_settings(Settings)
 
 
 def startup_error(error: ReadsmithError | OSError) -> str:

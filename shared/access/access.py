@@ -22,6 +22,12 @@ from shared.errors import (
 LOOK_SECONDS = 1.0
 """Between two looks at the file of the keys: so late a new or revoked key is noticed."""
 
+HOW = (
+    "Send the header Authorization: Bearer KEY (readsmith's commands take READSMITH_API_KEY); "
+    "`readsmith keys create` makes a key."
+)
+CHALLENGE = {"WWW-Authenticate": 'Bearer realm="Readsmith"'}
+
 log = logging.getLogger("readsmith.access")
 
 
@@ -90,7 +96,9 @@ class Access:
 
     def _check(self, key: ApiKey, scopes: Sequence[Scope]) -> None:
         if key.has_expired:
-            raise _not_let_in("key_expired", f"The API key {key.name} has expired.")
+            raise UnauthenticatedError(
+                "key_expired", f"The API key {key.name} has expired.", HOW, headers=CHALLENGE
+            )
         if not any(key.may(scope) for scope in scopes):
             raise ForbiddenError(
                 "scope_missing",
@@ -143,22 +151,15 @@ def _note_change(action: str, key: ApiKey) -> None:
 
 
 def _key_of(authorization: str | None, keys: Mapping[str, ApiKey]) -> ApiKey:
-    """Return the key whose token a request carries; raises AccessError."""
+    """Return the key whose token a request carries; raises UnauthenticatedError."""
     scheme, _, token = (authorization or "").partition(" ")
     if scheme.lower() != "bearer":
-        raise _not_let_in("key_missing", "This request carries no API key.")
+        raise UnauthenticatedError(
+            "key_missing", "This request carries no API key.", HOW, headers=CHALLENGE
+        )
     parts = TOKEN.fullmatch(token)
     key = keys.get(parts[1]) if parts else None
     if key is None or not key.is_of(token):
-        raise _not_let_in("key_invalid", "This API key is not known, or has been revoked.")
+        message = "This API key is not known, or has been revoked."
+        raise UnauthenticatedError("key_invalid", message, HOW, headers=CHALLENGE)
     return key
-
-
-def _not_let_in(code: str, message: str) -> UnauthenticatedError:
-    return UnauthenticatedError(
-        code,
-        message,
-        "Send the header Authorization: Bearer KEY (readsmith's commands take READSMITH_API_KEY); "
-        "`readsmith keys create` makes a key.",
-        headers={"WWW-Authenticate": 'Bearer realm="Readsmith"'},
-    )

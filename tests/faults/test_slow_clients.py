@@ -118,7 +118,7 @@ def test_without_threads_to_spare_the_predictor_comes_back_by_itself(
         time.sleep(1)
         began = time.monotonic()
         for _ in range(8):  # each of the processes is asked, most likely
-            requests.get(f"{predictor.url}/healthz", timeout=600)
+            assert requests.get(f"{predictor.url}/healthz", timeout=600).ok
         print(
             f"\npredictor alone, 2 × 8 threads, {SLOW} × {kind}: {time.monotonic() - began:.0f} s"
         )

@@ -113,7 +113,7 @@ async def _on_invalid_request(request: Request, error: Exception) -> Response:
         where = errors[0]["loc"][-1]
         why = errors[0]["ctx"]["error"]
         detail = f"The body is not JSON: {why} at character {where}."
-        return answer(MalformedError("json_invalid", detail))
+        return answer(MalformedError("json_invalid", detail, "GET /docs describes the body."))
     fields = field_problems(errors, error.body)
     detail = " ".join(f"{one.field}: {one.message}." for one in fields)
     hint = "GET /docs describes every field."
@@ -139,7 +139,7 @@ async def _on_database_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, SQLAlchemyError)  # noqa: S101 - says the type
     if isinstance(error, DataError):  # for example a NUL, which PostgreSQL does not store
         detail = "The database cannot store a value of this request."
-        return answer(UnusableError("value_unusable", detail))
+        return answer(UnusableError("value_unusable", detail, "Leave out NUL characters."))
     return answer(unavailable(error))
 
 

@@ -60,7 +60,7 @@ OF_ROUTES: Final = {
 }
 ALWAYS_OPEN: Final = "GET /healthz"
 
-OF_STATUS: Final = {401: ["WWW-Authenticate"], 429: ["Retry-After"], 503: ["Retry-After"]}
+HEADERS: Final = {401: ["WWW-Authenticate"], 429: ["Retry-After"], 503: ["Retry-After"]}
 """Headers that problems of a status have, besides those of every answer."""
 
 ANSWERS: Final[dict[str, dict[int, Json]]] = {
@@ -158,7 +158,7 @@ def _responses(route: str, codes: set[str]) -> Json:
 def _with_headers(status: int, response: Json) -> Json:
     names = ["X-Request-ID", "Server-Timing"]
     if PROBLEM in response["content"]:
-        names.extend(OF_STATUS.get(status, ()))
+        names.extend(HEADERS.get(status, ()))
     return {
         **response,
         "headers": {name: {"$ref": f"#/components/headers/{name}"} for name in names},

@@ -116,7 +116,8 @@ def _require_base(request: JobRequest, services: Services) -> None:
     if isinstance(request.base, int) and request.base not in versions:
         there = f"the versions {', '.join(map(str, versions))}" if versions else "no version yet"
         message = f"Model {request.model} has {there}, not {request.base}."
-        raise UnusableError("request_invalid", message, field="base")
+        hint = f"GET /models/{request.model} names the versions that are kept."
+        raise UnusableError("request_invalid", message, hint, "base")
 
 
 def _create(request: JobRequest, idempotency_key: str | None, services: Services) -> Job:

@@ -20,6 +20,7 @@ from readsmith.services.start_screen import show, start_screen
 from shared.errors import ReadsmithError
 from tests.support.commands import Run
 from tests.support.services.services import free_port
+from tests.support.services.workers import is_alive, wait_until
 
 
 @pytest.fixture
@@ -37,14 +38,6 @@ def _signals() -> Iterator[None]:
     yield
     for number, handler in usual.items():
         signal.signal(number, handler)
-
-
-def wait_for_end(pid: int) -> None:
-    """Return once a process that is not our child is gone; pytest's time limit ends the wait."""
-    while Path(f"/proc/{pid}/stat").exists():
-        if Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z":
-            return
-        time.sleep(0.05)
 
 
 def test_a_taken_port_is_one_clear_error_that_names_another(run: Run, taken: int) -> None:
@@ -112,8 +105,7 @@ def test_a_service_that_ignores_sigterm_is_killed_with_its_children(
         while not all(file.exists() and file.read_text() for file in files):
             time.sleep(0.05)
 
-    for file in files:
-        wait_for_end(int(file.read_text()))
+    wait_until(lambda: not any(is_alive(int(file.read_text())) for file in files))
 
 
 def test_on_a_terminal_the_start_screen_is_a_frame(tmp_path: Path) -> None:
@@ -163,8 +155,7 @@ def test_up_serves_until_it_is_told_to_stop_and_leaves_no_process(
 
     assert up.returncode == (-9 if number == signal.SIGKILL else 0)
     assert len(children) == 3
-    for child in children:
-        wait_for_end(child)
+    wait_until(lambda: not any(map(is_alive, children)))
 
 
 def _children(pid: int) -> list[int]:

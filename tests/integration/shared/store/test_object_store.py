@@ -159,8 +159,10 @@ def test_a_bit_flipped_in_the_cache_is_noticed_and_the_version_fetched_anew(
     verify_bundle(store.folder("default", 1), store.manifest("default", 1).files)
     flip(store.folder("default", 1) / "manifest.json")
     verify_bundle(store.folder("default", 1), store.manifest("default", 1).files)
-    (store.folder("default", 1) / "golden" / "more.png").write_bytes(b"")
+    more = store.folder("default", 1) / "golden" / "more.png"
+    more.write_bytes(b"")
     verify_bundle(store.folder("default", 1), store.manifest("default", 1).files)
+    assert not more.exists()
 
 
 @pytest.mark.parametrize("name", [ONNX_MODEL, "manifest.json"])

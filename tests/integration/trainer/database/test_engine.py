@@ -109,4 +109,4 @@ def test_one_machine_needs_no_postgresql(settings: Settings) -> None:
         f"Database({settings.jobs_database!r}); Database({settings.jobs_database!r});"
         "sys.exit('psycopg' in sys.modules)"
     )
-    subprocess.run([sys.executable, "-c", look], check=True)
+    assert subprocess.run([sys.executable, "-c", look], check=False).returncode == 0

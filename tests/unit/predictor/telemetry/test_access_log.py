@@ -55,10 +55,14 @@ def test_while_nobody_reads_requests_go_on_and_the_latest_lines_wait(pipe: Pipe)
     assert told[-MAX_BUFFERED:] == list(range(last + 1 - MAX_BUFFERED, last + 1))
 
 
-def test_a_closed_log_stops_nobody() -> None:
+def test_a_closed_log_stops_nobody_and_goes_on_once_it_is_read_again(pipe: Pipe) -> None:
     read, write = os.pipe()
     os.close(read)
     log = AccessLog(write)
     note(log, range(3))
     log.flush()
+    os.dup2(pipe[1], write)
+    note(log, range(3, 6))
+    log.flush()
     os.close(write)
+    assert lines(pipe, 5)[-1]["request_id"] == "5"

@@ -82,7 +82,7 @@ def test_an_idempotency_key_makes_one_job(api: TestClient) -> None:
         ([], "body", "should be an object"),
         ({"dataset": {}}, "dataset", "must have exactly one of url, id and synthetic"),
         ({"metadata": {"a": 1}}, "metadata.a", "should be a valid string (not 1)"),
-        ({"base": 7}, "base", "model default has no version yet, not 7."),
+        ({"base": 7}, "base", "Model default has no version yet, not 7."),
         (
             {"model": "starter"},
             "model",
@@ -100,7 +100,7 @@ def test_a_wrong_field_is_named_with_what_would_be_right(
 ) -> None:
     document = problem(api.post("/jobs", json=body), 422, "request_invalid")
     assert fields(document) == {field: message}
-    assert field in document["detail"]
+    assert document["field"] == field
     assert api.get("/jobs").json()["data"] == []
 
 
