@@ -108,6 +108,7 @@ class ImageArchive:
         for one in images:
             size = len(one.image)
             with self._lock:
+                # Dropped, not waited for: a slow disk must not delay predictions.
                 if self._buffered_bytes + size > MAX_BUFFERED_BYTES:
                     return
                 self._buffered_bytes += size

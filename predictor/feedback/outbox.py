@@ -68,6 +68,7 @@ class Outbox:
 
     def discard(self, model: str, sha256: str) -> None:
         """Delete a waiting correction of an image, if there is one: a newer one is being sent."""
+        # Most feedback never needs the outbox and should not create its file.
         if (self._folder / FILE).exists():
             with self._open() as database:
                 database.execute(
@@ -82,6 +83,7 @@ class Outbox:
         while (row := self._oldest()) is not None:
             number, model, correction = row
             try:
+                # With the predictor's own key: senders' keys are never stored.
                 self._trainer.correct(model, correction)
             except CorrectionRefusedError as error:
                 log.error("A correction of %s was rejected: %s", model, error.message)

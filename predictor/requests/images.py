@@ -154,7 +154,7 @@ def _encoded(body: JsonBody, settings: PredictorSettings) -> list[Upload]:
     if body.image is not None:
         return [Upload("image", decoded(body.image, "image"))]
     texts = body.images or []
-    _check_number(len(texts), "images", settings)
+    _check_number(len(texts), "images", settings)  # before any is decoded
     return [
         Upload(f"images.{index}", decoded(text, f"images.{index}"))
         for index, text in enumerate(texts)
@@ -164,6 +164,7 @@ def _encoded(body: JsonBody, settings: PredictorSettings) -> list[Upload]:
 def decoded(text: str, field: str) -> bytes | MalformedError:
     """Decode base64; return an error if it is invalid."""
     try:
+        # Tools break base64 into lines (RFC 2045, section 6.8); validate rejects line breaks.
         return base64.b64decode("".join(text.split()), validate=True)
     except (binascii.Error, ValueError) as error:
         return MalformedError(

@@ -39,7 +39,7 @@ def count(
 ) -> None:
     """Count predictions, and how many of them had low confidence or images of unseen sizes."""
     slot = str(hour % 2)
-    with _lock:
+    with _lock:  # two threads that begin an hour must not both reset its slot
         if _hours.get((model, slot)) != hour:
             _reset(model, slot, hour)
     _count(model, slot, PREDICTIONS).inc(predictions)

@@ -87,6 +87,7 @@ _VERSION = Gauge(
     "readsmith_predictor_model_version",
     "Version that a worker serves.",
     ["model"],
+    # One series per live worker: each reloads by itself, and one that is stuck must show.
     multiprocess_mode="liveall",
 )
 
