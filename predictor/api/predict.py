@@ -65,8 +65,8 @@ def _count(
         engine.manifest.model,
         engine.manifest.version,
         confidences,
-        unsure=sum(confidence < threshold for confidence in confidences),
-        unseen=stats.unseen_sizes,
+        low_confidence=sum(confidence < threshold for confidence in confidences),
+        unseen_size=stats.unseen_sizes,
     )
 
 

@@ -71,7 +71,7 @@ def _query() -> ReviewQuery:
 def _described(kept: ArchivedImage) -> dict[str, Any]:
     return {
         "request_id": kept.request_id,
-        "index": kept.place,
+        "index": kept.position,
         "model": kept.model,
         "version": kept.version,
         "text": kept.text,

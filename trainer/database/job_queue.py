@@ -45,6 +45,7 @@ class JobQueue:
                 attempt=claim.attempt,
                 started_at=queued.started_at or now(),
                 lease_until=now() + self._lease_seconds,
+                # The attempt before may have died while it published; this one can be cancelled.
                 publishing=False,
             )
             return claim
@@ -168,6 +169,7 @@ class JobQueue:
 
     def _requeue_or_fail(self, connection: Connection, row: Row[Any], error: JobError) -> None:
         losses = row.losses + 1
+        # A job whose cancellation was requested ends as cancelled, however often it was lost.
         if losses < self._max_attempts or row.cancel_requested:
             _requeue(connection, row, f"{error.message} Queued again.", losses)
         else:

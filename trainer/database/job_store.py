@@ -113,6 +113,7 @@ class JobStore:
                 f"{self._max_queued_jobs} jobs are already queued.",
                 "Try again when some have run, or cancel some.",
             )
+        # Locked, so that the upload is not deleted between this check and the commit.
         if request.dataset.id is not None:
             find_dataset(connection, request.dataset.id, lock=True)
         job_id = f"job-{uuid.uuid4().hex}"

@@ -142,6 +142,7 @@ class Uploads:
 
     @contextmanager
     def _room_for(self, size: int) -> Iterator[None]:
+        # Reserved before the first byte: concurrent uploads must not exceed the limit together.
         with self._lock:
             self._remove_abandoned()
             self._make_room(self._incoming_bytes + size)

@@ -180,7 +180,7 @@ def break_while_serving(
         assert state["rejection"]["version"] == broken
         assert re.search(breakage.sentence, state["rejection"]["reason"])
     assert refusals(predictor, breakage.part) == before + WORKERS
-    assert predictor.log.read_text().count(f"version {broken} refused: ") == WORKERS
+    assert predictor.log.read_text().count(f"version {broken} rejected: ") == WORKERS
     good = publish(store, folder / "good").version
     eventually(lambda: predictor.all_serve(good))
 

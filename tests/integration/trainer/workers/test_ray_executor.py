@@ -3,7 +3,6 @@
 The two nodes are on this machine, but share nothing except what the settings name.
 """
 
-import importlib.util
 import signal
 import subprocess
 import sys
@@ -283,7 +282,7 @@ def test_a_real_training_runs_on_the_cluster(
 
 
 def test_a_missing_package_is_named(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr("trainer.workers.ray.connection.find_spec", lambda name: None)
     with pytest.raises(ReadsmithError, match="needs the package ray") as raised:
         make_executor(settings)
     assert raised.value.hint == "pip install 'readsmith[ray]'"

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from predictor.models import loading
-from predictor.models.registry import MOST_REASON, Registry
+from predictor.models.registry import MAX_REASON, Registry
 from predictor.settings import PredictorSettings
 from predictor.telemetry import metrics
 from shared.store.manifest import KERAS_MODEL, FileEntry
@@ -66,10 +66,10 @@ def test_a_broken_version_is_refused_for_its_reason_and_the_next_good_one_taken(
     assert refusal is not None
     assert refusal.version == version
     assert re.search(breakage.sentence, refusal.reason)
-    assert len(refusal.reason) <= MOST_REASON
+    assert len(refusal.reason) <= MAX_REASON
     assert refusals(breakage.part) == before + 1
     assert [record.message for record in caplog.records if record.levelno == logging.ERROR] == [
-        f"model default: version {version} refused: {refusal.reason}"
+        f"model default: version {version} rejected: {refusal.reason}"
     ]
     assert answer(registry) == (1, "cab")
     publish(store, tmp_path / "better", characters="def")
@@ -125,7 +125,7 @@ def test_a_record_that_is_no_file_is_refused(
 @pytest.mark.parametrize(
     ("settings", "sentence"),
     [
-        ({"pattern": "[0-9]+"}, "own pattern .* does not suit it"),
+        ({"pattern": "[0-9]+"}, "own pattern .* is impossible"),
         ({"pattern": 1}, NOT_VALID + "settings.pattern"),
         ({"novelty": 1}, NOT_VALID + "settings.novelty"),
     ],

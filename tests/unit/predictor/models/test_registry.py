@@ -118,7 +118,7 @@ def test_a_refusal_is_logged_and_counted_once_and_the_version_tried_again_when_r
     registry.poll()
     registry.poll()
     assert registry.states()["default"].rejections == 1
-    assert sum("refused" in record.message for record in caplog.records) == 1
+    assert sum("rejected" in record.message for record in caplog.records) == 1
     graph.write_bytes(good)
     registry.poll()
     assert reads(registry, png("ab")) == (1, "ab")
