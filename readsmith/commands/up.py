@@ -49,22 +49,16 @@ def up(
 
     if not first_job and (once or dataset):
         raise typer.BadParameter("--once and --dataset go with --first-job.")
-    request = job_request(
-        dataset,
-        labels,
-        model=model,
-        epochs=epochs,
-        max_minutes=max_minutes,
-        promote="always",  # images are read with the new version, so it must be served
-    )
+    # Always promoted: the held-out images are read with the new version, so it must be served.
+    asked = {"model": model, "epochs": epochs, "max_minutes": max_minutes, "promote": "always"}
+    request = job_request(dataset, labels, **asked)
     trainer = Address("trainer", trainer_host, trainer_port)
     predictor = Address("predictor", predictor_host, predictor_port)
     require_rooms(state, store)
     console = err if as_json else out
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler)
-    environment = _environment(trainer, predictor, store, state)
-    with LocalServices(environment, logs) as services:
+    with LocalServices(_environment(trainer, predictor, store, state), logs) as services:
         say(console, "Starting trainer and predictor")
         services.wait_until_ready(trainer.url, predictor.url)
         show(console, start_screen(trainer.url, predictor.url, store, logs))
