@@ -3,7 +3,7 @@
 import sys
 import time
 
-from shared.errors import ReadsmithError
+from benchmarks.errors import BenchmarkError
 from trainer.schemas.job import Claim
 from trainer.schemas.job_request import JobRequest
 from trainer.schemas.progress import RunResult, Stage
@@ -23,7 +23,7 @@ def stub_training(
     while (left := end - time.monotonic()) > 0:
         observer.checkpoint()
         time.sleep(min(0.1, left))
-    raise ReadsmithError(ENDED, "This was no training.")
+    raise BenchmarkError(ENDED, "This was no training.")
 
 
 if __name__ == "__main__":
