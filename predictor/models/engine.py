@@ -16,7 +16,7 @@ from shared.atomic_files import read_small
 from shared.errors import BundleError, ImageRejectedError
 from shared.patterns.automaton import Automaton, build_automaton
 from shared.patterns.limits import Limits
-from shared.recognition.decoding import Prediction, decode, decode_within
+from shared.recognition.decoding import DecodedText, decode, decode_within
 from shared.recognition.preprocessing import covered_width, fit, open_image, to_input
 from shared.store.manifest import ONNX_MODEL, Calibration, Manifest
 
@@ -32,7 +32,7 @@ MOST_GRAPH_BYTES = 500_000_000
 EXTERNAL_DATA = b"\n\x08location"
 """How an ONNX file begins the name of a file that holds more of it; no hash guards that one."""
 
-Answer = TypeVar("Answer", Prediction, Prediction | None)
+Answer = TypeVar("Answer", DecodedText, DecodedText | None)
 
 
 @dataclass(frozen=True)
@@ -79,7 +79,7 @@ class Engine:
             raise BundleError(f"{ONNX_MODEL} cannot be run: {error}", "graph") from error
         return engine
 
-    def predict(self, images: Sequence[bytes]) -> list[Prediction]:
+    def predict(self, images: Sequence[bytes]) -> list[DecodedText]:
         """Read encoded images; raises ImageRejectedError for the first that cannot be read."""
         predictions = []
         for result in self.predict_each(images):
@@ -90,13 +90,13 @@ class Engine:
 
     def predict_each(
         self, images: Sequence[bytes], stats: RequestStats | None = None
-    ) -> Iterator[Prediction | ImageRejectedError]:
+    ) -> Iterator[DecodedText | ImageRejectedError]:
         """Read encoded images; each gives a prediction or the reason why it has none, in order."""
         return self._decode_each(images, decode, stats or RequestStats())
 
     def search_each(
         self, images: Sequence[bytes], limits: Limits, top_k: int, stats: RequestStats | None = None
-    ) -> Iterator[Prediction | ImageRejectedError | None]:
+    ) -> Iterator[DecodedText | ImageRejectedError | None]:
         """Read encoded images as predict_each does, but within limits, with the top_k likeliest.
 
         None stands for an image in which no text that fits has any probability. Raises

@@ -11,7 +11,7 @@ from pydantic import ConfigDict, Field, ValidationError
 from predictor.requests.multipart import split_form
 from predictor.requests.options import (
     NAMES,
-    Options,
+    PredictionOptions,
     check_lengths,
     options_of,
     overridden,
@@ -33,7 +33,7 @@ CURL = 'For example: curl -F "image=@captcha.png" …/predict'
 
 
 @dataclass(frozen=True)
-class Upload:
+class SentImage:
     """One image, encoded, or what is wrong with it, and the part of the request it came in."""
 
     field: str
@@ -44,14 +44,14 @@ class Upload:
 class PredictRequest:
     """The images to read, the model that shall read them if one is named, and other wishes."""
 
-    uploads: tuple[Upload, ...]
+    uploads: tuple[SentImage, ...]
     model: str | None
-    options: Options
+    options: PredictionOptions
     several: bool
     """Whether the answer is a list, in which a bad image does not spoil the others."""
 
 
-class JsonBody(Options):
+class JsonBody(PredictionOptions):
     """A request as JSON: options, and either image or images."""
 
     model_config = ConfigDict(
@@ -90,7 +90,7 @@ def parse(request: Request, settings: PredictorSettings) -> PredictRequest:
         uploads, several = _encoded(body, settings), body.images is not None
         options = overridden(options, body)
     elif kind.startswith("image/") or kind == "application/octet-stream":
-        uploads = [Upload("body", body_of(request))]
+        uploads = [SentImage("body", body_of(request))]
     else:
         raise UnsupportedMediaError(
             "unsupported_media_type",
@@ -113,7 +113,7 @@ def body_of(request: Request) -> bytes:
 
 def _multipart(
     request: Request, settings: PredictorSettings
-) -> tuple[list[Upload], dict[str, str]]:
+) -> tuple[list[SentImage], dict[str, str]]:
     form = split_form(
         body_of(request), request.headers["Content-Type"], settings.max_images + len(NAMES)
     )
@@ -129,7 +129,7 @@ def _multipart(
     _only_known(form.texts, NAMES, "field")
     if not form.files:
         raise UnusableError("request_invalid", "The request has no field image.", CURL, "image")
-    return [Upload(name, data) for name, data in form.files], form.texts
+    return [SentImage(name, data) for name, data in form.files], form.texts
 
 
 def _json(body: bytes) -> JsonBody:
@@ -139,7 +139,7 @@ def _json(body: bytes) -> JsonBody:
         raise invalid(error, JsonBody) from None
 
 
-def _encoded(body: JsonBody, settings: PredictorSettings) -> list[Upload]:
+def _encoded(body: JsonBody, settings: PredictorSettings) -> list[SentImage]:
     if (body.image is None) == (body.images is None):
         raise UnusableError(
             "request_invalid",
@@ -149,11 +149,11 @@ def _encoded(body: JsonBody, settings: PredictorSettings) -> list[Upload]:
             "image",
         )
     if body.image is not None:
-        return [Upload("image", decoded(body.image, "image"))]
+        return [SentImage("image", decoded(body.image, "image"))]
     texts = body.images or []
     _check_number(len(texts), "images", settings)
     return [
-        Upload(f"images.{place}", decoded(text, f"images.{place}"))
+        SentImage(f"images.{place}", decoded(text, f"images.{place}"))
         for place, text in enumerate(texts)
     ]
 
@@ -191,7 +191,7 @@ def _check_number(number: int, field: str, settings: PredictorSettings) -> None:
         )
 
 
-def checked(upload: Upload, settings: PredictorSettings) -> Upload:
+def checked(upload: SentImage, settings: PredictorSettings) -> SentImage:
     """Return the upload, with an error in place of its data if that is empty or too large."""
     field, data = upload.field, upload.data
     if isinstance(data, ReadsmithError):
@@ -208,4 +208,4 @@ def checked(upload: Upload, settings: PredictorSettings) -> Upload:
         )
     else:
         return upload
-    return Upload(field, error)
+    return SentImage(field, error)

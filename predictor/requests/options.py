@@ -10,7 +10,7 @@ from shared.errors import LimitsError, UnusableError
 from shared.patterns.limits import Limits
 
 
-class Options(BaseModel):
+class PredictionOptions(BaseModel):
     """Query parameters, multipart fields and JSON keys alike; each description says what is right.
 
     None is what was not asked for.
@@ -43,7 +43,7 @@ class Options(BaseModel):
 
     def with_default_pattern(
         self, pattern: str | None, require_possible: Callable[[Limits], None]
-    ) -> "Options":
+    ) -> "PredictionOptions":
         """Return the options with a model's own pattern if none was asked for.
 
         Raises LimitsError, saying whose pattern it is, if require_possible does.
@@ -67,27 +67,27 @@ class Options(BaseModel):
 
 
 ANYTHING: Final = Limits()
-NO_OPTIONS: Final = Options()
-NAMES: Final = tuple(Options.model_fields)
+NO_OPTIONS: Final = PredictionOptions()
+NAMES: Final = tuple(PredictionOptions.model_fields)
 
 
-def options_of(texts: Mapping[str, str]) -> Options:
+def options_of(texts: Mapping[str, str]) -> PredictionOptions:
     """Read options that were sent as text; raises UnusableError naming the first wrong one."""
     if not texts:
         return NO_OPTIONS
     try:
-        return Options.model_validate(texts)
+        return PredictionOptions.model_validate(texts)
     except ValidationError as error:
-        raise invalid(error, Options) from None
+        raise invalid(error, PredictionOptions) from None
 
 
-def overridden(options: Options, by: Options) -> Options:
+def overridden(options: PredictionOptions, by: PredictionOptions) -> PredictionOptions:
     """Return the options with those replaced that the others set."""
     changes = {name: value for name in NAMES if (value := getattr(by, name)) is not None}
     return options.model_copy(update=changes) if changes else options
 
 
-def check_lengths(options: Options) -> None:
+def check_lengths(options: PredictionOptions) -> None:
     """Raise UnusableError if no length is left."""
     least, most = options.min_length, options.max_length
     if least is not None and most is not None and least > most:

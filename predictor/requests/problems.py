@@ -1,7 +1,4 @@
-"""From errors to RFC 9457 problem documents."""
-
-from http import HTTPStatus
-from typing import Any
+"""What is wrong with the fields of a request, in our words."""
 
 from pydantic import BaseModel, ValidationError
 
@@ -9,20 +6,6 @@ from shared.errors import MalformedError, ReadsmithError, UnusableError
 
 SHOWN = 40
 """Characters of a field's name that are repeated: it may be anything."""
-
-
-def problem(error: ReadsmithError, *, field: str | None = None) -> dict[str, Any]:
-    """Describe an error as RFC 9457 wants it, with the members code, hint and field."""
-    document = {
-        "type": "about:blank",
-        "title": HTTPStatus(error.http_status).phrase,
-        "status": error.http_status,
-        "detail": error.message,
-        "code": error.code,
-        "hint": error.hint,
-    }
-    field = field or error.field
-    return document if field is None else {**document, "field": field}
 
 
 def invalid(error: ValidationError, asked: type[BaseModel]) -> ReadsmithError:
