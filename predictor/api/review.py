@@ -31,7 +31,7 @@ def add_review(app: Flask, kept: ImageArchive | None) -> None:
     def review() -> dict[str, Any]:
         query = _query()
         images, count = _required(kept).least_confident(query.model, query.limit)
-        return {"data": [_described(one) for one in images], "kept": count}
+        return {"data": [_described(one) for one in images], "count": count}
 
     @app.get("/review/<image_id>")
     def review_image(image_id: str) -> Response:

@@ -16,7 +16,7 @@ from shared.atomic_files import read_small
 from shared.errors import BundleError, ImageRejectedError
 from shared.patterns.automaton import Automaton, build_automaton
 from shared.patterns.limits import Limits
-from shared.recognition.decoding import Prediction, decode, decode_within
+from shared.recognition.decoding import DecodedText, decode, decode_within
 from shared.recognition.preprocessing import covered_width, fit, open_image, to_input
 from shared.store.manifest import ONNX_MODEL, Calibration, Manifest
 
@@ -35,7 +35,7 @@ MAX_GRAPH_BYTES = 500_000_000
 EXTERNAL_DATA = b"\n\x08location"
 """The field of an ONNX file that names an external data file, whose hash nothing would check."""
 
-Answer = TypeVar("Answer", Prediction, Prediction | None)
+Answer = TypeVar("Answer", DecodedText, DecodedText | None)
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ class Engine:
             raise BundleError(f"{ONNX_MODEL} cannot be run: {error}", "graph") from error
         return engine
 
-    def predict(self, images: Sequence[bytes]) -> list[Prediction]:
+    def predict(self, images: Sequence[bytes]) -> list[DecodedText]:
         """Predict encoded images; raises ImageRejectedError for the first invalid one."""
         predictions = []
         for result in self.predict_each(images):
@@ -94,13 +94,13 @@ class Engine:
 
     def predict_each(
         self, images: Sequence[bytes], stats: RequestStats | None = None
-    ) -> Iterator[Prediction | ImageRejectedError]:
+    ) -> Iterator[DecodedText | ImageRejectedError]:
         """Yield for each encoded image its prediction, or the error if it is invalid, in order."""
         return self._decode_each(images, decode, stats or RequestStats())
 
     def search_each(
         self, images: Sequence[bytes], limits: Limits, top_k: int, stats: RequestStats | None = None
-    ) -> Iterator[Prediction | ImageRejectedError | None]:
+    ) -> Iterator[DecodedText | ImageRejectedError | None]:
         """Predict as predict_each does, but within limits, with the top_k most likely texts.
 
         Yields None for an image in which no text within the limits has any probability. Raises

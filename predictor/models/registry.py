@@ -46,7 +46,7 @@ class Served:
 
 
 @dataclass(frozen=True)
-class Refusal:
+class Rejection:
     """A version that was rejected, and why; version is None if ``current`` is unreadable."""
 
     version: int | None
@@ -56,13 +56,13 @@ class Refusal:
 
 
 @dataclass(frozen=True)
-class ModelState:
+class ModelStatus:
     """The state of one model in one worker; immutable, so that readers need no lock."""
 
     served: Served | None = None
     wanted: int | None = None
-    refusal: Refusal | None = None
-    refusals: int = 0
+    rejection: Rejection | None = None
+    rejections: int = 0
 
 
 class Registry:
@@ -81,7 +81,7 @@ class Registry:
         self._threads = settings.inference_threads
         self._poll_seconds = settings.poll_seconds
         self._version_cache = VersionCache(self._store_of, self._threads)
-        self._states: dict[str, ModelState] = {}
+        self._states: dict[str, ModelStatus] = {}
 
     def start(self) -> None:
         """Load the current versions, then poll in a thread; call it after the fork."""
@@ -93,7 +93,7 @@ class Registry:
 
     def served(self, model: str) -> Served | None:
         """Return the served version of this model, None if there is none."""
-        return self._states.get(model, ModelState()).served
+        return self._states.get(model, ModelStatus()).served
 
     def answering(self, model: str | None) -> str:
         """Return the model that answers a request for this one; None: the request names none.
@@ -103,7 +103,7 @@ class Registry:
         """
         if model is not None:
             return model
-        fresh = self._states.get(self._default, ModelState()) == ModelState()
+        fresh = self._states.get(self._default, ModelStatus()) == ModelStatus()
         return STARTER if fresh and self.served(STARTER) else self._default
 
     def pattern(self, model: str) -> str | None:
@@ -130,14 +130,14 @@ class Registry:
             return None
         return self._version_cache.engine(model, version) if model in self._states else None
 
-    def states(self) -> Mapping[str, ModelState]:
+    def states(self) -> Mapping[str, ModelStatus]:
         """Return the state of every model, the default one first."""
         return self._states
 
     def poll(self) -> None:
         """Check every model of the store once for a new version; never raises."""
         for model in self._models():
-            state = self._states.get(model, ModelState())
+            state = self._states.get(model, ModelStatus())
             self._states = {**self._states, model: self._next(model, state)}
 
     @property
@@ -165,25 +165,25 @@ class Registry:
     def _store_of(self, model: str) -> ModelStore:
         return self._builtin if model == STARTER else self._store
 
-    def _next(self, model: str, state: ModelState) -> ModelState:
+    def _next(self, model: str, state: ModelStatus) -> ModelStatus:
         """Return the model's state after polling the store."""
         wanted = stamp = None
         try:
             store = self._store_of(model)
             wanted = store.current(model)
             if wanted is None:
-                return replace(state, wanted=None, refusal=None)
+                return replace(state, wanted=None, rejection=None)
             stamp = wanted, store.stamp(model, wanted)
             if state.served is not None and state.served.stamp == stamp:
-                return replace(state, wanted=wanted, refusal=None)
-            if _waits(state.refusal, stamp):
+                return replace(state, wanted=wanted, rejection=None)
+            if _waits(state.rejection, stamp):
                 return state
             served = self._load(store, model, wanted, stamp)
         except Exception as error:  # whatever is wrong with a bundle, the old version is served
-            return _refused(model, state, wanted, error, stamp)
+            return _rejected(model, state, wanted, error, stamp)
         log.info("model %s: version %d loaded", model, wanted)
         metrics.version_loaded(model, wanted)
-        return replace(state, served=served, wanted=wanted, refusal=None)
+        return replace(state, served=served, wanted=wanted, rejection=None)
 
     def _load(self, store: ModelStore, model: str, version: int, stamp: Stamp) -> Served:
         engine = load_version(store, model, version, threads=self._threads)
@@ -205,22 +205,26 @@ def _served_store(settings: PredictorSettings) -> ModelStore:
     return followed_models(settings)
 
 
-def _waits(refusal: Refusal | None, stamp: Stamp) -> bool:
-    return refusal is not None and refusal.stamp == stamp and time.monotonic() < refusal.retry_at
+def _waits(rejection: Rejection | None, stamp: Stamp) -> bool:
+    return (
+        rejection is not None and rejection.stamp == stamp and time.monotonic() < rejection.retry_at
+    )
 
 
-def _refused(
-    model: str, state: ModelState, wanted: int | None, error: Exception, stamp: Stamp | None
-) -> ModelState:
-    """Return the state with the old version and a refusal, logged and counted once, not per try."""
+def _rejected(
+    model: str, state: ModelStatus, wanted: int | None, error: Exception, stamp: Stamp | None
+) -> ModelStatus:
+    """Return the state with the old version and a rejection; log and count it once, not per try."""
     part = error.part if isinstance(error, BundleError) else "other"
     reason = (str(error) if isinstance(error, ReadsmithError) else repr(error))[:MAX_REASON]
-    known = state.refusal
+    known = state.rejection
     new = known is None or (known.version, known.reason) != (wanted, reason)
     if new:
         log.error("model %s: version %s rejected: %s", model, wanted, reason)
-        metrics.version_refused(model, part)
+        metrics.version_rejected(model, part)
     # A storage that failed may answer at the next poll; a broken bundle stays broken.
     wait = 0.0 if isinstance(error, StorageError) else RETRY_SECONDS
-    refusal = Refusal(wanted, reason, stamp, time.monotonic() + wait)
-    return replace(state, wanted=wanted, refusal=refusal, refusals=state.refusals + int(new))
+    rejection = Rejection(wanted, reason, stamp, time.monotonic() + wait)
+    return replace(
+        state, wanted=wanted, rejection=rejection, rejections=state.rejections + int(new)
+    )

@@ -11,7 +11,7 @@ from pydantic import ConfigDict, Field, ValidationError
 from predictor.requests.multipart import split_form
 from predictor.requests.options import (
     NAMES,
-    Options,
+    PredictionOptions,
     check_lengths,
     options_of,
     overridden,
@@ -33,7 +33,7 @@ CURL = 'For example: curl -F "image=@captcha.png" …/predict'
 
 
 @dataclass(frozen=True)
-class Upload:
+class SentImage:
     """One encoded image, or what is wrong with it."""
 
     field: str
@@ -45,15 +45,15 @@ class Upload:
 class PredictRequest:
     """The parsed body of POST /predict."""
 
-    uploads: tuple[Upload, ...]
+    uploads: tuple[SentImage, ...]
     model: str | None
     """The requested model, if one is named."""
-    options: Options
+    options: PredictionOptions
     several: bool
     """Whether the answer is a list, in which an invalid image has an error of its own."""
 
 
-class JsonBody(Options):
+class JsonBody(PredictionOptions):
     """A request as JSON: options, and either image or images."""
 
     model_config = ConfigDict(
@@ -92,7 +92,7 @@ def parse(request: Request, settings: PredictorSettings) -> PredictRequest:
         uploads, several = _encoded(body, settings), body.images is not None
         options = overridden(options, body)
     elif kind.startswith("image/") or kind == "application/octet-stream":
-        uploads = [Upload("body", body_of(request))]
+        uploads = [SentImage("body", body_of(request))]
     else:
         raise UnsupportedMediaError(
             "unsupported_media_type",
@@ -116,7 +116,7 @@ def body_of(request: Request) -> bytes:
 
 def _multipart(
     request: Request, settings: PredictorSettings
-) -> tuple[list[Upload], dict[str, str]]:
+) -> tuple[list[SentImage], dict[str, str]]:
     form = split_form(
         body_of(request), request.headers["Content-Type"], settings.max_images + len(NAMES)
     )
@@ -132,7 +132,7 @@ def _multipart(
     _only_known(form.texts, NAMES, "field")
     if not form.files:
         raise UnusableError("request_invalid", "The request has no field image.", CURL, "image")
-    return [Upload(name, data) for name, data in form.files], form.texts
+    return [SentImage(name, data) for name, data in form.files], form.texts
 
 
 def _json(body: bytes) -> JsonBody:
@@ -142,7 +142,7 @@ def _json(body: bytes) -> JsonBody:
         raise invalid(error, JsonBody) from None
 
 
-def _encoded(body: JsonBody, settings: PredictorSettings) -> list[Upload]:
+def _encoded(body: JsonBody, settings: PredictorSettings) -> list[SentImage]:
     if (body.image is None) == (body.images is None):
         raise UnusableError(
             "request_invalid",
@@ -152,11 +152,11 @@ def _encoded(body: JsonBody, settings: PredictorSettings) -> list[Upload]:
             "image",
         )
     if body.image is not None:
-        return [Upload("image", decoded(body.image, "image"))]
+        return [SentImage("image", decoded(body.image, "image"))]
     texts = body.images or []
     _check_number(len(texts), "images", settings)  # before any is decoded
     return [
-        Upload(f"images.{index}", decoded(text, f"images.{index}"))
+        SentImage(f"images.{index}", decoded(text, f"images.{index}"))
         for index, text in enumerate(texts)
     ]
 
@@ -195,7 +195,7 @@ def _check_number(number: int, field: str, settings: PredictorSettings) -> None:
         )
 
 
-def checked(upload: Upload, settings: PredictorSettings) -> Upload:
+def checked(upload: SentImage, settings: PredictorSettings) -> SentImage:
     """Return the upload, with an error in place of its data if they are empty or too large."""
     field, data = upload.field, upload.data
     if isinstance(data, ReadsmithError):
@@ -212,4 +212,4 @@ def checked(upload: Upload, settings: PredictorSettings) -> Upload:
         )
     else:
         return upload
-    return Upload(field, error)
+    return SentImage(field, error)

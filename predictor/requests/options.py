@@ -10,7 +10,7 @@ from shared.errors import LimitsError, UnusableError
 from shared.patterns.limits import Limits
 
 
-class Options(BaseModel):
+class PredictionOptions(BaseModel):
     """Query parameters, multipart fields and JSON keys alike; None: not requested.
 
     Each description completes the error message "… must be …".
@@ -43,7 +43,7 @@ class Options(BaseModel):
 
     def with_default_pattern(
         self, pattern: str | None, require_possible: Callable[[Limits], None]
-    ) -> "Options":
+    ) -> "PredictionOptions":
         """Return the options with the model's own pattern if the request has none.
 
         require_possible: raises LimitsError if no text can satisfy the limits. That error is
@@ -68,27 +68,27 @@ class Options(BaseModel):
 
 
 ANYTHING: Final = Limits()
-NO_OPTIONS: Final = Options()
-NAMES: Final = tuple(Options.model_fields)
+NO_OPTIONS: Final = PredictionOptions()
+NAMES: Final = tuple(PredictionOptions.model_fields)
 
 
-def options_of(texts: Mapping[str, str]) -> Options:
+def options_of(texts: Mapping[str, str]) -> PredictionOptions:
     """Parse options sent as text; raises UnusableError naming the first invalid one."""
     if not texts:
         return NO_OPTIONS
     try:
-        return Options.model_validate(texts)
+        return PredictionOptions.model_validate(texts)
     except ValidationError as error:
-        raise invalid(error, Options) from None
+        raise invalid(error, PredictionOptions) from None
 
 
-def overridden(options: Options, by: Options) -> Options:
+def overridden(options: PredictionOptions, by: PredictionOptions) -> PredictionOptions:
     """Return `options`, overridden by those that `by` sets."""
     changes = {name: value for name in NAMES if (value := getattr(by, name)) is not None}
     return options.model_copy(update=changes) if changes else options
 
 
-def check_lengths(options: Options) -> None:
+def check_lengths(options: PredictionOptions) -> None:
     """Raise UnusableError if min_length is greater than max_length."""
     least, most = options.min_length, options.max_length
     if least is not None and most is not None and least > most:

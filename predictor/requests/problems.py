@@ -1,7 +1,4 @@
-"""Makes RFC 9457 problem documents of errors."""
-
-from http import HTTPStatus
-from typing import Any
+"""Makes errors of invalid request fields."""
 
 from pydantic import BaseModel, ValidationError
 
@@ -9,20 +6,6 @@ from shared.errors import MalformedError, ReadsmithError, UnusableError
 
 SHOWN = 40
 """Most characters of a field's name that an answer repeats: clients can send any name."""
-
-
-def problem(error: ReadsmithError, *, field: str | None = None) -> dict[str, Any]:
-    """Return an error's problem document (RFC 9457, section 3.1), extended by code, hint, field."""
-    document = {
-        "type": "about:blank",
-        "title": HTTPStatus(error.http_status).phrase,
-        "status": error.http_status,
-        "detail": error.message,
-        "code": error.code,
-        "hint": error.hint,
-    }
-    field = field or error.field
-    return document if field is None else {**document, "field": field}
 
 
 def invalid(error: ValidationError, schema: type[BaseModel]) -> ReadsmithError:

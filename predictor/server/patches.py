@@ -16,7 +16,7 @@ from gunicorn import util
 from gunicorn.http.wsgi import Response
 from gunicorn.util import close_graceful
 
-from predictor.requests.problems import problem
+from shared.api.problems import problem
 from shared.errors import of_status
 
 

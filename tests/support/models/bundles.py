@@ -15,7 +15,7 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
-from shared.recognition.preprocessing import ImageSpec
+from shared.recognition.image_spec import ImageSpec
 from shared.recognition.vocabulary import Vocabulary
 from shared.store.manifest import (
     GOLDEN_PREDICTIONS,

@@ -60,7 +60,7 @@ def test_a_broken_version_is_refused_for_its_reason_and_the_next_good_one_taken(
     version = serve_broken(store, tmp_path / "broken", breakage)
     for _ in range(2):
         registry.poll()
-    refusal = registry.states()["default"].refusal
+    refusal = registry.states()["default"].rejection
     assert refusal is not None
     assert refusal.version == version
     assert re.search(breakage.sentence, refusal.reason)
@@ -93,13 +93,13 @@ def test_a_current_that_leads_nowhere_is_refused(
     current = store.root / "default" / "current"
     current.write_bytes(content)
     registry.poll()
-    refusal = registry.states()["default"].refusal
+    refusal = registry.states()["default"].rejection
     assert refusal is not None
     assert re.search(sentence, refusal.reason)
     assert answer(registry) == (1, "cab")
     current.write_text("1")
     registry.poll()
-    assert registry.states()["default"].refusal is None
+    assert registry.states()["default"].rejection is None
 
 
 @pytest.mark.parametrize("kind", ["folder", "pipe"])
@@ -110,7 +110,7 @@ def test_a_current_that_is_no_file_is_refused(
     current.unlink()
     current.mkdir() if kind == "folder" else os.mkfifo(current)
     registry.poll()
-    refusal = registry.states()["default"].refusal
+    refusal = registry.states()["default"].rejection
     assert refusal is not None
     assert "current of model default cannot be read" in refusal.reason
     assert answer(registry) == (1, "cab")
@@ -130,7 +130,7 @@ def test_settings_that_cannot_be_followed_change_nothing(
     before = refusals("settings")
     (store.root / "default" / "settings.json").write_text(content)
     registry.poll()
-    refusal = registry.states()["default"].refusal
+    refusal = registry.states()["default"].rejection
     assert refusal is not None
     assert re.search(sentence, refusal.reason)
     assert refusals("settings") == before + 1
@@ -157,7 +157,7 @@ def test_a_version_that_vanishes_while_it_is_read_is_refused(
     with monkeypatch.context() as patched:
         patched.setattr(loading, step, vanish_afterwards)
         registry.poll()
-    refusal = registry.states()["default"].refusal
+    refusal = registry.states()["default"].rejection
     assert refusal is not None
     assert (refusal.version, refusal.reason[-43:]) == (
         version,
@@ -179,7 +179,7 @@ def test_a_file_that_is_changed_between_the_check_and_the_load_is_refused(
     publish(store, tmp_path / "changing")
     monkeypatch.setattr(loading, "verify_bundle", overlooked)
     registry.poll()
-    refusal = registry.states()["default"].refusal
+    refusal = registry.states()["default"].rejection
     assert refusal is not None
     assert "SHA-256" in refusal.reason
     assert answer(registry) == (1, "cab")
@@ -192,7 +192,7 @@ def look_as_nobody(root: Path) -> None:
     registry = Registry(PredictorSettings(store=root, serve_starter=False))
     registry.poll()
     states = registry.states()
-    told = states["default"].refusal
+    told = states["default"].rejection
     assert told is not None
     assert told.reason == "manifest.json cannot be read: Permission denied."
     assert states["plates"].served is not None

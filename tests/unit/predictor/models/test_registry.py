@@ -31,7 +31,7 @@ def reads(registry: Registry, image: bytes, model: str = "default") -> tuple[int
 
 
 def reason(registry: Registry, model: str = "default") -> str | None:
-    refusal = registry.states()[model].refusal
+    refusal = registry.states()[model].rejection
     return refusal.reason if refusal else None
 
 
@@ -116,7 +116,7 @@ def test_a_refusal_is_logged_and_counted_once_and_the_version_tried_again_when_r
     (store.root / "default" / "current").write_text("1")
     registry.poll()
     registry.poll()
-    assert registry.states()["default"].refusals == 1
+    assert registry.states()["default"].rejections == 1
     assert sum("rejected" in record.message for record in caplog.records) == 1
     graph.write_bytes(good)
     registry.poll()

@@ -12,9 +12,9 @@ from PIL import Image
 from predictor.api.answers import describe
 from predictor.api.app import create_app
 from predictor.models.registry import Registry
-from predictor.requests.options import Options
+from predictor.requests.options import PredictionOptions
 from predictor.settings import PredictorSettings
-from shared.recognition.decoding import Prediction
+from shared.recognition.decoding import DecodedText
 from shared.store.manifest import ONNX_MODEL
 from shared.store.store import ModelStore
 from tests.support.models.bundles import (
@@ -155,7 +155,7 @@ def test_no_text_that_fits_is_said_with_its_reason_and_never_an_invalid_text(
 
 
 def test_accepted_agrees_with_the_confidence_that_is_told() -> None:
-    answer = describe(Prediction("ab", 0.5561968, ()), Options(min_confidence=0.556197))
+    answer = describe(DecodedText("ab", 0.5561968, ()), PredictionOptions(min_confidence=0.556197))
     assert (answer["confidence"], answer["accepted"]) == (0.556197, True)
 
 
