@@ -39,8 +39,8 @@ def test_two_writers_at_once_lose_nothing_and_show_nothing_half(
         writers = [
             started(publish_often, store.root, build, build.name, PUBLICATIONS) for build in builds
         ]
-        # one file after the other is the one that a killed writer never got to, current's too
-        for number, survived in enumerate(islice(cycle(range(FILES + 2)), kills)):
+        # one file after the other is the one that a killed writer never got to, the record too
+        for number, survived in enumerate(islice(cycle(range(FILES + 3)), kills)):
             victim = started(
                 publish_and_die, store.root, tmp_path / "c", f"killed-{number}", survived
             )
