@@ -1,4 +1,4 @@
-"""Everything about the predictor that can be set from outside."""
+"""The predictor's settings: read once from the environment, then passed in."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -14,7 +14,7 @@ AtLeastOne = Annotated[int, Field(ge=1)]
 
 
 class PredictorSettings(StoreSettings, AccessSettings, BaseSettings):
-    """Environment variables READSMITH_<FIELD>; built once, where the program starts."""
+    """Every field is an environment variable READSMITH_<FIELD>."""
 
     model_config = SettingsConfigDict(
         env_prefix="READSMITH_", env_ignore_empty=True, frozen=True, extra="ignore"

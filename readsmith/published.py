@@ -6,7 +6,7 @@ from typing import Any
 
 from predictor.api.answers import describe
 from predictor.models.engine import Engine
-from predictor.requests.options import Options
+from predictor.requests.options import PredictionOptions
 from readsmith.stores import open_store
 from shared.errors import ImageRejectedError, NotFoundError, UnavailableError
 from shared.store.builtin import STARTER, builtin_store
@@ -20,7 +20,7 @@ class Published:
     pattern: str | None
 
     def read(
-        self, images: Sequence[bytes], options: Options
+        self, images: Sequence[bytes], options: PredictionOptions
     ) -> Iterator[dict[str, Any] | ImageRejectedError]:
         """Read images; each gives what the predictor would answer, or why it has no prediction.
 

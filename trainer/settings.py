@@ -20,7 +20,7 @@ from trainer.schemas.limits import DatasetLimits, DownloadRules
 
 
 class Settings(StoreSettings, AccessSettings, BaseSettings):
-    """Every field is an environment variable: READSMITH_<FIELD> unless its alias says more."""
+    """Every field is an environment variable: READSMITH_<FIELD>, or its alias."""
 
     model_config = SettingsConfigDict(env_prefix="READSMITH_", frozen=True, populate_by_name=True)
 
@@ -39,6 +39,7 @@ class Settings(StoreSettings, AccessSettings, BaseSettings):
         description="SQLAlchemy URL of the job database, SQLite or PostgreSQL; "
         "unset: jobs.sqlite in the state folder.",
     )
+    # Both services may share an environment: these two name their service, as the predictor's do.
     host: str = Field(
         "127.0.0.1",
         validation_alias="READSMITH_TRAINER_HOST",
@@ -148,7 +149,7 @@ class Settings(StoreSettings, AccessSettings, BaseSettings):
 
     @field_validator("max_stored_upload_bytes")
     @classmethod
-    def _room_for_one(cls, value: int, info: ValidationInfo) -> int:
+    def _fits_one_upload(cls, value: int, info: ValidationInfo) -> int:
         largest = info.data.get("max_upload_bytes", 0)
         if value < largest:
             raise PydanticCustomError(
@@ -160,7 +161,7 @@ class Settings(StoreSettings, AccessSettings, BaseSettings):
 
     @field_validator("predictor_url")
     @classmethod
-    def _of_a_service(cls, value: str) -> str:
+    def _is_web_address(cls, value: str) -> str:
         try:
             WebAddress.parse(value)
         except ValueError as error:
@@ -178,7 +179,7 @@ class Settings(StoreSettings, AccessSettings, BaseSettings):
 
     @property
     def downloads(self) -> DownloadRules:
-        """What jobs may download."""
+        """Rules for jobs' downloads."""
         return DownloadRules(
             allowed=Allowed.parse(self.download_allow or ""),
             proxy=self.download_proxy,
@@ -188,7 +189,7 @@ class Settings(StoreSettings, AccessSettings, BaseSettings):
 
     @property
     def dataset_limits(self) -> DatasetLimits:
-        """How large a dataset may be."""
+        """Size limits of datasets."""
         return DatasetLimits(
             self.max_dataset_files,
             self.max_dataset_bytes,
@@ -203,9 +204,9 @@ class Settings(StoreSettings, AccessSettings, BaseSettings):
 
     @property
     def for_other_machines(self) -> "Settings":
-        """The same settings as other machines must have them: nothing goes by this one's folder.
+        """These settings for other machines: paths are absolute, as working folders differ there.
 
-        The state folder and the store's cache may be others there.
+        Machines may override the state folder and the store's cache.
         """
         return self.model_copy(
             update={
@@ -218,19 +219,19 @@ class Settings(StoreSettings, AccessSettings, BaseSettings):
         )
 
     def open_shared_files(self) -> SharedFiles:
-        """Return where uploads, corrections and checkpoints lie; raises StorageError."""
-        place = self.shared_files
-        if place is not None and is_object_storage(place):
+        """Return the storage of uploads, corrections and checkpoints; raises StorageError."""
+        location = self.shared_files
+        if location is not None and is_object_storage(location):
             from shared.store.objects.bucket import Bucket  # noqa: PLC0415 - only for s3://
             from trainer.files.object_files import ObjectFiles  # noqa: PLC0415 - likewise
 
-            return ObjectFiles(Bucket(place), self.max_cache_bytes)
-        return FolderFiles(Path(place or self.state))
+            return ObjectFiles(Bucket(location), self.max_cache_bytes)
+        return FolderFiles(Path(location or self.state))
 
     def job_files(self, job_id: str) -> JobFiles | None:
-        """Return the files of a job that its later attempts need.
+        """Return the storage of files that a job's later attempts need on other machines.
 
-        None where its scratch folder alone will do.
+        None if all attempts run on this machine: its scratch folder has them.
         """
         if self.shared_files is None:
             return None
@@ -238,22 +239,22 @@ class Settings(StoreSettings, AccessSettings, BaseSettings):
 
     @property
     def uploads(self) -> Path:
-        """Where the zips of POST /datasets arrive."""
+        """Folder in which the zips of POST /datasets are received."""
         return self.state / "uploads"
 
     @property
     def cache(self) -> Path:
-        """Where downloads are kept for the next job."""
+        """Folder of cached downloads."""
         return self.state / "cache"
 
     @property
     def scratch(self) -> Path:
-        """Where each job has a private folder until it reaches a final status."""
+        """Folder where each job has a private folder until it reaches a final status."""
         return self.state / "jobs"
 
 
-def _anywhere(place: str | Path) -> str:
-    return str(place) if "://" in str(place) else str(Path(place).absolute())
+def _anywhere(location: str | Path) -> str:
+    return str(location) if "://" in str(location) else str(Path(location).absolute())
 
 
 def load_settings() -> Settings:
@@ -262,7 +263,7 @@ def load_settings() -> Settings:
 
 
 def startup_error(error: ReadsmithError | OSError) -> str:
-    """One line for a service that cannot start."""
+    """Return the line that a service prints if it cannot start."""
     if isinstance(error, ReadsmithError):
         return f"error: {error.message} {error.hint}".rstrip()
     return f"error: {error.filename}: {error.strerror}."

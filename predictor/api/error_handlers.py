@@ -8,9 +8,9 @@ from werkzeug.exceptions import ClientDisconnected, HTTPException
 
 from predictor.api.status import ROUTES
 from predictor.requests.multipart import MAX_TEXT_FIELDS_BYTES
-from predictor.requests.problems import problem
 from predictor.settings import PredictorSettings
 from predictor.telemetry import metrics
+from shared.api.problems import problem
 from shared.errors import (
     FailedError,
     MalformedError,

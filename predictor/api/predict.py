@@ -8,15 +8,15 @@ from flask import Flask, g, request
 from predictor.api.answers import describe, describe_input
 from predictor.feedback.image_archive import ImageArchive, to_archive
 from predictor.models.engine import Engine
-from predictor.models.registry import ModelState, Registry
+from predictor.models.registry import ModelStatus, Registry
 from predictor.requests.images import PredictRequest, parse
-from predictor.requests.options import Options
-from predictor.requests.problems import problem
+from predictor.requests.options import PredictionOptions
 from predictor.settings import PredictorSettings
 from predictor.telemetry import metrics
 from predictor.telemetry.request_stats import PARSE, RequestStats
+from shared.api.problems import problem
 from shared.errors import ImageRejectedError, NotFoundError, ReadsmithError, UnavailableError
-from shared.recognition.decoding import Prediction
+from shared.recognition.decoding import DecodedText
 from shared.store.builtin import STARTER, UNTRAINED
 
 
@@ -65,17 +65,17 @@ def _count(
         engine.manifest.model,
         engine.manifest.version,
         confidences,
-        unsure=sum(confidence < threshold for confidence in confidences),
-        unseen=stats.unseen_sizes,
+        low_confidence=sum(confidence < threshold for confidence in confidences),
+        unseen_size=stats.unseen_sizes,
     )
 
 
 def _read(
-    engine: Engine, requested: PredictRequest, options: Options, stats: RequestStats
+    engine: Engine, requested: PredictRequest, options: PredictionOptions, stats: RequestStats
 ) -> list[dict[str, Any]]:
     """Read every image; among several, a bad one does not spoil the others' predictions."""
     images = [up.data for up in requested.uploads if not isinstance(up.data, ReadsmithError)]
-    results: Iterator[Prediction | ImageRejectedError | None] = (
+    results: Iterator[DecodedText | ImageRejectedError | None] = (
         engine.search_each(images, options.limits, options.top_k or 1, stats)
         if options.search
         else engine.predict_each(images, stats)
@@ -104,8 +104,8 @@ def _no_such_model(model: str, registry: Registry) -> ReadsmithError:
         return NotFoundError(
             "model_not_found", f"There is no model {named}.", f"Known: {', '.join(known)}.", "model"
         )
-    refusal = states.get(model, ModelState()).refusal
-    why = "is loaded" if refusal is None else "is loaded; one was refused, GET /readyz says why"
+    rejection = states.get(model, ModelStatus()).rejection
+    why = "is loaded" if rejection is None else "is loaded; one was refused, GET /readyz says why"
     return UnavailableError(
         "no_version_served",
         f"No version of model {named} {why}.",

@@ -45,7 +45,7 @@ def up(
     """
     from readsmith.options.job_request import job_request, local_path
     from readsmith.services.first_job import FirstJob
-    from readsmith.services.processes import Address, Services, require_rooms
+    from readsmith.services.processes import Address, LocalServices, require_rooms
     from readsmith.services.start_screen import show, start_screen
 
     if not first_job and (once or dataset):
@@ -66,7 +66,7 @@ def up(
     console = err if as_json else out
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler)
-    with Services(_environment(trainer, predictor, store, state), logs) as services:
+    with LocalServices(_environment(trainer, predictor, store, state), logs) as services:
         say(console, "Starting trainer and predictor")
         services.wait_until_ready(trainer.url, predictor.url)
         show(console, start_screen(trainer.url, predictor.url, store, logs))
@@ -76,7 +76,7 @@ def up(
             first = FirstJob(trainer.url, predictor.url, store, console, services.check)
             outcome = first.run(request, local_path(dataset))
             report |= outcome.as_json()
-            right = outcome.mostly_right
+            right = outcome.mostly_correct
         if as_json:
             print_json(report)
         if once:

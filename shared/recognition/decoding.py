@@ -16,7 +16,7 @@ FAINT = 1e-5
 
 
 @dataclass(frozen=True)
-class Character:
+class DecodedCharacter:
     """One character of a prediction, the model's probability for it, and its place.
 
     All in [0, 1]: start and end are shares of the width of the model's input, from its first
@@ -30,7 +30,7 @@ class Character:
 
 
 @dataclass(frozen=True)
-class Alternative:
+class Hypothesis:
     """A text and its probability in [0, 1]."""
 
     text: str
@@ -38,7 +38,7 @@ class Alternative:
 
 
 @dataclass(frozen=True)
-class Prediction:
+class DecodedText:
     """What a model read: text, its probability in [0, 1], and each character's.
 
     The text's probability is the sum over all paths that spell it, not the best path's alone:
@@ -47,11 +47,11 @@ class Prediction:
 
     text: str
     confidence: float
-    characters: tuple[Character, ...]
-    alternatives: tuple[Alternative, ...] = ()
+    characters: tuple[DecodedCharacter, ...]
+    alternatives: tuple[Hypothesis, ...] = ()
     """The likeliest texts, this one first; empty unless they were asked for."""
 
-    def on(self, covered: float) -> "Prediction":
+    def on(self, covered: float) -> "DecodedText":
         """Return the prediction with places as shares of an image that covers part of the input."""
         if covered == 1:
             return self
@@ -64,7 +64,7 @@ class Prediction:
 
 def decode(
     probabilities: NDArray[np.float32], vocabulary: Vocabulary, temperature: float = 1.0
-) -> list[Prediction]:
+) -> list[DecodedText]:
     """Read a batch by best path: the likeliest class per step, repeats merged, blanks dropped.
 
     probabilities: softmax output (N, T, classes), the blank last. A prediction's confidence is
@@ -85,7 +85,7 @@ def decode_within(
     *,
     top_k: int = 1,
     temperature: float = 1.0,
-) -> list[Prediction | None]:
+) -> list[DecodedText | None]:
     """Read a batch by beam search: each image's likeliest text that the automaton accepts.
 
     probabilities: as for decode. A prediction holds the top_k likeliest texts, fewer if the others
@@ -100,7 +100,7 @@ def decode_within(
 
 def _likeliest(
     steps: NDArray[np.float32], vocabulary: Vocabulary, automaton: Automaton, top_k: int
-) -> Prediction | None:
+) -> DecodedText | None:
     found = search(steps, automaton, width=8 + 2 * top_k)
     if not found:
         return None
@@ -115,12 +115,12 @@ def _likeliest(
     ordered = sorted(exact, key=exact.__getitem__, reverse=True)[:top_k]
     best = ordered[0]
     told = [classes for classes in ordered if exact[classes] >= FAINT * exact[best]]
-    return Prediction(
+    return DecodedText(
         text=vocabulary.decode(best),
         confidence=exact[best],
         characters=_placed(steps, best, best_alignment(steps, best), vocabulary),
         alternatives=tuple(
-            Alternative(vocabulary.decode(classes), exact[classes]) for classes in told
+            Hypothesis(vocabulary.decode(classes), exact[classes]) for classes in told
         ),
     )
 
@@ -130,9 +130,9 @@ def _placed(
     classes: Sequence[int],
     runs: Sequence[tuple[int, int]],
     vocabulary: Vocabulary,
-) -> tuple[Character, ...]:
+) -> tuple[DecodedCharacter, ...]:
     return tuple(
-        Character(
+        DecodedCharacter(
             vocabulary.characters[index],
             float(steps[start:end, index].max()),
             start / len(steps),
@@ -156,7 +156,7 @@ def at_temperature(probabilities: NDArray[np.float32], temperature: float) -> ND
 
 def _best_path(
     path: NDArray[np.intp], steps: NDArray[np.float32], vocabulary: Vocabulary
-) -> Prediction:
+) -> DecodedText:
     starts = np.flatnonzero(np.diff(path, prepend=-1))
     peaks = np.maximum.reduceat(steps[np.arange(len(path)), path], starts)
     first = starts.tolist()
@@ -168,11 +168,11 @@ def _best_path(
         if index != vocabulary.blank_index
     ]
     classes = [index for index, *_ in runs]
-    return Prediction(
+    return DecodedText(
         text=vocabulary.decode(classes),
         confidence=text_probability(steps, classes, vocabulary.blank_index),
         characters=tuple(
-            Character(vocabulary.characters[index], peak, start / len(path), end / len(path))
+            DecodedCharacter(vocabulary.characters[index], peak, start / len(path), end / len(path))
             for index, peak, start, end in runs
         ),
     )

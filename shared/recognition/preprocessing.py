@@ -1,16 +1,14 @@
 """The only code between an image's bytes and a model's input, for training and for serving."""
 
-from typing import Literal
-
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageChops, ImageStat, UnidentifiedImageError
 from PIL.ExifTags import Base as ExifTag
 from PIL.Image import Transpose
-from pydantic import BaseModel, ConfigDict, Field
 
 from shared.errors import ImageFormatError, ImageRejectedError, ImageTooLargeError, NotAnImageError
 from shared.recognition.image_limits import MeteredBytes, TooDearError, judge_bytes, judge_opened
+from shared.recognition.image_spec import ImageSpec
 
 FORMATS = ("PNG", "JPEG", "GIF", "BMP", "WEBP", "TIFF", "PPM")
 """Pillow formats that are opened; every other parser stays out of reach."""
@@ -26,29 +24,6 @@ MAX_VALUE = 1e30
 
 MIN_DEVIATION = 1 / 255
 """Floor of the standard deviation, so that an empty image stays finite."""
-
-
-class ImageSpec(BaseModel):
-    """How an image becomes a model's input; part of the manifest."""
-
-    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
-
-    height: int = Field(ge=8, le=2048)
-    width: int = Field(ge=8, le=8192)
-    channels: Literal[1, 3]
-    resize: Literal["stretch", "pad"]
-    """pad: keep the aspect, fill the right and the bottom with the image's mean."""
-    standardize: bool
-    """True: zero mean and unit variance per image. False: values in [0, 1]."""
-    layout: Literal["HWC", "WHC"] = "HWC"
-    """WHC: transposed, as models of the Keras captcha tutorial want it."""
-
-    @property
-    def shape(self) -> tuple[int, int, int]:
-        """The shape of one input, channels last."""
-        if self.layout == "WHC":
-            return self.width, self.height, self.channels
-        return self.height, self.width, self.channels
 
 
 def open_image(data: bytes) -> Image.Image:

@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from shared.atomic_files import read_small
 from shared.errors import BundleError
-from shared.recognition.preprocessing import ImageSpec
+from shared.recognition.image_spec import ImageSpec
 from shared.recognition.scoring import wilson_interval
 from shared.recognition.vocabulary import Vocabulary
 

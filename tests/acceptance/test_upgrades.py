@@ -241,7 +241,7 @@ def test_the_trainer_shows_versions_reports_and_comparisons(api: TestClient) -> 
     assert (report["test_images"], report["exact_match"]) == (4, 1.0)
     assert [epoch["epoch"] for epoch in report["history"]] == list(range(1, 71))
     compared = api.get(f"/models/{MODEL}/compare?a=1&b=2").json()
-    assert (compared["both_right"], compared["neither_right"]) == (4, 0)
+    assert (compared["both_correct"], compared["neither_correct"]) == (4, 0)
     assert [one["truth"] for one in compared["images"]] == ["AA", "X", "AH", "X"]
 
 
@@ -274,7 +274,7 @@ def test_the_image_archive_lists_what_nobody_looked_at(left: Left) -> None:
     client = predictor(left.predictor_settings())
     answered = left.facts["predictor"]
     review = client.get("/review").get_json()
-    assert review["kept"] == 1
+    assert review["count"] == 1
     (one,) = review["data"]
     assert (one["request_id"], one["index"]) == (answered["request_id"], 1)
     assert (one["model"], one["version"]) == (MODEL, 2)

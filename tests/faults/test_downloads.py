@@ -12,7 +12,7 @@ from tests.support.downloads import Archive, fetched, in_a_process
 from tests.support.jobs.observer import Recorder
 from tests.support.services.web_site import serve
 from trainer.pipeline.downloads import transfer as downloading
-from trainer.schemas.job_request import Dataset
+from trainer.schemas.job_request import DatasetRequest
 
 KILLS = 50
 CUTS = 200
@@ -53,7 +53,7 @@ def test_a_download_that_is_killed_again_and_again_arrives_whole(tmp_path: Path)
                 process.send_signal(signal.SIGKILL)
             assert process.returncode == -signal.SIGKILL, "it arrived before it was killed"
             kills += 1
-        assert fetched(Dataset(url=url), tmp_path).read_bytes() == archive.content
+        assert fetched(DatasetRequest(url=url), tmp_path).read_bytes() == archive.content
     again = archive.sent / len(archive.content) - 1
     print(f"{kills} of {kills} kills of a download ended right, {again:.0%} was sent twice")
     assert again < 1
@@ -68,7 +68,7 @@ def test_a_download_that_is_cut_again_and_again_arrives_whole_and_once(
     archive.cuts = [chance.randint(1, 20_000) for _ in range(CUTS)]
     with serve({"/set.zip": archive}) as site:
         observer = Recorder()
-        path = fetched(Dataset(url=f"{site.url}/set.zip"), tmp_path, observer)
+        path = fetched(DatasetRequest(url=f"{site.url}/set.zip"), tmp_path, observer)
     assert path.read_bytes() == archive.content
     assert len(site.hits) == CUTS + 1
     print(f"{CUTS} cuts, {len(observer.events)} further tries, nothing sent twice")

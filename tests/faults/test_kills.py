@@ -14,6 +14,7 @@ import numpy as np
 import onnxruntime
 import pytest
 
+from shared.api.jobs import Status
 from shared.recognition.decoding import decode
 from shared.recognition.preprocessing import preprocess
 from shared.store.manifest import GOLDEN_PREDICTIONS, ONNX_MODEL
@@ -30,8 +31,7 @@ from tests.support.services.services import free_port
 from tests.support.services.workers import alive_in_session, is_alive, wait_until
 from trainer.database.job_store import JobStore
 from trainer.database.tables import Database
-from trainer.schemas.job import Status
-from trainer.schemas.job_request import Dataset, Hyperparameters, JobRequest, Synthetic
+from trainer.schemas.job_request import DatasetRequest, Hyperparameters, JobRequest, Synthetic
 from trainer.settings import Settings
 
 PLACES = (
@@ -78,7 +78,7 @@ def post(
         images=images, width=64, height=32, min_length=1, max_length=2, characters="AHX", seed=seed
     )
     request = JobRequest(
-        dataset=Dataset(url=url) if url else Dataset(synthetic=drawn),
+        dataset=DatasetRequest(url=url) if url else DatasetRequest(synthetic=drawn),
         hyperparameters=Hyperparameters(epochs=6, batch_size=12, width=64),
         promote="always",
         metadata={"strikes": strikes},

@@ -11,6 +11,7 @@ import httpx
 import pytest
 from hypothesis.stateful import run_state_machine_as_test
 
+from shared.api.jobs import Status
 from tests.integration.trainer.database.test_job_machine import Jobs, stories
 from tests.support.jobs.killed_jobs import require_one_version, workers
 from tests.support.services import services
@@ -19,7 +20,6 @@ from tests.support.services.several_services import run_jobs
 from tests.support.services.workers import wait_until
 from trainer.database.job_store import JobStore
 from trainer.database.tables import Database
-from trainer.schemas.job import Status
 from trainer.schemas.job_request import JobRequest
 from trainer.settings import Settings
 

@@ -4,13 +4,13 @@ from pathlib import Path
 
 import pytest
 
+from shared.api.jobs import Status
 from tests.support.jobs.killed_jobs import child
 from tests.support.services.ray_cluster import running_ray
 from tests.support.services.services import free_port
 from tests.support.services.workers import start_worker, wait_until
 from trainer.database.job_store import JobStore
 from trainer.database.tables import Database
-from trainer.schemas.job import Status
 from trainer.schemas.job_request import JobRequest
 from trainer.settings import Settings
 

@@ -54,7 +54,7 @@ def lead_nowhere(predictor: Predictor, store: ModelStore, folder: Path, content:
     """Damage the record, then publish a good version, and expect what is promised of both."""
     [served] = {state["version"] for state in predictor.workers().values()}
     (store.root / "default" / "model.json").write_bytes(content)
-    eventually(lambda: all(state["refusal"] for state in predictor.workers().values()))
+    eventually(lambda: all(state["rejection"] for state in predictor.workers().values()))
     assert predictor.all_serve(served)
     good = publish(store, folder / "good").version
     eventually(lambda: predictor.all_serve(good))

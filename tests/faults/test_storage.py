@@ -11,6 +11,7 @@ from typing import Any
 import httpx
 import pytest
 
+from shared.api.jobs import Job, Status
 from shared.store.manifest import verify_files
 from shared.store.store import ModelStore
 from tests.support.jobs.killed_jobs import workers
@@ -23,8 +24,7 @@ from tests.support.services.workers import start_worker, wait_until
 from trainer.database.job_store import JobStore
 from trainer.database.tables import Database
 from trainer.files.disk_errors import storage_error
-from trainer.schemas.job import Job, Status
-from trainer.schemas.job_request import Dataset, Hyperparameters, JobRequest, Synthetic
+from trainer.schemas.job_request import DatasetRequest, Hyperparameters, JobRequest, Synthetic
 from trainer.settings import Settings
 
 ROOMS = (0, 1_000_000, 5_000_000, 9_000_000, 16_000_000)
@@ -83,7 +83,7 @@ def read(predictor: httpx.Client) -> dict[str, Any]:
 def small_job(**metadata: str) -> JobRequest:
     drawn = Synthetic(images=60, width=64, height=32, min_length=1, max_length=2, characters="AHX")
     return JobRequest(
-        dataset=Dataset(synthetic=drawn),
+        dataset=DatasetRequest(synthetic=drawn),
         hyperparameters=Hyperparameters(epochs=2, batch_size=12, width=64),
         promote="always",
         metadata=metadata,

@@ -6,13 +6,13 @@ import io
 import uuid
 import zipfile
 from collections.abc import Iterator
-from datetime import datetime
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from sqlalchemy import Connection, Row, delete, func, insert, select, update
 
+from shared.api.datasets import Correction, CorrectionPage
 from shared.errors import NoRoomError, NotFoundError, ReadsmithError
 from trainer.database.rows import moment
 from trainer.database.tables import Database, corrections, now, serialize_writers
@@ -40,31 +40,6 @@ class NewCorrection(BaseModel):
     """The version that predicted it."""
     source: Annotated[str, Field(max_length=64), AfterValidator(require_printable)] | None = None
     """Where the correction was made, for example "dashboard"."""
-
-
-class Correction(BaseModel):
-    """An image and its correct text."""
-
-    id: str = Field(examples=["correction-0123456789abcdef0123456789abcdef"])
-    model: str
-    text: str
-    read: str | None
-    confidence: float | None
-    version: int | None
-    source: str | None
-    sha256: str
-    """Hash of the image's file."""
-    created_at: datetime
-    image: str
-    """Path of the image on this service."""
-
-
-class CorrectionPage(BaseModel):
-    """A page of a model's corrections, newest first, and the count of all."""
-
-    data: list[Correction]
-    count: int
-    has_more: bool
 
 
 class Corrections:

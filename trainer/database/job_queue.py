@@ -11,12 +11,13 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, delete, insert, select, update
 
+from shared.api.jobs import JobError, JobProgress, Stage, Status
 from shared.errors import FailedError
-from trainer.database.rows import find, job_of, move, plain_json, record, trials_of
+from trainer.database.rows import find, move, plain_json, record, trials_of
 from trainer.database.tables import Database, jobs, now, trials, workers
-from trainer.schemas.job import Claim, JobError, JobProgress, LostClaimError, Status
+from trainer.schemas.job import Claim, LostClaimError
 from trainer.schemas.job_request import JobRequest
-from trainer.schemas.progress import CancelledRunError, RunResult, Stage
+from trainer.schemas.progress import CancelledRunError, RunResult
 from trainer.schemas.trial import TrialRecord
 
 
@@ -44,6 +45,7 @@ class JobQueue:
                 attempt=claim.attempt,
                 started_at=queued.started_at or now(),
                 lease_until=now() + self._lease_seconds,
+                # The attempt before may have died while it published; this one can be cancelled.
                 publishing=False,
             )
             return claim
@@ -56,7 +58,8 @@ class JobQueue:
     def request(self, claim: Claim) -> JobRequest:
         """Return the job's request."""
         with self._database.reading.begin() as connection:
-            return job_of(_must_hold(find(connection, claim.job_id), claim)).request
+            row = _must_hold(find(connection, claim.job_id), claim)
+        return JobRequest.model_validate(row.request)
 
     def renew(self, claim: Claim) -> None:
         """Extend the lease to lease_seconds from now."""
@@ -166,6 +169,7 @@ class JobQueue:
 
     def _requeue_or_fail(self, connection: Connection, row: Row[Any], error: JobError) -> None:
         losses = row.losses + 1
+        # A job whose cancellation was requested ends as cancelled, however often it was lost.
         if losses < self._max_attempts or row.cancel_requested:
             _requeue(connection, row, f"{error.message} Queued again.", losses)
         else:

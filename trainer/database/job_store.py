@@ -5,10 +5,10 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, func, insert, select, update
 
+from shared.api.jobs import Event, EventPage, Job, JobPage, Status
 from shared.errors import BusyError, ConflictError, UnusableError
 from trainer.database.rows import find, find_dataset, job_of, moment, move, record, whole_job_of
 from trainer.database.tables import Database, events, jobs, now, serialize_writers, workers
-from trainer.schemas.job import Event, EventPage, Job, JobPage, Status
 from trainer.schemas.job_request import JobRequest
 
 
@@ -113,6 +113,7 @@ class JobStore:
                 f"{self._max_queued_jobs} jobs are already queued.",
                 "Try again when some have run, or cancel some.",
             )
+        # Locked, so that the upload is not deleted between this check and the commit.
         if request.dataset.id is not None:
             find_dataset(connection, request.dataset.id, lock=True)
         job_id = f"job-{uuid.uuid4().hex}"
@@ -136,7 +137,7 @@ def _with_key(connection: Connection, key: str | None) -> Row[Any] | None:
 
 
 def _same_request(job: Job, request: JobRequest) -> Job:
-    if job.request != request:
+    if job.request != request.model_dump(mode="json"):
         raise UnusableError(
             "idempotency_key_reused",
             f"This Idempotency-Key was used for {job.id} with another body.",

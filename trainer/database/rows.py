@@ -6,9 +6,9 @@ from typing import Any
 import pydantic_core
 from sqlalchemy import Connection, Row, insert, select, update
 
+from shared.api.jobs import Job, Status
 from shared.errors import DatasetNotFoundError, NotFoundError, ReadsmithError
 from trainer.database.tables import datasets, events, jobs, now, trials
-from trainer.schemas.job import Job, Status
 from trainer.schemas.job_request import JobRequest
 from trainer.schemas.trial import TrialRecord
 
@@ -60,7 +60,7 @@ def trials_of(connection: Connection, job_id: str) -> list[TrialRecord]:
 def whole_job_of(connection: Connection, row: Row[Any]) -> Job:
     """Build the job as the API shows it, with the trials of a search."""
     job = job_of(row)
-    if job.request.search is None:
+    if job.request["search"] is None:
         return job
     shown = [record.shown for record in trials_of(connection, job.id)]
     return job.model_copy(update={"trials": shown})
@@ -76,7 +76,7 @@ def job_of(row: Row[Any]) -> Job:
         stage=row.stage,
         model=request.model,
         preset=result.get("preset", request.preset),
-        request=request,
+        request=request.model_dump(mode="json"),
         metadata=request.metadata,
         created_at=moment(row.created_at),
         started_at=row.started_at and moment(row.started_at),

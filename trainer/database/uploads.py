@@ -7,13 +7,12 @@ import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, Field
 from sqlalchemy import Connection, Row, delete, insert, select
 
+from shared.api.datasets import Upload
 from shared.errors import BusyError, ConflictError, DatasetError, TooLargeError
 from trainer.database.rows import dataset_not_found, datasets_in_use, find_dataset, moment
 from trainer.database.tables import Database, datasets, now
@@ -24,15 +23,6 @@ from trainer.schemas.limits import DEFAULT_LIMITS, DatasetLimits
 
 ABANDONED_SECONDS = 24 * 3600
 """Age at which a partial file cannot belong to a running request any more."""
-
-
-class Upload(BaseModel):
-    """A zip that was received completely."""
-
-    id: str = Field(examples=["dataset-0123456789abcdef0123456789abcdef"])
-    bytes: int
-    sha256: str
-    created_at: datetime
 
 
 class IncomingZip:
@@ -152,6 +142,7 @@ class Uploads:
 
     @contextmanager
     def _room_for(self, size: int) -> Iterator[None]:
+        # Reserved before the first byte: concurrent uploads must not exceed the limit together.
         with self._lock:
             self._remove_abandoned()
             self._make_room(self._incoming_bytes + size)

@@ -3,8 +3,9 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
+from shared.api.jobs import JobError
 from shared.errors import FailedError
-from trainer.schemas.job import Claim, JobError
+from trainer.schemas.job import Claim
 from trainer.schemas.job_request import JobRequest
 from trainer.settings import Settings
 from trainer.subprocesses import GRACE_SECONDS, explain_exit, stop_group

@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel
 from sqlalchemy.exc import DBAPIError
 
+from shared.api.jobs import JobError, JobProgress, Progress, Stage
 from shared.errors import DiskFullError, FailedError, ReadsmithError
 from trainer.database.corrections import Corrections
 from trainer.database.job_queue import JobQueue
@@ -27,9 +28,9 @@ from trainer.database.rows import moment
 from trainer.database.tables import Database, retried, unavailable
 from trainer.files.cache import limit_cache
 from trainer.files.disk_errors import storage_error
-from trainer.schemas.job import Claim, JobError, JobProgress, LostClaimError
+from trainer.schemas.job import Claim, LostClaimError
 from trainer.schemas.job_request import JobRequest
-from trainer.schemas.progress import CancelledRunError, Observer, Progress, RunResult, Stage
+from trainer.schemas.progress import CancelledRunError, Observer, RunResult
 from trainer.schemas.trial import TrialRecord
 from trainer.settings import Settings
 from trainer.subprocesses import NICENESS, die_with_parent

@@ -13,10 +13,11 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from pydantic import ValidationError
 from sqlalchemy.exc import DBAPIError
 
+from shared.api.jobs import JobError
 from shared.errors import ReadsmithError
 from trainer.database.job_queue import JobQueue
 from trainer.database.tables import Database, retried, unavailable
-from trainer.schemas.job import Claim, JobError, LostClaimError
+from trainer.schemas.job import Claim, LostClaimError
 from trainer.schemas.progress import CancelledRunError
 from trainer.settings import Settings, load_settings, startup_error
 from trainer.workers.child import RUN_JOB

@@ -79,7 +79,7 @@ def test_a_prediction_is_corrected_by_its_request_and_leaves_the_queue(
     told = {"request_id": request_id, "index": 1, "text": " cabin "}
     answer = client.post("/feedback", json=told)
     assert answer.status_code == 202
-    assert answer.get_json() == {"status": "handed_over", "model": "default", "text": "cabin"}
+    assert answer.get_json() == {"status": "delivered", "model": "default", "text": "cabin"}
 
     (kept,) = corrections(trainer, "default")
     assert (kept["text"], kept["read"], kept["version"]) == ("cabin", "cab", 1)
@@ -99,7 +99,7 @@ def test_an_image_is_sent_with_its_text(folder: Path, trainer: services.Service,
     client = client_of(folder, trainer.url)
     for _ in range(2):
         answer = client.post("/feedback", **send(png("ab"), text="ba", model=model))
-        assert (answer.status_code, answer.get_json()["status"]) == (202, "handed_over")
+        assert (answer.status_code, answer.get_json()["status"]) == (202, "delivered")
     assert [each["text"] for each in corrections(trainer, model)] == ["ba"]
 
 
@@ -144,14 +144,14 @@ def test_what_waits_goes_out_in_order_and_a_later_text_counts(
     away = client_of(folder, NOBODY, outbox=tmp_path / "outbox")
     for text in ("old", "new"):
         answer = away.post("/feedback", **form(png("ab"), text=text, model="waits"))
-        assert (answer.status_code, answer.get_json()["status"]) == (202, "kept")
+        assert (answer.status_code, answer.get_json()["status"]) == (202, "queued")
     away.post("/feedback", **form(png("a"), text="a\nb", model="waits"))  # is refused later
     away.post("/feedback", **form(png("c"), text="overtaken", model="waits"))
     away.post("/feedback", **form(png("b"), text="last", model="waits"))
 
     back = client_of(folder, trainer.url, outbox=tmp_path / "outbox")
     answer = back.post("/feedback", **form(png("c"), text="overtakes", model="waits"))
-    assert answer.get_json()["status"] == "handed_over"
+    assert answer.get_json()["status"] == "delivered"
 
     settings = PredictorSettings(trainer_url=HttpUrl(trainer.url))
     outbox = Outbox(tmp_path / "outbox", TrainerClient(settings))
@@ -195,7 +195,7 @@ def test_feedback_outlives_killed_workers_and_reaches_a_trainer_that_comes_back(
                 data={"text": f"{text}!", "model": "plates"},
                 timeout=PATIENCE,
             )
-            assert answer.json()["status"] == "kept", answer.text
+            assert answer.json()["status"] == "queued", answer.text
             os.kill(_a_worker(predictor.url), signal.SIGKILL)
         predictor.process.kill()
         predictor.process.wait()

@@ -127,7 +127,7 @@ def test_the_level_of_the_log_can_be_raised(store: ModelStore, tmp_path: Path) -
     with serving(store, tmp_path, READSMITH_LOG_LEVEL="warning") as predictor:
         assert predictor.ask("cab").status_code == 200
         publish(store, tmp_path / "broken", files={ONNX_MODEL: b"no graph"})
-        eventually(lambda: "refused" in predictor.log.read_text())
+        eventually(lambda: "rejected" in predictor.log.read_text())
     levels = {json.loads(line)["level"] for line in predictor.log.read_text().splitlines()}
     assert levels <= {"warning", "error", "critical"}
 

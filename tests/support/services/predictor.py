@@ -177,10 +177,10 @@ def break_while_serving(
     eventually(lambda: all(state["wanted"] == broken for state in predictor.workers().values()))
     for state in predictor.workers().values():
         assert state["version"] == served
-        assert state["refusal"]["version"] == broken
-        assert re.search(breakage.sentence, state["refusal"]["reason"])
+        assert state["rejection"]["version"] == broken
+        assert re.search(breakage.sentence, state["rejection"]["reason"])
     assert refusals(predictor, breakage.part) == before + WORKERS
-    assert predictor.log.read_text().count(f"version {broken} refused: ") == WORKERS
+    assert predictor.log.read_text().count(f"version {broken} rejected: ") == WORKERS
     good = publish(store, folder / "good").version
     eventually(lambda: predictor.all_serve(good))
 

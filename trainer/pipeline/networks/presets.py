@@ -7,7 +7,7 @@ from typing import Any
 
 import keras
 
-from shared.recognition.preprocessing import ImageSpec
+from shared.recognition.image_spec import ImageSpec
 from trainer.pipeline.networks import conv, crnn
 from trainer.schemas.job_request import PresetName
 

@@ -12,9 +12,10 @@ from optuna.distributions import (
 )
 from optuna.trial import TrialState, create_trial
 
+from shared.api.jobs import TrialStatus, Value
 from trainer.pipeline.datasets.image_spec import STEP
 from trainer.schemas.search_request import WHOLE, Search, Values
-from trainer.schemas.trial import TrialRecord, TrialStatus, Value
+from trainer.schemas.trial import TrialRecord
 
 AT_RANDOM = 5
 """Trials whose parameters are drawn; those of later ones follow from what came of the earlier."""

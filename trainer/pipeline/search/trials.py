@@ -1,10 +1,11 @@
 """The trials of a search: which comes next, how each stands, what is left to spend."""
 
+from shared.api.jobs import Progress, TrialStatus
 from trainer.pipeline.search.study import Study
 from trainer.schemas.job_request import JobRequest
-from trainer.schemas.progress import Observer, Progress
+from trainer.schemas.progress import Observer
 from trainer.schemas.search_request import Search
-from trainer.schemas.trial import TrialLog, TrialRecord, TrialStatus, score, shown
+from trainer.schemas.trial import TrialLog, TrialRecord, score, shown
 
 MOST_STARTS = 2
 """A trial that was begun so often without an epoch is not begun again: its process dies in it."""

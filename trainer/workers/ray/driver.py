@@ -1,7 +1,7 @@
 """The driver of a Ray cluster: these functions run in a separate process beside the worker.
 
 Ray ends a driver that has lost its cluster for a minute, so the worker itself is no driver. A call
-that waits for the cluster for too long ends this process, too, and so tells the worker.
+that waits for the cluster for too long ends this process, too, which the worker notices.
 """
 
 import os
@@ -55,7 +55,7 @@ def connect(address: str) -> list[Machine]:
 
 
 def start(name: str, order: dict[str, Any], child: Sequence[str], resources: Resources) -> None:
-    """Request a place for an attempt, and its run; the other functions find it by its name."""
+    """Request an attempt's placement and run; the other functions find it by its name."""
     actor = create_actor(JobActor, resources)
     machine, code = actor.machine.remote(), actor.run.remote(order, child)
     _attempts[name] = _RemoteAttempt(resources, actor, machine, code)

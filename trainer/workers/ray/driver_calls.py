@@ -37,7 +37,7 @@ def connect(address: str) -> list[Machine]:
 
 @_translates_errors
 def start(name: str, order: dict[str, Any], child: Sequence[str], resources: Resources) -> None:
-    """Request a place for an attempt, and its run."""
+    """Request an attempt's placement and run."""
     from trainer.workers.ray import driver  # noqa: PLC0415 - imports Ray
 
     driver.start(name, order, child, resources)

@@ -5,8 +5,9 @@ import logging
 import time
 from collections.abc import Sequence
 
+from shared.api.jobs import JobError
 from shared.errors import FailedError
-from trainer.schemas.job import Claim, JobError
+from trainer.schemas.job import Claim
 from trainer.schemas.job_request import JobRequest, Resources
 from trainer.settings import Settings
 from trainer.subprocesses import GRACE_SECONDS

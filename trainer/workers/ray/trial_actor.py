@@ -13,8 +13,9 @@ os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # read when Ray is import
 import ray
 from ray.exceptions import RayError, RayTaskError
 
+from shared.api.jobs import Progress
 from trainer.schemas.job_request import Resources
-from trainer.schemas.progress import Observer, Progress
+from trainer.schemas.progress import Observer
 from trainer.settings import Settings
 from trainer.subprocesses import NICENESS
 from trainer.workers.ray.actors import create_actor

@@ -13,7 +13,7 @@ import pytest
 from rich.console import Console
 
 from readsmith.options.job_request import job_request
-from readsmith.services.first_job import FirstJob, Outcome
+from readsmith.services.first_job import FirstJob, FirstJobResult
 from shared.errors import ReadsmithError
 from shared.store.store import ModelStore
 from tests.support.models.bundles import png, publish
@@ -104,7 +104,7 @@ def predictor(tmp_path: Path) -> Iterator[str]:
 
 def train(
     trainer: Trainer, predictor: str, dataset: str | None = None, local: Path | None = None
-) -> tuple[Outcome, str]:
+) -> tuple[FirstJobResult, str]:
     written = io.StringIO()
     console = Console(file=written, width=200, markup=False, highlight=False)
     with serving(trainer.answer) as url:
@@ -122,7 +122,7 @@ def test_held_out_images_are_read_by_the_new_version(trainer: Trainer, predictor
     assert [prediction.text for prediction in outcome.predictions] == ["a", "ab", "c"]
     assert "ab read as ab  right" in text
     assert "3 of 3 held-out images right" in text
-    assert outcome.mostly_right
+    assert outcome.mostly_correct
 
 
 def test_the_job_is_shown_as_it_goes(trainer: Trainer, predictor: str) -> None:
@@ -162,7 +162,7 @@ def test_mostly_wrong_predictions_are_no_success(trainer: Trainer, predictor: st
 
     assert "1 of 2 held-out images right" in text
     assert "a read as b  WRONG" in text
-    assert not outcome.mostly_right
+    assert not outcome.mostly_correct
 
 
 def test_a_folder_is_uploaded_as_a_zip(trainer: Trainer, predictor: str, images: Path) -> None:
@@ -184,7 +184,7 @@ def test_synthetic_images_replace_default_ones_that_cannot_be_downloaded_and_are
     assert "The default images cannot be had: No network." in text
     assert trainer.posted[1]["dataset"] == {"synthetic": {}}
     assert "3 of 3 held-out synthetic images right" in text
-    assert outcome.mostly_right
+    assert outcome.mostly_correct
 
 
 def test_images_that_were_asked_for_are_never_replaced(trainer: Trainer, predictor: str) -> None:

@@ -13,9 +13,9 @@ from types import SimpleNamespace
 import pytest
 from rich.console import Console
 
-from readsmith.client.connection import Connection
+from readsmith.client.connection import ServiceConnection
 from readsmith.services import processes as services
-from readsmith.services.processes import Address, Services, require_room
+from readsmith.services.processes import Address, LocalServices, require_room
 from readsmith.services.start_screen import show, start_screen
 from shared.errors import ReadsmithError
 from tests.support.commands import Run
@@ -79,7 +79,7 @@ def test_a_service_that_stops_is_named_with_the_end_of_its_log(
 ) -> None:
     monkeypatch.setattr(services, "MODULES", {"worker": "this_module_does_not_exist"})
 
-    with Services({}, tmp_path / "logs") as started, pytest.raises(ReadsmithError) as raised:
+    with LocalServices({}, tmp_path / "logs") as started, pytest.raises(ReadsmithError) as raised:
         started.wait_until_ready("http://127.0.0.1:1")
 
     assert raised.value.code == "service_stopped"
@@ -101,7 +101,7 @@ def test_a_service_that_ignores_sigterm_is_killed_with_its_children(
     monkeypatch.setattr(services, "STOP_SECONDS", 0.5)
     files = [tmp_path / "pid0.txt", tmp_path / "pid1.txt"]
 
-    with Services({}, tmp_path / "logs"):
+    with LocalServices({}, tmp_path / "logs"):
         while not all(file.exists() and file.read_text() for file in files):
             time.sleep(0.05)
 
@@ -145,9 +145,11 @@ def test_up_serves_until_it_is_told_to_stop_and_leaves_no_process(
         assert f"Dashboard: http://127.0.0.1:{trainer}/\n".encode() in lines
         assert f"Models: {tmp_path}/var/models\n".encode() in lines
         assert b"Stop: Ctrl-C\n" in lines
-        assert Connection(f"http://127.0.0.1:{trainer}", retries=0).answers()
-        assert Connection(f"http://127.0.0.1:{predictor}", retries=0).answers()
-        through = Connection(f"http://127.0.0.1:{trainer}", retries=0).send("GET", "/try/models")
+        assert ServiceConnection(f"http://127.0.0.1:{trainer}", retries=0).answers()
+        assert ServiceConnection(f"http://127.0.0.1:{predictor}", retries=0).answers()
+        through = ServiceConnection(f"http://127.0.0.1:{trainer}", retries=0).send(
+            "GET", "/try/models"
+        )
         assert [model["model"] for model in through.json()["data"]] == ["starter"]
 
         up.send_signal(number)

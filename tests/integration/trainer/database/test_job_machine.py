@@ -19,15 +19,16 @@ from hypothesis.stateful import (
 )
 from sqlalchemy import text
 
+from shared.api.jobs import JobError, Stage, Status
 from shared.errors import ReadsmithError
 from tests.support.jobs.fixtures import run_result
 from tests.support.services.postgresql import Server, needs_postgresql
 from trainer.database.job_queue import JobQueue
 from trainer.database.job_store import JobStore
 from trainer.database.tables import Database
-from trainer.schemas.job import Claim, JobError, LostClaimError, Status
+from trainer.schemas.job import Claim, LostClaimError
 from trainer.schemas.job_request import JobRequest
-from trainer.schemas.progress import CancelledRunError, Stage
+from trainer.schemas.progress import CancelledRunError
 
 MAX_ATTEMPTS = 2
 MAX_QUEUED = 4

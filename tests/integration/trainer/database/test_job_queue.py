@@ -5,15 +5,16 @@ from datetime import UTC, datetime
 
 import pytest
 
+from shared.api.jobs import Job, JobError, JobProgress, Stage, Status
 from shared.errors import ReadsmithError
 from trainer.database.job_queue import JobQueue
 from trainer.database.job_store import JobStore
 from trainer.database.tables import Database
 from trainer.pipeline.evaluation.predictions import LabelledPrediction
 from trainer.pipeline.evaluation.promotion import compared
-from trainer.schemas.job import Claim, Job, JobError, JobProgress, LostClaimError, Status
+from trainer.schemas.job import Claim, LostClaimError
 from trainer.schemas.job_request import JobRequest
-from trainer.schemas.progress import CancelledRunError, RunResult, Stage
+from trainer.schemas.progress import CancelledRunError, RunResult
 from trainer.schemas.trial import TrialRecord
 
 COMPARISON = compared(

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from sqlalchemy import text
 
+from shared.api.jobs import Status
 from shared.store.store import ModelStore
 from tests.support.jobs.kill_points import fallen
 from tests.support.jobs.killed_jobs import (
@@ -29,8 +30,7 @@ from trainer.database.job_store import JobStore
 from trainer.database.tables import Database
 from trainer.files.shared_files import FolderFiles
 from trainer.pipeline.downloads.fetch import fetch
-from trainer.schemas.job import Status
-from trainer.schemas.job_request import Dataset, JobRequest, Synthetic
+from trainer.schemas.job_request import DatasetRequest, JobRequest, Synthetic
 from trainer.schemas.limits import DownloadRules
 from trainer.schemas.progress import CancelledRunError
 from trainer.settings import Settings
@@ -152,7 +152,7 @@ def test_a_job_ends_right_though_the_databases_clock_jumps(
 
 
 def test_a_drawing_that_is_told_to_stop_leaves_nothing(tmp_path: Path) -> None:
-    dataset = Dataset(synthetic=Synthetic(images=50))
+    dataset = DatasetRequest(synthetic=Synthetic(images=50))
     with pytest.raises(CancelledRunError):
         fetch(dataset, tmp_path, FolderFiles(tmp_path), Recorder(cancel_after=3), DownloadRules())
     assert not list(tmp_path.glob("*.part"))

@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
+from shared.api.jobs import Job, Status
 from tests.support.services.workers import alive_in_session, is_alive, start_worker, wait_until
 from trainer.database.job_queue import JobQueue
 from trainer.database.job_store import JobStore
-from trainer.schemas.job import Job, Status
 from trainer.schemas.job_request import JobRequest
 from trainer.schemas.progress import RunResult
 from trainer.settings import Settings

@@ -140,7 +140,7 @@ def test_what_was_read_waits_for_a_look_with_its_image_until_it_is_deleted(
 
     page = client.get("/review?model=default").get_json()
     first, second = page["data"]
-    assert page["kept"] == 2
+    assert page["count"] == 2
     assert (first["request_id"], first["index"]) == (unsure["request_id"], 1)
     assert (first["version"], first["text"]) == (2, "cab")
     assert first["confidence"] == unsure["results"][1]["confidence"] < sure["confidence"]

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from predictor.models import loading
-from predictor.models.registry import MOST_REASON, Registry
+from predictor.models.registry import MAX_REASON, Registry
 from predictor.settings import PredictorSettings
 from predictor.telemetry import metrics
 from shared.store.manifest import KERAS_MODEL, FileEntry
@@ -62,14 +62,14 @@ def test_a_broken_version_is_refused_for_its_reason_and_the_next_good_one_taken(
     version = serve_broken(store, tmp_path / "broken", breakage)
     for _ in range(2):
         registry.poll()
-    refusal = registry.states()["default"].refusal
+    refusal = registry.states()["default"].rejection
     assert refusal is not None
     assert refusal.version == version
     assert re.search(breakage.sentence, refusal.reason)
-    assert len(refusal.reason) <= MOST_REASON
+    assert len(refusal.reason) <= MAX_REASON
     assert refusals(breakage.part) == before + 1
     assert [record.message for record in caplog.records if record.levelno == logging.ERROR] == [
-        f"model default: version {version} refused: {refusal.reason}"
+        f"model default: version {version} rejected: {refusal.reason}"
     ]
     assert answer(registry) == (1, "cab")
     publish(store, tmp_path / "better", characters="def")
@@ -99,13 +99,13 @@ def test_a_record_that_leads_nowhere_is_refused(
     good = record.read_bytes()
     record.write_bytes(content)
     registry.poll()
-    refusal = registry.states()["default"].refusal
+    refusal = registry.states()["default"].rejection
     assert refusal is not None
     assert re.search(sentence, refusal.reason)
     assert answer(registry) == (1, "cab")
     record.write_bytes(good)
     registry.poll()
-    assert registry.states()["default"].refusal is None
+    assert registry.states()["default"].rejection is None
 
 
 @pytest.mark.parametrize("kind", ["folder", "pipe"])
@@ -116,7 +116,7 @@ def test_a_record_that_is_no_file_is_refused(
     record.unlink()
     record.mkdir() if kind == "folder" else os.mkfifo(record)
     registry.poll()
-    refusal = registry.states()["default"].refusal
+    refusal = registry.states()["default"].rejection
     assert refusal is not None
     assert "model.json of model default cannot be read" in refusal.reason
     assert answer(registry) == (1, "cab")
@@ -125,7 +125,7 @@ def test_a_record_that_is_no_file_is_refused(
 @pytest.mark.parametrize(
     ("settings", "sentence"),
     [
-        ({"pattern": "[0-9]+"}, "own pattern .* does not suit it"),
+        ({"pattern": "[0-9]+"}, "own pattern .* is impossible"),
         ({"pattern": 1}, NOT_VALID + "settings.pattern"),
         ({"novelty": 1}, NOT_VALID + "settings.novelty"),
     ],
@@ -137,7 +137,7 @@ def test_settings_that_cannot_be_followed_change_nothing(
     record = store.root / "default" / RECORD
     record.write_text(json.dumps(json.loads(record.read_bytes()) | {"settings": settings}))
     registry.poll()
-    refusal = registry.states()["default"].refusal
+    refusal = registry.states()["default"].rejection
     assert refusal is not None
     assert re.search(sentence, refusal.reason)
     assert refusals("settings") == before + 1
@@ -164,7 +164,7 @@ def test_a_version_that_vanishes_while_it_is_read_is_refused(
     with monkeypatch.context() as patched:
         patched.setattr(loading, step, vanish_afterwards)
         registry.poll()
-    refusal = registry.states()["default"].refusal
+    refusal = registry.states()["default"].rejection
     assert refusal is not None
     assert (refusal.version, refusal.reason[-43:]) == (
         version,
@@ -186,7 +186,7 @@ def test_a_file_that_is_changed_between_the_check_and_the_load_is_refused(
     publish(store, tmp_path / "changing")
     monkeypatch.setattr(loading, "verify_bundle", overlooked)
     registry.poll()
-    refusal = registry.states()["default"].refusal
+    refusal = registry.states()["default"].rejection
     assert refusal is not None
     assert "SHA-256" in refusal.reason
     assert answer(registry) == (1, "cab")
@@ -199,11 +199,11 @@ def look_as_nobody(root: Path) -> None:
     registry = Registry(PredictorSettings(store=root, serve_starter=False))
     registry.poll()
     states = registry.states()
-    told = states["default"].refusal
+    told = states["default"].rejection
     assert told is not None
     assert told.reason == "manifest.json cannot be read: Permission denied."
     assert states["plates"].served is not None
-    closed = states["closed"].refusal
+    closed = states["closed"].rejection
     assert closed is not None
     assert closed.reason == "model.json of model closed cannot be read: Permission denied."
 

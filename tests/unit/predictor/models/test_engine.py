@@ -6,7 +6,7 @@ from onnx import TensorProto, helper
 
 from predictor.models.engine import BATCH, Engine
 from shared.errors import BundleError, ImageRejectedError
-from shared.recognition.decoding import Prediction
+from shared.recognition.decoding import DecodedText
 from shared.store.manifest import ONNX_MODEL, read_manifest
 from shared.store.store import ModelStore
 from tests.support.models.bundles import SPEC, TIME_STEPS, calibration, onnx_graph, png, publish
@@ -34,9 +34,9 @@ def test_images_are_read_in_order_whatever_their_number(tmp_path: Path) -> None:
 def test_an_image_that_cannot_be_read_does_not_spoil_the_others(tmp_path: Path) -> None:
     engine = load(bundle(tmp_path))
     first, bad, last = engine.predict_each([png("ab"), b"no image", png("c")])
-    assert isinstance(first, Prediction)
+    assert isinstance(first, DecodedText)
     assert isinstance(bad, ImageRejectedError)
-    assert isinstance(last, Prediction)
+    assert isinstance(last, DecodedText)
     assert (first.text, last.text) == ("ab", "c")
     with pytest.raises(ImageRejectedError):
         engine.predict([png("ab"), b"no image"])

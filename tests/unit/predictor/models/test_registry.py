@@ -32,7 +32,7 @@ def reads(registry: Registry, image: bytes, model: str = "default") -> tuple[int
 
 
 def reason(registry: Registry, model: str = "default") -> str | None:
-    refusal = registry.states()[model].refusal
+    refusal = registry.states()[model].rejection
     return refusal.reason if refusal else None
 
 
@@ -117,8 +117,8 @@ def test_a_refusal_is_logged_and_counted_once_and_the_version_tried_again_when_r
     serve_as_it_is(store, 1)
     registry.poll()
     registry.poll()
-    assert registry.states()["default"].refusals == 1
-    assert sum("refused" in record.message for record in caplog.records) == 1
+    assert registry.states()["default"].rejections == 1
+    assert sum("rejected" in record.message for record in caplog.records) == 1
     graph.write_bytes(good)
     registry.poll()
     assert reads(registry, png("ab")) == (1, "ab")
@@ -187,7 +187,7 @@ def test_a_named_version_that_is_broken_or_gone_does_not_read(
     shutil.rmtree(store.folder("default", 1))
     with pytest.raises(NotFoundError, match="no version 1") as caught:
         registry.engine("default", 1)
-    assert (caught.value.code, caught.value.hint) == ("version_not_found", "Kept: 2, 3.")
+    assert (caught.value.code, caught.value.hint) == ("version_not_found", "Retained: 2, 3.")
     graph = store.folder("default", 2) / ONNX_MODEL
     graph.write_bytes(graph.read_bytes() + b"x")
     with pytest.raises(BundleError, match="bytes"):

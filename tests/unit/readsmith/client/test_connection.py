@@ -20,7 +20,8 @@ PREDICTION = {
     "request_id": "1", "colour": "a field of a newer predictor",
 }  # fmt: skip
 JOB = {
-    "id": "job-1", "status": "queued", "model": "m", "request": {},
+    "id": "job-1", "status": "queued", "model": "m", "request": {}, "preset": "conv",
+    "metadata": {}, "attempt": 0,
     "created_at": "2026-01-02T03:04:05Z",
 }  # fmt: skip
 EVENT = {"at": "2026-01-02T03:04:05Z", "type": "status", "message": "Queued.", "data": {}}
@@ -185,7 +186,7 @@ def test_another_kind_of_server_is_told_as_such(server: Scripted, body: Any) -> 
 
 def test_a_predictor_that_cannot_read_yet_is_not_ready(server: Scripted) -> None:
     problem = {"Content-Type": "application/problem+json"}
-    server.script += [(503, {}, {"ready": False, "models": {}}), (503, problem, BUSY)]
+    server.script += [(503, {}, {"ready": False, "pid": 1, "models": {}}), (503, problem, BUSY)]
     client = Client(server.url)
 
     assert not client.ready().ready

@@ -8,13 +8,13 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
+from shared.api.jobs import JobError
 from tests.support.api.problems import fields, problem
 from tests.support.labelled_images import zip_bytes
 from trainer.api.app import create_app
 from trainer.database.job_queue import JobQueue
 from trainer.database.job_store import JobStore
 from trainer.database.tables import Database
-from trainer.schemas.job import JobError
 from trainer.schemas.job_request import JobRequest
 from trainer.schemas.progress import RunResult
 from trainer.settings import Settings

@@ -41,7 +41,7 @@ def open_zip(path: Path, limits: DatasetLimits) -> zipfile.ZipFile:
     dataset_encrypted, dataset_unsafe; each names the entry if it is about one.
     """
     try:
-        file = _Guarded(path, limits.files)
+        file = _ReadDirectory(path, limits.files)
         archive = zipfile.ZipFile(file)
     except ReadsmithError:
         raise
@@ -66,7 +66,7 @@ def entry_name(entry: zipfile.ZipInfo) -> str:
     return name.replace("\\", "/")
 
 
-class _Guarded(io.FileIO):
+class _ReadDirectory(io.FileIO):
     """The file that ZipFile reads the directory from, before it makes an object of each entry."""
 
     def __init__(self, path: Path, most_entries: int) -> None:

@@ -3,6 +3,7 @@ from pathlib import Path
 
 import pytest
 
+from shared.api.jobs import Progress
 from tests.support.labelled_images import labelled_zip, texts
 from trainer.pipeline.datasets.dataset import Dataset
 from trainer.pipeline.datasets.load import load_dataset
@@ -10,7 +11,6 @@ from trainer.pipeline.training.checkpoint import State, load, save
 from trainer.pipeline.training.diagnosis import did_not_learn, reads_nothing, why_dead
 from trainer.pipeline.training.results import Validation
 from trainer.schemas.job_request import JobRequest
-from trainer.schemas.progress import Progress
 
 EMPTY = Validation(exact_match=0.0, loss=16.3, cer=1.0, all_empty=True)
 LABELS = texts(60)
