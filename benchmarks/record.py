@@ -9,9 +9,9 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from benchmarks.errors import BenchmarkError
 from benchmarks.measurement import Run
 from benchmarks.table import Row
-from shared.errors import ReadsmithError
 
 ROOT = Path(__file__).parents[1]
 LIBRARIES = ("tensorflow-cpu", "keras", "numpy", "pillow")
@@ -86,7 +86,7 @@ class Record(BaseModel):
             return cls.model_validate_json(path.read_bytes())
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
-            raise ReadsmithError(
+            raise BenchmarkError(
                 "not_a_record",
                 f"{path} is no result of this benchmark: {first['msg']}.",
                 "Name another file, or delete it.",

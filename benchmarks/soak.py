@@ -21,6 +21,7 @@ from typing import Any
 
 import requests
 
+from benchmarks.errors import BenchmarkError
 from benchmarks.predict import show, write
 from benchmarks.record import PartRecord
 from benchmarks.serving.client import ask_at_rate, message
@@ -122,7 +123,7 @@ def _train(trainer: str, seed: int) -> None:
         if job["status"] == "succeeded":
             return
         if job["status"] not in ("queued", "running"):
-            raise ReadsmithError(
+            raise BenchmarkError(
                 "job_failed", f"A job has ended as {job['status']}: {job['error']}"
             )
         time.sleep(1)
@@ -135,7 +136,7 @@ async def _until_served(port: int, request: bytes) -> None:
         if answer.status == 200 and json.loads(answer.body)["model"] == MODEL:
             return
         if time.monotonic() > deadline:
-            raise ReadsmithError("not_served", f"Version 1 is not served: {answer.body[:300]!r}.")
+            raise BenchmarkError("not_served", f"Version 1 is not served: {answer.body[:300]!r}.")
 
 
 def _wrong(bodies: Sequence[dict[str, Any]], store: ModelStore, image: bytes) -> int:
@@ -185,7 +186,7 @@ def _wait_until_it_answers(service: Service) -> None:
             requests.get(f"http://127.0.0.1:{service.port}/healthz", timeout=PATIENCE)
             return
         if service.process.poll() is not None or time.monotonic() > deadline:
-            raise ReadsmithError("server_failed", f"{service.process.args!r} does not answer.")
+            raise BenchmarkError("server_failed", f"{service.process.args!r} does not answer.")
         time.sleep(0.1)
 
 

@@ -3,8 +3,8 @@
 import sys
 import time
 
+from benchmarks.errors import BenchmarkError
 from shared.api.jobs import Stage
-from shared.errors import ReadsmithError
 from trainer.schemas.job import Claim
 from trainer.schemas.job_request import JobRequest
 from trainer.schemas.progress import RunResult
@@ -24,7 +24,7 @@ def stub_training(
     while (left := end - time.monotonic()) > 0:
         observer.checkpoint()
         time.sleep(min(0.1, left))
-    raise ReadsmithError(ENDED, "This was no training.")
+    raise BenchmarkError(ENDED, "This was no training.")
 
 
 if __name__ == "__main__":

@@ -16,6 +16,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.errors import BenchmarkError
 from benchmarks.measurement import Measurement, Run
 from benchmarks.parts import PARTS, MissingDataError, Setting
 from benchmarks.record import ROOT, PartRecord, Record
@@ -74,7 +75,7 @@ def run_in_child(measurement: Measurement) -> Run:
     child = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     if child.returncode != 0:
         said = "\n".join(child.stderr.splitlines()[-5:])
-        raise ReadsmithError("measurement_failed", f"{measurement} ended badly:\n{said}")
+        raise BenchmarkError("measurement_failed", f"{measurement} ended badly:\n{said}")
     return Run.model_validate_json(child.stdout)
 
 

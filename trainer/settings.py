@@ -39,7 +39,7 @@ class Settings(StoreSettings, AccessSettings, BaseSettings):
         description="SQLAlchemy URL of the job database, SQLite or PostgreSQL; "
         "unset: jobs.sqlite in the state folder.",
     )
-    # Both services may share an environment, so the variables of both name their service.
+    # Both services may share an environment: these two name their service, as the predictor's do.
     host: str = Field(
         "127.0.0.1",
         validation_alias="READSMITH_TRAINER_HOST",

@@ -5,12 +5,12 @@ import json
 import statistics
 from collections.abc import Sequence
 
+from benchmarks.errors import BenchmarkError
 from benchmarks.serving.client import Answer, ask_one_by_one, message
 from benchmarks.serving.open_loop import reads
 from benchmarks.serving.services import predictor
 from benchmarks.serving.setting import Figures, Setting
 from benchmarks.table import Row, spread
-from shared.errors import ReadsmithError
 
 IMAGES = 64
 MIN_RATIO = 2.0
@@ -26,7 +26,7 @@ def measure(setting: Setting) -> Figures:
             singles = asyncio.run(ask_one_by_one(service.port, single, IMAGES))
             [together] = asyncio.run(ask_one_by_one(service.port, batch, 1))
             if not all(reads(answer, setting.text) for answer in singles):
-                raise ReadsmithError("requests_failed", "Not every single request was read right.")
+                raise BenchmarkError("requests_failed", "Not every single request was read right.")
             _require_all_right(together, setting.text)
             rounds.append(
                 {
@@ -40,7 +40,7 @@ def measure(setting: Setting) -> Figures:
 def _require_all_right(answer: Answer, text: str) -> None:
     results = json.loads(answer.body)["results"] if answer.status == 200 else []
     if [result.get("text") for result in results] != [text] * IMAGES:
-        raise ReadsmithError("requests_failed", f"The batch was answered {answer.body[:300]!r}.")
+        raise BenchmarkError("requests_failed", f"The batch was answered {answer.body[:300]!r}.")
 
 
 def rows(figures: Figures) -> Sequence[Row]:

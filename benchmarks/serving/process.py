@@ -10,13 +10,13 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.errors import BenchmarkError
 from benchmarks.serving.client import ask_one_by_one, message
 from benchmarks.serving.services import Worker, predictor
 from benchmarks.serving.setting import Figures, Setting
 from benchmarks.table import Row, spread
 from predictor.models.registry import Registry
 from predictor.settings import PredictorSettings
-from shared.errors import ReadsmithError
 from shared.store.store import ModelStore
 from trainer.subprocesses import in_clean_process
 
@@ -64,7 +64,7 @@ def sizes_over_reloads(store: Path, reloads: int) -> list[int]:
         registry.poll()
         served = registry.served("default")
         if served is None or served.engine.manifest.version != version:
-            raise ReadsmithError("not_reloaded", f"Version {version} was not loaded.")
+            raise BenchmarkError("not_reloaded", f"Version {version} was not loaded.")
         sizes.append(this.memory()[0])
     return sizes
 

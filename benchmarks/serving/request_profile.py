@@ -17,11 +17,11 @@ from unittest.mock import patch
 
 from werkzeug.test import EnvironBuilder
 
+from benchmarks.errors import BenchmarkError
 from benchmarks.serving.client import ask_one_by_one, message, upload
 from benchmarks.serving.services import predictor
 from benchmarks.serving.setting import Figures, Setting
 from benchmarks.table import Row
-from shared.errors import ReadsmithError
 from trainer.subprocesses import in_clean_process
 
 STEPS = {
@@ -136,7 +136,7 @@ def step_milliseconds(store: Path, image: bytes, requests: int) -> dict[str, flo
 
 def _expect_success(status: str, _headers: object, _error: object = None) -> Any:
     if not status.startswith("200"):
-        raise ReadsmithError("requests_failed", f"The app answered {status}.")
+        raise BenchmarkError("requests_failed", f"The app answered {status}.")
 
 
 def rows(figures: Figures) -> Sequence[Row]:

@@ -12,9 +12,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.errors import BenchmarkError
 from benchmarks.record import ROOT
 from benchmarks.serving.client import ask_one_by_one, message
-from shared.errors import ReadsmithError
 
 PATIENCE = 120.0
 """Seconds that a server may need until it answers; the tutorial's imports TensorFlow."""
@@ -53,7 +53,7 @@ class Service:
             if answer.status == 200 and json.loads(answer.body)["text"] == text:
                 return
             if self.process.poll() is not None or time.monotonic() > deadline:
-                raise ReadsmithError(
+                raise BenchmarkError(
                     "server_failed",
                     f"{self.process.args!r} does not read the image as {text}.",
                     f"Its last answer: {answer.status} {answer.body[:300]!r}.",

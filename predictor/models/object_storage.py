@@ -17,11 +17,12 @@ from shared.atomic_files import read_small, write_atomically
 from shared.errors import BundleError, StorageError
 from shared.store.errors import Away
 from shared.store.manifest import MOST_BYTES
-from shared.store.objects.bucket import Bucket, Content
+from shared.store.object_store import ObjectModelStore
+from shared.store.objects.bucket import Bucket
 from shared.store.objects.cache import BundleCache
-from shared.store.objects.record import ModelRecord
-from shared.store.objects.records import Known, ModelRecords, parse_record
-from shared.store.objects.store import ObjectModelStore
+from shared.store.objects.interface import Content
+from shared.store.records.record import ModelRecord
+from shared.store.records.records import Known, ModelRecords, parse_record
 
 LIST_SECONDS = 10.0
 """Between two looks for new models: a list costs ten times what a look at a model costs."""

@@ -214,7 +214,7 @@ def _waits(rejection: Rejection | None, stamp: Stamp) -> bool:
 def _rejected(
     model: str, state: ModelStatus, wanted: int | None, error: Exception, stamp: Stamp | None
 ) -> ModelStatus:
-    """Return the state with the old version and a rejection; log and count it once, not per try."""
+    """Return the state with the old version and a rejection, which is logged and counted once."""
     part = error.part if isinstance(error, BundleError) else "other"
     reason = (str(error) if isinstance(error, ReadsmithError) else repr(error))[:MAX_REASON]
     known = state.rejection

@@ -50,7 +50,7 @@ class StoreSettings(BaseModel):
         """Return the store; raises StorageError if the package that it needs is missing."""
         if not is_object_storage(self.store):
             return ModelStore(self.store, keep)
+        from shared.store.object_store import ObjectModelStore  # noqa: PLC0415 - only for s3://
         from shared.store.objects.bucket import Bucket  # noqa: PLC0415
-        from shared.store.objects.store import ObjectModelStore  # noqa: PLC0415 - only for s3://
 
         return ObjectModelStore(Bucket(self.store), self.bundle_cache, keep)

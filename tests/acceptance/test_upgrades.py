@@ -198,7 +198,7 @@ def test_the_store_keeps_its_versions_their_order_and_the_pattern(left: Left) ->
     assert store.models() == [MODEL]
     assert store.versions(MODEL) == [1, 2, 3]
     assert (store.current(MODEL), store.previous(MODEL)) == (2, 1)
-    assert store.history(MODEL).highest == 3
+    assert store.record(MODEL).given == 3
     assert store.settings(MODEL).pattern == "[AHX]{1,2}"
     for version, facts in left.facts["versions"].items():
         manifest = store.manifest(MODEL, int(version))
@@ -313,7 +313,7 @@ def test_a_bucket_serves_is_rolled_back_and_published_into(
     assert (store.versions("codes"), store.current("codes")) == ([1], 1)
     assert store.versions(MODEL) == [1, 2, 3]
     assert (store.current(MODEL), store.previous(MODEL)) == (2, 1)
-    assert store.history(MODEL).highest == 3
+    assert store.record(MODEL).given == 3
     assert store.settings(MODEL).pattern == "[AHX]{1,2}"
 
     served = left.predictor_settings(store=address, store_cache=tmp_path / "predictor")

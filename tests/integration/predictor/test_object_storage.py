@@ -14,8 +14,8 @@ from predictor.models import object_storage as followed_models
 from predictor.models.registry import Registry
 from predictor.settings import PredictorSettings
 from shared.store.manifest import ONNX_MODEL
-from shared.store.model_settings import ModelSettings
 from shared.store.objects.bucket import Bucket
+from shared.store.records.record import ModelSettings
 from shared.store.settings import StoreSettings
 from shared.store.store import ModelStore
 from tests.support.models.bundles import png, publish

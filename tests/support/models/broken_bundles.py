@@ -12,10 +12,9 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from shared.atomic_files import write_atomically
 from shared.store.manifest import GOLDEN_PREDICTIONS, KERAS_MODEL, MANIFEST, ONNX_MODEL, FileEntry
 from shared.store.store import ModelStore
-from tests.support.models.bundles import SPEC, TIME_STEPS, onnx_graph, publish
+from tests.support.models.bundles import SPEC, TIME_STEPS, onnx_graph, publish, serve_as_it_is
 
 GOLDEN = "golden/0001.png"
 
@@ -33,7 +32,7 @@ def serve_broken(store: ModelStore, build: Path, breakage: Breakage) -> int:
     """Publish a good version, break it, and only then make it current; return its number."""
     version = publish(store, build, promote=False).version
     breakage.damage(store.folder("default", version))
-    write_atomically(store.root / "default" / "current", f"{version}\n".encode())
+    serve_as_it_is(store, version)
     return version
 
 

@@ -6,6 +6,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from shared.api.models import ModelList, ModelView, VersionView
 from shared.errors import BundleError
 from shared.store.manifest import Manifest
+from shared.store.records.record import ModelRecord
 from shared.store.store import ModelStore
 from trainer.api.access import AuditFacts
 from trainer.api.problems import problem_responses
@@ -77,18 +78,17 @@ def _known(store: ModelStore, name: str) -> ModelView:
 
 
 def _model(store: ModelStore, name: str) -> ModelView:
-    current, pattern, problem = None, None, None
+    record, problem = ModelRecord(), None
     try:
-        current = store.current(name)
-        pattern = store.settings(name).pattern
+        record = store.record(name)
     except BundleError as error:
         problem = error.message
     versions = [_version(store, name, number) for number in store.versions(name)]
     return ModelView(
         name=name,
-        current=current,
-        previous=store.previous(name),
-        pattern=pattern,
+        current=record.current,
+        previous=record.previous,
+        pattern=record.settings.pattern,
         versions=versions,
         problem=problem,
     )

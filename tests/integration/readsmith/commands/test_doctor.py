@@ -134,10 +134,11 @@ def test_a_model_that_reads_otherwise_than_in_training_is_found(tmp_path: Path) 
     assert "readsmith models rollback odd" in finding.advice
 
 
-def test_a_model_without_a_served_version_is_a_warning(store: Path) -> None:
-    (store / "stripes/current").unlink()
+def test_a_model_without_a_served_version_is_a_warning(tmp_path: Path) -> None:
+    store = ModelStore(tmp_path / "store")
+    publish(store, tmp_path / "build", model="stripes", promote=False)
 
-    (finding,) = doctor_store.models(str(store))
+    (finding,) = doctor_store.models(store.address)
 
     assert finding.state is Severity.WARNING
     assert "readsmith models promote stripes VERSION" in finding.advice

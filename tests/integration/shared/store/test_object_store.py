@@ -7,13 +7,12 @@ from pathlib import Path
 import pytest
 
 from shared.errors import BundleError, ReadsmithError
+from shared.store.copy import copy_model
 from shared.store.manifest import ONNX_MODEL, verify_bundle
-from shared.store.model_settings import ModelSettings
+from shared.store.object_store import ObjectModelStore
 from shared.store.objects.bucket import Bucket
-from shared.store.objects.copy import copy_model
-from shared.store.objects.record import Unfinished
-from shared.store.objects.records import ModelRecords
-from shared.store.objects.store import ObjectModelStore
+from shared.store.records.record import ModelSettings, Unfinished
+from shared.store.records.records import ModelRecords
 from shared.store.settings import StoreSettings
 from shared.store.store import ModelStore
 from tests.support.models.bundles import manifest, publish

@@ -14,7 +14,7 @@ from predictor.api.app import create_app
 from predictor.models.registry import Registry
 from predictor.settings import PredictorSettings
 from shared.store.manifest import ONNX_MODEL
-from shared.store.model_settings import ModelSettings
+from shared.store.records.record import ModelSettings
 from shared.store.store import ModelStore
 from tests.support.api.openapi import routes_of
 from tests.support.labelled_images import image as drawn

@@ -1,5 +1,6 @@
 """Whatever is wrong with a new version, the old one serves on and the next good one is taken."""
 
+import json
 import logging
 import os
 import re
@@ -14,6 +15,7 @@ from predictor.models.registry import MAX_REASON, Registry
 from predictor.settings import PredictorSettings
 from predictor.telemetry import metrics
 from shared.store.manifest import KERAS_MODEL, FileEntry
+from shared.store.records.records import RECORD
 from shared.store.store import ModelStore
 from tests.support.api.metrics import sample
 from tests.support.models.broken_bundles import BREAKAGES, Breakage, serve_broken
@@ -75,60 +77,65 @@ def test_a_broken_version_is_refused_for_its_reason_and_the_next_good_one_taken(
     assert answer(registry)[1] == "fde"
 
 
+NOT_VALID = "model.json of model default is not valid at "
+
+
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [
-        (b"7\n", "manifest.json cannot be read"),
-        (b"", "says '', not a version number"),
-        (b"../../default/versions/1", "not a version number"),
-        (b"\xff\x00\xfe", "not a version number"),
-        (b"9" * 400, "says '9{40}', not"),
+        (b'{"current": 7}', "manifest.json cannot be read|has no version 7"),
+        (b"", NOT_VALID + "document"),
+        (b'{"current": "../../default/versions/1"}', NOT_VALID + "current"),
+        (b"\xff\x00\xfe", NOT_VALID + "document"),
+        (b'{"novelty": 1}', NOT_VALID + "novelty"),
         (b"1" * 10_000_001, "more than 10,000,000 bytes"),
     ],
-    ids=["no such version", "empty", "a path", "garbage", "a large number", "huge"],
+    ids=["no such version", "empty", "a path", "garbage", "an unknown field", "huge"],
 )
-def test_a_current_that_leads_nowhere_is_refused(
+def test_a_record_that_leads_nowhere_is_refused(
     store: ModelStore, registry: Registry, content: bytes, sentence: str
 ) -> None:
-    current = store.root / "default" / "current"
-    current.write_bytes(content)
+    record = store.root / "default" / RECORD
+    good = record.read_bytes()
+    record.write_bytes(content)
     registry.poll()
     refusal = registry.states()["default"].rejection
     assert refusal is not None
     assert re.search(sentence, refusal.reason)
     assert answer(registry) == (1, "cab")
-    current.write_text("1")
+    record.write_bytes(good)
     registry.poll()
     assert registry.states()["default"].rejection is None
 
 
 @pytest.mark.parametrize("kind", ["folder", "pipe"])
-def test_a_current_that_is_no_file_is_refused(
+def test_a_record_that_is_no_file_is_refused(
     store: ModelStore, registry: Registry, kind: str
 ) -> None:
-    current = store.root / "default" / "current"
-    current.unlink()
-    current.mkdir() if kind == "folder" else os.mkfifo(current)
+    record = store.root / "default" / RECORD
+    record.unlink()
+    record.mkdir() if kind == "folder" else os.mkfifo(record)
     registry.poll()
     refusal = registry.states()["default"].rejection
     assert refusal is not None
-    assert "current of model default cannot be read" in refusal.reason
+    assert "model.json of model default cannot be read" in refusal.reason
     assert answer(registry) == (1, "cab")
 
 
 @pytest.mark.parametrize(
-    ("content", "sentence"),
+    ("settings", "sentence"),
     [
-        ("{", "settings.json of model default is not valid"),
-        ('{"pattern": "[0-9]+"}', "own pattern .* is impossible"),
-        ('{"novelty": 1}', "not valid at novelty"),
+        ({"pattern": "[0-9]+"}, "own pattern .* is impossible"),
+        ({"pattern": 1}, NOT_VALID + "settings.pattern"),
+        ({"novelty": 1}, NOT_VALID + "settings.novelty"),
     ],
 )
 def test_settings_that_cannot_be_followed_change_nothing(
-    store: ModelStore, registry: Registry, content: str, sentence: str
+    store: ModelStore, registry: Registry, settings: dict[str, object], sentence: str
 ) -> None:
     before = refusals("settings")
-    (store.root / "default" / "settings.json").write_text(content)
+    record = store.root / "default" / RECORD
+    record.write_text(json.dumps(json.loads(record.read_bytes()) | {"settings": settings}))
     registry.poll()
     refusal = registry.states()["default"].rejection
     assert refusal is not None
@@ -196,7 +203,9 @@ def look_as_nobody(root: Path) -> None:
     assert told is not None
     assert told.reason == "manifest.json cannot be read: Permission denied."
     assert states["plates"].served is not None
-    assert "closed" not in states
+    closed = states["closed"].rejection
+    assert closed is not None
+    assert closed.reason == "model.json of model closed cannot be read: Permission denied."
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can become somebody without rights")

@@ -1,3 +1,4 @@
+import os
 import shutil
 from pathlib import Path
 
@@ -10,7 +11,7 @@ from predictor.settings import PredictorSettings
 from shared.errors import BundleError, NotFoundError
 from shared.store.manifest import ONNX_MODEL
 from shared.store.store import ModelStore
-from tests.support.models.bundles import png, publish
+from tests.support.models.bundles import png, publish, serve_as_it_is
 
 
 @pytest.fixture
@@ -61,7 +62,7 @@ def test_setting_current_back_serves_the_earlier_version(
     publish(store, tmp_path / "1")
     publish(store, tmp_path / "2", characters="def")
     registry.poll()
-    (store.root / "default" / "current").write_text("1")
+    serve_as_it_is(store, 1)
     registry.poll()
     assert reads(registry, png("ab")) == (1, "ab")
 
@@ -84,7 +85,7 @@ def test_a_copy_under_another_number_is_refused_since_answers_name_the_version(
 ) -> None:
     publish(store, tmp_path / "good")
     shutil.copytree(store.folder("default", 1), store.folder("default", 2))
-    (store.root / "default" / "current").write_text("2")
+    serve_as_it_is(store, 2)
     registry.poll()
     assert "is of default/1, not of default/2" in (reason(registry) or "")
 
@@ -113,7 +114,7 @@ def test_a_refusal_is_logged_and_counted_once_and_the_version_tried_again_when_r
     for _ in range(3):
         registry.poll()
     monkeypatch.setattr(registry_module, "RETRY_SECONDS", 0.0)
-    (store.root / "default" / "current").write_text("1")
+    serve_as_it_is(store, 1)
     registry.poll()
     registry.poll()
     assert registry.states()["default"].rejections == 1
@@ -138,7 +139,7 @@ def test_a_refused_version_is_not_loaded_again_at_every_look(
         registry.poll()
     assert len(attempts) == 1
     manifest = store.folder("default", 1) / "manifest.json"
-    manifest.write_text(manifest.read_text() + "\n")
+    os.utime(manifest, (1, 1))
     registry.poll()
     assert len(attempts) == 2
 

@@ -285,7 +285,7 @@ def test_models_shows_a_damaged_version_and_goes_on(run: Run, store: Path) -> No
     result = run("models", "--store", store)
 
     assert result.exit_code == 0
-    assert "manifest.json is not valid" in " ".join(result.stdout.split())
+    assert "manifest.json of stripes/1 does not have the SHA-256" in " ".join(result.stdout.split())
     assert "100.0 %" in result.stdout
 
 

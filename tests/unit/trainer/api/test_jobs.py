@@ -185,10 +185,13 @@ def test_a_damaged_version_is_listed_with_what_is_wrong(
     version = Path(settings.store) / "plates" / "versions" / "1"
     version.mkdir(parents=True)
     (version / "manifest.json").write_text("{}")
+    model = api.get("/models/plates").json()
+    assert (model["current"], model["problem"]) == (None, None)
+    assert "manifest.json is not valid" in model["versions"][0]["problem"]
     (Path(settings.store) / "plates" / "current").write_text("one")
     model = api.get("/models/plates").json()
     assert model["current"] is None and "current" in model["problem"]
-    assert "manifest.json" in model["versions"][0]["problem"]
+    assert model["versions"][0]["version"] == 1
     assert api.get("/models").json()["data"] == [model]
 
 

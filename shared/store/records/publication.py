@@ -1,4 +1,4 @@
-"""Publishing on an object storage: number, files, manifest, then the record that lists them."""
+"""Publishing a version: its number, files and manifest, then the record that lists it."""
 
 import hashlib
 import time
@@ -11,12 +11,12 @@ from typing import TypeVar
 
 from shared.errors import ConflictError, ReadsmithError, StorageAwayError, StorageError
 from shared.store.manifest import MANIFEST, FileEntry, Manifest
-from shared.store.objects.bucket import Bucket
-from shared.store.objects.record import Listed, ModelRecord, Unfinished
-from shared.store.objects.records import ModelRecords
+from shared.store.objects.interface import ObjectStore
+from shared.store.records.record import Listed, ModelRecord, Unfinished
+from shared.store.records.records import ModelRecords
 
 ABANDONED = timedelta(days=1)
-"""A publication that began longer ago was cut off."""
+"""A publication that began longer ago was cut off, where the storage cannot tell sooner."""
 TIMEOUT_SECONDS = 300.0
 """How long a publication waits for a storage that is away: training took longer."""
 PAUSE_SECONDS = 5.0
@@ -27,8 +27,10 @@ T = TypeVar("T")
 class Publication:
     """One attempt to publish what lies below a folder as a model's next version."""
 
-    def __init__(self, bucket: Bucket, records: ModelRecords, model: str, job_id: str) -> None:
-        self._bucket = bucket
+    def __init__(
+        self, objects: ObjectStore, records: ModelRecords, model: str, job_id: str
+    ) -> None:
+        self._objects = objects
         self._records = records
         self._model = model
         self._job_id = job_id
@@ -47,30 +49,33 @@ class Publication:
         publication removes. Raises ReadsmithError publication_superseded if another attempt of
         the job has begun after this one.
         """
-        number = self._number()
-        try:
-            names = sorted(p.relative_to(build).as_posix() for p in build.rglob("*") if p.is_file())
-            files = {self._key(number, name): build / name for name in names}
-            retried(lambda: self._bucket.send(files))
-            manifest = make_manifest(number, {name: FileEntry.of(build / name) for name in names})
-            data = manifest.model_dump_json(indent=2).encode()
-            may_publish()  # again: sending takes its time
-            retried(lambda: self._bucket.write(self._key(number, MANIFEST), data))
-            listed = Listed(manifest_sha256=hashlib.sha256(data).hexdigest(), job_id=self._job_id)
-            retried(lambda: self._list(number, listed, change))
-        except Exception:
-            if not self._taken_back(number):
-                return manifest
-            raise
-        return manifest
+        with self._objects.hold(self._sign(self._name)):
+            number = self._number()
+            try:
+                found = (path for path in build.rglob("*") if path.is_file())
+                names = sorted(path.relative_to(build).as_posix() for path in found)
+                files = {self._key(number, name): build / name for name in names}
+                retried(lambda: self._objects.send(files))
+                entries = {name: FileEntry.of(build / name) for name in names}
+                manifest = make_manifest(number, entries)
+                data = manifest.model_dump_json(indent=2).encode()
+                may_publish()  # again: sending takes its time
+                retried(lambda: self._objects.write(self._key(number, MANIFEST), data))
+                sha256 = hashlib.sha256(data).hexdigest()
+                listed = Listed(manifest_sha256=sha256, job_id=self._job_id)
+                retried(lambda: self._list(number, listed, change))
+            except BaseException as error:
+                if self._taken_back(number) or not isinstance(error, Exception):
+                    raise
+            return manifest
 
     def remove_garbage(self) -> None:
         """Delete the files of numbers that are no versions and never will be."""
-        with suppress(StorageError):  # what stays is in nobody's way
+        with suppress(OSError, StorageError):  # what stays is in nobody's way
             record = self._records.look(self._model)
             known = {*record.versions, *record.unfinished}
-            keys = self._bucket.sizes(f"{self._model}/versions")
-            self._bucket.delete(key for key in keys if _is_dead(key, known, record.given))
+            keys = self._objects.sizes(f"{self._model}/versions")
+            self._objects.delete(key for key in keys if _is_dead(key, known, record.given))
 
     def _number(self) -> int:
         now = datetime.now(UTC)
@@ -84,31 +89,38 @@ class Publication:
     def _list(
         self, number: int, listed: Listed, change: Callable[[ModelRecord, int], ModelRecord]
     ) -> ModelRecord:
-        abandoned = datetime.now(UTC) - ABANDONED
-
         def publish(record: ModelRecord) -> ModelRecord:
             if number in record.versions:
                 return record
             if number not in record.unfinished:
                 raise self._superseded()
-            left = [n for n, one in record.unfinished.items() if one.since < abandoned]
+            left = [n for n, one in record.unfinished.items() if self._is_cut_off(one)]
             return change(record.published(number, listed).without_unfinished(left), number)
 
         return self._records.change(self._model, publish)
 
+    def _is_cut_off(self, other: Unfinished) -> bool:
+        held = self._objects.is_held(self._sign(other.publication))
+        return datetime.now(UTC) - other.since > ABANDONED if held is None else not held
+
     def _taken_back(self, number: int) -> bool:
-        """Give the number back and delete its files, as far as the storage can be reached.
+        """Give the number back and delete its files, as far as the storage can be used.
 
         False if the version has been published after all: the answer was lost.
         """
-        try:
-            record = self._records.change(self._model, lambda r: r.without_unfinished({number}))
+        with suppress(StorageError):  # a later publication removes it
+            try:
+                record = self._records.change(self._model, lambda r: r.without_unfinished({number}))
+            except OSError:  # a full disk; what a folder did not write is not on its way either
+                record = self._records.look(self._model)
             if number in record.versions:
                 return False
-            self._bucket.delete(self._bucket.sizes(f"{self._model}/versions/{number}"))
-        except StorageError:
-            pass  # a later publication removes it
+            with suppress(OSError):
+                self._objects.delete(self._objects.sizes(f"{self._model}/versions/{number}"))
         return True
+
+    def _sign(self, publication: str) -> str:
+        return f"{self._model}/.{publication}.lock"
 
     def _key(self, number: int, name: str) -> str:
         return f"{self._model}/versions/{number}/{name}"

@@ -1,4 +1,4 @@
-"""Reads and changes the records of models on an object storage."""
+"""Reads the records of models, and replaces them on condition."""
 
 import random
 import re
@@ -10,13 +10,16 @@ from dataclasses import dataclass, field
 from pydantic import ValidationError
 
 from shared.errors import BundleError, StorageAwayError
-from shared.store.manifest import MODEL_NAME_PATTERN
-from shared.store.objects.bucket import Bucket, ChangedMeanwhileError, Content
-from shared.store.objects.record import MOST_CHANGES, ModelRecord
+from shared.store.manifest import MODEL_NAME_PATTERN, first_fault
+from shared.store.objects.interface import ChangedMeanwhileError, Content, ObjectStore
+from shared.store.records.earlier_layout import EarlierLayout
+from shared.store.records.record import MOST_CHANGES, ModelRecord
 
 RECORD = "model.json"
 MOST_TRIES = 200
 """To change a record that others change all the time."""
+MAX_PAUSE = 0.2
+"""Seconds between two tries: by chance, so that nobody is held up for long."""
 
 
 @dataclass(frozen=True)
@@ -28,16 +31,20 @@ class Known:
 
 
 class ModelRecords:
-    """The records of all models below the prefix of a bucket, as they were last seen."""
+    """The records of all models in a folder or a bucket, as they were last seen.
 
-    def __init__(self, bucket: Bucket) -> None:
-        self._bucket = bucket
+    earlier: the files that tell of a model without model.json, where there may be such.
+    """
+
+    def __init__(self, objects: ObjectStore, earlier: EarlierLayout | None = None) -> None:
+        self._objects = objects
+        self._earlier = earlier
         self._known: dict[str, Known] = {}
         self._has_conditions = False
 
     def models(self) -> list[str]:
         """Return the names of what may be models, sorted."""
-        names = self._bucket.folders()
+        names = self._objects.folders()
         return sorted(name for name in names if re.fullmatch(MODEL_NAME_PATTERN, name))
 
     def look(self, model: str) -> ModelRecord:
@@ -60,7 +67,7 @@ class ModelRecords:
         """
         self.require_conditions()
         mark = uuid.uuid4().hex
-        for _ in range(MOST_TRIES):
+        for tries in range(MOST_TRIES):
             known = self._look(model)
             if mark in known.record.changes:  # it was made, and the answer was lost
                 return known.record
@@ -70,13 +77,15 @@ class ModelRecords:
             changes = (*known.record.changes, mark)[-MOST_CHANGES:]
             changed = changed.model_copy(update={"changes": changes})
             try:
-                content = self._bucket.put(
+                content = self._objects.put(
                     _key(model), changed.model_dump_json(indent=2).encode(), known.content
                 )
             except ChangedMeanwhileError:
-                time.sleep(random.uniform(0, 0.2))  # noqa: S311 - so that nobody is held up for long
+                time.sleep(random.uniform(0, min(MAX_PAUSE, 0.01 * 2**tries)))  # noqa: S311
                 continue
             self._known[model] = Known(changed, content)
+            if known.content is None and self._earlier is not None:
+                self._earlier.remove(model)
             return changed
         message = f"Model {model} is changed by so many others that no turn came."
         raise StorageAwayError(message, "Try again soon.")
@@ -84,20 +93,27 @@ class ModelRecords:
     def require_conditions(self) -> None:
         """Raise StorageError, before anything is written, unless the storage can do it safely."""
         if not self._has_conditions:
-            self._bucket.require_conditions()
+            self._objects.require_conditions()
             self._has_conditions = True
 
     def _look(self, model: str) -> Known:
         if not re.fullmatch(MODEL_NAME_PATTERN, model):
             return Known()
         known = self._known.get(model, Known())
-        content = self._bucket.get(_key(model), known.content)
-        if content is not known.content or content is None:
-            known = (
-                Known() if content is None else Known(parse_record(model, content.data), content)
-            )
-            self._known[model] = known
+        content = self._content(model, known.content)
+        if content is None:
+            self._known.pop(model, None)
+            return Known(self._earlier.record(model)) if self._earlier else Known()
+        if content is not known.content:
+            known = self._known[model] = Known(parse_record(model, content.data), content)
         return known
+
+    def _content(self, model: str, known: Content | None) -> Content | None:
+        try:
+            return self._objects.get(_key(model), known)
+        except OSError as error:
+            message = f"{RECORD} of model {model} cannot be read: {error.strerror}."
+            raise BundleError(message, "current") from error
 
 
 def _key(model: str) -> str:
@@ -109,7 +125,6 @@ def parse_record(model: str, data: bytes) -> ModelRecord:
     try:
         return ModelRecord.model_validate_json(data)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        where = ".".join(str(part) for part in first["loc"]) or "document"
-        message = f"{RECORD} of model {model} is not valid at {where[:100]}: {first['msg']}."
-        raise BundleError(message, "current") from error
+        message = f"{RECORD} of model {model} is not valid at {first_fault(error)}."
+        in_settings = error.errors()[0]["loc"][:1] == ("settings",)
+        raise BundleError(message, "settings" if in_settings else "current") from error

@@ -15,7 +15,14 @@ from tests.support.services.predictor import (
     serving,
 )
 
-CURRENTS = [b"999\n", b"", b"two", b"../../elsewhere", b"\xff\x00", b"1" * 10_000_001]
+RECORDS = [
+    b'{"current": 999}',
+    b"",
+    b'{"current": "two"}',
+    b"../../elsewhere",
+    b"\xff\x00",
+    b"1" * 10_000_001,
+]
 
 
 @pytest.fixture
@@ -32,11 +39,11 @@ def test_no_broken_version_is_served_and_no_request_fails(
         with clients_of(predictor.url) as clients:
             for breakage in BREAKAGES.values():
                 break_while_serving(predictor, store, tmp_path, breakage)
-            for content in CURRENTS:
+            for content in RECORDS:
                 lead_nowhere(predictor, store, tmp_path, content)
     failures = [failure for client in clients for failure in client.failures]
     answered = sum(client.answered for client in clients)
-    kinds = len(BREAKAGES) + len(CURRENTS)
+    kinds = len(BREAKAGES) + len(RECORDS)
     print(f"{kinds} of {kinds} kinds of broken versions refused; ", end="")
     print(f"{answered:,} requests meanwhile, {len(failures)} failed")
     assert failures == []
@@ -44,9 +51,9 @@ def test_no_broken_version_is_served_and_no_request_fails(
 
 
 def lead_nowhere(predictor: Predictor, store: ModelStore, folder: Path, content: bytes) -> None:
-    """Damage ``current``, then publish a good version, and expect what is promised of both."""
+    """Damage the record, then publish a good version, and expect what is promised of both."""
     [served] = {state["version"] for state in predictor.workers().values()}
-    (store.root / "default" / "current").write_bytes(content)
+    (store.root / "default" / "model.json").write_bytes(content)
     eventually(lambda: all(state["rejection"] for state in predictor.workers().values()))
     assert predictor.all_serve(served)
     good = publish(store, folder / "good").version

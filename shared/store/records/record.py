@@ -1,35 +1,39 @@
-"""What an object storage holds of one model besides its versions: the object model.json.
+"""What is known of one model besides its versions' files: the object model.json.
 
-A folder has a lock, and the files current, history.json and settings.json. An object storage has
-neither locks nor renames, but it replaces one object on condition that nobody else has: so all
-that changes of a model is in one object. A version exists once it is listed there, which happens
-after its manifest was written.
+All that changes of a model is in one object, so a change is made at once or not at all, and two
+that are made at the same time cannot lose each other: an object is replaced on condition that
+nobody else has replaced it. A version exists once it is listed there, which happens after its
+manifest was written.
 """
 
 from collections.abc import Collection
 from datetime import datetime
 from itertools import groupby
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
-from shared.store.model_settings import ModelSettings
-from shared.store.served_version import MOST_STEPS
+from shared.store.manifest import Frozen
 
 MOST_CHANGES = 64
+MOST_STEPS = 100
+"""Steps back beyond these are forgotten."""
 
 
-class _Frozen(BaseModel):
-    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
+class ModelSettings(Frozen):
+    """What a user has chosen for a model, whatever its version."""
+
+    pattern: str | None = None
+    """What its predictions must fit unless a request says otherwise."""
 
 
-class Listed(_Frozen):
+class Listed(Frozen):
     """A published version."""
 
     manifest_sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
     job_id: str
 
 
-class Unfinished(_Frozen):
+class Unfinished(Frozen):
     """A number that has been given to a publication that has not ended."""
 
     job_id: str
@@ -38,7 +42,7 @@ class Unfinished(_Frozen):
     since: datetime = Field(strict=False)
 
 
-class ModelRecord(_Frozen):
+class ModelRecord(Frozen):
     """One state of a model; every change makes a new one."""
 
     format: int = Field(1, ge=1, le=1)
@@ -48,8 +52,8 @@ class ModelRecord(_Frozen):
     """What was current before it, oldest first."""
     given: int = 0
     """The highest number ever given to a publication; none is given twice."""
-    versions: dict[int, Listed] = {}
-    unfinished: dict[int, Unfinished] = {}
+    versions: dict[int, Listed] = Field(default_factory=dict)
+    unfinished: dict[int, Unfinished] = Field(default_factory=dict)
     settings: ModelSettings = ModelSettings()
     changes: tuple[str, ...] = Field((), strict=False)
     """The last changes by their own random names, so that whoever made one can tell that it was
@@ -103,10 +107,13 @@ class ModelRecord(_Frozen):
         *before, version = self.before
         return self.model_copy(update={"current": version, "before": tuple(before)})
 
-    def keeping(self, keep: int) -> "ModelRecord":
-        """Leave out what need not be kept: all but the last, the served and the one before."""
-        needed = {*self.numbers[-keep:], self.current, self.previous}
-        versions = {n: version for n, version in self.versions.items() if n in needed}
+    def retaining(self, count: int) -> "ModelRecord":
+        """Leave out all versions but the last so many, the served one and the one before it."""
+        return self.having({*self.numbers[-count:], self.current, self.previous})
+
+    def having(self, numbers: Collection[int | None]) -> "ModelRecord":
+        """Leave out all versions but these, and the steps back to the others."""
+        versions = {n: version for n, version in self.versions.items() if n in numbers}
         steps = tuple(version for version, _ in groupby(v for v in self.before if v in versions))
         before = steps[:-1] if steps and steps[-1] == self.current else steps
         return self.model_copy(update={"versions": versions, "before": before})

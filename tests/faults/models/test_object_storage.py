@@ -13,8 +13,8 @@ from signal import SIGKILL
 import pytest
 
 from shared.store.objects.bucket import Bucket
-from shared.store.objects.record import ModelRecord
-from shared.store.objects.records import ModelRecords
+from shared.store.records.record import ModelRecord
+from shared.store.records.records import ModelRecords
 from tests.support.models.publishers import (
     Watcher,
     ended,
