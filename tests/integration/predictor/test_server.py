@@ -186,4 +186,4 @@ def test_a_taken_port_is_one_clear_line(store: ModelStore) -> None:
 def test_a_bad_setting_is_one_clear_line(store: ModelStore) -> None:
     ended = run_to_its_end(store, "http")
     assert ended.returncode == 2
-    assert re.fullmatch(r"READSMITH_PREDICTOR_PORT=http: .*\n", ended.stderr)
+    assert re.fullmatch(r"READSMITH_PREDICTOR_PORT is 'http': .*\n", ended.stderr)
