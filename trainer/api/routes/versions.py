@@ -13,12 +13,8 @@ from fastapi.responses import FileResponse, StreamingResponse
 
 from shared.api.models import VersionComparison, VersionDetails, VersionView
 from shared.errors import NotFoundError, ReadsmithError
-from shared.store.manifest import (
-    MANIFEST,
-    REPORT,
-    Manifest,
-)
-from shared.store.store import ModelStore
+from shared.store.manifest import MANIFEST, REPORT, Manifest
+from shared.store.store import ModelStore, version_not_found
 from trainer.api.previews import IMAGE_HEADERS, preview
 from trainer.api.problems import problem_responses
 from trainer.api.routes.models import version_view
@@ -110,14 +106,10 @@ def compare(services: TheServices, name: str, a: Version, b: Version) -> Version
 
 
 def _manifest(store: ModelStore, name: str, version: int) -> Manifest:
-    """Return a kept version's manifest; raises ReadsmithError."""
+    """Return a retained version's manifest; raises ReadsmithError."""
     store.require(name)
-    if version not in (kept := store.versions(name)):
-        raise NotFoundError(
-            "version_not_found",
-            f"Model {name} has no version {version}.",
-            f"Kept: {', '.join(map(str, kept))}.",
-        )
+    if version not in (retained := store.versions(name)):
+        raise version_not_found(name, version, retained)
     return store.manifest(name, version)
 
 
