@@ -93,7 +93,7 @@ class ModelStore:
         try:
             return self.record(model).numbers
         except BundleError:
-            keys = [key.split("/") for key in self._objects.sizes(f"{model}/versions")]
+            keys = [key.split("/") for key in self._objects.keys(f"{model}/versions")]
             return sorted(int(n) for _, _, n, *name in keys if name == [MANIFEST] and n.isdecimal())
 
     def folder(self, model: str, version: int) -> Path:

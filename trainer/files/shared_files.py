@@ -53,11 +53,11 @@ class SharedFiles(ABC):
 
     def names(self, prefix: str) -> set[str]:
         """Return the names of a file, or of all below a folder; none if nothing is there."""
-        return set(self._objects.sizes(prefix))
+        return self._objects.keys(prefix)
 
     def remove(self, prefix: str) -> None:
         """Remove a file, or everything below a folder; nothing there is fine."""
-        self._objects.delete(self._objects.sizes(prefix))
+        self._objects.delete(self._objects.keys(prefix))
 
 
 class FolderFiles(SharedFiles):
