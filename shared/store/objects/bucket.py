@@ -117,11 +117,7 @@ class Bucket:
 
     def delete(self, keys: Iterable[str]) -> None:
         """Delete objects; those that are not there are fine."""
-
-        def delete(storage: Any, key: str) -> None:
-            storage.delete_object(**self._at(key))
-
-        self._each(delete, keys)
+        self._each(lambda storage, key: storage.delete_object(**self._at(key)), keys)
 
     def require_conditions(self) -> None:
         """Raise StorageError unless the storage holds back a write whose condition is not met."""
@@ -171,7 +167,7 @@ class Bucket:
                     raise
         raise AssertionError("the last try returns or raises")
 
-    def _each(self, work: Callable[[Any, str], None], keys: Iterable[str]) -> None:
+    def _each(self, work: Callable[[Any, str], object], keys: Iterable[str]) -> None:
         """Work on all keys, several at a time; the first failure ends it."""
 
         def each(storage: Any) -> None:

@@ -78,7 +78,6 @@ class BundleCache:
             total += _size(path)
             if total > self._max_bytes and path.name not in staying:
                 self.drop(path.name)
-                total -= _size(path)
 
     def _remove_abandoned(self) -> None:
         """Remove what killed processes left half done."""
