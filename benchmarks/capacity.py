@@ -85,7 +85,7 @@ class Needed:
     sets_gb_per_day: float
     versions_gb_per_day: float
     database_gb_per_day: float
-    looks_per_second: float
+    polls_per_second: float
     """At the model store, by all predictor processes together (READSMITH_POLL_SECONDS=1)."""
 
 
@@ -114,7 +114,7 @@ def needed(wanted: Wanted, costs: Costs = MEASURED) -> Needed:
         ),
         versions_gb_per_day=_giga(wanted.jobs_per_day * costs.version_bytes),
         database_gb_per_day=_giga(wanted.jobs_per_day * costs.events_bytes),
-        looks_per_second=float(predictors * wanted.models),
+        polls_per_second=float(predictors * wanted.models),
     )
 
 

@@ -32,7 +32,7 @@ from trainer.schemas.job import Job
 from trainer.schemas.job_request import JobRequest
 from trainer.settings import Settings
 
-PLACES = 4
+SLOTS = 4
 """Jobs at a time on each of the two nodes."""
 CHILD = ("-m", "benchmarks.stub_training")
 
@@ -52,7 +52,7 @@ def main() -> None:
                 state=Path(folder) / name,
                 executor=name,
                 ray_address=address,
-                jobs_in_flight=2 * PLACES,
+                jobs_in_flight=2 * SLOTS,
             )
             for name in ("local", "ray")
         }
@@ -71,7 +71,7 @@ def main() -> None:
 
 @contextmanager
 def _ray(folder: Path) -> Iterator[str]:
-    with running_ray(folder / "nodes", free_port(), cpus=PLACES) as cluster:
+    with running_ray(folder / "nodes", free_port(), cpus=SLOTS) as cluster:
         yield cluster.address
 
 
@@ -144,10 +144,10 @@ def rows(
         )
     count, seconds = many
     yield Row(
-        what=f"jobs per hour: {count} of {seconds:g} s, {2 * PLACES} at a time",
+        what=f"jobs per hour: {count} of {seconds:g} s, {2 * SLOTS} at a time",
         reference="",
         ours=spread([each["per_hour"] for each in figures if "per_hour" in each], "{:,.0f}"),
-        ratio=f"of {3600 * 2 * PLACES / seconds:,.0f}",
+        ratio=f"of {3600 * 2 * SLOTS / seconds:,.0f}",
         target="",
         reached=None,
     )

@@ -36,8 +36,8 @@ def train_reference(dataset: Dataset, request: JobRequest, observer: Observer, w
         and state.seconds < seconds
     ):
         fitting.epoch(state)
-    fitting.reader.set_weights(state.best_weights)
-    return fitting.reader
+    fitting.inference_model.set_weights(state.best_weights)
+    return fitting.inference_model
 
 
 def without_standardization(dataset: Dataset) -> Dataset:

@@ -25,7 +25,7 @@ from benchmarks.predict import show, write
 from benchmarks.record import PartRecord
 from benchmarks.serving.client import ask_at_rate, message
 from benchmarks.serving.open_loop import centiles
-from benchmarks.serving.services import PATIENCE, Service, Worker, free_port, predictor, running
+from benchmarks.serving.services import START_TIMEOUT, Service, Worker, free_port, predictor, running
 from benchmarks.serving.setting import Figures
 from benchmarks.serving.watch import Watch
 from benchmarks.table import Row
@@ -86,7 +86,7 @@ async def soak(it: Running, minutes: float, rate: float) -> Figures:
             await asyncio.to_thread(_train, it.trainer, jobs + 1)
             jobs += 1
 
-    beside = [asyncio.create_task(each) for each in (train_on(), watch.look_on())]
+    beside = [asyncio.create_task(each) for each in (train_on(), watch.take_samples())]
     answers = await ask_at_rate(it.port, request, rate=rate, seconds=60 * minutes)
     for task in beside:
         task.cancel()
@@ -115,10 +115,10 @@ def _train(trainer: str, seed: int) -> None:
         "promote": "always",
         "hyperparameters": {"epochs": 10},
     }
-    answer = requests.post(f"{trainer}/jobs", json=body, timeout=PATIENCE)
+    answer = requests.post(f"{trainer}/jobs", json=body, timeout=START_TIMEOUT)
     answer.raise_for_status()
     while True:
-        job = requests.get(f"{trainer}/jobs/{answer.json()['id']}", timeout=PATIENCE).json()
+        job = requests.get(f"{trainer}/jobs/{answer.json()['id']}", timeout=START_TIMEOUT).json()
         if job["status"] == "succeeded":
             return
         if job["status"] not in ("queued", "running"):
@@ -129,7 +129,7 @@ def _train(trainer: str, seed: int) -> None:
 
 
 async def _until_served(port: int, request: bytes) -> None:
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + START_TIMEOUT
     while True:
         [answer] = await ask_at_rate(port, request, rate=10, seconds=0.1)
         if answer.status == 200 and json.loads(answer.body)["model"] == MODEL:
@@ -179,10 +179,10 @@ def _services(folder: Path) -> Iterator[Running]:
 
 
 def _wait_until_it_answers(service: Service) -> None:
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + START_TIMEOUT
     while True:
         with suppress(requests.ConnectionError):
-            requests.get(f"http://127.0.0.1:{service.port}/healthz", timeout=PATIENCE)
+            requests.get(f"http://127.0.0.1:{service.port}/healthz", timeout=START_TIMEOUT)
             return
         if service.process.poll() is not None or time.monotonic() > deadline:
             raise ReadsmithError("server_failed", f"{service.process.args!r} does not answer.")

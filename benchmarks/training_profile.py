@@ -154,9 +154,9 @@ def _compiled(fitting: Fitting) -> dict[str, Callable[..., Any]]:
 
 def _validation(fitting: Fitting) -> Seconds:
     pixels, labels = next(fitting.examples.validation.in_order(CHUNK))
-    predict(fitting.reader, pixels, fitting.dataset.image)  # compiled
+    predict(fitting.inference_model, pixels, fitting.dataset.image)  # compiled
     marks = [time.perf_counter()]
-    output = predict(fitting.reader, pixels, fitting.dataset.image)
+    output = predict(fitting.inference_model, pixels, fitting.dataset.image)
     marks.append(time.perf_counter())
     for _ in decode(output, fitting.dataset.vocabulary):
         pass

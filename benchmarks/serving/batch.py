@@ -21,7 +21,7 @@ def measure(setting: Setting) -> Figures:
     single, batch = message(setting.image), message(setting.image, IMAGES)
     rounds = []
     with predictor(setting.conv) as service:
-        service.wait_until_it_reads(setting.image, setting.text)
+        service.wait_until_it_predicts(setting.image, setting.text)
         for _ in range(setting.number(30, 3)):
             singles = asyncio.run(ask_one_by_one(service.port, single, IMAGES))
             [together] = asyncio.run(ask_one_by_one(service.port, batch, 1))

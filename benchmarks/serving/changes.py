@@ -34,7 +34,7 @@ def measure(setting: Setting) -> Figures:
     changes = setting.number(100, 3)
     store = ModelStore(shutil.copytree(setting.conv, setting.scratch / "changes"))
     with predictor(store.root, poll_seconds=POLL_SECONDS) as service:
-        service.wait_until_it_reads(setting.image, setting.text)
+        service.wait_until_it_predicts(setting.image, setting.text)
         answers, promoted = asyncio.run(
             _under_load(service.port, message(setting.image), store, changes)
         )

@@ -18,7 +18,7 @@ def measure(setting: Setting) -> Figures:
     """Ask at the rate for a minute, after some seconds to warm up."""
     request = message(setting.image)
     with predictor(setting.conv) as service:
-        service.wait_until_it_reads(setting.image, setting.text)
+        service.wait_until_it_predicts(setting.image, setting.text)
         asyncio.run(ask_at_rate(service.port, request, rate=RATE, seconds=2))
         seconds = setting.number(60, 3)
         answers = asyncio.run(ask_at_rate(service.port, request, rate=RATE, seconds=seconds))

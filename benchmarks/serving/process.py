@@ -42,7 +42,7 @@ def measure_memory(setting: Setting) -> Figures:
 
 def _worker_memory(setting: Setting, *, serve_starter: bool) -> dict[str, int]:
     with predictor(setting.conv, predictor_workers=1, serve_starter=serve_starter) as service:
-        service.wait_until_it_reads(setting.image, setting.text)
+        service.wait_until_it_predicts(setting.image, setting.text)
         request, requests = message(setting.image), setting.number(1000, 100)
         asyncio.run(ask_one_by_one(service.port, request, requests))
         [worker] = service.workers()
@@ -116,7 +116,7 @@ def measure_start(setting: Setting) -> Figures:
     for _ in range(1 + setting.number(5, 1)):
         begin = time.perf_counter()
         with predictor(setting.conv, predictor_workers=1) as service:
-            service.wait_until_it_reads(setting.image, setting.text)
+            service.wait_until_it_predicts(setting.image, setting.text)
             seconds.append(time.perf_counter() - begin)
     return {"seconds": seconds[1:]}
 

@@ -88,7 +88,7 @@ def measure(setting: Setting) -> Figures:
     with patch.dict(os.environ, PROMETHEUS_MULTIPROC_DIR=str(folder)):  # as under gunicorn
         steps = in_clean_process(step_milliseconds, setting.conv, setting.image, requests)
     with predictor(setting.conv, predictor_workers=1) as service:
-        service.wait_until_it_reads(setting.image, setting.text)
+        service.wait_until_it_predicts(setting.image, setting.text)
         [worker] = service.workers()
         before = worker.cpu_seconds()
         asyncio.run(ask_one_by_one(service.port, message(setting.image), requests))

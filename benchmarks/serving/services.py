@@ -16,7 +16,7 @@ from benchmarks.record import ROOT
 from benchmarks.serving.client import ask_one_by_one, message
 from shared.errors import ReadsmithError
 
-PATIENCE = 120.0
+START_TIMEOUT = 120.0
 """Seconds that a server may need until it answers; the tutorial's imports TensorFlow."""
 
 
@@ -45,9 +45,9 @@ class Service:
     process: subprocess.Popen[bytes]
     port: int
 
-    def wait_until_it_reads(self, image: bytes, text: str) -> None:
+    def wait_until_it_predicts(self, image: bytes, text: str) -> None:
         """Ask until the image is read as this text; raises ReadsmithError."""
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + START_TIMEOUT
         while True:
             [answer] = asyncio.run(ask_one_by_one(self.port, message(image), 1))
             if answer.status == 200 and json.loads(answer.body)["text"] == text:

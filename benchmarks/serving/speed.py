@@ -56,7 +56,7 @@ def measure(setting: Setting) -> Figures:
             ),
         }
         for server, _ in servers.values():
-            server.wait_until_it_reads(setting.image, setting.text)
+            server.wait_until_it_predicts(setting.image, setting.text)
         for _ in range(setting.number(5, 1)):
             rounds.append(
                 {

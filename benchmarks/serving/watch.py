@@ -25,7 +25,7 @@ class Watch:
     resident: dict[str, list[int]] = field(default_factory=dict)
     files: dict[str, list[int]] = field(default_factory=dict)
 
-    async def look_on(self) -> None:
+    async def take_samples(self) -> None:
         """Take samples until cancelled; raises OSError if a process ends."""
         while True:
             self.seconds.append(time.monotonic())

@@ -1,4 +1,4 @@
-"""The settings of both services about who may ask them."""
+"""The access settings of both services."""
 
 from pathlib import Path
 
@@ -10,31 +10,31 @@ class AccessSettings(BaseModel):
 
     keys: Path = Field(
         Path("var/keys/keys.json"),
-        description="File of the API keys. Where there is one, every request needs a key.",
+        description="File of the API keys. If it exists, every request needs a key.",
     )
     allow_anonymous: bool = Field(
         False,
-        description="Answer without keys on addresses that others can reach, too. "
-        "Where there are keys it changes nothing.",
+        description="Run without keys even on addresses that other machines can reach. "
+        "No effect if there are keys.",
     )
     allowed_hosts: str | None = Field(
         None,
         pattern=r"^ *([A-Za-z0-9.-]+|\*) *(, *([A-Za-z0-9.-]+|\*) *)*$",
-        description="Names, with commas between them, by which services without keys may be "
-        "called; localhost and addresses in numbers always may. `*`: any.",
+        description="Host names, separated by commas, under which services without keys may be "
+        "called, besides localhost and numeric addresses. `*`: any.",
     )
     open_metrics: bool = Field(
         True,
-        description="Answer `/metrics` and `/readyz` without a key; `/healthz` never needs one.",
+        description="Serve `/metrics` and `/readyz` without a key; `/healthz` never needs one.",
     )
     behind_gateway: bool = Field(
         False,
-        description="Believe X-Forwarded-For about clients' addresses (audit log): only where "
-        "none but a gateway that sets it reaches the services.",
+        description="Trust X-Forwarded-For for clients' addresses (audit log): only where all "
+        "requests come through a gateway that sets it.",
     )
 
     @property
     def open_paths(self) -> frozenset[str]:
-        """What is answered to anyone, by any name."""
-        watched = ("/readyz", "/metrics") if self.open_metrics else ()
-        return frozenset(("/healthz", *watched))
+        """Paths that need no key and no allowed host."""
+        monitoring = ("/readyz", "/metrics") if self.open_metrics else ()
+        return frozenset(("/healthz", *monitoring))

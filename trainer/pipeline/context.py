@@ -38,7 +38,7 @@ class Inputs:
     """A folder or zip to use instead of the request's dataset (command line)."""
     save_corrections: Callable[[str, Path], None] | None = None
     """Writes a model's corrections as a zip; only a service has any."""
-    kept: JobFiles | None = None
+    job_files: JobFiles | None = None
     """Set where a later attempt may be on another machine."""
 
     @classmethod
@@ -57,7 +57,7 @@ class Inputs:
             limits=settings.dataset_limits,
             downloads=settings.downloads,
             save_corrections=save_corrections,
-            kept=settings.job_files(job_id),
+            job_files=settings.job_files(job_id),
         )
 
 
@@ -99,10 +99,10 @@ def _corrections_zip(request: JobRequest, inputs: Inputs) -> Path | None:
     if not request.corrections or inputs.save_corrections is None:
         return None
     path = inputs.work / "corrections.zip"
-    if inputs.kept is not None:
-        inputs.kept.fetch(path)
+    if inputs.job_files is not None:
+        inputs.job_files.fetch(path)
     if not path.exists():
         inputs.save_corrections(request.model, path)
-        if inputs.kept is not None:
-            inputs.kept.keep(path)
+        if inputs.job_files is not None:
+            inputs.job_files.save(path)
     return path

@@ -9,7 +9,7 @@ from trainer.pipeline.datasets.dataset import Dataset
 from trainer.pipeline.downloads.fetch import describe
 from trainer.pipeline.evaluation.evaluate import evaluate
 from trainer.pipeline.evaluation.predictions import Evaluation
-from trainer.pipeline.evaluation.promotion import Promotion, compare_with, tell_outcome
+from trainer.pipeline.evaluation.promotion import Promotion, compare_with, report_outcome
 from trainer.pipeline.publishing.export import (
     Origin,
     build_bundle,
@@ -43,7 +43,7 @@ def run(
 
     observer.stage(Stage.TRAIN)
     if request.search is None:
-        trained = train(dataset, request, observer, inputs.work, base, kept=inputs.kept)
+        trained = train(dataset, request, observer, inputs.work, base, job_files=inputs.job_files)
     else:
         from trainer.pipeline.search.search import search  # noqa: PLC0415 - imports Optuna
 
@@ -82,7 +82,7 @@ def run(
         promote=promotion.decide,
     )
     promoted = inputs.store.current_if_known(published.model) == published.version
-    tell_outcome(published, promoted, observer)
+    report_outcome(published, promoted, observer)
     return _result(request, trained, evaluation, published, promoted)
 
 

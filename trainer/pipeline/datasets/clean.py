@@ -17,7 +17,7 @@ from trainer.pipeline.datasets.image_table import HASH_BYTES, ImageTable, Labell
 from trainer.pipeline.datasets.labels.labels import FoundLabels, Problem
 from trainer.pipeline.datasets.sources.image_files import UnreadableEntryError
 from trainer.pipeline.datasets.sources.source import ImageSource
-from trainer.pipeline.datasets.sources.text_columns import first_places
+from trainer.pipeline.datasets.sources.text_columns import first_occurrences
 from trainer.pipeline.datasets.sources.threads import map_in_threads
 
 MODES = ("L", "RGB")
@@ -74,7 +74,7 @@ class _Looked:
 
     def firsts(self) -> NDArray[np.int64]:
         """Return for each image the place of the first that is equal to it."""
-        return first_places(np.frombuffer(self.digests, np.uint8).reshape(-1, HASH_BYTES))
+        return first_occurrences(np.frombuffer(self.digests, np.uint8).reshape(-1, HASH_BYTES))
 
 
 def check_images(source: ImageSource, found: FoundLabels) -> Checked:
@@ -159,7 +159,7 @@ def _drop_conflicting(checked: Checked, names: set[str]) -> None:
     checked.images = checked.images.where(lambda image: image.name not in names)
 
 
-def apart(checked: Checked, found: FoundLabels) -> tuple[ImageTable, ImageTable]:
+def split_corrections(checked: Checked, found: FoundLabels) -> tuple[ImageTable, ImageTable]:
     """Return the images of the dataset's own, and the corrections."""
     images, added = checked.images, found.corrections
     if not added:

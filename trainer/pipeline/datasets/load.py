@@ -10,7 +10,7 @@ from shared.errors import DatasetError
 from shared.recognition.preprocessing import ImageSpec, fit, open_image
 from shared.recognition.vocabulary import Vocabulary, required_time_steps
 from shared.store.manifest import ImageSizes
-from trainer.pipeline.datasets.clean import Checked, apart, check_images
+from trainer.pipeline.datasets.clean import Checked, split_corrections, check_images
 from trainer.pipeline.datasets.dataset import Base, Dataset, Rehearsal
 from trainer.pipeline.datasets.image_spec import choose_image_spec, time_steps
 from trainer.pipeline.datasets.image_table import LabelledImage
@@ -61,7 +61,7 @@ def load_dataset(
     _require_enough(checked, found)
     seen = base.seen if base else frozenset()
     rehearsal = _rehearsal(base, source, checked) if base else Rehearsal.empty(spec)
-    own, added = apart(checked, found)
+    own, added = split_corrections(checked, found)
     train, validation, test = split(own, request, seen)
     train += added
     vocabulary = _vocabulary(checked.images.labels, base)
@@ -142,7 +142,7 @@ def _drop_too_long(checked: Checked, spec: ImageSpec) -> None:
 
 
 def _require_enough(checked: Checked, found: FoundLabels) -> None:
-    count = len(apart(checked, found)[0])
+    count = len(split_corrections(checked, found)[0])
     if count >= MIN_IMAGES:
         return
     reasons = Counter(problem.kind for problem in checked.problems)

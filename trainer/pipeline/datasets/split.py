@@ -16,7 +16,7 @@ MIN_SEEN = 5
 
 TEST_SHARE = 0.1
 VALIDATION_SHARE = 0.1
-MOST_HELD_OUT = 10_000
+MAX_HELD_OUT = 10_000
 """At 99 % exact match, the 95 % interval of so many images is ± 0.2 points."""
 
 
@@ -30,7 +30,7 @@ def split(
     times is kept in the training part, since a model cannot read what it never saw. Images that
     the base version has seen come into the test part only where there are no others. limit_images
     bounds training and validation together; the test part is the same with and without it.
-    Neither validation nor test has more than MOST_HELD_OUT images: that many tell enough.
+    Neither validation nor test has more than MAX_HELD_OUT images: that many tell enough.
     """
     shuffled = images.take(_shuffled(images, request.seed))
     rare = _holding_rare_characters(shuffled)
@@ -48,7 +48,7 @@ def split(
 
 
 def _held_out(images: int, share: float) -> int:
-    return min(MOST_HELD_OUT, max(1, round(images * share)))
+    return min(MAX_HELD_OUT, max(1, round(images * share)))
 
 
 def _shuffled(images: ImageTable, seed: int) -> NDArray[np.intp]:

@@ -6,7 +6,7 @@ from itertools import chain
 from typing import Any
 
 from shared.recognition.vocabulary import Vocabulary
-from trainer.pipeline.datasets.clean import Checked, apart
+from trainer.pipeline.datasets.clean import Checked, split_corrections
 from trainer.pipeline.datasets.labels.labels import FoundLabels
 from trainer.pipeline.datasets.split import MIN_SEEN
 from trainer.schemas.labels import shown
@@ -29,7 +29,7 @@ def summarise(checked: Checked, found: FoundLabels, vocabulary: Vocabulary) -> d
         "found": len(images) + len(checked.problems),
         "ignored_files": found.ignored,
         "labels_from": found.source,
-        "corrections": len(apart(checked, found)[1]),
+        "corrections": len(split_corrections(checked, found)[1]),
         "left_out": dict(Counter(problem.kind for problem in checked.problems).most_common()),
         "problems": [asdict(problem) for problem in checked.problems[:LISTED_PROBLEMS]],
         "warnings": _warnings(rare, found),

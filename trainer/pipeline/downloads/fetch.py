@@ -66,7 +66,7 @@ def _drawn(dataset: Dataset, cache: Path, observer: Observer) -> Path:
         return _cached(target, describe(dataset), observer)
     with open_part(cache, target.stem) as part:
         draw_dataset(dataset.synthetic, part.path, observer.checkpoint)
-        part.keep_as(target)
+        part.complete_as(target)
     return target
 
 
@@ -103,7 +103,7 @@ def _keep(part: PartFile, url: str, sha256: str | None, note: Path) -> Path:
         )
     target = note.with_name(f"{digest}.zip")
     copy = _Copy(sha256=digest, validators=part.validators)
-    part.keep_as(target)
+    part.complete_as(target)
     write_atomically(note, copy.model_dump_json().encode())
     return target
 

@@ -75,7 +75,7 @@ class PartFile:
         self._file.seek(0)
         return hashlib.file_digest(self._file, "sha256").hexdigest()
 
-    def keep_as(self, target: Path) -> None:
+    def complete_as(self, target: Path) -> None:
         """Become a file that is whole."""
         self._note.unlink(missing_ok=True)
         self.path.rename(target)

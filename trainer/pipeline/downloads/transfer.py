@@ -23,13 +23,13 @@ from trainer.schemas.progress import CancelledRunError, Observer
 CHUNK = 1 << 20
 MIN_FREE_BYTES = 200_000_000
 STALL_SECONDS = 60
-LEAST_RATE = 1000
+MIN_BYTES_PER_SECOND = 1000
 """Bytes per second; a connection that brings less for STALL_SECONDS is given up."""
 RETRIES = 3
 """Further tries after one that brought nothing new."""
 PAUSE_SECONDS = 1.0
 """Before the first further try; doubled before each other."""
-TICK_SECONDS = 0.5
+CHECK_SECONDS = 0.5
 """Between two looks at the job while a call of the network lasts."""
 TRANSIENT = (408, 425, 429, 500, 502, 503, 504)
 
@@ -163,7 +163,7 @@ class Download:
             raise self._failed(f"it took more than {self._rules.max_seconds:g} seconds")
         since, received = self._mark
         if now - since > STALL_SECONDS:
-            if self._received - received < LEAST_RATE * (now - since):
+            if self._received - received < MIN_BYTES_PER_SECOND * (now - since):
                 raise InterruptedDownloadError(
                     f"the server sent {self._received - received:,} bytes in {now - since:.0f} s",
                     True,
@@ -220,6 +220,6 @@ def watched(call: Callable[[], T], tick: Callable[[], None]) -> T:
             future.set_exception(error)
 
     Thread(target=run, daemon=True).start()
-    while not wait([future], TICK_SECONDS).done:
+    while not wait([future], CHECK_SECONDS).done:
         tick()
     return future.result()

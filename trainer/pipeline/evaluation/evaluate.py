@@ -40,8 +40,8 @@ def evaluate(trained: Trained, dataset: Dataset, observer: Observer) -> Evaluati
     """
     reader = _Reader(trained, dataset, observer)
     before, validation = reader.calibrate()
-    plain, predictions = reader.read_test_part()
-    test = [(prediction.confidence, prediction.right) for prediction in predictions]
+    plain, predictions = reader.predict_test_part()
+    test = [(prediction.confidence, prediction.correct) for prediction in predictions]
     calibration = Calibration(
         temperature=reader.temperature,
         bins=BINS,
@@ -78,7 +78,7 @@ class _Reader:
         self.temperature = fit_temperature(output, truths, self.dataset.vocabulary)
         return self._judge(output, truths, 1.0), self._judge(output, truths, self.temperature)
 
-    def read_test_part(self) -> tuple[list[Judged], list[LabelledPrediction]]:
+    def predict_test_part(self) -> tuple[list[Judged], list[LabelledPrediction]]:
         """Read the test part; the judged are without calibration."""
         plain: list[Judged] = []
         predictions: list[LabelledPrediction] = []
@@ -91,7 +91,7 @@ class _Reader:
         """Yield what is read surely and otherwise than the label in the other two parts."""
         for images, output in self._outputs(self.dataset.train + self.dataset.validation):
             for prediction in self._predictions(images, output):
-                if not prediction.right and prediction.confidence >= SUSPICIOUS:
+                if not prediction.correct and prediction.confidence >= SUSPICIOUS:
                     yield prediction
 
     def _outputs(

@@ -59,7 +59,7 @@ def _point(dataset: Dataset, request: JobRequest, observer: Observer, work: Path
         return Point(labels, 0, len(dataset.test))
     observer.stage(Stage.EVALUATE)
     predictions = evaluate(trained, dataset, observer).predictions
-    exact = sum(prediction.right for prediction in predictions)
+    exact = sum(prediction.correct for prediction in predictions)
     return Point(labels, exact, len(predictions))
 
 

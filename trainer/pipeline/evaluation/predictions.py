@@ -17,7 +17,7 @@ class LabelledPrediction:
     """Calibrated."""
 
     @property
-    def right(self) -> bool:
+    def correct(self) -> bool:
         """True if the whole text is right."""
         return self.text == self.truth
 

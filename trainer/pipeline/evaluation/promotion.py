@@ -85,7 +85,7 @@ def compared(
     served: int, predictions: Sequence[LabelledPrediction], texts: Mapping[str, str]
 ) -> Comparison:
     """Count over the images that both have read; texts: what the served version read in each."""
-    both = [(r.right, texts[r.file] == r.truth) for r in predictions if r.file in texts]
+    both = [(r.correct, texts[r.file] == r.truth) for r in predictions if r.file in texts]
     right, served_right = (sum(column) for column in zip(*both, strict=True))
     images = len(both)
     return Comparison(
@@ -100,7 +100,7 @@ def compared(
     )
 
 
-def tell_outcome(published: Manifest, promoted: bool, observer: Observer) -> None:
+def report_outcome(published: Manifest, promoted: bool, observer: Observer) -> None:
     """Tell whether a published version is served, and how it compares."""
     state = "served now" if promoted else "published, but not served"
     message = f"Version {published.version} is {state}."

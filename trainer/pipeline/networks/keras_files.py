@@ -84,7 +84,7 @@ def _without_time_major(config: dict[str, Any]) -> dict[str, Any]:
     return {k: v for k, v in config.items() if (k, v) != ("time_major", False)}
 
 
-def reread(
+def predict_with_files(
     build: Path,
     source: ImageSource,
     images: tuple[LabelledImage, ...],

@@ -17,7 +17,7 @@ from trainer.pipeline.datasets.seen_images import write_seen_images
 from trainer.pipeline.evaluation.predictions import Evaluation
 from trainer.pipeline.evaluation.promotion import Promotion
 from trainer.pipeline.evaluation.report.write import write_report
-from trainer.pipeline.networks.keras_files import reread, write_models
+from trainer.pipeline.networks.keras_files import predict_with_files, write_models
 from trainer.pipeline.publishing.pattern import propose_pattern
 from trainer.pipeline.training.rehearsal import write_rehearsal
 from trainer.pipeline.training.results import Trained
@@ -53,7 +53,7 @@ def require_same_predictions(build: Path, dataset: Dataset, evaluation: Evaluati
     Raises ReadsmithError (predictions_differ) if any text is not what training measured.
     """
     again = in_clean_process(
-        reread,
+        predict_with_files,
         build,
         dataset.source,
         tuple(dataset.test),

@@ -12,11 +12,11 @@ import h5py
 
 from shared.errors import ModelFileError, ReadsmithError, first_line
 
-MOST_BYTES = 200_000_000
+MAX_MODEL_BYTES = 200_000_000
 """Of the file, and of all its weights together."""
-MOST_CONFIG_BYTES = 2_000_000
-MOST_LINKS = 10_000
-MOST_NUMBER = 100_000
+MAX_CONFIG_BYTES = 2_000_000
+MAX_LINKS = 10_000
+MAX_NUMBER = 100_000
 """Units, filters, pixels: no number in the configuration is larger, but for seeds."""
 
 MODELS = frozenset({"Functional", "Model", "Sequential"})
@@ -62,8 +62,8 @@ def _require_data_of_its_own(file: h5py.File) -> None:
         if not isinstance(link, h5py.HardLink):
             return _not_allowed(f"{name} is a link to elsewhere ({type(link).__name__}).")
         return (
-            _too_large(f"It holds more than {MOST_LINKS:,} objects.")
-            if links > MOST_LINKS
+            _too_large(f"It holds more than {MAX_LINKS:,} objects.")
+            if links > MAX_LINKS
             else None
         )
 
@@ -73,8 +73,8 @@ def _require_data_of_its_own(file: h5py.File) -> None:
             if item.external or item.is_virtual:
                 raise _not_allowed(f"The data of {name} lies in another file.")
             size += item.nbytes
-            if size > MOST_BYTES:
-                raise _too_large(f"Its weights, with {name}, have more than {MOST_BYTES:,} bytes.")
+            if size > MAX_MODEL_BYTES:
+                raise _too_large(f"Its weights, with {name}, have more than {MAX_MODEL_BYTES:,} bytes.")
 
     if fault := file.visititems_links(look_at_link):  # it loses what is raised within
         raise fault
@@ -87,7 +87,7 @@ def _configuration(file: h5py.File) -> str:
         text = text.decode()
     if not isinstance(text, str):
         raise ValueError("it has no model_config, so it holds weights at most")
-    if len(text) > MOST_CONFIG_BYTES:
+    if len(text) > MAX_CONFIG_BYTES:
         raise _too_large(f"Its model_config has {len(text):,} characters.")
     return text
 
@@ -104,7 +104,7 @@ def _require_model(config: Any) -> None:
             todo.extend(value.items())
         elif isinstance(value, list):
             todo.extend((key, one) for one in value)
-        elif isinstance(value, int | float) and key != "seed" and not abs(value) <= MOST_NUMBER:
+        elif isinstance(value, int | float) and key != "seed" and not abs(value) <= MAX_NUMBER:
             raise _too_large(f"In its model_config, {key[:40]} is {str(value)[:40]}.")
 
 
@@ -142,5 +142,5 @@ def _too_large(message: str) -> ReadsmithError:
     return ModelFileError(
         "model_too_large",
         message,
-        f"A model may have {MOST_BYTES:,} bytes of weights, and no size above {MOST_NUMBER:,}.",
+        f"A model may have {MAX_MODEL_BYTES:,} bytes of weights, and no size above {MAX_NUMBER:,}.",
     )

@@ -28,7 +28,7 @@ from shared.recognition.vocabulary import UNKNOWN, Vocabulary
 from shared.store.builtin import not_builtin
 from shared.store.manifest import GOLDEN_PREDICTIONS, KERAS_MODEL, ONNX_MODEL, FileEntry, Manifest
 from shared.store.store import ModelStore
-from trainer.pipeline.publishing.h5_safety import MOST_BYTES, require_harmless
+from trainer.pipeline.publishing.h5_safety import MAX_MODEL_BYTES, require_harmless
 from trainer.subprocesses import in_clean_process, limit_this_process
 
 HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
@@ -132,12 +132,12 @@ def convert(build: Path) -> Graph:
 
 def _read(h5: Path) -> bytes:
     try:
-        data = read_small(h5, MOST_BYTES)
+        data = read_small(h5, MAX_MODEL_BYTES)
     except OSError as error:
         raise NotFoundError(
             "model_not_found",
             f"{h5} cannot be read: {error.strerror}.",
-            f"Give the path of an h5 of at most {MOST_BYTES:,} bytes.",
+            f"Give the path of an h5 of at most {MAX_MODEL_BYTES:,} bytes.",
         ) from error
     if not data.startswith(HDF5_SIGNATURE):
         raise ModelFileError(

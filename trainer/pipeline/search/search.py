@@ -12,9 +12,9 @@ import keras
 from shared.errors import FailedError, ReadsmithError
 from trainer.pipeline.context import Load, RunContext
 from trainer.pipeline.datasets.dataset import Base, Dataset
-from trainer.pipeline.search.trial import Found, TrainTrials, TrialImages, Trials, why_failed
+from trainer.pipeline.search.trial import TrainedTrial, TrainTrials, TrialImages, Trials, why_failed
 from trainer.pipeline.search.trials import StoppedTrialError, TrialTable
-from trainer.pipeline.training.parameters import choose_parameters, tell_settings
+from trainer.pipeline.training.parameters import choose_parameters, report_settings
 from trainer.schemas.job_request import JobRequest
 from trainer.schemas.progress import Observer, Progress
 from trainer.schemas.trial import TrialRecord
@@ -28,7 +28,7 @@ def search(
     observer: Observer,
     context: RunContext,
     train_trials: TrainTrials | None = None,
-) -> Found:
+) -> TrainedTrial:
     """Train with several settings; return the best by the validation part.
 
     One after the other, unless train_trials knows better. Trials that the context's log holds
@@ -68,7 +68,7 @@ def _train_one(trials: Trials, record: TrialRecord) -> None:
         trials.table.finish(record)
 
 
-def _take_up_best(trials: Trials) -> Found:
+def _take_up_best(trials: Trials) -> TrainedTrial:
     """Return the best trial as its checkpoint holds it."""
     best = trials.table.best
     if best is None:
@@ -80,7 +80,7 @@ def _take_up_best(trials: Trials) -> Found:
     images = len(found.dataset.train) + len(found.dataset.rehearsal.labels)
     chosen, reasons = choose_parameters(found.request, images, found.dataset.image.width)
     found_best = dict.fromkeys(best.parameters.keys() & reasons, "the best that the search found")
-    tell_settings(chosen, reasons | found_best, trials.observer)
+    report_settings(chosen, reasons | found_best, trials.observer)
     trials.observer.summary(found.dataset.summary)
     return found
 

@@ -16,11 +16,11 @@ from trainer.pipeline.datasets.image_spec import STEP
 from trainer.schemas.search_request import WHOLE, Search, Values
 from trainer.schemas.trial import TrialRecord, TrialStatus, Value
 
-AT_RANDOM = 5
+SAMPLER_STARTUP_TRIALS = 5
 """Trials whose parameters are drawn; those of later ones follow from what came of the earlier."""
-WHOLLY_TRAINED = 3
+PRUNER_STARTUP_TRIALS = 3
 """No trial is stopped before so many have been trained to their end."""
-SPARED = 0.2
+PRUNER_WARMUP_SHARE = 0.2
 """Share of a trial's epochs, its first, in which it is not stopped: the rate is still going up."""
 DRAWS = 300
 """After so many parameters in a row that have been tried already, there are no others."""
@@ -67,14 +67,14 @@ class Study:
             self._study.tell(trial, state=TrialState.FAIL)
         return None
 
-    def is_behind(self, record: TrialRecord, epochs: int) -> bool:
+    def should_prune(self, record: TrialRecord, epochs: int) -> bool:
         """Tell whether a running trial, so many epochs long, should stop after its latest one."""
         trial = self._running[record.number]
         reported = self._study.get_trials(deepcopy=False)[trial.number].intermediate_values
         for step in range(len(reported), len(record.scores)):
             trial.report(record.scores[step], step)
         self._study.pruner = optuna.pruners.MedianPruner(
-            n_startup_trials=WHOLLY_TRAINED, n_warmup_steps=math.ceil(SPARED * epochs)
+            n_startup_trials=PRUNER_STARTUP_TRIALS, n_warmup_steps=math.ceil(PRUNER_WARMUP_SHARE * epochs)
         )
         return trial.should_prune()
 
@@ -89,7 +89,7 @@ class Study:
             self._study.sampler = optuna.samplers.RandomSampler(seed)
         else:
             self._study.sampler = optuna.samplers.TPESampler(
-                seed=seed, n_startup_trials=AT_RANDOM, constant_liar=True
+                seed=seed, n_startup_trials=SAMPLER_STARTUP_TRIALS, constant_liar=True
             )
         return self._study.ask(self._space)
 

@@ -41,7 +41,7 @@ class TrialImages:
         return dataset
 
 
-class Found(NamedTuple):
+class TrainedTrial(NamedTuple):
     """The best trial, trained, with its own request and the images as it reads them."""
 
     request: JobRequest
@@ -64,15 +64,15 @@ class Trials:
     cleared: set[int] = field(default_factory=set)
     """Numbers of trials of which nothing is kept any more."""
 
-    def train(self, record: TrialRecord, observer: Observer) -> Found:
+    def train(self, record: TrialRecord, observer: Observer) -> TrainedTrial:
         """Train a trial, from its checkpoint on if there is one; it gets one try."""
         request = self.table.request_of(record)
         dataset = self.images.of(request, self.searched)
         folder = self.context.inputs.work / folder_of(record)
         folder.mkdir(exist_ok=True)
-        kept = self.context.inputs.kept
+        kept = self.context.inputs.job_files
         trained = train(dataset, request, observer, folder, self.base, 0, kept)
-        return Found(request, dataset, trained)
+        return TrainedTrial(request, dataset, trained)
 
     def clear(self) -> None:
         """Delete what is kept of the trials that have ended, but for the best."""
@@ -82,9 +82,9 @@ class Trials:
                 continue
             folder = self.context.inputs.work / folder_of(record)
             shutil.rmtree(folder, ignore_errors=True)
-            if self.context.inputs.kept is not None:
+            if self.context.inputs.job_files is not None:
                 with contextlib.suppress(OSError, ReadsmithError):  # it goes with the job, too
-                    self.context.inputs.kept.remove(folder)
+                    self.context.inputs.job_files.remove(folder)
             self.cleared.add(record.number)
 
 

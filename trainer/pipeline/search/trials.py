@@ -6,7 +6,7 @@ from trainer.schemas.progress import Observer, Progress
 from trainer.schemas.search_request import Search
 from trainer.schemas.trial import TrialLog, TrialRecord, TrialStatus, score, shown
 
-MOST_STARTS = 2
+MAX_STARTS = 2
 """A trial that was begun so often without an epoch is not begun again: its process dies in it."""
 
 
@@ -51,14 +51,14 @@ class TrialTable:
         number, parameters = asked
         new = TrialRecord(number=number, parameters=parameters, max_minutes=left)
         record = self._records.setdefault(number, new)
-        return record if self.begin_again(record) else self.begin()
+        return record if self.restart(record) else self.begin()
 
-    def begin_again(self, record: TrialRecord) -> bool:
+    def restart(self, record: TrialRecord) -> bool:
         """Begin a trial, also one whose process has died; it fails if that happens too often."""
         record.starts += 1
         settings = ", ".join(f"{name} {shown(value)}" for name, value in record.parameters.items())
         self._tell(record, f"Trial {record.number} of up to {self._search.trials}: {settings}.")
-        if record.starts > MOST_STARTS:
+        if record.starts > MAX_STARTS:
             self.fail(record, "Its process died twice before an epoch; memory may be too small.")
             return False
         return True
@@ -92,7 +92,7 @@ class TrialTable:
         if self.at_once == 1:  # else epochs of several trials would be one curve
             left = progress.seconds_left + self._seconds_of_others(progress)
             self._observer.progress(progress.model_copy(update={"seconds_left": left}))
-        if self._study.is_behind(record, progress.epochs):
+        if self._study.should_prune(record, progress.epochs):
             raise StoppedTrialError
 
     def finish(self, record: TrialRecord) -> None:

@@ -21,7 +21,7 @@ from shared.recognition.scoring import Score
 from shared.store.builtin import STARTER, builtin_store
 from trainer.pipeline.networks.inference import predict
 from trainer.pipeline.networks.presets import PRESETS
-from trainer.pipeline.starter.drawn_set import SPEC, VOCABULARY, Set, draw
+from trainer.pipeline.starter.drawn_set import SPEC, VOCABULARY, DrawnSet, draw
 from trainer.pipeline.starter.publish import publish, texts_of
 from trainer.pipeline.training.augmentation import augment
 
@@ -35,7 +35,7 @@ def batches(size: int, batch: int, epoch: int) -> Iterator[NDArray[np.intp]]:
         yield order[start : start + batch]
 
 
-def train(drawn: Set, checked: Set, epochs: int, batch: int, learning_rate: float) -> Any:
+def train(drawn: DrawnSet, checked: DrawnSet, epochs: int, batch: int, learning_rate: float) -> Any:
     """Train the conv preset; print loss and exact match of each epoch."""
     preset = PRESETS["conv"]
     model = preset.build_model(SPEC, VOCABULARY.classes)
@@ -71,7 +71,7 @@ def train(drawn: Set, checked: Set, epochs: int, batch: int, learning_rate: floa
     return reader
 
 
-def exact_match(reader: Any, checked: Set) -> float:
+def exact_match(reader: Any, checked: DrawnSet) -> float:
     """Return the share of images that are read right."""
     pixels, labels = checked
     predictions = decode(predict(reader, pixels, SPEC), VOCABULARY)

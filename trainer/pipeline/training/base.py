@@ -78,19 +78,19 @@ def _require_alike(manifest: Manifest, request: JobRequest) -> None:
             )
 
 
-def weights_of(reader: Any) -> dict[str, list[Any]]:
+def weights_of(model: Any) -> dict[str, list[Any]]:
     """Return a model's weights by layer."""
-    return {layer.name: layer.get_weights() for layer in reader.layers if layer.get_weights()}
+    return {layer.name: layer.get_weights() for layer in model.layers if layer.get_weights()}
 
 
-def copy_weights(base: Base, reader: Any, vocabulary: Vocabulary) -> None:
+def copy_weights(base: Base, model: Any, vocabulary: Vocabulary) -> None:
     """Start a model from a base: hidden layers whole, the output layer character by character.
 
     Characters that the base does not know keep their fresh weights. A base for gray images also
     fits colour.
     """
     known, weights = base.vocabulary, base.weights
-    layers = {layer.name: layer for layer in reader.layers}
+    layers = {layer.name: layer for layer in model.layers}
     *hidden, output = weights
     for name in hidden:
         fresh = layers[name].get_weights()

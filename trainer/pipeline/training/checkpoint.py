@@ -46,7 +46,7 @@ class State:
         """How many epochs are done."""
         return len(self.history)
 
-    def take(self, validation: Validation, weights: list[NDArray[Any]]) -> None:
+    def record(self, validation: Validation, weights: list[NDArray[Any]]) -> None:
         """Keep the weights if they read the validation part as well as the best, or better.
 
         Of equals the later are kept: the learning rate has come down further.
@@ -64,7 +64,7 @@ def _key(validation: Validation) -> tuple[float, float]:
     return validation.exact_match, -validation.cer
 
 
-def save(folder: Path, state: State, run: str, kept: JobFiles | None = None) -> None:
+def save(folder: Path, state: State, run: str, job_files: JobFiles | None = None) -> None:
     """Write the state; run names what is trained, so that nothing else takes it up.
 
     kept: where it is saved, too, because the run may go on on another machine.
@@ -88,15 +88,15 @@ def save(folder: Path, state: State, run: str, kept: JobFiles | None = None) -> 
     buffer = io.BytesIO()
     np.savez(buffer, state=np.frombuffer(json.dumps(rest).encode(), np.uint8), **arrays)
     write_atomically(folder / FILE, buffer.getvalue())
-    if kept is not None:
-        kept.keep(folder / FILE)
+    if job_files is not None:
+        job_files.save(folder / FILE)
 
 
-def load(folder: Path, run: str, kept: JobFiles | None = None) -> State | None:
+def load(folder: Path, run: str, job_files: JobFiles | None = None) -> State | None:
     """Return the state of the same run, None if there is none."""
     path = folder / FILE
-    if kept is not None:
-        kept.fetch(path)
+    if job_files is not None:
+        job_files.fetch(path)
     if not path.is_file():
         return None
     with np.load(path, allow_pickle=False) as arrays:

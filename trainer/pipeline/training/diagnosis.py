@@ -33,7 +33,7 @@ def epochs(count: int) -> str:
     return "1 epoch" if count == 1 else f"{count} epochs"
 
 
-def why_dead(state: State, steps_per_epoch: int) -> str | None:
+def diagnose(state: State, steps_per_epoch: int) -> str | None:
     """Return what shows that a run will not learn any more, None while it may."""
     losses = [progress.loss for progress in state.history]
     if not math.isfinite(losses[-1]):
@@ -49,7 +49,7 @@ def why_dead(state: State, steps_per_epoch: int) -> str | None:
     return None
 
 
-def reads_nothing(best: Validation, labels: Iterable[str]) -> bool:
+def no_better_than_chance(best: Validation, labels: Iterable[str]) -> bool:
     """Tell whether a trained model is of no use to anyone.
 
     labels: of the training part. Whoever always gave the commonest of them would be right as

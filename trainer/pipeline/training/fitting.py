@@ -55,10 +55,10 @@ class Fitting:
             self.optimizer.build(self.model.trainable_variables)
         if devices.replicas > 1:
             share_statistics(self.model, self.optimizer, devices.replicas)
-        self.reader = _inference_model(self.model) if devices.plain else self._build_twin()
+        self.inference_model = _inference_model(self.model) if devices.plain else self._build_twin()
         if base is not None:
-            copy_weights(base, self.reader, dataset.vocabulary)
-            self.model.set_weights(self.reader.get_weights())
+            copy_weights(base, self.inference_model, dataset.vocabulary)
+            self.model.set_weights(self.inference_model.get_weights())
         self._step = tf.function(self._train_step, reduce_retracing=True)
 
     @property
@@ -87,11 +87,11 @@ class Fitting:
         started = time.monotonic() - state.seconds
         loss = self._train_epoch(state, started)
         if not self.devices.plain:
-            self.reader.set_weights(self.model.get_weights())
+            self.inference_model.set_weights(self.model.get_weights())
         validation = self._validate()
         state.seconds = time.monotonic() - started
         state.weights = self._weights()
-        state.take(validation, self.reader.get_weights())
+        state.record(validation, self.inference_model.get_weights())
         for milestone in MILESTONES:
             if validation.exact_match >= milestone and state.seconds_to[str(milestone)] is None:
                 state.seconds_to[str(milestone)] = round(state.seconds, 3)
@@ -158,7 +158,7 @@ class Fitting:
         losses: list[NDArray[np.float32]] = []
         texts: list[str] = []
         for pixels, labels in self.examples.validation.in_order(CHUNK):
-            output = predict(self.reader, pixels, self.dataset.image)
+            output = predict(self.inference_model, pixels, self.dataset.image)
             losses += _losses(labels, output)
             texts += (prediction.text for prediction in decode(output, self.dataset.vocabulary))
         score = Score.of(zip(self.dataset.validation.labels, texts, strict=True))

@@ -43,7 +43,7 @@ def choose_parameters(
     return parameters, reasons
 
 
-def tell_settings(chosen: Parameters, reasons: dict[str, str], observer: Observer) -> None:
+def report_settings(chosen: Parameters, reasons: dict[str, str], observer: Observer) -> None:
     """Name the choices with their reasons, as an event."""
     settings = {
         name: {"value": getattr(chosen, name), "reason": why} for name, why in reasons.items()

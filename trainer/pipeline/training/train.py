@@ -12,10 +12,10 @@ from trainer.pipeline.networks.presets import PRESETS
 from trainer.pipeline.training.base import load_starter
 from trainer.pipeline.training.checkpoint import State, load, save
 from trainer.pipeline.training.devices import find_devices
-from trainer.pipeline.training.diagnosis import did_not_learn, epochs, reads_nothing, why_dead
+from trainer.pipeline.training.diagnosis import did_not_learn, epochs, no_better_than_chance, diagnose
 from trainer.pipeline.training.examples import Examples
 from trainer.pipeline.training.fitting import Fitting
-from trainer.pipeline.training.parameters import choose_parameters, gentler, tell_settings
+from trainer.pipeline.training.parameters import choose_parameters, gentler, report_settings
 from trainer.pipeline.training.results import Parameters, Trained
 from trainer.schemas.job_request import JobRequest
 from trainer.schemas.progress import Observer
@@ -36,7 +36,7 @@ def train(
     work: Path,
     base: Base | None = None,
     max_restarts: int = MAX_RESTARTS,
-    kept: JobFiles | None = None,
+    job_files: JobFiles | None = None,
 ) -> Trained:
     """Train until the validation part gets no better, or the epochs or the minutes are over.
 
@@ -60,7 +60,7 @@ def train(
     if state is None:
         origin = f"those of {base.name}" if base else "fresh ones"
         observer.event("start", f"The first weights are {origin}. Training runs {devices}.")
-        tell_settings(chosen, reasons, observer)
+        report_settings(chosen, reasons, observer)
     while True:
         keras.utils.set_random_seed(request.seed + restarts)
         parameters = gentler(chosen, request, restarts)
@@ -73,7 +73,7 @@ def train(
                 observer.event("resumed", f"Going on after epoch {state.epoch}, {devices}.")
             fitting.restore(state)
         reason = _fit(fitting, state, lambda state: save(work, state, run, kept))
-        if state.best is not None and not reads_nothing(state.best, dataset.train.labels):
+        if state.best is not None and not no_better_than_chance(state.best, dataset.train.labels):
             return _trained(fitting, state, base)
         late = _time_is_over(state, parameters)
         if late or restarts == max_restarts:
@@ -95,7 +95,7 @@ def _starter(dataset: Dataset, request: JobRequest) -> Base | None:
 def _fit(fitting: Fitting, state: State, keep: Callable[[State], None]) -> str:
     """Train to the end, or until nothing more is to be hoped for; return how it ended."""
     while not _finished(state, fitting.parameters):
-        reason = why_dead(state, fitting.steps_per_epoch) if state.epoch else None
+        reason = diagnose(state, fitting.steps_per_epoch) if state.epoch else None
         if reason is not None:
             return reason
         fitting.epoch(state)
@@ -139,11 +139,11 @@ def _time_is_over(state: State, parameters: Parameters) -> bool:
 
 def _trained(fitting: Fitting, state: State, base: Base | None) -> Trained:
     assert state.best is not None  # noqa: S101 - there is at least one epoch
-    fitting.reader.set_weights(state.best_weights)
+    fitting.inference_model.set_weights(state.best_weights)
     images = len(fitting.dataset.train) * state.epoch
     return Trained(
-        model=fitting.reader,
-        time_steps=int(fitting.reader.output_shape[1]),
+        model=fitting.inference_model,
+        time_steps=int(fitting.inference_model.output_shape[1]),
         base=base.name if base else None,
         parameters=fitting.parameters,
         validation=state.best,

@@ -75,7 +75,7 @@ def searched(tmp_path_factory: pytest.TempPathFactory) -> Searched:
     dataset = labelled_zip(folder / "set.zip", texts(120))
     recorder, log = Recorder(), TrialList()
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("trainer.pipeline.search.study.WHOLLY_TRAINED", 1)
+        patch.setattr("trainer.pipeline.search.study.PRUNER_STARTUP_TRIALS", 1)
         where = replace(context(folder, dataset), trials=log)
         result = run(request(RATES | WIDE, trials=10), where, recorder)
     return Searched(folder, dataset, recorder, log.trials(), result)

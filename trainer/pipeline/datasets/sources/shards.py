@@ -18,7 +18,7 @@ from trainer.pipeline.datasets.sources.image_files import (
     require_small,
     visible,
 )
-from trainer.pipeline.datasets.sources.text_columns import Places, Texts
+from trainer.pipeline.datasets.sources.text_columns import NameIndex, Texts
 from trainer.pipeline.datasets.sources.zip_file import name_fault, too_many_files
 from trainer.schemas.labels import MAX_LABEL, shown
 from trainer.schemas.limits import DatasetLimits
@@ -27,7 +27,7 @@ MAX_HEADER_BYTES = 1 << 20
 """Of one member: names and what else programs write about it. The rest of the shard is skipped."""
 MAX_TEXT_BYTES = 4 * MAX_LABEL
 """UTF-8; what is longer cannot be a label."""
-MOST_OF_ONE_NAME = 100
+MAX_FILES_PER_SAMPLE = 100
 """Files that count as one sample; no more are held while a shard is looked through."""
 LABEL_FILES = ("labels.csv", "labels.tsv")
 
@@ -84,8 +84,8 @@ class ShardSource:
                 if files > limits.shard_files:
                     raise too_many_files(files, limits.shard_files)
                 self._add(number, sample)
-        self._places = Places(self._index.names)
-        if (name := self._places.repeated()) is not None:
+        self._by_name = NameIndex(self._index.names)
+        if (name := self._by_name.repeated()) is not None:
             raise _unsafe(name, "is in its shard twice")
 
     @property
@@ -113,7 +113,7 @@ class ShardSource:
 
     def read(self, name: str) -> bytes:
         """Return an image's bytes."""
-        place = self._places.of(name)
+        place = self._by_name.of(name)
         size = self._index.sizes[place]
         require_small(size)
         path = self._paths[self._index.shards[place]]
@@ -160,7 +160,7 @@ def _samples(path: Path) -> Iterator[_Sample]:
         for member in _members(file, path):
             folder, _, name = member.name.rpartition("/")
             key = f"{folder}/{name.partition('.')[0]}"
-            if key != sample.key or len(sample) == MOST_OF_ONE_NAME:
+            if key != sample.key or len(sample) == MAX_FILES_PER_SAMPLE:
                 yield sample
                 sample = _Sample(key)
             if is_image(name):

@@ -44,10 +44,10 @@ class TextTable(Mapping[str, str]):
     def __init__(self, names: Texts, texts: Texts) -> None:
         self.names = names
         self.texts = texts
-        self._places = Places(names)
+        self._by_name = NameIndex(names)
 
     def __getitem__(self, name: str) -> str:
-        return self.texts[self._places.of(name)]
+        return self.texts[self._by_name.of(name)]
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.names)
@@ -56,7 +56,7 @@ class TextTable(Mapping[str, str]):
         return len(self.names)
 
 
-class Places:
+class NameIndex:
     """Where each name stands among others: 16 bytes a name."""
 
     def __init__(self, names: Sequence[str]) -> None:
@@ -86,7 +86,7 @@ def _hash(name: str) -> int:
     return int.from_bytes(hashlib.blake2b(letters, digest_size=8).digest(), "little")
 
 
-def first_places(digests: NDArray[np.uint8]) -> NDArray[np.int64]:
+def first_occurrences(digests: NDArray[np.uint8]) -> NDArray[np.int64]:
     """Return for each row the first row that is equal to it, its own if it has no earlier like.
 
     digests: uint8 (N, 32), hashes of something.

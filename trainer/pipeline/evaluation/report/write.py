@@ -46,7 +46,7 @@ def _write_metrics(trained: Trained, evaluation: Evaluation, path: Path) -> None
 
 def _wrong(predictions: Iterable[LabelledPrediction]) -> list[LabelledPrediction]:
     """Return the wrong predictions, the surest first: no threshold keeps those out."""
-    wrong = (prediction for prediction in predictions if not prediction.right)
+    wrong = (prediction for prediction in predictions if not prediction.correct)
     return sorted(wrong, key=lambda prediction: prediction.confidence, reverse=True)
 
 
