@@ -1,4 +1,4 @@
-"""Sets the predictions of two versions side by side, image by image."""
+"""Compares the predictions of two versions, image by image."""
 
 from pathlib import Path
 
@@ -19,7 +19,7 @@ HELD_OUT = f"{REPORT}/held_out"
 
 
 class VersionPrediction(BaseModel):
-    """What one version reads in an image."""
+    """One version's prediction for an image."""
 
     text: str
     confidence: float
@@ -29,17 +29,17 @@ class VersionPrediction(BaseModel):
 
 
 class ComparedImage(BaseModel):
-    """An image that one of the versions was tested on, and what both read in it."""
+    """An image that one of the versions was tested on, and the predictions of both."""
 
     image: str
-    """Its address on this service."""
+    """Its path on this service."""
     truth: str
     a: VersionPrediction
     b: VersionPrediction
 
 
 class VersionComparison(BaseModel):
-    """Two versions on the images that either was tested on; those that they differ on first."""
+    """Two versions on the images that either was tested on; those with different texts first."""
 
     model: str
     a: int
@@ -52,7 +52,7 @@ class VersionComparison(BaseModel):
 
 
 def compare_versions(store: ModelStore, model: str, a: int, b: int) -> VersionComparison:
-    """Read the held-out images of both versions with both, in a process of its own.
+    """Predict the held-out images of both versions with both, in a separate process.
 
     Raises ReadsmithError (bundle_invalid, no_held_out_images).
     """
@@ -65,28 +65,28 @@ def _compare(store: ModelStore, model: str, a: int, b: int) -> VersionComparison
     if not images:
         raise ConflictError(
             "no_held_out_images",
-            f"Neither version {a} nor version {b} of {model} keeps images to compare on.",
-            "Imported versions have none.",
+            f"Neither version {a} nor version {b} of {model} holds images to compare on.",
+            "Compare versions that were trained: imported ones hold no images.",
         )
-    read = {v: _read(store.folder(model, v), manifests[v], images) for v in (a, b)}
+    predictions = {v: _predict_all(store.folder(model, v), manifests[v], images) for v in (a, b)}
     compared = [
         ComparedImage(
             image=f"/models/{model}/versions/{version}/files/{HELD_OUT}/{image.name}",
             truth=image.label,
-            a=read[a][place],
-            b=read[b][place],
+            a=predictions[a][index],
+            b=predictions[b][index],
         )
-        for place, (version, _, image) in enumerate(images)
+        for index, (version, _, image) in enumerate(images)
     ]
-    right = [(one.a.right, one.b.right) for one in compared]
+    correct = [(one.a.right, one.b.right) for one in compared]
     return VersionComparison(
         model=model,
         a=a,
         b=b,
-        both_right=right.count((True, True)),
-        only_a_right=right.count((True, False)),
-        only_b_right=right.count((False, True)),
-        neither_right=right.count((False, False)),
+        both_right=correct.count((True, True)),
+        only_a_right=correct.count((True, False)),
+        only_b_right=correct.count((False, True)),
+        neither_right=correct.count((False, False)),
         images=sorted(compared, key=lambda one: (one.a.text == one.b.text, one.a.right)),
     )
 
@@ -111,7 +111,7 @@ def _held_out(store: ModelStore, model: str, manifests: dict[int, Manifest]) -> 
     return list(images.values())
 
 
-def _read(folder: Path, manifest: Manifest, images: list[_Image]) -> list[VersionPrediction]:
+def _predict_all(folder: Path, manifest: Manifest, images: list[_Image]) -> list[VersionPrediction]:
     from trainer.pipeline.networks.inference import (  # noqa: PLC0415 - heavy
         OnnxGraph,
         load_pixels,

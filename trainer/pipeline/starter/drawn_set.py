@@ -21,11 +21,11 @@ VOCABULARY = Vocabulary(CHARACTERS)
 SPEC = ImageSpec(height=HEIGHT, width=WIDTH, channels=1, resize="pad", standardize=True)
 
 DrawnSet = tuple[NDArray[np.uint8], NDArray[np.int32]]
-"""Images (N, HEIGHT, WIDTH, 1) and their classes (N, LONGEST), PADDING behind shorter texts."""
+"""Images (N, HEIGHT, WIDTH, 1) and their classes (N, LONGEST), PADDING after shorter texts."""
 
 
 def installed_fonts() -> list[Path]:
-    """Return the fonts that Python packages bring, sorted by name."""
+    """Return the fonts of the installed Python packages, sorted by name."""
     folder = Path(sysconfig.get_paths()["purelib"])
     fonts = [*folder.rglob("*.ttf"), *folder.rglob("*.otf")]
     return sorted(path for path in fonts if not UNUSABLE_FONTS.search(path.name))

@@ -25,14 +25,16 @@ from trainer.pipeline.starter.drawn_set import SPEC, VOCABULARY, DrawnSet
 
 
 def texts_of(labels: NDArray[np.int32]) -> list[str]:
-    """Return the texts that encoded labels (N, LONGEST) stand for."""
+    """Return the texts of encoded labels (N, LONGEST)."""
     return [VOCABULARY.decode(int(c) for c in row if c != PADDING) for row in labels]
 
 
-def publish(model: Any, checked: DrawnSet, parameters: dict[str, int | float], seconds: float) -> None:
+def publish(
+    model: Any, checked: DrawnSet, parameters: dict[str, int | float], seconds: float
+) -> None:
     """Measure the model on images it was not trained on and publish it as the next version.
 
-    seconds: how long it was trained.
+    seconds: the time it was trained.
     """
     pixels, labels = checked
     truths = texts_of(labels)
