@@ -99,7 +99,7 @@ TrainTrials = Callable[[Trials], None]
 def why_failed(error: Exception) -> str | None:
     """Return why a trial failed; None for an error that ends the whole search."""
     if isinstance(error, MemoryError | tf.errors.ResourceExhaustedError):
-        return "Out of memory."
+        return "Memory ran out."
     return error.message if isinstance(error, ReadsmithError) else None
 
 

@@ -215,6 +215,6 @@ def test_the_outcome_is_told_with_both_figures(
     [(kind, message)] = recorder.events
     assert kind == "promotion"
     assert "Version 2 is published, but not served." in message
-    assert "On 12 test images it reads 50.0%" in message
+    assert "On 12 test images it predicts 50.0%" in message
     assert "version 1 100.0%" in message
     assert store.manifest("default", 2).comparison == comparison

@@ -57,7 +57,7 @@ def test_each_step_of_a_trial_is_kept_and_told() -> None:
     assert log.trials()[0].status is TrialStatus.FINISHED
     assert [message for _, message in recorder.events] == [
         f"Trial 1 of up to 3: augmentation {record.parameters['augmentation']:.3g}.",
-        "Trial 1 is finished: 60.0% of the validation part is read right.",
+        "Trial 1 is finished: 60.0% exact match on validation.",
     ]
 
 

@@ -78,10 +78,10 @@ def test_the_diagnosis_names_what_the_figures_point_to(tmp_path: Path) -> None:
     many_characters = [chr(0x4E00 + 2 * i) + chr(0x4E01 + 2 * i) for i in range(20)]
     error = did_not_learn(loaded(tmp_path, many_characters), state)
     assert "character error rate 100%" in error.message
-    assert "Too few images for so many characters" in error.hint
+    assert "Too few images for the characters" in error.hint
     assert "too small" in did_not_learn(loaded(tmp_path, texts(60), (30, 10)), state).hint
     late = did_not_learn(loaded(tmp_path, texts(60)), state, out_of_time=True)
-    assert "1 try, 1 epoch until the time was over" in late.message
+    assert "1 start, 1 epoch until the time limit" in late.message
     assert "may not match" in did_not_learn(loaded(tmp_path, texts(60)), state).hint
 
 
