@@ -1,5 +1,7 @@
 # make run    trains a first model and serves it   (DATASET=zip, folder or URL; ONCE=1)
-# make test   format, types, import rules, tests
+# make test   format, lint, types, import rules, all tests but those in a browser
+# make test-fast   the unit tests, for the loop while coding
+# make test-browser   the dashboard and the predictor's page in a real Chromium   (apt install chromium)
 # make test-docker   builds the images and tries them out (needs a Docker engine and docker-compose)
 # make test-faults   the long tests of what is promised when things go wrong (docs/reliability.md)
 # make test-cluster   three hosts on this one, a node cut off in mid-training (needs root and PostgreSQL; minutes)
@@ -21,8 +23,10 @@
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/installed
+# Four processes even on two cores, as many tests wait; files start in the order of tests/conftest.py.
+PARALLEL := -n 4 --dist loadfile --no-loadscope-reorder
 
-.PHONY: run test docs test-docker test-faults test-cluster soak bench-train bench-train-profile bench-predict bench-new-look bench-queue bench-ray bench-gateway bench-store bench-api capacity house starter screenshots format lock clean
+.PHONY: run test test-fast test-browser docs test-docker test-faults test-cluster soak bench-train bench-train-profile bench-predict bench-new-look bench-queue bench-ray bench-gateway bench-store bench-api capacity house starter screenshots format lock clean
 
 run: $(INSTALLED)
 	@$(BIN)/readsmith up --first-job $(if $(DATASET),--dataset "$(DATASET)") $(if $(ONCE),--once)
@@ -32,7 +36,13 @@ test: $(INSTALLED)
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/pytest -n 4 --dist loadfile
+	$(BIN)/pytest $(PARALLEL) --ignore=tests/browser
+
+test-fast: $(INSTALLED)
+	$(BIN)/pytest -n auto --dist loadfile tests/unit
+
+test-browser: $(INSTALLED)
+	$(BIN)/pytest $(PARALLEL) tests/browser $(ARGS)
 
 test-docker: $(INSTALLED)
 	READSMITH_TEST_DOCKER=1 $(BIN)/pytest -s tests/docker

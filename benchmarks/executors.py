@@ -23,12 +23,12 @@ from benchmarks.predict import show
 from benchmarks.record import PartRecord
 from benchmarks.stub_training import ENDED
 from benchmarks.table import Row, spread
+from shared.api.jobs import Job
 from tests.support.services.ray_cluster import running_ray
 from tests.support.services.services import free_port
 from tests.support.services.workers import start_worker
 from trainer.database.job_store import JobStore
 from trainer.database.tables import Database
-from trainer.schemas.job import Job
 from trainer.schemas.job_request import JobRequest
 from trainer.settings import Settings
 

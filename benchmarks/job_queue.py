@@ -28,9 +28,9 @@ from benchmarks import stub_worker
 from benchmarks.predict import show
 from benchmarks.record import PartRecord
 from benchmarks.table import Row, spread
+from shared.api.jobs import Status
 from tests.support.services.postgresql import Server, running_server
 from trainer.database.tables import Database, events, jobs
-from trainer.schemas.job import Status
 from trainer.schemas.job_request import JobRequest
 
 LOADS = ((1, 1, 0.0), (2, 1, 0.0), (4, 1, 0.0), (8, 1, 0.0), (8, 4, 1.0))

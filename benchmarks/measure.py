@@ -13,13 +13,14 @@ from typing import Any
 
 from benchmarks.measurement import Measurement, Run, allowed_wrong
 from benchmarks.reference import train_reference, without_standardization
+from shared.api.jobs import Progress
 from shared.errors import ReadsmithError
 from shared.recognition.decoding import decode
 from trainer.pipeline.datasets.dataset import Dataset
 from trainer.pipeline.datasets.load import load_dataset
 from trainer.pipeline.networks.inference import load_pixels, predict
 from trainer.pipeline.training.train import train
-from trainer.schemas.progress import Observer, Progress
+from trainer.schemas.progress import Observer
 
 
 class _Observer(Observer):

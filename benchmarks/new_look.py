@@ -127,7 +127,7 @@ def train(dataset: Path, request: JobRequest, folder: Path, store: ModelStore) -
 
 def accuracy(engine: Engine, images: Sequence[tuple[str, bytes]]) -> str:
     """Return correct predictions and images, as 95/100."""
-    predictions = engine.read([data for _, data in images])
+    predictions = engine.predict([data for _, data in images])
     truths = (truth for truth, _ in images)
     score = Score.of(
         (t, prediction.text) for t, prediction in zip(truths, predictions, strict=True)

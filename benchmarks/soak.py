@@ -150,7 +150,7 @@ def _wrong(bodies: Sequence[dict[str, Any]], store: ModelStore, image: bytes) ->
     """Count the answers that differ from the prediction of the version that they name."""
     predictions = {}
     for version in {body["version"] for body in bodies}:
-        [prediction] = load_version(store, MODEL, version, threads=1).read([image])
+        [prediction] = load_version(store, MODEL, version, threads=1).predict([image])
         predictions[version] = prediction
     return sum(
         body["text"] != predictions[body["version"]].text

@@ -4,9 +4,10 @@ import sys
 import time
 
 from benchmarks.errors import BenchmarkError
+from shared.api.jobs import Stage
 from trainer.schemas.job import Claim
 from trainer.schemas.job_request import JobRequest
-from trainer.schemas.progress import RunResult, Stage
+from trainer.schemas.progress import RunResult
 from trainer.settings import Settings
 from trainer.workers.job_process import JobObserver, execute
 

@@ -6,10 +6,10 @@ from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
+from shared.api.jobs import JobError, JobProgress, Stage
 from trainer.database.job_queue import JobQueue
 from trainer.database.tables import Database, retried
-from trainer.schemas.job import Claim, JobError, JobProgress
-from trainer.schemas.progress import Stage
+from trainer.schemas.job import Claim
 
 EPOCHS = 10
 WATCH_SECONDS = 0.25

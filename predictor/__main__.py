@@ -1,4 +1,4 @@
-"""`python -m predictor`: serve the model store over HTTP until a signal ends it."""
+"""`python -m predictor`: serve the models of the store over HTTP until a signal ends it."""
 
 import logging
 import os
@@ -9,7 +9,6 @@ from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 from gunicorn.app.base import BaseApplication
-from pydantic import ValidationError
 
 from predictor.server.arbiter import Port, ReplicaArbiter
 from predictor.server.config import configuration
@@ -17,13 +16,14 @@ from predictor.settings import PredictorSettings
 from shared.access.access import Access
 from shared.access.audit import start_audit_log
 from shared.errors import ReadsmithError
+from shared.settings import read_settings
 
 if TYPE_CHECKING:
     from predictor.feedback.image_archive import ImageArchive
     from predictor.feedback.outbox import Outbox
 
-SILENCE_SECONDS = 10
-"""How long a client may pause within a request or its answer, which holds a thread."""
+IDLE_TIMEOUT_SECONDS = 10
+"""Longest pause of a client within a request or its answer, because it occupies a thread."""
 
 
 class _Server(BaseApplication):  # type: ignore[misc]
@@ -42,6 +42,7 @@ class _Server(BaseApplication):  # type: ignore[misc]
 
     def load(self) -> Callable[..., Any]:
         """Build the app; gunicorn calls this in each worker, after the fork."""
+        # Imported here: ONNX Runtime's threads do not survive a fork.
         from predictor.api.app import create_app  # noqa: PLC0415
         from predictor.models.registry import Registry  # noqa: PLC0415
         from predictor.telemetry.access_log import AccessLog  # noqa: PLC0415
@@ -50,6 +51,7 @@ class _Server(BaseApplication):  # type: ignore[misc]
         registry = Registry(self._settings)
         registry.start()
         access_log = None
+        # Off entirely above info: even unwritten lines cost time in each request.
         if logging.getLogger().isEnabledFor(logging.INFO):
             access_log = AccessLog(sys.stderr.fileno())
             access_log.start()
@@ -57,33 +59,29 @@ class _Server(BaseApplication):  # type: ignore[misc]
 
 
 def _start_feedback(settings: PredictorSettings) -> "tuple[ImageArchive | None, Outbox | None]":
-    """Start to keep images and to hand over what waits; call it after the fork."""
+    """Start the image archive and the outbox, if they are on; call it after the fork."""
     from predictor.feedback.image_archive import ImageArchive  # noqa: PLC0415
     from predictor.feedback.outbox import Outbox  # noqa: PLC0415
     from predictor.feedback.trainer_client import TrainerClient  # noqa: PLC0415
 
-    kept = outbox = None
+    archive = outbox = None
     if settings.image_archive is not None:
-        kept = ImageArchive(settings)
-        kept.start()
+        archive = ImageArchive(settings)
+        archive.start()
     if settings.outbox is not None and settings.trainer_url is not None:
         outbox = Outbox(settings.outbox, TrainerClient(settings))
         outbox.start()
-    return kept, outbox
+    return archive, outbox
 
 
 def main() -> None:
-    """Check the settings, bind the port, serve; exit code 2 for what the user must change."""
+    """Check the settings, bind the port, serve; exit code 2 for invalid settings."""
     try:
-        settings = PredictorSettings()
-    except ValidationError as error:
-        for each in error.errors(include_url=False):
-            name = "READSMITH_" + str(each["loc"][0]).upper()
-            print(f"{name}={each['input']}: {each['msg']}.", file=sys.stderr)  # noqa: T201
-        sys.exit(2)
-    host, port = settings.predictor_host, settings.predictor_port
-    try:
-        Access(settings, host)  # each worker makes its own; what is wrong shows before
+        settings = read_settings(PredictorSettings)
+        host, port = settings.predictor_host, settings.predictor_port
+        # Each worker makes its own; here, so that an error ends the start with one line and not
+        # every worker with a traceback.
+        Access(settings, host)
         settings.model_store()
     except ReadsmithError as error:
         print(f"{error.message} {error.hint}", file=sys.stderr)  # noqa: T201
@@ -95,15 +93,17 @@ def main() -> None:
             f"Cannot listen on {host} port {port}: {os.strerror(error.errno or 0)}. "
             "Set READSMITH_PREDICTOR_HOST or READSMITH_PREDICTOR_PORT to another."
         )
-    _prepare(server)
+    _set_connection_options(server)
     _Server(settings, server).run()
 
 
-def _prepare(server: socket.socket) -> None:
-    """Set what connections inherit: answers go out at once, silence ends reads and writes."""
+def _set_connection_options(server: socket.socket) -> None:
+    """Set the options that connections inherit: no delay of answers, timeouts for idle clients."""
+    # Nagle's algorithm can hold an answer back for 40 ms. gunicorn has no timeout for a thread
+    # that waits for its client: four silent ones stopped a predictor of four threads for good.
     server.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
     for option in (socket.SO_RCVTIMEO, socket.SO_SNDTIMEO):
-        server.setsockopt(socket.SOL_SOCKET, option, struct.pack("ll", SILENCE_SECONDS, 0))
+        server.setsockopt(socket.SOL_SOCKET, option, struct.pack("ll", IDLE_TIMEOUT_SECONDS, 0))
 
 
 if __name__ == "__main__":

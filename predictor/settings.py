@@ -1,4 +1,4 @@
-"""Everything about the predictor that can be set from outside."""
+"""The predictor's settings: read once from the environment, then passed in."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -14,14 +14,14 @@ AtLeastOne = Annotated[int, Field(ge=1)]
 
 
 class PredictorSettings(StoreSettings, AccessSettings, BaseSettings):
-    """Environment variables READSMITH_<FIELD>; built once, where the program starts."""
+    """Every field is an environment variable READSMITH_<FIELD>."""
 
     model_config = SettingsConfigDict(
         env_prefix="READSMITH_", env_ignore_empty=True, frozen=True, extra="ignore"
     )
 
     default_model: ModelName = Field(
-        "default", description="Model that reads when a request names none."
+        "default", description="Model that predicts when a request names none."
     )
     serve_starter: bool = Field(
         True,
@@ -29,7 +29,10 @@ class PredictorSettings(StoreSettings, AccessSettings, BaseSettings):
         "that name no model while the default model has no version.",
     )
     poll_seconds: float = Field(
-        1.0, gt=0, le=3600, description="Seconds between two looks for new versions."
+        1.0,
+        gt=0,
+        le=3600,
+        description="Interval at which the store is polled for new versions, in seconds.",
     )
     max_image_bytes: AtLeastOne = Field(10_000_000, description="Largest image, in bytes.")
     max_body_bytes: AtLeastOne = Field(
@@ -40,40 +43,43 @@ class PredictorSettings(StoreSettings, AccessSettings, BaseSettings):
         None,
         ge=0,
         le=1,
-        description="Predictions below this confidence count as unsure in `/metrics`; by default "
+        description="Predictions below this confidence count as low in `/metrics`; by default "
         "each model's own threshold.",
     )
     image_archive: Path | None = Field(
         None,
-        description="Folder where the predictor keeps images that it has read, for a look at "
-        "the least sure predictions (`/review`); unset: it keeps none.",
+        description="Folder where the predictor archives images and predictions, to review the "
+        "least confident (`/review`); unset: none are stored.",
     )
-    image_archive_days: float = Field(7, gt=0, description="Days that an image is kept.")
+    image_archive_days: float = Field(
+        7, gt=0, description="Days that an image stays in the archive."
+    )
     image_archive_count: AtLeastOne = Field(
-        1000, description="Most images that are kept; the oldest go."
+        1000, description="Most images in the archive; beyond it the oldest are deleted."
     )
     image_archive_bytes: AtLeastOne = Field(
-        200_000_000, description="All kept images together, in bytes; the oldest go."
+        200_000_000,
+        description="Size limit of the archive, in bytes; beyond it the oldest are deleted.",
     )
     trainer_url: HttpUrl | None = Field(
         None, description="Where the predictor reaches the trainer, for `POST /feedback`."
     )
     feedback_key: SecretStr | None = Field(
         None,
-        description="API key that the predictor hands feedback to the trainer with; unset: the "
-        "key of whoever sends it, which cannot wait in the outbox.",
+        description="API key with which the predictor sends feedback to the trainer; unset: the "
+        "sender's key, with which feedback cannot wait in the outbox.",
     )
     outbox: Path | None = Field(
         None,
-        description="Folder where feedback waits while the trainer is away; unset: it is refused "
-        "with status 503 then.",
+        description="Folder where feedback waits while the trainer is unreachable; unset: it is "
+        "rejected with status 503.",
     )
     inference_threads: AtLeastOne = Field(
         1, description="Threads that work on one image inside each predictor process."
     )
     log_level: Literal["debug", "info", "warning", "error"] = Field(
         "info",
-        description="Least level of the predictor's log lines; each request has one at `info`.",
+        description="Lowest level of the predictor's log lines; each request has one at `info`.",
     )
     predictor_host: str = Field(
         "127.0.0.1", min_length=1, description="Address that the predictor listens on."
@@ -84,7 +90,7 @@ class PredictorSettings(StoreSettings, AccessSettings, BaseSettings):
     predictor_workers: AtLeastOne | None = Field(
         None,
         description="Predictor processes; by default one per available core, "
-        "fewer where the memory limit asks for it.",
+        "fewer if the memory limit requires it.",
     )
     predictor_threads: AtLeastOne = Field(
         8, description="Requests that one predictor process works on at a time."

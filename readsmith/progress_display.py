@@ -8,7 +8,8 @@ from rich.progress import BarColumn, SpinnerColumn, TextColumn, TimeElapsedColum
 from rich.progress import Progress as Bar
 
 from readsmith.output import percent, say
-from trainer.schemas.progress import Observer, Progress, Stage
+from shared.api.jobs import Progress, Stage
+from trainer.schemas.progress import Observer
 
 STAGES = {
     Stage.DOWNLOAD: "Getting the images",

@@ -6,9 +6,9 @@ from typing import Any
 
 from predictor.api.answers import describe
 from predictor.models.engine import Engine
-from predictor.requests.options import Options
+from predictor.requests.options import PredictionOptions
 from readsmith.stores import open_store
-from shared.errors import ImageRejectedError, UnavailableError
+from shared.errors import ImageRejectedError, NotFoundError, UnavailableError
 from shared.store.builtin import STARTER, builtin_store
 
 
@@ -20,7 +20,7 @@ class Published:
     pattern: str | None
 
     def read(
-        self, images: Sequence[bytes], options: Options
+        self, images: Sequence[bytes], options: PredictionOptions
     ) -> Iterator[dict[str, Any] | ImageRejectedError]:
         """Read images; each gives what the predictor would answer, or why it has no prediction.
 
@@ -29,7 +29,7 @@ class Published:
         results = (
             self.engine.search_each(images, options.limits, options.top_k or 1)
             if options.search
-            else self.engine.read_each(images)
+            else self.engine.predict_each(images)
         )
         for result in results:
             yield result if isinstance(result, ImageRejectedError) else describe(result, options)
@@ -38,7 +38,7 @@ class Published:
 def load(store: str, model: str, version: int | None) -> Published:
     """Load a version, the current one unless said; the starter comes with Readsmith.
 
-    Raises ReadsmithError: no_model, no_version, bundle_invalid.
+    Raises NotFoundError, UnavailableError if no version is promoted, or BundleError.
     """
     models = builtin_store() if model == STARTER else open_store(store)
     chosen, versions = version or models.current(model), models.versions(model)
@@ -52,16 +52,16 @@ def load(store: str, model: str, version: int | None) -> Published:
         )
     if chosen is None:
         known = ", ".join(models.models()) or "none"
-        raise UnavailableError(
-            "no_version_served",
+        raise NotFoundError(
+            "model_not_found",
             f"There is no model named {model} in {store} (there: {known}).",
             f"Name one of these, or starter, with --model; or train one: readsmith train DATASET "
             f"--model {model} --store {store}",
         )
     if chosen not in versions:
         known = ", ".join(map(str, versions)) or "none"
-        raise UnavailableError(
-            "no_version_served",
+        raise NotFoundError(
+            "version_not_found",
             f"There is no version {chosen} of {model} in {store} (there: {known}).",
             f"readsmith models --store {store} lists all.",
         )

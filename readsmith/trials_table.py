@@ -1,41 +1,9 @@
 """The trials of a search as a table."""
 
-from collections.abc import Mapping, Sequence
-from typing import Protocol
+from collections.abc import Sequence
 
 from readsmith.output import percent, print_table
-
-
-class Trial(Protocol):
-    """What is shown of a trial, whether it comes from a run or from a service."""
-
-    @property
-    def number(self) -> int:
-        """From 1."""
-
-    @property
-    def parameters(self) -> Mapping[str, object]:
-        """What the search chose."""
-
-    @property
-    def status(self) -> str:
-        """running, finished, stopped or failed."""
-
-    @property
-    def exact_match(self) -> float | None:
-        """On the validation part."""
-
-    @property
-    def cer(self) -> float | None:
-        """On the validation part."""
-
-    @property
-    def epochs(self) -> int:
-        """Trained so far."""
-
-    @property
-    def seconds(self) -> float:
-        """Trained so far."""
+from shared.api.jobs import Trial
 
 
 def print_trials(trials: Sequence[Trial]) -> None:

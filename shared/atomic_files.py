@@ -2,9 +2,13 @@
 
 import errno
 import os
+import shutil
 import stat
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import BinaryIO
 
 
 def aside_of(path: Path) -> Path:
@@ -14,10 +18,22 @@ def aside_of(path: Path) -> Path:
 
 def write_atomically(path: Path, data: bytes) -> None:
     """Write a file so that a reader sees all of it or nothing, also after a power cut."""
+    with _written_aside(path) as file:
+        file.write(data)
+
+
+def copy_atomically(source: Path, path: Path) -> None:
+    """Copy a file's content so that a reader sees all of it or nothing, also after a power cut."""
+    with source.open("rb") as content, _written_aside(path) as file:
+        shutil.copyfileobj(content, file)
+
+
+@contextmanager
+def _written_aside(path: Path) -> Iterator[BinaryIO]:
     aside = aside_of(path)
     try:
         with aside.open("wb") as file:
-            file.write(data)
+            yield file
             file.flush()
             os.fsync(file.fileno())
         aside.replace(path)

@@ -476,7 +476,7 @@ CODES: Mapping[str, type[ReadsmithError]] = {
 }
 """Every code of the product with its class, which knows the status and the meaning."""
 
-_OF_STATUS = {
+OF_STATUS = {
     404: "not_found",
     405: "method_not_allowed",
     408: "request_timeout",
@@ -487,13 +487,14 @@ _OF_STATUS = {
     431: "headers_too_large",
     501: "transfer_coding_unknown",
 }
+"""Codes of what a library tells by its HTTP status alone."""
 
 
 def of_status(
     status: int, message: str, hint: str = "", field: str | None = None
 ) -> ReadsmithError:
     """Return the error for a failure of which a library tells the HTTP status alone."""
-    code = _OF_STATUS.get(status, "bad_request" if status < 500 else "internal_error")
+    code = OF_STATUS.get(status, "bad_request" if status < 500 else "internal_error")
     return CODES[code](code, message, hint, field)
 
 

@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from tests.support.paths import ROOT
 from tests.support.services import object_storage
 from tests.support.services.postgresql import Server, running_server
 
@@ -13,6 +14,16 @@ os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 # Keys that a developer has made for services of their own do not close those of the tests.
 os.environ["READSMITH_KEYS"] = "no-such-folder/keys.json"
+
+LONGEST = tuple(
+    str(ROOT / f"tests/integration/trainer/{room}/") for room in ("workers", "pipeline")
+)
+"""Where the files are that take longest: started last, they would end long after the others."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Start the longest files first; the short ones of tests/unit come last and fill the gaps."""
+    items.sort(key=lambda item: not str(item.path).startswith(LONGEST))
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,7 @@ from shared.access.audit import start_audit_log
 from shared.errors import ReadsmithError, SetupError
 from trainer.api.app import create_app
 from trainer.api.server import HEAD_BYTES, HttpProtocol
-from trainer.settings import Settings, complaint, load_settings
+from trainer.settings import Settings, load_settings, startup_error
 
 SHUTDOWN_SECONDS = 5
 """How long open event streams may delay the end."""
@@ -23,7 +23,7 @@ def main() -> None:
         listener = _listen(settings)
         app = create_app(settings)
     except (ReadsmithError, OSError) as error:
-        sys.exit(complaint(error))
+        sys.exit(startup_error(error))
     start_audit_log()
     config = uvicorn.Config(
         app,

@@ -3,12 +3,13 @@
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, ValidationError, ValidationInfo, field_validator
+from pydantic import Field, ValidationInfo, field_validator
 from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from shared.access.settings import AccessSettings
-from shared.errors import ReadsmithError, SetupError
+from shared.errors import ReadsmithError
+from shared.settings import read_settings
 from shared.store.location import is_object_storage
 from shared.store.settings import Place, StoreSettings
 from shared.store.store import RETAINED_VERSIONS
@@ -19,7 +20,7 @@ from trainer.schemas.limits import DatasetLimits, DownloadRules
 
 
 class Settings(StoreSettings, AccessSettings, BaseSettings):
-    """Every field is an environment variable: READSMITH_<FIELD> unless its alias says more."""
+    """Every field is an environment variable: READSMITH_<FIELD>, or its alias."""
 
     model_config = SettingsConfigDict(env_prefix="READSMITH_", frozen=True, populate_by_name=True)
 
@@ -29,7 +30,7 @@ class Settings(StoreSettings, AccessSettings, BaseSettings):
     )
     shared_files: Place | None = Field(
         None,
-        description="Where uploads, the images of corrections and checkpoints lie, for several "
+        description="Where uploads, images of corrections and checkpoints are stored, for several "
         "trainers and workers: a folder that all share, or `s3://bucket/prefix`; "
         "unset: the state folder.",
     )
@@ -38,6 +39,7 @@ class Settings(StoreSettings, AccessSettings, BaseSettings):
         description="SQLAlchemy URL of the job database, SQLite or PostgreSQL; "
         "unset: jobs.sqlite in the state folder.",
     )
+    # Both services may share an environment: these two name their service, as the predictor's do.
     host: str = Field(
         "127.0.0.1",
         validation_alias="READSMITH_TRAINER_HOST",
@@ -55,11 +57,12 @@ class Settings(StoreSettings, AccessSettings, BaseSettings):
         description="Where the trainer reaches the predictor, for the pages that try images.",
     )
     lease_seconds: float = Field(
-        30, ge=1, le=3600, description="Seconds of silence after which a worker counts as lost."
+        30,
+        ge=1,
+        le=3600,
+        description="Seconds without a heartbeat after which a worker is stalled.",
     )
-    max_attempts: int = Field(
-        3, ge=1, le=100, description="Times that a job may lose its process before it fails."
-    )
+    max_attempts: int = Field(3, ge=1, le=100, description="Lost attempts after which a job fails.")
     executor: Literal["local", "ray"] = Field(
         "local",
         description="Where the worker runs jobs: `local`, one at a time on its own machine, or "
@@ -72,30 +75,29 @@ class Settings(StoreSettings, AccessSettings, BaseSettings):
         "`ray://host:10001` from any other machine.",
     )
     jobs_in_flight: int = Field(
-        8, ge=1, le=200, description="Jobs that one worker keeps on Ray at a time."
+        8, ge=1, le=200, description="Jobs that one worker has on Ray at a time."
     )
     max_queued_jobs: int = Field(
-        1000, ge=1, description="Jobs that may wait; more are refused with status 429."
+        1000, ge=1, description="Most queued jobs; more are rejected with status 429."
     )
     max_upload_bytes: int = Field(
-        1_000_000_000, ge=1, description="Largest zip that POST /datasets takes, in bytes."
+        1_000_000_000, ge=1, description="Largest zip that POST /datasets accepts, in bytes."
     )
     max_stored_upload_bytes: int = Field(
         20_000_000_000,
         description="All uploads together, in bytes: the oldest that no queued or running job "
-        "needs give way to new ones, which else are refused with status 429.",
+        "needs are deleted for new ones, which are otherwise rejected with status 429.",
     )
     max_corrections_bytes: int = Field(
         1_000_000_000,
         ge=1,
-        description="Images of all corrections together, in bytes; more are refused with "
+        description="Images of all corrections together, in bytes; more are rejected with "
         "status 507.",
     )
     max_cache_bytes: int = Field(
         10_000_000_000,
         ge=0,
-        description="Downloads that are kept for the next job, in bytes; beyond it those go "
-        "that were not used for longest.",
+        description="Cached downloads, in bytes; beyond it the least recently used are deleted.",
     )
 
     max_dataset_bytes: int = Field(
@@ -117,8 +119,8 @@ class Settings(StoreSettings, AccessSettings, BaseSettings):
     max_compression_ratio: int = Field(
         DatasetLimits.ratio,
         ge=2,
-        description="How many times larger than packed a dataset zip (from 10 MB unpacked) "
-        "or a file in it (from 1 MB) may be.",
+        description="Highest ratio of unpacked to packed size of a dataset zip (from 10 MB "
+        "unpacked) or of a file in it (from 1 MB).",
     )
 
     max_download_bytes: int = Field(
@@ -129,25 +131,25 @@ class Settings(StoreSettings, AccessSettings, BaseSettings):
     )
     download_allow: str | None = Field(
         None,
-        description="Hosts, IP addresses and networks that jobs may download from though they "
-        "are not public, between commas: `files.lan,10.1.0.0/16`.",
+        description="Comma-separated hosts, IP addresses and networks that jobs may download "
+        "from although they are not public: `files.lan,10.1.0.0/16`.",
     )
     download_proxy: bool = Field(
         False,
         description="Download through the proxy that `HTTP_PROXY`, `HTTPS_PROXY` or `ALL_PROXY` "
-        "names; otherwise they are not looked at.",
+        "names; otherwise they are ignored.",
     )
 
     retained_versions: int = Field(
         RETAINED_VERSIONS,
         ge=1,
-        description="Versions of a model that are kept; besides them always the served one "
-        "and the one before it.",
+        description="Most recent versions retained of each model; the served one and the "
+        "one before it always are.",
     )
 
     @field_validator("max_stored_upload_bytes")
     @classmethod
-    def _room_for_one(cls, value: int, info: ValidationInfo) -> int:
+    def _fits_one_upload(cls, value: int, info: ValidationInfo) -> int:
         largest = info.data.get("max_upload_bytes", 0)
         if value < largest:
             raise PydanticCustomError(
@@ -159,7 +161,7 @@ class Settings(StoreSettings, AccessSettings, BaseSettings):
 
     @field_validator("predictor_url")
     @classmethod
-    def _of_a_service(cls, value: str) -> str:
+    def _is_web_address(cls, value: str) -> str:
         try:
             WebAddress.parse(value)
         except ValueError as error:
@@ -177,7 +179,7 @@ class Settings(StoreSettings, AccessSettings, BaseSettings):
 
     @property
     def downloads(self) -> DownloadRules:
-        """What jobs may download."""
+        """Rules for jobs' downloads."""
         return DownloadRules(
             allowed=Allowed.parse(self.download_allow or ""),
             proxy=self.download_proxy,
@@ -187,7 +189,7 @@ class Settings(StoreSettings, AccessSettings, BaseSettings):
 
     @property
     def dataset_limits(self) -> DatasetLimits:
-        """How large a dataset may be."""
+        """Size limits of datasets."""
         return DatasetLimits(
             self.max_dataset_files,
             self.max_dataset_bytes,
@@ -202,9 +204,9 @@ class Settings(StoreSettings, AccessSettings, BaseSettings):
 
     @property
     def for_other_machines(self) -> "Settings":
-        """The same settings as other machines must have them: nothing goes by this one's folder.
+        """These settings for other machines: paths are absolute, as working folders differ there.
 
-        The state folder and the store's cache may be others there.
+        Machines may override the state folder and the store's cache.
         """
         return self.model_copy(
             update={
@@ -217,19 +219,19 @@ class Settings(StoreSettings, AccessSettings, BaseSettings):
         )
 
     def open_shared_files(self) -> SharedFiles:
-        """Return where uploads, corrections and checkpoints lie; raises StorageError."""
-        place = self.shared_files
-        if place is not None and is_object_storage(place):
+        """Return the storage of uploads, corrections and checkpoints; raises StorageError."""
+        location = self.shared_files
+        if location is not None and is_object_storage(location):
             from shared.store.objects.bucket import Bucket  # noqa: PLC0415 - only for s3://
             from trainer.files.object_files import ObjectFiles  # noqa: PLC0415 - likewise
 
-            return ObjectFiles(Bucket(place), self.max_cache_bytes)
-        return FolderFiles(Path(place or self.state))
+            return ObjectFiles(Bucket(location), self.max_cache_bytes)
+        return FolderFiles(Path(location or self.state))
 
     def job_files(self, job_id: str) -> JobFiles | None:
-        """Return the files of a job that its later attempts need.
+        """Return the storage of files that a job's later attempts need on other machines.
 
-        None where its scratch folder alone will do.
+        None if all attempts run on this machine: its scratch folder has them.
         """
         if self.shared_files is None:
             return None
@@ -237,42 +239,31 @@ class Settings(StoreSettings, AccessSettings, BaseSettings):
 
     @property
     def uploads(self) -> Path:
-        """Where the zips of POST /datasets arrive."""
+        """Folder in which the zips of POST /datasets are received."""
         return self.state / "uploads"
 
     @property
     def cache(self) -> Path:
-        """Where downloads are kept for the next job."""
+        """Folder of cached downloads."""
         return self.state / "cache"
 
     @property
     def scratch(self) -> Path:
-        """Where each job has a private folder until it reaches a final status."""
+        """Folder where each job has a private folder until it reaches a final status."""
         return self.state / "jobs"
 
 
-def _anywhere(place: str | Path) -> str:
-    return str(place) if "://" in str(place) else str(Path(place).absolute())
+def _anywhere(location: str | Path) -> str:
+    return str(location) if "://" in str(location) else str(Path(location).absolute())
 
 
 def load_settings() -> Settings:
-    """Read the environment; raises ReadsmithError settings_invalid naming each bad variable."""
-    try:
-        return Settings()
-    except ValidationError as error:
-        wrong = [_explain(str(one["loc"][0]), one["msg"], one["input"]) for one in error.errors()]
-        raise SetupError(
-            "settings_invalid", f"{'; '.join(wrong)}.", "README.md lists every setting."
-        ) from None
+    """Read the environment; raises SetupError naming each variable that is wrong."""
+    return read_settings(Settings)
 
 
-def _explain(name: str, message: str, value: object) -> str:
-    variable = name if name.startswith("READSMITH_") else f"READSMITH_{name.upper()}"
-    return f"{variable} is {value!r}: {message[0].lower()}{message[1:]}"
-
-
-def complaint(error: ReadsmithError | OSError) -> str:
-    """One line for a service that cannot start."""
+def startup_error(error: ReadsmithError | OSError) -> str:
+    """Return the line that a service prints if it cannot start."""
     if isinstance(error, ReadsmithError):
         return f"error: {error.message} {error.hint}".rstrip()
     return f"error: {error.filename}: {error.strerror}."

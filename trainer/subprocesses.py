@@ -1,4 +1,4 @@
-"""Child processes: they share nothing with this one, die with it, and their end is explained."""
+"""Child processes that share nothing with this one and die with it; explains how they ended."""
 
 import contextlib
 import ctypes
@@ -41,19 +41,19 @@ def in_clean_process(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs
 
 
 def limit_this_process(memory: int, seconds: int) -> None:
-    """Give this process so many bytes of memory and seconds from now; the kernel sees to it.
+    """Have the kernel limit this process's memory in bytes and, from now, its run time in seconds.
 
-    More memory is refused, which most programs end of; after its time the process is killed.
+    Allocations beyond the limit fail, which ends most programs; after the time it is killed.
     """
     # RLIMIT_AS would count the gigabytes that TensorFlow reserves and never touches.
     resource.setrlimit(resource.RLIMIT_DATA, (memory, memory))
+    # The default action: a Python handler would wait for a C extension that never returns.
     signal.signal(signal.SIGALRM, signal.SIG_DFL)
     signal.alarm(seconds)
 
 
 NICENESS = 10
-"""Training takes the processor time that nobody else wants, so that both APIs stay quick."""
-
+"""Training gets the CPU time that nothing else needs, so that both APIs stay responsive."""
 
 GRACE_SECONDS = 3.0
 """Seconds between SIGTERM and SIGKILL."""
@@ -69,17 +69,18 @@ def die_with_parent(parent: int, number: signal.Signals = signal.SIGKILL) -> Non
         sys.exit("The parent process is gone.")
 
 
-def stop_group(child: "subprocess.Popen[bytes]", patience: float) -> None:
-    """End the session that a child leads: SIGTERM, and SIGKILL after so many seconds."""
+def stop_group(child: "subprocess.Popen[bytes]", grace_seconds: float) -> None:
+    """End the session that a child leads: SIGTERM, then SIGKILL after the grace period."""
     _signal_group(child, signal.SIGTERM)
     with contextlib.suppress(subprocess.TimeoutExpired):
-        child.wait(patience)
+        child.wait(grace_seconds)
+    # Also after the child's own end: its children may ignore SIGTERM.
     _signal_group(child, signal.SIGKILL)
     child.wait()
 
 
 def explain_exit(code: int) -> str:
-    """Put a child's exit code into words, as the end of a sentence."""
+    """Describe a child's exit code, as the end of a sentence."""
     if code >= 0:
         return f"ended with exit code {code}"
     name = signal.Signals(-code).name

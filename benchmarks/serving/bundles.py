@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.recognition.decoding import decode
-from shared.recognition.preprocessing import ImageSpec, fit, normalize, open_image
+from shared.recognition.image_spec import ImageSpec
+from shared.recognition.preprocessing import fit, normalize, open_image
 from shared.recognition.vocabulary import Vocabulary
 from shared.store.manifest import (
     GOLDEN_PREDICTIONS,

@@ -37,7 +37,7 @@ STEPS = {
     "JSON and response": ["flask.json.provider.DefaultJSONProvider.response"],
     "metrics": [
         "predictor.telemetry.metrics.request_answered",
-        "predictor.telemetry.metrics.images_read",
+        "predictor.telemetry.metrics.predictions_made",
     ],
 }
 """The functions of each step, where they are defined."""

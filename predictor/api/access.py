@@ -22,4 +22,4 @@ def add_access(app: Flask, settings: PredictorSettings) -> None:
         caller = Caller(
             said("HTTP_AUTHORIZATION"), said("HTTP_HOST"), said("HTTP_ORIGIN"), said(address_in)
         )
-        g.notes.key = access.admit(caller, Scope.PREDICT)
+        g.stats.key = access.admit(caller, Scope.PREDICT)

@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from predictor.requests.options import Options
-from shared.recognition.decoding import Prediction
+from predictor.requests.options import PredictionOptions
+from shared.recognition.decoding import DecodedText
 
 NOTHING_FITS = {
     "code": "nothing_fits",
@@ -18,7 +18,7 @@ NOTHING_FITS = {
 }
 
 
-def describe(prediction: Prediction | None, options: Options) -> dict[str, Any]:
+def describe(prediction: DecodedText | None, options: PredictionOptions) -> dict[str, Any]:
     """Describe a prediction, or that no text fits; confidences have six decimals."""
     answer = _nothing() if prediction is None else _prediction(prediction)
     if options.top_k is not None:
@@ -45,7 +45,7 @@ def _nothing() -> dict[str, Any]:
     return {"text": None, "confidence": 0.0, "characters": [], "reason": NOTHING_FITS}
 
 
-def _prediction(prediction: Prediction) -> dict[str, Any]:
+def _prediction(prediction: DecodedText) -> dict[str, Any]:
     return {
         "text": prediction.text,
         "confidence": round(prediction.confidence, 6),

@@ -8,9 +8,9 @@ from werkzeug.exceptions import ClientDisconnected, HTTPException
 
 from predictor.api.status import ROUTES
 from predictor.requests.multipart import MAX_TEXT_FIELDS_BYTES
-from predictor.requests.problems import problem
 from predictor.settings import PredictorSettings
 from predictor.telemetry import metrics
+from shared.api.problems import problem
 from shared.errors import (
     FailedError,
     MalformedError,
@@ -58,7 +58,7 @@ def add_error_answers(app: Flask, settings: PredictorSettings) -> None:
 
     @app.errorhandler(Exception)
     def unexpected(error: Exception) -> Response:
-        log.error("request %s failed", g.notes.request_id, exc_info=error)
+        log.error("request %s failed", g.stats.request_id, exc_info=error)
         return _problem_answer(
             FailedError(
                 "internal_error",
@@ -70,9 +70,9 @@ def add_error_answers(app: Flask, settings: PredictorSettings) -> None:
 
 def _problem_answer(error: ReadsmithError) -> Response:
     document = problem(error)
-    g.notes.error = error.code
+    g.stats.error = error.code
     metrics.problem_answered(error.code)
-    answer = jsonify({**document, "request_id": g.notes.request_id})
+    answer = jsonify({**document, "request_id": g.stats.request_id})
     answer.status_code = document["status"]
     answer.content_type = "application/problem+json"
     answer.headers.update(error.headers)

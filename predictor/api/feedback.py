@@ -12,7 +12,7 @@ from predictor.api.review import not_kept
 from predictor.feedback.image_archive import ArchivedImage, ImageArchive
 from predictor.feedback.outbox import Outbox
 from predictor.feedback.trainer_client import TrainerClient
-from predictor.requests.images import IMAGE_FIELDS, Upload, body_of, checked, decoded
+from predictor.requests.images import IMAGE_FIELDS, SentImage, body_of, checked, decoded
 from predictor.requests.multipart import split_form
 from predictor.requests.problems import invalid
 from predictor.settings import PredictorSettings
@@ -40,7 +40,7 @@ def _usable(text: str) -> str:
     return label
 
 
-class Feedback(BaseModel):
+class FeedbackRequest(BaseModel):
     """The right text, and of which image; each description says what is right."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
@@ -60,8 +60,8 @@ class Feedback(BaseModel):
     model: ModelName | None = Field(None, description="the name of a model, as text")
 
 
-class JsonFeedback(Feedback):
-    """Feedback as JSON: of a request, or with its image."""
+class JsonFeedback(FeedbackRequest):
+    """FeedbackRequest as JSON: of a request, or with its image."""
 
     model_config = ConfigDict(
         strict=True,
@@ -106,21 +106,21 @@ def add_feedback(
         sha256 = hashlib.sha256(image).hexdigest()
         correction = _correction(told.text, image, read)
         if outbox is not None:
-            outbox.forget(model, sha256)
-        status = "handed_over"
+            outbox.discard(model, sha256)
+        status = "delivered"
         try:
             trainer.correct(model, correction, request.headers.get("Authorization"))
         except TrainerAwayError:
             if outbox is None:
                 raise
-            outbox.keep(model, sha256, correction)
-            status = "kept"
+            outbox.add(model, sha256, correction)
+            status = "queued"
         if kept is not None and read is not None:
             kept.mark_done(read.id)
         return {"status": status, "model": model, "text": told.text}, 202
 
 
-def _archived(kept: ImageArchive | None, told: Feedback) -> ArchivedImage:
+def _archived(kept: ImageArchive | None, told: FeedbackRequest) -> ArchivedImage:
     if kept is None:
         raise not_kept()
     return kept.get(f"{told.request_id}.{told.index}")
@@ -133,7 +133,7 @@ def _correction(text: str, image: bytes, read: ArchivedImage | None) -> bytes:
     return json.dumps(facts | {"image": base64.b64encode(image).decode()}).encode()
 
 
-def _parse(request: Request, settings: PredictorSettings) -> tuple[Feedback, bytes | None]:
+def _parse(request: Request, settings: PredictorSettings) -> tuple[FeedbackRequest, bytes | None]:
     """Return what was told, and the image unless it is one of an earlier request.
 
     Raises ReadsmithError.
@@ -161,14 +161,14 @@ def _parse(request: Request, settings: PredictorSettings) -> tuple[Feedback, byt
 
 
 def _checked(image: bytes | ReadsmithError, settings: PredictorSettings) -> bytes:
-    data = checked(Upload("image", image), settings).data
+    data = checked(SentImage("image", image), settings).data
     if isinstance(data, ReadsmithError):
         raise data
     open_image(data)
     return data
 
 
-def _form(request: Request) -> tuple[Feedback, bytes | None]:
+def _form(request: Request) -> tuple[FeedbackRequest, bytes | None]:
     form = split_form(body_of(request), request.headers["Content-Type"], MOST_PARTS)
     files = [name for name, _ in form.files]
     if len(files) > 1 or not set(files) <= set(IMAGE_FIELDS):
@@ -179,13 +179,13 @@ def _form(request: Request) -> tuple[Feedback, bytes | None]:
             "image",
         )
     try:
-        told = Feedback.model_validate(form.texts)
+        told = FeedbackRequest.model_validate(form.texts)
     except ValidationError as error:
-        raise invalid(error, Feedback) from None
+        raise invalid(error, FeedbackRequest) from None
     return told, form.files[0][1] if files else None
 
 
-def _json(body: bytes) -> tuple[Feedback, bytes | ReadsmithError | None]:
+def _json(body: bytes) -> tuple[FeedbackRequest, bytes | ReadsmithError | None]:
     try:
         told = JsonFeedback.model_validate_json(body)
     except ValidationError as error:

@@ -8,15 +8,15 @@ from flask import Flask, g, request
 from predictor.api.answers import describe, describe_input
 from predictor.feedback.image_archive import ImageArchive, to_archive
 from predictor.models.engine import Engine
-from predictor.models.registry import ModelState, Registry
-from predictor.requests.images import Question, parse
-from predictor.requests.options import Options
-from predictor.requests.problems import problem
+from predictor.models.registry import ModelStatus, Registry
+from predictor.requests.images import PredictRequest, parse
+from predictor.requests.options import PredictionOptions
 from predictor.settings import PredictorSettings
 from predictor.telemetry import metrics
 from predictor.telemetry.request_stats import PARSE, RequestStats
+from shared.api.problems import problem
 from shared.errors import ImageRejectedError, NotFoundError, ReadsmithError, UnavailableError
-from shared.recognition.decoding import Prediction
+from shared.recognition.decoding import DecodedText
 from shared.store.builtin import STARTER, UNTRAINED
 
 
@@ -27,67 +27,67 @@ def add_predictions(
 
     @app.post("/predict")
     def predict() -> dict[str, Any]:
-        notes: RequestStats = g.notes
-        question = parse(request, settings)
-        notes.done(PARSE)
-        model = registry.answering(question.model)
-        engine = registry.engine(model, question.options.version)
+        stats: RequestStats = g.stats
+        requested = parse(request, settings)
+        stats.done(PARSE)
+        model = registry.answering(requested.model)
+        engine = registry.engine(model, requested.options.version)
         if engine is None:
             raise _no_such_model(model, registry)
-        notes.model, notes.version = engine.manifest.model, engine.manifest.version
+        stats.model, stats.version = engine.manifest.model, engine.manifest.version
         origin = {
-            "model": notes.model,
-            "version": notes.version,
-            "request_id": notes.request_id,
+            "model": stats.model,
+            "version": stats.version,
+            "request_id": stats.request_id,
         }
-        if model == STARTER and question.model is None:
+        if model == STARTER and requested.model is None:
             origin["note"] = UNTRAINED
-        options = question.options.with_default_pattern(
+        options = requested.options.with_default_pattern(
             registry.pattern(model), engine.require_possible
         )
-        answers = _read(engine, question, options, notes)
-        _count(answers, engine, notes, settings.low_confidence)
+        answers = _read(engine, requested, options, stats)
+        _count(answers, engine, stats, settings.low_confidence)
         if kept is not None:
-            kept.add(to_archive(question, answers, notes, settings.default_model))
-        if question.several:
+            kept.add(to_archive(requested, answers, stats, settings.default_model))
+        if requested.several:
             return {"results": answers, **origin}
         return {**answers[0], **origin}
 
 
 def _count(
-    answers: list[dict[str, Any]], engine: Engine, notes: RequestStats, chosen: float | None
+    answers: list[dict[str, Any]], engine: Engine, stats: RequestStats, chosen: float | None
 ) -> None:
     """Count the predictions; chosen: the confidence below which one is unsure, else the model's."""
     confidences = [answer["confidence"] for answer in answers if "confidence" in answer]
-    threshold = engine.unsure_below if chosen is None else chosen
-    notes.images = len(confidences)
-    metrics.images_read(
+    threshold = engine.low_confidence_threshold if chosen is None else chosen
+    stats.images = len(confidences)
+    metrics.predictions_made(
         engine.manifest.model,
         engine.manifest.version,
         confidences,
-        unsure=sum(confidence < threshold for confidence in confidences),
-        unseen=notes.unseen_sizes,
+        low_confidence=sum(confidence < threshold for confidence in confidences),
+        unseen_size=stats.unseen_sizes,
     )
 
 
 def _read(
-    engine: Engine, question: Question, options: Options, notes: RequestStats
+    engine: Engine, requested: PredictRequest, options: PredictionOptions, stats: RequestStats
 ) -> list[dict[str, Any]]:
     """Read every image; among several, a bad one does not spoil the others' predictions."""
-    images = [up.data for up in question.uploads if not isinstance(up.data, ReadsmithError)]
-    results: Iterator[Prediction | ImageRejectedError | None] = (
-        engine.search_each(images, options.limits, options.top_k or 1, notes)
+    images = [up.data for up in requested.uploads if not isinstance(up.data, ReadsmithError)]
+    results: Iterator[DecodedText | ImageRejectedError | None] = (
+        engine.search_each(images, options.limits, options.top_k or 1, stats)
         if options.search
-        else engine.read_each(images, notes)
+        else engine.predict_each(images, stats)
     )
     answers: list[dict[str, Any]] = []
-    for upload in question.uploads:
+    for upload in requested.uploads:
         result = upload.data if isinstance(upload.data, ReadsmithError) else next(results)
         if not isinstance(result, ReadsmithError):
             answers.append(describe(result, options))
             if options.show_input and isinstance(upload.data, bytes):
                 answers[-1]["input"] = describe_input(engine.input_of(upload.data))
-        elif question.several:
+        elif requested.several:
             metrics.problem_answered(result.code)
             answers.append({"error": problem(result, field=upload.field)})
         else:
@@ -104,8 +104,8 @@ def _no_such_model(model: str, registry: Registry) -> ReadsmithError:
         return NotFoundError(
             "model_not_found", f"There is no model {named}.", f"Known: {', '.join(known)}.", "model"
         )
-    refusal = states.get(model, ModelState()).refusal
-    why = "is loaded" if refusal is None else "is loaded; one was refused, GET /readyz says why"
+    rejection = states.get(model, ModelStatus()).rejection
+    why = "is loaded" if rejection is None else "is loaded; one was refused, GET /readyz says why"
     return UnavailableError(
         "no_version_served",
         f"No version of model {named} {why}.",

@@ -14,21 +14,21 @@ OTHER_ROUTE = "other"
 
 
 def add_request_hooks(app: Flask, access_log: AccessLog | None) -> None:
-    """Note each request in ``g.notes`` from its arrival to its answer; without a log, no line."""
+    """Note each request in ``g.stats`` from its arrival to its answer; without a log, no line."""
 
     @app.before_request
     def arrive() -> None:
         asked = request.headers.get("X-Request-ID", "")
-        g.notes = RequestStats(asked if SANE_REQUEST_ID.fullmatch(asked) else uuid.uuid4().hex)
+        g.stats = RequestStats(asked if SANE_REQUEST_ID.fullmatch(asked) else uuid.uuid4().hex)
 
     @app.after_request
     def leave(response: Response) -> Response:
-        notes: RequestStats = g.notes
-        response.headers["X-Request-ID"] = notes.request_id
-        response.headers["Server-Timing"] = notes.server_timing()
+        stats: RequestStats = g.stats
+        response.headers["X-Request-ID"] = stats.request_id
+        response.headers["Server-Timing"] = stats.server_timing()
         known = request.url_rule
         method, route = (request.method, known.rule) if known else (OTHER_ROUTE, OTHER_ROUTE)
-        metrics.request_answered(method, route, response.status_code, notes)
+        metrics.request_answered(method, route, response.status_code, stats)
         if access_log is not None:
-            access_log.add(method, route, response.status_code, notes)
+            access_log.add(method, route, response.status_code, stats)
         return response

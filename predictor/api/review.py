@@ -30,8 +30,8 @@ def add_review(app: Flask, kept: ImageArchive | None) -> None:
     @app.get("/review")
     def review() -> dict[str, Any]:
         query = _query()
-        images, count = _required(kept).least_sure(query.model, query.limit)
-        return {"data": [_described(one) for one in images], "kept": count}
+        images, count = _required(kept).least_confident(query.model, query.limit)
+        return {"data": [_described(one) for one in images], "count": count}
 
     @app.get("/review/<image_id>")
     def review_image(image_id: str) -> Response:
@@ -71,7 +71,7 @@ def _query() -> ReviewQuery:
 def _described(kept: ArchivedImage) -> dict[str, Any]:
     return {
         "request_id": kept.request_id,
-        "index": kept.place,
+        "index": kept.position,
         "model": kept.model,
         "version": kept.version,
         "text": kept.text,

@@ -5,7 +5,7 @@ from typing import Any
 
 from flask import Flask, Response
 
-from predictor.models.registry import ModelState, Registry, Served
+from predictor.models.registry import ModelStatus, Registry, Served
 from predictor.telemetry import metrics
 
 SERVICE = "Readsmith predictor: reads short text lines in images"
@@ -35,7 +35,7 @@ def add_status(app: Flask, registry: Registry) -> None:
 
     @app.get("/healthz")
     def healthz() -> dict[str, str]:
-        return {"status": "alive"}
+        return {"status": "ok"}
 
     @app.get("/readyz")
     def readyz() -> tuple[dict[str, Any], int]:
@@ -44,7 +44,12 @@ def add_status(app: Flask, registry: Registry) -> None:
         models = {name: _state(state) for name, state in states.items()}
         away = registry.away
         storage = away and {"since": away.since.isoformat(), "reason": away.reason}
-        state = {"ready": ready, "pid": os.getpid(), "models": models, "storage_away": storage}
+        state = {
+            "ready": ready,
+            "pid": os.getpid(),
+            "models": models,
+            "storage_unreachable": storage,
+        }
         return state, 200 if ready else 503
 
     @app.get("/metrics")
@@ -73,12 +78,12 @@ def _model(served: Served) -> dict[str, Any]:
     }
 
 
-def _state(state: ModelState) -> dict[str, Any]:
-    served, refusal = state.served, state.refusal
+def _state(state: ModelStatus) -> dict[str, Any]:
+    served, rejection = state.served, state.rejection
     return {
         "version": served and served.engine.manifest.version,
         "loaded_at": served and served.loaded_at.isoformat(),
         "wanted": state.wanted,
-        "refusal": refusal and {"version": refusal.version, "reason": refusal.reason},
-        "refusals": state.refusals,
+        "rejection": rejection and {"version": rejection.version, "reason": rejection.reason},
+        "rejections": state.rejections,
     }

@@ -1,1 +1,1 @@
-"""What images really say, on the way to the trainer; images stored for review."""
+"""Corrections on their way to the trainer, and images archived for review."""

@@ -1,4 +1,4 @@
-"""Keeps answered images with their predictions for a look, where the operator allows it."""
+"""Archives images with their predictions for review, if the operator allows it."""
 
 import logging
 import sqlite3
@@ -10,7 +10,7 @@ from contextlib import AbstractContextManager
 from typing import Any, Final, NamedTuple
 
 from predictor.feedback.sqlite import open_sqlite
-from predictor.requests.images import Question
+from predictor.requests.images import PredictRequest
 from predictor.settings import PredictorSettings
 from predictor.telemetry.request_stats import RequestStats
 from shared.errors import NotFoundError, ReadsmithError
@@ -18,12 +18,12 @@ from shared.store.builtin import STARTER
 
 log = logging.getLogger("readsmith.predictor")
 
-PAUSE_SECONDS = 0.1
-"""Between two looks for new images; a request must not wait for a disk, nor wake a thread."""
+FLUSH_SECONDS = 0.1
+"""Interval at which new images are written: no request waits for a disk, or wakes a thread."""
 PRUNE_SECONDS = 60.0
-"""Between two looks for old images while there are no new ones."""
-MOST_WAITING_BYTES = 32_000_000
-"""Of images that are not written yet; what comes while there are so many is not kept."""
+"""Interval at which old images are deleted while there are no new ones."""
+MAX_BUFFERED_BYTES = 32_000_000
+"""Of images that are not written yet; beyond it new ones are not archived."""
 
 FILE: Final = "kept.sqlite"
 SCHEMA: Final = """
@@ -57,13 +57,13 @@ DELETE FROM kept WHERE created <= max(
 
 
 class ArchivedImage(NamedTuple):
-    """An image and how it was read; version is None if the starter read it."""
+    """An image and its prediction; version is None if the starter made it."""
 
     request_id: str
-    place: int
-    """Among the images of its request."""
+    position: int
+    """Among the images of its request, from 0."""
     model: str
-    """Whose corrections it would belong to."""
+    """The model that its correction belongs to."""
     version: int | None
     text: str | None
     confidence: float
@@ -73,68 +73,71 @@ class ArchivedImage(NamedTuple):
 
     @property
     def id(self) -> str:
-        """What names it in addresses."""
-        return f"{self.request_id}.{self.place}"
+        """The image's id in URLs."""
+        return f"{self.request_id}.{self.position}"
 
 
-COLUMNS = (*ArchivedImage._fields[:-1], "picture")
-"""Of the fields, in their order; the last is named as in the files of the first release."""
+# As in the files of the first release, which an update must still open.
+_OLD_NAMES: Final = {"position": "place", "image": "picture"}
+COLUMNS = tuple(_OLD_NAMES.get(field, field) for field in ArchivedImage._fields)
+"""The columns of the fields, in the same order."""
 
 
 class ImageArchive:
-    """The newest images within the limits of number, size and age; shared by all workers."""
+    """The newest images within limits of count, size and age; shared by all workers."""
 
     def __init__(self, settings: PredictorSettings) -> None:
-        assert settings.image_archive is not None, "nothing is to be kept"  # noqa: S101
+        assert settings.image_archive is not None, "the image archive is off"  # noqa: S101
         self._path = settings.image_archive / FILE
         self._days = settings.image_archive_days
         self._limits = {
             "count": settings.image_archive_count,
             "bytes": settings.image_archive_bytes,
         }
-        self._waiting: deque[ArchivedImage] = deque()
-        self._waiting_bytes = 0
+        self._buffer: deque[ArchivedImage] = deque()
+        self._buffered_bytes = 0
         self._lock = threading.Lock()
         self._pruned = 0.0
 
     def start(self) -> None:
-        """Begin to write what is added, in a thread; call it after the fork."""
-        threading.Thread(target=self._run, name="kept images", daemon=True).start()
+        """Start the thread that writes added images; call it after the fork."""
+        threading.Thread(target=self._run, name="image archive", daemon=True).start()
 
     def add(self, images: Iterable[ArchivedImage]) -> None:
-        """Take images to be written soon; those of a request id that is known replace it."""
+        """Buffer images to be written soon; an image with a known id replaces the earlier one."""
         for one in images:
             size = len(one.image)
             with self._lock:
-                if self._waiting_bytes + size > MOST_WAITING_BYTES:
+                # Dropped, not waited for: a slow disk must not delay predictions.
+                if self._buffered_bytes + size > MAX_BUFFERED_BYTES:
                     return
-                self._waiting_bytes += size
-                self._waiting.append(one)
+                self._buffered_bytes += size
+                self._buffer.append(one)
 
     def flush(self) -> None:
-        """Write what waits, and delete what the limits no longer allow.
+        """Write the buffered images, and delete those beyond the limits.
 
-        Raises StorageError; what waited is lost then.
+        Raises StorageError; the buffered images are lost then.
         """
         with self._lock:
-            new, self._waiting, self._waiting_bytes = self._waiting, deque(), 0
+            new, self._buffer, self._buffered_bytes = self._buffer, deque(), 0
         if not new and time.monotonic() < self._pruned + PRUNE_SECONDS:
             return
         self._pruned = time.monotonic()
         with self._open() as database:
             columns = ", ".join((*COLUMNS, "id", "size"))
-            places = ", ".join("?" * (len(COLUMNS) + 2))
+            placeholders = ", ".join("?" * (len(COLUMNS) + 2))
             database.executemany(
-                f"REPLACE INTO kept ({columns}) VALUES ({places})",  # noqa: S608
+                f"REPLACE INTO kept ({columns}) VALUES ({placeholders})",  # noqa: S608
                 [(*one, one.id, len(one.image)) for one in new],
             )
             oldest = time.time() - self._days * 86_400
             database.execute(OUTSIDE_THE_LIMITS, {"oldest": oldest, **self._limits})
 
-    def least_sure(self, model: str | None, limit: int) -> tuple[list[ArchivedImage], int]:
-        """Return images that nobody has looked at, without their bytes, and how many there are.
+    def least_confident(self, model: str | None, limit: int) -> tuple[list[ArchivedImage], int]:
+        """Return images that nobody has reviewed, least confident first, and the count of all.
 
-        model: of this one only. Raises StorageError.
+        Their bytes are left out. model: only those of this model. Raises StorageError.
         """
         self.flush()
         where = "FROM kept WHERE done = 0 AND model = coalesce(?, model)"
@@ -152,14 +155,15 @@ class ImageArchive:
         self.flush()
         found = self._find(image_id)
         if found is None:
-            time.sleep(2 * PAUSE_SECONDS)  # another worker may be about to write it
+            # A client may send feedback at once, and another worker has the image in its buffer.
+            time.sleep(2 * FLUSH_SECONDS)
             found = self._find(image_id)
         if found is None:
             raise _not_found(image_id)
         return found
 
     def mark_done(self, image_id: str) -> None:
-        """Take an image off the queue; until it gets old it can still be corrected."""
+        """Remove an image from the review queue; it can still be corrected until it is deleted."""
         with self._open() as database:
             database.execute("UPDATE kept SET done = 1 WHERE id = ?", (image_id,))
 
@@ -185,32 +189,35 @@ class ImageArchive:
             try:
                 self.flush()
             except ReadsmithError as error:
-                log.error("Images are not kept. %s", error.message)
-            time.sleep(PAUSE_SECONDS)
+                log.error("Images are not archived. %s", error.message)
+            time.sleep(FLUSH_SECONDS)
 
 
 def _not_found(image_id: str) -> ReadsmithError:
     return NotFoundError(
         "image_not_found",
-        f"No image {image_id[:100]} is kept.",
-        "It may have been deleted or have become too old; GET /review lists those that wait.",
+        f"No image {image_id[:100]} is in the archive.",
+        "It may have been deleted, also because of its age; GET /review lists those to review.",
     )
 
 
 def to_archive(
-    question: Question, answers: Sequence[dict[str, Any]], notes: RequestStats, default_model: str
+    requested: PredictRequest,
+    answers: Sequence[dict[str, Any]],
+    stats: RequestStats,
+    default_model: str,
 ) -> Iterator[ArchivedImage]:
-    """Yield the images of a request that were read.
+    """Yield the images of a request that have a prediction.
 
-    Those that the starter read belong to the default model: the starter is never trained.
+    The starter's belong to the default model: the starter is never trained.
     """
-    starter = notes.model == STARTER
-    model = default_model if starter else str(notes.model)
+    starter = stats.model == STARTER
+    model = default_model if starter else str(stats.model)
     now = time.time()
-    for place, (upload, answer) in enumerate(zip(question.uploads, answers, strict=True)):
+    for position, (upload, answer) in enumerate(zip(requested.uploads, answers, strict=True)):
         if isinstance(upload.data, bytes) and "text" in answer:
             text, confidence = answer["text"], answer["confidence"]
-            version = None if starter else notes.version
+            version = None if starter else stats.version
             yield ArchivedImage(
-                notes.request_id, place, model, version, text, confidence, now, upload.data
+                stats.request_id, position, model, version, text, confidence, now, upload.data
             )

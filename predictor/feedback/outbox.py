@@ -1,4 +1,4 @@
-"""Keeps corrections while the trainer is away, and hands them over once it is back."""
+"""Stores corrections while the trainer is unreachable, and sends them once it is back."""
 
 import fcntl
 import logging
@@ -16,10 +16,10 @@ from shared.errors import CorrectionRefusedError, ReadsmithError, UnavailableErr
 log = logging.getLogger("readsmith.predictor")
 
 FIRST_PAUSE_SECONDS = 1.0
-LONGEST_PAUSE_SECONDS = 60.0
-"""Between two tries while the trainer is away: each pause is twice the one before."""
-MOST_BYTES = 1_000_000_000
-"""Of all corrections that wait."""
+MAX_PAUSE_SECONDS = 60.0
+"""Pauses between two tries while the trainer is unreachable: each is twice the one before."""
+MAX_BYTES = 1_000_000_000
+"""Of all waiting corrections together."""
 
 FILE: Final = "outbox.sqlite"
 LOCK: Final = "sending.lock"
@@ -35,9 +35,9 @@ CREATE TABLE IF NOT EXISTS outbox (
 
 
 class Outbox:
-    """Corrections that wait, one for each image of a model; shared by all workers.
+    """Waiting corrections, one for each image of a model; shared by all workers.
 
-    One worker at a time sends; another takes over where it ends, be it killed.
+    One worker at a time sends; if it ends or is killed, another takes over.
     """
 
     def __init__(self, folder: Path, trainer: TrainerClient) -> None:
@@ -45,29 +45,30 @@ class Outbox:
         self._trainer = trainer
 
     def start(self) -> None:
-        """Begin to hand over what waits, in a thread; call it after the fork."""
+        """Start the thread that sends waiting corrections; call it after the fork."""
         threading.Thread(target=self._run, name="outbox", daemon=True).start()
 
-    def keep(self, model: str, sha256: str, correction: bytes) -> None:
-        """Keep a correction in place of an earlier one of the image.
+    def add(self, model: str, sha256: str, correction: bytes) -> None:
+        """Store a correction, in place of an earlier one of the same image.
 
         Raises ReadsmithError outbox_full or storage_failed.
         """
         with self._open() as database:
             (size,) = database.execute("SELECT sum(length(correction)) FROM outbox").fetchone()
-            if (size or 0) + len(correction) > MOST_BYTES:
+            if (size or 0) + len(correction) > MAX_BYTES:
                 raise UnavailableError(
                     "outbox_full",
-                    f"{MOST_BYTES:,} bytes of corrections wait for the trainer already.",
-                    "Start the trainer: READSMITH_TRAINER_URL says where it is looked for.",
+                    f"The outbox is full: {MAX_BYTES:,} bytes of corrections wait for the trainer.",
+                    "Start the trainer at READSMITH_TRAINER_URL.",
                 )
             database.execute(
                 "REPLACE INTO outbox (model, sha256, correction) VALUES (?, ?, ?)",
                 (model, sha256, correction),
             )
 
-    def forget(self, model: str, sha256: str) -> None:
-        """Drop the correction of an image that waits, if one does: there is a newer one."""
+    def discard(self, model: str, sha256: str) -> None:
+        """Delete a waiting correction of an image, if there is one: a newer one is being sent."""
+        # Most feedback never needs the outbox and should not create its file.
         if (self._folder / FILE).exists():
             with self._open() as database:
                 database.execute(
@@ -75,17 +76,19 @@ class Outbox:
                 )
 
     def deliver(self) -> None:
-        """Hand over what waits, the oldest first; raises TrainerAwayError at the first failure.
+        """Send the waiting corrections, oldest first; raises TrainerAwayError at the first failure.
 
-        What the trainer will never take is dropped, and said in the log.
+        Those that the trainer rejects for good are logged and deleted: they would block the rest.
         """
         while (row := self._oldest()) is not None:
             number, model, correction = row
             try:
+                # With the predictor's own key: senders' keys are never stored.
                 self._trainer.correct(model, correction)
             except CorrectionRefusedError as error:
-                log.error("A correction of %s was refused: %s", model, error.message)
-            with self._open() as database:  # a newer one of the image has another number
+                log.error("A correction of %s was rejected: %s", model, error.message)
+            # By number: a correction of the same image that was stored meanwhile has another.
+            with self._open() as database:
                 database.execute("DELETE FROM outbox WHERE number = ?", (number,))
 
     def _oldest(self) -> Any:
@@ -101,7 +104,7 @@ class Outbox:
 
     def _run(self) -> None:
         pause = FIRST_PAUSE_SECONDS
-        with self._turn():
+        with self._exclusive_lock():
             while True:
                 try:
                     self.deliver()
@@ -109,11 +112,11 @@ class Outbox:
                 except ReadsmithError as error:
                     if pause == FIRST_PAUSE_SECONDS:
                         log.warning("Corrections wait. %s", error.message)
-                    pause = min(2 * pause, LONGEST_PAUSE_SECONDS)
+                    pause = min(2 * pause, MAX_PAUSE_SECONDS)
                 time.sleep(pause)
 
-    def _turn(self) -> TextIO:
-        """Wait until no other worker sends; the lock ends with the file, or with the process."""
+    def _exclusive_lock(self) -> TextIO:
+        """Wait until no other worker sends; the kernel releases the lock of a killed process."""
         self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         file = (self._folder / LOCK).open("w")
         fcntl.flock(file, fcntl.LOCK_EX)

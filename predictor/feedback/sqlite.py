@@ -1,4 +1,4 @@
-"""SQLite files of the predictor's own, which all its workers share."""
+"""The predictor's own SQLite files, shared by all its workers."""
 
 import sqlite3
 from collections.abc import Iterator
@@ -8,14 +8,14 @@ from pathlib import Path
 from shared.errors import StorageError
 
 TIMEOUT_SECONDS = 10
-"""How long to wait for another worker that writes."""
+"""How long to wait for another worker's write."""
 PRIVATE = "PRAGMA auto_vacuum = FULL; PRAGMA secure_delete = ON;"
-"""What is deleted leaves the file, too."""
+"""Deleted images are overwritten: SQLite would leave them in the file's free pages."""
 
 
 @contextmanager
 def open_sqlite(path: Path, schema: str) -> Iterator[sqlite3.Connection]:
-    """Open a file for one transaction; it is made, with its folder, if it is not there.
+    """Open a file for one transaction; creates it and its folder if they are missing.
 
     Raises StorageError.
     """
@@ -30,5 +30,5 @@ def open_sqlite(path: Path, schema: str) -> Iterator[sqlite3.Connection]:
     except (sqlite3.Error, OSError) as error:
         raise StorageError(
             f"{path} cannot be used: {error}.",
-            "Look whether the disk is full, and whether the folder may be written.",
+            "Check whether the disk is full and the folder is writable.",
         ) from error

@@ -1,4 +1,4 @@
-"""Hands corrections over to the trainer."""
+"""Sends corrections to the trainer."""
 
 import http.client
 import json
@@ -10,16 +10,16 @@ from predictor.settings import PredictorSettings
 from shared.errors import CorrectionRefusedError, TrainerAwayError
 
 TIMEOUT_SECONDS = 5
-MOST_ANSWER_BYTES = 100_000
-REFUSALS: Final = {400, 413, 415, 422}
-"""Statuses that say that a correction will never be taken; others may pass."""
+MAX_ANSWER_BYTES = 100_000
+REJECTED: Final = {400, 413, 415, 422}
+"""Statuses that reject a correction for good; after others the same one may succeed later."""
 
 
 class TrainerClient:
-    """Where the trainer is, and the key to it."""
+    """The trainer's address and the API key for it."""
 
     def __init__(self, settings: PredictorSettings) -> None:
-        assert settings.trainer_url is not None, "there is no trainer"  # noqa: S101
+        assert settings.trainer_url is not None, "no trainer is configured"  # noqa: S101
         url = urlsplit(str(settings.trainer_url))
         self._host = url.netloc
         self._secure = url.scheme == "https"
@@ -28,11 +28,13 @@ class TrainerClient:
         self._key = f"Bearer {key.get_secret_value()}" if key else None
 
     def correct(self, model: str, correction: bytes, authorization: str | None = None) -> None:
-        """Hand over a correction of a model, as JSON.
+        """Send a correction of a model, as JSON.
 
         authorization: sent if no key is set. Raises TrainerAwayError or CorrectionRefusedError.
         """
-        headers = {"Content-Type": "application/json", "Host": "localhost"}  # any name is right
+        # A trainer without keys accepts known host names only, and does not know its own name in
+        # a container network.
+        headers = {"Content-Type": "application/json", "Host": "localhost"}
         key = self._key or authorization
         if key is not None:
             headers["Authorization"] = key
@@ -41,14 +43,14 @@ class TrainerClient:
                 path = f"{self._path}/models/{model}/corrections"
                 connection.request("POST", path, correction, headers)
                 answer = connection.getresponse()
-                body = answer.read(MOST_ANSWER_BYTES)
+                body = answer.read(MAX_ANSWER_BYTES)
         except (OSError, http.client.HTTPException) as error:
             raise _away(f"{error or type(error).__name__}") from error
         if answer.status in (200, 201):
             return
         problem = _problem(body)
         detail = str(problem.get("detail", answer.reason))
-        if answer.status in REFUSALS:
+        if answer.status in REJECTED:
             raise CorrectionRefusedError("correction_refused", detail, str(problem.get("hint", "")))
         raise _away(f"it answers {answer.status} {detail}")
 
@@ -61,8 +63,8 @@ class TrainerClient:
 def _away(reason: str) -> TrainerAwayError:
     return TrainerAwayError(
         "trainer_unavailable",
-        f"The trainer does not take the correction: {reason}.",
-        "Look whether it runs at READSMITH_TRAINER_URL; READSMITH_OUTBOX names a folder where "
+        f"The trainer does not accept the correction: {reason}.",
+        "Check that it runs at READSMITH_TRAINER_URL; READSMITH_OUTBOX names a folder where "
         "corrections wait until it is back.",
     )
 

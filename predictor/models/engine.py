@@ -16,52 +16,56 @@ from shared.atomic_files import read_small
 from shared.errors import BundleError, ImageRejectedError
 from shared.patterns.automaton import Automaton, build_automaton
 from shared.patterns.limits import Limits
-from shared.recognition.decoding import Prediction, decode, decode_within
+from shared.recognition.decoding import DecodedText, decode, decode_within
 from shared.recognition.preprocessing import covered_width, fit, open_image, to_input
 from shared.store.manifest import ONNX_MODEL, Calibration, Manifest
 
 BATCH = 4
-"""Images per run: more at a time no longer lie in the caches, and each takes twice as long."""
+"""Images per run: more do not fit in the CPU's caches, and each takes twice as long."""
 
-RARELY = 0.01
-LEAST_SURE = 0.5
+MAX_ERROR_RATE = 0.01
+"""Of the predictions at or above the low-confidence threshold, held out of training."""
+MIN_THRESHOLD = 0.5
+"""A model that was never wrong would have no threshold, and would show no drift."""
 
 ONLY_FATAL = 4
+"""ONNX Runtime's log level: errors are raised, and must not be printed among the JSON lines too."""
 
-MOST_GRAPH_BYTES = 500_000_000
+MAX_GRAPH_BYTES = 500_000_000
 EXTERNAL_DATA = b"\n\x08location"
-"""How an ONNX file begins the name of a file that holds more of it; no hash guards that one."""
+"""The field of an ONNX file that names an external data file, whose hash nothing would check."""
 
-Answer = TypeVar("Answer", Prediction, Prediction | None)
+Answer = TypeVar("Answer", DecodedText, DecodedText | None)
 
 
 @dataclass(frozen=True)
 class _Input:
-    """An image as the graph wants it, and the share of the width that it covers."""
+    """An image as the graph's input, and the share of the input's width that it covers."""
 
     values: NDArray[np.float32]
     covered: float
 
 
 class Engine:
-    """Reads images with one version; safe to use from several threads at once."""
+    """Predicts with one version; thread-safe."""
 
     def __init__(self, session: onnxruntime.InferenceSession, manifest: Manifest) -> None:
         self.manifest = manifest
-        self.unsure_below = unsure_below(manifest.calibration)
+        self.low_confidence_threshold = low_confidence_threshold(manifest.calibration)
         self._session = session
         self._input = session.get_inputs()[0].name
         self._vocabulary = manifest.reader_vocabulary()
 
     @classmethod
     def load(cls, folder: Path, manifest: Manifest, *, threads: int = 1) -> "Engine":
-        """Load the bundle's ONNX graph and try it on empty images.
+        """Load the bundle's ONNX graph and run it on black images.
 
-        threads: how many of them work on one run. The bytes that are hashed are the bytes that
-        are loaded. Raises BundleError if the file is not what the manifest says.
+        threads: ONNX Runtime's threads for one run. Raises BundleError if the file is not what the
+        manifest says.
         """
+        # Read once, then hashed and loaded from memory: the file may change in between.
         try:
-            graph = read_small(folder / ONNX_MODEL, MOST_GRAPH_BYTES)
+            graph = read_small(folder / ONNX_MODEL, MAX_GRAPH_BYTES)
         except OSError as error:
             message = f"{ONNX_MODEL} cannot be read: {error.strerror}."
             raise BundleError(message, "graph") from error
@@ -69,7 +73,7 @@ class Engine:
             message = f"{ONNX_MODEL} does not have the SHA-256 that the manifest says."
             raise BundleError(message, "files")
         if EXTERNAL_DATA in graph:
-            raise BundleError(f"{ONNX_MODEL} keeps data outside of itself.", "graph")
+            raise BundleError(f"{ONNX_MODEL} refers to external data files.", "graph")
         try:
             engine = cls(_session(graph, threads), manifest)
             engine._check_signature()
@@ -79,56 +83,56 @@ class Engine:
             raise BundleError(f"{ONNX_MODEL} cannot be run: {error}", "graph") from error
         return engine
 
-    def read(self, images: Sequence[bytes]) -> list[Prediction]:
-        """Read encoded images; raises ImageRejectedError for the first that cannot be read."""
+    def predict(self, images: Sequence[bytes]) -> list[DecodedText]:
+        """Predict encoded images; raises ImageRejectedError for the first invalid one."""
         predictions = []
-        for result in self.read_each(images):
+        for result in self.predict_each(images):
             if isinstance(result, ImageRejectedError):
                 raise result
             predictions.append(result)
         return predictions
 
-    def read_each(
-        self, images: Sequence[bytes], notes: RequestStats | None = None
-    ) -> Iterator[Prediction | ImageRejectedError]:
-        """Read encoded images; each gives a prediction or the reason why it has none, in order."""
-        return self._decode_each(images, decode, notes or RequestStats())
+    def predict_each(
+        self, images: Sequence[bytes], stats: RequestStats | None = None
+    ) -> Iterator[DecodedText | ImageRejectedError]:
+        """Yield for each encoded image its prediction, or the error if it is invalid, in order."""
+        return self._decode_each(images, decode, stats or RequestStats())
 
     def search_each(
-        self, images: Sequence[bytes], limits: Limits, top_k: int, notes: RequestStats | None = None
-    ) -> Iterator[Prediction | ImageRejectedError | None]:
-        """Read encoded images as read_each does, but within limits, with the top_k likeliest.
+        self, images: Sequence[bytes], limits: Limits, top_k: int, stats: RequestStats | None = None
+    ) -> Iterator[DecodedText | ImageRejectedError | None]:
+        """Predict as predict_each does, but within limits, with the top_k most likely texts.
 
-        None stands for an image in which no text that fits has any probability. Raises
+        Yields None for an image in which no text within the limits has any probability. Raises
         LimitsError before an image is opened.
         """
         decoding = partial(decode_within, automaton=self._automaton(limits), top_k=top_k)
-        notes = notes or RequestStats()
-        notes.done(DECODE)
-        return self._decode_each(images, decoding, notes)
+        stats = stats or RequestStats()
+        stats.done(DECODE)
+        return self._decode_each(images, decoding, stats)
 
     def input_of(self, image: bytes) -> NDArray[np.uint8]:
-        """Return an image as the model sees it, before its values are scaled: uint8 (H, W, C).
+        """Return an image as the model sees it, before scaling: uint8 (H, W, C).
 
         Raises ImageRejectedError.
         """
         return fit(open_image(image), self.manifest.image)
 
     def require_possible(self, limits: Limits) -> None:
-        """Raise LimitsError if no text of this model can fit."""
+        """Raise LimitsError if this model can predict no text within the limits."""
         self._automaton(limits)
 
     def _automaton(self, limits: Limits) -> Automaton:
         return build_automaton(limits, self.manifest.vocabulary, self.manifest.time_steps)
 
     def _decode_each(
-        self, images: Sequence[bytes], decoding: Callable[..., list[Answer]], notes: RequestStats
+        self, images: Sequence[bytes], decoding: Callable[..., list[Answer]], stats: RequestStats
     ) -> Iterator[Answer | ImageRejectedError]:
         for start in range(0, len(images), BATCH):
-            inputs = [self._prepare(image, notes) for image in images[start : start + BATCH]]
-            notes.done(PREPARE)
+            inputs = [self._prepare(image, stats) for image in images[start : start + BATCH]]
+            stats.done(PREPARE)
             accepted = [one.values for one in inputs if not isinstance(one, ImageRejectedError)]
-            answers = iter(self._run(np.stack(accepted), decoding, notes) if accepted else ())
+            answers = iter(self._run(np.stack(accepted), decoding, stats) if accepted else ())
             for one in inputs:
                 if isinstance(one, ImageRejectedError):
                     yield one
@@ -136,13 +140,13 @@ class Engine:
                     answer = next(answers)
                     yield answer and answer.on(one.covered)
 
-    def _prepare(self, data: bytes, notes: RequestStats) -> "_Input | ImageRejectedError":
+    def _prepare(self, data: bytes, stats: RequestStats) -> "_Input | ImageRejectedError":
         try:
             image = open_image(data)
         except ImageRejectedError as error:
             return error
         sizes = self.manifest.image_sizes
-        notes.unseen_sizes += sizes is not None and not sizes.hold(image.size)
+        stats.unseen_sizes += sizes is not None and not sizes.hold(image.size)
         spec = self.manifest.image
         return _Input(to_input(image, spec), covered_width(image.size, spec))
 
@@ -150,12 +154,12 @@ class Engine:
         self,
         inputs: NDArray[np.float32],
         decoding: Callable[..., list[Answer]],
-        notes: RequestStats,
+        stats: RequestStats,
     ) -> list[Answer]:
         probabilities = self._probabilities(inputs)
-        notes.done(MODEL)
+        stats.done(MODEL)
         answers = decoding(probabilities, self._vocabulary, temperature=self.manifest.temperature)
-        notes.done(DECODE)
+        stats.done(DECODE)
         return answers
 
     def _probabilities(self, inputs: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -176,27 +180,28 @@ class Engine:
                 f"the manifest says float32 (N, {', '.join(map(str, shape))}).",
                 "graph",
             )
-        batch = 2  # one would not show a graph that takes single images only
+        batch = 2  # a graph with a fixed batch of one would pass with one
         found = self._probabilities(np.zeros((batch, *shape), dtype=np.float32))
         expected = (batch, self.manifest.time_steps, self._vocabulary.classes)
         if found.dtype != np.float32 or found.shape != expected:
             raise BundleError(
-                f"{ONNX_MODEL} answers {found.dtype} {found.shape}, "
+                f"{ONNX_MODEL} returns {found.dtype} {found.shape}, "
                 f"the manifest says float32 {expected} (images, time steps, classes).",
                 "graph",
             )
         if not np.allclose(found.sum(axis=2), 1.0, atol=1e-3) or found.min() < 0:
-            raise BundleError(f"{ONNX_MODEL} does not answer with probabilities.", "graph")
+            raise BundleError(f"{ONNX_MODEL} does not return probabilities.", "graph")
 
 
-def unsure_below(calibration: Calibration | None) -> float:
-    """Return the confidence from which predictions held out of training were hardly ever wrong.
+def low_confidence_threshold(calibration: Calibration | None) -> float:
+    """Return the lowest confidence from which at most MAX_ERROR_RATE of predictions were wrong.
 
-    That is at least LEAST_SURE, however good the model is, and if nobody measured it.
+    calibration: measured on images held out of training. At least MIN_THRESHOLD, also without a
+    calibration and if no threshold is that good.
     """
     rows = calibration.thresholds if calibration else ()
-    rarely_wrong = [row.threshold for row in rows if row.wrong <= RARELY]
-    return max(LEAST_SURE, min(rarely_wrong, default=LEAST_SURE))
+    rarely_wrong = [row.threshold for row in rows if row.wrong <= MAX_ERROR_RATE]
+    return max(MIN_THRESHOLD, min(rarely_wrong, default=MIN_THRESHOLD))
 
 
 def _session(graph: bytes, threads: int) -> onnxruntime.InferenceSession:

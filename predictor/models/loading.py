@@ -1,4 +1,4 @@
-"""From a version in the store to an engine that is known to read as the trainer did."""
+"""Loads a version from the store and verifies that it predicts what it did in the trainer."""
 
 from pathlib import Path
 from typing import Annotated
@@ -19,15 +19,16 @@ from shared.store.manifest import (
 from shared.store.store import ModelStore
 
 CONFIDENCE_TOLERANCE = 1e-3
-MOST_GOLDEN = 100
+"""float32 is rounded differently on other CPUs; wrong preprocessing shows far above it."""
+MAX_GOLDEN = 100
 """More images would make loading slow."""
-MOST_IMAGE_BYTES = 100_000_000
+MAX_IMAGE_BYTES = 100_000_000
 
-_PREDICTIONS = TypeAdapter(Annotated[list[GoldenPrediction], Field(max_length=MOST_GOLDEN)])
+_PREDICTIONS = TypeAdapter(Annotated[list[GoldenPrediction], Field(max_length=MAX_GOLDEN)])
 
 
 def load_version(store: ModelStore, model: str, version: int, *, threads: int) -> Engine:
-    """Check a version's files, load it and read its golden images; raises BundleError."""
+    """Verify a version's files, load it and predict its golden images; raises BundleError."""
     folder = store.folder(model, version)
     manifest = store.manifest(model, version)
     if (manifest.model, manifest.version) != (model, version):
@@ -35,10 +36,11 @@ def load_version(store: ModelStore, model: str, version: int, *, threads: int) -
             f"{MANIFEST} is of {manifest.model}/{manifest.version}, not of {model}/{version}.",
             "manifest",
         )
+    # All hashes before any parser: a file with a flipped bit may load without an error.
     verify_bundle(folder, manifest.files)
     engine = Engine.load(folder, manifest, threads=threads)
     for golden in _golden_predictions(folder, manifest):
-        _check_golden(engine, golden, _content(folder, golden.file, MOST_IMAGE_BYTES))
+        _check_golden(engine, golden, _content(folder, golden.file, MAX_IMAGE_BYTES))
     return engine
 
 
@@ -51,10 +53,11 @@ def _golden_predictions(folder: Path, manifest: Manifest) -> list[GoldenPredicti
             f"{GOLDEN_PREDICTIONS} is not valid: {first['msg']}.", "golden"
         ) from error
     if not predictions and manifest.origin == "trained":
-        raise BundleError(f"{GOLDEN_PREDICTIONS} names no image to try it with.", "golden")
+        raise BundleError(f"{GOLDEN_PREDICTIONS} names no image to verify it with.", "golden")
     for golden in predictions:
         if golden.file not in manifest.files:
-            message = f"{GOLDEN_PREDICTIONS} names {golden.file[:100]}, which is not a file here."
+            # Only listed files have been verified; a name could also lead out of the bundle.
+            message = f"{GOLDEN_PREDICTIONS} names {golden.file[:100]}, not a file of the bundle."
             raise BundleError(message, "golden")
     return predictions
 
@@ -68,7 +71,7 @@ def _content(folder: Path, name: str, limit: int) -> bytes:
 
 def _check_golden(engine: Engine, golden: GoldenPrediction, image: bytes) -> None:
     try:
-        (prediction,) = engine.read([image])
+        (prediction,) = engine.predict([image])
     except ImageRejectedError as error:
         raise BundleError(f"{golden.file}: {error.message}", "golden") from error
     if (
@@ -76,7 +79,8 @@ def _check_golden(engine: Engine, golden: GoldenPrediction, image: bytes) -> Non
         or abs(prediction.confidence - golden.confidence) > CONFIDENCE_TOLERANCE
     ):
         raise BundleError(
-            f"{golden.file} reads {prediction.text[:100]!r} ({prediction.confidence:.4f}) here, "
-            f"the trainer read {golden.text[:100]!r} ({golden.confidence:.4f}).",
+            f"The prediction of {golden.file} is {prediction.text[:100]!r} "
+            f"({prediction.confidence:.4f}), in the trainer it was {golden.text[:100]!r} "
+            f"({golden.confidence:.4f}).",
             "golden",
         )

@@ -1,4 +1,4 @@
-"""The loaded models: looks for new versions, tries each, and swaps it in only if it is sound."""
+"""The loaded models: polls for new versions, tries each, and swaps it in only if it is valid."""
 
 import logging
 import threading
@@ -22,16 +22,16 @@ from shared.store.store import ModelStore
 log = logging.getLogger("readsmith.predictor")
 
 RETRY_SECONDS = 30.0
-"""A refused version is tried again after this long, or at once when its files change."""
+"""Pause before a rejected version is tried again; it is tried at once when its files change."""
 
-MOST_REASON = 500
-"""Characters of a reason that are told."""
+MAX_REASON = 500
+"""Most characters of a reason that logs and /readyz show."""
 
 START_SECONDS = 60.0
-"""A storage that is slow holds up the start for so long at most."""
+"""Longest time that a slow storage delays the start."""
 
 Stamp = tuple[int, Hashable]
-"""Version, and what the store says of when it, ``current`` and the model's settings changed."""
+"""Version, and the store's stamp, which changes with it, ``current`` or the model's settings."""
 
 
 @dataclass(frozen=True)
@@ -42,12 +42,12 @@ class Served:
     loaded_at: datetime
     stamp: Stamp
     pattern: str | None
-    """What its predictions must fit unless a request says otherwise."""
+    """The pattern that its predictions must match unless a request has its own."""
 
 
 @dataclass(frozen=True)
-class Refusal:
-    """A version that was not taken, and why; version is None if ``current`` is unreadable."""
+class Rejection:
+    """A version that was rejected, and why; version is None if ``current`` is unreadable."""
 
     version: int | None
     reason: str
@@ -56,19 +56,20 @@ class Refusal:
 
 
 @dataclass(frozen=True)
-class ModelState:
-    """All that one worker knows about one model; replaced as a whole, never changed."""
+class ModelStatus:
+    """The state of one model in one worker; immutable, so that readers need no lock."""
 
     served: Served | None = None
     wanted: int | None = None
-    refusal: Refusal | None = None
-    refusals: int = 0
+    rejection: Rejection | None = None
+    rejections: int = 0
 
 
 class Registry:
-    """Serves the current version of every model in the store, and the starter; one per worker.
+    """The current version of every model in the store, and the starter; one per worker.
 
-    A new version replaces the old one in a single assignment, so requests that run keep theirs.
+    A new version replaces the old one in a single assignment, so running requests finish with
+    theirs.
     """
 
     def __init__(self, settings: PredictorSettings) -> None:
@@ -79,27 +80,30 @@ class Registry:
         self._starter = [STARTER] if settings.serve_starter else []
         self._threads = settings.inference_threads
         self._poll_seconds = settings.poll_seconds
-        self._kept = VersionCache(self._store_of, self._threads)
-        self._states: dict[str, ModelState] = {}
+        self._version_cache = VersionCache(self._store_of, self._threads)
+        self._states: dict[str, ModelStatus] = {}
 
     def start(self) -> None:
-        """Load what is there, then go on looking in a thread; call it after the fork."""
-        looked = threading.Event()
-        threading.Thread(target=self._run, args=(looked,), name="registry", daemon=True).start()
-        looked.wait(START_SECONDS if self._remote else None)
+        """Load the current versions, then poll in a thread; call it after the fork."""
+        # The first poll, too, is the thread's, so that a slow object storage delays the start
+        # for START_SECONDS only.
+        polled = threading.Event()
+        threading.Thread(target=self._run, args=(polled,), name="registry", daemon=True).start()
+        polled.wait(START_SECONDS if self._remote else None)
 
     def served(self, model: str) -> Served | None:
-        """Return the version of this model that answers now."""
-        return self._states.get(model, ModelState()).served
+        """Return the served version of this model, None if there is none."""
+        return self._states.get(model, ModelStatus()).served
 
     def answering(self, model: str | None) -> str:
-        """Return the model that answers a request for this one, or for none by name.
+        """Return the model that answers a request for this one; None: the request names none.
 
-        That is the starter while no version of the default model has ever been seen.
+        Without a name it is the default model, or the starter as long as no version of the default
+        model has been seen.
         """
         if model is not None:
             return model
-        fresh = self._states.get(self._default, ModelState()) == ModelState()
+        fresh = self._states.get(self._default, ModelStatus()) == ModelStatus()
         return STARTER if fresh and self.served(STARTER) else self._default
 
     def pattern(self, model: str) -> str | None:
@@ -109,31 +113,31 @@ class Registry:
 
     @property
     def ready(self) -> bool:
-        """Whether requests that name no model are answered, or those for a trained one."""
+        """Whether any requests can be answered: those without a model, or for a trained one."""
         served = [name for name, state in self._states.items() if state.served is not None]
         return self.answering(None) in served or bool(set(served) - {STARTER})
 
     def engine(self, model: str, version: int | None = None) -> Engine | None:
-        """Return the engine of the version that answers now, or of a kept one by its number.
+        """Return the engine of the served version, or of a retained one by its number.
 
-        None if the model has none. Raises NotFoundError if the version is not kept,
-        BundleError if it is broken.
+        None if the model has none. Raises NotFoundError if the version is not retained,
+        BundleError if it is invalid.
         """
         served = self.served(model)
         if served is not None and version in (None, served.engine.manifest.version):
             return served.engine
         if version is None:
             return None
-        return self._kept.engine(model, version) if model in self._states else None
+        return self._version_cache.engine(model, version) if model in self._states else None
 
-    def states(self) -> Mapping[str, ModelState]:
-        """Return what is known about every model, the default one first."""
+    def states(self) -> Mapping[str, ModelStatus]:
+        """Return the state of every model, the default one first."""
         return self._states
 
     def poll(self) -> None:
-        """Look once at every model of the store; never raises."""
+        """Check every model of the store once for a new version; never raises."""
         for model in self._models():
-            state = self._states.get(model, ModelState())
+            state = self._states.get(model, ModelStatus())
             self._states = {**self._states, model: self._next(model, state)}
 
     @property
@@ -141,44 +145,45 @@ class Registry:
         """Since when and why the storage of the models cannot be used; None if it can."""
         return self._store.away
 
-    def _run(self, looked: threading.Event) -> None:
+    def _run(self, polled: threading.Event) -> None:
         while True:
             try:
                 self.poll()
-            except Exception:
-                log.exception("looking for new versions failed")
-            looked.set()
+            except Exception:  # a bug; the thread must live, or no new version would be served
+                log.exception("polling for new versions failed")
+            polled.set()
+            # Not inotify: shared volumes do not deliver its events.
             time.sleep(self._poll_seconds)
 
     def _models(self) -> list[str]:
         try:
             found = self._store.models()
         except OSError:
-            found = []  # the default model's own look says what is wrong with the store
+            found = []  # polling the default model reports what is wrong with the store
         return list(dict.fromkeys([self._default, *self._states, *found, *self._starter]))
 
     def _store_of(self, model: str) -> ModelStore:
         return self._builtin if model == STARTER else self._store
 
-    def _next(self, model: str, state: ModelState) -> ModelState:
-        """Return the model's state after a look at the store."""
+    def _next(self, model: str, state: ModelStatus) -> ModelStatus:
+        """Return the model's state after polling the store."""
         wanted = stamp = None
         try:
             store = self._store_of(model)
             wanted = store.current(model)
             if wanted is None:
-                return replace(state, wanted=None, refusal=None)
+                return replace(state, wanted=None, rejection=None)
             stamp = wanted, store.stamp(model, wanted)
             if state.served is not None and state.served.stamp == stamp:
-                return replace(state, wanted=wanted, refusal=None)
-            if _waits(state.refusal, stamp):
+                return replace(state, wanted=wanted, rejection=None)
+            if _waits(state.rejection, stamp):
                 return state
             served = self._load(store, model, wanted, stamp)
-        except Exception as error:  # whatever is wrong with a bundle, the old one goes on serving
-            return _refused(model, state, wanted, error, stamp)
+        except Exception as error:  # whatever is wrong with a bundle, the old version is served
+            return _rejected(model, state, wanted, error, stamp)
         log.info("model %s: version %d loaded", model, wanted)
         metrics.version_loaded(model, wanted)
-        return replace(state, served=served, wanted=wanted, refusal=None)
+        return replace(state, served=served, wanted=wanted, rejection=None)
 
     def _load(self, store: ModelStore, model: str, version: int, stamp: Stamp) -> Served:
         engine = load_version(store, model, version, threads=self._threads)
@@ -187,7 +192,7 @@ class Registry:
             try:
                 engine.require_possible(Limits(pattern))
             except LimitsError as error:
-                message = f"The model's own pattern {pattern} does not suit it: {error.message}"
+                message = f"The model's own pattern {pattern} is impossible: {error.message}"
                 raise BundleError(message, "settings") from error
         return Served(engine, datetime.now(UTC), stamp, pattern)
 
@@ -200,21 +205,26 @@ def _served_store(settings: PredictorSettings) -> ModelStore:
     return followed_models(settings)
 
 
-def _waits(refusal: Refusal | None, stamp: Stamp) -> bool:
-    return refusal is not None and refusal.stamp == stamp and time.monotonic() < refusal.retry_at
+def _waits(rejection: Rejection | None, stamp: Stamp) -> bool:
+    return (
+        rejection is not None and rejection.stamp == stamp and time.monotonic() < rejection.retry_at
+    )
 
 
-def _refused(
-    model: str, state: ModelState, wanted: int | None, error: Exception, stamp: Stamp | None
-) -> ModelState:
-    """Keep what is served; log and count a refusal once, however often it is tried again."""
+def _rejected(
+    model: str, state: ModelStatus, wanted: int | None, error: Exception, stamp: Stamp | None
+) -> ModelStatus:
+    """Return the state with the old version and a rejection, which is logged and counted once."""
     part = error.part if isinstance(error, BundleError) else "other"
-    reason = (str(error) if isinstance(error, ReadsmithError) else repr(error))[:MOST_REASON]
-    known = state.refusal
+    reason = (str(error) if isinstance(error, ReadsmithError) else repr(error))[:MAX_REASON]
+    known = state.rejection
     new = known is None or (known.version, known.reason) != (wanted, reason)
     if new:
-        log.error("model %s: version %s refused: %s", model, wanted, reason)
-        metrics.version_refused(model, part)
+        log.error("model %s: version %s rejected: %s", model, wanted, reason)
+        metrics.version_rejected(model, part)
+    # A storage that failed may answer at the next poll; a broken bundle stays broken.
     wait = 0.0 if isinstance(error, StorageError) else RETRY_SECONDS
-    refusal = Refusal(wanted, reason, stamp, time.monotonic() + wait)
-    return replace(state, wanted=wanted, refusal=refusal, refusals=state.refusals + int(new))
+    rejection = Rejection(wanted, reason, stamp, time.monotonic() + wait)
+    return replace(
+        state, wanted=wanted, rejection=rejection, rejections=state.rejections + int(new)
+    )

@@ -1,1 +1,1 @@
-"""From a request's bytes to images and options."""
+"""Parses a request's bytes into images and options."""

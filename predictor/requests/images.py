@@ -1,4 +1,4 @@
-"""From an HTTP request to the question in it: encoded images and what to read in them."""
+"""Parses an HTTP request into encoded images and options."""
 
 import base64
 import binascii
@@ -11,7 +11,7 @@ from pydantic import ConfigDict, Field, ValidationError
 from predictor.requests.multipart import split_form
 from predictor.requests.options import (
     NAMES,
-    Options,
+    PredictionOptions,
     check_lengths,
     options_of,
     overridden,
@@ -33,25 +33,27 @@ CURL = 'For example: curl -F "image=@captcha.png" …/predict'
 
 
 @dataclass(frozen=True)
-class Upload:
-    """One image, encoded, or what is wrong with it, and the part of the request it came in."""
+class SentImage:
+    """One encoded image, or what is wrong with it."""
 
     field: str
+    """The part of the request that it came in."""
     data: bytes | ReadsmithError
 
 
 @dataclass(frozen=True)
-class Question:
-    """The images to read, the model that shall read them if one is named, and other wishes."""
+class PredictRequest:
+    """The parsed body of POST /predict."""
 
-    uploads: tuple[Upload, ...]
+    uploads: tuple[SentImage, ...]
     model: str | None
-    options: Options
+    """The requested model, if one is named."""
+    options: PredictionOptions
     several: bool
-    """Whether the answer is a list, in which a bad image does not spoil the others."""
+    """Whether the answer is a list, in which an invalid image has an error of its own."""
 
 
-class JsonBody(Options):
+class JsonBody(PredictionOptions):
     """A request as JSON: options, and either image or images."""
 
     model_config = ConfigDict(
@@ -74,8 +76,8 @@ class JsonBody(Options):
     )
 
 
-def parse(request: Request, settings: PredictorSettings) -> Question:
-    """Take the images out of a request to read them; raises ReadsmithError.
+def parse(request: Request, settings: PredictorSettings) -> PredictRequest:
+    """Parse a request for predictions; raises ReadsmithError.
 
     Werkzeug raises RequestEntityTooLarge while the body is read.
     """
@@ -90,7 +92,7 @@ def parse(request: Request, settings: PredictorSettings) -> Question:
         uploads, several = _encoded(body, settings), body.images is not None
         options = overridden(options, body)
     elif kind.startswith("image/") or kind == "application/octet-stream":
-        uploads = [Upload("body", body_of(request))]
+        uploads = [SentImage("body", body_of(request))]
     else:
         raise UnsupportedMediaError(
             "unsupported_media_type",
@@ -100,20 +102,21 @@ def parse(request: Request, settings: PredictorSettings) -> Question:
         )
     _check_number(len(uploads), uploads[0].field, settings)
     check_lengths(options)
-    sound = tuple(checked(upload, settings) for upload in uploads)
-    return Question(sound, options.model, options, several or len(uploads) > 1)
+    valid = tuple(checked(upload, settings) for upload in uploads)
+    return PredictRequest(valid, options.model, options, several or len(uploads) > 1)
 
 
 def body_of(request: Request) -> bytes:
     """Return the whole body; Werkzeug raises RequestEntityTooLarge."""
     data = request.get_data()
-    request.stream.read(1)  # get_data cuts a chunked body at the limit; one more byte raises
+    # get_data silently cuts a chunked body at the limit; reading one more byte raises.
+    request.stream.read(1)
     return data
 
 
 def _multipart(
     request: Request, settings: PredictorSettings
-) -> tuple[list[Upload], dict[str, str]]:
+) -> tuple[list[SentImage], dict[str, str]]:
     form = split_form(
         body_of(request), request.headers["Content-Type"], settings.max_images + len(NAMES)
     )
@@ -122,14 +125,14 @@ def _multipart(
         if name in form.texts:
             raise UnusableError(
                 "request_invalid",
-                f"The field {name} holds text, not a file.",
-                f"Mind the @. {CURL}",
+                f"The field {name} is text, not a file.",
+                f"curl needs an @ before the file's name. {CURL}",
                 name,
             )
     _only_known(form.texts, NAMES, "field")
     if not form.files:
         raise UnusableError("request_invalid", "The request has no field image.", CURL, "image")
-    return [Upload(name, data) for name, data in form.files], form.texts
+    return [SentImage(name, data) for name, data in form.files], form.texts
 
 
 def _json(body: bytes) -> JsonBody:
@@ -139,7 +142,7 @@ def _json(body: bytes) -> JsonBody:
         raise invalid(error, JsonBody) from None
 
 
-def _encoded(body: JsonBody, settings: PredictorSettings) -> list[Upload]:
+def _encoded(body: JsonBody, settings: PredictorSettings) -> list[SentImage]:
     if (body.image is None) == (body.images is None):
         raise UnusableError(
             "request_invalid",
@@ -149,18 +152,19 @@ def _encoded(body: JsonBody, settings: PredictorSettings) -> list[Upload]:
             "image",
         )
     if body.image is not None:
-        return [Upload("image", decoded(body.image, "image"))]
+        return [SentImage("image", decoded(body.image, "image"))]
     texts = body.images or []
-    _check_number(len(texts), "images", settings)
+    _check_number(len(texts), "images", settings)  # before any is decoded
     return [
-        Upload(f"images.{place}", decoded(text, f"images.{place}"))
-        for place, text in enumerate(texts)
+        SentImage(f"images.{index}", decoded(text, f"images.{index}"))
+        for index, text in enumerate(texts)
     ]
 
 
 def decoded(text: str, field: str) -> bytes | MalformedError:
-    """Return what base64 stands for, or what is wrong with it."""
+    """Decode base64; return an error if it is invalid."""
     try:
+        # Tools break base64 into lines (RFC 2045, section 6.8); validate rejects line breaks.
         return base64.b64decode("".join(text.split()), validate=True)
     except (binascii.Error, ValueError) as error:
         return MalformedError(
@@ -191,8 +195,8 @@ def _check_number(number: int, field: str, settings: PredictorSettings) -> None:
         )
 
 
-def checked(upload: Upload, settings: PredictorSettings) -> Upload:
-    """Return the upload, with an error in place of its data if that is empty or too large."""
+def checked(upload: SentImage, settings: PredictorSettings) -> SentImage:
+    """Return the upload, with an error in place of its data if they are empty or too large."""
     field, data = upload.field, upload.data
     if isinstance(data, ReadsmithError):
         return upload
@@ -208,4 +212,4 @@ def checked(upload: Upload, settings: PredictorSettings) -> Upload:
         )
     else:
         return upload
-    return Upload(field, error)
+    return SentImage(field, error)

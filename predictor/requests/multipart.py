@@ -1,7 +1,7 @@
-"""Splits a multipart/form-data body that lies in memory (RFC 7578).
+"""Splits a multipart/form-data body in memory (RFC 7578).
 
-Bodies are bounded, so nothing is gained by the stream parsers of the frameworks, which took a
-third of a millisecond for one image; this takes some microseconds.
+The size of bodies is limited, so a streaming parser has no advantage: the frameworks' took a third
+of a millisecond for one image, this one takes some microseconds.
 """
 
 from collections.abc import Iterator
@@ -13,21 +13,23 @@ from werkzeug.http import parse_options_header
 from shared.errors import MalformedError, TooLargeError
 
 MAX_TEXT_FIELDS_BYTES = 65_536
-"""Of all fields that are not files together."""
+"""Of all text fields of a form together."""
 MAX_PART_HEAD_BYTES = 8192
-"""Of one part's headers."""
+"""Of the headers of one part."""
 
 
 @dataclass(frozen=True)
 class Form:
-    """The fields of a form in their order: texts by name, and files as name and content."""
+    """The fields of a form in their order."""
 
     texts: dict[str, str]
+    """Text by field name."""
     files: list[tuple[str, bytes]]
+    """Field name and content of each file."""
 
 
-def split_form(body: bytes, content_type: str, most_parts: int) -> Form:
-    """Split a body by the boundary that its Content-Type names; of equal texts the first counts.
+def split_form(body: bytes, content_type: str, max_parts: int) -> Form:
+    """Split a body by its Content-Type's boundary; of texts with the same name the first counts.
 
     Raises MalformedError, TooLargeError, or RequestEntityTooLarge for more than
     MAX_TEXT_FIELDS_BYTES of text.
@@ -39,11 +41,11 @@ def split_form(body: bytes, content_type: str, most_parts: int) -> Form:
     files: list[tuple[str, bytes]] = []
     size = 0
     delimiter = b"\r\n--" + boundary.encode("latin-1", "replace")
-    for number, (options, content) in enumerate(_parts(body, delimiter, most_parts)):
-        if number == most_parts:
+    for number, (options, content) in enumerate(_parts(body, delimiter, max_parts)):
+        if number == max_parts:
             raise TooLargeError(
                 "too_many_parts",
-                f"The form has more than {most_parts} parts, files and other fields.",
+                f"The form has more than {max_parts} parts, files and other fields.",
                 "Send the images in several requests.",
                 "body",
             )
@@ -58,14 +60,15 @@ def split_form(body: bytes, content_type: str, most_parts: int) -> Form:
     return Form(texts, files)
 
 
-def _parts(body: bytes, delimiter: bytes, most: int) -> Iterator[tuple[dict[str, str], bytes]]:
-    """Yield the options of each part's Content-Disposition, and its content; most + 1 at most."""
-    for piece in (b"\r\n" + body).split(delimiter, most + 2)[1 : most + 2]:
+def _parts(body: bytes, delimiter: bytes, max_parts: int) -> Iterator[tuple[dict[str, str], bytes]]:
+    """Yield each part's Content-Disposition options and content, up to max_parts + 1."""
+    # The limit in split: a body of a million boundaries must not become a million slices.
+    for piece in (b"\r\n" + body).split(delimiter, max_parts + 2)[1 : max_parts + 2]:
         if piece.startswith(b"--"):
             return
         padding, _, part = piece.partition(b"\r\n")
         if padding.strip(b" \t"):
-            raise _malformed("Something follows a boundary on its line.")
+            raise _malformed("A boundary's line has other text after it.")
         head, _, content = part.partition(b"\r\n\r\n")  # an empty content needs no blank line
         if len(head) > MAX_PART_HEAD_BYTES:
             raise _malformed(f"A part's headers have more than {MAX_PART_HEAD_BYTES:,} bytes.")

@@ -1,4 +1,4 @@
-"""What a request may ask for beside its images: which model reads, and what counts as a text."""
+"""The options of a request for predictions: which model, and limits that the text must satisfy."""
 
 from collections.abc import Callable, Mapping
 from typing import Final
@@ -10,21 +10,21 @@ from shared.errors import LimitsError, UnusableError
 from shared.patterns.limits import Limits
 
 
-class Options(BaseModel):
-    """Query parameters, multipart fields and JSON keys alike; each description says what is right.
+class PredictionOptions(BaseModel):
+    """Query parameters, multipart fields and JSON keys alike; None: not requested.
 
-    None is what was not asked for.
+    Each description completes the error message "… must be …".
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     model: str | None = Field(None, description="the name of a model, as text")
     version: int | None = Field(
-        None, ge=1, le=999_999_999, description="the number of a kept version of the model"
+        None, ge=1, le=999_999_999, description="the number of a retained version of the model"
     )
     top_k: int | None = Field(None, ge=1, le=20, description="a whole number from 1 to 20")
     charset: str | None = Field(
-        None, min_length=1, max_length=10_000, description="the characters that may be read"
+        None, min_length=1, max_length=10_000, description="the characters that a text may have"
     )
     pattern: str | None = Field(
         None, min_length=1, description="a pattern that the whole text must match, like [A-Z]{2}"
@@ -33,20 +33,21 @@ class Options(BaseModel):
     max_length: int | None = Field(None, ge=1, le=1000, description="a number from 1 to 1000")
     min_confidence: float | None = Field(None, ge=0, le=1, description="a number from 0 to 1")
     show_input: bool | None = Field(
-        None, description="true to see each image as the model saw it, or false"
+        None, description="true to return each image as the model sees it, or false"
     )
 
     @property
     def limits(self) -> Limits:
-        """What a text must be like."""
+        """The limits that a text must satisfy."""
         return Limits(self.pattern, self.charset, self.min_length or 0, self.max_length)
 
     def with_default_pattern(
         self, pattern: str | None, require_possible: Callable[[Limits], None]
-    ) -> "Options":
-        """Return the options with a model's own pattern if none was asked for.
+    ) -> "PredictionOptions":
+        """Return the options with the model's own pattern if the request has none.
 
-        Raises LimitsError, saying whose pattern it is, if require_possible does.
+        require_possible: raises LimitsError if no text can satisfy the limits. That error is
+        raised with a note that one of them is the model's pattern: the client did not send it.
         """
         if pattern is None or self.pattern is not None:
             return self
@@ -54,41 +55,41 @@ class Options(BaseModel):
         try:
             require_possible(within.limits)
         except LimitsError as error:
-            error.message += f" Among these is the model's own pattern, {pattern}."
-            error.hint = f"A pattern in the request takes its place; .* fits any text. {error.hint}"
+            error.message += f" One of these limits is the model's own pattern, {pattern}."
+            error.hint = f"A pattern in the request replaces it; .* fits any text. {error.hint}"
             error.field = self.limits.first()
             raise
         return within
 
     @property
     def search(self) -> bool:
-        """Whether the text of the best path may not be the answer, or not the only one."""
+        """Whether the text of the best path is not enough: limits or alternatives are requested."""
         return self.top_k is not None or self.limits != ANYTHING
 
 
 ANYTHING: Final = Limits()
-NO_OPTIONS: Final = Options()
-NAMES: Final = tuple(Options.model_fields)
+NO_OPTIONS: Final = PredictionOptions()
+NAMES: Final = tuple(PredictionOptions.model_fields)
 
 
-def options_of(texts: Mapping[str, str]) -> Options:
-    """Read options that were sent as text; raises UnusableError naming the first wrong one."""
+def options_of(texts: Mapping[str, str]) -> PredictionOptions:
+    """Parse options sent as text; raises UnusableError naming the first invalid one."""
     if not texts:
         return NO_OPTIONS
     try:
-        return Options.model_validate(texts)
+        return PredictionOptions.model_validate(texts)
     except ValidationError as error:
-        raise invalid(error, Options) from None
+        raise invalid(error, PredictionOptions) from None
 
 
-def overridden(options: Options, by: Options) -> Options:
-    """Return the options with those replaced that the others set."""
+def overridden(options: PredictionOptions, by: PredictionOptions) -> PredictionOptions:
+    """Return `options`, overridden by those that `by` sets."""
     changes = {name: value for name in NAMES if (value := getattr(by, name)) is not None}
     return options.model_copy(update=changes) if changes else options
 
 
-def check_lengths(options: Options) -> None:
-    """Raise UnusableError if no length is left."""
+def check_lengths(options: PredictionOptions) -> None:
+    """Raise UnusableError if min_length is greater than max_length."""
     least, most = options.min_length, options.max_length
     if least is not None and most is not None and least > most:
         raise UnusableError(

@@ -1,1 +1,1 @@
-"""gunicorn: its settings, and what of it is replaced."""
+"""gunicorn: its settings, and the internals that are replaced."""

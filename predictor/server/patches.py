@@ -1,4 +1,4 @@
-"""What stands in for internals of gunicorn that no setting and no hook reaches.
+"""Replaces internals of gunicorn for which it has no setting and no hook.
 
 tests/integration/predictor/test_gunicorn_internals.py fails when gunicorn changes what is
 replaced here, overridden in arbiter.py, or relied on by either.
@@ -16,21 +16,21 @@ from gunicorn import util
 from gunicorn.http.wsgi import Response
 from gunicorn.util import close_graceful
 
-from predictor.requests.problems import problem
+from shared.api.problems import problem
 from shared.errors import of_status
 
 
 def write_problem(client: socket.socket, status: int, _reason: str, message: str) -> None:
-    """Answer a request that never reaches the app, and announce the connection's end.
+    """Answer a request that never reaches the app with a problem document; announce the close.
 
-    Stands in for gunicorn.util.write_error, which writes a page of HTML: clients parse problem
-    documents. A setting was asked for in benoitc/gunicorn#993; there is none. An own worker
-    class would have to copy handle_error, which picks the status and writes in one go.
+    Replaces gunicorn.util.write_error, which writes HTML that clients cannot parse. A setting was
+    requested in benoitc/gunicorn#993; there is none. A custom worker class would have to copy
+    handle_error, which chooses the status and writes at once.
     Checked on gunicorn 27.0.0 to 27.0.1.
 
-    message: what gunicorn found wrong; empty for an error of its own.
+    message: what gunicorn found wrong; empty for an internal error.
     """
-    hint = "Let a client write the request; send long options in the body."
+    hint = "Let an HTTP client library write the request; send long options in the body."
     error = of_status(status, message or "The predictor failed on this request.", hint)
     document = problem(error) | {"request_id": uuid.uuid4().hex}
     body = json.dumps(document).encode()
@@ -44,17 +44,17 @@ def write_problem(client: socket.socket, status: int, _reason: str, message: str
 
 
 LINGER_SECONDS = 0.5
-"""How long to read on, so that an answer is not cut off by a reset."""
-AT_A_TIME = 32
+"""How long to go on reading, so that no reset cuts off the answer."""
+CLOSING_THREADS = 32
 
 
 def close_soon(client: socket.socket) -> None:
-    """End a connection beside the main loop.
+    """Close a connection in a thread, off the main loop.
 
-    Stands in for gunicorn.util.close_graceful (benoitc/gunicorn#3590), which waits up to 2 s for
-    the client to end it, too. The threaded worker calls it on its main loop, so that each client
-    that left its side open held up all others (five in a row: 8 s). Neither the time nor the
-    place is a setting.
+    Replaces gunicorn.util.close_graceful (benoitc/gunicorn#3590), which waits up to 2 s for the
+    client to close, too. The threaded worker calls it on its main loop, so each client that left
+    its side open blocked all others (five in a row: 8 s). Neither the time nor the thread is a
+    setting.
     Checked on gunicorn 27.0.0 to 27.0.1.
     """
     _threads().submit(close_graceful, client, LINGER_SECONDS)
@@ -62,14 +62,14 @@ def close_soon(client: socket.socket) -> None:
 
 @cache
 def _threads() -> ThreadPoolExecutor:
-    return ThreadPoolExecutor(AT_A_TIME, thread_name_prefix="closing")
+    return ThreadPoolExecutor(CLOSING_THREADS, thread_name_prefix="closing")
 
 
 _write = Response.write
 
 
-class _Pieces:
-    """Stands in for the socket while an answer is put together."""
+class _Buffer:
+    """Replaces the socket while an answer is put together."""
 
     def __init__(self) -> None:
         self.sent = bytearray()
@@ -79,14 +79,14 @@ class _Pieces:
 
 
 def write_whole(response: Any, body: bytes) -> None:
-    """Send the head and the body, or the first piece of it, at once.
+    """Send the head and the body, or the first piece of it, in one call.
 
-    Stands in for gunicorn.http.wsgi.Response.write, which sends the head by itself: a process
-    that was killed in between left half an answer, which no gateway can mend. TCP_CORK does not
-    help, since the kernel sends what it holds back when the process dies.
+    Replaces gunicorn.http.wsgi.Response.write, which sends the head separately: a process that was
+    killed in between left half an answer, which no gateway can repair. TCP_CORK does not help,
+    because the kernel sends the held-back data when the process dies.
     Checked on gunicorn 27.0.0 to 27.0.1.
     """
-    connection, response.sock = response.sock, _Pieces()
+    connection, response.sock = response.sock, _Buffer()
     try:
         _write(response, body)
         together = response.sock.sent
@@ -96,7 +96,7 @@ def write_whole(response: Any, body: bytes) -> None:
 
 
 def replace_internals() -> None:
-    """Put all of this in gunicorn's place, in this process."""
+    """Install all replacements in this process."""
     util.write_error = write_problem
     util.close_graceful = close_soon
     Response.write = write_whole

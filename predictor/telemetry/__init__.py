@@ -1,1 +1,1 @@
-"""What is counted and logged of requests."""
+"""Metrics and logs of requests and predictions."""

@@ -1,4 +1,4 @@
-"""One line per request, as JSON on stderr, written behind the requests' backs."""
+"""Logs one JSON line per request on stderr, from a separate thread."""
 
 import atexit
 import os
@@ -13,42 +13,45 @@ from typing import Any
 from predictor.telemetry.json_logs import as_line
 from predictor.telemetry.request_stats import RequestStats
 
-PAUSE_SECONDS = 0.1
-"""Between two looks for new lines; a request must not wait for a pipe, nor wake a thread."""
+FLUSH_SECONDS = 0.1
+"""Interval at which lines are written: no request waits for a pipe, or wakes a thread."""
 
-MOST_WAITING = 10_000
-"""Requests that wait while nobody takes the lines; then the oldest are lost."""
+MAX_BUFFERED = 10_000
+"""Requests that are buffered while nothing reads stderr; then the oldest are dropped."""
 
 
 class AccessLog:
-    """Takes what is known of each request and writes it soon, from a thread of its own."""
+    """Buffers the facts of each request; a thread writes them."""
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
-        self._waiting: deque[dict[str, Any]] = deque(maxlen=MOST_WAITING)
-        self._writing = threading.Lock()
+        self._buffer: deque[dict[str, Any]] = deque(maxlen=MAX_BUFFERED)
+        self._lock = threading.Lock()
 
     def start(self) -> None:
-        """Begin to write; call it after the fork. What waits at the process's end is written."""
+        """Start the writing thread, and flush at the process's exit; call it after the fork."""
         threading.Thread(target=self._run, name="access log", daemon=True).start()
         atexit.register(self.flush)
 
-    def add(self, method: str, route: str, status: int, notes: RequestStats) -> None:
-        """Take an answered request."""
-        self._waiting.append(
+    def add(self, method: str, route: str, status: int, stats: RequestStats) -> None:
+        """Buffer an answered request."""
+        self._buffer.append(
             {
                 "created": time.time(),
                 "method": method,
                 "route": route,
                 "status": status,
-                "ms": notes.whole() * 1000,
-                "notes": notes,
+                "ms": stats.whole() * 1000,
+                "stats": stats,
             }
         )
 
     def flush(self) -> None:
-        """Write what waits, as much at a time as a pipe takes without mixing it with others'."""
-        with self._writing, suppress(OSError):  # nobody reads stderr any more
+        """Write the buffered lines, up to PIPE_BUF bytes at a time.
+
+        Such writes are atomic, so the workers' lines on the same pipe do not mix (POSIX, write).
+        """
+        with self._lock, suppress(OSError):  # nothing reads stderr any more
             chunk = b""
             for line in self._lines():
                 if len(chunk) + len(line) > select.PIPE_BUF:
@@ -60,28 +63,28 @@ class AccessLog:
 
     def _run(self) -> None:
         while True:
-            time.sleep(PAUSE_SECONDS)
+            time.sleep(FLUSH_SECONDS)
             self.flush()
 
     def _lines(self) -> Iterator[bytes]:
-        while self._waiting:
-            yield _line(**self._waiting.popleft()).encode()
+        while self._buffer:
+            yield _line(**self._buffer.popleft()).encode()
 
 
 def _line(
-    created: float, method: str, route: str, status: int, ms: float, notes: RequestStats
+    created: float, method: str, route: str, status: int, ms: float, stats: RequestStats
 ) -> str:
     facts = {
-        "request_id": notes.request_id,
+        "request_id": stats.request_id,
         "method": method,
         "route": route,
         "status": status,
         "ms": round(ms, 3),
-        "model": notes.model,
-        "version": notes.version,
-        "images": notes.images,
-        "key": notes.key,
-        "error": notes.error,
+        "model": stats.model,
+        "version": stats.version,
+        "images": stats.images,
+        "key": stats.key,
+        "error": stats.error,
     }
     known = {name: fact for name, fact in facts.items() if fact is not None}
     return (

@@ -1,8 +1,8 @@
-"""Drift without labels: which shares of the predictions are unsure or of unseen sizes, by hour.
+"""Drift without labels: the hourly shares of predictions with low confidence or of unseen sizes.
 
-Each worker counts its two latest hours in two slots, by turns, and notes which hour is in each;
-the page of any worker adds up the slots that hold the hours it wants. So an idle worker's old
-counts do no harm, and those of a worker that died still count.
+Each worker counts its two latest hours alternately in two slots, each labelled with its hour; the
+/metrics page of any worker sums the slots of the hours that it shows. So an idle worker's old
+counts do not matter, and those of a worker that died still count.
 """
 
 import threading
@@ -16,32 +16,32 @@ from prometheus_client.core import GaugeMetricFamily
 
 HOUR_SECONDS = 3600
 COUNTS = "readsmith_predictor_hour_counts"
-"""The slots' own metric, which never shows on the page."""
+"""The internal metric of the slots, which /metrics does not show."""
 
 HOUR, PREDICTIONS = "hour", "predictions"
 SHARES = {
-    "low_confidence": "Share of the predictions of an hour that were unsure.",
+    "low_confidence": "Share of the predictions of an hour with low confidence.",
     "unseen_size": "Share of the predictions of an hour from images of sizes unseen in training.",
 }
 
 _count = cache(Gauge(COUNTS, "By slot.", ["model", "slot", "what"], multiprocess_mode="all").labels)
 _hours: dict[tuple[str, str], int] = {}
-_turn = threading.Lock()
+_lock = threading.Lock()
 
 
 def this_hour() -> int:
-    """Return the number of the running hour, in UTC."""
+    """Return the current hour as hours since 1970, UTC."""
     return int(time.time()) // HOUR_SECONDS
 
 
 def count(
     model: str, predictions: int, low_confidence: int, unseen_size: int, *, hour: int
 ) -> None:
-    """Count predictions, and how many of them were unsure or of unseen sizes."""
+    """Count predictions, and how many of them had low confidence or images of unseen sizes."""
     slot = str(hour % 2)
-    with _turn:
+    with _lock:  # two threads that begin an hour must not both reset its slot
         if _hours.get((model, slot)) != hour:
-            _begin(model, slot, hour)
+            _reset(model, slot, hour)
     _count(model, slot, PREDICTIONS).inc(predictions)
     if low_confidence:
         _count(model, slot, "low_confidence").inc(low_confidence)
@@ -49,7 +49,7 @@ def count(
         _count(model, slot, "unseen_size").inc(unseen_size)
 
 
-def _begin(model: str, slot: str, hour: int) -> None:
+def _reset(model: str, slot: str, hour: int) -> None:
     for what in (PREDICTIONS, *SHARES):
         _count(model, slot, what).set(0)
     _count(model, slot, HOUR).set(hour)
@@ -57,7 +57,7 @@ def _begin(model: str, slot: str, hour: int) -> None:
 
 
 def shares(counts: Metric, *, hour: int) -> Iterable[Metric]:
-    """Turn the workers' slots into the shares of the running hour and of the last full one."""
+    """Sum the workers' slots to the shares of the running hour and of the last full one."""
     slots: dict[tuple[str, str, str], dict[str, float]] = defaultdict(dict)
     for sample in counts.samples:
         labels = sample.labels

@@ -8,9 +8,9 @@ from typing import Any
 
 
 def as_line(created: float, level: str, logger: str, message: str, **facts: Any) -> str:
-    """Return one JSON object: time, level, logger, pid, message, and what else is known.
+    """Return one JSON object: time, level, logger, pid, message and the given facts.
 
-    created: seconds since the epoch.
+    created: seconds since 1970.
     """
     time = datetime.fromtimestamp(created, UTC).isoformat(timespec="milliseconds")
     head = {"time": time, "level": level, "logger": logger, "pid": os.getpid(), "message": message}
@@ -18,7 +18,7 @@ def as_line(created: float, level: str, logger: str, message: str, **facts: Any)
 
 
 class JsonFormatter(logging.Formatter):
-    """Writes one JSON object a line; an error's trace is a fact of it."""
+    """Writes one JSON object per line; an error's traceback is its field trace."""
 
     def format(self, record: logging.LogRecord) -> str:
         """Format one record."""
@@ -28,7 +28,7 @@ class JsonFormatter(logging.Formatter):
 
 
 def logging_to_stderr(level: str) -> dict[str, Any]:
-    """Return the configuration of logging for lines from this level on."""
+    """Return logging's configuration for JSON lines on stderr from this level on."""
     to_stderr = {"level": level.upper(), "handlers": ["stderr"]}
     return {
         "version": 1,

@@ -1,4 +1,4 @@
-"""What the predictor counts, over all its worker processes (Prometheus)."""
+"""The predictor's Prometheus metrics, summed over its worker processes."""
 
 import os
 from collections.abc import Iterable, Sequence
@@ -19,12 +19,12 @@ from predictor.telemetry import drift
 from predictor.telemetry.request_stats import RequestStats
 
 MULTIPROCESS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
-"""Environment variable that names the folder where the workers put their counts together."""
+"""Environment variable that names the folder where the workers combine their counts."""
 
 SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10)
 CONFIDENCES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 0.999, 1)
 
-# Finding a labelled child takes longer than counting with it: cache remembers each.
+# Looking up a labelled child takes longer than counting with it, so each is cached.
 _requests = cache(
     Counter(
         "readsmith_predictor_requests", "Answered requests.", ["method", "route", "status"]
@@ -59,7 +59,7 @@ _predictions = cache(
 _low_confidence = cache(
     Counter(
         "readsmith_low_confidence",
-        "Predictions that were less sure than the model's threshold.",
+        "Predictions with a confidence below the model's threshold.",
         ["model", "version"],
     ).labels
 )
@@ -78,15 +78,16 @@ _confidence = cache(
 _RELOADS = Counter(
     "readsmith_predictor_reloads", "Versions loaded, summed over workers.", ["model"]
 )
-_REFUSALS = Counter(
+_REJECTIONS = Counter(
     "readsmith_predictor_rejected_reloads",
-    "Versions refused, summed over workers.",
+    "Versions rejected, summed over workers.",
     ["model", "reason"],
 )
 _VERSION = Gauge(
     "readsmith_predictor_model_version",
     "Version that a worker serves.",
     ["model"],
+    # One series per live worker: each reloads by itself, and one that is stuck must show.
     multiprocess_mode="liveall",
 )
 
@@ -98,61 +99,68 @@ _STORAGE = Gauge(
 )
 
 
-def request_answered(method: str, route: str, status: int, notes: RequestStats) -> None:
-    """Count one answer; route is a rule of the app, not what the client wrote."""
+def request_answered(method: str, route: str, status: int, stats: RequestStats) -> None:
+    """Count one answer; route: a rule of the app.
+
+    Never the path that the client sent: each new label value would be a new series.
+    """
     _requests(method, route, status).inc()
-    _seconds(route).observe(notes.whole())
-    for part, seconds in notes.seconds.items():
+    _seconds(route).observe(stats.whole())
+    for part, seconds in stats.seconds.items():
         _part_seconds(part).observe(seconds)
 
 
 def problem_answered(code: str) -> None:
-    """Count a problem; code is one of the table of problems."""
+    """Count an error answer by its code."""
     _errors(code).inc()
 
 
-def images_read(
-    model: str, version: int, confidences: Sequence[float], *, unsure: int, unseen: int
+def predictions_made(
+    model: str, version: int, confidences: Sequence[float], *, low_confidence: int, unseen_size: int
 ) -> None:
-    """Count the images of one request that got an answer.
+    """Count the predictions of one request.
 
-    unsure: how many are below the model's threshold; unseen: how many have sizes that it did
-    not see in training.
+    low_confidence: how many are below the model's threshold; unseen_size: how many have an image
+    of a size that it did not see in training.
     """
     predictions = len(confidences)
-    numbers = (_predictions, predictions), (_low_confidence, unsure), (_unseen_size, unseen)
+    numbers = (
+        (_predictions, predictions),
+        (_low_confidence, low_confidence),
+        (_unseen_size, unseen_size),
+    )
     for counter, number in numbers:
-        child = counter(model, version)  # from now on it shows, be it 0
+        child = counter(model, version)  # creates the series, also for 0: a rate needs its start
         if number:
             child.inc(number)
     for confidence in confidences:
         _confidence(model).observe(confidence)
-    drift.count(model, predictions, unsure, unseen, hour=drift.this_hour())
+    drift.count(model, predictions, low_confidence, unseen_size, hour=drift.this_hour())
 
 
 def version_loaded(model: str, version: int) -> None:
-    """Count a reload and remember the version."""
+    """Count a reload and set the version that this worker serves."""
     _RELOADS.labels(model).inc()
     _VERSION.labels(model).set(version)
 
 
 def storage_seen(store: str, *, reachable: bool) -> None:
-    """Remember whether the object storage of the models answered."""
+    """Record whether the object storage of the models answered."""
     _STORAGE.labels(store).set(reachable)
 
 
-def version_refused(model: str, reason: str) -> None:
-    """Count a version that was not taken; reason is a part of a bundle, or "other"."""
-    _REFUSALS.labels(model, reason).inc()
+def version_rejected(model: str, reason: str) -> None:
+    """Count a version that was rejected; reason: the invalid part of its bundle, or "other"."""
+    _REJECTIONS.labels(model, reason).inc()
 
 
 def exposition() -> tuple[bytes, str]:
-    """Return the page that Prometheus reads and its content type, right across workers."""
+    """Return the page of metrics for Prometheus, summed over the workers, and its content type."""
     return generate_latest(_Page()), CONTENT_TYPE_LATEST
 
 
 class _Page:
-    """All metrics, with the shares of drift in place of the counts that they come from."""
+    """All metrics, with the drift shares in place of the counts that they are computed from."""
 
     def collect(self) -> Iterable[Metric]:
         several = MULTIPROCESS_FOLDER in os.environ

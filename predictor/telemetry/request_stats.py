@@ -1,10 +1,10 @@
-"""What is noted about a request while it is answered, for counts and for the log."""
+"""Collects the facts of a request while it is answered, for metrics and the access log."""
 
 import time
 from dataclasses import dataclass, field
 
 PARSE, PREPARE, MODEL, DECODE = "parse", "prepare", "model", "decode"
-"""A request's parts: take out its images, make inputs of them, run the model, find texts."""
+"""A request's parts: parse it, preprocess its images, run the model, decode texts."""
 
 
 @dataclass(slots=True)
@@ -14,27 +14,27 @@ class RequestStats:
     request_id: str = ""
     arrived: float = field(default_factory=time.perf_counter)
     seconds: dict[str, float] = field(default_factory=dict)
-    """Spent on each part so far."""
+    """Seconds spent on each part so far."""
     model: str | None = None
     version: int | None = None
     images: int = 0
-    """Images that got an answer."""
+    """Images that have a prediction."""
     unseen_sizes: int = 0
     """Images of sizes that the model did not see in training."""
     key: str | None = None
-    """The name of the API key that was used."""
+    """Name of the API key that was used."""
     error: str | None = None
-    """The code of the problem that was the answer."""
+    """Code of the error that was answered."""
     _last: float = field(default_factory=time.perf_counter)
 
     def done(self, part: str) -> None:
-        """Count the time since the last call, or since the arrival, as spent on a part."""
+        """Add the time since the last call, or since the arrival, to a part."""
         now = time.perf_counter()
         self.seconds[part] = self.seconds.get(part, 0.0) + now - self._last
         self._last = now
 
     def server_timing(self) -> str:
-        """Return the parts and the whole in milliseconds, as the header Server-Timing has them."""
+        """Return the header Server-Timing: the parts and the total in milliseconds."""
         parts = [f"{part};dur={seconds * 1000:.3f}" for part, seconds in self.seconds.items()]
         return ", ".join([*parts, f"total;dur={self.whole() * 1000:.3f}"])
 

@@ -2,6 +2,6 @@
 
 from readsmith.client.client import Client
 from readsmith.client.errors import ServiceError
-from readsmith.client.predictor import Prediction
+from shared.api.predictions import Prediction
 
 __all__ = ["Client", "Prediction", "ServiceError"]

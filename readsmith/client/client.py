@@ -2,26 +2,33 @@
 
 import os
 import uuid
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Unpack
 from urllib.parse import quote
 
-from readsmith.client.connection import Connection
+from readsmith.client.connection import ServiceConnection
 from readsmith.client.errors import ServiceError
 from readsmith.client.events import follow
-from readsmith.client.predictions import ImageInput, Options, bytes_of, predict, predict_many
-from readsmith.client.predictor import Feedback, Prediction, Readiness, ServedModel, ServedModels
-from readsmith.client.trainer import Event, EventPage, Job, JobPage, Model, Upload
+from readsmith.client.predictions import (
+    ImageInput,
+    PredictionKeywords,
+    bytes_of,
+    predict,
+    predict_many,
+)
 from readsmith.client.uploads import ZipForm, as_zip
-
-__all__ = ["Client", "Event", "Feedback", "Job", "Model", "Prediction", "ServiceError"]
+from shared.api.datasets import Upload
+from shared.api.health import PredictorReadiness, ServedModel, ServedModels
+from shared.api.jobs import Event, EventPage, Job, JobPage
+from shared.api.models import ModelView
+from shared.api.predictions import FeedbackReceipt, Prediction
+from shared.api.problems import MEDIA_TYPE
 
 PREDICTOR = "http://127.0.0.1:8080"
 TRAINER = "http://127.0.0.1:8000"
 RETRIES = 4
-PROBLEM = "application/problem+json"
 
 
 class Client:
@@ -42,8 +49,8 @@ class Client:
         api_key: str | None = None,
     ) -> None:
         self.predictor_url = predictor_url
-        self._predictor = Connection(predictor_url, retries=retries, api_key=api_key)
-        self._trainer = Connection(trainer_url, retries=retries, api_key=api_key)
+        self._predictor = ServiceConnection(predictor_url, retries=retries, api_key=api_key)
+        self._trainer = ServiceConnection(trainer_url, retries=retries, api_key=api_key)
 
     def __enter__(self) -> "Client":
         return self
@@ -61,12 +68,12 @@ class Client:
         self._predictor.close()
         self._trainer.close()
 
-    def predict(self, image: ImageInput, **options: Unpack[Options]) -> Prediction:
+    def predict(self, image: ImageInput, **options: Unpack[PredictionKeywords]) -> Prediction:
         """Read one image."""
         return predict(self._predictor, image, options)
 
     def predict_many(
-        self, images: Iterable[ImageInput], **options: Unpack[Options]
+        self, images: Iterable[ImageInput], **options: Unpack[PredictionKeywords]
     ) -> Iterator[Prediction | ServiceError]:
         """Read images, many in each request.
 
@@ -82,7 +89,7 @@ class Client:
         request_id: str | None = None,
         index: int = 0,
         model: str | None = None,
-    ) -> Feedback:
+    ) -> FeedbackReceipt:
         """Say what an image really reads; it becomes one of the model's corrections.
 
         Give the image, or the request_id of a prediction whose image the predictor keeps, and
@@ -94,18 +101,18 @@ class Client:
             content = {"data": told, "files": {"image": ("image", bytes_of(image))}}
         else:
             content = {"json": {**told, "request_id": request_id, "index": index}}
-        return self._predictor.ask(Feedback, "POST", "/feedback", repeat=True, **content)
+        return self._predictor.ask(FeedbackReceipt, "POST", "/feedback", repeat=True, **content)
 
     def models(self) -> list[ServedModel]:
         """Return the models that answer now."""
         return self._predictor.ask(ServedModels, "GET", "/models", repeat=True).data
 
-    def ready(self) -> Readiness:
+    def ready(self) -> PredictorReadiness:
         """Tell whether the predictor can read, and which versions; it is asked once."""
         answer = self._predictor.send("GET", "/readyz")
-        if answer.headers.get("Content-Type") == PROBLEM:  # of a gateway, without a predictor
+        if answer.headers.get("Content-Type") == MEDIA_TYPE:  # of a gateway, without a predictor
             raise self._predictor.refusal(answer)
-        return self._predictor.parsed(Readiness, answer.content, answer.status_code)
+        return self._predictor.parsed(PredictorReadiness, answer.content, answer.status_code)
 
     def upload(self, dataset: str | os.PathLike[str]) -> str:
         """Send a zip of labelled images, or a folder as a zip; return the dataset's id."""
@@ -145,9 +152,14 @@ class Client:
         """Ask a job to stop and return it."""
         return self._trainer.ask(Job, "POST", f"/jobs/{quote(job_id, safe='')}/cancel")
 
-    def events(self, job_id: str, after: int = 0) -> Iterator[Event]:
-        """Yield the events of a job behind the one with this id as they happen, until it ends."""
-        return follow(self._trainer, f"/jobs/{quote(job_id, safe='')}/events", after)
+    def events(
+        self, job_id: str, after: int = 0, *, watch: Callable[[], None] = lambda: None
+    ) -> Iterator[Event]:
+        """Yield the events of a job behind the one with this id as they happen, until it ends.
+
+        watch is called every 15 seconds at least and may raise to stop.
+        """
+        return follow(self._trainer, f"/jobs/{quote(job_id, safe='')}/events", after, watch)
 
     def past_events(self, job_id: str, after: int = 0) -> list[Event]:
         """Return the next events of a job behind the one with this id, up to 100, without waiting.
@@ -157,22 +169,24 @@ class Client:
         path = f"/jobs/{quote(job_id, safe='')}/events"
         return self._trainer.ask(EventPage, "GET", path, repeat=True, params={"after": after}).data
 
-    def model(self, name: str) -> Model:
+    def model(self, name: str) -> ModelView:
         """Return the kept versions of a model, and which is served."""
-        return self._trainer.ask(Model, "GET", f"/models/{quote(name, safe='')}", repeat=True)
+        return self._trainer.ask(ModelView, "GET", f"/models/{quote(name, safe='')}", repeat=True)
 
-    def promote(self, name: str, version: int) -> Model:
+    def promote(self, name: str, version: int) -> ModelView:
         """Make a kept version the one that is served."""
         return self._change(name, "promote", {"version": version}, repeat=True)
 
-    def rollback(self, name: str) -> Model:
+    def rollback(self, name: str) -> ModelView:
         """Serve the version that was served before."""
         return self._change(name, "rollback", None, repeat=False)
 
-    def pattern(self, name: str, pattern: str | None) -> Model:
+    def pattern(self, name: str, pattern: str | None) -> ModelView:
         """Set what a model's predictions must fit, None for anything."""
         return self._change(name, "pattern", {"pattern": pattern}, repeat=True)
 
-    def _change(self, name: str, what: str, body: dict[str, Any] | None, *, repeat: bool) -> Model:
+    def _change(
+        self, name: str, what: str, body: dict[str, Any] | None, *, repeat: bool
+    ) -> ModelView:
         path = f"/models/{quote(name, safe='')}/{what}"
-        return self._trainer.ask(Model, "POST", path, repeat=repeat, json=body)
+        return self._trainer.ask(ModelView, "POST", path, repeat=repeat, json=body)

@@ -7,12 +7,14 @@ from typing import Any, TypeVar
 from urllib.parse import urlsplit
 
 import requests
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 from requests.auth import AuthBase
 from requests.exceptions import ProxyError, SSLError
 
-from readsmith.client.errors import Problem, ServiceError
+from readsmith.client.errors import ServiceError, refused
 from shared.access.api_keys import TOKEN
+from shared.api.answer import Answer
+from shared.api.problems import Problem
 
 TIMEOUT = (5.0, 120.0)
 """Seconds to connect, and to wait for the next bytes of an answer."""
@@ -21,7 +23,7 @@ LONGEST_WAIT = 20.0
 """A service that asks for a longer wait than this is not asked again."""
 UNAVAILABLE = 503
 
-Answer = TypeVar("Answer", bound=BaseModel)
+Wanted = TypeVar("Wanted", bound=Answer)
 
 
 class _Bearer(AuthBase):
@@ -41,7 +43,7 @@ class _Bearer(AuthBase):
         return request
 
 
-class Connection:
+class ServiceConnection:
     """One service at one URL; not for several threads at once.
 
     retries: how often a request is repeated, if it is safe to, when the service says 503 or
@@ -75,8 +77,8 @@ class Connection:
             return False
 
     def ask(
-        self, kind: type[Answer], method: str, path: str, *, repeat: bool = False, **content: Any
-    ) -> Answer:
+        self, kind: type[Wanted], method: str, path: str, *, repeat: bool = False, **content: Any
+    ) -> Wanted:
         """Return what the service answers; raises ServiceError for a refusal, too."""
         answer = self.send(method, path, repeat=repeat, **content)
         if not answer.ok:
@@ -107,12 +109,12 @@ class Connection:
 
     def refusal(self, answer: requests.Response) -> ServiceError:
         """Return the exception that an answer's problem document stands for."""
-        return self.parsed(Problem, answer.content, answer.status_code).error()
+        return refused(self.parsed(Problem, answer.content, answer.status_code))
 
-    def parsed(self, kind: type[Answer], body: bytes, status: int) -> Answer:
-        """Return what a body says; raises ServiceError if it says something else."""
+    def parsed(self, kind: type[Wanted], body: bytes, status: int) -> Wanted:
+        """Return what a body says, unknown fields too; raises ServiceError for anything else."""
         try:
-            return kind.model_validate_json(body)
+            return kind.model_validate_json(body, extra="allow")
         except ValidationError as error:
             raise ServiceError(
                 "not_readsmith",

@@ -1,7 +1,6 @@
-"""The one exception of the client, and the problem documents that it is made from."""
+"""The one exception of the client, made from the services' problem documents."""
 
-from pydantic import BaseModel
-
+from shared.api.problems import Problem
 from shared.errors import ReadsmithError
 
 
@@ -27,27 +26,8 @@ class ServiceError(ReadsmithError):
         """Take any: a newer service may have more of them."""
 
 
-class FieldProblem(BaseModel):
-    """What is wrong with one field of a request."""
-
-    field: str
-    message: str
-
-
-class Problem(BaseModel):
-    """A problem document (RFC 9457) as the services write them."""
-
-    title: str
-    status: int
-    code: str
-    detail: str
-    hint: str | None = None
-    field: str | None = None
-    errors: list[FieldProblem] | None = None
-
-    def error(self) -> ServiceError:
-        """Return it as an exception."""
-        errors = self.errors or ()
-        hint = "; ".join(f"{each.field}: {each.message}" for each in errors) or self.hint or ""
-        field = errors[0].field if errors else self.field
-        return ServiceError(self.code, self.detail, hint, self.status, field)
+def refused(problem: Problem) -> ServiceError:
+    """Return the exception that a problem document stands for."""
+    errors = problem.errors or ()
+    hint = "; ".join(f"{each.field}: {each.message}" for each in errors) or problem.hint
+    return ServiceError(problem.code, problem.detail, hint, problem.status, problem.field)

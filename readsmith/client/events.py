@@ -1,21 +1,24 @@
 """A job's events as they happen: server-sent events, resumed where a line broke."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from time import sleep
 
 import requests
 
-from readsmith.client.connection import Connection
-from readsmith.client.trainer import Event
+from readsmith.client.connection import ServiceConnection
+from shared.api.jobs import Event
 
 RECONNECT_SECONDS = 1.0
 SEEN_TO_ITS_END = 204
 
 
-def follow(connection: Connection, path: str, after: int) -> Iterator[Event]:
+def follow(
+    connection: ServiceConnection, path: str, after: int, watch: Callable[[], None]
+) -> Iterator[Event]:
     """Yield the events behind the one with this id, until the job has ended.
 
-    A line that breaks is taken up again after the last event (Last-Event-ID). Raises ServiceError.
+    A line that breaks is taken up again after the last event (Last-Event-ID). watch is called
+    with each frame, which comes every 15 seconds at least. Raises ServiceError.
     """
     while True:
         headers = {"Accept": "text/event-stream", "Last-Event-ID": str(after)}
@@ -24,7 +27,7 @@ def follow(connection: Connection, path: str, after: int) -> Iterator[Event]:
                 return
             if not answer.headers.get("Content-Type", "").startswith("text/event-stream"):
                 raise connection.refusal(answer)
-            for data in _data(_lines(answer)):
+            for data in _data(_lines(answer), watch):
                 event = connection.parsed(Event, data, answer.status_code)
                 after = event.id
                 yield event
@@ -39,12 +42,14 @@ def _lines(answer: requests.Response) -> Iterator[bytes]:
         return
 
 
-def _data(lines: Iterable[bytes]) -> Iterator[bytes]:
+def _data(lines: Iterable[bytes], watch: Callable[[], None]) -> Iterator[bytes]:
     """Yield what each whole frame holds: the trainer puts an event there as one line of JSON."""
     data = b""
     for line in lines:
         if line.startswith(b"data:"):
             data = line.removeprefix(b"data:")
-        elif not line and data:
-            yield data
+        elif not line:
+            watch()
+            if data:
+                yield data
             data = b""

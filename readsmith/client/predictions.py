@@ -5,9 +5,9 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO, TypedDict
 
-from readsmith.client.connection import Connection
-from readsmith.client.errors import ServiceError
-from readsmith.client.predictor import ImageError, Prediction, Predictions
+from readsmith.client.connection import ServiceConnection
+from readsmith.client.errors import ServiceError, refused
+from shared.api.predictions import ImageError, Prediction, Predictions
 
 MOST_IMAGES = 64
 MOST_BYTES = 16_000_000
@@ -18,7 +18,7 @@ ImageInput = str | os.PathLike[str] | bytes | BinaryIO
 """A path, the bytes of an image file, or such a file opened for reading bytes."""
 
 
-class Options(TypedDict, total=False):
+class PredictionKeywords(TypedDict, total=False):
     """What a prediction can be asked for; docs/patterns.md tells what each does."""
 
     model: str | None
@@ -31,14 +31,16 @@ class Options(TypedDict, total=False):
     min_confidence: float | None
 
 
-def predict(predictor: Connection, image: ImageInput, options: Options) -> Prediction:
+def predict(
+    predictor: ServiceConnection, image: ImageInput, options: PredictionKeywords
+) -> Prediction:
     """Read one image; raises ServiceError, OSError for a file that cannot be read."""
     form = _form([bytes_of(image)], options)
     return predictor.ask(Prediction, "POST", "/predict", repeat=True, **form)
 
 
 def predict_many(
-    predictor: Connection, images: Iterable[ImageInput], options: Options
+    predictor: ServiceConnection, images: Iterable[ImageInput], options: PredictionKeywords
 ) -> Iterator[Prediction | ServiceError]:
     """Read images in order; yields the error for one that cannot be read, raises as read."""
     for batch in _batches(map(bytes_of, images)):
@@ -46,7 +48,7 @@ def predict_many(
 
 
 def _read_batch(
-    predictor: Connection, batch: list[bytes], options: Options
+    predictor: ServiceConnection, batch: list[bytes], options: PredictionKeywords
 ) -> list[Prediction | ServiceError]:
     """Read images in one request; if it is refused because of an image, in two halves."""
     try:
@@ -69,14 +71,14 @@ def _read_batch(
 def _each(answer: Predictions) -> list[Prediction | ServiceError]:
     origin = answer.model_dump(exclude={"results"}, exclude_unset=True)
     return [
-        result.error.error()
+        refused(result.error)
         if isinstance(result, ImageError)
         else Prediction.model_validate(result.model_dump(exclude_unset=True) | origin)
         for result in answer.results
     ]
 
 
-def _form(images: list[bytes], options: Options) -> dict[str, Any]:
+def _form(images: list[bytes], options: PredictionKeywords) -> dict[str, Any]:
     return {
         "files": [("image", ("image", image)) for image in images],
         "data": {name: str(value) for name, value in options.items() if value is not None},

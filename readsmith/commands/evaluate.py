@@ -12,7 +12,7 @@ from shared.patterns.limits import Limits
 from shared.recognition.scoring import Score, wilson_interval
 
 if TYPE_CHECKING:
-    from predictor.requests.options import Options
+    from predictor.requests.options import PredictionOptions
     from readsmith.published import Published
 
 BATCH = 64
@@ -78,7 +78,7 @@ def evaluate(
 
 
 def _predictions(
-    published: "Published", images: Iterator[tuple[str, str, bytes]], asked: "Options"
+    published: "Published", images: Iterator[tuple[str, str, bytes]], asked: "PredictionOptions"
 ) -> Iterator[dict[str, Any]]:
     """Yield for every image its file, its truth and what the predictor would answer.
 
@@ -87,7 +87,7 @@ def _predictions(
     while batch := list(islice(images, BATCH)):
         data = [data for _, _, data in batch]
         answers = list(published.read(data, asked))
-        free = published.engine.read(data) if _limited(asked) else ()
+        free = published.engine.predict(data) if _limited(asked) else ()
         for place, (name, truth, _) in enumerate(batch):
             if isinstance(answer := answers[place], ReadsmithError):
                 raise answer
@@ -95,11 +95,11 @@ def _predictions(
             yield {"file": name, "truth": truth, **answer, **without}
 
 
-def _limited(asked: "Options") -> bool:
+def _limited(asked: "PredictionOptions") -> bool:
     return asked.limits != Limits()
 
 
-def _report(predictions: list[dict[str, Any]], asked: "Options") -> dict[str, Any]:
+def _report(predictions: list[dict[str, Any]], asked: "PredictionOptions") -> dict[str, Any]:
     report = _score((prediction["truth"], prediction["text"]) for prediction in predictions)
     if _limited(asked):
         report["without_limits"] = _score(

@@ -5,10 +5,10 @@ from typing import Annotated, Any
 import typer
 
 from readsmith.client import Client
-from readsmith.client.trainer import Job
 from readsmith.options import options
 from readsmith.output import percent, print_json, print_table
 from readsmith.trials_table import print_trials
+from shared.api.jobs import Job
 
 
 def jobs(

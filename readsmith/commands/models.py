@@ -88,9 +88,9 @@ def copy(
 
     Example: readsmith models copy s3://our-bucket/models --store var/models
     """
+    from shared.store.copy import copy_model
     from shared.store.location import is_object_storage
     from shared.store.objects.bucket import Bucket
-    from shared.store.objects.copy import copy_model
 
     if not is_object_storage(target) or is_object_storage(store):
         raise typer.BadParameter("Models are copied from a folder to s3://bucket/prefix.")

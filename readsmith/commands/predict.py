@@ -14,7 +14,7 @@ from shared.errors import DatasetError, FailedError, ReadsmithError
 from shared.store.builtin import STARTER, UNTRAINED
 
 if TYPE_CHECKING:
-    from predictor.requests.options import Options
+    from predictor.requests.options import PredictionOptions
 
 BATCH = 64
 """Images that are in memory at a time."""
@@ -69,7 +69,7 @@ def predict(
         raise typer.Exit(FAILED)
 
 
-def _local_reader(store: str, asked: "Options") -> Reader:
+def _local_reader(store: str, asked: "PredictionOptions") -> Reader:
     from readsmith.published import load
     from readsmith.stores import open_store
 
@@ -88,7 +88,7 @@ def _local_reader(store: str, asked: "Options") -> Reader:
     return read
 
 
-def _remote_reader(url: str, asked: "Options") -> Reader:
+def _remote_reader(url: str, asked: "PredictionOptions") -> Reader:
     client = Client(url, retries=options.RETRIES, api_key=options.api_key())
 
     def read(images: Sequence[bytes]) -> Iterator[dict[str, Any] | ReadsmithError]:
@@ -145,7 +145,7 @@ def _load(file: Path) -> bytes | ReadsmithError:
         )
 
 
-def _print(results: Sequence[dict[str, Any]], asked: "Options") -> None:
+def _print(results: Sequence[dict[str, Any]], asked: "PredictionOptions") -> None:
     columns = ["image", "text", "confidence"]
     if asked.min_confidence is not None:
         columns.append("accepted")

@@ -191,7 +191,7 @@ Promote = Annotated[
 RetainedVersions = Annotated[
     int,
     typer.Option(
-        "--keep-versions",
+        "--retained-versions",
         min=1,
         envvar="READSMITH_RETAINED_VERSIONS",
         help="Versions that are kept; besides them always the served one and the one before it.",

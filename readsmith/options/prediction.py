@@ -2,11 +2,11 @@
 
 import typer
 
-from predictor.requests.options import Options, check_lengths, options_of
+from predictor.requests.options import PredictionOptions, check_lengths, options_of
 from shared.errors import UnusableError
 
 
-def prediction_options(**given: object) -> Options:
+def prediction_options(**given: object) -> PredictionOptions:
     """Check options as the predictor does; None is what was not given.
 
     Raises typer.BadParameter.

@@ -8,12 +8,12 @@ from typing import Any
 from rich.console import Console
 
 from readsmith.client import Client, ServiceError
-from readsmith.client.trainer import Job, JobError
 from readsmith.options.options import api_key
 from readsmith.output import percent, say
 from readsmith.services.follow_job import run_job
 from readsmith.services.held_out import HeldOutPrediction, read_held_out
 from readsmith.stores import open_store
+from shared.api.jobs import Job, JobError
 from shared.errors import CODES, DownloadError, FailedError, ReadsmithError
 from trainer.schemas.job_request import JobRequest
 
@@ -22,21 +22,21 @@ SHOWN = 8
 
 
 @dataclass(frozen=True)
-class Outcome:
+class FirstJobResult:
     """A finished job, and what the predictor read with its version."""
 
     job: Job
     predictions: list[HeldOutPrediction]
 
     @property
-    def right(self) -> int:
+    def correct(self) -> int:
         """How many held-out images were read right."""
-        return sum(prediction.right for prediction in self.predictions)
+        return sum(prediction.correct for prediction in self.predictions)
 
     @property
-    def mostly_right(self) -> bool:
+    def mostly_correct(self) -> bool:
         """True if more than half were."""
-        return 2 * self.right > len(self.predictions)
+        return 2 * self.correct > len(self.predictions)
 
     @property
     def images(self) -> str:
@@ -50,7 +50,7 @@ class Outcome:
             "job": self.job.as_sent(),
             "held_out": {
                 "images": len(self.predictions),
-                "right": self.right,
+                "correct": self.correct,
                 "predictions": [
                     {"file": str(r.file), "truth": r.truth, "text": r.text}
                     for r in self.predictions
@@ -69,7 +69,7 @@ class FirstJob:
     console: Console
     watch: Callable[[], None]
 
-    def run(self, request: JobRequest, local: Path | None) -> Outcome:
+    def run(self, request: JobRequest, local: Path | None) -> FirstJobResult:
         """Train, wait until the predictor serves the new version, read the held-out images.
 
         local: a folder or zip to upload as the dataset. Raises ReadsmithError, among others
@@ -80,7 +80,7 @@ class FirstJob:
             say(self.console, f"Published {job.model} version {version}; waiting for the predictor")
             bundle = open_store(self.store).folder(job.model, version)
             predictions = read_held_out(client, bundle, job.model, version, self.watch)
-        outcome = Outcome(job, predictions)
+        outcome = FirstJobResult(job, predictions)
         self._print(outcome)
         return outcome
 
@@ -100,14 +100,14 @@ class FirstJob:
             raise _failure(job)
         return job, job.version
 
-    def _print(self, outcome: Outcome) -> None:
+    def _print(self, outcome: FirstJobResult) -> None:
         for prediction in outcome.predictions[:SHOWN]:
-            mark = "right" if prediction.right else "WRONG"
+            mark = "right" if prediction.correct else "WRONG"
             confidence = percent(prediction.confidence)
             text = prediction.text or "nothing"
             say(self.console, f"  {prediction.truth} read as {text}  {mark}  {confidence}")
         total = len(outcome.predictions)
-        say(self.console, f"{outcome.right} of {total} held-out {outcome.images} right")
+        say(self.console, f"{outcome.correct} of {total} held-out {outcome.images} right")
         say(self.console, "Go on with:")
         image = outcome.predictions[0].file
         say(self.console, f"  curl -X POST -F 'image=@{image}' {self.predictor}/predict")

@@ -26,7 +26,7 @@ class HeldOutPrediction:
     confidence: float
 
     @property
-    def right(self) -> bool:
+    def correct(self) -> bool:
         """True if the whole text is right."""
         return self.truth == self.text
 

@@ -16,7 +16,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import BinaryIO
 
-from readsmith.client.connection import Connection
+from readsmith.client.connection import ServiceConnection
 from shared.errors import DiskFullError, FailedError, SetupError
 from shared.store.location import is_object_storage
 from trainer.subprocesses import die_with_parent
@@ -105,7 +105,7 @@ class _Child:
     process: subprocess.Popen[bytes]
 
 
-class Services:
+class LocalServices:
     """The trainer's API, its worker and the predictor; leaving the context stops all three."""
 
     def __init__(self, environment: dict[str, str], logs: Path) -> None:
@@ -113,7 +113,7 @@ class Services:
         self._logs = logs
         self._children: list[_Child] = []
 
-    def __enter__(self) -> "Services":
+    def __enter__(self) -> "LocalServices":
         self._logs.mkdir(parents=True, exist_ok=True)
         for name, module in MODULES.items():
             log = self._logs / f"{name}.log"
@@ -159,7 +159,7 @@ class Services:
     def wait_until_ready(self, *urls: str) -> None:
         """Return once all of these answer; raises ReadsmithError service_stopped or not_ready."""
         deadline = time.monotonic() + START_SECONDS
-        while not all(Connection(url, retries=0).answers() for url in urls):
+        while not all(ServiceConnection(url, retries=0).answers() for url in urls):
             self.check()
             if time.monotonic() > deadline:
                 raise FailedError(

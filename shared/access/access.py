@@ -22,6 +22,12 @@ from shared.errors import (
 CHECK_SECONDS = 1.0
 """Between two checks of the key file: a new or revoked key takes effect within this time."""
 
+HINT = (
+    "Send the header Authorization: Bearer KEY (readsmith's commands take READSMITH_API_KEY); "
+    "`readsmith keys create` creates a key."
+)
+CHALLENGE = {"WWW-Authenticate": 'Bearer realm="Readsmith"'}
+
 log = logging.getLogger("readsmith.access")
 
 
@@ -91,7 +97,9 @@ class Access:
 
     def _check(self, key: ApiKey, scopes: Sequence[Scope]) -> None:
         if key.has_expired:
-            raise _unauthenticated("key_expired", f"The API key {key.name} has expired.")
+            raise UnauthenticatedError(
+                "key_expired", f"The API key {key.name} has expired.", HINT, headers=CHALLENGE
+            )
         if not any(key.may(scope) for scope in scopes):
             raise ForbiddenError(
                 "scope_missing",
@@ -149,19 +157,12 @@ def _key_of(authorization: str | None, keys: Mapping[str, ApiKey]) -> ApiKey:
     """Return the key whose token a request carries; raises UnauthenticatedError."""
     scheme, _, token = (authorization or "").partition(" ")
     if scheme.lower() != "bearer":
-        raise _unauthenticated("key_missing", "This request carries no API key.")
+        raise UnauthenticatedError(
+            "key_missing", "This request carries no API key.", HINT, headers=CHALLENGE
+        )
     parts = TOKEN.fullmatch(token)
     key = keys.get(parts[1]) if parts else None
     if key is None or not key.is_of(token):
-        raise _unauthenticated("key_invalid", "This API key is not known, or has been revoked.")
+        message = "This API key is not known, or has been revoked."
+        raise UnauthenticatedError("key_invalid", message, HINT, headers=CHALLENGE)
     return key
-
-
-def _unauthenticated(code: str, message: str) -> UnauthenticatedError:
-    return UnauthenticatedError(
-        code,
-        message,
-        "Send the header Authorization: Bearer KEY (readsmith's commands take READSMITH_API_KEY); "
-        "`readsmith keys create` creates a key.",
-        headers={"WWW-Authenticate": 'Bearer realm="Readsmith"'},
-    )

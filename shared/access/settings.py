@@ -1,4 +1,4 @@
-"""The access settings of both services."""
+"""The settings of both services about who may ask them."""
 
 from pathlib import Path
 
@@ -14,27 +14,27 @@ class AccessSettings(BaseModel):
     )
     allow_anonymous: bool = Field(
         False,
-        description="Run without keys even on addresses that other machines can reach. "
-        "No effect if there are keys.",
+        description="Answer without keys also on addresses that others can reach. "
+        "No effect where there are keys.",
     )
     allowed_hosts: str | None = Field(
         None,
         pattern=r"^ *([A-Za-z0-9.-]+|\*) *(, *([A-Za-z0-9.-]+|\*) *)*$",
-        description="Host names, separated by commas, under which services without keys may be "
-        "called, besides localhost and numeric addresses. `*`: any.",
+        description="Comma-separated host names under which services without keys may be "
+        "called; localhost and numeric addresses always may. `*`: any.",
     )
     open_metrics: bool = Field(
         True,
-        description="Serve `/metrics` and `/readyz` without a key; `/healthz` never needs one.",
+        description="Answer `/metrics` and `/readyz` without a key; `/healthz` never needs one.",
     )
     behind_gateway: bool = Field(
         False,
-        description="Trust X-Forwarded-For for clients' addresses (audit log): only where all "
-        "requests come through a gateway that sets it.",
+        description="Trust X-Forwarded-For for clients' addresses (audit log): only where "
+        "nothing but a gateway that sets it reaches the services.",
     )
 
     @property
     def open_paths(self) -> frozenset[str]:
-        """Paths that need no key and no allowed host."""
-        monitoring = ("/readyz", "/metrics") if self.open_metrics else ()
-        return frozenset(("/healthz", *monitoring))
+        """What is answered to anyone, by any name."""
+        watched = ("/readyz", "/metrics") if self.open_metrics else ()
+        return frozenset(("/healthz", *watched))

@@ -20,7 +20,7 @@ CUTOFF: Final = 1e-7
 """A prefix is dropped if its share, relative to the likeliest prefix of its step, is lower."""
 
 Classes = tuple[int, ...]
-Hypothesis = tuple[int, float, float]
+PrefixState = tuple[int, float, float]
 """A prefix's automaton state; the sums of its paths that end in a blank, in its last character.
 
 Both include the best completion and are relative to the best path of all, against underflow.
@@ -45,7 +45,7 @@ def search(
     best = lookahead.after_blank[0][0]
     if best == -math.inf:
         return []
-    beam: dict[Classes, Hypothesis] = {(): (0, 1.0, 0.0)}
+    beam: dict[Classes, PrefixState] = {(): (0, 1.0, 0.0)}
     for step in range(len(probabilities)):
         grown = _repeat(beam, lookahead, step)
         _extend(beam, grown, lookahead, step, _Threshold(grown, width, cutoff))
@@ -58,7 +58,7 @@ def search(
 class _Threshold:
     """The share that a new prefix must exceed to be among the likeliest of its step."""
 
-    def __init__(self, grown: dict[Classes, Hypothesis], width: int, cutoff: float) -> None:
+    def __init__(self, grown: dict[Classes, PrefixState], width: int, cutoff: float) -> None:
         self._width = width
         self._highest = [blank + spelt for _, blank, spelt in grown.values()]
         self.value = cutoff * max(self._highest)
@@ -76,10 +76,10 @@ class _Threshold:
 
 
 def _repeat(
-    beam: dict[Classes, Hypothesis], lookahead: Lookahead, step: int
-) -> dict[Classes, Hypothesis]:
+    beam: dict[Classes, PrefixState], lookahead: Lookahead, step: int
+) -> dict[Classes, PrefixState]:
     """Return every prefix after a step that emits a blank or its last character again."""
-    grown: dict[Classes, Hypothesis] = {}
+    grown: dict[Classes, PrefixState] = {}
     row = lookahead.logarithms[step].tolist()
     before, after = lookahead.after_blank[step], lookahead.after_blank[step + 1]
     for text, (state, blank, spelt) in beam.items():
@@ -96,8 +96,8 @@ def _repeat(
 
 
 def _extend(
-    beam: dict[Classes, Hypothesis],
-    grown: dict[Classes, Hypothesis],
+    beam: dict[Classes, PrefixState],
+    grown: dict[Classes, PrefixState],
     lookahead: Lookahead,
     step: int,
     threshold: _Threshold,

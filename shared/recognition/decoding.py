@@ -16,7 +16,7 @@ ALTERNATIVE_CUTOFF = 1e-5
 
 
 @dataclass(frozen=True)
-class Character:
+class DecodedCharacter:
     """One character of a prediction, the model's probability for it, and its location.
 
     All in [0, 1]: start and end are shares of the width of the model's input, from its first
@@ -30,7 +30,7 @@ class Character:
 
 
 @dataclass(frozen=True)
-class Alternative:
+class Hypothesis:
     """A text and its probability in [0, 1]."""
 
     text: str
@@ -38,7 +38,7 @@ class Alternative:
 
 
 @dataclass(frozen=True)
-class Prediction:
+class DecodedText:
     """What a model predicts for an image: text, its probability in [0, 1], and each character's.
 
     The text's probability is the sum over all paths that spell it, not the best path's alone: a
@@ -48,11 +48,11 @@ class Prediction:
 
     text: str
     confidence: float
-    characters: tuple[Character, ...]
-    alternatives: tuple[Alternative, ...] = ()
+    characters: tuple[DecodedCharacter, ...]
+    alternatives: tuple[Hypothesis, ...] = ()
     """The likeliest texts, this one first; empty unless they were requested."""
 
-    def on(self, covered: float) -> "Prediction":
+    def on(self, covered: float) -> "DecodedText":
         """Return the prediction located within an image that covers this share of the input."""
         if covered == 1:
             return self
@@ -65,7 +65,7 @@ class Prediction:
 
 def decode(
     probabilities: NDArray[np.float32], vocabulary: Vocabulary, temperature: float = 1.0
-) -> list[Prediction]:
+) -> list[DecodedText]:
     """Decode a batch by best path: the likeliest class per step, repeats merged, blanks dropped.
 
     probabilities: softmax output (N, T, classes), the blank last. A prediction's confidence is
@@ -86,7 +86,7 @@ def decode_within(
     *,
     top_k: int = 1,
     temperature: float = 1.0,
-) -> list[Prediction | None]:
+) -> list[DecodedText | None]:
     """Decode a batch by beam search: each image's likeliest text that the automaton accepts.
 
     probabilities: as for decode. A prediction holds the top_k likeliest texts, fewer if the others
@@ -101,7 +101,7 @@ def decode_within(
 
 def _likeliest(
     steps: NDArray[np.float32], vocabulary: Vocabulary, automaton: Automaton, top_k: int
-) -> Prediction | None:
+) -> DecodedText | None:
     found = search(steps, automaton, width=8 + 2 * top_k)
     if not found:
         return None
@@ -116,12 +116,12 @@ def _likeliest(
     ordered = sorted(exact, key=exact.__getitem__, reverse=True)[:top_k]
     best = ordered[0]
     listed = [classes for classes in ordered if exact[classes] >= ALTERNATIVE_CUTOFF * exact[best]]
-    return Prediction(
+    return DecodedText(
         text=vocabulary.decode(best),
         confidence=exact[best],
         characters=_characters(steps, best, best_alignment(steps, best), vocabulary),
         alternatives=tuple(
-            Alternative(vocabulary.decode(classes), exact[classes]) for classes in listed
+            Hypothesis(vocabulary.decode(classes), exact[classes]) for classes in listed
         ),
     )
 
@@ -131,9 +131,9 @@ def _characters(
     classes: Sequence[int],
     runs: Sequence[tuple[int, int]],
     vocabulary: Vocabulary,
-) -> tuple[Character, ...]:
+) -> tuple[DecodedCharacter, ...]:
     return tuple(
-        Character(
+        DecodedCharacter(
             vocabulary.characters[index],
             float(steps[start:end, index].max()),
             start / len(steps),
@@ -157,7 +157,7 @@ def at_temperature(probabilities: NDArray[np.float32], temperature: float) -> ND
 
 def _best_path(
     path: NDArray[np.intp], steps: NDArray[np.float32], vocabulary: Vocabulary
-) -> Prediction:
+) -> DecodedText:
     starts = np.flatnonzero(np.diff(path, prepend=-1))
     peaks = np.maximum.reduceat(steps[np.arange(len(path)), path], starts)
     first = starts.tolist()
@@ -169,11 +169,11 @@ def _best_path(
         if index != vocabulary.blank_index
     ]
     classes = [index for index, *_ in runs]
-    return Prediction(
+    return DecodedText(
         text=vocabulary.decode(classes),
         confidence=text_probability(steps, classes, vocabulary.blank_index),
         characters=tuple(
-            Character(vocabulary.characters[index], peak, start / len(path), end / len(path))
+            DecodedCharacter(vocabulary.characters[index], peak, start / len(path), end / len(path))
             for index, peak, start, end in runs
         ),
     )

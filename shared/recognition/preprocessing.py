@@ -1,13 +1,10 @@
 """From an image's bytes to a model's input: the same code for training and for serving."""
 
-from typing import Literal
-
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageChops, ImageStat, UnidentifiedImageError
 from PIL.ExifTags import Base as ExifTag
 from PIL.Image import Transpose
-from pydantic import BaseModel, ConfigDict, Field
 
 from shared.errors import ImageFormatError, ImageRejectedError, ImageTooLargeError, NotAnImageError
 from shared.recognition.image_limits import (
@@ -16,6 +13,7 @@ from shared.recognition.image_limits import (
     check_bytes,
     check_headers,
 )
+from shared.recognition.image_spec import ImageSpec
 
 FORMATS = ("PNG", "JPEG", "GIF", "BMP", "WEBP", "TIFF", "PPM")
 """Pillow formats that are accepted: no request reaches any other parser."""
@@ -32,30 +30,6 @@ MAX_VALUE = 1e30
 
 MIN_DEVIATION = 1 / 255
 """Floor of the standard deviation, so that a uniform image stays finite."""
-
-
-class ImageSpec(BaseModel):
-    """How an image becomes a model's input; part of the manifest."""
-
-    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
-
-    height: int = Field(ge=8, le=2048)
-    width: int = Field(ge=8, le=8192)
-    channels: Literal[1, 3]
-    resize: Literal["stretch", "pad"]
-    """pad: keep the aspect ratio, fill the right and the bottom with the image's mean."""
-    standardize: bool
-    """True: zero mean and unit variance per image. False: values in [0, 1]; a set of licence plates
-    then gave nothing but blanks, even after 40 epochs."""
-    layout: Literal["HWC", "WHC"] = "HWC"
-    """WHC: transposed, as models of the Keras captcha tutorial take it."""
-
-    @property
-    def shape(self) -> tuple[int, int, int]:
-        """The shape of one input, channels last."""
-        if self.layout == "WHC":
-            return self.width, self.height, self.channels
-        return self.height, self.width, self.channels
 
 
 def open_image(data: bytes) -> Image.Image:

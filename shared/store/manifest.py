@@ -10,7 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from shared.atomic_files import read_small
 from shared.errors import BundleError
-from shared.recognition.preprocessing import ImageSpec
+from shared.recognition.image_spec import ImageSpec
 from shared.recognition.scoring import wilson_interval
 from shared.recognition.vocabulary import Vocabulary
 
@@ -31,11 +31,13 @@ ModelName = Annotated[str, Field(pattern=MODEL_NAME_PATTERN)]
 Scalar = int | float | str | bool | None
 
 
-class _Frozen(BaseModel):
+class Frozen(BaseModel):
+    """What is read from a file and never changed; a field that is not known is an error."""
+
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid", protected_namespaces=())
 
 
-class FileEntry(_Frozen):
+class FileEntry(Frozen):
     """Size in bytes and SHA-256 of one file of the bundle."""
 
     size: int = Field(ge=0)
@@ -49,7 +51,7 @@ class FileEntry(_Frozen):
         return cls(size=path.stat().st_size, sha256=digest)
 
 
-class Metrics(_Frozen):
+class Metrics(Frozen):
     """What was measured, each with its counts; the test part was measured once."""
 
     train_images: int = Field(ge=0)
@@ -66,7 +68,7 @@ class Metrics(_Frozen):
     epochs: int = Field(ge=0)
 
 
-class CalibrationError(_Frozen):
+class CalibrationError(Frozen):
     """Expected calibration error of the confidences of one part, before and after calibration.
 
     The gap between mean confidence and share of right predictions, averaged over the images, in
@@ -78,7 +80,7 @@ class CalibrationError(_Frozen):
     after: float = Field(ge=0, le=1)
 
 
-class Threshold(_Frozen):
+class Threshold(Frozen):
     """What comes of accepting only predictions with at least this confidence.
 
     Measured on the validation and the test part together: both were never trained on, and
@@ -96,7 +98,7 @@ class Threshold(_Frozen):
     """95 % Wilson interval of ``wrong``: with few images, no wrong one proves little."""
 
 
-class Calibration(_Frozen):
+class Calibration(Frozen):
     """What confidences mean: how they were calibrated on the validation part, and their worth."""
 
     temperature: float = Field(gt=0, allow_inf_nan=False)
@@ -109,7 +111,7 @@ class Calibration(_Frozen):
     """Ascending; the first accepts every prediction."""
 
 
-class ImageSizes(_Frozen):
+class ImageSizes(Frozen):
     """Least and greatest width and height of the images that were trained on, in pixels."""
 
     widths: tuple[int, int] = Field(strict=False)
@@ -130,7 +132,7 @@ class ImageSizes(_Frozen):
         )
 
 
-class Comparison(_Frozen):
+class Comparison(Frozen):
     """The new version and the one served before it, on the same images of the new test part.
 
     Without those that the served version is known to have been trained on.
@@ -158,7 +160,7 @@ class Comparison(_Frozen):
         return most < 0.5
 
 
-class Manifest(_Frozen):
+class Manifest(Frozen):
     """One version's contract."""
 
     format: Literal[1] = FORMAT
@@ -233,12 +235,17 @@ def parse_manifest(data: bytes) -> Manifest:
     try:
         return Manifest.model_validate_json(data)
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        where = ".".join(str(part) for part in first["loc"]) or "document"
-        message = f"{MANIFEST} is not valid at {where[:100]}: {first['msg']}."
-        if first["loc"] == ("format",):
+        message = f"{MANIFEST} is not valid at {first_fault(error)}."
+        if error.errors()[0]["loc"] == ("format",):
             message = f"{MANIFEST} is of another format than {FORMAT}, which this release reads."
         raise BundleError(message, "manifest") from error
+
+
+def first_fault(error: ValidationError) -> str:
+    """Say where a document is wrong first, and how."""
+    first = error.errors(include_url=False)[0]
+    where = ".".join(str(part) for part in first["loc"]) or "document"
+    return f"{where[:100]}: {first['msg']}"
 
 
 def verify_bundle(folder: Path, files: Mapping[str, FileEntry]) -> None:
@@ -274,7 +281,7 @@ def verify_files(folder: Path, files: Mapping[str, FileEntry]) -> None:
             raise BundleError(message, "files")
 
 
-class GoldenPrediction(_Frozen):
+class GoldenPrediction(Frozen):
     """A held-out image of the bundle, what it says, and what the trainer read."""
 
     file: str

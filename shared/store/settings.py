@@ -28,29 +28,29 @@ class StoreSettings(BaseModel):
 
     store: Place = Field(
         "var/models",
-        description="Where the published models lie: a folder, or `s3://bucket/prefix`.",
+        description="Where the published models are stored: a folder, or `s3://bucket/prefix`.",
     )
     store_cache: Path = Field(
         Path("var/store-cache"),
-        description="Folder of the copies that this machine keeps of versions on `s3://`.",
+        description="Folder where this machine caches versions from `s3://`.",
     )
     store_cache_bytes: int = Field(
         2_000_000_000,
         ge=1,
-        description="All these copies together, in bytes; beyond it those go that were not used "
-        "for longest, but never those that are served.",
+        description="Size limit of that cache, in bytes; beyond it the least recently used "
+        "versions are deleted, never served ones.",
     )
 
     @property
     def bundle_cache(self) -> BundleCache:
-        """Where copies of bundles on an object storage are kept."""
+        """Where copies of bundles on an object storage are cached."""
         return BundleCache(self.store_cache / "bundles", self.store_cache_bytes)
 
     def model_store(self, keep: int = RETAINED_VERSIONS) -> ModelStore:
         """Return the store; raises StorageError if the package that it needs is missing."""
         if not is_object_storage(self.store):
             return ModelStore(self.store, keep)
+        from shared.store.object_store import ObjectModelStore  # noqa: PLC0415 - only for s3://
         from shared.store.objects.bucket import Bucket  # noqa: PLC0415
-        from shared.store.objects.store import ObjectModelStore  # noqa: PLC0415 - only for s3://
 
         return ObjectModelStore(Bucket(self.store), self.bundle_cache, keep)

@@ -1,47 +1,59 @@
-"""The folder of published models: the only place where trainer and predictor meet.
+"""The published models: the only place where trainer and predictor meet.
 
-<root>/<model>/versions/<n>/…   one bundle; it exists once its manifest does
-<root>/<model>/current          the number of the served version
-<root>/<model>/history.json     what was current before, and the highest number given
-<root>/<model>/settings.json    what a user has chosen for the model
+<root>/<model>/versions/<n>/…   one bundle, never changed; its manifest is written last
+<root>/<model>/model.json       which versions there are, which is served, what a user has chosen
+
+The root is a folder here, and the prefix of a bucket in shared/store/object_store.py.
 """
 
-import fcntl
+import hashlib
+import logging
 import os
-import re
-import shutil
-from collections.abc import Callable, Hashable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Hashable, Sequence
 from pathlib import Path
 
-from shared.atomic_files import flush_folder, write_atomically
-from shared.errors import BundleError, ConflictError, NotFoundError, ReadsmithError
+from shared.atomic_files import read_small
+from shared.errors import (
+    BundleError,
+    ConflictError,
+    NotFoundError,
+    ReadsmithError,
+    StorageAwayError,
+)
 from shared.store.errors import Away
 from shared.store.manifest import (
     MANIFEST,
-    MODEL_NAME_PATTERN,
+    MOST_BYTES,
     FileEntry,
     Manifest,
-    read_manifest,
+    parse_manifest,
     verify_bundle,
 )
-from shared.store.model_settings import SETTINGS, ModelSettings, read_settings, write_settings
-from shared.store.served_version import VERSION_PATTERN, History, ServedVersion
+from shared.store.objects.folder import Folder, written
+from shared.store.objects.interface import ObjectStore
+from shared.store.records.earlier_layout import CURRENT, EarlierLayout
+from shared.store.records.publication import Publication, retried
+from shared.store.records.record import Listed, ModelRecord, ModelSettings
+from shared.store.records.records import RECORD, ModelRecords
 
 RETAINED_VERSIONS = 5
 
+log = logging.getLogger("readsmith.store")
+
 
 class ModelStore:
-    """Publishes and finds versions below one root folder.
+    """Publishes and finds versions below one root folder, also for several processes at once.
 
-    Publishing never shows a half version: files are written aside, flushed and renamed,
-    the manifest comes last, then ``current``. Of each model the last ``keep`` versions stay,
-    and always the current one and the one before it.
+    Of each model the last ``keep`` versions are retained, and always the current one and the one
+    before it.
     """
 
     def __init__(self, root: Path | str, keep: int = RETAINED_VERSIONS) -> None:
         self.root = Path(root)
         self.address = str(root)
+        self._folder = Folder(self.root)
+        self._objects: ObjectStore = self._folder
+        self._records = ModelRecords(self._objects, EarlierLayout(self.root))
         self._keep = keep
 
     @property
@@ -59,13 +71,8 @@ class ModelStore:
         return None if writable else f"{self.root} cannot be written to"
 
     def models(self) -> list[str]:
-        """Return the names of the models that have a version, sorted."""
-        if not self.root.is_dir():
-            return []
-        names = (entry.name for entry in self.root.iterdir())
-        return sorted(
-            name for name in names if re.fullmatch(MODEL_NAME_PATTERN, name) and self._listed(name)
-        )
+        """Return the names of the models that have a version, or a damaged record; sorted."""
+        return [name for name in self._records.models() if self._is_model(name)]
 
     def require(self, model: str) -> None:
         """Raise ReadsmithError model_not_found if the model has no version."""
@@ -76,70 +83,91 @@ class ModelStore:
                 f"There are: {', '.join(models) or 'none'}.",
             )
 
+    def record(self, model: str) -> ModelRecord:
+        """Return all that is known of a model; raises BundleError if that is damaged."""
+        return self._present(model, self._records.look(model))
+
     def versions(self, model: str) -> list[int]:
-        """Return the published version numbers that can be seen, ascending."""
+        """Return the published version numbers, ascending.
+
+        With a damaged record these are the numbers whose manifests are there.
+        """
         try:
-            names = [entry.name for entry in (self.root / model / "versions").iterdir()]
-        except (FileNotFoundError, NotADirectoryError):
-            return []
-        numbers = sorted(int(name) for name in names if re.fullmatch(VERSION_PATTERN, name))
-        return [number for number in numbers if self._exists(model, number)]
+            return self.record(model).numbers
+        except BundleError:
+            keys = [key.split("/") for key in self._objects.sizes(f"{model}/versions")]
+            return sorted(int(n) for _, _, n, *name in keys if name == [MANIFEST] and n.isdecimal())
 
     def folder(self, model: str, version: int) -> Path:
-        """Return where a version's bundle lies, published or not."""
+        """Return the folder of a version's bundle, as it is; raises BundleError."""
         return self.root / model / "versions" / str(version)
 
     def current(self, model: str) -> int | None:
         """Return the number of the served version, None before the first.
 
-        Raises BundleError if ``current`` does not hold a version number.
+        Raises BundleError if what says so is damaged.
         """
-        return self._served(model).number()
+        return self._records.look(model).current
 
     def current_if_known(self, model: str) -> int | None:
-        """Return the number of the served version, None also where it cannot be told."""
-        return self._served(model).number_or_none()
+        """Return the number of the served version, None also where it cannot be told.
+
+        While the storage is away, it is the one that was last seen; StorageError if none was.
+        """
+        try:
+            return self.current(model)
+        except BundleError:
+            return None
+        except StorageAwayError:
+            if (seen := self._records.seen(model)) is None:
+                raise
+            return seen.current
 
     def previous(self, model: str) -> int | None:
         """Return the version that rollback would make current, None if there is none."""
-        return next(reversed(self.history(model).before), None)
-
-    def history(self, model: str) -> History:
-        """Return what was current before, and the highest number that was given."""
-        return self._served(model).history()
+        return self.record(model).previous
 
     def manifest(self, model: str, version: int) -> Manifest:
-        """Read a version's manifest; raises BundleError."""
-        return read_manifest(self.folder(model, version))
+        """Read a version's manifest, which must be the one that was published; or BundleError."""
+        sha256 = self._published(model, version).manifest_sha256
+        return parse_manifest(self._manifest_data(model, version, sha256))
 
     def stamp(self, model: str, version: int) -> Hashable:
         """Return what differs after a change of the model, or of this version of it."""
-        settings, current = self.root / model / SETTINGS, self.root / model / "current"
-        return _written(current), self.written(model, version), _written(settings)
+        record = self._records.look(model)
+        return record.current, self.written(model, version), record.settings
 
     def written(self, model: str, version: int) -> Hashable:
         """Return what differs for each bundle of this number; None if there is none."""
-        return _written(self.folder(model, version) / MANIFEST)
+        listed = self._records.look(model).versions.get(version)
+        at = written(self.folder(model, version) / MANIFEST)
+        return None if listed is None or at is None else (listed, at)
 
     def settings(self, model: str) -> ModelSettings:
         """Return what a user has chosen for the model; raises BundleError."""
-        return read_settings(self.root / model)
+        return self._records.look(model).settings
 
     def change_settings(self, model: str, settings: ModelSettings) -> None:
-        """Keep what a user has chosen; raises ReadsmithError model_not_found."""
-        with self._existing(model):
-            write_settings(self.root / model, settings)
+        """Store what a user has chosen; raises ReadsmithError model_not_found, or BundleError."""
+        self.require(model)
+        self._records.change(model, lambda r: r.model_copy(update={"settings": settings}))
 
     def promote(self, model: str, version: int) -> None:
-        """Make a kept version current, once its files have been verified.
+        """Make a retained version current, once its files have been verified.
 
         Raises ReadsmithError model_not_found or version_not_found, or BundleError.
         """
-        with self._existing(model):
-            if version not in (kept := self.versions(model)):
-                raise version_not_found(model, version, kept)
+        self.require(model)
+        self._mend(model)
+
+        def serve(record: ModelRecord) -> ModelRecord:
+            present = self._present(model, record)
+            if version not in present.versions:
+                raise version_not_found(model, version, present.numbers)
             self._verify(model, version)
-            self._served(model).change(version)
+            return present.serving(version)
+
+        self._records.change(model, serve)
 
     def rollback(self, model: str) -> int:
         """Make the version current that was so before; done again, it goes back further.
@@ -147,13 +175,19 @@ class ModelStore:
         Returns its number. Raises ReadsmithError model_not_found or no_earlier_version, or
         BundleError.
         """
-        with self._existing(model):
-            version = self.previous(model)
-            if version is None:
-                raise no_earlier_version(model, self.versions(model))
-            self._verify(model, version)
-            self._served(model).step_back()
-            return version
+        self.require(model)
+        steps: list[int] = []
+
+        def step_back(record: ModelRecord) -> ModelRecord:
+            present = self._present(model, record)
+            if present.previous is None:
+                raise no_earlier_version(model, present.numbers)
+            self._verify(model, present.previous)
+            steps.append(present.previous)
+            return present.stepped_back()
+
+        self._records.change(model, step_back)
+        return steps[-1]
 
     def publish(
         self,
@@ -167,148 +201,111 @@ class ModelStore:
     ) -> Manifest:
         """Publish all files below ``build`` as the model's next version, then remove old ones.
 
-        make_manifest gets the version number and the entry of each file. With the model locked,
-        promote gets the served version (None if there is none that can be told) and says whether
-        to make the new one current; then may_publish is called, which raises to refuse, and once
-        more when only the manifest is missing. A job that has published already gets its version
-        again, so that a repeated attempt publishes nothing twice; it is asked about only if the
-        first attempt was cut off before its end.
+        make_manifest gets the version number and the entry of each file. promote gets the served
+        version (None if there is none that can be told) and says whether to make the new one
+        current; it is asked once more where another version became current meanwhile. Then
+        may_publish is called, which raises to refuse, and once more when only the manifest is
+        missing. A job that has published already gets its version again, so that a repeated
+        attempt publishes nothing twice.
+
+        Raises ReadsmithError publication_superseded if another attempt of the job began to
+        publish after this one.
         """
-        with self._locked(model):
-            served = self._served(model)
-            published = self._version_of_job(model, job_id)
-            finished = published is not None and published.version <= served.history().highest
-            promoted = not finished and promote(served.number_or_none())
-            may_publish()
-            if published is None:
-                version = self._next_number(model)
-                published = self._write_bundle(build, make_manifest, model, version, may_publish)
-            if promoted:
-                served.change(published.version)
-            if not finished:
-                served.use_up(max(self.versions(model)))
-                self._remove_old(model)
-            return published
+        mended = self._mend(model)
+        record = retried(lambda: self.record(model))
+        published = record.of_job(job_id)
+        decisions = {} if published else {record.current: promote(record.current)}
+        may_publish()
+        if published:
+            return self.manifest(model, published)
 
-    def _listed(self, model: str) -> list[int]:
-        """Return the model's versions; one that may not be looked at hides no others."""
-        try:
-            return self.versions(model)
-        except OSError:
-            return []
+        def change(record: ModelRecord, number: int) -> ModelRecord:
+            if record.current not in decisions:
+                decisions[record.current] = promote(record.current)
+            present = self._present(model, record)
+            served = present.serving(number) if decisions[record.current] else present
+            return served if mended else served.retaining(self._keep)
 
-    def _exists(self, model: str, version: int) -> bool:
-        """Tell whether the version has a manifest; False, too, where that may not be looked at."""
-        return os.path.isfile(self.folder(model, version) / MANIFEST)  # noqa: PTH113
-
-    def _version_of_job(self, model: str, job_id: str) -> Manifest | None:
-        for version in reversed(self.versions(model)):
-            try:
-                manifest = self.manifest(model, version)
-            except BundleError:
-                continue  # a damaged neighbour must not stop a new version
-            if manifest.job_id == job_id:
-                return manifest
-        return None
-
-    def _next_number(self, model: str) -> int:
-        """Return a number never used; what a killed publisher left half done is removed."""
-        for aside in (self.root / model).glob(".*.tmp"):
-            aside.unlink(missing_ok=True)
-        used = [self._served(model).history().highest]
-        for entry in list((self.root / model / "versions").iterdir()):
-            if re.fullmatch(VERSION_PATTERN, entry.name):
-                if not self._exists(model, int(entry.name)):
-                    _remove(entry)
-                if entry.exists():
-                    used.append(int(entry.name))
-        return max(used) + 1
-
-    def _write_bundle(
-        self,
-        build: Path,
-        make_manifest: Callable[[int, dict[str, FileEntry]], Manifest],
-        model: str,
-        version: int,
-        may_publish: Callable[[], None],
-    ) -> Manifest:
-        target = self.folder(model, version)
-        target.mkdir()
-        try:
-            flush_folder(target.parent)
-            names = sorted(p.relative_to(build).as_posix() for p in build.rglob("*") if p.is_file())
-            for name in names:
-                (target / name).parent.mkdir(parents=True, exist_ok=True)
-                write_atomically(target / name, (build / name).read_bytes())
-            manifest = make_manifest(version, {name: FileEntry.of(build / name) for name in names})
-            may_publish()  # again: copying takes its time
-            write_atomically(target / MANIFEST, manifest.model_dump_json(indent=2).encode())
-        except BaseException:
-            _remove(target)  # on a full disk it would only take more room
-            raise
+        publication = Publication(self._objects, self._records, model, job_id)
+        manifest = publication.publish(build, make_manifest, may_publish, change)
+        publication.remove_garbage()
         return manifest
 
+    def _is_model(self, name: str) -> bool:
+        try:
+            return bool(self._records.look(name).versions)
+        except BundleError:
+            return True  # it hides no others, and whoever asks for it is told
+
+    def _present(self, model: str, record: ModelRecord) -> ModelRecord:
+        """Return the record without versions that somebody has removed by hand."""
+        manifests = {n: self.folder(model, n) / MANIFEST for n in record.versions}
+        return record.having([n for n, path in manifests.items() if os.path.isfile(path)])  # noqa: PTH113 - False where it may not be looked at
+
+    def _published(self, model: str, version: int) -> Listed:
+        listed = self._records.look(model).versions.get(version)
+        if listed is None:
+            raise BundleError(f"Model {model} has no version {version}.", "manifest")
+        return listed
+
+    def _manifest_data(self, model: str, version: int, sha256: str) -> bytes:
+        try:
+            data = read_small(self.folder(model, version) / MANIFEST, MOST_BYTES)
+        except OSError as error:
+            message = f"{MANIFEST} cannot be read: {error.strerror}."
+            raise BundleError(message, "manifest") from error
+        if hashlib.sha256(data).hexdigest() != sha256:
+            message = (
+                f"{MANIFEST} of {model}/{version} does not have the SHA-256 that was published."
+            )
+            raise BundleError(message, "manifest")
+        return data
+
     def _verify(self, model: str, version: int) -> None:
+        """Raise BundleError unless the version's files are as they were published."""
         verify_bundle(self.folder(model, version), self.manifest(model, version).files)
 
-    def _served(self, model: str) -> ServedVersion:
-        return ServedVersion(self.root / model, self.versions(model))
+    def _mend(self, model: str) -> bool:
+        """Move a record that cannot be read out of the way; tell whether there was one.
 
-    def _remove_old(self, model: str) -> None:
-        """Remove what need not be kept."""
+        Without it, a model has the versions whose manifests are there, and none of them is
+        served. The way back, and what a user has chosen for the model, are lost.
+        """
         try:
-            needed = {self.current(model), self.previous(model)}
+            self._records.look(model)
         except BundleError:
-            return  # any of them may be the one that is served
-        for version in self.versions(model)[: -self._keep]:
-            if version not in needed:
-                _remove(self.folder(model, version))
+            with self._folder.locked(f"{model}/{RECORD}"):
+                return self._set_damaged_record_aside(model)
+        return False
 
-    @contextmanager
-    def _existing(self, model: str) -> Iterator[None]:
-        """Lock a model that must exist."""
-        self.require(model)
-        with self._locked(model):
-            yield
-
-    @contextmanager
-    def _locked(self, model: str) -> Iterator[None]:
+    def _set_damaged_record_aside(self, model: str) -> bool:
         folder = self.root / model
-        (folder / "versions").mkdir(parents=True, exist_ok=True)
-        with (folder / ".lock").open("a") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            yield
+        try:
+            self._records.look(model)
+        except BundleError as error:
+            earlier = not os.path.lexists(folder / RECORD)
+            if earlier and error.part == "settings":
+                raise  # they need not be lost: whoever mends the file has them
+            damaged = folder / (CURRENT if earlier else RECORD)
+            damaged.replace(folder / f"{damaged.name}.damaged")
+            log.warning("%s It is named %s.damaged now.", error.message, damaged.name)
+            return True
+        return False  # another process did so
 
 
-def version_not_found(model: str, version: int, kept: Sequence[int]) -> ReadsmithError:
+def version_not_found(model: str, version: int, retained: Sequence[int]) -> ReadsmithError:
     """Say that a model has no such version."""
     return NotFoundError(
         "version_not_found",
         f"Model {model} has no version {version}.",
-        f"Kept are {', '.join(map(str, kept))}.",
+        f"Retained: {', '.join(map(str, retained))}.",
     )
 
 
-def no_earlier_version(model: str, kept: Sequence[int]) -> ReadsmithError:
+def no_earlier_version(model: str, retained: Sequence[int]) -> ReadsmithError:
     """Say that there is no step back."""
     return ConflictError(
         "no_earlier_version",
-        f"No kept version of model {model} was current before this one.",
-        f"Promote one by its number: {', '.join(map(str, kept))}.",
+        f"No retained version of model {model} was current before this one.",
+        f"Promote one by its number: {', '.join(map(str, retained))}.",
     )
-
-
-def _written(path: Path) -> int | None:
-    """Return when a file was written (ns); None if it is not there, or may not be looked at."""
-    try:
-        return path.stat().st_mtime_ns
-    except OSError:
-        return None
-
-
-def _remove(version: Path) -> None:
-    """Remove a version's folder, the manifest first: half a version does not exist."""
-    with suppress(OSError):  # what stays is in nobody's way
-        (version / MANIFEST).unlink(missing_ok=True)
-        flush_folder(version)
-        shutil.rmtree(version)

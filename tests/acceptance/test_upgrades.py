@@ -198,7 +198,7 @@ def test_the_store_keeps_its_versions_their_order_and_the_pattern(left: Left) ->
     assert store.models() == [MODEL]
     assert store.versions(MODEL) == [1, 2, 3]
     assert (store.current(MODEL), store.previous(MODEL)) == (2, 1)
-    assert store.history(MODEL).highest == 3
+    assert store.record(MODEL).given == 3
     assert store.settings(MODEL).pattern == "[AHX]{1,2}"
     for version, facts in left.facts["versions"].items():
         manifest = store.manifest(MODEL, int(version))
@@ -216,7 +216,7 @@ def test_each_version_reads_its_test_images_as_it_did(left: Left, version: int) 
     engine = load_version(left.store, MODEL, version, threads=1)
     golden = left.facts["versions"][str(version)]["golden"]
     folder = left.store.folder(MODEL, version)
-    found = engine.read([(folder / name).read_bytes() for name in golden])
+    found = engine.predict([(folder / name).read_bytes() for name in golden])
     assert [one.text for one in found] == list(golden.values())
 
 
@@ -241,7 +241,7 @@ def test_the_trainer_shows_versions_reports_and_comparisons(api: TestClient) -> 
     assert (report["test_images"], report["exact_match"]) == (4, 1.0)
     assert [epoch["epoch"] for epoch in report["history"]] == list(range(1, 71))
     compared = api.get(f"/models/{MODEL}/compare?a=1&b=2").json()
-    assert (compared["both_right"], compared["neither_right"]) == (4, 0)
+    assert (compared["both_correct"], compared["neither_correct"]) == (4, 0)
     assert [one["truth"] for one in compared["images"]] == ["AA", "X", "AH", "X"]
 
 
@@ -274,7 +274,7 @@ def test_the_image_archive_lists_what_nobody_looked_at(left: Left) -> None:
     client = predictor(left.predictor_settings())
     answered = left.facts["predictor"]
     review = client.get("/review").get_json()
-    assert review["kept"] == 1
+    assert review["count"] == 1
     (one,) = review["data"]
     assert (one["request_id"], one["index"]) == (answered["request_id"], 1)
     assert (one["model"], one["version"]) == (MODEL, 2)
@@ -313,7 +313,7 @@ def test_a_bucket_serves_is_rolled_back_and_published_into(
     assert (store.versions("codes"), store.current("codes")) == ([1], 1)
     assert store.versions(MODEL) == [1, 2, 3]
     assert (store.current(MODEL), store.previous(MODEL)) == (2, 1)
-    assert store.history(MODEL).highest == 3
+    assert store.record(MODEL).given == 3
     assert store.settings(MODEL).pattern == "[AHX]{1,2}"
 
     served = left.predictor_settings(store=address, store_cache=tmp_path / "predictor")

@@ -5,19 +5,20 @@ from pathlib import Path
 
 from playwright.sync_api import Page, expect
 
+from shared.api.jobs import Job, JobError, Progress, Stage
 from shared.store.manifest import Metrics
 from shared.store.store import ModelStore
 from tests.support.models.bundles import calibration, publish
 from trainer.database.job_queue import JobQueue
 from trainer.database.job_store import JobStore
 from trainer.database.tables import Database
-from trainer.schemas.job import Claim, Job, JobError
-from trainer.schemas.job_request import Dataset, JobRequest, Synthetic
-from trainer.schemas.progress import Progress, RunResult, Stage
+from trainer.schemas.job import Claim
+from trainer.schemas.job_request import DatasetRequest, JobRequest, Synthetic
+from trainer.schemas.progress import RunResult
 from trainer.settings import Settings
 from trainer.workers.job_process import JobObserver
 
-REQUEST = JobRequest(dataset=Dataset(synthetic=Synthetic()), model="plates")
+REQUEST = JobRequest(dataset=DatasetRequest(synthetic=Synthetic()), model="plates")
 EPOCHS = 20
 
 

@@ -7,14 +7,13 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Page, expect
 
+from shared.api.jobs import JobError, Stage, TrialStatus
 from tests.browser.site import REQUEST, ActingWorker, Site
 from tests.support.dataset_checks import check_dataset
 from tests.support.labelled_images import labelled_zip, texts
-from trainer.schemas.job import JobError
 from trainer.schemas.job_request import JobRequest
-from trainer.schemas.progress import Stage
 from trainer.schemas.search_request import Search
-from trainer.schemas.trial import TrialRecord, TrialStatus
+from trainer.schemas.trial import TrialRecord
 
 RequireAccessible = Callable[[Page], None]
 VALUES = {"learning_rate": {"low": 0.001, "high": 0.01}, "batch_size": {"choices": [8, 16]}}

@@ -111,7 +111,7 @@ def test_two_versions_are_compared_image_by_image(
     expect(page.get_by_role("heading", level=1)).to_have_text(
         "compared: version 1 beside version 2"
     )
-    expect(page.get_by_text("Only version 1 right").locator("..")).to_contain_text("1")
+    expect(page.get_by_text("Only version 1 correct").locator("..")).to_contain_text("1")
     shown = page.get_by_role("listitem").filter(has=page.get_by_role("img"))
     expect(shown).to_have_count(2)
     expect(shown.filter(has_text="Labelabc")).to_contain_text("Version 1abc right")

@@ -11,6 +11,7 @@ from playwright.sync_api import Page, expect
 from tests.browser.site import Site, wait_for_images
 from tests.support.labelled_images import image, labelled_zip, texts, write_zip
 from tests.support.services import web_site
+from trainer.schemas.job_request import JobRequest
 
 DROP = """
 (target, [name, base64]) => {
@@ -75,7 +76,7 @@ def test_start_begins_a_job_with_what_was_chosen(site: Site, page: Page, images:
     page.get_by_role("button", name="Start training").click()
 
     expect(page.get_by_role("heading", name="Training meters")).to_be_visible()
-    request = site.job(page.url.rpartition("/")[2]).request
+    request = JobRequest.model_validate(site.job(page.url.rpartition("/")[2]).request)
     assert (request.model, request.base, request.promote) == ("meters", "none", "never")
     assert request.hyperparameters.epochs == 3
     assert request.dataset.id is not None
@@ -92,7 +93,7 @@ def test_a_search_is_begun_with_its_trials_and_minutes(
     page.get_by_label("At most so many minutes").fill("2.5")
     page.get_by_role("button", name="Start training").click()
     expect(page.get_by_role("heading", name="Training default")).to_be_visible()
-    request = site.job(page.url.rpartition("/")[2]).request
+    request = JobRequest.model_validate(site.job(page.url.rpartition("/")[2]).request)
     assert request.search is not None
     assert (request.search.trials, request.search.max_minutes) == (4, 2.5)
     assert set(request.search.parameters) == {"learning_rate", "augmentation"}
@@ -108,7 +109,7 @@ def test_labels_can_be_taken_from_elsewhere(site: Site, page: Page, images: Path
     expect(page.get_by_text("file names by ^(.+)[_-][0-9]+$")).to_be_visible()
     page.get_by_role("button", name="Start training").click()
     expect(page.get_by_role("heading", name="Training default")).to_be_visible()
-    labels = site.job(page.url.rpartition("/")[2]).request.labels
+    labels = JobRequest.model_validate(site.job(page.url.rpartition("/")[2]).request).labels
     assert not isinstance(labels, str)
     assert labels.filename.pattern == "^(.+)[_-][0-9]+$"
     site.take().cancelled()

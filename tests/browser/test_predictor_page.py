@@ -7,12 +7,12 @@ import pytest
 from playwright.sync_api import FilePayload, Page, expect
 
 from shared.access.api_keys import KeyFile, Scope
+from shared.api.datasets import CorrectionPage
 from shared.store.manifest import ONNX_MODEL
 from shared.store.store import ModelStore
 from tests.browser.site import Site
 from tests.support.models.bundles import encoded, image, imported, onnx_graph, png, publish
 from tests.support.services import services
-from trainer.database.corrections import CorrectionPage
 
 
 @pytest.fixture(scope="module")

@@ -14,6 +14,7 @@ from tests.browser.site import Site
 from tests.support.labelled_images import labelled_zip, texts
 from tests.support.models.bundles import calibration
 from tests.support.models.reports import publish_with_report
+from trainer.schemas.job_request import JobRequest
 
 SUSPECTS = {"0000.png": ("ab", "ac"), "0001.png": ("b", "bb")}
 
@@ -79,7 +80,7 @@ def test_labels_are_put_right_or_left_out_and_trained_again(
 
     reported.get_by_role("button", name="Train again with these corrections").click()
     expect(reported.get_by_role("heading", name="Waiting")).to_be_visible()
-    request = site.job(reported.url.rpartition("/")[2]).request
+    request = JobRequest.model_validate(site.job(reported.url.rpartition("/")[2]).request)
     assert request.relabel == {"0000.png": "ad", "0001.png": None}
     assert (request.model, request.seed) == ("reported", 7)
     site.take().cancelled()

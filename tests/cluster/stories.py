@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 
 from readsmith.client import Client
-from readsmith.client.trainer import Event
+from shared.api.jobs import Event
 
 
 @dataclass

@@ -13,7 +13,7 @@ from tests.support.services.web_site import answer
 from trainer.files.shared_files import FolderFiles
 from trainer.pipeline.downloads.fetch import fetch
 from trainer.schemas.addresses import ANYWHERE
-from trainer.schemas.job_request import Dataset
+from trainer.schemas.job_request import DatasetRequest
 from trainer.schemas.limits import DownloadRules
 
 CONTENT = b"zip" * 100_000
@@ -48,7 +48,7 @@ OPEN = DownloadRules(ANYWHERE)
 
 
 def fetched(
-    dataset: Dataset,
+    dataset: DatasetRequest,
     tmp_path: Path,
     observer: Recorder | None = None,
     rules: DownloadRules = OPEN,
@@ -57,7 +57,7 @@ def fetched(
     return fetch(dataset, tmp_path / "cache", FolderFiles(tmp_path), observer or Recorder(), rules)
 
 
-def failure(dataset: Dataset, tmp_path: Path, rules: DownloadRules = OPEN) -> ReadsmithError:
+def failure(dataset: DatasetRequest, tmp_path: Path, rules: DownloadRules = OPEN) -> ReadsmithError:
     """Return the error that the stage ends with."""
     with pytest.raises(ReadsmithError) as caught:
         fetched(dataset, tmp_path, rules=rules)
@@ -73,6 +73,6 @@ def in_a_process(url: str, tmp_path: Path) -> "subprocess.Popen[bytes]":
     """Run the stage in a process of its own."""
     code = (
         "import sys; from tests.support.downloads import *;"
-        "fetched(Dataset(url=sys.argv[1]), Path(sys.argv[2]))"
+        "fetched(DatasetRequest(url=sys.argv[1]), Path(sys.argv[2]))"
     )
     return subprocess.Popen([sys.executable, "-c", code, url, str(tmp_path)])

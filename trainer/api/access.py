@@ -16,7 +16,7 @@ from trainer.api.pages import is_dashboard
 from trainer.api.problems import answer, problem_responses
 from trainer.settings import Settings
 
-PREDICTION = ("GET", "HEAD")
+SAFE_METHODS = ("GET", "HEAD")
 
 
 _PASSED_ON = re.compile(r"/(try|review)(/.*)?")
@@ -31,7 +31,7 @@ def needed_scopes(method: str, path: str) -> tuple[KeyScope, ...]:
     """
     if _PASSED_ON.fullmatch(path) or (_CORRECTIONS.fullmatch(path) and method == "POST"):
         return KeyScope.TRAIN, KeyScope.PREDICT
-    if _CORRECTIONS.fullmatch(path) or method in PREDICTION or not path.startswith("/models/"):
+    if _CORRECTIONS.fullmatch(path) or method in SAFE_METHODS or not path.startswith("/models/"):
         return (KeyScope.TRAIN,)
     return (KeyScope.ADMIN,)
 
@@ -71,7 +71,7 @@ class AccessControl:
         except ReadsmithError as error:
             await answer(error)(scope, receive, send)
             return
-        if scope["method"] in PREDICTION:
+        if scope["method"] in SAFE_METHODS:
             await self._app(scope, receive, send)
         else:
             await self._audited(scope, receive, send, who, caller.address)

@@ -9,11 +9,12 @@ from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
 from shared.access.access import Access
+from shared.api.problems import Problem
 from trainer.api import pages as dashboard
 from trainer.api.access import AccessControl, describe_access
 from trainer.api.body_limit import BodyLimit
 from trainer.api.metrics import RequestMetrics
-from trainer.api.problems import Problem, install_problem_handlers, problem_responses
+from trainer.api.problems import install_problem_handlers, problem_responses
 from trainer.api.routes import (
     corrections,
     dataset_checks,

@@ -3,10 +3,11 @@
 import asyncio
 
 from starlette.datastructures import Headers
+from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from shared.errors import MalformedError, RequestTimeoutError, TooLargeError
+from shared.errors import MalformedError, TooLargeError
 from trainer.api.problems import answer
 
 JSON_BYTES = 1_000_000
@@ -53,14 +54,15 @@ def _refusal(headers: Headers, limit: int) -> Response | None:
         return None
     if "transfer-encoding" in headers:  # a proxy may see other bounds than we do
         detail = "A body has either a Content-Length or a Transfer-Encoding, not both."
-        return answer(MalformedError("bad_request", detail, headers={"Connection": "close"}))
+        hint = "Let a client write the request."
+        return answer(MalformedError("bad_request", detail, hint), headers={"Connection": "close"})
     if announced.isdecimal() and int(announced) > limit:
         return answer(_too_large(limit))
     return None
 
 
 def _counted(receive: Receive, limit: int) -> Receive:
-    """Receive; raises TooLargeError for a body over the limit, RequestTimeoutError if it pauses."""
+    """Receive; raises HTTPException for a body over the limit or a pause: FastAPI hides others."""
     received, more = 0, True
 
     async def counted() -> Message:
@@ -69,7 +71,7 @@ def _counted(receive: Receive, limit: int) -> Receive:
         more = message.get("more_body", False)
         received += len(message.get("body", b""))
         if received > limit:  # sent in chunks, its length not announced
-            raise _too_large(limit)
+            raise HTTPException(413, _too_large(limit).message)
         return message
 
     return counted
@@ -81,12 +83,9 @@ async def _in_time(receive: Receive) -> Message:
         async with asyncio.timeout(PAUSE_SECONDS):
             return await receive()
     except TimeoutError:
-        raise RequestTimeoutError(
-            "request_timeout", f"The body paused for {PAUSE_SECONDS:.0f} s."
-        ) from None
+        raise HTTPException(408, f"The body paused for {PAUSE_SECONDS:.0f} s") from None
 
 
 def _too_large(limit: int) -> TooLargeError:
-    return TooLargeError(
-        "body_too_large", f"The body of this request may have at most {limit} bytes."
-    )
+    message = f"The body of this request may have at most {limit} bytes."
+    return TooLargeError("body_too_large", message, "GET /docs says what the route takes.")

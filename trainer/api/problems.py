@@ -9,45 +9,20 @@ from typing import Any
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
-from pydantic import BaseModel
 from sqlalchemy.exc import DataError, DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
+from shared.api.problems import MEDIA_TYPE, FieldProblem, problem
 from shared.errors import FailedError, MalformedError, ReadsmithError, UnusableError, of_status
 from shared.store.manifest import Scalar
 from trainer.database.tables import unavailable
 from trainer.files.disk_errors import storage_error
 
-MEDIA_TYPE = "application/problem+json"
-
 RETRY_AFTER = {429: "60", 503: "5"}
 
 log = logging.getLogger("trainer.api.problems")
-
-
-class FieldProblem(BaseModel):
-    """What is wrong with one field of the request."""
-
-    field: str
-    message: str
-
-
-class Problem(BaseModel):
-    """A problem document (RFC 9457, section 3)."""
-
-    type: str = "about:blank"
-    title: str
-    status: int
-    detail: str
-    code: str
-    """A stable name for programs."""
-    hint: str | None = None
-    """What would be right."""
-    field: str | None = None
-    """The first field of the request that is wrong."""
-    errors: list[FieldProblem] | None = None
 
 
 def problem_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
@@ -68,21 +43,15 @@ def answer(
     headers: Mapping[str, str] | None = None,
 ) -> JSONResponse:
     """Build the answer that carries a problem document; fields: all that are wrong."""
-    status = error.http_status
     if error.field is not None and not fields:
         fields = [FieldProblem(field=error.field, message=error.message)]
-    problem = Problem(
-        title=HTTPStatus(status).phrase,
-        status=status,
-        detail=error.message,
-        code=error.code,
-        hint=error.hint or None,
-        field=fields[0].field if fields else None,
-        errors=list(fields) or None,
-    )
+    document = problem(error, field=fields[0].field if fields else None)
+    if fields:
+        document["errors"] = [each.as_sent() for each in fields]
+    status = error.http_status
     retry = {"Retry-After": RETRY_AFTER[status]} if status in RETRY_AFTER else {}
     return JSONResponse(
-        problem.model_dump(exclude_none=True),
+        document,
         status,
         headers={**retry, **error.headers, **(headers or {})},
         media_type=MEDIA_TYPE,
@@ -113,7 +82,7 @@ async def _on_invalid_request(request: Request, error: Exception) -> Response:
         where = errors[0]["loc"][-1]
         why = errors[0]["ctx"]["error"]
         detail = f"The body is not JSON: {why} at character {where}."
-        return answer(MalformedError("json_invalid", detail))
+        return answer(MalformedError("json_invalid", detail, "GET /docs describes the body."))
     fields = field_problems(errors, error.body)
     detail = " ".join(f"{one.field}: {one.message}." for one in fields)
     hint = "GET /docs describes every field."
@@ -139,7 +108,7 @@ async def _on_database_error(request: Request, error: Exception) -> Response:
     assert isinstance(error, SQLAlchemyError)  # noqa: S101 - says the type
     if isinstance(error, DataError):  # for example a NUL, which PostgreSQL does not store
         detail = "The database cannot store a value of this request."
-        return answer(UnusableError("value_unusable", detail))
+        return answer(UnusableError("value_unusable", detail, "Leave out NUL characters."))
     return answer(unavailable(error))
 
 

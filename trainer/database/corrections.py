@@ -1,4 +1,4 @@
-"""Right texts that people have given for images: a labelled set per model, which grows."""
+"""Corrections: labels that people gave to images, a growing dataset for each model."""
 
 import csv
 import hashlib
@@ -6,71 +6,46 @@ import io
 import uuid
 import zipfile
 from collections.abc import Iterator
-from datetime import datetime
 from pathlib import Path, PurePosixPath
 from typing import Annotated, Any
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 from sqlalchemy import Connection, Row, delete, func, insert, select, update
 
+from shared.api.datasets import Correction, CorrectionPage
 from shared.errors import NoRoomError, NotFoundError, ReadsmithError
 from trainer.database.rows import moment
-from trainer.database.tables import Database, corrections, now, take_turns
+from trainer.database.tables import Database, corrections, now, serialize_writers
 from trainer.files.shared_files import CORRECTIONS, SharedFiles
 from trainer.schemas.job_request import Label
 from trainer.schemas.labels import require_printable
 
 MAX_CORRECTIONS = 100_000
-"""Of one model."""
+"""Most corrections of one model."""
 MAX_IMAGE_BYTES = 10_000_000
-"""As many as the predictor takes."""
+"""The predictor's default limit."""
 
 
 class NewCorrection(BaseModel):
-    """The right text of an image, and what is known of how it was read."""
+    """The correct text of an image, and its prediction if there was one."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     text: Label
-    """The right text."""
+    """The correct text."""
     read: Annotated[str, Field(max_length=1000), AfterValidator(require_printable)] | None = None
-    """What was read instead."""
+    """The predicted text."""
     confidence: float | None = Field(None, ge=0, le=1)
     version: int | None = Field(None, ge=1, lt=2**31)
-    """Of the model that read it."""
+    """The version that predicted it."""
     source: Annotated[str, Field(max_length=64), AfterValidator(require_printable)] | None = None
     """Where the correction was made, for example "dashboard"."""
 
 
-class Correction(BaseModel):
-    """An image and its right text."""
-
-    id: str = Field(examples=["correction-0123456789abcdef0123456789abcdef"])
-    model: str
-    text: str
-    read: str | None
-    confidence: float | None
-    version: int | None
-    source: str | None
-    sha256: str
-    """Of the image's file."""
-    created_at: datetime
-    image: str
-    """The address of the image on this service."""
-
-
-class CorrectionPage(BaseModel):
-    """Some of a model's corrections, newest first, and how many there are."""
-
-    data: list[Correction]
-    count: int
-    has_more: bool
-
-
 class Corrections:
-    """The corrections of all models: rows in the database, images in shared files.
+    """The corrections of all models: rows in the database, images in the shared files.
 
-    All images together have at most max_bytes.
+    max_bytes: limit of all images together.
     """
 
     def __init__(self, database: Database, files: SharedFiles, *, max_bytes: int) -> None:
@@ -78,18 +53,18 @@ class Corrections:
         self._files = files
         self._max_bytes = max_bytes
 
-    def keep(
+    def save(
         self, model: str, image: bytes, ending: str, new: NewCorrection
     ) -> tuple[Correction, bool]:
-        """Keep a correction; of an image that is here already, change it.
+        """Store a correction, in place of an earlier one of the same image.
 
-        image: one that open_image takes; ending: its format. Returns the correction, and
+        image: a file that open_image accepts; ending: its format. Returns the correction and
         whether it is new. Raises ReadsmithError corrections_full.
         """
         sha256 = hashlib.sha256(image).hexdigest()
         known = (corrections.c.model == model) & (corrections.c.sha256 == sha256)
         with self._database.writing.begin() as connection:
-            take_turns(connection)
+            serialize_writers(connection)
             values = new.model_dump(include=set(NewCorrection.model_fields))
             changed = connection.execute(update(corrections).where(known).values(**values)).rowcount
             if not changed:
@@ -98,12 +73,13 @@ class Corrections:
                 values |= {"sha256": sha256, "ending": ending, "bytes": len(image)}
                 connection.execute(insert(corrections).values(created_at=now(), **values))
             row = connection.execute(select(corrections).where(known)).one()
+            # Before the commit: a row whose image is missing would be lost from every dataset.
             if not self._files.names(name := _name(row)):
                 self._files.write(image, name)
         return _correction_of(row), not changed
 
     def page(self, model: str, limit: int, after: str | None = None) -> CorrectionPage:
-        """Return corrections newest first, those that are older than `after`.
+        """Return the corrections older than `after`, newest first.
 
         Raises ReadsmithError correction_not_found.
         """
@@ -123,7 +99,7 @@ class Corrections:
             return _correction_of(_find(connection, model, correction_id))
 
     def image(self, model: str, correction_id: str) -> bytes:
-        """Return the image as it was sent; raises ReadsmithError correction_not_found."""
+        """Return the image file as it was sent; raises ReadsmithError correction_not_found."""
         with self._database.reading.begin() as connection:
             row = _find(connection, model, correction_id)
         image = self._files.read(_name(row))
@@ -132,7 +108,7 @@ class Corrections:
         return image
 
     def change(self, model: str, correction_id: str, text: str) -> Correction:
-        """Give another right text; raises ReadsmithError correction_not_found."""
+        """Change the text; raises ReadsmithError correction_not_found."""
         with self._database.writing.begin() as connection:
             row = _find(connection, model, correction_id)
             changed = update(corrections).where(corrections.c.id == row.id).values(text=text)
@@ -142,13 +118,13 @@ class Corrections:
     def remove(self, model: str, correction_id: str) -> None:
         """Delete a correction and its image; raises ReadsmithError correction_not_found."""
         with self._database.writing.begin() as connection:
-            take_turns(connection)
+            serialize_writers(connection)
             row = _find(connection, model, correction_id)
             self._files.remove(_name(row))
             connection.execute(delete(corrections).where(corrections.c.id == row.id))
 
     def files(self, model: str) -> Iterator[tuple[str, bytes]]:
-        """Yield name and content of each file of a dataset of the corrections, oldest first."""
+        """Yield name and content of each file of the model's dataset, oldest correction first."""
         ours = corrections.c.model == model
         with self._database.reading.begin() as connection:
             rows = connection.execute(select(corrections).where(ours).order_by("number")).all()
@@ -165,8 +141,8 @@ class Corrections:
             table.writerow([file, row.text])
         yield "labels.csv", labels.getvalue().encode()
 
-    def save(self, model: str, path: Path) -> None:
-        """Write the corrections as a zip, which appears whole."""
+    def write_zip(self, model: str, path: Path) -> None:
+        """Write the model's dataset as a zip, atomically."""
         aside = path.with_name(f"{path.name}.part")
         with zipfile.ZipFile(aside, "w") as archive:
             for name, data in self.files(model):
@@ -179,7 +155,7 @@ class Corrections:
             raise _full(f"model {model} has {MAX_CORRECTIONS:,} corrections")
         stored = connection.scalar(select(func.sum(corrections.c.bytes))) or 0
         if stored + size > self._max_bytes:
-            raise _full(f"the images of corrections may have {self._max_bytes:,} bytes together")
+            raise _full(f"the limit of all images of corrections is {self._max_bytes:,} bytes")
 
 
 def _name(row: Row[Any]) -> str:
@@ -198,7 +174,7 @@ def _not_found(model: str, correction_id: str) -> ReadsmithError:
     return NotFoundError(
         "correction_not_found",
         f"Model {model} has no correction {correction_id[:100]}.",
-        f"GET /models/{model}/corrections lists those that there are.",
+        f"GET /models/{model}/corrections lists the existing ones.",
     )
 
 

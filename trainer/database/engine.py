@@ -1,4 +1,4 @@
-"""The engine of the job database, from its URL: SQLite or PostgreSQL."""
+"""Creates the job database's engine from its URL: SQLite or PostgreSQL."""
 
 import sqlite3
 from pathlib import Path
@@ -13,24 +13,26 @@ PSYCOPG = "postgresql+psycopg"
 POSTGRESQL = {
     "application_name": "readsmith",
     "connect_timeout": "10",
-    # A server that went without a word is noticed within seconds, not a quarter of an hour.
+    # libpq waits a quarter of an hour for a server that vanished; so it takes 15 seconds.
     "keepalives_idle": "10",
     "keepalives_interval": "5",
     "keepalives_count": "3",
     "tcp_user_timeout": "15000",
-    # Of several hosts, the one that is not a standby.
+    # Of several hosts, the primary.
     "target_session_attrs": "read-write",
 }
-"""libpq's parameters, where the URL does not name them itself."""
+"""libpq's parameters; those in the URL take precedence."""
 
 
 def open_engine(url: str) -> Engine:
-    """Return an engine that connects when it is used; raises ReadsmithError or OSError.
+    """Return an engine that connects when it is used.
 
-    The error is database_url_invalid. It never holds the URL, which may hold a password.
+    Raises OSError or ReadsmithError database_url_invalid, which never quotes the URL: it may
+    contain a password.
     """
     parsed = _parse(url)
-    # Behind a pooler the next transaction may be another connection's: nothing stays prepared.
+    # Behind PgBouncer the next transaction may get another connection to the server: jobs failed
+    # with "prepared statement does not exist".
     options = {"prepare_threshold": None} if parsed.drivername == PSYCOPG else {}
     if parsed.get_backend_name() not in ("sqlite", "postgresql"):
         raise _invalid(f"names {parsed.drivername}")
@@ -48,11 +50,12 @@ def open_engine(url: str) -> Engine:
 def _parse(url: str) -> URL:
     try:
         parsed = make_url(url)
-    except (ArgumentError, ValueError):  # the latter of a port that is no number
-        raise _invalid("cannot be read") from None
-    if "@" in (parsed.host or ""):  # else a part of the password would be shown as the host
+    except (ArgumentError, ValueError):  # ValueError: a port that is not a number
+        raise _invalid("cannot be parsed") from None
+    # An unescaped @ in the password makes its rest a part of the host, which errors quote.
+    if "@" in (parsed.host or ""):
         raise _invalid("has more than one @")
-    if parsed.drivername in ("postgresql", "postgres"):  # SQLAlchemy would take psycopg2
+    if parsed.drivername in ("postgresql", "postgres"):  # SQLAlchemy's default is psycopg2
         parsed = parsed.set(drivername=PSYCOPG)
     if parsed.drivername == PSYCOPG:
         parsed = parsed.set(query=POSTGRESQL | dict(parsed.query))
@@ -70,8 +73,8 @@ def _invalid(what: str) -> ReadsmithError:
     return SetupError(
         "database_url_invalid",
         f"The database URL {what}.",
-        "READSMITH_DATABASE_URL takes sqlite:///<file> or postgresql://user:password@host/database "
-        "(an @ in the password is written %40), which needs a driver: "
+        "READSMITH_DATABASE_URL is sqlite:///<file> or postgresql://user:password@host/database "
+        "(write an @ in the password as %40), which needs a driver: "
         "pip install 'readsmith[postgres]'.",
     )
 
@@ -81,15 +84,15 @@ BUSY_SECONDS = 10
 
 
 def prepare_sqlite(engine: Engine, path: Path) -> None:
-    """Set an engine up for its file, which is made if it is not there; raises OSError."""
+    """Set an engine up for its file, which is created if it is missing; raises OSError."""
     path.parent.mkdir(parents=True, exist_ok=True)
     if not path.exists():
         path.touch()
-    _share(engine)
-    _stay_with(engine, path)
+    _allow_concurrent_use(engine)
+    _require_same_file(engine, path)
 
 
-def _share(engine: Engine) -> None:
+def _allow_concurrent_use(engine: Engine) -> None:
     @event.listens_for(engine, "connect")
     def _connect(connection: Any, record: Any) -> None:
         connection.isolation_level = None  # SQLAlchemy's begin decides, not the driver
@@ -99,15 +102,16 @@ def _share(engine: Engine) -> None:
 
     @event.listens_for(engine, "begin")
     def _begin(connection: Connection) -> None:
-        # A transaction that reads first and writes later would fail as busy at once.
+        # A transaction that reads first and then writes fails at once with SQLITE_BUSY, whatever
+        # the timeout, if another has written in between.
         writing = connection.get_execution_options().get("writing")
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writing else "BEGIN")
 
 
-def _stay_with(engine: Engine, path: Path) -> None:
-    """Never write to a file that was moved away, nor begin a new one in its place.
+def _require_same_file(engine: Engine, path: Path) -> None:
+    """Never write to a file that was moved away, nor create a new one in its place.
 
-    SQLite would do both, and the jobs in there would be lost.
+    SQLite would do both, and the jobs in it would be lost.
     """
 
     @event.listens_for(engine, "do_connect")
@@ -122,7 +126,7 @@ def _stay_with(engine: Engine, path: Path) -> None:
     @event.listens_for(engine, "checkout")
     def _checkout(connection: Any, record: Any, proxy: Any) -> None:
         if record.info["file"] != _identity(path):
-            raise DisconnectionError  # the pool connects anew
+            raise DisconnectionError  # makes the pool open a new connection
 
 
 def _identity(path: Path) -> tuple[int, int] | None:

@@ -1,8 +1,8 @@
-"""The workers' side of the jobs: claim one, keep it, tell of it, end it.
+"""The workers' interface to the jobs: claim one, renew its lease, record its progress and its end.
 
-A claim is a lease: whoever holds it renews it, and once it has run out another worker may
-claim the job with the next attempt number. Every write names its attempt, so what a lost
-attempt still writes goes nowhere.
+A claim is a lease. The worker that holds it renews it; once it has expired, another worker may
+claim the job with the next attempt number. Every write names its attempt, so a stale attempt
+writes nothing.
 """
 
 from collections.abc import Iterator
@@ -11,12 +11,13 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, delete, insert, select, update
 
+from shared.api.jobs import JobError, JobProgress, Stage, Status
 from shared.errors import FailedError
-from trainer.database.rows import find, job_of, move, plain_json, record, trials_of
+from trainer.database.rows import find, move, plain_json, record, trials_of
 from trainer.database.tables import Database, jobs, now, trials, workers
-from trainer.schemas.job import Claim, JobError, JobProgress, LostClaimError, Status
+from trainer.schemas.job import Claim, LostClaimError
 from trainer.schemas.job_request import JobRequest
-from trainer.schemas.progress import CancelledRunError, RunResult, Stage
+from trainer.schemas.progress import CancelledRunError, RunResult
 from trainer.schemas.trial import TrialRecord
 
 
@@ -29,9 +30,9 @@ class JobQueue:
         self._max_attempts = max_attempts
 
     def claim(self) -> Claim | None:
-        """Take the oldest queued job; first give up on those whose lease has run out."""
+        """Claim the oldest queued job, after queuing again those whose lease has expired."""
         with self._database.writing.begin() as connection:
-            self._put_lost_back(connection)
+            self._requeue_stalled(connection)
             queued = _take(connection, jobs.c.status == Status.QUEUED, limit=1).one_or_none()
             if queued is None:
                 return None
@@ -44,27 +45,29 @@ class JobQueue:
                 attempt=claim.attempt,
                 started_at=queued.started_at or now(),
                 lease_until=now() + self._lease_seconds,
+                # The attempt before may have died while it published; this one can be cancelled.
                 publishing=False,
             )
             return claim
 
     def requeue_stalled(self) -> None:
-        """Queue the jobs again whose lease has run out, also while every worker is busy."""
+        """Queue the jobs again whose lease has expired; called also while all workers are busy."""
         with self._database.writing.begin() as connection:
-            self._put_lost_back(connection)
+            self._requeue_stalled(connection)
 
     def request(self, claim: Claim) -> JobRequest:
-        """Return what the job's owner asked for."""
+        """Return the job's request."""
         with self._database.reading.begin() as connection:
-            return job_of(_must_hold(find(connection, claim.job_id), claim)).request
+            row = _must_hold(find(connection, claim.job_id), claim)
+        return JobRequest.model_validate(row.request)
 
     def renew(self, claim: Claim) -> None:
-        """Hold the job for another lease."""
+        """Extend the lease to lease_seconds from now."""
         with self._held(claim) as (connection, _):
             _set(connection, claim, lease_until=now() + self._lease_seconds)
 
     def check(self, claim: Claim) -> None:
-        """Raise CancelledRunError if the job was asked to stop."""
+        """Raise CancelledRunError if cancellation of the job was requested."""
         with self._database.reading.begin() as connection:
             if _must_hold(find(connection, claim.job_id), claim).cancel_requested:
                 raise CancelledRunError
@@ -83,14 +86,14 @@ class JobQueue:
             record(connection, claim.job_id, "stage", f"Stage {stage}.", {"stage": stage})
 
     def progress(self, claim: Claim, progress: JobProgress, message: str) -> None:
-        """Record how training goes."""
+        """Record an epoch."""
         data = plain_json(progress)
         with self._held(claim) as (connection, _):
             _set(connection, claim, progress=data)
             record(connection, claim.job_id, "progress", message, data)
 
     def trial(self, claim: Claim, trial: TrialRecord) -> None:
-        """Record how a trial stands."""
+        """Record the state of a trial, in place of its earlier one."""
         where = (trials.c.job_id == claim.job_id) & (trials.c.number == trial.number)
         data = plain_json(trial)
         with self._held(claim) as (connection, _):
@@ -109,7 +112,7 @@ class JobQueue:
             _set(connection, claim, dataset=plain_json(summary))
 
     def event(self, claim: Claim, kind: str, message: str, data: dict[str, Any]) -> None:
-        """Record something that the run tells."""
+        """Record an event of the run."""
         with self._held(claim) as (connection, _):
             record(connection, claim.job_id, kind, message, data)
 
@@ -125,52 +128,53 @@ class JobQueue:
             move(connection, row, Status.FAILED, error.message, error=plain_json(error))
 
     def cancelled(self, claim: Claim) -> None:
-        """End the job because it was asked to stop."""
+        """End the job as cancelled."""
         with self._held(claim) as (connection, row):
             move(connection, row, Status.CANCELLED, "Cancelled.")
 
-    def lose(self, claim: Claim, error: JobError) -> None:
-        """Queue a job again whose process died; after too many losses it fails with the error."""
+    def record_loss(self, claim: Claim, error: JobError) -> None:
+        """Queue a job again whose process died; after max_attempts losses it fails with error."""
         with self._held(claim) as (connection, row):
-            self._put_back(connection, row, error)
+            self._requeue_or_fail(connection, row, error)
 
-    def hand_back(self, claim: Claim, message: str) -> None:
-        """Queue the job again through no fault of its own."""
+    def requeue(self, claim: Claim, message: str) -> None:
+        """Queue the job again without counting a loss."""
         with self._held(claim) as (connection, row):
             _requeue(connection, row, message, row.losses)
 
     def is_over(self, job_id: str) -> bool:
-        """Say whether nothing more will happen to a job, or there is none of this id."""
+        """Return whether the job has a final status, or does not exist."""
         with self._database.reading.begin() as connection:
             query = select(jobs.c.status).where(jobs.c.id == job_id)
             status = connection.execute(query).scalar_one_or_none()
         return status is None or Status(status).is_final
 
-    def seen(self, worker: str, problem: str | None = None) -> None:
-        """Note a worker's sign of life, and what keeps it from starting jobs."""
+    def heartbeat(self, worker: str, problem: str | None = None) -> None:
+        """Record that a worker is alive, and the problem that prevents it from starting jobs."""
         values = {"seen_at": now(), "problem": problem}
         with self._database.writing.begin() as connection:
             seen = update(workers).where(workers.c.id == worker).values(values)
             if connection.execute(seen).rowcount == 0:
                 connection.execute(insert(workers).values(id=worker, **values))
 
-    def gone(self, worker: str) -> None:
-        """Forget a worker that ends."""
+    def remove_worker(self, worker: str) -> None:
+        """Delete a worker that ends; it is not stalled."""
         with self._database.writing.begin() as connection:
             connection.execute(delete(workers).where(workers.c.id == worker))
 
-    def _put_lost_back(self, connection: Connection) -> None:
+    def _requeue_stalled(self, connection: Connection) -> None:
         expired = (jobs.c.status == Status.RUNNING) & (jobs.c.lease_until < now())
         for row in _take(connection, expired).all():
-            self._put_back(connection, row, _worker_lost(row))
+            self._requeue_or_fail(connection, row, _worker_stalled(row))
 
-    def _put_back(self, connection: Connection, row: Row[Any], error: JobError) -> None:
+    def _requeue_or_fail(self, connection: Connection, row: Row[Any], error: JobError) -> None:
         losses = row.losses + 1
+        # A job whose cancellation was requested ends as cancelled, however often it was lost.
         if losses < self._max_attempts or row.cancel_requested:
             _requeue(connection, row, f"{error.message} Queued again.", losses)
         else:
             final = error.model_copy(
-                update={"message": f"{error.message} It was tried {losses} times."}
+                update={"message": f"{error.message} The job was tried {losses} times."}
             )
             move(connection, row, Status.FAILED, final.message, error=plain_json(final))
 
@@ -189,6 +193,7 @@ def _must_hold(row: Row[Any], claim: Claim) -> Row[Any]:
 
 def _take(connection: Connection, which: Any, limit: int | None = None) -> Any:
     query = select(jobs).where(which).order_by(jobs.c.number).limit(limit)
+    # Rows that another worker is claiming are skipped, so workers do not wait for each other.
     return connection.execute(query.with_for_update(skip_locked=True))
 
 
@@ -203,11 +208,11 @@ def _requeue(connection: Connection, row: Row[Any], message: str, losses: int) -
         move(connection, row, Status.QUEUED, message, losses=losses, progress=None)
 
 
-def _worker_lost(row: Row[Any]) -> JobError:
+def _worker_stalled(row: Row[Any]) -> JobError:
     return JobError.of(
         FailedError(
             "worker_lost",
-            f"The worker of attempt {row.attempt} sent no more heartbeats.",
+            f"The worker of attempt {row.attempt} sends no more heartbeats.",
             "See the worker's log; it was killed, or its machine stopped.",
         )
     )

@@ -1,14 +1,14 @@
-"""The users' side of the jobs: ask for one, look at it, follow it, cancel it."""
+"""The API's interface to the jobs: create, list, follow and cancel them."""
 
 import uuid
 from typing import Any
 
 from sqlalchemy import Connection, Row, func, insert, select, update
 
+from shared.api.jobs import Event, EventPage, Job, JobPage, Status
 from shared.errors import BusyError, ConflictError, UnusableError
 from trainer.database.rows import find, find_dataset, job_of, moment, move, record, whole_job_of
-from trainer.database.tables import Database, events, jobs, now, take_turns, workers
-from trainer.schemas.job import Event, EventPage, Job, JobPage, Status
+from trainer.database.tables import Database, events, jobs, now, serialize_writers, workers
 from trainer.schemas.job_request import JobRequest
 
 
@@ -23,7 +23,7 @@ class JobStore:
         self._max_queued_jobs = max_queued_jobs
 
     def repeated(self, request: JobRequest, idempotency_key: str | None) -> Job | None:
-        """Return the job that this request made before, None if the key is new.
+        """Return the job that an earlier request with this key created, None if the key is new.
 
         Raises ReadsmithError idempotency_key_reused.
         """
@@ -35,12 +35,12 @@ class JobStore:
     def create(self, request: JobRequest, idempotency_key: str | None = None) -> Job:
         """Queue a job, or return the one that was queued with the same key and request.
 
-        Requests take turns, each a short transaction: one with a key that is just being worked
-        on gets the same job, too. Raises ReadsmithError queue_full, dataset_not_found or
-        idempotency_key_reused.
+        Raises ReadsmithError queue_full, dataset_not_found or idempotency_key_reused.
         """
         with self._database.writing.begin() as connection:
-            take_turns(connection)
+            # One after the other: two concurrent requests with the same key get the same job,
+            # and the limit of queued jobs holds.
+            serialize_writers(connection)
             earlier = _with_key(connection, idempotency_key)
             if earlier is not None:
                 return _same_request(whole_job_of(connection, earlier), request)
@@ -52,7 +52,7 @@ class JobStore:
             return whole_job_of(connection, find(connection, job_id))
 
     def page(self, limit: int, after: str | None = None) -> JobPage:
-        """Return jobs newest first, those that are older than `after`."""
+        """Return the jobs older than `after`, newest first."""
         query = select(jobs).order_by(jobs.c.number.desc()).limit(limit + 1)
         with self._database.reading.begin() as connection:
             if after is not None:
@@ -61,9 +61,9 @@ class JobStore:
         return JobPage(data=[job_of(row) for row in rows[:limit]], has_more=len(rows) > limit)
 
     def cancel(self, job_id: str) -> Job:
-        """Cancel a queued job, ask a running one to stop; asking twice is fine.
+        """Cancel a queued job, request cancellation of a running one; idempotent.
 
-        Raises ReadsmithError job_final, or job_publishing when it is too late.
+        Raises ReadsmithError job_final, or job_publishing if it is too late.
         """
         with self._database.writing.begin() as connection:
             row = find(connection, job_id, lock=True)
@@ -71,13 +71,13 @@ class JobStore:
             if row.status == Status.QUEUED:
                 move(connection, row, Status.CANCELLED, "Cancelled before it started.")
             elif not row.cancel_requested:
-                asked = update(jobs).where(jobs.c.id == job_id).values(cancel_requested=True)
-                connection.execute(asked)
-                record(connection, job_id, "cancel", "Asked to stop.", {})
+                requested = update(jobs).where(jobs.c.id == job_id).values(cancel_requested=True)
+                connection.execute(requested)
+                record(connection, job_id, "cancel", "Cancellation requested.", {})
             return whole_job_of(connection, find(connection, job_id))
 
     def events(self, job_id: str, limit: int, after: int = 0) -> EventPage:
-        """Return a job's events oldest first, those with an id above `after`."""
+        """Return a job's events with an id above `after`, oldest first."""
         query = select(events).where(events.c.job_id == job_id, events.c.id > after)
         with self._database.reading.begin() as connection:
             find(connection, job_id)
@@ -85,20 +85,20 @@ class JobStore:
         return EventPage(data=[_event_of(row) for row in rows[:limit]], has_more=len(rows) > limit)
 
     def count_by_status(self) -> dict[Status, int]:
-        """Return how many jobs stand in each status."""
+        """Return how many jobs have each status."""
         query = select(jobs.c.status, func.count()).group_by(jobs.c.status)
         with self._database.reading.begin() as connection:
             counts: dict[str, int] = dict(connection.execute(query).all())
         return {status: counts.get(status, 0) for status in Status}
 
-    def workers_seen(self, seconds: float) -> int:
-        """Return how many workers gave a sign of life in the last so many seconds."""
+    def live_workers(self, seconds: float) -> int:
+        """Return how many workers sent a heartbeat within that time."""
         query = select(func.count()).where(workers.c.seen_at > now() - seconds)
         with self._database.reading.begin() as connection:
             return connection.execute(query).scalar_one()
 
     def worker_problems(self, seconds: float) -> list[str]:
-        """Return what keeps workers, of those seen in the last so many seconds, from their work."""
+        """Return the problems of workers that sent a heartbeat within that time, each once."""
         query = select(workers.c.problem).where(
             workers.c.seen_at > now() - seconds, workers.c.problem.is_not(None)
         )
@@ -110,9 +110,10 @@ class JobStore:
         if connection.execute(queued).scalar_one() >= self._max_queued_jobs:
             raise BusyError(
                 "queue_full",
-                f"{self._max_queued_jobs} jobs are waiting already.",
+                f"{self._max_queued_jobs} jobs are already queued.",
                 "Try again when some have run, or cancel some.",
             )
+        # Locked, so that the upload is not deleted between this check and the commit.
         if request.dataset.id is not None:
             find_dataset(connection, request.dataset.id, lock=True)
         job_id = f"job-{uuid.uuid4().hex}"
@@ -136,7 +137,7 @@ def _with_key(connection: Connection, key: str | None) -> Row[Any] | None:
 
 
 def _same_request(job: Job, request: JobRequest) -> Job:
-    if job.request != request:
+    if job.request != request.model_dump(mode="json"):
         raise UnusableError(
             "idempotency_key_reused",
             f"This Idempotency-Key was used for {job.id} with another body.",
@@ -148,7 +149,7 @@ def _same_request(job: Job, request: JobRequest) -> Job:
 def _must_be_cancellable(row: Row[Any]) -> None:
     if Status(row.status).is_final:
         raise ConflictError(
-            "job_final", f"Job {row.id} is over: {row.status}.", "There is nothing left to cancel."
+            "job_final", f"Job {row.id} has ended: {row.status}.", "There is nothing to cancel."
         )
     if row.publishing:
         raise ConflictError(

@@ -1,4 +1,4 @@
-"""A job's row: reading it, and the one way to change its status."""
+"""A job's row: how to read it, and the only function that changes its status."""
 
 from datetime import UTC, datetime
 from typing import Any
@@ -6,9 +6,9 @@ from typing import Any
 import pydantic_core
 from sqlalchemy import Connection, Row, insert, select, update
 
+from shared.api.jobs import Job, Status
 from shared.errors import DatasetNotFoundError, NotFoundError, ReadsmithError
 from trainer.database.tables import datasets, events, jobs, now, trials
-from trainer.schemas.job import Job, Status
 from trainer.schemas.job_request import JobRequest
 from trainer.schemas.trial import TrialRecord
 
@@ -16,21 +16,21 @@ from trainer.schemas.trial import TrialRecord
 def find(connection: Connection, job_id: str, *, lock: bool = False) -> Row[Any]:
     """Return the job's row; raises ReadsmithError job_not_found.
 
-    lock: no other transaction changes the job, or tells an event of it, until this one ends.
+    lock: no other transaction changes the job or records its events until this one ends.
     """
     query = select(jobs).where(jobs.c.id == job_id)
     row = connection.execute(query.with_for_update() if lock else query).one_or_none()
     if row is None:
         raise NotFoundError(
-            "job_not_found", f"There is no job {job_id}.", "GET /jobs lists the jobs there are."
+            "job_not_found", f"There is no job {job_id}.", "GET /jobs lists the existing jobs."
         )
     return row
 
 
 def move(connection: Connection, row: Row[Any], to: Status, message: str, **values: Any) -> None:
-    """Give a locked job its next status and tell it as an event; the row given is then stale."""
+    """Change the status of a locked job and record it as an event; `row` is then out of date."""
     if not Status(row.status).may_become(to):
-        raise AssertionError(f"job {row.id} cannot go from {row.status} to {to}")
+        raise AssertionError(f"job {row.id} cannot change from {row.status} to {to}")
     if to is not Status.RUNNING:
         values |= {"stage": None, "lease_until": None}
     if to.is_final:
@@ -43,7 +43,7 @@ def move(connection: Connection, row: Row[Any], to: Status, message: str, **valu
 def record(
     connection: Connection, job_id: str, kind: str, message: str, data: dict[str, Any]
 ) -> None:
-    """Tell an event of a job that this transaction has locked."""
+    """Record an event of a job that this transaction has locked."""
     connection.execute(
         insert(events).values(
             job_id=job_id, at=now(), type=kind, message=message, data=plain_json(data)
@@ -58,16 +58,16 @@ def trials_of(connection: Connection, job_id: str) -> list[TrialRecord]:
 
 
 def whole_job_of(connection: Connection, row: Row[Any]) -> Job:
-    """Build the job that everybody sees, with its trials if it searches."""
+    """Build the job as the API shows it, with the trials of a search."""
     job = job_of(row)
-    if job.request.search is None:
+    if job.request["search"] is None:
         return job
     shown = [record.shown for record in trials_of(connection, job.id)]
     return job.model_copy(update={"trials": shown})
 
 
 def job_of(row: Row[Any]) -> Job:
-    """Build the job that everybody sees, without its trials."""
+    """Build the job as the API shows it, without trials."""
     request = JobRequest.model_validate(row.request)
     result = row.result or {}
     return Job(
@@ -76,7 +76,7 @@ def job_of(row: Row[Any]) -> Job:
         stage=row.stage,
         model=request.model,
         preset=result.get("preset", request.preset),
-        request=request,
+        request=request.model_dump(mode="json"),
         metadata=request.metadata,
         created_at=moment(row.created_at),
         started_at=row.started_at and moment(row.started_at),
@@ -97,12 +97,12 @@ def job_of(row: Row[Any]) -> Job:
 
 
 def moment(seconds: float) -> datetime:
-    """Turn seconds since 1970 into a time in UTC."""
+    """Convert seconds since 1970 to a time in UTC."""
     return datetime.fromtimestamp(seconds, UTC)
 
 
 def plain_json(value: Any) -> Any:
-    """Return what JSON can hold; NaN and infinity become null."""
+    """Return a value as plain JSON types; NaN and infinity become None."""
     return pydantic_core.from_json(pydantic_core.to_json(value, inf_nan_mode="null"))
 
 
@@ -123,16 +123,19 @@ def find_dataset(connection: Connection, upload_id: str, *, lock: bool = False) 
 
 
 def datasets_in_use(connection: Connection) -> set[str]:
-    """Return the uploads that queued or running jobs need; lock theirs first."""
+    """Return the ids of uploads that queued or running jobs need; lock the uploads' rows first.
+
+    Creating a job locks its upload's row, too, so no new job can need one meanwhile.
+    """
     id_of = jobs.c.request[("dataset", "id")].as_string()
     unfinished = jobs.c.status.in_([Status.QUEUED, Status.RUNNING])
     return set(connection.scalars(select(id_of).where(unfinished, id_of.is_not(None))))
 
 
 def dataset_not_found(upload_id: str) -> ReadsmithError:
-    """Say that there is no such upload, or no more."""
+    """Return the error for an upload that does not exist, or no longer."""
     return DatasetNotFoundError(
         "dataset_not_found",
         f"There is no dataset {upload_id}.",
-        "POST /datasets takes a zip and answers with its id.",
+        "POST /datasets accepts a zip and returns its id.",
     )

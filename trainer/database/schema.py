@@ -1,6 +1,6 @@
-"""The revision that a job database is at, and the way to this program's.
+"""The job database's revision, and its migration to the revision of this program.
 
-A revision is a file of trainer/migrations/versions, `0001_….py`; its number is its id.
+A revision is a file of trainer/database/migrations/versions, `0001_….py`; its number is its id.
 """
 
 from pathlib import Path
@@ -22,16 +22,17 @@ def newest_revision() -> str:
 
 
 def is_current(connection: Connection) -> bool:
-    """Tell whether the tables are those of this program.
+    """Return whether the tables are those of this program; raises ReadsmithError database_newer.
 
-    Alembic is not imported for that, for an API stays small. Raises ReadsmithError database_newer.
+    Alembic is not imported for that, so that the APIs start fast and stay small.
     """
     found = revision_of(connection)
+    # A newer program changed the database; this one cannot know what the new rows mean.
     if found is not None and found not in _known_revisions():
         raise SetupError(
             "database_newer",
-            f"The job database is at revision {found}, and this Readsmith knows those up to "
-            f"{newest_revision()}: a newer one has changed it.",
+            f"The job database is at revision {found}, which a newer Readsmith made; this one "
+            f"knows revisions up to {newest_revision()}.",
             "Install the newer Readsmith here, too, or name another database in "
             "READSMITH_DATABASE_URL.",
         )
@@ -46,10 +47,11 @@ def revision_of(connection: Connection) -> str | None:
 
 
 def bring_up_to_date(connection: Connection, tables: MetaData) -> None:
-    """Make or change the tables, all or nothing, in the connection's transaction.
+    """Create or migrate the tables, all or nothing, in the connection's transaction.
 
-    tables: those of the newest revision; a database that has none of them gets them as they are.
+    tables: those of the newest revision, which an empty database gets at once.
     """
+    # Without Alembic where it is not needed: the first start stays fast.
     if set(tables.tables).isdisjoint(inspect(connection).get_table_names()):
         tables.create_all(connection)
         _alembic_version.create(connection)
@@ -59,8 +61,8 @@ def bring_up_to_date(connection: Connection, tables: MetaData) -> None:
 
 
 def migrate(connection: Connection, revision: str = "head") -> None:
-    """Take each step up to a revision, all or none, in the connection's transaction."""
-    from alembic import command  # noqa: PLC0415 - most starts need none of it
+    """Migrate to a revision, all or nothing, in the connection's transaction."""
+    from alembic import command  # noqa: PLC0415 - most starts migrate nothing
     from alembic.config import Config  # noqa: PLC0415
 
     config = Config(attributes={"connection": connection})

@@ -1,4 +1,4 @@
-"""The tables, and the transactions on them, in SQLite or PostgreSQL."""
+"""The tables of the job database and transactions on them, in SQLite or PostgreSQL."""
 
 import logging
 import time
@@ -31,7 +31,7 @@ from trainer.database import schema
 from trainer.database.engine import open_engine
 
 TIMEOUT_SECONDS = 120
-"""How long a run waits for a database that cannot be used."""
+"""How long a run waits for a database that is unavailable."""
 RETRY_SECONDS = 1
 
 Result = TypeVar("Result")
@@ -41,7 +41,7 @@ log = logging.getLogger("trainer.database.tables")
 tables = MetaData()
 
 _Number = BigInteger().with_variant(Integer, "sqlite")
-"""A row's number: a hundred thousand jobs a day would tell 2**31 events within a year."""
+"""A row's number: a hundred thousand jobs a day record 2**31 events within a year."""
 
 jobs = Table(
     "jobs",
@@ -125,7 +125,7 @@ workers = Table(
 
 
 class now(FunctionElement[float]):  # noqa: N801 - reads like SQLAlchemy's own functions
-    """Seconds since 1970 by the database's clock, the one clock that all processes share."""
+    """Seconds since 1970 by the database's clock, the only one that all processes share."""
 
     type = Double()
     inherit_cache = True
@@ -142,20 +142,21 @@ def _now_postgresql(element: Any, compiler: Any, **kw: Any) -> str:
 
 
 class Database:
-    """Transactions on the job database, which is migrated to this program's tables first.
+    """Transactions on the job database, which is migrated to this program's revision first.
 
-    migrate: False for the child of a process that has done so. Raises ReadsmithError
-    (database_url_invalid, database_unavailable, database_newer) or OSError.
+    migrate: False for a child of a worker, so that a migration while it runs does not end its
+    job. Raises ReadsmithError (database_url_invalid, database_unavailable, database_newer) or
+    OSError.
     """
 
     def __init__(self, url: str, *, migrate: bool = True) -> None:
         self.reading = open_engine(url)
         self.writing = self.reading.execution_options(writing=True)
-        if migrate and not self.is_current():  # else no lock of another delays the start
+        if migrate and not self.is_current():  # checked without the lock, which others may hold
             self._migrate()
 
     def is_current(self) -> bool:
-        """Tell whether the tables are this program's; raises as above."""
+        """Return whether the tables are those of this program; raises as above."""
         try:
             with self.reading.begin() as connection:
                 return schema.is_current(connection)
@@ -165,7 +166,7 @@ class Database:
     def _migrate(self) -> None:
         try:
             with self.writing.begin() as connection:
-                take_turns(connection)
+                serialize_writers(connection)
                 if not schema.is_current(connection):  # another service may have been first
                     schema.bring_up_to_date(connection, tables)
         except DBAPIError as error:
@@ -177,32 +178,36 @@ class Database:
 
 
 def unavailable(error: SQLAlchemyError) -> ReadsmithError:
-    """Put the driver's complaint into words for a user, without the statement."""
-    complaint = str(getattr(error, "orig", error)).partition("\n")[0]
+    """Return the driver's error for users, without the SQL statement."""
+    reason = str(getattr(error, "orig", error)).partition("\n")[0]
     return UnavailableError(
         "database_unavailable",
-        f"The job database cannot be used: {complaint}.",
-        "See that it runs, that its disk has room, and that READSMITH_DATABASE_URL is right.",
+        f"The job database cannot be used: {reason}.",
+        "Check that it runs, that its disk has room, and that READSMITH_DATABASE_URL is right.",
     )
 
 
 def retried(act: Callable[[], Result]) -> Result:
-    """Do something in the database, again and again while it is locked, full, read-only or gone.
+    """Call a function that uses the database; retry while that is locked, full, read-only or gone.
 
-    Raises DBAPIError if that lasts for TIMEOUT_SECONDS.
+    Raises DBAPIError after TIMEOUT_SECONDS.
     """
     end = time.monotonic() + TIMEOUT_SECONDS
     while True:
         try:
             return act()
-        except (OperationalError, InternalError) as error:  # the latter of a read-only server
+        # InternalError: a read-only server, which managed ones with a full disk are for a while.
+        except (OperationalError, InternalError) as error:
             if time.monotonic() > end:
                 raise
             log.warning("%s", unavailable(error).message)
             time.sleep(RETRY_SECONDS)
 
 
-def take_turns(connection: Connection) -> None:
-    """Wait until no other transaction that called this is under way; in SQLite none ever is."""
+def serialize_writers(connection: Connection) -> None:
+    """Wait until no other transaction that called this is open.
+
+    Only PostgreSQL needs it: in SQLite each writing transaction begins with BEGIN IMMEDIATE.
+    """
     if connection.dialect.name == "postgresql":
         connection.execute(text("SELECT pg_advisory_xact_lock(7323461)"))

@@ -1,4 +1,4 @@
-"""Zips that users send, kept until they are deleted or give way to newer ones."""
+"""Uploaded datasets, stored until they are deleted by a user or to make room for newer ones."""
 
 import hashlib
 import os
@@ -7,13 +7,12 @@ import time
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, Field
 from sqlalchemy import Connection, Row, delete, insert, select
 
+from shared.api.datasets import Upload
 from shared.errors import BusyError, ConflictError, DatasetError, TooLargeError
 from trainer.database.rows import dataset_not_found, datasets_in_use, find_dataset, moment
 from trainer.database.tables import Database, datasets, now
@@ -23,19 +22,11 @@ from trainer.pipeline.datasets.sources.zip_file import open_zip
 from trainer.schemas.limits import DEFAULT_LIMITS, DatasetLimits
 
 ABANDONED_SECONDS = 24 * 3600
-
-
-class Upload(BaseModel):
-    """A zip that was received whole."""
-
-    id: str = Field(examples=["dataset-0123456789abcdef0123456789abcdef"])
-    bytes: int
-    sha256: str
-    created_at: datetime
+"""Age at which a partial file cannot belong to a running request any more."""
 
 
 class IncomingZip:
-    """A zip while it arrives; `write` raises ReadsmithError upload_too_large."""
+    """A zip that is being received; `write` raises ReadsmithError upload_too_large."""
 
     def __init__(self, path: Path, limit: int) -> None:
         self.path = path
@@ -57,7 +48,7 @@ class IncomingZip:
         self._digest.update(data)
 
     def close(self) -> str:
-        """Flush to the disk; return the SHA-256. Closing twice is fine."""
+        """Flush to the disk and return the SHA-256; idempotent."""
         if not self._file.closed:
             self._file.flush()
             os.fsync(self._file.fileno())
@@ -66,10 +57,10 @@ class IncomingZip:
 
 
 class Uploads:
-    """The received zips, and what the database says of each; folder: where they arrive.
+    """The uploads: rows in the database, zips in the shared files.
 
-    All together, those that still arrive included, have at most max_stored_bytes: the oldest
-    that no queued or running job needs give way to a new one.
+    folder: where zips are received. max_stored_bytes: limit of all together, including those being
+    received; the oldest that no queued or running job needs are deleted for a new one.
     """
 
     def __init__(
@@ -88,16 +79,15 @@ class Uploads:
         self._max_bytes = max_bytes
         self._max_stored_bytes = max_stored_bytes
         self._limits = limits
-        self._arriving = 0
+        self._incoming_bytes = 0
         self._lock = threading.Lock()
         folder.mkdir(parents=True, exist_ok=True)
 
     @contextmanager
     def incoming(self, announced: int | None = None) -> Iterator[IncomingZip]:
-        """Open a file for a zip to arrive in; what is not kept is deleted at the end.
+        """Open a file to receive a zip in; it is deleted at the end unless it was saved.
 
-        announced: the most bytes that it can have, as far as the sender has told. Raises
-        ReadsmithError uploads_full.
+        announced: Content-Length of the request, if it has one. Raises ReadsmithError uploads_full.
         """
         size = self._max_bytes if announced is None else min(announced, self._max_bytes)
         with self._room_for(size):
@@ -108,20 +98,21 @@ class Uploads:
                 incoming.path.unlink(missing_ok=True)
                 incoming.close()
 
-    def keep(self, incoming: IncomingZip) -> Upload:
-        """Make a dataset of a zip, or a tar, that has arrived; raises ReadsmithError not_a_zip."""
+    def save(self, incoming: IncomingZip) -> Upload:
+        """Store a received zip or tar as a dataset; raises ReadsmithError dataset_not_a_zip."""
         sha256 = incoming.close()
         _require_set(incoming.path, self._limits)
         upload_id = f"dataset-{uuid.uuid4().hex}"
         values = {"id": upload_id, "bytes": incoming.bytes, "sha256": sha256}
         with self._database.writing.begin() as connection:
             connection.execute(insert(datasets).values(created_at=now(), **values))
-        # A row without its file gives way one day; a file without a row would stay for good.
+        # The row first: a row without its file is deleted one day to make room, a file without a
+        # row would never be.
         self._files.save(incoming.path, upload_name(upload_id))
         return self.get(upload_id)
 
     def get(self, upload_id: str) -> Upload:
-        """Return what is known of an upload; raises ReadsmithError dataset_not_found."""
+        """Return an upload; raises ReadsmithError dataset_not_found."""
         with self._database.reading.begin() as connection:
             row = find_dataset(connection, upload_id)
         if not self._files.names(upload_name(upload_id)):
@@ -129,13 +120,13 @@ class Uploads:
         return _upload_of(row)
 
     def all(self) -> list[Upload]:
-        """Return all uploads whose zip is here, newest first."""
+        """Return all uploads whose zip exists, newest first."""
         with self._database.reading.begin() as connection:
             rows = connection.execute(
                 select(datasets).order_by(datasets.c.created_at.desc(), datasets.c.id)
             ).all()
-        here = self._files.names(UPLOADS)
-        return [_upload_of(row) for row in rows if upload_name(row.id) in here]
+        stored = self._files.names(UPLOADS)
+        return [_upload_of(row) for row in rows if upload_name(row.id) in stored]
 
     def remove(self, upload_id: str) -> None:
         """Delete an upload; raises ReadsmithError dataset_not_found or dataset_in_use."""
@@ -151,15 +142,16 @@ class Uploads:
 
     @contextmanager
     def _room_for(self, size: int) -> Iterator[None]:
+        # Reserved before the first byte: concurrent uploads must not exceed the limit together.
         with self._lock:
             self._remove_abandoned()
-            self._make_room(self._arriving + size)
-            self._arriving += size
+            self._make_room(self._incoming_bytes + size)
+            self._incoming_bytes += size
         try:
             yield
         finally:
             with self._lock:
-                self._arriving -= size
+                self._incoming_bytes -= size
 
     def _make_room(self, size: int) -> None:
         with self._database.writing.begin() as connection:
@@ -169,9 +161,10 @@ class Uploads:
             if sum(row.bytes for row in rows if row.id in in_use) + size > self._max_stored_bytes:
                 raise BusyError(
                     "uploads_full",
-                    f"There is no room for this zip: uploads may have {self._max_stored_bytes:,} "
-                    "bytes together, and queued and running jobs need those that are here.",
-                    "Try again when a job is over, or raise READSMITH_MAX_STORED_UPLOAD_BYTES.",
+                    f"There is no room for this zip: the limit of all uploads is "
+                    f"{self._max_stored_bytes:,} bytes, and queued and running jobs need those "
+                    "that are stored.",
+                    "Try again when a job has ended, or raise READSMITH_MAX_STORED_UPLOAD_BYTES.",
                 )
             excess = sum(row.bytes for row in rows) + size - self._max_stored_bytes
             for row in rows:
@@ -184,7 +177,7 @@ class Uploads:
         connection.execute(delete(datasets).where(datasets.c.id == upload_id))
 
     def _remove_abandoned(self) -> None:
-        """Remove what a killed trainer left half received."""
+        """Delete partial files that a killed trainer left behind."""
         for part in self._folder.glob("*.part"):
             with suppress(FileNotFoundError):
                 if part.stat().st_mtime < time.time() - ABANDONED_SECONDS:
@@ -196,7 +189,7 @@ def _upload_of(row: Row[Any]) -> Upload:
 
 
 def _require_set(path: Path, limits: DatasetLimits) -> None:
-    if is_shard(path):  # what is in it is judged where its images are looked at
+    if is_shard(path):  # a tar has no directory: its entries are checked when they are read
         return
     if all(entry.is_dir() for entry in open_zip(path, limits).infolist()):
         raise DatasetError(

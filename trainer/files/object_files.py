@@ -7,15 +7,17 @@ from pathlib import Path
 from shared.atomic_files import aside_of
 from shared.store.objects.bucket import Bucket
 from trainer.files.cache import limit_cache
+from trainer.files.shared_files import SharedFiles
 
 
-class ObjectFiles:
+class ObjectFiles(SharedFiles):
     """Files on an object storage; what is read on this machine is copied to it.
 
     Every method raises StorageError where the storage cannot be used.
     """
 
     def __init__(self, bucket: Bucket, max_cache_bytes: int) -> None:
+        super().__init__(bucket)
         self._bucket = bucket
         self._max_cache_bytes = max_cache_bytes
         self._fetching = threading.Lock()
@@ -23,10 +25,6 @@ class ObjectFiles:
     def save(self, path: Path, name: str) -> None:
         """Send the file; a large one goes in parts, and appears with the last."""
         self._bucket.send({name: path})
-
-    def write(self, data: bytes, name: str) -> None:
-        """Send the content."""
-        self._bucket.write(name, data)
 
     def fetch(self, name: str, path: Path) -> bool:
         """Copy the object aside, and rename it."""
@@ -57,11 +55,3 @@ class ObjectFiles:
                 limit_cache(cache, self._max_cache_bytes)
             path.touch()
         return path
-
-    def names(self, prefix: str) -> set[str]:
-        """List the keys."""
-        return set(self._bucket.sizes(prefix))
-
-    def remove(self, prefix: str) -> None:
-        """Delete the objects."""
-        self._bucket.delete(self._bucket.sizes(prefix))

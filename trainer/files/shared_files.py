@@ -5,12 +5,13 @@ A file has a name with slashes: `uploads/<dataset id>.zip`, `corrections/<model>
 """
 
 import os
-import shutil
+from abc import ABC, abstractmethod
 from contextlib import suppress
 from pathlib import Path
-from typing import Protocol
 
-from shared.atomic_files import aside_of, flush_folder, write_atomically
+from shared.atomic_files import aside_of, copy_atomically, flush_folder
+from shared.store.objects.folder import Folder
+from shared.store.objects.interface import ObjectStore
 
 UPLOADS = "uploads"
 CORRECTIONS = "corrections"
@@ -21,38 +22,49 @@ def upload_name(dataset_id: str) -> str:
     return f"{UPLOADS}/{dataset_id}.zip"
 
 
-class SharedFiles(Protocol):
-    """Keeps files by name; every method raises OSError or ReadsmithError where that fails."""
+class SharedFiles(ABC):
+    """Stores files by name; every method raises OSError or ReadsmithError where that fails."""
 
+    def __init__(self, objects: ObjectStore) -> None:
+        self._objects = objects
+
+    @abstractmethod
     def save(self, path: Path, name: str) -> None:
-        """Keep a file as it is now, all or nothing; it must not be written to afterwards."""
+        """Store a file as it is now, all or nothing; it must not be written to afterwards."""
 
-    def write(self, data: bytes, name: str) -> None:
-        """Keep a small file, all or nothing."""
-
+    @abstractmethod
     def fetch(self, name: str, path: Path) -> bool:
         """Bring a file to a path, where it appears whole, to be read; False if there is none."""
 
-    def read(self, name: str) -> bytes | None:
-        """Return a small file's content; None if there is none."""
-
+    @abstractmethod
     def local(self, name: str, cache: Path) -> Path | None:
         """Return where to read a file on this machine, a copy in the cache if need be.
 
         None if there is none.
         """
 
+    @abstractmethod
+    def read(self, name: str) -> bytes | None:
+        """Return a small file's content; None if there is none."""
+
+    def write(self, data: bytes, name: str) -> None:
+        """Store a small file, all or nothing."""
+        self._objects.write(name, data)
+
     def names(self, prefix: str) -> set[str]:
         """Return the names of a file, or of all below a folder; none if nothing is there."""
+        return set(self._objects.sizes(prefix))
 
     def remove(self, prefix: str) -> None:
         """Remove a file, or everything below a folder; nothing there is fine."""
+        self._objects.delete(self._objects.sizes(prefix))
 
 
-class FolderFiles:
+class FolderFiles(SharedFiles):
     """Files in a folder: of this machine, or one that all machines mount."""
 
     def __init__(self, root: Path) -> None:
+        super().__init__(Folder(root))
         self._root = root
 
     def save(self, path: Path, name: str) -> None:
@@ -60,12 +72,6 @@ class FolderFiles:
         target = self._root / name
         target.parent.mkdir(parents=True, exist_ok=True)
         _put(path, target)
-
-    def write(self, data: bytes, name: str) -> None:
-        """Write the file aside and rename it."""
-        target = self._root / name
-        target.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(target, data)
 
     def fetch(self, name: str, path: Path) -> bool:
         """Link the file, or copy it where the path lies on another disk."""
@@ -87,40 +93,21 @@ class FolderFiles:
         path = self._root / name
         return path if path.is_file() else None
 
-    def names(self, prefix: str) -> set[str]:
-        """Look for the file, or through the folder."""
-        path = self._root / prefix
-        found = [path, *path.rglob("*")]
-        return {each.relative_to(self._root).as_posix() for each in found if each.is_file()}
-
-    def remove(self, prefix: str) -> None:
-        """Unlink the file or the whole folder."""
-        path = self._root / prefix
-        if path.is_dir():
-            shutil.rmtree(path)
-        else:
-            path.unlink(missing_ok=True)
-
 
 def _put(path: Path, target: Path) -> None:
     """Make the target the same file, or a copy; raises FileNotFoundError if there is none."""
     aside = aside_of(target)
     aside.unlink(missing_ok=True)  # a killed process of the same number left it
     try:
-        try:
-            os.link(path, aside)
-        except FileNotFoundError:
-            raise
-        except OSError:  # another disk, or one without links
-            shutil.copyfile(path, aside)
-            _flush(aside)
+        os.link(path, aside)
+    except FileNotFoundError:
+        raise
+    except OSError:  # another disk, or one without links
+        copy_atomically(path, target)
+        return
+    try:
         aside.replace(target)
     finally:
         with suppress(OSError):
             aside.unlink(missing_ok=True)  # also where both were one file already
     flush_folder(target.parent)
-
-
-def _flush(path: Path) -> None:
-    with path.open("rb") as file:
-        os.fsync(file.fileno())

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from shared.api.jobs import Stage
 from shared.store.store import ModelStore
 from trainer.files.job_files import JobFiles
 from trainer.files.shared_files import SharedFiles
@@ -16,7 +17,7 @@ from trainer.pipeline.downloads.fetch import fetch
 from trainer.pipeline.training.base import load_base
 from trainer.schemas.job_request import JobRequest
 from trainer.schemas.limits import DEFAULT_LIMITS, DatasetLimits, DownloadRules
-from trainer.schemas.progress import Observer, Stage
+from trainer.schemas.progress import Observer
 from trainer.schemas.trial import TrialList, TrialLog
 from trainer.settings import Settings
 

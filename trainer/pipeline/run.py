@@ -3,6 +3,7 @@
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
+from shared.api.jobs import Stage
 from shared.store.manifest import Manifest
 from trainer.pipeline.context import Load, RunContext, prepare
 from trainer.pipeline.datasets.dataset import Dataset
@@ -20,7 +21,7 @@ from trainer.pipeline.publishing.export import (
 from trainer.pipeline.training.results import Trained
 from trainer.pipeline.training.train import train
 from trainer.schemas.job_request import JobRequest
-from trainer.schemas.progress import Observer, RunResult, Stage
+from trainer.schemas.progress import Observer, RunResult
 
 if TYPE_CHECKING:
     from trainer.pipeline.search.trial import TrainTrials

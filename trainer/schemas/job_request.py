@@ -5,9 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     TypeAdapter,
     ValidationError,
@@ -21,7 +19,7 @@ from shared.store.builtin import not_builtin
 from shared.store.manifest import ModelName
 from trainer.schemas.addresses import WebAddress
 from trainer.schemas.labels import compile_pattern, require_printable, usable_label
-from trainer.schemas.search_request import OF_THE_IMAGE, RANGED, Search, Values
+from trainer.schemas.search_request import OF_THE_IMAGE, RANGED, RequestPart, Search, Values
 
 DEFAULT_DATASET_URL = (
     "https://github.com/AakashKumarNain/CaptchaCracker/raw/master/captcha_images_v2.zip"
@@ -33,11 +31,7 @@ Auto = Literal["auto"]
 Promote = Literal["auto", "always", "never"]
 
 
-class _Request(BaseModel):
-    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
-
-
-class Synthetic(_Request):
+class Synthetic(RequestPart):
     """Parameters of a set drawn by the `captcha` library."""
 
     images: int = Field(1040, ge=10, le=100_000)
@@ -62,7 +56,7 @@ class Synthetic(_Request):
         return self
 
 
-class Dataset(_Request):
+class DatasetRequest(RequestPart):
     """Where the labelled images come from: exactly one of `url`, `id` and `synthetic`."""
 
     url: str | None = Field(None, max_length=2048)
@@ -81,7 +75,7 @@ class Dataset(_Request):
         return value
 
     @model_validator(mode="after")
-    def _one_source(self) -> "Dataset":
+    def _one_source(self) -> "DatasetRequest":
         if sum(source is not None for source in (self.url, self.id, self.synthetic)) != 1:
             raise ValueError("must have exactly one of url, id and synthetic")
         if self.sha256 is not None and self.url is None:
@@ -89,7 +83,7 @@ class Dataset(_Request):
         return self
 
 
-class FilenameLabels(_Request):
+class FilenameLabels(RequestPart):
     """Labels in the file names, cut out by a regular expression.
 
     The group named `text`, else the first group, else the whole match is the label; it is
@@ -105,7 +99,7 @@ class FilenameLabels(_Request):
         return value
 
 
-class FilenameLabelSource(_Request):
+class FilenameLabelSource(RequestPart):
     """Labels are taken from the file names."""
 
     filename: FilenameLabels
@@ -125,7 +119,7 @@ def _no_stand_in(value: object) -> object:
     return value
 
 
-class Hyperparameters(_Request):
+class Hyperparameters(RequestPart):
     """Each a number, or "auto" to let the trainer choose from the data."""
 
     epochs: Annotated[int, Field(ge=1, le=10_000)] | Auto = "auto"
@@ -160,7 +154,7 @@ def _shareable(value: float) -> float:
     return _hundredths(value)
 
 
-class Resources(_Request):
+class Resources(RequestPart):
     """What a job asks of the machine that it is placed on; Ray goes by it.
 
     The local executor takes what its machine has.
@@ -172,10 +166,10 @@ class Resources(_Request):
     memory_bytes: int | None = Field(None, ge=1, le=2**50)
 
 
-class JobRequest(_Request):
+class JobRequest(RequestPart):
     """The body of POST /jobs; everything has a default."""
 
-    dataset: Dataset = Dataset(url=DEFAULT_DATASET_URL)
+    dataset: DatasetRequest = DatasetRequest(url=DEFAULT_DATASET_URL)
     labels: Labels = "auto"
     relabel: dict[ImageName, Label | None] = Field(default_factory=dict, max_length=10_000)
     """Right labels by the images' file names in the dataset; null leaves an image out."""

@@ -1,41 +1,11 @@
 """What a training run tells while it runs, and how it is told to stop."""
 
-from enum import StrEnum
 from typing import Any
 
 from pydantic import BaseModel, ConfigDict
 
+from shared.api.jobs import Progress, Stage
 from shared.store.manifest import Calibration, Comparison, Metrics
-
-
-class Stage(StrEnum):
-    """The stages of a running job, in order."""
-
-    DOWNLOAD = "download"
-    DATASET = "dataset"
-    TRAIN = "train"
-    EVALUATE = "evaluate"
-    EXPORT = "export"
-
-
-class Progress(BaseModel):
-    """Where training stands; sent after every epoch."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid")
-
-    epoch: int
-    epochs: int
-    loss: float
-    validation_loss: float
-    exact_match: float
-    """On the validation part."""
-    cer: float | None = None
-    """On the validation part; null in what an earlier release has told."""
-    images_per_second: float
-    seconds: float
-    """Since training began."""
-    seconds_left: float
-    """Estimated; early stopping may end sooner."""
 
 
 class CancelledRunError(Exception):

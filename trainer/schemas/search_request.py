@@ -4,7 +4,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from trainer.schemas.trial import Value
+from shared.api.jobs import Value
 
 Searchable = Literal[
     "augmentation",
@@ -26,11 +26,13 @@ OF_THE_IMAGE = ("channels", "height", "preset", "resize", "standardize", "width"
 """What a base version decides."""
 
 
-class _Request(BaseModel):
+class RequestPart(BaseModel):
+    """Part of what a user asks for: as it is written, unchanged from then on, nothing unknown."""
+
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
 
 
-class Values(_Request):
+class Values(RequestPart):
     """What a hyperparameter may be: `low` to `high`, or one of `choices`."""
 
     low: int | float | None = Field(None, allow_inf_nan=False)
@@ -64,7 +66,7 @@ class Values(_Request):
         return self.choices or [end for end in ends if end is not None]
 
 
-class Search(_Request):
+class Search(RequestPart):
     """Trains with several settings and publishes the best by the validation part."""
 
     parameters: dict[Searchable, Values] = Field(min_length=1)

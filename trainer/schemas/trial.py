@@ -1,47 +1,17 @@
 """The trials of a search, as everybody sees them and as they are kept."""
 
 import math
-from enum import StrEnum
 from typing import Protocol
 
-from pydantic import BaseModel, Field
+from pydantic import ConfigDict, Field
 
-Value = bool | int | float | str
-"""Of a searched parameter."""
-
-
-class TrialStatus(StrEnum):
-    """Where a trial stands."""
-
-    RUNNING = "running"
-    FINISHED = "finished"
-    STOPPED = "stopped"
-    """Early: at the same epoch, others read clearly more."""
-    FAILED = "failed"
-
-
-class Trial(BaseModel):
-    """One training run of a search; its figures are of its best epoch, on the validation part."""
-
-    number: int
-    """From 1, in the order in which they began."""
-    parameters: dict[str, Value]
-    """What the search chose."""
-    status: TrialStatus = TrialStatus.RUNNING
-    exact_match: float | None = None
-    cer: float | None = None
-    loss: float | None = None
-    """Mean CTC loss per image, in nats."""
-    epochs: int = 0
-    """Trained so far."""
-    seconds: float = 0.0
-    """Trained so far."""
-    error: str | None = None
-    """Why it failed."""
+from shared.api.jobs import Trial, TrialStatus, Value
 
 
 class TrialRecord(Trial):
     """A trial with all that a later attempt needs to go on with the search."""
+
+    model_config = ConfigDict(frozen=False)
 
     max_minutes: float | None = None
     """What was left for training when it began."""

@@ -17,9 +17,9 @@ def start_child(
 ) -> "subprocess.Popen[bytes]":
     """Start Python with these arguments and an Order on its standard input (see job_process).
 
-    The order goes without worker_pid: that is this process. The child leads a session of its
-    own; its temporary files lie in the job's scratch folder, and go with it. What Matplotlib, which
-    Keras imports, found out about fonts stays, also where there is no home folder. Raises OSError.
+    order: an Order without worker_pid, which is this process's. The child leads a session of its
+    own. Its temporary files are in the job's scratch folder and are deleted with it. Raises
+    OSError.
     """
     state = Path(order["settings"]["state"]).absolute()
     work = state / "jobs" / order["claim"][0]
@@ -32,6 +32,8 @@ def start_child(
             stdin=file,
             start_new_session=True,
             env={
+                # Keras imports Matplotlib, which caches its list of fonts: without a home folder
+                # (containers) it would build it again for each attempt.
                 "MPLCONFIGDIR": str(state / "matplotlib"),
                 **os.environ,
                 **(environment or {}),

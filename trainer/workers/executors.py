@@ -1,62 +1,66 @@
-"""Where attempts of jobs run: what the worker needs of it, and this machine as the first one."""
+"""Where attempts of jobs run: the interface that the worker uses, and the local executor."""
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
+from shared.api.jobs import JobError
 from shared.errors import FailedError
-from trainer.schemas.job import Claim, JobError
+from trainer.schemas.job import Claim
 from trainer.schemas.job_request import JobRequest
 from trainer.settings import Settings
 from trainer.subprocesses import GRACE_SECONDS, explain_exit, stop_group
 from trainer.workers.child import RUN_JOB, start_child
 
-Tell = Callable[[str, str], None]
+RecordEvent = Callable[[str, str], None]
 """Records an event of the job: its type and its message."""
 
 
-class OutOfReachError(Exception):
-    """The executor is gone with all its attempts, through no fault of theirs; says why."""
+class ExecutorUnavailableError(Exception):
+    """The executor lost an attempt, or cannot be reached, through no fault of the job; says why.
+
+    The job is queued again without counting an attempt.
+    """
 
 
 class Attempt(Protocol):
-    """One attempt of a job under way; both methods raise OutOfReachError."""
+    """A running attempt of a job; both methods raise ExecutorUnavailableError."""
 
     def end(self) -> JobError | None:
-        """Return why it ended, None while it runs; what it recorded itself comes first."""
+        """Return why it ended, None while it runs; an end that it recorded itself prevails."""
 
     def stop(self) -> None:
-        """End it with all its processes, also one that has ended; returns when they are gone."""
+        """Kill all its processes, also after its end; returns when they are gone."""
 
 
 class Executor(Protocol):
-    """Runs attempts somewhere."""
+    """Runs attempts, on this machine or on others."""
 
-    at_once: int
-    """How many attempts it may have under way."""
+    capacity: int
+    """Most attempts that it runs at a time."""
     polling_interval: float
-    """Pause between two looks at an attempt."""
+    """Seconds between two polls of an attempt."""
 
     @property
     def problem(self) -> str | None:
-        """What keeps it from starting anything."""
+        """Why it cannot start attempts; None if it can."""
 
     def ready(self) -> bool:
-        """Say whether another attempt can be started now; the worker asks every second."""
+        """Return whether another attempt can be started now; the worker asks every second."""
 
-    def start(self, claim: Claim, request: JobRequest, tell: Tell) -> Attempt:
-        """Start the process of an attempt, or ask for its start.
+    def start(self, claim: Claim, request: JobRequest, record_event: RecordEvent) -> Attempt:
+        """Start the process of an attempt, or request its start.
 
-        Raises OSError or OutOfReachError.
+        Raises OSError or ExecutorUnavailableError.
         """
 
     def close(self) -> None:
-        """Let go of everything; no attempt is under way any more."""
+        """Release everything; no attempt runs any more."""
 
 
 class LocalExecutor:
-    """A child process of the worker; one at a time, with all that the machine has."""
+    """Runs one attempt at a time as a child process of the worker, on the whole machine."""
 
-    at_once = 1
+    capacity = 1
     polling_interval = 0.25
     problem = None
 
@@ -65,16 +69,16 @@ class LocalExecutor:
         self._child = child
 
     def ready(self) -> bool:
-        """Whenever none is under way."""
+        """Return True: the worker asks only while no attempt runs."""
         return True
 
-    def start(self, claim: Claim, request: JobRequest, tell: Tell) -> "LocalAttempt":
+    def start(self, claim: Claim, request: JobRequest, record_event: RecordEvent) -> "LocalAttempt":
         """Start the child."""
         order = {"claim": claim, "settings": self._settings.model_dump(mode="json")}
         return LocalAttempt(order, self._child)
 
     def close(self) -> None:
-        """Nothing is held."""
+        """Do nothing: there is nothing to release."""
 
 
 class LocalAttempt:
@@ -84,22 +88,22 @@ class LocalAttempt:
         self._child = start_child(order, child)
 
     def end(self) -> JobError | None:
-        """Ask for its exit code."""
+        """Poll its exit code."""
         code = self._child.poll()
-        return None if code is None else died(code)
+        return None if code is None else child_died(code)
 
     def stop(self) -> None:
-        """End its session."""
+        """Kill its session."""
         stop_group(self._child, GRACE_SECONDS)
 
 
-def died(code: int, where: str = "") -> JobError:
-    """Explain the end of a child that recorded none; where: " on …"."""
+def child_died(code: int, where: str = "") -> JobError:
+    """Explain the end of a child that recorded none itself; where: " on machine …"."""
     return JobError.of(
         FailedError(
             "child_died",
             f"The training process{where} {explain_exit(code)}.",
             "Lower batch_size or the image size, or give the trainer more memory; "
-            "the trainer's log may tell more.",
+            "the trainer's log may say more.",
         )
     )

@@ -1,6 +1,6 @@
 """The child process that runs one attempt of a job: `python -m trainer.workers.job_process`.
 
-Its order comes on standard input. TensorFlow is imported here, after the start, and nowhere
+It reads its order from standard input. TensorFlow is imported here, after the start, and never
 in the worker.
 """
 
@@ -20,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel
 from sqlalchemy.exc import DBAPIError
 
+from shared.api.jobs import JobError, JobProgress, Progress, Stage
 from shared.errors import DiskFullError, FailedError, ReadsmithError
 from trainer.database.corrections import Corrections
 from trainer.database.job_queue import JobQueue
@@ -27,9 +28,9 @@ from trainer.database.rows import moment
 from trainer.database.tables import Database, retried, unavailable
 from trainer.files.cache import limit_cache
 from trainer.files.disk_errors import storage_error
-from trainer.schemas.job import Claim, JobError, JobProgress, LostClaimError
+from trainer.schemas.job import Claim, LostClaimError
 from trainer.schemas.job_request import JobRequest
-from trainer.schemas.progress import CancelledRunError, Observer, Progress, RunResult, Stage
+from trainer.schemas.progress import CancelledRunError, Observer, RunResult
 from trainer.schemas.trial import TrialRecord
 from trainer.settings import Settings
 from trainer.subprocesses import NICENESS, die_with_parent
@@ -39,14 +40,13 @@ if TYPE_CHECKING:
     from trainer.pipeline.search.trial import TrainTrials
 
 CHECK_SECONDS = 1.0
-"""How often at most the database is asked whether to stop."""
-
+"""Shortest interval between two queries for a cancellation: batches may take milliseconds."""
 
 log = logging.getLogger("trainer.workers.job_process")
 
 
 class Order(BaseModel):
-    """What the worker hands to its child."""
+    """What a worker passes to its child."""
 
     claim: Claim
     worker_pid: int
@@ -54,7 +54,7 @@ class Order(BaseModel):
 
 
 class JobObserver(Observer):
-    """Writes what a run tells into the database, under the claim of its attempt.
+    """Writes what a run reports to the database, under the claim of its attempt.
 
     Every method raises CancelledRunError once another attempt holds the job.
     """
@@ -69,13 +69,14 @@ class JobObserver(Observer):
         self._write(self._queue.stage, stage)
 
     def progress(self, progress: Progress) -> None:
-        """Record how training goes and when it should end."""
+        """Record an epoch and the estimated end of training."""
         message = (
             f"Epoch {progress.epoch} of {progress.epochs}: loss {progress.loss:.4g}, "
             f"exact match {progress.exact_match:.1%}."
         )
         numbers = progress.model_dump()
         if not all(math.isfinite(number) for number in numbers.values() if number is not None):
+            # JSON, and so the job's progress, has no NaN; clients must not see null as a loss.
             self.event("warning", f"{message} That is not finite.", numbers)
             return
         finish = moment(time.time()) + timedelta(seconds=progress.seconds_left)
@@ -84,11 +85,11 @@ class JobObserver(Observer):
         )
 
     def trial(self, trial: TrialRecord) -> None:
-        """Record how a trial of a search stands."""
+        """Record the state of a trial of a search."""
         self._write(self._queue.trial, trial)
 
     def trials(self) -> list[TrialRecord]:
-        """Return the trials of a search, of all attempts."""
+        """Return the trials of a search, those of earlier attempts included."""
         return retried(lambda: self._queue.trials(self._claim))
 
     def summary(self, summary: dict[str, Any]) -> None:
@@ -96,17 +97,17 @@ class JobObserver(Observer):
         self._write(self._queue.summary, summary)
 
     def event(self, kind: str, message: str, data: dict[str, Any] | None = None) -> None:
-        """Record an event of the run's own."""
+        """Record an event of the run."""
         self._write(self._queue.event, kind, message, data or {})
 
     def checkpoint(self) -> None:
-        """Raise CancelledRunError if the job was asked to stop."""
+        """Raise CancelledRunError if cancellation of the job was requested."""
         if time.monotonic() - self._checked >= CHECK_SECONDS:
             self._write(self._queue.check)
             self._checked = time.monotonic()
 
     def may_publish(self) -> None:
-        """Pass the point of no return; raises CancelledRunError if it must not."""
+        """Pass the point after which the job cannot be cancelled; raises CancelledRunError."""
         self._write(self._queue.begin_publishing)
 
     def _write(self, write: Callable[..., None], *what: Any) -> None:
@@ -120,7 +121,7 @@ Run = Callable[[Claim, JobRequest, Settings, JobObserver], RunResult]
 
 
 def execute(text: str, run: Run) -> None:
-    """Carry out an order and record how it ended; a lost claim is left to its new holder."""
+    """Run an order and record how it ended, unless another attempt holds the job by then."""
     order = Order.model_validate_json(text)
     die_with_parent(order.worker_pid)
     os.nice(NICENESS)
@@ -139,18 +140,20 @@ def execute(text: str, run: Run) -> None:
             retried(lambda: queue.cancelled(order.claim))
         except Exception as error:
             reason = explain_failure(error)
-            if isinstance(reason, DiskFullError):  # there must be room to record it
-                retried(lambda: queue.request(order.claim))  # so no other attempt works there
+            if isinstance(reason, DiskFullError):
+                # The database may be on the same disk and needs room to record the failure. The
+                # claim is checked first: a newer attempt may be using the folder.
+                retried(lambda: queue.request(order.claim))
                 shutil.rmtree(settings.scratch / order.claim.job_id, ignore_errors=True)
             retried(lambda: queue.fail(order.claim, JobError.of(reason)))
-    if settings.executor == "ray":  # on this machine no worker does it
+    if settings.executor == "ray":  # no worker runs on this machine to do it
         clear_scratch(settings.scratch, queue)
 
 
 def run_pipeline(
     claim: Claim, request: JobRequest, settings: Settings, observer: JobObserver
 ) -> RunResult:
-    """Train for real."""
+    """Run the training pipeline."""
     from trainer.pipeline.context import Inputs, RunContext  # noqa: PLC0415 - imports TensorFlow
     from trainer.pipeline.run import run  # noqa: PLC0415 - likewise
 
@@ -165,7 +168,7 @@ def run_pipeline(
 
 
 def _train_on_ray(settings: Settings) -> "TrainTrials | None":
-    """Return how the trials of a search are trained on the cluster; None where there is none."""
+    """Return the function that trains a search's trials on the Ray cluster; None without one."""
     if settings.executor != "ray":
         return None
     from trainer.workers.ray.search import train_at_once  # noqa: PLC0415 - imports Ray
@@ -176,15 +179,16 @@ def _train_on_ray(settings: Settings) -> "TrainTrials | None":
 def _save_corrections(settings: Settings, model: str, path: Path) -> None:
     database = Database(settings.jobs_database, migrate=False)
     limit = settings.max_corrections_bytes
-    kept = Corrections(database, settings.open_shared_files(), max_bytes=limit)
-    retried(lambda: kept.save(model, path))
+    corrections = Corrections(database, settings.open_shared_files(), max_bytes=limit)
+    retried(lambda: corrections.write_zip(model, path))
     database.close()
 
 
 def explain_failure(error: Exception) -> ReadsmithError:
-    """Put what ended a run into words; the unexpected goes to the log with its traceback."""
+    """Return the error that ended a run, for users; logs an unexpected one with its traceback."""
     if isinstance(error, ReadsmithError):
         return error
+    # TensorFlow's error by its name: the worker calls this function and must not import it.
     if isinstance(error, MemoryError) or type(error).__name__ == "ResourceExhaustedError":
         return FailedError(
             "out_of_memory",

@@ -1,4 +1,4 @@
-"""What jobs that are over have left behind is deleted, whoever ended them."""
+"""Deletes the files of finished jobs, also of those that a killed worker or child left behind."""
 
 import shutil
 from collections.abc import Iterable
@@ -9,7 +9,7 @@ from trainer.files.shared_files import SharedFiles
 
 
 def clear_scratch(scratch: Path, queue: JobQueue) -> None:
-    """Delete their scratch folders on this machine; raises OSError or DBAPIError."""
+    """Delete finished jobs' scratch folders on this machine; raises OSError or DBAPIError."""
     if scratch.is_dir():
         for folder in scratch.iterdir():
             if queue.is_over(folder.name):
@@ -17,12 +17,15 @@ def clear_scratch(scratch: Path, queue: JobQueue) -> None:
 
 
 def clear_job_files(files: SharedFiles, queue: JobQueue, job_ids: Iterable[str]) -> None:
-    """Delete what is kept for their later attempts; raises OSError, DBAPIError, ReadsmithError."""
+    """Delete the shared files of those jobs that are finished.
+
+    Raises OSError, DBAPIError or ReadsmithError.
+    """
     for job_id in job_ids:
         if queue.is_over(job_id):
             files.remove(f"jobs/{job_id}")
 
 
 def jobs_with_files(files: SharedFiles) -> set[str]:
-    """Return the ids of the jobs for which something is kept."""
+    """Return the ids of the jobs that have shared files."""
     return {name.split("/")[1] for name in files.names("jobs")}

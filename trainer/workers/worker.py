@@ -1,4 +1,4 @@
-"""The worker: claims jobs and has an executor run them. `python -m trainer.workers.worker`."""
+"""The worker claims jobs and has an executor run them: `python -m trainer.workers.worker`."""
 
 import contextlib
 import logging
@@ -13,27 +13,28 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from pydantic import ValidationError
 from sqlalchemy.exc import DBAPIError
 
+from shared.api.jobs import JobError
 from shared.errors import ReadsmithError
 from trainer.database.job_queue import JobQueue
 from trainer.database.tables import Database, retried, unavailable
-from trainer.schemas.job import Claim, JobError, LostClaimError
+from trainer.schemas.job import Claim, LostClaimError
 from trainer.schemas.progress import CancelledRunError
-from trainer.settings import Settings, complaint, load_settings
+from trainer.settings import Settings, load_settings, startup_error
 from trainer.workers.child import RUN_JOB
-from trainer.workers.executors import Attempt, Executor, LocalExecutor, OutOfReachError
+from trainer.workers.executors import Attempt, Executor, ExecutorUnavailableError, LocalExecutor
 from trainer.workers.job_process import explain_failure
 from trainer.workers.scratch import clear_job_files, clear_scratch, jobs_with_files
 
 IDLE_SECONDS = 1.0
-"""Pause between two looks into an empty queue."""
+"""Seconds between two polls of an empty queue."""
 CANCEL_GRACE_SECONDS = 3.0
-"""Seconds that an attempt has to end by itself after its job was cancelled."""
+"""Grace period in which an attempt may end by itself after its job was cancelled."""
 
 log = logging.getLogger("trainer.workers.worker")
 
 
 class Worker:
-    """Keeps as many jobs under way as its executor takes, until it is stopped."""
+    """Runs as many jobs as its executor has capacity for, until it is stopped."""
 
     def __init__(self, settings: Settings, database: Database, executor: Executor) -> None:
         self._settings = settings
@@ -41,49 +42,53 @@ class Worker:
         self._queue = JobQueue(
             database, lease_seconds=settings.lease_seconds, max_attempts=settings.max_attempts
         )
-        self._kept = settings.open_shared_files() if settings.shared_files else None
+        self._shared_files = settings.open_shared_files() if settings.shared_files else None
         self._name = f"{socket.gethostname()}:{os.getpid()}"
         self._stopping = False
         self._next_heartbeat = 0.0
 
     def stop(self) -> None:
-        """Have `run` end soon: the jobs under way go back to the queue. Safe in a handler."""
+        """Make `run` end soon; running jobs are queued again. Safe in a signal handler."""
         self._stopping = True
 
     def run(self) -> None:
-        """Work until stopped; an unreachable database is waited for."""
+        """Claim and run jobs until stopped; waits for an unreachable database."""
         log.info("Worker %s is ready.", self._name)
-        if self._kept is not None:
-            with _complaints():
-                clear_job_files(self._kept, self._queue, jobs_with_files(self._kept))
-        with ThreadPoolExecutor(self._executor.at_once) as threads:
+        if self._shared_files is not None:
+            # A worker that was killed after its job's end has not deleted that job's files.
+            with _logged_failures():
+                job_ids = jobs_with_files(self._shared_files)
+                clear_job_files(self._shared_files, self._queue, job_ids)
+        with ThreadPoolExecutor(self._executor.capacity) as threads:
             running: set[Future[None]] = set()
             try:
                 while not self._stopping:
-                    claim = self._look_for_work(room=len(running) < self._executor.at_once)
+                    claim = self._claim_next(has_room=len(running) < self._executor.capacity)
                     if claim is None:
                         running = _still_running(running)
+                    # Started here, not in the thread: only then ready() knows of this attempt
+                    # when the next job is claimed.
                     elif (attempt := self._start(claim)) is not None:
-                        running.add(threads.submit(self._see_through, claim, attempt))
+                        running.add(threads.submit(self._supervise, claim, attempt))
             finally:
                 self._stopping = True
         self._executor.close()
         with contextlib.suppress(DBAPIError):
-            self._queue.gone(self._name)
+            self._queue.remove_worker(self._name)
         log.info("Worker %s has ended.", self._name)
 
-    def _look_for_work(self, room: bool) -> Claim | None:
-        with _complaints():
+    def _claim_next(self, has_room: bool) -> Claim | None:
+        with _logged_failures():
             clear_scratch(self._settings.scratch, self._queue)
             self._send_heartbeat()
-            if room and self._executor.ready():
+            if has_room and self._executor.ready():
                 return self._queue.claim()
         return None
 
     def _start(self, claim: Claim) -> Attempt | None:
-        """Start the attempt; what cannot be started fails the job."""
+        """Start the attempt; the job fails if it cannot be started."""
         log.info("%s: attempt %d begins.", *claim)
-        with self._answering_for(claim):
+        with self._requeued_if_unavailable(claim):
             try:
                 request = retried(lambda: self._queue.request(claim))
                 return self._executor.start(
@@ -95,36 +100,36 @@ class Worker:
                 self._queue.fail(claim, JobError.of(explain_failure(error)))
         return None
 
-    def _see_through(self, claim: Claim, attempt: Attempt) -> None:
-        """Stay with the attempt until its end, and see that its job has an end, too."""
-        with self._answering_for(claim):
+    def _supervise(self, claim: Claim, attempt: Attempt) -> None:
+        """Poll the attempt until its end, then stop what is left of it and delete its files."""
+        with self._requeued_if_unavailable(claim):
             try:
                 self._poll(claim, attempt)
             finally:
                 attempt.stop()
-        if self._kept is not None:
-            with _complaints():
-                clear_job_files(self._kept, self._queue, [claim.job_id])
+        if self._shared_files is not None:
+            with _logged_failures():
+                clear_job_files(self._shared_files, self._queue, [claim.job_id])
         log.info("%s: attempt %d has ended.", *claim)
 
     @contextlib.contextmanager
-    def _answering_for(self, claim: Claim) -> Iterator[None]:
-        """A job whose attempt is out of reach goes back to the queue."""
-        with _complaints(), contextlib.suppress(LostClaimError):
+    def _requeued_if_unavailable(self, claim: Claim) -> Iterator[None]:
+        """Queue the job again if the executor becomes unavailable."""
+        with _logged_failures(), contextlib.suppress(LostClaimError):
             try:
                 yield
-            except OutOfReachError as error:
-                self._queue.hand_back(claim, f"{error} Queued again.")
+            except ExecutorUnavailableError as error:
+                self._queue.requeue(claim, f"{error} Queued again.")
 
     def _poll(self, claim: Claim, attempt: Attempt) -> None:
-        """Hold the claim until the attempt's end."""
+        """Renew the lease until the attempt's end."""
         lease = self._settings.lease_seconds
         renewed = time.monotonic()
         while not self._stopping:
             try:
                 end = attempt.end()
                 if end is not None:
-                    self._queue.lose(claim, end)
+                    self._queue.record_loss(claim, end)
                     return
                 if time.monotonic() > renewed + lease / 3:
                     self._queue.renew(claim)
@@ -135,57 +140,63 @@ class Worker:
                 return
             except DBAPIError as error:
                 log.warning("%s", unavailable(error).message)
+                # Up to a whole lease: a database that restarts must not cost an attempt. After
+                # it another worker may hold the job.
                 if time.monotonic() > renewed + lease:
                     raise
             time.sleep(self._executor.polling_interval)
+        # First the end of its processes, then the queue: another worker may start the next
+        # attempt at once.
         attempt.stop()
-        self._queue.hand_back(claim, "The worker was stopped; queued again.")
+        self._queue.requeue(claim, "The worker was stopped; queued again.")
 
     def _cancel(self, claim: Claim, attempt: Attempt) -> None:
-        patience = time.monotonic() + CANCEL_GRACE_SECONDS
-        while attempt.end() is None and time.monotonic() < patience:
+        deadline = time.monotonic() + CANCEL_GRACE_SECONDS
+        while attempt.end() is None and time.monotonic() < deadline:
             time.sleep(self._executor.polling_interval)
         attempt.stop()
         self._queue.cancelled(claim)
 
     def _send_heartbeat(self) -> None:
-        """Three times per lease, say that this worker lives and see who is lost."""
+        """Three times per lease, send a heartbeat and requeue the jobs of stalled workers."""
+        # From the main loop also while this worker has no room: when every worker was busy,
+        # nobody noticed that one had stalled.
         if time.monotonic() >= self._next_heartbeat:
-            self._queue.seen(self._name, self._executor.problem)
+            self._queue.heartbeat(self._name, self._executor.problem)
             self._queue.requeue_stalled()
             self._next_heartbeat = time.monotonic() + self._settings.lease_seconds / 3
 
 
 def _still_running(jobs: set[Future[None]]) -> set[Future[None]]:
-    """Wait for a job's end, but not for long; return those that have none yet."""
+    """Wait up to IDLE_SECONDS for the end of a job; return those that still run."""
     if not jobs:
         time.sleep(IDLE_SECONDS)
         return jobs
     over, running = wait(jobs, IDLE_SECONDS, FIRST_COMPLETED)
     for job in over:
-        job.result()  # raises what nobody foresaw
+        job.result()  # raises an unexpected error; a thread would swallow it
     return running
 
 
 @contextlib.contextmanager
-def _complaints() -> Iterator[None]:
-    """Log what keeps the worker from its work for now."""
+def _logged_failures() -> Iterator[None]:
+    """Log failures of the database and the storage, which may pass; the worker goes on."""
     try:
         yield
     except DBAPIError as error:
         log.warning("%s", unavailable(error).message)
     except (OSError, ReadsmithError) as error:
-        log.warning("The worker cannot do its work now: %s", error)
+        log.warning("The worker cannot continue for now: %s", error)
 
 
 def make_executor(settings: Settings, child: Sequence[str] = RUN_JOB) -> Executor:
-    """Return the executor that the settings name; `child`: arguments of Python for each attempt.
+    """Return the executor that the settings name.
 
-    Raises ReadsmithError package_missing.
+    child: Python's arguments for each attempt. Raises ReadsmithError package_missing.
     """
     if settings.executor == "local":
         return LocalExecutor(settings, child)
-    from trainer.workers.ray.executor import (  # noqa: PLC0415 - only where it is asked for
+    from trainer.workers.ray.executor import (  # noqa: PLC0415 - only with executor=ray
         RayExecutor,
     )
 
@@ -199,7 +210,7 @@ def main() -> None:
         settings = load_settings()
         worker = Worker(settings, Database(settings.jobs_database), make_executor(settings))
     except (ReadsmithError, OSError) as error:
-        sys.exit(complaint(error))
+        sys.exit(startup_error(error))
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: worker.stop())
     worker.run()

@@ -9,21 +9,13 @@ from pydantic.json_schema import models_json_schema
 
 from predictor.api.feedback import JsonFeedback
 from predictor.api.openapi.requests import IMAGE, REFERENCE, parameters, request_body
-from predictor.api.openapi.schemas import (
-    About,
-    Alive,
-    FeedbackTaken,
-    Models,
-    Prediction,
-    Predictions,
-    ProblemAnswer,
-    Readiness,
-    ReviewQueue,
-)
 from predictor.api.status import ROUTES, SERVICE
 from predictor.requests.images import JsonBody
 from shared.access.api_keys import Scope
 from shared.access.openapi import SECURITY_SCHEMES, security
+from shared.api.health import About, Health, PredictorReadiness, ServedModels
+from shared.api.predictions import FeedbackReceipt, Prediction, Predictions, ReviewQueue
+from shared.api.problems import Problem
 from shared.errors import CODES, ForbiddenError, LimitsError, UnauthenticatedError
 
 Json = dict[str, Any]
@@ -60,19 +52,22 @@ OF_ROUTES: Final = {
 }
 ALWAYS_OPEN: Final = "GET /healthz"
 
-OF_STATUS: Final = {401: ["WWW-Authenticate"], 429: ["Retry-After"], 503: ["Retry-After"]}
+HEADERS: Final = {401: ["WWW-Authenticate"], 429: ["Retry-After"], 503: ["Retry-After"]}
 """Headers that problems of a status have, besides those of every answer."""
 
 ANSWERS: Final[dict[str, dict[int, Json]]] = {
     "GET /": {200: {"application/json": About, "text/html": str}},
     "POST /predict": {200: {"application/json": (Prediction, Predictions)}},
-    "POST /feedback": {202: {"application/json": FeedbackTaken}},
+    "POST /feedback": {202: {"application/json": FeedbackReceipt}},
     "GET /review": {200: {"application/json": ReviewQueue}},
     "GET /review/{image_id}": {200: {"image/png": bytes}},
     "DELETE /review/{image_id}": {204: {}},
-    "GET /models": {200: {"application/json": Models}},
-    "GET /healthz": {200: {"application/json": Alive}},
-    "GET /readyz": {200: {"application/json": Readiness}, 503: {"application/json": Readiness}},
+    "GET /models": {200: {"application/json": ServedModels}},
+    "GET /healthz": {200: {"application/json": Health}},
+    "GET /readyz": {
+        200: {"application/json": PredictorReadiness},
+        503: {"application/json": PredictorReadiness},
+    },
     "GET /metrics": {200: {"text/plain": str}},
     "GET /openapi.json": {200: {"application/json": dict}},
     "GET /docs": {200: {"text/html": str}},
@@ -150,7 +145,7 @@ def _responses(route: str, codes: set[str]) -> Json:
         )
         responses[status] = {
             "description": f"{HTTPStatus(status).phrase}: {named}",
-            "content": {PROBLEM: {"schema": _schema(ProblemAnswer)}},
+            "content": {PROBLEM: {"schema": _schema(Problem)}},
         }
     return {str(status): _with_headers(status, responses[status]) for status in sorted(responses)}
 
@@ -158,7 +153,7 @@ def _responses(route: str, codes: set[str]) -> Json:
 def _with_headers(status: int, response: Json) -> Json:
     names = ["X-Request-ID", "Server-Timing"]
     if PROBLEM in response["content"]:
-        names.extend(OF_STATUS.get(status, ()))
+        names.extend(HEADERS.get(status, ()))
     return {
         **response,
         "headers": {name: {"$ref": f"#/components/headers/{name}"} for name in names},
@@ -175,8 +170,8 @@ def _schema(what: Any) -> Json:
 
 def _schemas() -> dict[str, Json]:
     described = (
-        *(About, Alive, FeedbackTaken, JsonBody, JsonFeedback, ReviewQueue, Models),
-        *(ProblemAnswer, Readiness, Prediction, Predictions),
+        *(About, Health, FeedbackReceipt, JsonBody, JsonFeedback, ReviewQueue, ServedModels),
+        *(Problem, PredictorReadiness, Prediction, Predictions),
     )
     _, definitions = models_json_schema(
         [(each, "validation") for each in described], ref_template=REFERENCE

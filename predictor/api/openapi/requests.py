@@ -4,10 +4,10 @@ from typing import Any, Final
 
 from pydantic import BaseModel
 
-from predictor.api.feedback import Feedback, JsonFeedback
+from predictor.api.feedback import FeedbackRequest, JsonFeedback
 from predictor.api.review import ReviewQuery
 from predictor.requests.images import IMAGE_FIELDS, JsonBody
-from predictor.requests.options import Options
+from predictor.requests.options import PredictionOptions
 
 Json = dict[str, Any]
 
@@ -30,7 +30,10 @@ def parameters(route: str) -> list[Json]:
             REQUEST_ID,
             {"name": "image_id", "in": "path", "required": True, "schema": schema},
         ]
-    models: dict[str, type[BaseModel]] = {"POST /predict": Options, "GET /review": ReviewQuery}
+    models: dict[str, type[BaseModel]] = {
+        "POST /predict": PredictionOptions,
+        "GET /review": ReviewQuery,
+    }
     query = [
         {"name": name, "in": "query", "description": schema["description"], "schema": schema}
         for name, schema in (_as_text(models[route]) if route in models else {}).items()
@@ -51,7 +54,7 @@ def request_body(route: str) -> Json | None:
 def _feedback() -> Json:
     multipart = {
         "type": "object",
-        "properties": {**dict.fromkeys(IMAGE_FIELDS, IMAGE), **_as_text(Feedback)},
+        "properties": {**dict.fromkeys(IMAGE_FIELDS, IMAGE), **_as_text(FeedbackRequest)},
         "required": ["text"],
         "oneOf": [{"required": [name]} for name in (*IMAGE_FIELDS, "request_id")],
         "additionalProperties": False,
@@ -71,7 +74,7 @@ def _images_to_read() -> Json:
     fields = {name: {"type": "array", "items": IMAGE, "minItems": 1} for name in IMAGE_FIELDS}
     multipart = {
         "type": "object",
-        "properties": {**fields, **_as_text(Options)},
+        "properties": {**fields, **_as_text(PredictionOptions)},
         "anyOf": [{"required": [name]} for name in IMAGE_FIELDS],
         "additionalProperties": False,
     }

@@ -83,7 +83,7 @@ function correction(file, prediction) {
     body.append("model", prediction.model);
     try {
       const { status, text } = (await ask("feedback", { method: "POST", body })).body;
-      const where = status === "kept" ? "It waits here until the trainer is back." : "The trainer has it.";
+      const where = status === "queued" ? "It waits here until the trainer is back." : "The trainer has it.";
       announce(`Kept: it says ${text}. ${where}`);
       outcome.replaceChildren(h("p", { class: "notice" }, `Kept: it says ${text}. ${where}`));
     } catch (error) {

@@ -7,11 +7,11 @@ from pathlib import Path
 import typer
 from rich.text import Text
 
-from readsmith.commands.doctor.finding import Finding, State, problem
+from readsmith.commands.doctor.finding import Finding, Severity, problem
 from readsmith.options import options
 from readsmith.output import FAILED, explained, out, print_json, say
 
-STYLES = {State.OK: "green", State.WARNING: "yellow", State.PROBLEM: "bold red"}
+STYLES = {Severity.OK: "green", Severity.WARNING: "yellow", Severity.PROBLEM: "bold red"}
 
 
 def doctor(
@@ -31,7 +31,8 @@ def doctor(
         if not as_json:
             _print(finding)
     problems, warnings = (
-        sum(each.state is kind for each in findings) for kind in (State.PROBLEM, State.WARNING)
+        sum(each.state is kind for each in findings)
+        for kind in (Severity.PROBLEM, Severity.WARNING)
     )
     if as_json:
         print_json({"ok": not problems, "checks": [asdict(finding) for finding in findings]})
@@ -57,7 +58,7 @@ def _findings(store: str, state: Path) -> Iterator[Finding]:
     yield from _guarded("clock", lambda: kept.clock(store))
     about_settings = list(_guarded("settings", services.settings))
     yield from about_settings
-    if any(finding.state is State.PROBLEM for finding in about_settings):
+    if any(finding.state is Severity.PROBLEM for finding in about_settings):
         return  # which file, database and ports are meant cannot be told
     yield from _guarded("keys", services.keys)
     yield from _guarded("database", lambda: services.database(state))

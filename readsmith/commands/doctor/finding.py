@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 
-class State(StrEnum):
+class Severity(StrEnum):
     """How something is: a warning works, a problem does not."""
 
     OK = "ok"
@@ -17,21 +17,21 @@ class Finding:
     """One thing that was looked at, and what to do about it if anything."""
 
     check: str
-    state: State
+    state: Severity
     message: str
     advice: str = ""
 
 
 def ok(check: str, message: str) -> Finding:
     """Return a finding that needs nothing done."""
-    return Finding(check, State.OK, message)
+    return Finding(check, Severity.OK, message)
 
 
 def warning(check: str, message: str, advice: str) -> Finding:
     """Return a finding that should be looked after."""
-    return Finding(check, State.WARNING, message, advice)
+    return Finding(check, Severity.WARNING, message, advice)
 
 
 def problem(check: str, message: str, advice: str) -> Finding:
     """Return a finding with which training or reading fails."""
-    return Finding(check, State.PROBLEM, message, advice)
+    return Finding(check, Severity.PROBLEM, message, advice)

@@ -8,13 +8,13 @@ from readsmith.commands.doctor.finding import Finding, ok, warning
 def cluster() -> Iterator[Finding]:
     """Connect to it and count what it has."""
     from trainer.settings import load_settings
-    from trainer.workers.ray.connection import look_at
+    from trainer.workers.ray.connection import list_machines
     from trainer.workers.ray.executor import ONE_MACHINE
 
     settings = load_settings()
     if settings.executor != "ray":
         return
-    machines = look_at(settings.ray_address)
+    machines = list_machines(settings.ray_address)
     cpus, gpus = (sum(getattr(each, kind) for each in machines) for kind in ("cpus", "gpus"))
     message = f"{settings.ray_address}: {len(machines)} machines, {cpus:g} CPUs, {gpus:g} GPUs"
     if not cpus:

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import requests
-from pydantic import ValidationError
 
 from readsmith.commands.doctor.finding import Finding, ok, problem, warning
 from readsmith.options.options import api_key
 from readsmith.services.processes import Address
 from shared.access.api_keys import KeyFile
-from shared.errors import ReadsmithError, SetupError
+from shared.errors import ReadsmithError
+from shared.settings import read_settings
 
 if TYPE_CHECKING:
     from predictor.settings import PredictorSettings
@@ -64,16 +64,7 @@ def _known_variables() -> set[str]:
 def _predictor_settings() -> "PredictorSettings":
     from predictor.settings import PredictorSettings
 
-    try:
-        return PredictorSettings()
-    except ValidationError as error:
-        wrong = (
-            f"READSMITH_{str(each['loc'][0]).upper()} is {each['input']!r}: {each['msg']}"
-            for each in error.errors()
-        )
-        raise SetupError(
-            "settings_invalid", "; ".join(wrong), "README.md lists every setting."
-        ) from None
+    return read_settings(PredictorSettings)
 
 
 def keys() -> Iterator[Finding]:

@@ -5,13 +5,14 @@ Credentials, region and endpoint come from the standard AWS_… variables, which
 
 import asyncio
 from collections.abc import Awaitable, Callable, Iterable, Mapping
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any, TypeVar
 
 from shared.errors import StorageError
 from shared.store.location import parse_address
-from shared.store.objects.connection import Connection, NotModifiedError, require_package
+from shared.store.objects.connection import NotModifiedError, StorageConnection, require_package
+from shared.store.objects.interface import ChangedMeanwhileError, Content
 
 CONDITION = ".readsmith-condition"
 """An object that never is, but where a storage does not hold to conditions."""
@@ -28,18 +29,6 @@ AT_ONCE = 8
 T = TypeVar("T")
 
 
-class ChangedMeanwhileError(Exception):
-    """An object is not what it was when it was read; nothing was written."""
-
-
-@dataclass(frozen=True)
-class Content:
-    """What an object holds, and the mark of exactly this content."""
-
-    data: bytes
-    etag: str
-
-
 class Bucket:
     """The objects below a prefix; keys are relative to it.
 
@@ -50,7 +39,7 @@ class Bucket:
     def __init__(self, address: str) -> None:
         self._bucket, self._prefix = parse_address(address)
         self.address = address.rstrip("/")
-        self._connection = Connection(self.address)
+        self._connection = StorageConnection(self.address)
         require_package()
 
     def __reduce__(self) -> tuple[object, ...]:
@@ -154,6 +143,14 @@ class Bucket:
             "Two writers would overwrite each other. Use a storage with conditional writes, "
             "as AWS S3 and MinIO have them, or a folder.",
         )
+
+    def hold(self, key: str) -> AbstractContextManager[None]:
+        """Do nothing: a bucket has no locks."""
+        return nullcontext()
+
+    def is_held(self, key: str) -> bool | None:
+        """Tell nothing: who was killed cannot be told from who is slow."""
+        return None
 
     def _put(self, key: str, data: bytes, condition: Mapping[str, str]) -> Content:
         async def put(storage: Any) -> Content:

@@ -27,7 +27,7 @@ class NotModifiedError(Exception):
     """The object is still what the asker knows."""
 
 
-class Connection:
+class StorageConnection:
     """Runs requests in the thread of fsspec, one connection for each process (after a fork)."""
 
     def __init__(self, address: str) -> None:

@@ -12,6 +12,11 @@ def test_every_step_of_training_is_timed(tmp_path: Path) -> None:
     assert "batches and a validation" in about
     assert list(batch)[:2] == ["load the images", "standardise"]
     assert [len(steps) for steps in (once, batch, validation)] == [3, 6, 3]
-    whole = ("check and split the set", "decode the images", "load the images", "predict the images")
+    whole = (
+        "check and split the set",
+        "decode the images",
+        "load the images",
+        "predict the images",
+    )
     steps = {**once, **batch, **validation}
     assert all(steps[name] > 0 for name in whole)  # the others are differences

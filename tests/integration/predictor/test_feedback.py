@@ -26,7 +26,7 @@ from tests.support.api.openapi import make_key
 from tests.support.models.bundles import png, publish
 from tests.support.services import services
 
-PATIENCE = 60
+TIMEOUT = 60
 NOBODY = "http://127.0.0.1:1"
 
 
@@ -56,7 +56,7 @@ def client_of(folder: Path, trainer_url: str | None, **settings: Any) -> FlaskCl
 
 
 def corrections(trainer: services.Service, model: str) -> list[dict[str, Any]]:
-    answer = requests.get(f"{trainer.url}/models/{model}/corrections", timeout=PATIENCE)
+    answer = requests.get(f"{trainer.url}/models/{model}/corrections", timeout=TIMEOUT)
     return list(answer.json()["data"])
 
 
@@ -79,7 +79,7 @@ def test_a_prediction_is_corrected_by_its_request_and_leaves_the_queue(
     told = {"request_id": request_id, "index": 1, "text": " cabin "}
     answer = client.post("/feedback", json=told)
     assert answer.status_code == 202
-    assert answer.get_json() == {"status": "handed_over", "model": "default", "text": "cabin"}
+    assert answer.get_json() == {"status": "delivered", "model": "default", "text": "cabin"}
 
     (kept,) = corrections(trainer, "default")
     assert (kept["text"], kept["read"], kept["version"]) == ("cabin", "cab", 1)
@@ -99,7 +99,7 @@ def test_an_image_is_sent_with_its_text(folder: Path, trainer: services.Service,
     client = client_of(folder, trainer.url)
     for _ in range(2):
         answer = client.post("/feedback", **send(png("ab"), text="ba", model=model))
-        assert (answer.status_code, answer.get_json()["status"]) == (202, "handed_over")
+        assert (answer.status_code, answer.get_json()["status"]) == (202, "delivered")
     assert [each["text"] for each in corrections(trainer, model)] == ["ba"]
 
 
@@ -144,14 +144,14 @@ def test_what_waits_goes_out_in_order_and_a_later_text_counts(
     away = client_of(folder, NOBODY, outbox=tmp_path / "outbox")
     for text in ("old", "new"):
         answer = away.post("/feedback", **form(png("ab"), text=text, model="waits"))
-        assert (answer.status_code, answer.get_json()["status"]) == (202, "kept")
+        assert (answer.status_code, answer.get_json()["status"]) == (202, "queued")
     away.post("/feedback", **form(png("a"), text="a\nb", model="waits"))  # is refused later
     away.post("/feedback", **form(png("c"), text="overtaken", model="waits"))
     away.post("/feedback", **form(png("b"), text="last", model="waits"))
 
     back = client_of(folder, trainer.url, outbox=tmp_path / "outbox")
     answer = back.post("/feedback", **form(png("c"), text="overtakes", model="waits"))
-    assert answer.get_json()["status"] == "handed_over"
+    assert answer.get_json()["status"] == "delivered"
 
     settings = PredictorSettings(trainer_url=HttpUrl(trainer.url))
     outbox = Outbox(tmp_path / "outbox", TrainerClient(settings))
@@ -193,9 +193,9 @@ def test_feedback_outlives_killed_workers_and_reaches_a_trainer_that_comes_back(
                 f"{predictor.url}/feedback",
                 files={"image": png(text)},
                 data={"text": f"{text}!", "model": "plates"},
-                timeout=PATIENCE,
+                timeout=TIMEOUT,
             )
-            assert answer.json()["status"] == "kept", answer.text
+            assert answer.json()["status"] == "queued", answer.text
             os.kill(_a_worker(predictor.url), signal.SIGKILL)
         predictor.process.kill()
         predictor.process.wait()
@@ -203,17 +203,17 @@ def test_feedback_outlives_killed_workers_and_reaches_a_trainer_that_comes_back(
         services.predictor(tmp_path, None, **settings) as predictor,
         services.trainer(tmp_path, port) as trainer,
     ):
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + TIMEOUT
         while len(found := corrections(trainer, "plates")) < 3 and time.monotonic() < deadline:
             time.sleep(0.2)
         assert sorted(each["text"] for each in found) == ["a!", "ab!", "abc!"]
 
 
 def _a_worker(url: str) -> int:
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + TIMEOUT
     while True:
         try:
-            return int(requests.get(f"{url}/readyz", timeout=PATIENCE).json()["pid"])
+            return int(requests.get(f"{url}/readyz", timeout=TIMEOUT).json()["pid"])
         except requests.ConnectionError:
             assert time.monotonic() < deadline
             time.sleep(0.1)

@@ -126,7 +126,6 @@ def test_every_replacement_is_among_the_checked() -> None:
     assert public - {patches.replace_internals} <= CHECKED.keys()
 
 
-@pytest.mark.slow
 def test_an_answer_of_a_running_predictor_comes_in_one_piece(tmp_path: Path) -> None:
     with services.predictor(tmp_path) as predictor, connection(predictor.port) as client:
         for _ in range(200):  # a head by itself mostly arrives by itself
@@ -135,7 +134,6 @@ def test_an_answer_of_a_running_predictor_comes_in_one_piece(tmp_path: Path) -> 
             assert f"Content-Length: {len(body)}\r\n".encode() in head + b"\r\n"
 
 
-@pytest.mark.slow
 def test_clients_that_leave_their_connections_open_hold_up_nobody(tmp_path: Path) -> None:
     with services.predictor(tmp_path) as predictor, ExitStack() as left_open:
         began = time.monotonic()
@@ -151,4 +149,4 @@ def test_a_worker_outlives_a_port_that_refuses() -> None:
     with Port.bound("127.0.0.1", services.free_port()) as port:
         port.listen()
         port.refuse()
-        ThreadWorker.accept(None, port)  # raises if it would end the worker
+        assert ThreadWorker.accept(None, port) is None  # what it raised would end the worker

@@ -14,8 +14,8 @@ from predictor.models import object_storage as followed_models
 from predictor.models.registry import Registry
 from predictor.settings import PredictorSettings
 from shared.store.manifest import ONNX_MODEL
-from shared.store.model_settings import ModelSettings
 from shared.store.objects.bucket import Bucket
+from shared.store.records.record import ModelSettings
 from shared.store.settings import StoreSettings
 from shared.store.store import ModelStore
 from tests.support.models.bundles import png, publish
@@ -45,7 +45,7 @@ def registry(tmp_path: Path) -> Registry:
 def reads(registry: Registry, model: str = "default") -> tuple[int, str]:
     engine = registry.engine(model)
     assert engine is not None
-    return engine.manifest.version, engine.read([png("ab")])[0].text
+    return engine.manifest.version, engine.predict([png("ab")])[0].text
 
 
 def test_new_versions_models_and_settings_are_taken_up(store: ModelStore, tmp_path: Path) -> None:
@@ -60,11 +60,11 @@ def test_new_versions_models_and_settings_are_taken_up(store: ModelStore, tmp_pa
     assert (reads(looking), reads(looking, "plates")) == ((2, "de"), (1, "XY"))
     assert looking.pattern("default") == "[a-f]+"
     first = looking.engine("default", 1)
-    assert first is not None and first.read([png("ab")])[0].text == "ab"
+    assert first is not None and first.predict([png("ab")])[0].text == "ab"
     store.rollback("default")
     looking.poll()
     assert reads(looking) == (1, "ab")
-    assert looking.states()["default"].refusals == 0
+    assert looking.states()["default"].rejections == 0
 
 
 def test_while_the_storage_is_away_everything_goes_on_and_says_so(
@@ -81,13 +81,13 @@ def test_while_the_storage_is_away_everything_goes_on_and_says_so(
     assert looking.away is not None
     assert "cannot be reached" in looking.away.reason
     assert reads(looking) == (2, "de")
-    assert looking.states()["default"].refusal is None
+    assert looking.states()["default"].rejection is None
 
     started = registry(tmp_path)
     started.poll()
     assert reads(started) == (2, "de")
     first = started.engine("default", 1)
-    assert first is not None and first.read([png("ab")])[0].text == "ab"
+    assert first is not None and first.predict([png("ab")])[0].text == "ab"
     assert started.away is not None
 
     storage.work()
@@ -107,8 +107,8 @@ def test_a_start_without_storage_and_copies_reads_with_nothing_and_says_why(
     looking.poll()
     assert looking.answering(None) == "default"  # the starter stands in for no model of one's own
     assert looking.engine("default") is None
-    refusal = looking.states()["default"].refusal
-    assert refusal is not None and "503" in refusal.reason
+    rejection = looking.states()["default"].rejection
+    assert rejection is not None and "503" in rejection.reason
     storage.work()
     looking.poll()
     assert reads(looking) == (1, "ab")
@@ -127,8 +127,8 @@ def test_a_version_that_is_broken_in_the_storage_is_refused_until_it_is_mended(
     bucket.write(key, content.data[:-1] + b"x")
     looking.poll()
     assert reads(looking) == (1, "ab")
-    refusal = looking.states()["default"].refusal
-    assert refusal is not None and "SHA-256" in refusal.reason
+    rejection = looking.states()["default"].rejection
+    assert rejection is not None and "SHA-256" in rejection.reason
     bucket.write(key, content.data)
     monkeypatch.setattr("predictor.models.registry.time.monotonic", lambda: time.time() * 2)
     looking.poll()
@@ -181,7 +181,7 @@ def test_no_request_fails_whatever_the_storage_does(
             for fault in ("cut", "503", "gone"):  # an answer too short to be cut off comes through
                 storage.fail(fault)
                 time.sleep(0.5)
-            eventually(lambda: ready(predictor.url)["storage_away"] is not None)
+            eventually(lambda: ready(predictor.url)["storage_unreachable"] is not None)
             assert "readsmith_predictor_storage_reachable" in predictor.metrics()
             storage.work()
             publish(store, tmp_path / "2", characters="abc")
@@ -191,7 +191,7 @@ def test_no_request_fails_whatever_the_storage_does(
     with serving(ModelStore(tmp_path / "unused"), tmp_path, **settings) as predictor:
         assert predictor.all_serve(2)
         assert ask(predictor.url, "cab").json()["text"] == "cab"
-        assert ready(predictor.url)["storage_away"]["reason"]
+        assert ready(predictor.url)["storage_unreachable"]["reason"]
 
 
 def ready(url: str) -> dict[str, dict[str, str]]:

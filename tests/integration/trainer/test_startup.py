@@ -34,7 +34,7 @@ def test_nothing_but_a_run_imports_tensorflow_and_nothing_unasked_optuna_or_ray(
 ) -> None:
     heavy = {"tensorflow", "keras", "optuna", "ray"}
     look = f"import sys, {module}; sys.exit(bool({heavy} & sys.modules.keys()))"
-    subprocess.run([sys.executable, "-c", look], cwd=ROOT, check=True)
+    assert subprocess.run([sys.executable, "-c", look], cwd=ROOT, check=False).returncode == 0
 
 
 def test_the_api_starts_in_an_empty_folder_answers_and_stops(tmp_path: Path) -> None:

@@ -90,8 +90,12 @@ class Target:
     parse: Callable[[bytes], None]
 
 
-def fuzz(target: Target, examples: int, number: int) -> None:
-    """Try so many mutations; number: seed of the random choices. Raises what the parser raises."""
+def fuzz(target: Target, examples: int, number: int) -> int:
+    """Try so many mutations; return how many there were. number: seed of the random choices.
+
+    Raises what the parser raises.
+    """
+    tried = 0
 
     @seed(number)
     @settings(
@@ -103,20 +107,24 @@ def fuzz(target: Target, examples: int, number: int) -> None:
     )
     @given(st.sampled_from(target.seeds), st.sampled_from(target.seeds), STEPS)
     def check(data: bytes, other: bytes, steps: list[Step]) -> None:
+        nonlocal tried
+        tried += 1
         target.parse(mutated(data, other, steps))
 
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", HypothesisWarning)
         check()
+    return tried
 
 
 def fuzz_for(target: Target, seconds: float, round_of: int = 300) -> int:
     """Fuzz for this time; return how many mutations were tried."""
-    end, rounds = time.monotonic() + seconds, 0
+    end = time.monotonic() + seconds
+    tried = rounds = 0
     while time.monotonic() < end:
-        fuzz(target, round_of, rounds)
+        tried += fuzz(target, round_of, rounds)
         rounds += 1
-    return rounds * round_of
+    return tried
 
 
 def parse_image(data: bytes) -> None:

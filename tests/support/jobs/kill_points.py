@@ -52,7 +52,7 @@ POINTS = {
     "rereading": Point("trainer.pipeline.run.make_manifest"),
     "files": _flush("/versions/", call=3),
     "manifest": _flush("manifest.json"),
-    "current": _flush(".current."),
+    "record": _flush(".model.json.", call=2),
     "published": Point("trainer.pipeline.run.report_outcome"),
     "commit": Point(
         "trainer.database.rows.record", fits=lambda *args: args[4].get("status") == "succeeded"

@@ -4,12 +4,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from subprocess import Popen
 
+from shared.api.jobs import Event, Job, Status
 from shared.store.manifest import verify_files
 from shared.store.store import ModelStore
 from tests.support.jobs.kill_points import fallen
 from tests.support.services.workers import start_worker, wait_until
 from trainer.database.job_store import JobStore
-from trainer.schemas.job import Event, Job, Status
 from trainer.settings import Settings
 
 Workers = list["Popen[bytes]"]

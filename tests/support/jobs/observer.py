@@ -2,7 +2,8 @@
 
 from typing import Any
 
-from trainer.schemas.progress import CancelledRunError, Observer, Progress, Stage
+from shared.api.jobs import Progress, Stage
+from trainer.schemas.progress import CancelledRunError, Observer
 
 
 class Recorder(Observer):

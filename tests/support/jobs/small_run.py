@@ -4,13 +4,14 @@ import time
 
 import numpy as np
 
+from shared.api.jobs import Progress, Stage
 from shared.store.manifest import FileEntry, Manifest
 from shared.store.store import ModelStore
 from tests.support.models.bundles import bundle_files, calibration, manifest
 from trainer.pipeline.training import checkpoint
 from trainer.schemas.job import Claim
 from trainer.schemas.job_request import JobRequest
-from trainer.schemas.progress import Progress, RunResult, Stage
+from trainer.schemas.progress import RunResult
 from trainer.settings import Settings
 from trainer.workers.job_process import JobObserver
 

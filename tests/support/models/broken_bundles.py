@@ -12,10 +12,9 @@ import numpy as np
 import onnx
 from onnx import TensorProto, helper, numpy_helper
 
-from shared.atomic_files import write_atomically
 from shared.store.manifest import GOLDEN_PREDICTIONS, KERAS_MODEL, MANIFEST, ONNX_MODEL, FileEntry
 from shared.store.store import ModelStore
-from tests.support.models.bundles import SPEC, TIME_STEPS, onnx_graph, publish
+from tests.support.models.bundles import SPEC, TIME_STEPS, onnx_graph, publish, serve_as_it_is
 
 GOLDEN = "golden/0001.png"
 
@@ -33,7 +32,7 @@ def serve_broken(store: ModelStore, build: Path, breakage: Breakage) -> int:
     """Publish a good version, break it, and only then make it current; return its number."""
     version = publish(store, build, promote=False).version
     breakage.damage(store.folder("default", version))
-    write_atomically(store.root / "default" / "current", f"{version}\n".encode())
+    serve_as_it_is(store, version)
     return version
 
 
@@ -207,10 +206,10 @@ BREAKAGES = {
     ),
     "no graph": Breakage(listed(ONNX_MODEL, b"no graph"), "graph", "cannot be run"),
     "graph with data outside": Breakage(
-        listed(ONNX_MODEL, external_data("/etc/hostname")), "graph", "outside of itself"
+        listed(ONNX_MODEL, external_data("/etc/hostname")), "graph", "external data files"
     ),
     "graph with data beside it": Breakage(
-        listed(ONNX_MODEL, external_data("golden/0001.png")), "graph", "outside of itself"
+        listed(ONNX_MODEL, external_data("golden/0001.png")), "graph", "external data files"
     ),
     "graph with an operation of its own": Breakage(
         listed(
@@ -229,7 +228,7 @@ BREAKAGES = {
         listed(ONNX_MODEL, huge_output()), "graph", "cannot be run"
     ),
     "graph that reads differently": Breakage(
-        listed(ONNX_MODEL, onnx_graph(sharpness=2.0)), "golden", "the trainer read 'abc'"
+        listed(ONNX_MODEL, onnx_graph(sharpness=2.0)), "golden", "in the trainer it was 'abc'"
     ),
     "golden predictions no JSON": Breakage(
         listed(GOLDEN_PREDICTIONS, b"["), "golden", "readings.json is not valid"
@@ -243,13 +242,13 @@ BREAKAGES = {
         "at most 100 items",
     ),
     "another golden text": Breakage(
-        listed(GOLDEN_PREDICTIONS, golden(text="abd")), "golden", "the trainer read 'abd'"
+        listed(GOLDEN_PREDICTIONS, golden(text="abd")), "golden", "in the trainer it was 'abd'"
     ),
     "another golden confidence": Breakage(
         listed(GOLDEN_PREDICTIONS, golden(confidence=0.99)), "golden", r"0\.9900"
     ),
     "golden image elsewhere": Breakage(
-        listed(GOLDEN_PREDICTIONS, golden(file="../x.png")), "golden", "not a file here"
+        listed(GOLDEN_PREDICTIONS, golden(file="../x.png")), "golden", "not a file of the bundle"
     ),
     "golden image no image": Breakage(
         listed(GOLDEN, b"no image"), "golden", "0001.png: The data is not an image"

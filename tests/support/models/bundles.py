@@ -4,9 +4,11 @@ A text is drawn as stripes 8 pixels wide: each character's gray, each followed b
 the blank. The graph takes every stripe's mean and answers with the class of the nearest gray.
 """
 
+import hashlib
 import io
 import json
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -15,11 +17,14 @@ import onnx
 from onnx import TensorProto, helper, numpy_helper
 from PIL import Image
 
-from shared.recognition.preprocessing import ImageSpec
+from shared.atomic_files import read_small, write_atomically
+from shared.recognition.image_spec import ImageSpec
 from shared.recognition.vocabulary import Vocabulary
 from shared.store.manifest import (
     GOLDEN_PREDICTIONS,
     KERAS_MODEL,
+    MANIFEST,
+    MOST_BYTES,
     ONNX_MODEL,
     Calibration,
     CalibrationError,
@@ -29,6 +34,7 @@ from shared.store.manifest import (
     Metrics,
     Threshold,
 )
+from shared.store.records.records import RECORD
 from shared.store.store import ModelStore
 
 STRIPE = 8
@@ -162,6 +168,18 @@ def manifest(
         libraries={"onnx": onnx.__version__},
         files=dict(files),
     )
+
+
+def serve_as_it_is(store: ModelStore, version: int, model: str = "default") -> None:
+    """Write to a folder's record that a version is served, with whatever manifest it has now."""
+    path = store.root / model / RECORD
+    record = json.loads(path.read_bytes())
+    record["current"] = version
+    with suppress(OSError):
+        data = read_small(store.folder(model, version) / MANIFEST, MOST_BYTES)
+        sha256 = hashlib.sha256(data).hexdigest()
+        record["versions"][str(version)] = {"manifest_sha256": sha256, "job_id": "by hand"}
+    write_atomically(path, json.dumps(record).encode())
 
 
 def imported(manifest: Manifest) -> Manifest:

@@ -12,9 +12,8 @@ from typing import Any
 
 from shared.errors import BundleError, ReadsmithError
 from shared.store.manifest import verify_bundle
-from shared.store.model_settings import ModelSettings
-from shared.store.objects.connection import Connection
-from shared.store.served_version import ServedVersion
+from shared.store.objects.connection import StorageConnection
+from shared.store.records.record import ModelSettings
 from shared.store.settings import StoreSettings
 from shared.store.store import ModelStore
 from tests.support.models.bundles import publish
@@ -60,16 +59,16 @@ def publish_and_die(root: Path, build: Path, name: str, survived: int) -> None:
 def publish_to_storage_and_die(place: str, build: Path, name: str, survived: int) -> None:
     """Publish, and be killed before the storage is asked once more than so many times."""
     asked = 0
-    run = Connection.run
+    run = StorageConnection.run
 
-    def run_or_die(self: Connection, *args: Any) -> Any:
+    def run_or_die(self: StorageConnection, *args: Any) -> Any:
         nonlocal asked
         if asked == survived:
             os.kill(os.getpid(), signal.SIGKILL)
         asked += 1
         return run(self, *args)
 
-    Connection.run = run_or_die  # type: ignore[assignment, method-assign]
+    StorageConnection.run = run_or_die  # type: ignore[assignment, method-assign]
     publish(opened(place), build, job_id=name)
 
 
@@ -182,10 +181,10 @@ def lost_changes(
     lost = [] if ended(*processes) == [0] * 4 else ["a process failed"]
     if published_numbers(*builds) != list(range(2, 2 * publications + 2)):
         lost.append("a number")
-    history = ServedVersion(store.root / "default", store.versions("default")).history()
-    if history.highest != 2 * publications + 1:
+    record = store.record("default")
+    if record.given != 2 * publications + 1:
         lost.append("the highest number")
-    if len(history.before) != 2 * publications - int(went_back.read_text()):
+    if len(record.before) != 2 * publications - int(went_back.read_text()):
         lost.append("a step back")
     if store.settings("default").pattern != f"[a-c]{{1,{patterns}}}":
         lost.append("a pattern")

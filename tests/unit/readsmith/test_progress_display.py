@@ -9,9 +9,9 @@ from rich.console import Console
 
 from readsmith.commands.train import _print_worst
 from readsmith.progress_display import TrainingDisplay
+from shared.api.jobs import Progress, Stage
 from shared.store.store import ModelStore
 from tests.support.models.bundles import publish
-from trainer.schemas.progress import Progress, Stage
 
 EPOCH = Progress(
     epoch=3, epochs=50, loss=0.5, validation_loss=0.6, exact_match=0.25, images_per_second=100.0,

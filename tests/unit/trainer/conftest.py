@@ -1,3 +1,8 @@
-"""A trainer's settings, and what a worker of its jobs needs."""
+"""A trainer's settings and its job database."""
 
-from tests.support.jobs.fixtures import queue, result, settings  # noqa: F401 - fixtures
+from tests.support.jobs.fixtures import (  # noqa: F401 - fixtures
+    database,
+    queue,
+    result,
+    settings,
+)

@@ -13,18 +13,14 @@ from pydantic import Base64Bytes, BaseModel, ConfigDict, Field, ValidationError
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import UploadFile
 
+from shared.api.datasets import Correction, CorrectionPage
 from shared.errors import MalformedError, UnsupportedMediaError
 from shared.store.manifest import MODEL_NAME_PATTERN
 from trainer.api.access import AuditFacts
 from trainer.api.previews import IMAGE_HEADERS, decodable_format, preview
 from trainer.api.problems import problem_responses
 from trainer.api.services import TheServices
-from trainer.database.corrections import (
-    MAX_IMAGE_BYTES,
-    Correction,
-    CorrectionPage,
-    NewCorrection,
-)
+from trainer.database.corrections import MAX_IMAGE_BYTES, NewCorrection
 from trainer.schemas.job_request import Label
 
 Sent = TypeVar("Sent", bound=NewCorrection)
@@ -43,7 +39,7 @@ class CorrectionJson(NewCorrection):
     image: Annotated[Base64Bytes, Field(min_length=1, max_length=MAX_IMAGE_BYTES)]
 
 
-class RightText(BaseModel):
+class CorrectedText(BaseModel):
     """What an image really says."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
@@ -97,8 +93,8 @@ async def correct(
     """
     sent = await _sent(request)
     ending = await run_in_threadpool(decodable_format, sent.image)
-    keep = services.corrections.keep
-    kept, is_new = await run_in_threadpool(keep, name, sent.image, ending, sent)
+    save = services.corrections.save
+    kept, is_new = await run_in_threadpool(save, name, sent.image, ending, sent)
     facts["correction_id"] = kept.id
     response.status_code = 201 if is_new else 200
     response.headers["Location"] = f"/models/{name}/corrections/{kept.id}"
@@ -147,7 +143,7 @@ def show_corrected_image(services: TheServices, name: ModelInPath, correction_id
 
 @router.patch("/corrections/{correction_id}", responses=problem_responses(408, 415))
 def change_correction(
-    services: TheServices, name: ModelInPath, correction_id: str, right: RightText
+    services: TheServices, name: ModelInPath, correction_id: str, right: CorrectedText
 ) -> Correction:
     """Give the image another right text."""
     return services.corrections.change(name, correction_id, right.text)

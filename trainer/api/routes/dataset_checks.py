@@ -6,12 +6,13 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, ConfigDict
 
+from shared.api.datasets import DatasetCheck
 from trainer.api.previews import IMAGE_HEADERS, preview
 from trainer.api.problems import problem_responses
 from trainer.api.services import Services, TheServices
 from trainer.database.rows import dataset_not_found
 from trainer.files.shared_files import upload_name
-from trainer.pipeline.datasets.check import DatasetCheck, check_upload, dataset_image
+from trainer.pipeline.datasets.check import check_upload, dataset_image
 from trainer.schemas.job_request import JobRequest, Labels
 
 router = APIRouter(

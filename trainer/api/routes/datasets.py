@@ -10,14 +10,15 @@ from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import parse_options_header
 from starlette.concurrency import run_in_threadpool
 
+from shared.api.datasets import Upload, UploadList
 from shared.errors import MalformedError, UnsupportedMediaError, UnusableError
 from trainer.api.access import AuditFacts
 from trainer.api.problems import problem_responses
 from trainer.api.services import Services, TheServices
-from trainer.database.uploads import IncomingZip, Upload
+from trainer.database.uploads import IncomingZip
 from trainer.pipeline.downloads.fetch import fetch
 from trainer.schemas.addresses import WebAddress
-from trainer.schemas.job_request import Dataset
+from trainer.schemas.job_request import DatasetRequest
 from trainer.schemas.progress import Observer
 
 if TYPE_CHECKING:
@@ -61,12 +62,6 @@ FORM: dict[str, Any] = {
 }
 
 
-class UploadList(BaseModel):
-    """Uploads, newest first."""
-
-    data: list[Upload]
-
-
 router = APIRouter(tags=["datasets"], responses=problem_responses(422, 503))
 
 
@@ -100,7 +95,7 @@ async def upload_dataset(
         async for chunk in request.stream():
             await run_in_threadpool(form.write, chunk)
         form.require_file()
-        upload = await run_in_threadpool(services.uploads.keep, incoming)
+        upload = await run_in_threadpool(services.uploads.save, incoming)
     return _received(upload, facts, response)
 
 
@@ -235,7 +230,7 @@ def upload_from_web(wanted: WebDataset, services: Services) -> Upload:
     """
     settings = services.settings
     path = fetch(
-        Dataset(url=wanted.url, sha256=wanted.sha256),
+        DatasetRequest(url=wanted.url, sha256=wanted.sha256),
         settings.cache,
         services.files,
         Observer(),
@@ -247,4 +242,4 @@ def upload_from_web(wanted: WebDataset, services: Services) -> Upload:
     ):
         while chunk := zip_file.read(CHUNK):
             incoming.write(chunk)
-        return services.uploads.keep(incoming)
+        return services.uploads.save(incoming)

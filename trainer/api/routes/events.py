@@ -8,10 +8,10 @@ from fastapi import APIRouter, Header, Query, Response
 from fastapi.responses import StreamingResponse
 from starlette.concurrency import run_in_threadpool
 
+from shared.api.jobs import Event, EventPage
 from trainer.api.problems import problem_responses
 from trainer.api.services import TheServices
 from trainer.database.job_store import JobStore
-from trainer.schemas.job import Event, EventPage
 
 POLL_SECONDS = 0.5
 SILENT_POLLS = 30

@@ -2,32 +2,14 @@
 
 from fastapi import APIRouter, Response
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
-from pydantic import BaseModel
 from sqlalchemy.exc import DBAPIError
 
+from shared.api.health import Health, TrainerReadiness
 from trainer.api.problems import problem_responses
 from trainer.api.services import TheServices
 from trainer.database.tables import unavailable
 
 router = APIRouter(tags=["health"])
-
-
-class Health(BaseModel):
-    """The process answers."""
-
-    status: str = "ok"
-
-
-class Readiness(BaseModel):
-    """Whether jobs can be taken; each part says "ok" or what is wrong."""
-
-    ready: bool
-    database: str
-    store: str
-    workers: int | None
-    """Workers seen during the last lease; without any, jobs wait."""
-    worker_problems: list[str]
-    """What keeps workers from starting jobs, which wait."""
 
 
 @router.get("/healthz")
@@ -36,20 +18,20 @@ async def healthz() -> Health:  # not in a thread: all may be waiting for the da
     return Health()
 
 
-@router.get("/readyz", responses={503: {"model": Readiness, "description": "Not ready"}})
-def readyz(services: TheServices, response: Response) -> Readiness:
+@router.get("/readyz", responses={503: {"model": TrainerReadiness, "description": "Not ready"}})
+def readyz(services: TheServices, response: Response) -> TrainerReadiness:
     """Say whether jobs can be taken."""
     lease = services.settings.lease_seconds
     workers, problems, database = None, [], "ok"
     try:
-        workers = services.jobs.workers_seen(lease)
+        workers = services.jobs.live_workers(lease)
         problems = services.jobs.worker_problems(lease)
     except DBAPIError as error:
         database = unavailable(error).message
     store = services.models.problem() or "ok"
     ready = database == store == "ok"
     response.status_code = 200 if ready else 503
-    return Readiness(
+    return TrainerReadiness(
         ready=ready, database=database, store=store, workers=workers, worker_problems=problems
     )
 

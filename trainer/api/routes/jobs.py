@@ -5,6 +5,7 @@ from typing import Annotated, Any
 
 from fastapi import APIRouter, Body, Depends, Header, Query, Request, Response
 
+from shared.api.jobs import Job, JobPage, Status
 from shared.errors import (
     ConflictError,
     DatasetNotFoundError,
@@ -16,7 +17,6 @@ from shared.store.manifest import REPORT
 from trainer.api.access import AuditFacts
 from trainer.api.problems import problem_responses
 from trainer.api.services import Services, TheServices
-from trainer.schemas.job import Job, JobPage, Status
 from trainer.schemas.job_request import JobRequest
 
 router = APIRouter(tags=["jobs"], responses=problem_responses(422, 503))
@@ -116,7 +116,8 @@ def _require_base(request: JobRequest, services: Services) -> None:
     if isinstance(request.base, int) and request.base not in versions:
         there = f"the versions {', '.join(map(str, versions))}" if versions else "no version yet"
         message = f"Model {request.model} has {there}, not {request.base}."
-        raise UnusableError("request_invalid", message, field="base")
+        hint = f"GET /models/{request.model} names the versions that are kept."
+        raise UnusableError("request_invalid", message, hint, "base")
 
 
 def _create(request: JobRequest, idempotency_key: str | None, services: Services) -> Job:

@@ -1,12 +1,12 @@
 """Look at the published models, and choose what they serve."""
 
-from datetime import datetime
-
 from fastapi import APIRouter
 from pydantic import BaseModel, ConfigDict, Field
 
+from shared.api.models import ModelList, ModelView, VersionView
 from shared.errors import BundleError
-from shared.store.manifest import Comparison, Manifest, Metrics
+from shared.store.manifest import Manifest
+from shared.store.records.record import ModelRecord
 from shared.store.store import ModelStore
 from trainer.api.access import AuditFacts
 from trainer.api.problems import problem_responses
@@ -16,43 +16,7 @@ from trainer.pipeline.publishing.pattern import accept_pattern
 router = APIRouter(tags=["models"])
 
 
-class VersionView(BaseModel):
-    """One published version; if its manifest cannot be read, `problem` alone says why."""
-
-    version: int
-    created_at: datetime | None = None
-    job_id: str | None = None
-    preset: str | None = None
-    dataset: str | None = None
-    metrics: Metrics | None = None
-    comparison: Comparison | None = None
-    """With the version that was served before it."""
-    proposed_pattern: str | None = None
-    """What all its labels fit."""
-    problem: str | None = None
-
-
-class ModelView(BaseModel):
-    """A model, its kept versions oldest first, and the one that is served."""
-
-    name: str
-    current: int | None
-    previous: int | None
-    """What was current before: where rollback goes back to."""
-    pattern: str | None
-    """What predictions must fit unless a request says otherwise."""
-    versions: list[VersionView]
-    problem: str | None = None
-    """Why the served version or the pattern is not known."""
-
-
-class ModelList(BaseModel):
-    """Every model that has a version."""
-
-    data: list[ModelView]
-
-
-class Promotion(BaseModel):
+class PromotionRequest(BaseModel):
     """Which version is to be served."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
@@ -60,7 +24,7 @@ class Promotion(BaseModel):
     version: int = Field(ge=1)
 
 
-class Pattern(BaseModel):
+class PatternRequest(BaseModel):
     """What predictions are to fit; null for anything."""
 
     model_config = ConfigDict(extra="forbid", strict=True)
@@ -82,7 +46,9 @@ def read_model(services: TheServices, name: str) -> ModelView:
 
 
 @router.post("/models/{name}/promote", responses=problem_responses(404, 408, 409, 415, 422, 507))
-def promote(services: TheServices, facts: AuditFacts, name: str, wanted: Promotion) -> ModelView:
+def promote(
+    services: TheServices, facts: AuditFacts, name: str, wanted: PromotionRequest
+) -> ModelView:
     """Make a kept version the one that is served, once its files have been verified."""
     facts["version"] = wanted.version
     services.models.promote(name, wanted.version)
@@ -97,7 +63,9 @@ def rollback(services: TheServices, facts: AuditFacts, name: str) -> ModelView:
 
 
 @router.post("/models/{name}/pattern", responses=problem_responses(404, 408, 409, 415, 422, 507))
-def set_pattern(services: TheServices, facts: AuditFacts, name: str, wanted: Pattern) -> ModelView:
+def set_pattern(
+    services: TheServices, facts: AuditFacts, name: str, wanted: PatternRequest
+) -> ModelView:
     """Accept a pattern as the model's default, its proposed one or another; null drops it."""
     facts["pattern"] = wanted.pattern
     accept_pattern(services.models, name, wanted.pattern)
@@ -110,18 +78,17 @@ def _known(store: ModelStore, name: str) -> ModelView:
 
 
 def _model(store: ModelStore, name: str) -> ModelView:
-    current, pattern, problem = None, None, None
+    record, problem = ModelRecord(), None
     try:
-        current = store.current(name)
-        pattern = store.settings(name).pattern
+        record = store.record(name)
     except BundleError as error:
         problem = error.message
     versions = [_version(store, name, number) for number in store.versions(name)]
     return ModelView(
         name=name,
-        current=current,
-        previous=store.previous(name),
-        pattern=pattern,
+        current=record.current,
+        previous=record.previous,
+        pattern=record.settings.pattern,
         versions=versions,
         problem=problem,
     )

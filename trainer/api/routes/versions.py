@@ -11,24 +11,20 @@ from typing import IO, Annotated, Any
 from fastapi import APIRouter, Query, Response
 from fastapi.responses import FileResponse, StreamingResponse
 
+from shared.api.models import VersionComparison, VersionDetails, VersionView
 from shared.errors import NotFoundError, ReadsmithError
-from shared.recognition.preprocessing import ImageSpec
 from shared.store.manifest import (
     MANIFEST,
     REPORT,
-    Calibration,
-    FileEntry,
-    ImageSizes,
     Manifest,
-    Scalar,
 )
 from shared.store.store import ModelStore
 from trainer.api.previews import IMAGE_HEADERS, preview
 from trainer.api.problems import problem_responses
-from trainer.api.routes.models import VersionView, version_view
+from trainer.api.routes.models import version_view
 from trainer.api.services import TheServices
 from trainer.pipeline.datasets.sources.image_files import IMAGE_ENDINGS
-from trainer.pipeline.evaluation.compare_versions import VersionComparison, compare_versions
+from trainer.pipeline.evaluation.compare_versions import compare_versions
 from trainer.pipeline.evaluation.report.worst import worst_predictions
 
 CHUNK = 1 << 20
@@ -38,22 +34,6 @@ router = APIRouter(
 )
 
 Version = Annotated[int, Query(ge=1, le=999_999_999)]
-
-
-class VersionDetails(VersionView):
-    """A version with everything that its manifest says."""
-
-    base: str | None
-    vocabulary: str
-    image: ImageSpec
-    time_steps: int
-    label_lengths: dict[str, int]
-    image_sizes: ImageSizes | None
-    calibration: Calibration | None
-    seed: int
-    parameters: dict[str, Scalar]
-    libraries: dict[str, str]
-    files: dict[str, FileEntry]
 
 
 @router.get("/versions/{version}")

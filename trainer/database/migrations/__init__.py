@@ -1,6 +1,5 @@
-"""Alembic's steps from each form of the job database to the next, for SQLite and PostgreSQL.
+"""Alembic's migrations of the job database, for SQLite and PostgreSQL.
 
-A change of trainer/database/tables.py needs a revision here: a file in versions, numbered on.
-Programs that run while others are replaced work with the newer tables, too: add, do not rename or
-remove.
+A change of trainer/database/tables.py needs a revision here: a file in versions with the next
+number. Only add; a rename or removal would break services that still run while others are replaced.
 """

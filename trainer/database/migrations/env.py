@@ -1,4 +1,4 @@
-"""What Alembic runs to migrate: the steps, in the transaction that it is given."""
+"""Alembic's environment: runs the migrations in the caller's transaction."""
 
 from alembic import context
 

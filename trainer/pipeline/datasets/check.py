@@ -2,11 +2,10 @@
 
 import threading
 from pathlib import Path
-from typing import Any
 
 import numpy as np
-from pydantic import BaseModel
 
+from shared.api.datasets import DatasetCheck, Sample
 from shared.errors import BusyError, NotFoundError
 from trainer.pipeline.datasets.load import load_dataset
 from trainer.pipeline.datasets.sources.image_files import UnreadableEntryError, is_image
@@ -23,20 +22,6 @@ WAIT_SECONDS = 60.0
 """How long a check waits for the one before it: each uses all processors."""
 
 _turn = threading.Lock()
-
-
-class Sample(BaseModel):
-    """One usable image of a dataset, and its label."""
-
-    file: str
-    label: str
-
-
-class DatasetCheck(BaseModel):
-    """The check of a dataset: the summary as in a job, and sample images."""
-
-    summary: dict[str, Any]
-    samples: list[Sample]
 
 
 def check_upload(path: Path, request: JobRequest, limits: DatasetLimits) -> DatasetCheck:

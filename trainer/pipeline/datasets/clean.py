@@ -14,7 +14,7 @@ from shared.errors import ImageRejectedError
 from shared.recognition.preprocessing import open_image
 from trainer.pipeline.datasets.image_spec import share_of_brightness
 from trainer.pipeline.datasets.image_table import HASH_BYTES, ImageTable, LabelledImage
-from trainer.pipeline.datasets.labels.labels import FoundLabels, Problem
+from trainer.pipeline.datasets.labels.labels import DatasetProblem, FoundLabels
 from trainer.pipeline.datasets.sources.image_files import UnreadableEntryError
 from trainer.pipeline.datasets.sources.source import ImageSource
 from trainer.pipeline.datasets.sources.text_columns import first_occurrences
@@ -33,7 +33,7 @@ class Checked:
     modes: Counter[str] = field(default_factory=Counter)
     brightness: "array[float]" = field(default_factory=lambda: array("d"))
     """The share_of_brightness of each image."""
-    problems: list[Problem] = field(default_factory=list)
+    problems: list[DatasetProblem] = field(default_factory=list)
     decided: list[str] = field(default_factory=list)
     """Readable files whose label was corrected by a user."""
 
@@ -55,11 +55,11 @@ class _Inspected:
     heights: "array[int]" = field(default_factory=lambda: array("I"))
     modes: "array[int]" = field(default_factory=lambda: array("B"))
     brightness: "array[float]" = field(default_factory=lambda: array("d"))
-    unreadable: dict[int, Problem] = field(default_factory=dict)
+    unreadable: dict[int, DatasetProblem] = field(default_factory=dict)
 
-    def add(self, index: int, image: _Image | Problem) -> None:
+    def add(self, index: int, image: _Image | DatasetProblem) -> None:
         """Append the image at the next index; an unreadable one equals no other."""
-        if isinstance(image, Problem):
+        if isinstance(image, DatasetProblem):
             self.unreadable[index] = image
             image = _Image(hashlib.sha256(b"%d" % index).digest(), (0, 0), "L", 0.0)
         self.digests += image.digest
@@ -116,7 +116,7 @@ def _unique_images(
             if valid != label and not decided:
                 conflicting.add(other)
         elif label is None:
-            checked.problems.append(Problem("dropped", name, "The request leaves it out."))
+            checked.problems.append(DatasetProblem("dropped", name, "The request leaves it out."))
         else:
             yield LabelledImage(name, label, inspected.digest(index).hex())
             checked.sizes[inspected.widths[index], inspected.heights[index]] += 1
@@ -126,25 +126,27 @@ def _unique_images(
 
 def _duplicate(
     name: str, label: str | None, other: str, valid: str | None, decided: bool
-) -> Problem:
+) -> DatasetProblem:
     """Return the problem of a file with the same image as another, whose label is valid."""
     if valid is None:
-        return Problem("dropped", name, f"Same image as {other}, which the request leaves out.")
+        return DatasetProblem(
+            "dropped", name, f"Same image as {other}, which the request leaves out."
+        )
     if label == valid:
-        return Problem("duplicate", name, f"Same image as {other}.")
+        return DatasetProblem("duplicate", name, f"Same image as {other}.")
     if decided:
-        return Problem("corrected", name, f"Same image as {other}, corrected to {valid!r}.")
+        return DatasetProblem("corrected", name, f"Same image as {other}, corrected to {valid!r}.")
     detail = f"Same image as {other}, labelled {valid!r}, not {label!r}."
-    return Problem("conflicting_labels", name, detail)
+    return DatasetProblem("conflicting_labels", name, detail)
 
 
-def _inspect(source: ImageSource, name: str) -> _Image | Problem:
+def _inspect(source: ImageSource, name: str) -> _Image | DatasetProblem:
     try:
         image = open_image(source.read(name))
     except UnreadableEntryError as error:
-        return Problem("unreadable", name, f"It {error}.")
+        return DatasetProblem("unreadable", name, f"It {error}.")
     except ImageRejectedError as error:
-        return Problem("unreadable", name, error.message)
+        return DatasetProblem("unreadable", name, error.message)
     return _Image(_digest(image), image.size, image.mode, share_of_brightness(image))
 
 
@@ -166,7 +168,9 @@ def _drop_conflicting(checked: Checked, names: set[str]) -> None:
     if not names:
         return
     detail = "Another file holds the same image with another label."
-    checked.problems += [Problem("conflicting_labels", name, detail) for name in sorted(names)]
+    checked.problems += [
+        DatasetProblem("conflicting_labels", name, detail) for name in sorted(names)
+    ]
     checked.images = checked.images.where(lambda image: image.name not in names)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.recognition.preprocessing import ImageSpec
+from shared.recognition.image_spec import ImageSpec
 from shared.recognition.vocabulary import Vocabulary
 from shared.store.manifest import ImageSizes
 from trainer.pipeline.datasets.image_table import ImageTable

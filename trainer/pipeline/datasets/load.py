@@ -7,14 +7,15 @@ from pathlib import Path
 import numpy as np
 
 from shared.errors import DatasetError
-from shared.recognition.preprocessing import ImageSpec, fit, open_image
+from shared.recognition.image_spec import ImageSpec
+from shared.recognition.preprocessing import fit, open_image
 from shared.recognition.vocabulary import Vocabulary, required_time_steps
 from shared.store.manifest import ImageSizes
 from trainer.pipeline.datasets.clean import Checked, check_images, split_corrections
 from trainer.pipeline.datasets.dataset import Base, Dataset, Rehearsal
 from trainer.pipeline.datasets.image_spec import choose_image_spec, time_steps
 from trainer.pipeline.datasets.image_table import LabelledImage
-from trainer.pipeline.datasets.labels.labels import FoundLabels, Problem, find_labels
+from trainer.pipeline.datasets.labels.labels import DatasetProblem, FoundLabels, find_labels
 from trainer.pipeline.datasets.seen_images import is_among
 from trainer.pipeline.datasets.sources.image_files import IMAGE_ENDINGS
 from trainer.pipeline.datasets.sources.source import ImageSource, JoinedSource, open_source
@@ -135,7 +136,7 @@ def _drop_too_long(checked: Checked, spec: ImageSpec) -> None:
         needed = required_time_steps(image.label)
         if needed > steps:
             detail = f"Its label needs {needed} time steps, the model has {steps}."
-            checked.problems.append(Problem("label_too_long", image.name, detail))
+            checked.problems.append(DatasetProblem("label_too_long", image.name, detail))
         return needed <= steps
 
     checked.images = checked.images.where(fits)

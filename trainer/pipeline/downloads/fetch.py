@@ -11,7 +11,7 @@ from trainer.files.shared_files import SharedFiles, upload_name
 from trainer.pipeline.downloads.partial_file import PartFile, Validators, open_part
 from trainer.pipeline.downloads.synthetic import draw_dataset
 from trainer.pipeline.downloads.transfer import Download
-from trainer.schemas.job_request import Dataset
+from trainer.schemas.job_request import DatasetRequest
 from trainer.schemas.limits import DownloadRules
 from trainer.schemas.progress import Observer
 
@@ -23,18 +23,22 @@ class _Copy(BaseModel):
     validators: Validators
 
 
-def describe(dataset: Dataset) -> str:
+def describe(dataset: DatasetRequest) -> str:
     """Describe a dataset's source for messages."""
     if dataset.url is not None:
         return dataset.url
     if dataset.id is not None:
         return f"upload {dataset.id}"
-    assert dataset.synthetic is not None  # noqa: S101 - a Dataset has exactly one source
+    assert dataset.synthetic is not None  # noqa: S101 - a DatasetRequest has exactly one source
     return f"synthetic: {dataset.synthetic.images} images drawn with the captcha library"
 
 
 def fetch(
-    dataset: Dataset, cache: Path, files: SharedFiles, observer: Observer, rules: DownloadRules
+    dataset: DatasetRequest,
+    cache: Path,
+    files: SharedFiles,
+    observer: Observer,
+    rules: DownloadRules,
 ) -> Path:
     """Return the local zip of a dataset; downloads and drawn sets are cached.
 
@@ -59,7 +63,7 @@ def _upload(dataset_id: str, cache: Path, files: SharedFiles) -> Path:
     return path
 
 
-def _drawn(dataset: Dataset, cache: Path, observer: Observer) -> Path:
+def _drawn(dataset: DatasetRequest, cache: Path, observer: Observer) -> Path:
     assert dataset.synthetic is not None  # noqa: S101 - fetch has handled the other sources
     target = cache / f"{_name(dataset.model_dump_json())}.zip"
     if target.is_file():

@@ -2,10 +2,9 @@
 
 from pathlib import Path
 
-from pydantic import BaseModel
-
+from shared.api.models import ComparedImage, VersionComparison, VersionPrediction
 from shared.errors import ConflictError
-from shared.recognition.decoding import Prediction, decode
+from shared.recognition.decoding import DecodedText, decode
 from shared.store.manifest import ONNX_MODEL, REPORT, Manifest, verify_files
 from shared.store.store import ModelStore
 from trainer.pipeline.datasets.clean import content_hash
@@ -16,39 +15,6 @@ from trainer.pipeline.datasets.sources.source import FolderSource
 from trainer.subprocesses import in_clean_process
 
 HELD_OUT = f"{REPORT}/held_out"
-
-
-class VersionPrediction(BaseModel):
-    """One version's prediction for an image."""
-
-    text: str
-    confidence: float
-    right: bool
-    seen: bool
-    """Whether the version was trained on this image."""
-
-
-class ComparedImage(BaseModel):
-    """An image that one of the versions was tested on, and the predictions of both."""
-
-    image: str
-    """Its path on this service."""
-    truth: str
-    a: VersionPrediction
-    b: VersionPrediction
-
-
-class VersionComparison(BaseModel):
-    """Two versions on the images that either was tested on; those with different texts first."""
-
-    model: str
-    a: int
-    b: int
-    both_right: int
-    only_a_right: int
-    only_b_right: int
-    neither_right: int
-    images: list[ComparedImage]
 
 
 def compare_versions(store: ModelStore, model: str, a: int, b: int) -> VersionComparison:
@@ -78,16 +44,16 @@ def _compare(store: ModelStore, model: str, a: int, b: int) -> VersionComparison
         )
         for index, (version, _, image) in enumerate(images)
     ]
-    correct = [(one.a.right, one.b.right) for one in compared]
+    correct = [(one.a.correct, one.b.correct) for one in compared]
     return VersionComparison(
         model=model,
         a=a,
         b=b,
-        both_right=correct.count((True, True)),
-        only_a_right=correct.count((True, False)),
-        only_b_right=correct.count((False, True)),
-        neither_right=correct.count((False, False)),
-        images=sorted(compared, key=lambda one: (one.a.text == one.b.text, one.a.right)),
+        both_correct=correct.count((True, True)),
+        only_a_correct=correct.count((True, False)),
+        only_b_correct=correct.count((False, True)),
+        neither_correct=correct.count((False, False)),
+        images=sorted(compared, key=lambda one: (one.a.text == one.b.text, one.a.correct)),
     )
 
 
@@ -130,11 +96,11 @@ def _predict_all(folder: Path, manifest: Manifest, images: list[_Image]) -> list
 
 
 def _described(
-    prediction: Prediction, image: LabelledImage, seen: frozenset[str]
+    prediction: DecodedText, image: LabelledImage, seen: frozenset[str]
 ) -> VersionPrediction:
     return VersionPrediction(
         text=prediction.text,
         confidence=prediction.confidence,
-        right=prediction.text == image.label,
+        correct=prediction.text == image.label,
         seen=is_among(image, seen),
     )

@@ -6,6 +6,7 @@ Importing this imports TensorFlow.
 import logging
 from pathlib import Path
 
+from shared.api.jobs import Stage
 from shared.errors import NotLearnedError
 from trainer.pipeline.datasets.dataset import Dataset
 from trainer.pipeline.datasets.load import load_dataset
@@ -14,7 +15,7 @@ from trainer.pipeline.evaluation.power_law import Point
 from trainer.pipeline.training.train import train
 from trainer.schemas.job_request import JobRequest
 from trainer.schemas.limits import DEFAULT_LIMITS, DatasetLimits
-from trainer.schemas.progress import Observer, Stage
+from trainer.schemas.progress import Observer
 
 SHARES = (0.25, 0.5, 1.0)
 """Shares of the training and validation images; each part contains the one before."""

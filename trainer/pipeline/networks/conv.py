@@ -9,7 +9,7 @@ from typing import Any
 import keras
 from keras import layers
 
-from shared.recognition.preprocessing import ImageSpec
+from shared.recognition.image_spec import ImageSpec
 from trainer.pipeline.networks.ctc import CTCLayer
 
 CHANNELS = (16, 32, 48, 96)

@@ -8,7 +8,8 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
-from shared.recognition.preprocessing import ImageSpec, fit, normalize, open_image
+from shared.recognition.image_spec import ImageSpec
+from shared.recognition.preprocessing import fit, normalize, open_image
 from trainer.pipeline.datasets.image_table import LabelledImage
 from trainer.pipeline.datasets.sources.source import ImageSource
 from trainer.pipeline.datasets.sources.threads import map_in_threads

@@ -11,8 +11,8 @@ import keras
 import numpy as np
 
 from shared.errors import ModelFileError, first_line
-from shared.recognition.decoding import Prediction, decode
-from shared.recognition.preprocessing import ImageSpec
+from shared.recognition.decoding import DecodedText, decode
+from shared.recognition.image_spec import ImageSpec
 from shared.recognition.vocabulary import Vocabulary
 from shared.store.manifest import KERAS_MODEL, ONNX_MODEL
 from trainer.pipeline.datasets.image_table import LabelledImage
@@ -93,7 +93,7 @@ def predict_with_files(
     images: tuple[LabelledImage, ...],
     image: ImageSpec,
     characters: tuple[str, ...],
-) -> dict[str, list[Prediction]]:
+) -> dict[str, list[DecodedText]]:
     """Predict images with both files of a bundle: {file name: predictions}. For a clean process."""
     vocabulary = Vocabulary(characters)
     pixels = load_pixels(source, images, image)

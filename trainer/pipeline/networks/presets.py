@@ -7,7 +7,7 @@ from typing import Any
 
 import keras
 
-from shared.recognition.preprocessing import ImageSpec
+from shared.recognition.image_spec import ImageSpec
 from trainer.pipeline.networks import conv, crnn
 from trainer.schemas.job_request import PresetName
 
@@ -32,7 +32,7 @@ class Preset:
     batch_size: int
     learning_rate: float
     patience: int | None
-    """Epochs without improvement; None to run the whole schedule, which ends with the best weights."""
+    """Epochs without improvement; None for the whole schedule, which ends with the best weights."""
     augmentation: float
     """0 for none, 1 for the usual strength."""
 

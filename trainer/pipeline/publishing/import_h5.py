@@ -23,7 +23,7 @@ from shared.errors import (
     ReadsmithError,
     first_line,
 )
-from shared.recognition.preprocessing import ImageSpec
+from shared.recognition.image_spec import ImageSpec
 from shared.recognition.vocabulary import UNKNOWN, Vocabulary
 from shared.store.builtin import not_builtin
 from shared.store.manifest import GOLDEN_PREDICTIONS, KERAS_MODEL, ONNX_MODEL, FileEntry, Manifest

@@ -8,7 +8,7 @@ from shared.errors import LimitsError
 from shared.patterns.automaton import build_automaton
 from shared.patterns.limits import Limits
 from shared.patterns.parser import SPECIAL, parse_pattern
-from shared.store.model_settings import ModelSettings
+from shared.store.records.record import ModelSettings
 from shared.store.store import ModelStore
 
 MIN_LABELS = 20

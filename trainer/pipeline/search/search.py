@@ -9,6 +9,7 @@ from typing import Any
 
 import keras
 
+from shared.api.jobs import Progress
 from shared.errors import FailedError, ReadsmithError
 from trainer.pipeline.context import Load, RunContext
 from trainer.pipeline.datasets.dataset import Base, Dataset
@@ -16,7 +17,7 @@ from trainer.pipeline.search.trial import TrainedTrial, TrainTrials, TrialImages
 from trainer.pipeline.search.trials import StoppedTrialError, TrialTable
 from trainer.pipeline.training.parameters import choose_parameters, report_settings
 from trainer.schemas.job_request import JobRequest
-from trainer.schemas.progress import Observer, Progress
+from trainer.schemas.progress import Observer
 from trainer.schemas.trial import TrialRecord
 
 

@@ -12,9 +12,10 @@ from optuna.distributions import (
 )
 from optuna.trial import TrialState, create_trial
 
+from shared.api.jobs import TrialStatus, Value
 from trainer.pipeline.datasets.image_spec import STEP
 from trainer.schemas.search_request import WHOLE, Search, Values
-from trainer.schemas.trial import TrialRecord, TrialStatus, Value
+from trainer.schemas.trial import TrialRecord
 
 SAMPLER_STARTUP_TRIALS = 5
 """Trials with random parameters; later ones are sampled by the results of the earlier."""

@@ -1,10 +1,11 @@
 """The trials of a search: which comes next, the state of each, and the remaining budget."""
 
+from shared.api.jobs import Progress, TrialStatus
 from trainer.pipeline.search.study import Study
 from trainer.schemas.job_request import JobRequest
-from trainer.schemas.progress import Observer, Progress
+from trainer.schemas.progress import Observer
 from trainer.schemas.search_request import Search
-from trainer.schemas.trial import TrialLog, TrialRecord, TrialStatus, score, shown
+from trainer.schemas.trial import TrialLog, TrialRecord, score, shown
 
 MAX_STARTS = 2
 """A trial that was started this often without completing an epoch fails: it kills its process."""

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.recognition.preprocessing import ImageSpec
+from shared.recognition.image_spec import ImageSpec
 from shared.recognition.vocabulary import Vocabulary
 from trainer.pipeline.starter.drawing import CHARACTERS, HEIGHT, LONGEST, WIDTH, Drawer
 

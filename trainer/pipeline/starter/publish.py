@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from shared.recognition.decoding import Prediction, decode
+from shared.recognition.decoding import DecodedText, decode
 from shared.recognition.scoring import Score, wilson_interval
 from shared.store.builtin import STARTER, builtin_store
 from shared.store.manifest import GOLDEN_PREDICTIONS, FileEntry, GoldenPrediction, Manifest, Metrics
@@ -75,7 +75,7 @@ def publish(
 
 def _metrics(
     truths: Sequence[str],
-    predictions: Sequence[Prediction],
+    predictions: Sequence[DecodedText],
     parameters: dict[str, int | float],
     seconds: float,
 ) -> Metrics:
@@ -97,7 +97,10 @@ def _metrics(
 
 
 def _write_golden(
-    build: Path, pixels: NDArray[np.uint8], truths: Sequence[str], predictions: Sequence[Prediction]
+    build: Path,
+    pixels: NDArray[np.uint8],
+    truths: Sequence[str],
+    predictions: Sequence[DecodedText],
 ) -> None:
     (build / "golden").mkdir()
     golden = []

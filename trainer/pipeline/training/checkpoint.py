@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from shared.api.jobs import Progress
 from shared.atomic_files import write_atomically
 from trainer.files.job_files import JobFiles
 from trainer.pipeline.training.results import Validation
-from trainer.schemas.progress import Progress
 
 FILE = "checkpoint.npz"
 

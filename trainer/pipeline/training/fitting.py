@@ -8,6 +8,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from shared.api.jobs import Progress
 from shared.recognition.decoding import decode
 from shared.recognition.preprocessing import normalize
 from shared.recognition.scoring import Score
@@ -21,7 +22,7 @@ from trainer.pipeline.training.checkpoint import State
 from trainer.pipeline.training.devices import CPU, Devices, learn_part, share_statistics
 from trainer.pipeline.training.examples import Examples
 from trainer.pipeline.training.results import Parameters, Validation
-from trainer.schemas.progress import Observer, Progress
+from trainer.schemas.progress import Observer
 
 MILESTONES = (0.95, 0.99)
 """Exact match on validation for which the training seconds are reported."""

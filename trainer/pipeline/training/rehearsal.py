@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 
-from shared.recognition.preprocessing import ImageSpec
+from shared.recognition.image_spec import ImageSpec
 from shared.store.manifest import REHEARSAL
 from trainer.pipeline.datasets.dataset import Dataset, Rehearsal
 from trainer.pipeline.networks.inference import load_pixels

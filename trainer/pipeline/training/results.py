@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any
 
-from trainer.schemas.progress import Progress
+from shared.api.jobs import Progress
 
 
 @dataclass(frozen=True)

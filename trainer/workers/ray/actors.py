@@ -1,4 +1,4 @@
-"""A driver of a cluster, and its actors on the machines. Importing this imports Ray."""
+"""Connects this process to a Ray cluster and creates actors there. Importing this imports Ray."""
 
 import logging
 from typing import Any
@@ -9,9 +9,9 @@ from trainer.schemas.job_request import Resources
 
 
 def join(address: str) -> None:
-    """Become a driver of the cluster; raises what Ray raises.
+    """Become a driver of the cluster; raises Ray's errors.
 
-    Where nobody answers, Ray ends this process after some minutes.
+    If the cluster does not answer, Ray ends this process after some minutes.
     """
     ray.init(
         address=address,
@@ -22,11 +22,13 @@ def join(address: str) -> None:
     )
 
 
-def place(actor: type, resources: Resources) -> Any:
-    """Ask the cluster for an actor; it starts once a machine has room, and takes no arguments.
+def create_actor(actor: type, resources: Resources) -> Any:
+    """Create an actor, which starts once a machine has the resources, and return its handle.
 
-    Ray tries nothing a second time: attempts and trials are counted in the job database.
+    actor: a class whose constructor takes no arguments.
     """
+    # Ray retries nothing: attempts and trials are counted in the job database, and a restarted
+    # actor would train under a claim that another attempt may hold.
     return (
         ray.remote(actor)
         .options(

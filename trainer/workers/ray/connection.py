@@ -1,6 +1,6 @@
-"""The worker's connection to a Ray cluster: a process beside it is the cluster's driver.
+"""The worker's connection to a Ray cluster, through a driver process beside it.
 
-Ray itself is imported in that process only (trainer.workers.ray.questions).
+Ray itself is imported in that process only (trainer.workers.ray.driver_calls).
 """
 
 import logging
@@ -18,11 +18,12 @@ from typing import ParamSpec, TypeVar
 
 from shared.errors import ReadsmithError, SetupError, UnavailableError
 from trainer.subprocesses import die_with_parent, in_clean_process
-from trainer.workers.executors import OutOfReachError
-from trainer.workers.ray import questions
+from trainer.workers.executors import ExecutorUnavailableError
+from trainer.workers.ray import driver_calls
 from trainer.workers.ray.messages import Machine
 
 RECONNECT_SECONDS = 10.0
+"""Pause between two attempts to reach the cluster."""
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -31,84 +32,90 @@ log = logging.getLogger("trainer.ray")
 
 
 class RayConnection:
-    """Connects by itself, again and again while the cluster is away, and says so once."""
+    """Connects and reconnects by itself; logs once that the cluster is unreachable."""
 
     def __init__(self, address: str) -> None:
         self._address = address
-        self._changing = threading.Lock()
+        self._lock = threading.Lock()
         self._pool: ProcessPoolExecutor | None = None
         self._process: Future[int] = Future()
         self._connecting: Future[list[Machine]] = Future()
         self._connected = False
         self.problem: str | None = None
-        self._next_try = 0.0
+        self._reconnect_at = 0.0
 
     def ready(self) -> bool:
-        """Say whether the cluster answers; if not, try again to reach it. Takes no time."""
-        if self._pool is None and time.monotonic() >= self._next_try:
+        """Return whether the cluster is connected; if not, reconnect in the background."""
+        if self._pool is None and time.monotonic() >= self._reconnect_at:
+            # A process, because Ray exits the process of a driver that has lost its cluster for
+            # a minute, from C++: no exception could save the worker. A pool of one turns its
+            # death into one.
             self._pool = ProcessPoolExecutor(
-                1, get_context("spawn"), _own_process, initargs=(os.getpid(),)
+                1, get_context("spawn"), _init_driver_process, initargs=(os.getpid(),)
             )
             self._process = self._pool.submit(os.getpid)
-            self._connecting = self._pool.submit(questions.connect, self._address)
+            self._connecting = self._pool.submit(driver_calls.connect, self._address)
         if self._pool is None or not self._connecting.done():
             return False
         if not self._connected:
             try:
-                self._greet(self._connecting.result())
+                self._set_connected(self._connecting.result())
             except Exception as error:
-                self._lose(self._pool, error)
+                self._disconnect(self._pool, error)
         return self._connected
 
-    def ask(self, question: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Return what a function of trainer.workers.ray.questions does; raises OutOfReachError."""
+    def call(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
+        """Run a function of trainer.workers.ray.driver_calls in the driver; return its result.
+
+        Raises ExecutorUnavailableError.
+        """
         pool = self._pool
         if pool is None:
-            raise OutOfReachError("The Ray cluster is away.")
+            raise ExecutorUnavailableError("The Ray cluster is unreachable.")
         try:
-            return pool.submit(question, *args, **kwargs).result()
+            return pool.submit(function, *args, **kwargs).result()
         except Exception as error:
-            self._lose(pool, error)
-            raise OutOfReachError("The Ray cluster is away.") from error
+            self._disconnect(pool, error)
+            raise ExecutorUnavailableError("The Ray cluster is unreachable.") from error
 
     def close(self) -> None:
-        """Leave the cluster; what is still on it ends."""
+        """Leave the cluster; Ray ends the actors that still run."""
         if self._pool is not None:
-            self._end(self._pool)
+            self._kill(self._pool)
 
-    def _greet(self, machines: list[Machine]) -> None:
+    def _set_connected(self, machines: list[Machine]) -> None:
         self._connected, self.problem = True, None
         log.info(
-            "The Ray cluster %s is there: %d machines, %g CPUs, %g GPUs.",
+            "Connected to the Ray cluster %s: %d machines, %g CPUs, %g GPUs.",
             self._address,
             len(machines),
             sum(machine.cpus for machine in machines),
             sum(machine.gpus for machine in machines),
         )
 
-    def _lose(self, pool: ProcessPoolExecutor, error: Exception) -> None:
-        with self._changing:
+    def _disconnect(self, pool: ProcessPoolExecutor, error: Exception) -> None:
+        with self._lock:
             if self._pool is not pool:
                 return  # another thread was first
             self._pool, self._connected = None, False
-            self._next_try = time.monotonic() + RECONNECT_SECONDS
+            self._reconnect_at = time.monotonic() + RECONNECT_SECONDS
         broken = isinstance(error, BrokenProcessPool)
         why = "it does not answer" if broken else str(error).rstrip(".")
         if self.problem is None:
-            log.warning("The Ray cluster %s is away, jobs wait: %s.", self._address, why)
-        self.problem = f"The Ray cluster {self._address} is away: {why}."
+            log.warning("The Ray cluster %s is unreachable, jobs wait: %s.", self._address, why)
+        self.problem = f"The Ray cluster {self._address} is unreachable: {why}."
         if not broken:
-            self._end(pool)
+            self._kill(pool)
 
-    def _end(self, pool: ProcessPoolExecutor) -> None:
-        """Kill the process: one that waits for its cluster would not listen."""
+    def _kill(self, pool: ProcessPoolExecutor) -> None:
+        # SIGKILL: inside a call of Ray's that waits for the cluster, Python handles no signal.
         with suppress(BrokenProcessPool):
             os.kill(self._process.result(), signal.SIGKILL)
         pool.shutdown(wait=False, cancel_futures=True)
 
 
 def require_ray() -> None:
-    """Raise ReadsmithError package_missing without Ray."""
+    """Raise ReadsmithError package_missing if Ray is not installed."""
     if find_spec("ray") is None:
         raise SetupError(
             "package_missing",
@@ -117,23 +124,24 @@ def require_ray() -> None:
         )
 
 
-def look_at(address: str) -> list[Machine]:
-    """Return the machines of a cluster; raises ReadsmithError package_missing or ray_away."""
+def list_machines(address: str) -> list[Machine]:
+    """Return a cluster's machines; raises ReadsmithError package_missing or ray_unavailable."""
     require_ray()
     try:
-        found: list[Machine] = in_clean_process(questions.connect, address)
-    except (OutOfReachError, ReadsmithError) as error:
+        machines: list[Machine] = in_clean_process(driver_calls.connect, address)
+    except (ExecutorUnavailableError, ReadsmithError) as error:
         raise UnavailableError(
             "ray_unavailable",
-            f"The Ray cluster {address} is away: {error}",
-            "Start it, or see that READSMITH_RAY_ADDRESS is right; jobs wait for it.",
+            f"The Ray cluster {address} is unreachable: {error}",
+            "Start it, or correct READSMITH_RAY_ADDRESS; jobs wait for it.",
         ) from None
-    return found
+    return machines
 
 
-def _own_process(parent: int) -> None:
-    """Prepare the process: it ends with its parent alone."""
+def _init_driver_process(parent: int) -> None:
+    """Let nothing but the end of its parent end this process."""
     die_with_parent(parent)
-    # systemd, for one, sends SIGTERM to all processes of a service: jobs are handed back first.
+    # systemd, for one, sends SIGTERM to all processes of a service, and the worker needs the
+    # driver to stop its attempts before it queues their jobs again.
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
     signal.signal(signal.SIGINT, signal.SIG_IGN)

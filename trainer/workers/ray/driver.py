@@ -1,7 +1,7 @@
-"""The driver of a Ray cluster: these functions run in a process of their own beside the worker.
+"""The driver of a Ray cluster: these functions run in a separate process beside the worker.
 
-Ray ends a driver that has lost its cluster for a minute, so the worker is none. What may wait for
-the cluster for longer than is good ends this process, too; the worker then knows.
+Ray ends a driver that has lost its cluster for a minute, so the worker itself is no driver. A call
+that waits for the cluster for too long ends this process, too, which the worker notices.
 """
 
 import os
@@ -17,95 +17,104 @@ import ray
 from ray.exceptions import RayActorError, RayError, RayTaskError
 
 from trainer.schemas.job_request import Resources
-from trainer.workers.ray.actors import join, place
+from trainer.workers.ray.actors import create_actor, join
 from trainer.workers.ray.job_actor import JobActor
-from trainer.workers.ray.messages import Machine, View
+from trainer.workers.ray.messages import AttemptState, Machine
 
 CONNECT_SECONDS = 60
 ANSWER_SECONDS = 15
+"""Timeouts; after them the kernel ends this process."""
 
 
 @dataclass
-class _Remote:
+class _RemoteAttempt:
     resources: Resources
-    runner: Any
-    """The actor's handle; of its answers, machine and code, references."""
+    actor: Any
+    """The actor's handle."""
     machine: Any
+    """Reference to the machine's name, which is there once the actor is placed."""
     code: Any
+    """Reference to the child's exit code."""
 
 
-_attempts: dict[str, _Remote] = {}
+_attempts: dict[str, _RemoteAttempt] = {}
 
 
 def connect(address: str) -> list[Machine]:
-    """Become a driver of the cluster; return its machines. Raises what Ray raises.
+    """Become a driver of the cluster and return its machines; raises Ray's errors.
 
-    From now on this process prints nothing: Ray would, of each machine that it loses.
+    From then on this process prints nothing: Ray would, about each machine that it loses.
     """
     nowhere = os.open(os.devnull, os.O_WRONLY)
     for output in (1, 2):
         os.dup2(nowhere, output)
-    with _within(CONNECT_SECONDS):
+    with _timeout(CONNECT_SECONDS):
         join(address)
-        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # Ray has set its own
+        signal.signal(signal.SIGTERM, signal.SIG_IGN)  # again: ray.init installs a handler
         return _machines()
 
 
 def start(name: str, order: dict[str, Any], child: Sequence[str], resources: Resources) -> None:
-    """Ask the cluster to place an attempt and to run it; `name` is how it is called from now on."""
-    runner = place(JobActor, resources)
-    machine, code = runner.machine.remote(), runner.run.remote(order, child)
-    _attempts[name] = _Remote(resources, runner, machine, code)
+    """Request an attempt's placement and run; the other functions find it by its name."""
+    actor = create_actor(JobActor, resources)
+    machine, code = actor.machine.remote(), actor.run.remote(order, child)
+    _attempts[name] = _RemoteAttempt(resources, actor, machine, code)
 
 
-def look(name: str) -> View:
-    """Return how an attempt stands."""
+def poll(name: str) -> AttemptState:
+    """Return the state of an attempt."""
     attempt, machine = _attempts.get(name), None
-    if attempt is None:  # of another process, before the cluster was away
-        return View(lost="the cluster was away", never_ran=True)
-    with _within(ANSWER_SECONDS):
+    if attempt is None:  # started by an earlier driver process, before the connection was lost
+        return AttemptState(lost="the cluster was unreachable", never_ran=True)
+    with _timeout(ANSWER_SECONDS):
         try:
             if not _is_there(attempt.machine):
-                return View(waiting=_why_waiting(attempt.resources))
+                return AttemptState(waiting=_why_waiting(attempt.resources))
             machine = ray.get(attempt.machine)
-            return View(machine, code=ray.get(attempt.code) if _is_there(attempt.code) else None)
+            return AttemptState(
+                machine, code=ray.get(attempt.code) if _is_there(attempt.code) else None
+            )
         except RayError as error:
+            # Ray schedules onto a dying node for some seconds: such a loss costs no attempt.
             died = isinstance(error, RayActorError) and not error.actor_init_failed
-            return View(machine, lost=_reason(error), never_ran=died and machine is None)
+            return AttemptState(machine, lost=_reason(error), never_ran=died and machine is None)
 
 
-def waiting() -> int:
-    """Return how many attempts wait for room on a machine that has enough in all."""
-    with _within(ANSWER_SECONDS):
-        without = [each for each in _attempts.values() if not _is_there(each.machine)]
-        has = _machines() if without else []
-        return sum(not _lacking(each.resources, has) for each in without)
+def count_waiting() -> int:
+    """Return how many attempts wait for resources that some machine has when it is idle.
+
+    Those that no machine could ever run do not count: they would block all later jobs.
+    """
+    with _timeout(ANSWER_SECONDS):
+        waiting = [each for each in _attempts.values() if not _is_there(each.machine)]
+        machines = _machines() if waiting else []
+        return sum(not _lacking(each.resources, machines) for each in waiting)
 
 
 def stop(name: str) -> None:
     """Ask an attempt to end its child."""
     if name in _attempts:
-        with _within(ANSWER_SECONDS):
-            _attempts[name].runner.stop.remote()
+        with _timeout(ANSWER_SECONDS):
+            _attempts[name].actor.stop.remote()
 
 
-def is_over(name: str) -> bool:
-    """Return whether an attempt has ended, in whatever way, or has no place to end on."""
-    with _within(ANSWER_SECONDS):
+def has_ended(name: str) -> bool:
+    """Return whether an attempt has ended, in whatever way, or was never placed."""
+    with _timeout(ANSWER_SECONDS):
         attempt = _attempts.get(name)
         return attempt is None or _is_there(attempt.code) or not _is_there(attempt.machine)
 
 
-def forget(name: str) -> None:
-    """End an attempt's actor, wherever it stands; the child ends with it."""
+def kill(name: str) -> None:
+    """Kill an attempt's actor in whatever state; the child dies with it."""
     if name in _attempts:
-        with _within(ANSWER_SECONDS):
-            ray.kill(_attempts.pop(name).runner)
+        with _timeout(ANSWER_SECONDS):
+            ray.kill(_attempts.pop(name).actor)
 
 
 @contextmanager
-def _within(seconds: int) -> Iterator[None]:
-    """Have the kernel end this process if that takes longer: no exception leaves Ray's own code."""
+def _timeout(seconds: int) -> Iterator[None]:
+    """Have the kernel end this process after that time: no exception can interrupt Ray's C++."""
     signal.alarm(seconds)
     try:
         yield
@@ -113,8 +122,8 @@ def _within(seconds: int) -> Iterator[None]:
         signal.alarm(0)
 
 
-def _is_there(answer: Any) -> bool:
-    done, _ = ray.wait([answer], timeout=0)
+def _is_there(reference: Any) -> bool:
+    done, _ = ray.wait([reference], timeout=0)
     return bool(done)
 
 
@@ -131,28 +140,28 @@ def _machines() -> list[Machine]:
     ]
 
 
-def _lacking(wanted: Resources, has: Sequence[Machine]) -> str:
-    """Say what no machine has, "" if one has all that is wanted."""
-    memory = wanted.memory_bytes or 0
+def _lacking(requested: Resources, machines: Sequence[Machine]) -> str:
+    """Name the resources that no machine has; "" if one machine has all that are requested."""
+    memory = requested.memory_bytes or 0
     enough = {
-        f"{wanted.cpus:g} CPUs": [machine.cpus >= wanted.cpus for machine in has],
-        f"{wanted.gpus:g} GPUs": [machine.gpus >= wanted.gpus for machine in has],
-        f"{memory / 1e9:.3g} GB of memory": [machine.memory_bytes >= memory for machine in has],
+        f"{requested.cpus:g} CPUs": [machine.cpus >= requested.cpus for machine in machines],
+        f"{requested.gpus:g} GPUs": [machine.gpus >= requested.gpus for machine in machines],
+        f"{memory / 1e9:.3g} GB of memory": [each.memory_bytes >= memory for each in machines],
     }
     if any(map(all, zip(*enough.values(), strict=True))):
         return ""
-    lacking = [what for what, machines in enough.items() if not any(machines)]
+    lacking = [what for what, found in enough.items() if not any(found)]
     return " or ".join(lacking) or f"{', '.join(enough)} together"
 
 
-def _why_waiting(wanted: Resources) -> str:
-    if lacking := _lacking(wanted, _machines()):
+def _why_waiting(requested: Resources) -> str:
+    if lacking := _lacking(requested, _machines()):
         return f"No machine of the cluster has {lacking}; waiting for one."
     return "Waiting until a machine of the cluster has room."
 
 
 def _reason(error: RayError) -> str:
-    """Return the one clause of Ray's long messages that says why."""
+    """Return the clause that gives the reason: Ray's messages run over a dozen lines."""
     if isinstance(error, RayTaskError):
         return f"{type(error.cause).__name__}: {error.cause}".partition("\n")[0]
     first, *rest = str(error).splitlines()

@@ -5,43 +5,45 @@ import logging
 import time
 from collections.abc import Sequence
 
+from shared.api.jobs import JobError
 from shared.errors import FailedError
-from trainer.schemas.job import Claim, JobError
+from trainer.schemas.job import Claim
 from trainer.schemas.job_request import JobRequest, Resources
 from trainer.settings import Settings
 from trainer.subprocesses import GRACE_SECONDS
 from trainer.workers.child import RUN_JOB
-from trainer.workers.executors import OutOfReachError, Tell, died
-from trainer.workers.ray import questions
+from trainer.workers.executors import ExecutorUnavailableError, RecordEvent, child_died
+from trainer.workers.ray import driver_calls
 from trainer.workers.ray.connection import RayConnection, require_ray
-from trainer.workers.ray.messages import View
+from trainer.workers.ray.messages import AttemptState
 
-PLACE_SECONDS = 10.0
-"""An attempt that waits longer for its place says why."""
-WAITING = 2
-"""Attempts that may wait for room on Ray; the others wait in the queue."""
-NOTHING = Resources.model_construct(cpus=0, gpus=0, memory_bytes=None)
+PLACEMENT_SECONDS = 10.0
+"""An attempt that waits longer for a machine records the reason as an event."""
+MAX_WAITING = 2
+"""Attempts that may wait for resources on Ray: in the queue the others have an order and can be
+claimed by any worker, while an autoscaler needs to see some demand."""
+NO_RESOURCES = Resources.model_construct(cpus=0, gpus=0, memory_bytes=None)
 STOP_GRACE_SECONDS = GRACE_SECONDS + 2
-"""Seconds that a machine has to end an attempt; after that Ray is told to."""
+"""Grace period in which a machine may end an attempt; after it Ray kills the actor."""
 
 ONE_MACHINE = (
-    "The job database is a file of this machine: no other machine of the cluster reaches it."
+    "The job database is a file on this machine, which no other machine of the cluster can reach."
 )
 
 log = logging.getLogger("trainer.ray")
 
 
 class RayExecutor:
-    """Keeps several attempts under way, each with the resources that its job asks for."""
+    """Runs several attempts at a time, each with the resources that its job requests."""
 
     polling_interval = 0.5
 
     def __init__(self, settings: Settings, child: Sequence[str] = RUN_JOB) -> None:
-        """Raise ReadsmithError package_missing without Ray."""
+        """Raise ReadsmithError package_missing if Ray is not installed."""
         require_ray()
         if settings.jobs_database.startswith("sqlite"):
             log.warning(ONE_MACHINE)
-        self.at_once = settings.jobs_in_flight
+        self.capacity = settings.jobs_in_flight
         self._settings = settings.for_other_machines.model_dump(mode="json")
         self._child = child
         self._connection = RayConnection(settings.ray_address)
@@ -49,24 +51,28 @@ class RayExecutor:
 
     @property
     def problem(self) -> str | None:
-        """The cluster is away."""
+        """Why the cluster is unreachable; None if it is connected."""
         return self._connection.problem
 
     def ready(self) -> bool:
-        """Whether the cluster is there and few attempts wait for room on it."""
+        """Return whether the cluster is connected and fewer than MAX_WAITING attempts wait."""
         try:
-            return self._connection.ready() and self._connection.ask(questions.waiting) < WAITING
-        except OutOfReachError:
+            return (
+                self._connection.ready()
+                and self._connection.call(driver_calls.count_waiting) < MAX_WAITING
+            )
+        except ExecutorUnavailableError:
             return False
 
-    def start(self, claim: Claim, request: JobRequest, tell: Tell) -> "RayAttempt":
-        """Ask Ray for a place; the job's events say when it has one."""
+    def start(self, claim: Claim, request: JobRequest, record_event: RecordEvent) -> "RayAttempt":
+        """Request a machine from Ray; the job's events say when there is one."""
         name = str(next(self._names))
         order = {"claim": claim, "settings": self._settings}
-        # A search leaves what it asks for to its trials, else it might keep them from a place.
-        wanted = request.resources if request.search is None else NOTHING
-        self._connection.ask(questions.start, name, order, self._child, wanted)
-        return RayAttempt(self._connection, name, tell)
+        # Each trial of a search requests the job's resources. If the search itself held them,
+        # too, its trials could wait for a machine that it occupies.
+        resources = request.resources if request.search is None else NO_RESOURCES
+        self._connection.call(driver_calls.start, name, order, self._child, resources)
+        return RayAttempt(self._connection, name, record_event)
 
     def close(self) -> None:
         """Leave the cluster."""
@@ -74,55 +80,59 @@ class RayExecutor:
 
 
 class RayAttempt:
-    """An attempt that a machine of the cluster runs, or will."""
+    """An attempt that runs on a machine of the cluster, or waits for one."""
 
-    def __init__(self, connection: RayConnection, name: str, tell: Tell) -> None:
+    def __init__(self, connection: RayConnection, name: str, record_event: RecordEvent) -> None:
         self._connection = connection
         self._name = name
-        self._tell = tell
-        self._told = ""
-        self._begun = time.monotonic()
+        self._record_event = record_event
+        self._recorded = ""
+        self._started = time.monotonic()
         self._stopped = False
 
     def end(self) -> JobError | None:
-        """Ask Ray; raises OutOfReachError also if it lost the attempt before it ran."""
-        view = self._connection.ask(questions.look, self._name)
-        if view.never_ran:
-            raise OutOfReachError(f"Ray lost it before it ran: {view.lost}.")
-        if view.lost:
-            return _lost(view)
-        if view.machine:
-            self._tell_once("placed", f"Runs on machine {view.machine}.")
-        elif view.waiting and time.monotonic() - self._begun > PLACE_SECONDS:
-            self._tell_once("waiting", view.waiting)
-        return None if view.code is None else died(view.code, f" on machine {view.machine}")
+        """Poll Ray; raises ExecutorUnavailableError also if Ray lost the attempt before it ran."""
+        state = self._connection.call(driver_calls.poll, self._name)
+        if state.never_ran:
+            raise ExecutorUnavailableError(f"Ray lost the attempt before it ran: {state.lost}.")
+        if state.lost:
+            return _machine_lost(state)
+        if state.machine:
+            self._record_once("placed", f"Runs on machine {state.machine}.")
+        elif state.waiting and time.monotonic() - self._started > PLACEMENT_SECONDS:
+            self._record_once("waiting", state.waiting)
+        return (
+            None if state.code is None else child_died(state.code, f" on machine {state.machine}")
+        )
 
     def stop(self) -> None:
-        """Have its machine end it, and if that takes long, Ray."""
+        """Have the machine end the attempt; after the grace period Ray kills it."""
         if self._stopped:
             return
         self._stopped = True
         try:
-            ask, end = self._connection.ask, time.monotonic() + STOP_GRACE_SECONDS
-            ask(questions.stop, self._name)
-            while not ask(questions.is_over, self._name) and time.monotonic() < end:
+            call, deadline = self._connection.call, time.monotonic() + STOP_GRACE_SECONDS
+            call(driver_calls.stop, self._name)
+            while not call(driver_calls.has_ended, self._name) and time.monotonic() < deadline:
                 time.sleep(0.1)
-            ask(questions.forget, self._name)
-        except OutOfReachError:
-            pass  # its children end with the driver, and may not publish in any case
+            call(driver_calls.kill, self._name)
+        except ExecutorUnavailableError:
+            # Actors end with their driver; one on a machine that is cut off runs on, but its
+            # attempt is stale and cannot publish.
+            pass
 
-    def _tell_once(self, kind: str, message: str) -> None:
-        if message != self._told:
-            self._tell(kind, message)
-            self._told = message
+    def _record_once(self, kind: str, message: str) -> None:
+        if message != self._recorded:
+            self._record_event(kind, message)
+            self._recorded = message
 
 
-def _lost(view: View) -> JobError:
-    where = f"machine {view.machine}" if view.machine else "one of its machines"
+def _machine_lost(state: AttemptState) -> JobError:
+    where = f"machine {state.machine}" if state.machine else "one of its machines"
     return JobError.of(
         FailedError(
             "machine_lost",
-            f"Ray lost the attempt on {where}: {view.lost}.",
-            "See whether the machine runs and has memory left; Ray's logs are on it.",
+            f"Ray lost the attempt on {where}: {state.lost}.",
+            "Check that the machine runs and has memory left; Ray's logs are on it.",
         )
     )

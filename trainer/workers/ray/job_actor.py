@@ -1,6 +1,6 @@
-"""What runs on a Ray node: an actor that starts the same child as a worker does on its machine.
+"""The actor that runs on a Ray node and starts the same child as a local worker does.
 
-Light, since the child brings its own: no database, no pipeline.
+Its imports stay light, without database and pipeline: the child process has its own.
 """
 
 import os
@@ -14,12 +14,12 @@ import ray
 from trainer.subprocesses import GRACE_SECONDS, stop_group
 from trainer.workers.child import start_child
 
-OF_A_MACHINE = ("state", "store_cache")
-"""Settings: folders for what can be had again."""
+MACHINE_SETTINGS = ("state", "store_cache")
+"""Settings that belong to a machine: folders whose content can be fetched again."""
 
 
 class JobActor:
-    """One attempt of a job; `run` takes as long as it does, the other methods come in between."""
+    """One attempt of a job; the other methods can be called while `run` runs (max_concurrency)."""
 
     def __init__(self) -> None:
         self._child: subprocess.Popen[bytes] | None = None
@@ -33,20 +33,21 @@ class JobActor:
     def run(self, order: dict[str, Any], arguments: Sequence[str]) -> int:
         """Start the child, wait for its end, return its exit code; raises OSError.
 
-        Settings that belong to a machine are those of this one, if it has any.
+        MACHINE_SETTINGS in this machine's environment override those of the order.
         """
-        own = {name: os.environ.get(f"READSMITH_{name.upper()}") for name in OF_A_MACHINE}
+        own = {name: os.environ.get(f"READSMITH_{name.upper()}") for name in MACHINE_SETTINGS}
         own["ray_address"] = ray.get_runtime_context().gcs_address
         settings = order["settings"] | {name: value for name, value in own.items() if value}
         order = {**order, "settings": settings}
-        # Ray sets it to the CPUs asked for; TensorFlow would take all that the machine has.
+        # Ray sets OMP_NUM_THREADS to the actor's CPUs; TensorFlow would use every core of the
+        # machine.
         cpus = os.environ.get("OMP_NUM_THREADS", "1")
         threads = {"TF_NUM_INTRAOP_THREADS": cpus, "TF_NUM_INTEROP_THREADS": cpus}
         self._child = start_child(order, arguments, threads)
-        if self._stopped:
+        if self._stopped:  # stop() came before there was a child
             stop_group(self._child, 0)
         code = self._child.wait()
-        stop_group(self._child, 0)  # what it left behind
+        stop_group(self._child, 0)  # its own children may have outlived it
         return code
 
     def stop(self) -> None:

@@ -1,4 +1,4 @@
-"""What the worker, the driver of its Ray cluster and the machines tell one another."""
+"""Messages between the worker, the driver of its Ray cluster and the cluster's nodes."""
 
 from typing import Any, NamedTuple
 
@@ -6,7 +6,7 @@ from trainer.schemas.job_request import JobRequest
 
 
 class Machine(NamedTuple):
-    """A living node of the cluster, and what it has in all."""
+    """A live node of the cluster and its total resources."""
 
     name: str
     cpus: float
@@ -14,41 +14,41 @@ class Machine(NamedTuple):
     memory_bytes: int
 
 
-class View(NamedTuple):
-    """How an attempt stands."""
+class AttemptState(NamedTuple):
+    """The state of an attempt."""
 
     machine: str | None = None
-    """Where it runs; None before it has a place."""
+    """Where it runs; None before it is placed."""
     waiting: str | None = None
-    """For what it waits, while it has no place."""
+    """Why it has not been placed yet."""
     code: int | None = None
     """The child's exit code."""
     lost: str | None = None
     """Why there will be no exit code."""
     never_ran: bool = False
-    """Lost, before the cluster had found a place for it."""
+    """Lost before it was placed."""
 
 
 class TrialOrder(NamedTuple):
     """What a node needs to train a trial."""
 
     settings: dict[str, Any]
-    """As other machines must have them, JSON."""
+    """Settings.for_other_machines as JSON."""
     job_id: str
     folder: str
-    """The trial's, below the job's scratch folder."""
+    """The trial's folder, relative to the job's scratch folder."""
     request: JobRequest
-    """The trial's own."""
+    """The trial's request."""
     fingerprint: str
-    """Of the dataset, which must be the same for all trials."""
+    """Fingerprint of the dataset, which must be the same for all trials."""
 
 
 class Outcome(NamedTuple):
     """How a trial ended."""
 
     checkpoint: bytes | None = None
-    """If it was trained to its end."""
+    """The last checkpoint file, if the trial was trained to its end."""
     failure: str | None = None
     """Why it failed."""
     lost: bool = False
-    """Its node is gone, or its process has died."""
+    """Its node was lost, or its process died."""

@@ -1,4 +1,4 @@
-"""A search whose trials are trained on a Ray cluster, several at a time."""
+"""Trains the trials of a search on a Ray cluster, several at a time."""
 
 import time
 from typing import Any
@@ -11,9 +11,10 @@ from trainer.schemas.trial import TrialRecord
 from trainer.settings import Settings
 from trainer.workers.ray.actors import join
 from trainer.workers.ray.messages import Outcome, TrialOrder
-from trainer.workers.ray.trial_actor import RemoteTrial, room
+from trainer.workers.ray.trial_actor import RemoteTrial, max_concurrent
 
-LOOK_SECONDS = 0.5
+POLL_SECONDS = 0.5
+"""Pause between two polls of the running trials."""
 
 Running = tuple[TrialRecord, RemoteTrial]
 
@@ -21,12 +22,12 @@ Running = tuple[TrialRecord, RemoteTrial]
 def train_at_once(trials: Trials, settings: Settings) -> None:
     """Train the trials of a search on the machines of a cluster, each with the job's resources.
 
-    settings: those for the cluster's other machines. The checkpoints of those that finish come
-    back; a trial whose node is lost goes on elsewhere.
+    settings: Settings.for_other_machines. Writes the checkpoints of finished trials to the job's
+    scratch folder; a trial whose node is lost resumes on another.
     """
-    join(settings.ray_address)  # of which this machine is a node
+    join(settings.ray_address)  # this process already runs on a node of that cluster
     table = trials.table
-    table.at_once = min(trials.searched.trials, room(trials.request.resources))
+    table.at_once = min(trials.searched.trials, max_concurrent(trials.request.resources))
     for_nodes = settings.model_dump(mode="json")
     running: list[Running] = []
     try:
@@ -36,9 +37,9 @@ def train_at_once(trials: Trials, settings: Settings) -> None:
             if not running:
                 return
             trials.observer.checkpoint()
-            running = [again for one in running for again in _look(trials, one, for_nodes)]
+            running = [left for one in running for left in _poll(trials, one, for_nodes)]
             trials.clear()
-            time.sleep(LOOK_SECONDS)
+            time.sleep(POLL_SECONDS)
     finally:
         for _, remote in running:
             remote.end()
@@ -51,10 +52,10 @@ def _start(trials: Trials, record: TrialRecord, settings: dict[str, Any]) -> Rem
     return RemoteTrial(order, request.resources)
 
 
-def _look(trials: Trials, one: Running, settings: dict[str, Any]) -> list[Running]:
-    """Take in what there is of a trial; return what runs of it from now on."""
+def _poll(trials: Trials, one: Running, settings: dict[str, Any]) -> list[Running]:
+    """Record a trial's new epochs and its end; return it, or its next start, if it still runs."""
     record, remote = one
-    epochs, outcome = remote.look()
+    epochs, outcome = remote.poll()
     try:
         for progress in epochs:
             trials.table.epoch(record, progress)
@@ -67,13 +68,13 @@ def _look(trials: Trials, one: Running, settings: dict[str, Any]) -> list[Runnin
             remote.end()
             return [(record, _start(trials, record, settings))]
         if not outcome.lost:
-            _take(trials, record, outcome)
+            _record_outcome(trials, record, outcome)
     remote.end()
     return []
 
 
-def _take(trials: Trials, record: TrialRecord, outcome: Outcome) -> None:
-    """Note how a trial ended, and keep its weights where the best is taken up."""
+def _record_outcome(trials: Trials, record: TrialRecord, outcome: Outcome) -> None:
+    """Record how a trial ended; write its checkpoint where the search resumes the best trial."""
     if outcome.checkpoint is None:
         trials.table.fail(record, outcome.failure or "It ended without a reason.")
         return

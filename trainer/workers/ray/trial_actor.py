@@ -1,6 +1,6 @@
-"""The trials of a search on a Ray cluster: an actor for each, wherever there is room.
+"""One actor per trial of a search, placed on any node with the resources.
 
-Imports Ray. What runs on a node imports TensorFlow there.
+Importing this imports Ray; TensorFlow is imported in the actor, on the node.
 """
 
 import os
@@ -13,52 +13,53 @@ os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # read when Ray is import
 import ray
 from ray.exceptions import RayError, RayTaskError
 
+from shared.api.jobs import Progress
 from trainer.schemas.job_request import Resources
-from trainer.schemas.progress import Observer, Progress
+from trainer.schemas.progress import Observer
 from trainer.settings import Settings
 from trainer.subprocesses import NICENESS
-from trainer.workers.ray.actors import place
-from trainer.workers.ray.job_actor import OF_A_MACHINE
+from trainer.workers.ray.actors import create_actor
+from trainer.workers.ray.job_actor import MACHINE_SETTINGS
 
 
 class TrialActor:
-    """The actor: it trains one trial in its own process, and ends with the job's process."""
+    """Trains one trial in its own process; Ray ends it with the job's process, its driver."""
 
     def __init__(self) -> None:
         os.nice(NICENESS)
-        # Ray sets it to the CPUs asked for; TensorFlow would take all that the machine has.
+        # As in JobActor: TensorFlow would use every core of the machine.
         cpus = os.environ.get("OMP_NUM_THREADS", "1")
         os.environ |= {"TF_NUM_INTRAOP_THREADS": cpus, "TF_NUM_INTEROP_THREADS": cpus}
         self._observer = _Epochs()
 
     def run(self, order: TrialOrder) -> Outcome:
-        """Train to the end, from the kept checkpoint on if there is one."""
+        """Train to the end, from the trial's checkpoint if there is one."""
         from trainer.workers.ray.trial_training import (  # noqa: PLC0415 - imports TensorFlow
             train_trial,
         )
 
-        names = {name: os.environ.get(f"READSMITH_{name.upper()}") for name in OF_A_MACHINE}
+        names = {name: os.environ.get(f"READSMITH_{name.upper()}") for name in MACHINE_SETTINGS}
         own = {name: value for name, value in names.items() if value}
         return Outcome(*train_trial(order, Settings(**order.settings | own), self._observer))
 
     def epochs(self, known: int) -> list[Progress]:
-        """Return the epochs after the first so many."""
-        return self._observer.told[known:]
+        """Return the epochs after the first `known`."""
+        return self._observer.epochs[known:]
 
 
 class _Epochs(Observer):
-    """Keeps the epochs of a trial; whoever wants to stop it ends the actor."""
+    """Collects the epochs of a trial; it stops nothing, since the search kills the actor."""
 
     def __init__(self) -> None:
-        self.told: list[Progress] = []
+        self.epochs: list[Progress] = []
 
     def progress(self, progress: Progress) -> None:
-        """Keep an epoch."""
-        self.told.append(progress)
+        """Append an epoch."""
+        self.epochs.append(progress)
 
 
-def room(resources: Resources) -> int:
-    """Return how many trials the cluster's machines hold at a time, each at least one."""
+def max_concurrent(resources: Resources) -> int:
+    """Return how many trials with these resources the cluster can run at a time, at least 1."""
     slots = 0
     for node in ray.nodes():  # type: ignore[no-untyped-call]
         has = node["Resources"] if node["Alive"] else {}
@@ -68,38 +69,37 @@ def room(resources: Resources) -> int:
 
 
 class RemoteTrial:
-    """A trial that a node trains, or will once there is room; asking takes no time."""
+    """A trial that a node trains, or will once it has the resources; polling does not block."""
 
     def __init__(self, order: TrialOrder, resources: Resources) -> None:
-        runner = place(TrialActor, resources)
-        self._runner = runner
-        self._outcome = runner.run.remote(order)
+        self._actor = create_actor(TrialActor, resources)
+        self._outcome = self._actor.run.remote(order)
         self._known = 0
-        self._epochs = runner.epochs.remote(0)
+        self._epochs = self._actor.epochs.remote(0)
 
-    def look(self) -> tuple[list[Progress], Outcome | None]:
-        """Return the epochs since the last look, and how the trial ended, None while it runs."""
+    def poll(self) -> tuple[list[Progress], Outcome | None]:
+        """Return the epochs since the last poll, and how the trial ended, None while it runs."""
         try:
             ended = _is_there(self._outcome)
             if ended:
                 outcome: Outcome = ray.get(self._outcome)
-                return ray.get(self._runner.epochs.remote(self._known)), outcome
+                return ray.get(self._actor.epochs.remote(self._known)), outcome
             if not _is_there(self._epochs):
                 return [], None
             new: list[Progress] = ray.get(self._epochs)
             self._known += len(new)
-            self._epochs = self._runner.epochs.remote(self._known)
-        except RayTaskError as error:  # a fault of ours; the node's log of the actor has it whole
+            self._epochs = self._actor.epochs.remote(self._known)
+        except RayTaskError as error:  # an error in our code; the actor's log has the traceback
             return [], Outcome(failure=f"{type(error.cause).__name__}: {error.cause}")
         except RayError:
             return [], Outcome(lost=True)
         return new, None
 
     def end(self) -> None:
-        """End the actor, wherever it stands."""
-        ray.kill(self._runner)
+        """Kill the actor in whatever state."""
+        ray.kill(self._actor)
 
 
-def _is_there(answer: Any) -> bool:
-    done, _ = ray.wait([answer], timeout=0)
+def _is_there(reference: Any) -> bool:
+    done, _ = ray.wait([reference], timeout=0)
     return bool(done)

@@ -1,4 +1,4 @@
-"""Trains one trial of a search on a machine that is not the job's. Imports TensorFlow."""
+"""Trains one trial of a search on another machine than the job's. Imports TensorFlow."""
 
 import shutil
 from pathlib import Path
@@ -17,8 +17,8 @@ from trainer.workers.ray.messages import TrialOrder
 def train_trial(
     order: TrialOrder, settings: Settings, observer: Observer
 ) -> tuple[bytes | None, str | None]:
-    """Return the checkpoint of a trial that was trained to its end, else why it failed."""
-    inputs = Inputs.of(settings, order.job_id, save_corrections=_not_here)
+    """Train a trial; return its checkpoint file and None, or None and why it failed."""
+    inputs = Inputs.of(settings, order.job_id, save_corrections=_corrections_gone)
     folder = inputs.work / order.folder
     folder.mkdir(parents=True, exist_ok=True)
     limit_cache(settings.cache, settings.max_cache_bytes)
@@ -37,9 +37,11 @@ def train_trial(
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def _not_here(model: str, path: Path) -> None:
+def _corrections_gone(model: str, path: Path) -> None:
+    # The job's process has saved them in the shared files; those in the database now may be
+    # others, and all trials must have the same dataset.
     raise FailedError(
         "corrections_gone",
-        f"The corrections of model {model} that the job began with are no longer kept.",
-        "Start the job again.",
+        f"The corrections of model {model} with which the job began are no longer stored.",
+        "Submit the job again.",
     )

@@ -45,7 +45,7 @@ def test_an_image_and_its_right_text_become_a_correction(
 ) -> None:
     answer = client.feedback("xy", image=images / "ab.png", model="plates")
 
-    assert (answer.status, answer.model, answer.text) == ("handed_over", "plates", "xy")
+    assert (answer.status, answer.model, answer.text) == ("delivered", "plates", "xy")
     (correction,) = corrections(urls[1], "plates")
     assert correction["text"] == "xy"
 

@@ -121,7 +121,7 @@ def test_it_tells_which_models_answer_and_whether_it_is_ready(client: Client) ->
     assert (models["stripes"].version, models["stripes"].vocabulary) == (2, "abc")
     assert ready.ready
     assert ready.models["stripes"].version == 2
-    assert ready.models["stripes"].refusal is None
+    assert ready.models["stripes"].rejection is None
 
 
 def test_predict_with_url_reads_a_folder_with_every_option(

@@ -21,7 +21,7 @@ from readsmith.commands.doctor import (
 from readsmith.commands.doctor import (
     store as doctor_store,
 )
-from readsmith.commands.doctor.finding import Finding, State
+from readsmith.commands.doctor.finding import Finding, Severity
 from readsmith.stores import open_store
 from shared.store.manifest import ONNX_MODEL
 from shared.store.store import ModelStore
@@ -105,11 +105,11 @@ def test_a_library_that_is_missing_or_too_old_is_named(
     (python,) = doctor_installation.python()
     command_line, training, serving = doctor_installation.libraries()
 
-    assert (python.state, ">=3.99 is needed" in python.message) == (State.PROBLEM, True)
+    assert (python.state, ">=3.99 is needed" in python.message) == (Severity.PROBLEM, True)
     assert "needed is >=999" in command_line.message
     assert training.message == "trainer: nowhere-to-be-found is missing"
     assert "readsmith[trainer]" in training.advice
-    assert serving.state is State.OK
+    assert serving.state is Severity.OK
 
 
 def test_a_sound_store_is_called_so_and_the_starter_reads(store: Path) -> None:
@@ -117,10 +117,10 @@ def test_a_sound_store_is_called_so_and_the_starter_reads(store: Path) -> None:
     (starter,) = doctor_store.starter()
 
     assert (model.state, model.message) == (
-        State.OK,
+        Severity.OK,
         "stripes: version 2 is whole and reads as it should",
     )
-    assert starter.state is State.OK
+    assert starter.state is Severity.OK
 
 
 def test_a_model_that_reads_otherwise_than_in_training_is_found(tmp_path: Path) -> None:
@@ -129,17 +129,18 @@ def test_a_model_that_reads_otherwise_than_in_training_is_found(tmp_path: Path) 
 
     (finding,) = doctor_store.models(str(tmp_path / "store"))
 
-    assert finding.state is State.PROBLEM
+    assert finding.state is Severity.PROBLEM
     assert "golden/0001.png reads 'cba'" in finding.message
     assert "readsmith models rollback odd" in finding.advice
 
 
-def test_a_model_without_a_served_version_is_a_warning(store: Path) -> None:
-    (store / "stripes/current").unlink()
+def test_a_model_without_a_served_version_is_a_warning(tmp_path: Path) -> None:
+    store = ModelStore(tmp_path / "store")
+    publish(store, tmp_path / "build", model="stripes", promote=False)
 
-    (finding,) = doctor_store.models(str(store))
+    (finding,) = doctor_store.models(store.address)
 
-    assert finding.state is State.WARNING
+    assert finding.state is Severity.WARNING
     assert "readsmith models promote stripes VERSION" in finding.advice
 
 
@@ -149,9 +150,9 @@ def test_a_folder_where_nothing_can_be_written_is_a_problem(tmp_path: Path) -> N
     (of_store,) = doctor_store.store(str(tmp_path / "store"))
     (of_state,) = doctor_store.state(tmp_path / "not/yet/there")
 
-    assert of_store.state is State.PROBLEM
+    assert of_store.state is Severity.PROBLEM
     assert "READSMITH_STORE" in of_store.advice
-    assert of_state.state in (State.OK, State.WARNING)
+    assert of_state.state in (Severity.OK, Severity.WARNING)
     assert not (tmp_path / "not").exists()
 
 
@@ -165,7 +166,7 @@ def test_a_clock_that_is_behind_the_newest_version_is_a_problem(tmp_path: Path) 
 
     (finding,) = doctor_store.clock(str(tmp_path / "store"))
 
-    assert finding.state is State.PROBLEM
+    assert finding.state is Severity.PROBLEM
     assert "timedatectl" in finding.advice
 
 
@@ -178,13 +179,13 @@ def test_a_database_that_another_program_holds_is_named(
         holder.execute("PRAGMA journal_mode = WAL")
         holder.execute("CREATE TABLE jobs (id)")
         holder.commit()
-        assert the_only(doctor_services.database(tmp_path)).state is State.OK
+        assert the_only(doctor_services.database(tmp_path)).state is Severity.OK
         holder.execute("BEGIN IMMEDIATE")
 
         finding = the_only(doctor_services.database(tmp_path))
 
     holder.close()
-    assert finding.state is State.PROBLEM
+    assert finding.state is Severity.PROBLEM
     assert "database is locked" in finding.message
     assert "end that one" in finding.advice
 
@@ -192,7 +193,7 @@ def test_a_database_that_another_program_holds_is_named(
 def test_no_database_is_made(tmp_path: Path) -> None:
     finding = the_only(doctor_services.database(tmp_path))
 
-    assert finding.state is State.OK
+    assert finding.state is Severity.OK
     assert not any(tmp_path.iterdir())
 
 
@@ -218,7 +219,7 @@ def test_keys_that_let_nobody_in_are_a_warning(run: Run) -> None:
 
     finding = the_only(doctor_services.keys())
 
-    assert (finding.state, "nobody is let in" in finding.message) == (State.WARNING, True)
+    assert (finding.state, "nobody is let in" in finding.message) == (Severity.WARNING, True)
 
 
 def test_a_running_trainer_without_a_worker_is_told(
@@ -230,10 +231,10 @@ def test_a_running_trainer_without_a_worker_is_told(
 
         of_trainer, of_predictor = doctor_services.ports()
 
-    assert of_trainer.state is State.WARNING
+    assert of_trainer.state is Severity.WARNING
     assert "the trainer" in of_trainer.message
     assert "without a worker" in of_trainer.message
-    assert of_predictor.state is State.PROBLEM
+    assert of_predictor.state is Severity.PROBLEM
     assert "is taken by another program" in of_predictor.message
 
 
@@ -246,9 +247,9 @@ def test_a_strange_program_on_a_port_is_a_problem_and_a_free_port_is_none(
 
         of_trainer, of_predictor = doctor_services.ports()
 
-    assert of_trainer.state is State.PROBLEM
+    assert of_trainer.state is Severity.PROBLEM
     assert "--trainer-port" in of_trainer.advice
-    assert of_predictor.state is State.OK
+    assert of_predictor.state is Severity.OK
 
 
 def spoil(file: Path) -> None:
@@ -272,7 +273,7 @@ def test_an_object_storage_is_asked_and_its_models_are_read(
     storage.fail("503")
     (of_failing,) = doctor_store.store(address)
 
-    assert (of_store.state, of_model.state) == (State.OK, State.OK)
+    assert (of_store.state, of_model.state) == (Severity.OK, Severity.OK)
     assert of_model.message == "stripes: version 1 is whole and reads as it should"
-    assert of_failing.state is State.PROBLEM
+    assert of_failing.state is Severity.PROBLEM
     assert "503" in of_failing.message

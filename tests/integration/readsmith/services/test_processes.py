@@ -13,13 +13,14 @@ from types import SimpleNamespace
 import pytest
 from rich.console import Console
 
-from readsmith.client.connection import Connection
+from readsmith.client.connection import ServiceConnection
 from readsmith.services import processes as services
-from readsmith.services.processes import Address, Services, require_room
+from readsmith.services.processes import Address, LocalServices, require_room
 from readsmith.services.start_screen import show, start_screen
 from shared.errors import ReadsmithError
 from tests.support.commands import Run
 from tests.support.services.services import free_port
+from tests.support.services.workers import is_alive, wait_until
 
 
 @pytest.fixture
@@ -37,14 +38,6 @@ def _signals() -> Iterator[None]:
     yield
     for number, handler in usual.items():
         signal.signal(number, handler)
-
-
-def wait_for_end(pid: int) -> None:
-    """Return once a process that is not our child is gone; pytest's time limit ends the wait."""
-    while Path(f"/proc/{pid}/stat").exists():
-        if Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z":
-            return
-        time.sleep(0.05)
 
 
 def test_a_taken_port_is_one_clear_error_that_names_another(run: Run, taken: int) -> None:
@@ -86,7 +79,7 @@ def test_a_service_that_stops_is_named_with_the_end_of_its_log(
 ) -> None:
     monkeypatch.setattr(services, "MODULES", {"worker": "this_module_does_not_exist"})
 
-    with Services({}, tmp_path / "logs") as started, pytest.raises(ReadsmithError) as raised:
+    with LocalServices({}, tmp_path / "logs") as started, pytest.raises(ReadsmithError) as raised:
         started.wait_until_ready("http://127.0.0.1:1")
 
     assert raised.value.code == "service_stopped"
@@ -108,12 +101,11 @@ def test_a_service_that_ignores_sigterm_is_killed_with_its_children(
     monkeypatch.setattr(services, "STOP_SECONDS", 0.5)
     files = [tmp_path / "pid0.txt", tmp_path / "pid1.txt"]
 
-    with Services({}, tmp_path / "logs"):
+    with LocalServices({}, tmp_path / "logs"):
         while not all(file.exists() and file.read_text() for file in files):
             time.sleep(0.05)
 
-    for file in files:
-        wait_for_end(int(file.read_text()))
+    wait_until(lambda: not any(is_alive(int(file.read_text())) for file in files))
 
 
 def test_on_a_terminal_the_start_screen_is_a_frame(tmp_path: Path) -> None:
@@ -153,9 +145,11 @@ def test_up_serves_until_it_is_told_to_stop_and_leaves_no_process(
         assert f"Dashboard: http://127.0.0.1:{trainer}/\n".encode() in lines
         assert f"Models: {tmp_path}/var/models\n".encode() in lines
         assert b"Stop: Ctrl-C\n" in lines
-        assert Connection(f"http://127.0.0.1:{trainer}", retries=0).answers()
-        assert Connection(f"http://127.0.0.1:{predictor}", retries=0).answers()
-        through = Connection(f"http://127.0.0.1:{trainer}", retries=0).send("GET", "/try/models")
+        assert ServiceConnection(f"http://127.0.0.1:{trainer}", retries=0).answers()
+        assert ServiceConnection(f"http://127.0.0.1:{predictor}", retries=0).answers()
+        through = ServiceConnection(f"http://127.0.0.1:{trainer}", retries=0).send(
+            "GET", "/try/models"
+        )
         assert [model["model"] for model in through.json()["data"]] == ["starter"]
 
         up.send_signal(number)
@@ -163,8 +157,7 @@ def test_up_serves_until_it_is_told_to_stop_and_leaves_no_process(
 
     assert up.returncode == (-9 if number == signal.SIGKILL else 0)
     assert len(children) == 3
-    for child in children:
-        wait_for_end(child)
+    wait_until(lambda: not any(map(is_alive, children)))
 
 
 def _children(pid: int) -> list[int]:

@@ -19,10 +19,10 @@ from pydantic import ValidationError
 from shared.errors import StorageAwayError, StorageError
 from shared.store.manifest import verify_bundle
 from shared.store.objects import connection as storage_connection
-from shared.store.objects import publication as object_publication
 from shared.store.objects.bucket import Bucket
-from shared.store.objects.connection import Connection
-from shared.store.objects.records import ModelRecords
+from shared.store.objects.connection import StorageConnection
+from shared.store.records import publication as object_publication
+from shared.store.records.records import ModelRecords
 from shared.store.settings import StoreSettings
 from shared.store.store import ModelStore
 from tests.support.models.bundles import manifest, publish
@@ -255,7 +255,7 @@ def test_a_storage_that_does_not_answer_is_away(error: Exception) -> None:
         raise error
 
     with pytest.raises(StorageAwayError, match="cannot be reached"):
-        Connection(ADDRESS).run(fail)
+        StorageConnection(ADDRESS).run(fail)
 
 
 def test_an_error_of_this_machines_own_disk_passes_through() -> None:
@@ -263,7 +263,7 @@ def test_an_error_of_this_machines_own_disk_passes_through() -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with pytest.raises(OSError, match="No space left"):
-        Connection(ADDRESS).run(fail)
+        StorageConnection(ADDRESS).run(fail)
 
 
 def test_a_storage_that_writes_without_regard_to_conditions_is_refused(

@@ -7,13 +7,12 @@ from pathlib import Path
 import pytest
 
 from shared.errors import BundleError, ReadsmithError
+from shared.store.copy import copy_model
 from shared.store.manifest import ONNX_MODEL, verify_bundle
-from shared.store.model_settings import ModelSettings
+from shared.store.object_store import ObjectModelStore
 from shared.store.objects.bucket import Bucket
-from shared.store.objects.copy import copy_model
-from shared.store.objects.record import Unfinished
-from shared.store.objects.records import ModelRecords
-from shared.store.objects.store import ObjectModelStore
+from shared.store.records.record import ModelSettings, Unfinished
+from shared.store.records.records import ModelRecords
 from shared.store.settings import StoreSettings
 from shared.store.store import ModelStore
 from tests.support.models.bundles import manifest, publish
@@ -67,7 +66,7 @@ def test_what_is_served_goes_forth_and_back(store: ModelStore, tmp_path: Path) -
     assert (store.current("default"), store.previous("default")) == (2, 1)
     store.promote("default", 3)
     assert [store.rollback("default"), store.rollback("default")] == [2, 1]
-    with pytest.raises(ReadsmithError, match="No kept version"):
+    with pytest.raises(ReadsmithError, match="No retained version"):
         store.rollback("default")
     with pytest.raises(ReadsmithError, match="no version 9"):
         store.promote("default", 9)
@@ -159,8 +158,10 @@ def test_a_bit_flipped_in_the_cache_is_noticed_and_the_version_fetched_anew(
     verify_bundle(store.folder("default", 1), store.manifest("default", 1).files)
     flip(store.folder("default", 1) / "manifest.json")
     verify_bundle(store.folder("default", 1), store.manifest("default", 1).files)
-    (store.folder("default", 1) / "golden" / "more.png").write_bytes(b"")
+    more = store.folder("default", 1) / "golden" / "more.png"
+    more.write_bytes(b"")
     verify_bundle(store.folder("default", 1), store.manifest("default", 1).files)
+    assert not more.exists()
 
 
 @pytest.mark.parametrize("name", [ONNX_MODEL, "manifest.json"])

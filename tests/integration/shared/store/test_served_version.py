@@ -9,9 +9,10 @@ from pathlib import Path
 
 import pytest
 
+from shared import atomic_files
 from shared.errors import BundleError, ReadsmithError
 from shared.store.manifest import ONNX_MODEL
-from shared.store.model_settings import SETTINGS, ModelSettings
+from shared.store.records.record import ModelSettings
 from shared.store.store import ModelStore
 from tests.support.models.bundles import publish
 from tests.support.models.publishers import lost_changes
@@ -88,7 +89,7 @@ def test_a_version_that_is_not_there_is_not_promoted(
 ) -> None:
     publish_some(2)
     error = refused("version_not_found", lambda: store.promote("default", 7))
-    assert error.hint == "Kept are 1, 2."
+    assert error.hint == "Retained: 1, 2."
     assert store.current("default") == 2
 
 
@@ -115,30 +116,33 @@ def test_a_damaged_version_becomes_current_in_no_way(
     assert (store.current("default"), store.previous("default")) == (2, 1)
 
 
-def test_a_current_that_cannot_be_read_is_replaced(
-    store: ModelStore, publish_some: PublishSome
+def record_file(store: ModelStore) -> Path:
+    return store.root / "default" / "model.json"
+
+
+def edit_record(store: ModelStore, **fields: object) -> None:
+    record_file(store).write_text(json.dumps(json.loads(record_file(store).read_bytes()) | fields))
+
+
+@pytest.mark.parametrize("content", ["", "{}}", "[]", '{"current": "2"}', '{"before": [], "x": 1}'])
+def test_a_record_that_cannot_be_read_is_named_and_the_next_publication_is_served(
+    store: ModelStore, publish_some: PublishSome, tmp_path: Path, content: str
 ) -> None:
     publish_some(2)
-    (store.root / "default" / "current").write_text("two")
-    publish_some(1)
-    assert (store.current("default"), store.previous("default")) == (3, 1)
+    record_file(store).write_text(content)
+    with pytest.raises(BundleError, match=r"model\.json of model default is not valid"):
+        store.current("default")
+    assert store.models() == ["default"]
+    assert publish(store, tmp_path / "next", job_id="job").version == 3
+    assert store.versions("default") == [1, 2, 3]
+    assert (store.current("default"), store.previous("default")) == (3, None)
+    assert (store.root / "default" / "model.json.damaged").read_text() == content
 
 
-def test_a_current_written_by_hand_counts(store: ModelStore, publish_some: PublishSome) -> None:
+def test_a_record_changed_by_hand_counts(store: ModelStore, publish_some: PublishSome) -> None:
     publish_some(3)
-    (store.root / "default" / "current").write_text("1")
+    edit_record(store, current=1)
     assert store.rollback("default") == 2
-
-
-@pytest.mark.parametrize("content", ["", "{}}", '{"before": "1"}', '{"before": [], "x": 1}'])
-def test_without_a_readable_history_only_the_way_back_is_lost(
-    store: ModelStore, publish_some: PublishSome, content: str
-) -> None:
-    publish_some(2)
-    (store.root / "default" / "history.json").write_text(content)
-    refused("no_earlier_version", lambda: store.rollback("default"))
-    publish_some(1)
-    assert (store.current("default"), store.previous("default")) == (3, 2)
 
 
 def test_the_last_five_versions_are_kept(store: ModelStore, publish_some: PublishSome) -> None:
@@ -163,13 +167,13 @@ def test_rollback_passes_over_versions_that_were_removed(
     refused("no_earlier_version", lambda: store.rollback("default"))
 
 
-def test_nothing_is_removed_while_it_is_not_known_what_is_served(
-    store: ModelStore, publish_some: PublishSome
+def test_the_publication_that_mends_a_record_removes_nothing(
+    store: ModelStore, publish_some: PublishSome, tmp_path: Path
 ) -> None:
     publish_some(5)
-    (store.root / "default" / "current").write_text("?")
-    publish_some(2, unserved=(6, 7))
-    assert store.versions("default") == [1, 2, 3, 4, 5, 6, 7]
+    record_file(store).write_text("?")
+    publish(store, tmp_path / "build", promote=False, job_id="job")
+    assert store.versions("default") == [1, 2, 3, 4, 5, 6]
 
 
 def test_a_number_is_never_given_twice(store: ModelStore, publish_some: PublishSome) -> None:
@@ -189,19 +193,16 @@ def test_an_attempt_repeated_after_a_rollback_does_not_undo_it(
     assert store.current("default") == 1
 
 
-def die_at_write(root: Path, survived: int, change: str) -> None:
-    """Change the model's current version and be killed before the next file is replaced."""
-    replace = Path.replace
-    writes = 0
+def die_at(root: Path, point: str, change: str) -> None:
+    """Change the model's current version and be killed before or after its record is replaced."""
 
-    def replace_or_die(self: Path, target: Path) -> Path:
-        nonlocal writes
-        if writes == survived:
-            os.kill(os.getpid(), signal.SIGKILL)
-        writes += 1
-        return replace(self, target)
+    def die(*_: object) -> None:
+        os.kill(os.getpid(), signal.SIGKILL)
 
-    Path.replace = replace_or_die  # type: ignore[assignment, method-assign]
+    if point == "replace":
+        Path.replace = die  # type: ignore[assignment, method-assign]
+    else:
+        atomic_files.flush_folder = die  # type: ignore[assignment]
     store = ModelStore(root)
     if change == "promote":
         store.promote("default", 1)
@@ -210,23 +211,23 @@ def die_at_write(root: Path, survived: int, change: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("change", "survived", "expected"),
+    ("change", "point", "expected"),
     [
-        ("promote", 0, (3, 2)),
-        ("promote", 1, (3, 2)),
-        ("rollback", 0, (3, 2)),
-        ("rollback", 1, (2, 1)),
+        ("promote", "replace", (3, 2)),
+        ("promote", "flush_folder", (1, 3)),
+        ("rollback", "replace", (3, 2)),
+        ("rollback", "flush_folder", (2, 1)),
     ],
 )
 def test_a_change_that_is_killed_is_done_or_not_done(
     store: ModelStore,
     publish_some: PublishSome,
     change: str,
-    survived: int,
+    point: str,
     expected: tuple[int, int],
 ) -> None:
     publish_some(3)
-    worker = SPAWN.Process(target=die_at_write, args=(store.root, survived, change))
+    worker = SPAWN.Process(target=die_at, args=(store.root, point, change))
     worker.start()
     worker.join()
     assert worker.exitcode == -signal.SIGKILL
@@ -249,11 +250,9 @@ def test_the_settings_of_a_model_are_kept(store: ModelStore, publish_some: Publi
     assert store.settings("default").pattern == "[A-Z]{2}"
 
 
-@pytest.mark.parametrize("content", ["", "[]", json.dumps({"pattern": 1})])
-def test_damaged_settings_are_named(
-    store: ModelStore, publish_some: PublishSome, content: str
-) -> None:
+def test_damaged_settings_are_named(store: ModelStore, publish_some: PublishSome) -> None:
     publish_some(1)
-    (store.root / "default" / SETTINGS).write_text(content)
-    with pytest.raises(BundleError, match=r"settings.json of model default is not valid"):
+    edit_record(store, settings={"pattern": 1})
+    with pytest.raises(BundleError, match=r"not valid at settings\.pattern") as raised:
         store.settings("default")
+    assert raised.value.part == "settings"

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from shared.errors import BundleError
+from shared.errors import ReadsmithError
 from shared.store.manifest import FileEntry, Manifest, read_manifest, verify_files
+from shared.store.records.publication import Publication
 from shared.store.store import ModelStore
 from tests.support.models.bundles import bundle_files, manifest, publish
 from tests.support.models.publishers import (
@@ -73,14 +74,6 @@ def never_built(version: int, files: dict[str, FileEntry]) -> Manifest:
     raise AssertionError("nothing must be published")
 
 
-@pytest.mark.parametrize("content", ["", "one", "-1", "0", "1 2", "\u0663"])
-def test_a_damaged_current_is_named(store: ModelStore, tmp_path: Path, content: str) -> None:
-    publish(store, tmp_path / "build")
-    (store.root / "default" / "current").write_text(content)
-    with pytest.raises(BundleError, match="current of model default"):
-        store.current("default")
-
-
 def test_a_damaged_neighbour_does_not_stop_a_new_version(store: ModelStore, tmp_path: Path) -> None:
     publish(store, tmp_path / "1")
     (store.folder("default", 1) / "manifest.json").write_text("{")
@@ -101,44 +94,96 @@ def test_processes_that_publish_at_once_get_versions_of_their_own_and_no_half_on
 ) -> None:
     builds = tmp_path / "a", tmp_path / "b"
     with Watcher(store.root, tmp_path / "seen") as watcher:
-        killed(store, tmp_path / "killed", FILES - 1)
+        killed(store, tmp_path / "killed", FILES)
         writers = [started(publish_often, store.root, each, each.name, 5) for each in builds]
         assert ended(*writers) == [0, 0]
     assert watcher.looks > 0
     assert watcher.faults == []
-    assert published_numbers(*builds) == list(range(1, 11))
-    assert store.versions("default") == [6, 7, 8, 9, 10]
-    assert store.current("default") == 10
+    assert published_numbers(*builds) == list(range(2, 12))
+    assert store.versions("default") == [7, 8, 9, 10, 11]
+    assert store.current("default") == 11
     jobs = {store.manifest("default", version).job_id for version in store.versions("default")}
     assert len(jobs) == 5
 
 
 FILES = len(bundle_files())
+"""The record is written before them, where the number is given; then come manifest and record."""
 
 
-@pytest.mark.parametrize("survived", [0, FILES - 1, FILES])
-def test_a_publisher_killed_before_its_manifest_leaves_nothing_visible(
+@pytest.mark.parametrize("survived", [0, 1, FILES, FILES + 1, FILES + 2])
+def test_a_publisher_killed_before_its_version_is_listed_leaves_nothing(
     store: ModelStore, tmp_path: Path, survived: int
 ) -> None:
     publish(store, tmp_path / "good")
     killed(store, tmp_path / "killed", survived)
-    assert store.versions("default") == [1]
-    assert store.current("default") == 1
-    assert publish(store, tmp_path / "next").version == 2
-    assert store.current("default") == 2
+    assert (store.versions("default"), store.current("default")) == ([1], 1)
+    version = publish(store, tmp_path / "next", job_id="another").version
+    assert version == (3 if survived else 2)  # no number is given twice
+    assert (store.versions("default"), store.current("default")) == ([1, version], version)
     assert_whole(store)
+    assert sorted(path.name for path in store.root.glob("default/versions/*")) == [
+        "1",
+        f"{version}",
+    ]
 
 
-@pytest.mark.parametrize("after_manifest", [1, 2, 3])
-def test_a_publisher_killed_after_its_manifest_finishes_when_it_tries_again(
-    store: ModelStore, tmp_path: Path, after_manifest: int
+def test_a_publisher_killed_once_its_version_is_listed_has_published(
+    store: ModelStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    def die(publication: Publication) -> None:
+        raise KeyboardInterrupt
+
     publish(store, tmp_path / "good")
-    killed(store, tmp_path / "killed", FILES + after_manifest)
-    assert store.current("default") == (2 if after_manifest == 3 else 1)
+    monkeypatch.setattr(Publication, "remove_garbage", die)
+    with pytest.raises(KeyboardInterrupt):
+        publish(store, tmp_path / "killed", job_id="killed")
     assert publish(store, tmp_path / "again", job_id="killed").version == 2
     assert store.versions("default") == [1, 2]
     assert (store.current("default"), store.previous("default")) == (2, 1)
+
+
+def test_an_attempt_that_another_one_has_overtaken_publishes_nothing(
+    store: ModelStore, tmp_path: Path
+) -> None:
+    asked: list[int] = []
+
+    def may_publish() -> None:
+        asked.append(1)
+        if len(asked) == 2:  # the files are there, the manifest is not
+            publish(ModelStore(store.root), tmp_path / "second", job_id="job-a")
+
+    build = tmp_path / "first"
+    publish(store, build, model="unused")  # makes the files
+    with pytest.raises(ReadsmithError, match="Another attempt of job-a"):
+        store.publish(
+            build,
+            lambda version, entries: manifest(version, entries, job_id="job-a"),
+            model="default",
+            job_id="job-a",
+            may_publish=may_publish,
+        )
+    assert store.versions("default") == [2]
+    assert [path.name for path in store.root.glob("default/versions/*")] == ["2"]
+
+
+def test_who_is_slow_to_publish_is_not_taken_for_dead(store: ModelStore, tmp_path: Path) -> None:
+    asked: list[int] = []
+
+    def may_publish() -> None:
+        asked.append(1)
+        if len(asked) == 2:
+            publish(ModelStore(store.root), tmp_path / "second", job_id="job-b")
+
+    build = tmp_path / "first"
+    publish(store, build, model="unused")
+    store.publish(
+        build,
+        lambda version, entries: manifest(version, entries, job_id="job-a"),
+        model="default",
+        job_id="job-a",
+        may_publish=may_publish,
+    )
+    assert store.versions("default") == [1, 2]
     assert_whole(store)
 
 
@@ -148,7 +193,7 @@ def killed(store: ModelStore, build: Path, survived: int) -> None:
 
 
 def test_what_a_killed_publisher_was_writing_is_swept_up(store: ModelStore, tmp_path: Path) -> None:
-    for survived in (1, FILES + 1):
+    for survived in (0, 2, FILES + 2):
         killed(store, tmp_path / "killed", survived)
     publish(store, tmp_path / "next")
     left = [path.name for path in store.root.rglob("*.tmp")]

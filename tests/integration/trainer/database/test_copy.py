@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from shared.api.jobs import JobError
 from shared.errors import ReadsmithError
 from tests.support.paths import ROOT
 from tests.support.services.postgresql import Server, needs_postgresql
@@ -11,7 +12,6 @@ from trainer.database.copy import copy_jobs
 from trainer.database.job_queue import JobQueue
 from trainer.database.job_store import JobStore
 from trainer.database.tables import Database
-from trainer.schemas.job import JobError
 from trainer.schemas.job_request import JobRequest
 
 
@@ -52,7 +52,7 @@ def test_jobs_move_from_sqlite_to_postgresql_with_all_that_was_told(
     for job in before.page(10).data:
         assert after.events(job.id, 10) == before.events(job.id, 10)
     first = before.page(10).data[-1]
-    assert after.repeated(first.request, "key-0") == first
+    assert after.repeated(JobRequest.model_validate(first.request), "key-0") == first
     added = after.create(JobRequest())
     assert after.page(1).data == [added] and len(after.page(10).data) == 4
     with pytest.raises(ReadsmithError) as caught:

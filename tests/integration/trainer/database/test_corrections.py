@@ -22,7 +22,7 @@ def test_one_image_from_many_at_once_is_one_correction(kept: Corrections) -> Non
     data = image("A")
 
     def send(number: int) -> bool:
-        return kept.keep("m", data, "png", NewCorrection(text=f"A{number}"))[1]
+        return kept.save("m", data, "png", NewCorrection(text=f"A{number}"))[1]
 
     with ThreadPoolExecutor(8) as threads:
         assert sum(threads.map(send, range(8))) == 1
@@ -34,7 +34,7 @@ def test_an_image_that_is_sent_while_it_is_deleted_is_whole_or_gone(kept: Correc
 
     def send_or_delete(number: int) -> None:
         if number % 2:
-            kept.keep("m", data, "png", new)
+            kept.save("m", data, "png", new)
         for one in kept.page("m", 10).data if not number % 2 else []:
             try:
                 kept.remove("m", one.id)
@@ -45,7 +45,7 @@ def test_an_image_that_is_sent_while_it_is_deleted_is_whole_or_gone(kept: Correc
         list(threads.map(send_or_delete, range(40)))
     for one in kept.page("m", 10).data:
         assert kept.image("m", one.id) == data
-    kept.keep("m", data, "png", new)
+    kept.save("m", data, "png", new)
     (one,) = kept.page("m", 10).data
     assert kept.image("m", one.id) == data
 
@@ -53,18 +53,18 @@ def test_an_image_that_is_sent_while_it_is_deleted_is_whole_or_gone(kept: Correc
 def test_an_image_that_was_lost_is_back_when_it_is_sent_again(
     kept: Corrections, tmp_path: Path
 ) -> None:
-    one, _ = kept.keep("m", image("A"), "png", NewCorrection(text="A"))
+    one, _ = kept.save("m", image("A"), "png", NewCorrection(text="A"))
     (file,) = (tmp_path / "corrections" / "m").iterdir()
     file.unlink()
     assert [name for name, _ in kept.files("m")] == ["labels.csv"]
-    kept.keep("m", image("A"), "png", NewCorrection(text="A"))
+    kept.save("m", image("A"), "png", NewCorrection(text="A"))
     assert kept.image("m", one.id) == image("A")
 
 
 def test_the_zip_for_a_job_appears_whole(kept: Corrections, tmp_path: Path) -> None:
-    kept.keep("m", image("A"), "png", NewCorrection(text="A"))
-    kept.keep("other", image("B"), "png", NewCorrection(text="B"))
-    kept.save("m", tmp_path / "set.zip")
+    kept.save("m", image("A"), "png", NewCorrection(text="A"))
+    kept.save("other", image("B"), "png", NewCorrection(text="B"))
+    kept.write_zip("m", tmp_path / "set.zip")
     names = zipfile.ZipFile(tmp_path / "set.zip").namelist()
     assert [Path(name).suffix for name in names] == [".png", ".csv"]
     assert not (tmp_path / "set.zip.part").exists()

@@ -11,7 +11,7 @@ from shared.errors import ReadsmithError
 from tests.support.services.postgresql import Server, needs_postgresql
 from trainer.database.engine import open_engine
 from trainer.database.tables import Database
-from trainer.settings import Settings, complaint
+from trainer.settings import Settings, startup_error
 
 SECRET = "hush"
 
@@ -33,7 +33,7 @@ def test_a_url_that_cannot_be_used_is_refused_and_not_shown(url: str) -> None:
     with pytest.raises(ReadsmithError) as caught:
         open_engine(url)
     assert caught.value.code == "database_url_invalid"
-    assert SECRET not in complaint(caught.value)
+    assert SECRET not in startup_error(caught.value)
 
 
 @pytest.fixture
@@ -60,7 +60,7 @@ def test_what_postgresql_refuses_is_told_in_one_line(
     url = stranger.format(password).replace("?", f"{database}?")
     with pytest.raises(ReadsmithError) as caught:
         Database(url)
-    line = complaint(caught.value)
+    line = startup_error(caught.value)
     assert caught.value.code == "database_unavailable"
     assert why in line and "\n" not in line and SECRET not in line
 
@@ -109,4 +109,4 @@ def test_one_machine_needs_no_postgresql(settings: Settings) -> None:
         f"Database({settings.jobs_database!r}); Database({settings.jobs_database!r});"
         "sys.exit('psycopg' in sys.modules)"
     )
-    subprocess.run([sys.executable, "-c", look], check=True)
+    assert subprocess.run([sys.executable, "-c", look], check=False).returncode == 0

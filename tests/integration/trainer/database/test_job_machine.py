@@ -19,15 +19,16 @@ from hypothesis.stateful import (
 )
 from sqlalchemy import text
 
+from shared.api.jobs import JobError, Stage, Status
 from shared.errors import ReadsmithError
 from tests.support.jobs.fixtures import run_result
 from tests.support.services.postgresql import Server, needs_postgresql
 from trainer.database.job_queue import JobQueue
 from trainer.database.job_store import JobStore
 from trainer.database.tables import Database
-from trainer.schemas.job import Claim, JobError, LostClaimError, Status
+from trainer.schemas.job import Claim, LostClaimError
 from trainer.schemas.job_request import JobRequest
-from trainer.schemas.progress import CancelledRunError, Stage
+from trainer.schemas.progress import CancelledRunError
 
 MAX_ATTEMPTS = 2
 MAX_QUEUED = 4
@@ -219,13 +220,13 @@ class Jobs(RuleBasedStateMachine):
     def lose_the_child(self, claim: Claim) -> None:
         with self.write(claim) as job:
             job.put_back(losses=1)
-            self.queue.lose(claim, DIED)
+            self.queue.record_loss(claim, DIED)
 
     @rule(claim=claims)
     def hand_back(self, claim: Claim) -> None:
         with self.write(claim) as job:
             job.put_back(losses=0)
-            self.queue.hand_back(claim, "Stopped.")
+            self.queue.requeue(claim, "Stopped.")
 
     @invariant()
     def every_job_is_what_it_must_be(self) -> None:

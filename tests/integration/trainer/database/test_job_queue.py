@@ -5,15 +5,16 @@ from datetime import UTC, datetime
 
 import pytest
 
+from shared.api.jobs import Job, JobError, JobProgress, Stage, Status
 from shared.errors import ReadsmithError
 from trainer.database.job_queue import JobQueue
 from trainer.database.job_store import JobStore
 from trainer.database.tables import Database
 from trainer.pipeline.evaluation.predictions import LabelledPrediction
 from trainer.pipeline.evaluation.promotion import compared
-from trainer.schemas.job import Claim, Job, JobError, JobProgress, LostClaimError, Status
+from trainer.schemas.job import Claim, LostClaimError
 from trainer.schemas.job_request import JobRequest
-from trainer.schemas.progress import CancelledRunError, RunResult, Stage
+from trainer.schemas.progress import CancelledRunError, RunResult
 from trainer.schemas.trial import TrialRecord
 
 COMPARISON = compared(
@@ -147,8 +148,8 @@ def test_a_lost_job_is_queued_again_while_every_worker_is_busy(
         lambda queue, claim, result: queue.succeed(claim, result),
         lambda queue, claim, result: queue.fail(claim, DIED),
         lambda queue, claim, result: queue.cancelled(claim),
-        lambda queue, claim, result: queue.lose(claim, DIED),
-        lambda queue, claim, result: queue.hand_back(claim, ""),
+        lambda queue, claim, result: queue.record_loss(claim, DIED),
+        lambda queue, claim, result: queue.requeue(claim, ""),
     ],
 )
 def test_nothing_that_a_lost_attempt_writes_is_kept(
@@ -188,7 +189,7 @@ def test_a_job_whose_process_dies_is_tried_again_and_fails_with_the_last_reason(
     for _ in range(3):
         claim = queue.claim()
         assert claim is not None
-        queue.lose(claim, DIED)
+        queue.record_loss(claim, DIED)
     error = store.get(job.id).error
     assert error is not None and error.code == "child_died"
 
@@ -197,7 +198,7 @@ def test_a_job_that_was_handed_back_has_lost_no_try(store: JobStore, queue: JobQ
     job = store.create(JobRequest())
     for attempt in range(1, 6):
         assert queue.claim() == Claim(job.id, attempt)
-        queue.hand_back(Claim(job.id, attempt), "The worker was stopped.")
+        queue.requeue(Claim(job.id, attempt), "The worker was stopped.")
     assert store.get(job.id).status is Status.QUEUED
 
 

@@ -2,19 +2,23 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from shared.api.jobs import Status
 from shared.errors import ReadsmithError
 from trainer.database.job_queue import JobQueue
 from trainer.database.job_store import JobStore
 from trainer.database.tables import Database
-from trainer.schemas.job import Status
-from trainer.schemas.job_request import Dataset, JobRequest
+from trainer.schemas.job_request import DatasetRequest, JobRequest
 
 
 def test_a_new_job_waits_and_shows_its_request(store: JobStore) -> None:
     request = JobRequest(model="plates", metadata={"who": "me"})
     job = store.create(request)
     assert store.get(job.id) == job
-    assert (job.status, job.attempt, job.request) == (Status.QUEUED, 0, request)
+    assert (job.status, job.attempt, job.request) == (
+        Status.QUEUED,
+        0,
+        request.model_dump(mode="json"),
+    )
     assert (job.model, job.metadata) == ("plates", {"who": "me"})
 
 
@@ -74,7 +78,7 @@ def test_no_more_jobs_wait_than_the_limit_even_at_the_same_time(database: Databa
 
 def test_no_job_is_made_for_an_upload_that_is_not_there(store: JobStore) -> None:
     with pytest.raises(ReadsmithError) as caught:
-        store.create(JobRequest(dataset=Dataset(id="dataset-" + "0" * 32)))
+        store.create(JobRequest(dataset=DatasetRequest(id="dataset-" + "0" * 32)))
     assert caught.value.code == "dataset_not_found"
     assert store.page(10).data == []
 
@@ -121,10 +125,10 @@ def test_jobs_are_counted_by_status(store: JobStore, queue: JobQueue) -> None:
 
 
 def test_workers_count_while_they_give_signs_of_life(store: JobStore, queue: JobQueue) -> None:
-    queue.seen("a")
-    queue.seen("a")
-    queue.seen("b")
-    assert store.workers_seen(30) == 2
-    assert store.workers_seen(-1) == 0
-    queue.gone("a")
-    assert store.workers_seen(30) == 1
+    queue.heartbeat("a")
+    queue.heartbeat("a")
+    queue.heartbeat("b")
+    assert store.live_workers(30) == 2
+    assert store.live_workers(-1) == 0
+    queue.remove_worker("a")
+    assert store.live_workers(30) == 1

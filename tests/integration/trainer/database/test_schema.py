@@ -15,6 +15,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import MetaData, Table, insert, inspect, text
 
+from shared.api.jobs import Status
 from shared.errors import ReadsmithError
 from tests.support.jobs.fixtures import EITHER
 from tests.support.services.postgresql import Server, needs_postgresql
@@ -22,7 +23,6 @@ from trainer.database import schema
 from trainer.database.job_queue import JobQueue
 from trainer.database.job_store import JobStore
 from trainer.database.tables import Database, tables
-from trainer.schemas.job import Status
 from trainer.schemas.job_request import JobRequest
 from trainer.settings import Settings
 

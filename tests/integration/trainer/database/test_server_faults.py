@@ -6,12 +6,12 @@ from collections.abc import Callable, Iterator
 import pytest
 from sqlalchemy import create_engine, text
 
+from shared.api.jobs import Status
 from tests.support.jobs.killed_jobs import require_one_version, workers
 from tests.support.services.postgresql import Server, needs_postgresql, running_server
 from tests.support.services.workers import wait_until
 from trainer.database.job_store import JobStore
 from trainer.database.tables import Database
-from trainer.schemas.job import Status
 from trainer.schemas.job_request import JobRequest
 from trainer.settings import Settings
 

@@ -6,15 +6,16 @@ from pathlib import Path
 
 import pytest
 
+from shared.api.datasets import Upload
+from shared.api.jobs import JobError
 from shared.errors import ReadsmithError
 from tests.support.labelled_images import write_zip
 from trainer.database.job_queue import JobQueue
 from trainer.database.job_store import JobStore
 from trainer.database.tables import Database
-from trainer.database.uploads import ABANDONED_SECONDS, Upload, Uploads
+from trainer.database.uploads import ABANDONED_SECONDS, Uploads
 from trainer.files.cache import limit_cache
-from trainer.schemas.job import JobError
-from trainer.schemas.job_request import Dataset, JobRequest
+from trainer.schemas.job_request import DatasetRequest, JobRequest
 from trainer.settings import Settings
 
 SIZE = 1000
@@ -36,11 +37,11 @@ def data(tmp_path: Path) -> bytes:
 def send(uploads: Uploads, data: bytes, announced: int | None = SIZE) -> Upload:
     with uploads.incoming(announced) as incoming:
         incoming.write(data)
-        return uploads.keep(incoming)
+        return uploads.save(incoming)
 
 
 def job_on(upload: Upload) -> JobRequest:
-    return JobRequest(dataset=Dataset(id=upload.id))
+    return JobRequest(dataset=DatasetRequest(id=upload.id))
 
 
 def is_kept(uploads: Uploads, upload: Upload) -> bool:

@@ -159,7 +159,9 @@ def test_what_is_trained_in_mixed_precision_is_read_and_exported_in_float32(tmp_
     assert onnx.TensorProto.FLOAT in kinds
     assert not kinds & {onnx.TensorProto.FLOAT16, onnx.TensorProto.BFLOAT16}
     assert_all_read_alike(fitting, tmp_path)
-    assert all(map(np.array_equal, fitting.inference_model.get_weights(), fitting.model.get_weights()))
+    assert all(
+        map(np.array_equal, fitting.inference_model.get_weights(), fitting.model.get_weights())
+    )
 
 
 def assert_all_read_alike(fitting: Fitting, build: Path) -> None:

@@ -16,6 +16,7 @@ import onnxruntime
 import pytest
 from PIL import Image
 
+from shared.api.jobs import Stage
 from shared.errors import ReadsmithError
 from shared.recognition.decoding import decode
 from shared.recognition.preprocessing import preprocess
@@ -33,8 +34,8 @@ from trainer.pipeline.networks.keras_files import write_models
 from trainer.pipeline.run import run
 from trainer.pipeline.training.results import Parameters, Trained, Validation
 from trainer.pipeline.training.train import train
-from trainer.schemas.job_request import Dataset, Hyperparameters, JobRequest
-from trainer.schemas.progress import CancelledRunError, RunResult, Stage
+from trainer.schemas.job_request import DatasetRequest, Hyperparameters, JobRequest
+from trainer.schemas.progress import CancelledRunError, RunResult
 from trainer.settings import Settings
 from trainer.workers.job_process import JobObserver, run_pipeline
 
@@ -308,7 +309,7 @@ def test_a_file_that_reads_otherwise_than_training_measured_is_not_published(
 def test_a_job_over_http_downloads_from_public_servers_only(
     settings: Settings, store: JobStore, queue: JobQueue
 ) -> None:
-    request = JobRequest(dataset=Dataset(url="http://127.0.0.1:1/set.zip"))
+    request = JobRequest(dataset=DatasetRequest(url="http://127.0.0.1:1/set.zip"))
     store.create(request)
     claim = queue.claim()
     assert claim is not None

@@ -8,6 +8,7 @@ import keras
 import numpy as np
 import pytest
 
+from shared.api.jobs import Stage, Status
 from shared.errors import ReadsmithError
 from shared.store.manifest import KERAS_MODEL, Manifest
 from shared.store.store import ModelStore
@@ -28,9 +29,8 @@ from trainer.pipeline.datasets.load import load_dataset
 from trainer.pipeline.run import run
 from trainer.pipeline.search.search import search
 from trainer.pipeline.training.train import train
-from trainer.schemas.job import Status
 from trainer.schemas.job_request import JobRequest
-from trainer.schemas.progress import CancelledRunError, RunResult, Stage
+from trainer.schemas.progress import CancelledRunError, RunResult
 from trainer.schemas.trial import TrialList, TrialRecord
 from trainer.settings import Settings
 

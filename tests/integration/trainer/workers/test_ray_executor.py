@@ -3,7 +3,6 @@
 The two nodes are on this machine, but share nothing except what the settings name.
 """
 
-import importlib.util
 import signal
 import subprocess
 import sys
@@ -14,7 +13,8 @@ import pytest
 from pydantic import ValidationError
 
 from readsmith.commands.doctor import ray as doctor_ray
-from readsmith.commands.doctor.finding import State
+from readsmith.commands.doctor.finding import Severity
+from shared.api.jobs import Job, Status
 from shared.errors import ReadsmithError
 from tests.support.jobs.killed_jobs import epochs_told, require_one_version
 from tests.support.services.ray_cluster import CPUS, RayCluster, kill_link, running_ray
@@ -22,8 +22,13 @@ from tests.support.services.services import free_port
 from tests.support.services.workers import alive_in_session, is_alive, start_worker, wait_until
 from trainer.database.job_store import JobStore
 from trainer.database.tables import Database
-from trainer.schemas.job import Job, Status
-from trainer.schemas.job_request import Dataset, Hyperparameters, JobRequest, Resources, Synthetic
+from trainer.schemas.job_request import (
+    DatasetRequest,
+    Hyperparameters,
+    JobRequest,
+    Resources,
+    Synthetic,
+)
 from trainer.settings import Settings
 from trainer.workers.ray.executor import ONE_MACHINE
 from trainer.workers.worker import make_executor
@@ -183,7 +188,7 @@ def test_a_lost_cluster_is_found_again_and_a_killed_worker_takes_its_children_al
     kill_link(worker.pid)
     second, _ = begun(job_id)
     assert not is_alive(first)
-    assert "The Ray cluster is away. Queued again." in told(store, job_id)
+    assert "The Ray cluster is unreachable. Queued again." in told(store, job_id)
     assert store.get(job_id).attempt == 2
     worker.kill()
     wait_until(lambda: not is_alive(second))
@@ -241,7 +246,7 @@ def test_without_a_cluster_jobs_wait_and_the_worker_says_why(
     worker = start_worker(settings.model_copy(update={"ray_address": nowhere, "lease_seconds": 3}))
     wait_until(lambda: store.worker_problems(60))
     (problem,) = store.worker_problems(60)
-    assert problem.startswith(f"The Ray cluster {nowhere} is away: ")
+    assert problem.startswith(f"The Ray cluster {nowhere} is unreachable: ")
     assert store.get(job_id).attempt == 0
     worker.terminate()
     assert worker.wait(60) == 0
@@ -255,14 +260,14 @@ def test_doctor_tells_what_the_cluster_has(
     monkeypatch.setenv("READSMITH_STATE", str(tmp_path))
     has, database = doctor_ray.cluster()
     assert has.message == f"{settings.ray_address}: 3 machines, 4 CPUs, 0 GPUs"
-    assert (database.state, database.message) == (State.WARNING, ONE_MACHINE)
+    assert (database.state, database.message) == (Severity.WARNING, ONE_MACHINE)
 
 
 def test_a_real_training_runs_on_the_cluster(
     store: JobStore, settings: Settings, start_worker: StartWorker, cluster: RayCluster
 ) -> None:
     request = JobRequest(
-        dataset=Dataset(synthetic=Synthetic(images=40, characters="ab", max_length=5)),
+        dataset=DatasetRequest(synthetic=Synthetic(images=40, characters="ab", max_length=5)),
         hyperparameters=Hyperparameters(epochs=1),
         resources=Resources(cpus=1, memory_bytes=10**8),
     )
@@ -277,7 +282,7 @@ def test_a_real_training_runs_on_the_cluster(
 
 
 def test_a_missing_package_is_named(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
+    monkeypatch.setattr("trainer.workers.ray.connection.find_spec", lambda name: None)
     with pytest.raises(ReadsmithError, match="needs the package ray") as raised:
         make_executor(settings)
     assert raised.value.hint == "pip install 'readsmith[ray]'"

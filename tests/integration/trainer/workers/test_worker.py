@@ -9,10 +9,10 @@ from typing import Any
 
 import pytest
 
+from shared.api.jobs import Job, Status
 from tests.support.services.workers import alive_in_session, is_alive, start_worker, wait_until
 from trainer.database.job_queue import JobQueue
 from trainer.database.job_store import JobStore
-from trainer.schemas.job import Job, Status
 from trainer.schemas.job_request import JobRequest
 from trainer.schemas.progress import RunResult
 from trainer.settings import Settings
@@ -20,7 +20,7 @@ from trainer.settings import Settings
 CHILD = """
 import errno, os, signal, subprocess, sys, tempfile, time
 from pathlib import Path
-from shared.errors import ReadsmithError
+from shared.errors import DatasetError
 from trainer.schemas.progress import Progress, RunResult, Stage
 from trainer.workers.job_process import execute
 
@@ -48,7 +48,7 @@ def run(claim, request, settings, observer):
     if what == "die once" and claim.attempt == 1:
         os._exit(7)
     if what == "refuse":
-        raise ReadsmithError("too_few_images", "3 images were found.", "Send more.")
+        raise DatasetError("too_few_images", "3 images were found.", "Send more.")
     if what == "bug":
         raise KeyError("secret")
     if what == "fill the disk":
@@ -119,7 +119,7 @@ def test_jobs_run_to_their_end_one_after_the_other(
     assert errors[0] is not None and errors[0].hint == "Send more."
     assert errors[1] is not None and "secret" not in errors[1].message
     wait_until(lambda: not list(settings.scratch.iterdir()))
-    assert store.workers_seen(30) == 1
+    assert store.live_workers(30) == 1
 
 
 def test_a_child_that_always_dies_fails_the_job_and_says_how_it_died(
@@ -178,7 +178,7 @@ def test_a_stopped_worker_hands_its_job_back_and_leaves_no_process(
     assert worker.wait(30) == 0
     assert store.get(job_id).status is Status.QUEUED
     assert not alive_in_session(child)
-    assert store.workers_seen(30) == 0
+    assert store.live_workers(30) == 0
 
 
 def test_a_child_that_is_told_to_stop_with_its_worker_has_lost_no_try(

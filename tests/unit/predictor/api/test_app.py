@@ -14,7 +14,7 @@ from predictor.api.app import create_app
 from predictor.models.registry import Registry
 from predictor.settings import PredictorSettings
 from shared.store.manifest import ONNX_MODEL
-from shared.store.model_settings import ModelSettings
+from shared.store.records.record import ModelSettings
 from shared.store.store import ModelStore
 from tests.support.api.openapi import routes_of
 from tests.support.labelled_images import image as drawn
@@ -337,7 +337,7 @@ def test_before_any_version_exists_the_starter_answers_and_says_so(
     assert by_name["text"] == "MARKET"
     assert "note" not in by_name
     other = problem_of(send(client, png("cab"), model="starter", version="3"))
-    assert (other["code"], other["hint"]) == ("version_not_found", "Kept: 1.")
+    assert (other["code"], other["hint"]) == ("version_not_found", "Retained: 1.")
 
 
 def test_the_starter_does_not_stand_in_for_a_version_that_was_refused(
@@ -368,7 +368,7 @@ def test_a_pattern_that_no_text_of_the_model_fits_is_refused_and_the_old_one_kep
     store.change_settings("default", ModelSettings(pattern="Z"))
     registry.poll()
     assert send(client, png("cab")).get_json()["text"] == "cab"
-    assert "Z" in client.get("/readyz").get_json()["models"]["default"]["refusal"]["reason"]
+    assert "Z" in client.get("/readyz").get_json()["models"]["default"]["rejection"]["reason"]
 
 
 def test_limits_that_only_the_models_own_pattern_makes_impossible_are_told_whose_it_is(
@@ -426,9 +426,9 @@ def test_readiness_tells_which_version_was_refused_and_why(
     answer = client.get("/readyz")
     default = answer.get_json()["models"]["default"]
     assert answer.status_code == 200
-    assert (default["version"], default["wanted"], default["refusals"]) == (1, 2, 1)
-    assert default["refusal"]["version"] == 2
-    assert "prediction_model.onnx" in default["refusal"]["reason"]
+    assert (default["version"], default["wanted"], default["rejections"]) == (1, 2, 1)
+    assert default["rejection"]["version"] == 2
+    assert "prediction_model.onnx" in default["rejection"]["reason"]
 
 
 def test_the_start_page_names_every_route(client: FlaskClient) -> None:

@@ -2,6 +2,7 @@
 
 import base64
 import io
+import json
 import re
 from typing import Any
 
@@ -12,10 +13,12 @@ from flask.testing import FlaskClient
 from hypothesis import settings
 from pydantic import BaseModel
 
-from predictor.api.openapi import schemas
 from predictor.api.openapi.document import description
 from predictor.requests.images import IMAGE_FIELDS, JsonBody
-from predictor.requests.options import Options
+from predictor.requests.options import PredictionOptions
+from shared.api.health import About, Health, PredictorReadiness, ServedModels
+from shared.api.predictions import FeedbackReceipt, Prediction, Predictions, ReviewQueue
+from shared.api.problems import Problem
 from shared.errors import CODES
 from tests.support.api.openapi import CONFIG, call, make_key, predictor_with_a_model, routes_of
 from tests.support.models.bundles import png
@@ -58,13 +61,13 @@ def test_every_option_and_no_other_is_described_in_every_way_of_sending_it() -> 
     multipart = BODIES["multipart/form-data"]["schema"]["properties"]
     body = description()["components"]["schemas"]["JsonBody"]["properties"]
 
-    assert parameters == set(Options.model_fields)
-    assert set(multipart) == {*Options.model_fields, *IMAGE_FIELDS}
+    assert parameters == set(PredictionOptions.model_fields)
+    assert set(multipart) == {*PredictionOptions.model_fields, *IMAGE_FIELDS}
     assert set(body) == set(JsonBody.model_fields)
 
 
 def test_every_error_code_is_described_with_its_status() -> None:
-    problem = description()["components"]["schemas"]["ProblemAnswer"]["properties"]
+    problem = description()["components"]["schemas"]["Problem"]["properties"]
     assert set(problem["code"]["enum"]) == set(CODES)
     named = {
         (status, code)
@@ -96,31 +99,33 @@ def question(**body: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("path", "request_", "shape"),
     [
-        ("/predict", question(), schemas.Prediction),
-        ("/predict", question(show_input=True), schemas.Prediction),
-        ("/predict", question(top_k=3, min_confidence=0.5), schemas.Prediction),
-        ("/predict", question(pattern="[ab]{4}"), schemas.Prediction),
-        ("/predict", {"json": {"images": [TEXT, "AAAA"]}}, schemas.Predictions),
-        ("/predict", {"data": files(png("a"), b"no image")}, schemas.Predictions),
-        ("/predict", {"json": {}}, schemas.ProblemAnswer),
-        ("/predict", {"json": {"image": "AAAA"}}, schemas.ProblemAnswer),
-        ("/feedback", question(text="cab"), schemas.FeedbackTaken),
-        ("/feedback", {"data": {**files(png("a")), "text": "b"}}, schemas.FeedbackTaken),
-        ("/feedback", {"json": {"request_id": "never", "text": "b"}}, schemas.ProblemAnswer),
-        ("/feedback", question(text=" "), schemas.ProblemAnswer),
-        ("/review", None, schemas.ReviewQueue),
-        ("/review?limit=0", None, schemas.ProblemAnswer),
-        ("/", None, schemas.About),
-        ("/models", None, schemas.Models),
-        ("/healthz", None, schemas.Alive),
-        ("/readyz", None, schemas.Readiness),
+        ("/predict", question(), Prediction),
+        ("/predict", question(show_input=True), Prediction),
+        ("/predict", question(top_k=3, min_confidence=0.5), Prediction),
+        ("/predict", question(pattern="[ab]{4}"), Prediction),
+        ("/predict", {"json": {"images": [TEXT, "AAAA"]}}, Predictions),
+        ("/predict", {"data": files(png("a"), b"no image")}, Predictions),
+        ("/predict", {"json": {}}, Problem),
+        ("/predict", {"json": {"image": "AAAA"}}, Problem),
+        ("/feedback", question(text="cab"), FeedbackReceipt),
+        ("/feedback", {"data": {**files(png("a")), "text": "b"}}, FeedbackReceipt),
+        ("/feedback", {"json": {"request_id": "never", "text": "b"}}, Problem),
+        ("/feedback", question(text=" "), Problem),
+        ("/review", None, ReviewQueue),
+        ("/review?limit=0", None, Problem),
+        ("/", None, About),
+        ("/models", None, ServedModels),
+        ("/healthz", None, Health),
+        ("/readyz", None, PredictorReadiness),
     ],
 )
 def test_answers_have_the_shapes_described(
     client: FlaskClient, path: str, request_: dict[str, Any] | None, shape: type[BaseModel]
 ) -> None:
     answer = client.get(path) if request_ is None else client.post(path, **request_)
-    shape.model_validate_json(answer.get_data())
+    sent = answer.get_data(as_text=True).replace("+00:00", "Z")  # as Pydantic writes UTC
+    parsed = shape.model_validate_json(sent, extra="forbid")
+    assert parsed.model_dump(mode="json", by_alias=True, exclude_unset=True) == json.loads(sent)
 
 
 def test_the_page_shows_every_route_option_and_code_and_loads_nothing(client: FlaskClient) -> None:

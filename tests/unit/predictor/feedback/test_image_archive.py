@@ -32,7 +32,7 @@ def one(number: int, confidence: float = 0.5, **facts: Any) -> ArchivedImage:
 
 
 def ids(kept: ImageArchive, model: str | None = None) -> list[str]:
-    return [each.request_id for each in kept.least_sure(model, 100)[0]]
+    return [each.request_id for each in kept.least_confident(model, 100)[0]]
 
 
 def test_the_least_sure_come_first_of_one_model_or_of_all(tmp_path: Path) -> None:
@@ -40,7 +40,7 @@ def test_the_least_sure_come_first_of_one_model_or_of_all(tmp_path: Path) -> Non
     kept.add([one(1, 0.9), one(2, 0.1), one(3, 0.4, model="plates")])
     assert ids(kept) == ["r2", "r3", "r1"]
     assert ids(kept, "default") == ["r2", "r1"]
-    assert kept.least_sure("default", 1)[1] == 2
+    assert kept.least_confident("default", 1)[1] == 2
 
 
 @pytest.mark.parametrize(
@@ -140,7 +140,7 @@ def test_what_was_read_waits_for_a_look_with_its_image_until_it_is_deleted(
 
     page = client.get("/review?model=default").get_json()
     first, second = page["data"]
-    assert page["kept"] == 2
+    assert page["count"] == 2
     assert (first["request_id"], first["index"]) == (unsure["request_id"], 1)
     assert (first["version"], first["text"]) == (2, "cab")
     assert first["confidence"] == unsure["results"][1]["confidence"] < sure["confidence"]

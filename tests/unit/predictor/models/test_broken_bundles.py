@@ -1,5 +1,6 @@
 """Whatever is wrong with a new version, the old one serves on and the next good one is taken."""
 
+import json
 import logging
 import os
 import re
@@ -10,10 +11,11 @@ from pathlib import Path
 import pytest
 
 from predictor.models import loading
-from predictor.models.registry import MOST_REASON, Registry
+from predictor.models.registry import MAX_REASON, Registry
 from predictor.settings import PredictorSettings
 from predictor.telemetry import metrics
 from shared.store.manifest import KERAS_MODEL, FileEntry
+from shared.store.records.records import RECORD
 from shared.store.store import ModelStore
 from tests.support.api.metrics import sample
 from tests.support.models.broken_bundles import BREAKAGES, Breakage, serve_broken
@@ -39,7 +41,7 @@ def registry(store: ModelStore, tmp_path: Path) -> Registry:
 def answer(registry: Registry) -> tuple[int, str]:
     engine = registry.engine("default")
     assert engine is not None
-    return engine.manifest.version, engine.read([png("cab")])[0].text
+    return engine.manifest.version, engine.predict([png("cab")])[0].text
 
 
 def refusals(part: str) -> float:
@@ -60,14 +62,14 @@ def test_a_broken_version_is_refused_for_its_reason_and_the_next_good_one_taken(
     version = serve_broken(store, tmp_path / "broken", breakage)
     for _ in range(2):
         registry.poll()
-    refusal = registry.states()["default"].refusal
+    refusal = registry.states()["default"].rejection
     assert refusal is not None
     assert refusal.version == version
     assert re.search(breakage.sentence, refusal.reason)
-    assert len(refusal.reason) <= MOST_REASON
+    assert len(refusal.reason) <= MAX_REASON
     assert refusals(breakage.part) == before + 1
     assert [record.message for record in caplog.records if record.levelno == logging.ERROR] == [
-        f"model default: version {version} refused: {refusal.reason}"
+        f"model default: version {version} rejected: {refusal.reason}"
     ]
     assert answer(registry) == (1, "cab")
     publish(store, tmp_path / "better", characters="def")
@@ -75,62 +77,67 @@ def test_a_broken_version_is_refused_for_its_reason_and_the_next_good_one_taken(
     assert answer(registry)[1] == "fde"
 
 
+NOT_VALID = "model.json of model default is not valid at "
+
+
 @pytest.mark.parametrize(
     ("content", "sentence"),
     [
-        (b"7\n", "manifest.json cannot be read"),
-        (b"", "says '', not a version number"),
-        (b"../../default/versions/1", "not a version number"),
-        (b"\xff\x00\xfe", "not a version number"),
-        (b"9" * 400, "says '9{40}', not"),
+        (b'{"current": 7}', "manifest.json cannot be read|has no version 7"),
+        (b"", NOT_VALID + "document"),
+        (b'{"current": "../../default/versions/1"}', NOT_VALID + "current"),
+        (b"\xff\x00\xfe", NOT_VALID + "document"),
+        (b'{"novelty": 1}', NOT_VALID + "novelty"),
         (b"1" * 10_000_001, "more than 10,000,000 bytes"),
     ],
-    ids=["no such version", "empty", "a path", "garbage", "a large number", "huge"],
+    ids=["no such version", "empty", "a path", "garbage", "an unknown field", "huge"],
 )
-def test_a_current_that_leads_nowhere_is_refused(
+def test_a_record_that_leads_nowhere_is_refused(
     store: ModelStore, registry: Registry, content: bytes, sentence: str
 ) -> None:
-    current = store.root / "default" / "current"
-    current.write_bytes(content)
+    record = store.root / "default" / RECORD
+    good = record.read_bytes()
+    record.write_bytes(content)
     registry.poll()
-    refusal = registry.states()["default"].refusal
+    refusal = registry.states()["default"].rejection
     assert refusal is not None
     assert re.search(sentence, refusal.reason)
     assert answer(registry) == (1, "cab")
-    current.write_text("1")
+    record.write_bytes(good)
     registry.poll()
-    assert registry.states()["default"].refusal is None
+    assert registry.states()["default"].rejection is None
 
 
 @pytest.mark.parametrize("kind", ["folder", "pipe"])
-def test_a_current_that_is_no_file_is_refused(
+def test_a_record_that_is_no_file_is_refused(
     store: ModelStore, registry: Registry, kind: str
 ) -> None:
-    current = store.root / "default" / "current"
-    current.unlink()
-    current.mkdir() if kind == "folder" else os.mkfifo(current)
+    record = store.root / "default" / RECORD
+    record.unlink()
+    record.mkdir() if kind == "folder" else os.mkfifo(record)
     registry.poll()
-    refusal = registry.states()["default"].refusal
+    refusal = registry.states()["default"].rejection
     assert refusal is not None
-    assert "current of model default cannot be read" in refusal.reason
+    assert "model.json of model default cannot be read" in refusal.reason
     assert answer(registry) == (1, "cab")
 
 
 @pytest.mark.parametrize(
-    ("content", "sentence"),
+    ("settings", "sentence"),
     [
-        ("{", "settings.json of model default is not valid"),
-        ('{"pattern": "[0-9]+"}', "own pattern .* does not suit it"),
-        ('{"novelty": 1}', "not valid at novelty"),
+        ({"pattern": "[0-9]+"}, "own pattern .* is impossible"),
+        ({"pattern": 1}, NOT_VALID + "settings.pattern"),
+        ({"novelty": 1}, NOT_VALID + "settings.novelty"),
     ],
 )
 def test_settings_that_cannot_be_followed_change_nothing(
-    store: ModelStore, registry: Registry, content: str, sentence: str
+    store: ModelStore, registry: Registry, settings: dict[str, object], sentence: str
 ) -> None:
     before = refusals("settings")
-    (store.root / "default" / "settings.json").write_text(content)
+    record = store.root / "default" / RECORD
+    record.write_text(json.dumps(json.loads(record.read_bytes()) | {"settings": settings}))
     registry.poll()
-    refusal = registry.states()["default"].refusal
+    refusal = registry.states()["default"].rejection
     assert refusal is not None
     assert re.search(sentence, refusal.reason)
     assert refusals("settings") == before + 1
@@ -157,7 +164,7 @@ def test_a_version_that_vanishes_while_it_is_read_is_refused(
     with monkeypatch.context() as patched:
         patched.setattr(loading, step, vanish_afterwards)
         registry.poll()
-    refusal = registry.states()["default"].refusal
+    refusal = registry.states()["default"].rejection
     assert refusal is not None
     assert (refusal.version, refusal.reason[-43:]) == (
         version,
@@ -179,7 +186,7 @@ def test_a_file_that_is_changed_between_the_check_and_the_load_is_refused(
     publish(store, tmp_path / "changing")
     monkeypatch.setattr(loading, "verify_bundle", overlooked)
     registry.poll()
-    refusal = registry.states()["default"].refusal
+    refusal = registry.states()["default"].rejection
     assert refusal is not None
     assert "SHA-256" in refusal.reason
     assert answer(registry) == (1, "cab")
@@ -192,11 +199,13 @@ def look_as_nobody(root: Path) -> None:
     registry = Registry(PredictorSettings(store=root, serve_starter=False))
     registry.poll()
     states = registry.states()
-    told = states["default"].refusal
+    told = states["default"].rejection
     assert told is not None
     assert told.reason == "manifest.json cannot be read: Permission denied."
     assert states["plates"].served is not None
-    assert "closed" not in states
+    closed = states["closed"].rejection
+    assert closed is not None
+    assert closed.reason == "model.json of model closed cannot be read: Permission denied."
 
 
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can become somebody without rights")

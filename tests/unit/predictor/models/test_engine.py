@@ -6,7 +6,7 @@ from onnx import TensorProto, helper
 
 from predictor.models.engine import BATCH, Engine
 from shared.errors import BundleError, ImageRejectedError
-from shared.recognition.decoding import Prediction
+from shared.recognition.decoding import DecodedText
 from shared.store.manifest import ONNX_MODEL, read_manifest
 from shared.store.store import ModelStore
 from tests.support.models.bundles import SPEC, TIME_STEPS, calibration, onnx_graph, png, publish
@@ -25,19 +25,21 @@ def load(folder: Path) -> Engine:
 def test_images_are_read_in_order_whatever_their_number(tmp_path: Path) -> None:
     engine = load(bundle(tmp_path))
     texts = ["abca", "a", "cc", "", "bab"] * BATCH
-    assert [prediction.text for prediction in engine.read([png(text) for text in texts])] == texts
-    assert engine.read([]) == []
+    assert [
+        prediction.text for prediction in engine.predict([png(text) for text in texts])
+    ] == texts
+    assert engine.predict([]) == []
 
 
 def test_an_image_that_cannot_be_read_does_not_spoil_the_others(tmp_path: Path) -> None:
     engine = load(bundle(tmp_path))
-    first, bad, last = engine.read_each([png("ab"), b"no image", png("c")])
-    assert isinstance(first, Prediction)
+    first, bad, last = engine.predict_each([png("ab"), b"no image", png("c")])
+    assert isinstance(first, DecodedText)
     assert isinstance(bad, ImageRejectedError)
-    assert isinstance(last, Prediction)
+    assert isinstance(last, DecodedText)
     assert (first.text, last.text) == ("ab", "c")
     with pytest.raises(ImageRejectedError):
-        engine.read([png("ab"), b"no image"])
+        engine.predict([png("ab"), b"no image"])
 
 
 def one_image_at_a_time() -> bytes:
@@ -107,7 +109,7 @@ def test_confidences_are_at_the_temperature_of_the_manifest(tmp_path: Path) -> N
             files=files,
             change=lambda m, t=temperature: m.model_copy(update={"calibration": calibration(t)}),  # type: ignore[misc]
         )
-        (predictions[temperature],) = load(store.folder("default", published.version)).read(
+        (predictions[temperature],) = load(store.folder("default", published.version)).predict(
             [png("ab")]
         )
     assert predictions[1.0].text == predictions[2.0].text

@@ -34,7 +34,7 @@ TEXTS = st.dictionaries(NAMES, st.text(st.characters(exclude_categories=["Cs"]),
 def test_what_a_client_writes_is_read_back(
     files: list[tuple[str, bytes]], texts: dict[str, str]
 ) -> None:
-    form = split_form(*encoded(files, texts), most_parts=100)
+    form = split_form(*encoded(files, texts), max_parts=100)
     assert form.files == files
     assert form.texts == texts
 
@@ -43,7 +43,7 @@ def test_what_a_client_writes_is_read_back(
 def test_noise_of_any_size_is_an_image_like_any_other(size: int) -> None:
     for seed in range(5):
         noise = random.Random(seed).randbytes(size)
-        assert split_form(*encoded([("image", noise)], {}), most_parts=1).files[0][1] == noise
+        assert split_form(*encoded([("image", noise)], {}), max_parts=1).files[0][1] == noise
 
 
 @pytest.mark.parametrize(
@@ -62,20 +62,20 @@ def test_noise_of_any_size_is_an_image_like_any_other(size: int) -> None:
 )
 def test_a_body_that_is_none_is_refused(body: bytes, content_type: str) -> None:
     with pytest.raises(MalformedError) as caught:
-        split_form(body, content_type, most_parts=9)
+        split_form(body, content_type, max_parts=9)
     assert caught.value.code == "form_invalid"
 
 
 def test_what_stands_before_and_behind_the_parts_is_not_read() -> None:
     body = b"preamble\r\n" + part('form-data; name="a"', b"1\r\n") + b"--x--\r\nepilogue"
-    assert split_form(body, TYPE, most_parts=1).texts == {"a": "1\r\n"}
+    assert split_form(body, TYPE, max_parts=1).texts == {"a": "1\r\n"}
 
 
 def test_parts_and_texts_are_bounded() -> None:
     parts = part('form-data; name="a"', b"1") * 3 + b"--x--"
-    assert split_form(parts, TYPE, most_parts=3).texts == {"a": "1"}
+    assert split_form(parts, TYPE, max_parts=3).texts == {"a": "1"}
     with pytest.raises(TooLargeError, match="more than 2 parts"):
-        split_form(parts, TYPE, most_parts=2)
+        split_form(parts, TYPE, max_parts=2)
     large = part('form-data; name="a"', bytes(40_000)) + part('form-data; name="b"', bytes(40_000))
     with pytest.raises(RequestEntityTooLarge):
-        split_form(large + b"--x--", TYPE, most_parts=9)
+        split_form(large + b"--x--", TYPE, max_parts=9)

@@ -12,9 +12,9 @@ from PIL import Image
 from predictor.api.answers import describe
 from predictor.api.app import create_app
 from predictor.models.registry import Registry
-from predictor.requests.options import Options
+from predictor.requests.options import PredictionOptions
 from predictor.settings import PredictorSettings
-from shared.recognition.decoding import Prediction
+from shared.recognition.decoding import DecodedText
 from shared.store.manifest import ONNX_MODEL
 from shared.store.store import ModelStore
 from tests.support.models.bundles import (
@@ -155,7 +155,7 @@ def test_no_text_that_fits_is_said_with_its_reason_and_never_an_invalid_text(
 
 
 def test_accepted_agrees_with_the_confidence_that_is_told() -> None:
-    answer = describe(Prediction("ab", 0.5561968, ()), Options(min_confidence=0.556197))
+    answer = describe(DecodedText("ab", 0.5561968, ()), PredictionOptions(min_confidence=0.556197))
     assert (answer["confidence"], answer["accepted"]) == (0.556197, True)
 
 
@@ -180,7 +180,7 @@ def test_a_key_of_the_body_counts_more_than_a_parameter(client: FlaskClient) -> 
 WRONG: dict[str, tuple[dict[str, Any], int, str, str, str]] = {
     "top_k": ({"top_k": 0}, 422, "request_invalid", "top_k", "from 1 to 20"),
     "large top_k": ({"top_k": 21}, 422, "request_invalid", "top_k", "from 1 to 20"),
-    "charset": ({"charset": ""}, 422, "request_invalid", "charset", "characters that may be read"),
+    "charset": ({"charset": ""}, 422, "request_invalid", "charset", "that a text may have"),
     "empty pattern": ({"pattern": ""}, 422, "request_invalid", "pattern", "[A-Z]{2}"),
     "pattern": ({"pattern": "(a"}, 422, "pattern_invalid", "pattern", "[A-Z0-9]"),
     "hostile pattern": ({"pattern": "a" * 999}, 422, "pattern_too_large", "pattern", "500"),
@@ -192,8 +192,8 @@ WRONG: dict[str, tuple[dict[str, Any], int, str, str, str]] = {
     "too long": ({"min_length": 9}, 422, "no_text_fits", "min_length", "8 time steps"),
     "other characters": ({"pattern": "x"}, 422, "no_text_fits", "pattern", "abc"),
     "min_confidence": ({"min_confidence": 2}, 422, "request_invalid", "min_confidence", "0 to 1"),
-    "version 0": ({"version": 0}, 422, "request_invalid", "version", "number of a kept version"),
-    "version": ({"version": 7}, 404, "version_not_found", "version", "Kept: 1, 2."),
+    "version 0": ({"version": 0}, 422, "request_invalid", "version", "a retained version"),
+    "version": ({"version": 7}, 404, "version_not_found", "version", "Retained: 1, 2."),
 }  # fmt: skip
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from predictor.telemetry.access_log import MOST_WAITING, AccessLog
+from predictor.telemetry.access_log import MAX_BUFFERED, AccessLog
 from predictor.telemetry.request_stats import RequestStats
 
 Pipe = tuple[int, int]
@@ -47,18 +47,22 @@ def test_while_nobody_reads_requests_go_on_and_the_latest_lines_wait(pipe: Pipe)
     note(log, range(1000))
     writer = threading.Thread(target=log.flush)
     writer.start()  # waits: the pipe takes less than 1,000 lines
-    last = 1000 + 2 * MOST_WAITING - 1
+    last = 1000 + 2 * MAX_BUFFERED - 1
     note(log, range(1000, last + 1))
     told = [int(line["request_id"]) for line in lines(pipe, last)]
     writer.join()
     assert told == sorted(told)
-    assert told[-MOST_WAITING:] == list(range(last + 1 - MOST_WAITING, last + 1))
+    assert told[-MAX_BUFFERED:] == list(range(last + 1 - MAX_BUFFERED, last + 1))
 
 
-def test_a_closed_log_stops_nobody() -> None:
+def test_a_closed_log_stops_nobody_and_goes_on_once_it_is_read_again(pipe: Pipe) -> None:
     read, write = os.pipe()
     os.close(read)
     log = AccessLog(write)
     note(log, range(3))
     log.flush()
+    os.dup2(pipe[1], write)
+    note(log, range(3, 6))
+    log.flush()
     os.close(write)
+    assert lines(pipe, 5)[-1]["request_id"] == "5"

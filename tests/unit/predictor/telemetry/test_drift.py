@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from predictor.models.engine import unsure_below
+from predictor.models.engine import low_confidence_threshold
 from shared.store.manifest import Calibration, ImageSizes, Threshold
 from tests.support.api.metrics import labels_of, sample
 from tests.support.models.bundles import calibration
@@ -98,7 +98,7 @@ def measured(*rows: tuple[float, float]) -> Calibration:
 def test_a_prediction_is_sure_from_where_the_model_was_rarely_wrong(
     known: Calibration | None, threshold: float
 ) -> None:
-    assert unsure_below(known) == threshold
+    assert low_confidence_threshold(known) == threshold
 
 
 def test_sizes_are_seen_up_to_a_tenth_outside_the_range() -> None:

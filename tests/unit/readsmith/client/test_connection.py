@@ -20,7 +20,8 @@ PREDICTION = {
     "request_id": "1", "colour": "a field of a newer predictor",
 }  # fmt: skip
 JOB = {
-    "id": "job-1", "status": "queued", "model": "m", "request": {},
+    "id": "job-1", "status": "queued", "model": "m", "request": {}, "preset": "conv",
+    "metadata": {}, "attempt": 0,
     "created_at": "2026-01-02T03:04:05Z",
 }  # fmt: skip
 EVENT = {"at": "2026-01-02T03:04:05Z", "type": "status", "message": "Queued.", "data": {}}
@@ -185,7 +186,7 @@ def test_another_kind_of_server_is_told_as_such(server: Scripted, body: Any) -> 
 
 def test_a_predictor_that_cannot_read_yet_is_not_ready(server: Scripted) -> None:
     problem = {"Content-Type": "application/problem+json"}
-    server.script += [(503, {}, {"ready": False, "models": {}}), (503, problem, BUSY)]
+    server.script += [(503, {}, {"ready": False, "pid": 1, "models": {}}), (503, problem, BUSY)]
     client = Client(server.url)
 
     assert not client.ready().ready
@@ -206,6 +207,31 @@ def test_half_an_event_is_taken_up_again(server: Scripted, waits: list[float]) -
     assert [event.id for event in events] == [1, 2]
     assert [headers["Last-Event-ID"] for _, headers, _ in server.asked] == ["0", "1", "2"]
     assert len(waits) == 2
+
+
+def test_whoever_watches_a_silent_job_may_stop(server: Scripted, waits: list[float]) -> None:
+    stream = {"Content-Type": "text/event-stream"}
+    server.script += [(200, stream, b": still here\n\n"), (204, {}, b"")]
+
+    def watch() -> None:
+        raise RuntimeError("The worker has stopped.")
+
+    with pytest.raises(RuntimeError, match="has stopped"):
+        list(Client(trainer_url=server.url).events("job-1", watch=watch))
+
+
+def test_fields_and_codes_of_a_newer_service_are_taken(server: Scripted) -> None:
+    error = {"code": "of_tomorrow", "message": "No.", "hint": "", "severity": 3}
+    server.script += [
+        (200, {}, {**JOB, "colour": "blue", "error": error}),
+        (400, {}, {"title": "T", "status": 400, "detail": "No.", "code": "of_tomorrow", "x": 1}),
+    ]
+    client = Client(trainer_url=server.url)
+
+    assert client.job("job-1").as_sent() == {**JOB, "colour": "blue", "error": error}
+    with pytest.raises(ServiceError) as raised:
+        client.job("job-1")
+    assert raised.value.code == "of_tomorrow"
 
 
 def test_where_nothing_listens_it_is_said_so(server: Scripted, waits: list[float]) -> None:

@@ -249,7 +249,7 @@ def test_models_names_the_versions_that_can_be_promoted(run: Run, store: Path) -
 
     assert result.exit_code == 1
     assert "Model stripes has no version 9." in result.stderr
-    assert "Kept are 1, 2." in result.stderr
+    assert "Retained: 1, 2." in result.stderr
 
 
 def test_models_keeps_a_pattern_until_it_is_dropped(run: Run, store: Path) -> None:
@@ -285,7 +285,7 @@ def test_models_shows_a_damaged_version_and_goes_on(run: Run, store: Path) -> No
     result = run("models", "--store", store)
 
     assert result.exit_code == 0
-    assert "manifest.json is not valid" in " ".join(result.stdout.split())
+    assert "manifest.json of stripes/1 does not have the SHA-256" in " ".join(result.stdout.split())
     assert "100.0 %" in result.stdout
 
 

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.errors import LimitsError
-from shared.patterns.automaton import MAX_CELLS, MAX_STATES, DEAD_STATE, Automaton, build_automaton
+from shared.patterns.automaton import DEAD_STATE, MAX_CELLS, MAX_STATES, Automaton, build_automaton
 from shared.patterns.limits import Limits
 from shared.patterns.parser import MAX_LENGTH, MAX_NESTING, MAX_SIZE, parse_pattern
 from tests.support.paths import ROOT

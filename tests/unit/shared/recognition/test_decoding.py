@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 from shared.patterns.automaton import build_automaton
 from shared.patterns.limits import Limits
 from shared.recognition.decoding import (
-    Character,
-    Prediction,
+    DecodedCharacter,
+    DecodedText,
     at_temperature,
     decode,
     decode_within,
@@ -176,8 +176,8 @@ def test_an_image_in_which_no_text_fits_has_no_prediction() -> None:
 
 
 def test_places_are_shares_of_an_image_that_covers_part_of_the_input() -> None:
-    prediction = Prediction(
-        "a", 1.0, (Character("a", 1.0, 0.25, 0.5), Character("b", 1.0, 0.4, 0.75))
+    prediction = DecodedText(
+        "a", 1.0, (DecodedCharacter("a", 1.0, 0.25, 0.5), DecodedCharacter("b", 1.0, 0.4, 0.75))
     )
     places = [(one.start, one.end) for one in prediction.on(0.5).characters]
     assert places == [(0.5, 1.0), (0.8, 1.0)]

@@ -9,13 +9,8 @@ from hypothesis.extra.numpy import arrays
 from PIL import Image
 
 from shared.errors import ImageRejectedError
-from shared.recognition.preprocessing import (
-    MAX_PIXELS,
-    ImageSpec,
-    covered_width,
-    open_image,
-    preprocess,
-)
+from shared.recognition.image_spec import ImageSpec
+from shared.recognition.preprocessing import MAX_PIXELS, covered_width, open_image, preprocess
 from tests.support.models.bundles import SPEC, encoded, image
 
 DARK_ON_LIGHT = image("cab")

@@ -134,8 +134,8 @@ def test_a_wrong_field_is_named(
 
 
 def test_what_is_no_image_is_refused(api: TestClient, settings: Settings) -> None:
-    problem(send(api, data=b"not an image"), 422, "not_an_image")
-    problem(send(api, data=b"<svg></svg>" + b" " * 20), 422, "unsupported_format")
+    problem(send(api, data=b"not an image"), 400, "not_an_image")
+    problem(send(api, data=b"<svg></svg>" + b" " * 20), 415, "unsupported_format")
     problem(api.post(URL, data={"text": "A"}, files={}), 415, "unsupported_media_type")
     problem(api.post(URL, json={"text": "A", "image": "%"}), 422, "request_invalid")
     problem(api.post(URL, json=[]), 422, "request_invalid")

@@ -65,7 +65,7 @@ def test_a_dataset_shows_its_images_and_nothing_else(api: TestClient, tmp_path: 
         missing = api.get(f"/datasets/{dataset}/images", params={"file": name})
         problem(missing, 404, "image_not_found")
     bad = api.get(f"/datasets/{dataset}/images", params={"file": "bad.png"})
-    problem(bad, 422, "not_an_image")
+    problem(bad, 400, "not_an_image")
 
 
 def test_a_tar_is_a_dataset_like_a_zip(

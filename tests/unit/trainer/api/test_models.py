@@ -110,8 +110,15 @@ def test_what_the_labels_of_a_version_propose_is_shown(
     assert [version["proposed_pattern"] for version in versions] == [None] * 3 + ["[abc]{1,4}"]
 
 
-def test_damaged_settings_are_shown_as_a_problem(api: TestClient, published: ModelStore) -> None:
-    (published.root / "default" / "settings.json").write_text("{")
+def test_a_damaged_record_is_shown_as_a_problem_until_a_version_is_promoted(
+    api: TestClient, published: ModelStore
+) -> None:
+    publish(published, published.root.parent / "other", model="other")
+    (published.root / "default" / "model.json").write_text("{")
     model = api.get("/models/default").json()
-    assert (model["current"], model["pattern"]) == (3, None)
-    assert "settings.json" in model["problem"]
+    assert (model["current"], model["pattern"]) == (None, None)
+    assert "model.json" in model["problem"]
+    assert [version["version"] for version in model["versions"]] == [1, 2, 3]
+    assert [one["name"] for one in api.get("/models").json()["data"]] == ["default", "other"]
+    promoted = api.post("/models/default/promote", json={"version": 2}).json()
+    assert (promoted["current"], promoted["problem"]) == (2, None)

@@ -100,12 +100,12 @@ def test_a_report_is_downloaded_as_a_zip(api: TestClient) -> None:
 
 def test_two_versions_are_compared_on_the_images_of_both_each_once(api: TestClient) -> None:
     compared = api.get("/models/default/compare?a=1&b=2").json()
-    counts = [compared[f"{who}_right"] for who in ("both", "only_a", "only_b", "neither")]
+    counts = [compared[f"{who}_correct"] for who in ("both", "only_a", "only_b", "neither")]
     assert counts == [2, 0, 0, 1]
     assert len(compared["images"]) == 3
     wrong = compared["images"][0]
     assert (wrong["truth"], wrong["a"]["text"], wrong["b"]["text"]) == ("b", "a", "a")
-    assert not wrong["a"]["right"]
+    assert not wrong["a"]["correct"]
     assert api.get(wrong["image"]).content == png("a")
 
 

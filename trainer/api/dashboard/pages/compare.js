@@ -9,7 +9,7 @@ const SHOWN = 60;
 
 const CHOICES = {
   different: ["read differently", ({ a, b }) => a.text !== b.text],
-  wrong: ["read wrong by either", ({ a, b }) => !(a.right && b.right)],
+  wrong: ["read wrong by either", ({ a, b }) => !(a.correct && b.correct)],
   all: ["all", () => true],
 };
 
@@ -46,10 +46,10 @@ function countsCard(compared) {
     "section",
     { class: "card", "aria-label": "Counts" },
     figures([
-      ["Both right", compared.both_right],
-      [`Only version ${a} right`, compared.only_a_right],
-      [`Only version ${b} right`, compared.only_b_right],
-      ["Neither right", compared.neither_right],
+      ["Both correct", compared.both_correct],
+      [`Only version ${a} correct`, compared.only_a_correct],
+      [`Only version ${b} correct`, compared.only_b_correct],
+      ["Neither correct", compared.neither_correct],
     ]),
     known > 0 && h("p", { class: "help" }, note),
   );
@@ -99,14 +99,14 @@ function comparedImage(one, { a, b }, signal) {
   );
 }
 
-function versionPrediction(version, { text, confidence, right, seen }) {
+function versionPrediction(version, { text, confidence, correct, seen }) {
   return [
     h("dt", {}, `Version ${version}`),
     h(
       "dd",
-      { class: right ? "right" : "wrong" },
+      { class: correct ? "right" : "wrong" },
       h("code", {}, text || "nothing"),
-      ` ${right ? "right" : "wrong"}, ${percent(confidence)}`,
+      ` ${correct ? "correct" : "wrong"}, ${percent(confidence)}`,
       seen && h("small", {}, " trained on it"),
     ),
   ];

@@ -1,4 +1,4 @@
-"""The tables as they were before migrations; those that are there already are left alone."""
+"""The tables as they were before migrations; creates only those that are missing."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -8,7 +8,7 @@ down_revision = None
 
 
 def upgrade() -> None:
-    """Make what is missing."""
+    """Create what is missing."""
     _jobs_and_events()
     _datasets_and_corrections()
     op.create_table(

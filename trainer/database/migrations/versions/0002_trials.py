@@ -1,4 +1,4 @@
-"""The trials of jobs that search."""
+"""The trials of search jobs."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -8,7 +8,7 @@ down_revision = "0001"
 
 
 def upgrade() -> None:
-    """Make their table."""
+    """Create their table."""
     op.create_table(
         "trials",
         sa.Column("job_id", sa.String(40), sa.ForeignKey("jobs.id"), primary_key=True),

@@ -1,4 +1,4 @@
-"""What keeps a worker from starting jobs."""
+"""The problem that prevents a worker from starting jobs."""
 
 import sqlalchemy as sa
 from alembic import op

@@ -8,7 +8,7 @@ down_revision = "0003"
 
 
 def upgrade() -> None:
-    """Widen the numbers and what they are counted by."""
+    """Widen the columns and their sequences."""
     if op.get_bind().dialect.name != "postgresql":
         return
     for table, column in (("jobs", "number"), ("events", "id"), ("corrections", "number")):

@@ -30,7 +30,7 @@ NO_MATCH = "The file name does not match the pattern."
 
 
 @dataclass(frozen=True)
-class Problem:
+class DatasetProblem:
     """Why a file is left out: kind is a snake_case name, detail a sentence.
 
     The file's name is safe to show: shortened, without control characters.
@@ -48,7 +48,7 @@ class FoundLabels:
     source: str
     """Where the labels come from, for messages."""
     labels: Mapping[str, str] = field(default_factory=dict)
-    problems: list[Problem] = field(default_factory=list)
+    problems: list[DatasetProblem] = field(default_factory=list)
     ignored: int = 0
     """Files that are neither images nor a label file."""
     decided: dict[str, str | None] = field(default_factory=dict)
@@ -209,7 +209,7 @@ def _from_manifests(
         name = _resolve(row.filename, PurePosixPath(row.manifest).parent, paths)
         if name is None:
             detail = f"{shown(row.manifest)} line {row.line} names no file here."
-            found.problems.append(Problem("missing_image", shown(row.filename), detail))
+            found.problems.append(DatasetProblem("missing_image", shown(row.filename), detail))
             continue
         listed.add(name)
         label = _usable(found, name, row.text)
@@ -217,9 +217,9 @@ def _from_manifests(
             conflicting.add(name)
     for name in sorted(conflicting):
         detail = f"It is listed as {shown(labels.pop(name))!r} and as something else."
-        found.problems.append(Problem("conflicting_labels", shown(name), detail))
+        found.problems.append(DatasetProblem("conflicting_labels", shown(name), detail))
     found.problems += [
-        Problem("missing_label", shown(name), "No label file lists it.")
+        DatasetProblem("missing_label", shown(name), "No label file lists it.")
         for name in images
         if name not in listed
     ]
@@ -230,17 +230,17 @@ def _from_manifests(
 def _usable(found: FoundLabels, name: str, text: str | None, why_none: str = "") -> str | None:
     """Return a text as a label; if it is none, record the problem and return None."""
     if text is None:
-        found.problems.append(Problem("missing_label", shown(name), why_none))
+        found.problems.append(DatasetProblem("missing_label", shown(name), why_none))
         return None
     try:
         return usable_label(text)
     except UnusableLabelError as error:
-        found.problems.append(Problem(error.kind, shown(name), f"Its label {error}."))
+        found.problems.append(DatasetProblem(error.kind, shown(name), f"Its label {error}."))
         return None
 
 
-def _unprintable(name: str) -> Problem:
-    return Problem(
+def _unprintable(name: str) -> DatasetProblem:
+    return DatasetProblem(
         "unprintable_name", shown(name), "Its name holds control characters, or is not UTF-8."
     )
 

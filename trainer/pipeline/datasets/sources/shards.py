@@ -155,7 +155,7 @@ class _Sample:
 
 
 def _samples(path: Path) -> Iterator[_Sample]:
-    with _Guarded(path) as file:
+    with _ReadHeaders(path) as file:
         sample = _Sample("")
         for member in _members(file, path):
             folder, _, name = member.name.rpartition("/")
@@ -179,7 +179,7 @@ def _samples(path: Path) -> Iterator[_Sample]:
         yield sample
 
 
-def _members(file: "_Guarded", path: Path) -> Iterator[tarfile.TarInfo]:
+def _members(file: "_ReadHeaders", path: Path) -> Iterator[tarfile.TarInfo]:
     """Yield the visible regular files of a tar; raises ReadsmithError for an unsafe tar."""
     reached = -1
     try:
@@ -217,7 +217,7 @@ def _fault(member: tarfile.TarInfo) -> str | None:
     return next((what for wrong, what in faults if wrong), None)
 
 
-class _Guarded(FileIO):
+class _ReadHeaders(FileIO):
     """A tar file for tarfile to index; read() raises for a header that would fill the memory."""
 
     def read(self, size: int | None = -1, /) -> bytes:

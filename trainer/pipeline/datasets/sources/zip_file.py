@@ -41,7 +41,7 @@ def open_zip(path: Path, limits: DatasetLimits) -> zipfile.ZipFile:
     dataset_encrypted, dataset_unsafe; each names the entry that it is about.
     """
     try:
-        file = _Guarded(path, limits.files)
+        file = _ReadDirectory(path, limits.files)
         archive = zipfile.ZipFile(file)
     except ReadsmithError:
         raise
@@ -66,7 +66,7 @@ def entry_name(entry: zipfile.ZipInfo) -> str:
     return name.replace("\\", "/")
 
 
-class _Guarded(io.FileIO):
+class _ReadDirectory(io.FileIO):
     """A zip file for ZipFile; read() raises for a directory that is too large for memory."""
 
     def __init__(self, path: Path, most_entries: int) -> None:

@@ -8,7 +8,7 @@ import tensorflow as tf
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator, PercentFormatter
 
-from trainer.schemas.progress import Progress
+from shared.api.jobs import Progress
 
 SIZE = (9.0, 3.6)
 """Inches; at 100 dots per inch, 900x360 pixels."""

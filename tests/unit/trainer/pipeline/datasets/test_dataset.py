@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.errors import ReadsmithError
-from shared.recognition.preprocessing import ImageSpec
+from shared.recognition.image_spec import ImageSpec
 from shared.recognition.vocabulary import Vocabulary
 from tests.support.dataset_checks import check_dataset
 from tests.support.labelled_images import image, labelled_zip, texts, write_zip

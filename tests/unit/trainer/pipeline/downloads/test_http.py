@@ -14,7 +14,7 @@ from trainer.files.shared_files import FolderFiles
 from trainer.pipeline.downloads.fetch import fetch
 from trainer.pipeline.downloads.http import MAX_REDIRECTS
 from trainer.schemas.addresses import Allowed
-from trainer.schemas.job_request import Dataset
+from trainer.schemas.job_request import DatasetRequest
 from trainer.schemas.limits import DownloadRules
 from trainer.settings import Settings, load_settings
 
@@ -33,7 +33,7 @@ def site() -> Iterator[Site]:
 
 def fetched(url: str, folder: Path, allow: str = "", proxy: bool = False) -> Path:
     rules = DownloadRules(Allowed.parse(allow), proxy=proxy)
-    return fetch(Dataset(url=url), folder / "cache", FolderFiles(folder), Recorder(), rules)
+    return fetch(DatasetRequest(url=url), folder / "cache", FolderFiles(folder), Recorder(), rules)
 
 
 def test_a_name_is_looked_up_once_so_that_it_cannot_change_its_mind(
@@ -159,7 +159,7 @@ def test_no_redirect_leads_from_https_to_http(secure: Site, site: Site, tmp_path
 
 def test_a_server_that_drips_is_let_go_of_under_https_too(secure: Site, tmp_path: Path) -> None:
     secure.pages["/slow"] = drip
-    dataset = Dataset(url=f"https://secure.test:{secure.port}/slow")
+    dataset = DatasetRequest(url=f"https://secure.test:{secure.port}/slow")
     rules = DownloadRules(Allowed.parse("127.0.0.1"), max_seconds=0.7)
     with pytest.raises(ReadsmithError, match=r"more than 0\.7 seconds"):
         fetch(dataset, tmp_path / "cache", FolderFiles(tmp_path), Recorder(), rules)

@@ -14,7 +14,7 @@ from tests.support.services.web_site import Resolver, Site, redirect, serve
 from trainer.files.shared_files import FolderFiles
 from trainer.pipeline.downloads.fetch import fetch
 from trainer.schemas.addresses import ANYWHERE, Allowed, WebAddress, is_public
-from trainer.schemas.job_request import Dataset
+from trainer.schemas.job_request import DatasetRequest
 from trainer.schemas.limits import DownloadRules
 
 
@@ -39,7 +39,7 @@ def entrance() -> Iterator[Site]:
 
 def fetched(url: str, folder: Path, allow: str = "") -> Path:
     rules = DownloadRules(Allowed.parse(allow))
-    return fetch(Dataset(url=url), folder / "cache", FolderFiles(folder), Recorder(), rules)
+    return fetch(DatasetRequest(url=url), folder / "cache", FolderFiles(folder), Recorder(), rules)
 
 
 @pytest.mark.parametrize("url", BYPASSES, ids=ascii)

@@ -16,7 +16,7 @@ from tests.support.jobs.observer import Recorder
 from tests.support.services.web_site import HEAD, Page, Site, answer, drip, drip_headers, serve
 from trainer.pipeline.downloads import transfer as downloading
 from trainer.schemas.addresses import ANYWHERE
-from trainer.schemas.job_request import Dataset
+from trainer.schemas.job_request import DatasetRequest
 from trainer.schemas.limits import DownloadRules
 from trainer.schemas.progress import CancelledRunError
 
@@ -42,7 +42,9 @@ def test_a_broken_download_goes_on_where_it_broke_off(
 ) -> None:
     archive.cuts = [100_000, 100_000]
     observer = Recorder()
-    assert fetched(Dataset(url=f"{site.url}/good"), tmp_path, observer).read_bytes() == CONTENT
+    assert (
+        fetched(DatasetRequest(url=f"{site.url}/good"), tmp_path, observer).read_bytes() == CONTENT
+    )
     ranges = [headers["Range"] for headers in site.headers]
     assert ranges == [None, "bytes=100000-", "bytes=200000-"]
     assert [kind for kind, _ in observer.events] == ["retry", "retry"]
@@ -57,7 +59,7 @@ def test_a_broken_download_begins_anew_if_the_file_has_changed(
         archive.content, archive.etag = b"new" * 100_000, '"2"'
 
     archive.cuts, site.pages["/good"] = [1000], changing
-    assert fetched(Dataset(url=f"{site.url}/good"), tmp_path).read_bytes() == archive.content
+    assert fetched(DatasetRequest(url=f"{site.url}/good"), tmp_path).read_bytes() == archive.content
 
 
 @pytest.mark.parametrize("etag", [None, 'W/"1"'])
@@ -65,7 +67,7 @@ def test_a_broken_download_begins_anew_if_nothing_tells_whether_the_file_has_cha
     etag: str | None, site: Site, archive: Archive, tmp_path: Path
 ) -> None:
     archive.etag, archive.cuts = etag, [1000]
-    assert fetched(Dataset(url=f"{site.url}/good"), tmp_path).read_bytes() == CONTENT
+    assert fetched(DatasetRequest(url=f"{site.url}/good"), tmp_path).read_bytes() == CONTENT
     assert [headers["Range"] for headers in site.headers] == [None, None]
 
 
@@ -80,7 +82,7 @@ def test_a_range_that_was_not_asked_for_is_thrown_away(
             archive(handler)
 
     archive.cuts, site.pages["/good"] = [1000], wrong
-    assert fetched(Dataset(url=f"{site.url}/good"), tmp_path).read_bytes() == CONTENT
+    assert fetched(DatasetRequest(url=f"{site.url}/good"), tmp_path).read_bytes() == CONTENT
 
 
 def test_a_part_that_a_killed_process_left_is_gone_on_with(
@@ -103,7 +105,7 @@ def test_a_part_that_a_killed_process_left_is_gone_on_with(
         process.send_signal(signal.SIGKILL)
     begun_size = part.stat().st_size
     site.pages["/good"] = archive
-    assert fetched(Dataset(url=url), tmp_path).read_bytes() == CONTENT
+    assert fetched(DatasetRequest(url=url), tmp_path).read_bytes() == CONTENT
     assert site.headers[-1]["Range"] == f"bytes={begun_size}-"
     assert left_in(tmp_path) == [".json", ".zip"]
 
@@ -130,7 +132,7 @@ def test_two_that_download_the_same_file_at_once_write_different_parts(
     site.pages["/good"] = together
     url = f"{site.url}/good"
     with in_a_process(url, tmp_path) as process:
-        assert fetched(Dataset(url=url), tmp_path).read_bytes() == CONTENT
+        assert fetched(DatasetRequest(url=url), tmp_path).read_bytes() == CONTENT
     assert process.returncode == 0
     assert left_in(tmp_path) == [".json", ".zip"]
 
@@ -143,7 +145,7 @@ def test_a_server_that_is_busy_is_asked_again(site: Site, archive: Archive, tmp_
             archive(handler)
 
     site.pages["/good"] = busy
-    assert fetched(Dataset(url=f"{site.url}/good"), tmp_path).read_bytes() == CONTENT
+    assert fetched(DatasetRequest(url=f"{site.url}/good"), tmp_path).read_bytes() == CONTENT
     assert len(site.hits) == 3
 
 
@@ -181,7 +183,7 @@ def test_a_failed_download_says_why_in_one_sentence_and_leaves_nothing(
     page: Page, reason: str, site: Site, tmp_path: Path
 ) -> None:
     site.pages["/bad"] = page
-    error = failure(Dataset(url=f"{site.url}/bad"), tmp_path)
+    error = failure(DatasetRequest(url=f"{site.url}/bad"), tmp_path)
     assert error.code == "download_failed"
     assert re.search(reason, error.message)
     assert "\n" not in error.message
@@ -189,7 +191,7 @@ def test_a_failed_download_says_why_in_one_sentence_and_leaves_nothing(
 
 
 def test_an_unreachable_host_is_named_without_the_libraries_wrapping(tmp_path: Path) -> None:
-    error = failure(Dataset(url="http://127.0.0.1:1/set.zip"), tmp_path)
+    error = failure(DatasetRequest(url="http://127.0.0.1:1/set.zip"), tmp_path)
     assert error.code == "download_failed"
     assert error.message == (
         "http://127.0.0.1:1/set.zip could not be downloaded: Connection refused."
@@ -204,7 +206,7 @@ def test_a_download_over_the_limit_is_stopped(told: bool, site: Site, tmp_path: 
 
     site.pages["/large"] = large
     limit = DownloadRules(ANYWHERE, max_bytes=1000)
-    error = failure(Dataset(url=f"{site.url}/large"), tmp_path, limit)
+    error = failure(DatasetRequest(url=f"{site.url}/large"), tmp_path, limit)
     assert error.code == "download_too_large"
     assert "READSMITH_MAX_DOWNLOAD_BYTES" in error.hint
     assert left_in(tmp_path) == []
@@ -217,7 +219,7 @@ def test_a_server_that_drips_is_given_up(
     monkeypatch.setattr(downloading, "STALL_SECONDS", 0.6)
     monkeypatch.setattr(downloading, "RETRIES", 1)
     site.pages["/slow"] = page
-    error = failure(Dataset(url=f"{site.url}/slow"), tmp_path)
+    error = failure(DatasetRequest(url=f"{site.url}/slow"), tmp_path)
     assert error.code == "download_failed"
     assert "bytes in" in error.message
 
@@ -226,7 +228,7 @@ def test_a_server_that_drips_is_given_up(
 def test_a_download_has_an_end_in_time(page: Page, site: Site, tmp_path: Path) -> None:
     site.pages["/slow"] = page
     limit = DownloadRules(ANYWHERE, max_seconds=0.7)
-    error = failure(Dataset(url=f"{site.url}/slow"), tmp_path, limit)
+    error = failure(DatasetRequest(url=f"{site.url}/slow"), tmp_path, limit)
     assert error.code == "download_failed"
     assert "more than 0.7 seconds" in error.message
 
@@ -237,7 +239,7 @@ def test_a_cancelled_download_stops_within_a_second_and_leaves_nothing(
 ) -> None:
     site.pages["/slow"] = page
     with pytest.raises(CancelledRunError):
-        fetched(Dataset(url=f"{site.url}/slow"), tmp_path, Recorder(cancel_after=2))
+        fetched(DatasetRequest(url=f"{site.url}/slow"), tmp_path, Recorder(cancel_after=2))
     assert left_in(tmp_path) == []
 
 
@@ -251,5 +253,5 @@ def test_a_download_is_cancelled_also_while_it_waits_to_try_again(
     monkeypatch.setattr(downloading, "PAUSE_SECONDS", 60)
     archive.cuts = [1000]
     with pytest.raises(CancelledRunError):
-        fetched(Dataset(url=f"{site.url}/good"), tmp_path, Impatient())
+        fetched(DatasetRequest(url=f"{site.url}/good"), tmp_path, Impatient())
     assert left_in(tmp_path) == []

@@ -6,10 +6,10 @@ from hypothesis import strategies as st
 from PIL import Image
 from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
+from shared.api.jobs import Progress
 from shared.recognition.scoring import edit_distance
 from trainer.pipeline.evaluation.report.curves import draw_learning_curves, write_tensorboard
 from trainer.pipeline.evaluation.report.mistakes import align, describe_mistakes
-from trainer.schemas.progress import Progress
 
 TEXTS = st.text("abc", max_size=7)
 

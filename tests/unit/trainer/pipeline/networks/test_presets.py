@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 
-from shared.recognition.preprocessing import ImageSpec
+from shared.recognition.image_spec import ImageSpec
 from trainer.pipeline.datasets.image_spec import time_steps
 from trainer.pipeline.networks.ctc import PADDING, ctc_loss
 from trainer.pipeline.networks.presets import PRESETS

@@ -62,6 +62,7 @@ def test_groups_that_hold_themselves_are_walked_once(tmp_path: Path) -> None:
 
     changed(hold_itself)(tmp_path / "model.h5")
     require_harmless(tmp_path / "model.h5")
+    assert load_foreign(tmp_path / "model.h5").output_shape == (None, 40, 6)
 
 
 @pytest.mark.parametrize("name", ["Lambda", "no HDF5", "empty", "truncated"])

@@ -1,8 +1,9 @@
 """Which parameters trials get, and which of them are stopped; nothing is trained here."""
 
+from shared.api.jobs import TrialStatus
 from trainer.pipeline.search.study import PRUNER_WARMUP_SHARE, Study
 from trainer.schemas.search_request import Search
-from trainer.schemas.trial import TrialRecord, TrialStatus
+from trainer.schemas.trial import TrialRecord
 
 EPOCHS = 10
 SEARCH = Search.model_validate(

@@ -2,11 +2,11 @@
 
 import pytest
 
+from shared.api.jobs import Progress, TrialStatus
 from tests.support.jobs.observer import Recorder
 from trainer.pipeline.search.trials import MAX_STARTS, StoppedTrialError, TrialTable
 from trainer.schemas.job_request import JobRequest
-from trainer.schemas.progress import Progress
-from trainer.schemas.trial import TrialList, TrialRecord, TrialStatus, score
+from trainer.schemas.trial import TrialList, TrialRecord, score
 
 SEARCH = {"parameters": {"augmentation": {"low": 0, "high": 2}}, "trials": 3}
 

@@ -7,7 +7,8 @@ import pytest
 from captcha.image import DEFAULT_FONTS
 
 from shared.recognition.decoding import decode
-from shared.recognition.preprocessing import ImageSpec, fit, open_image
+from shared.recognition.image_spec import ImageSpec
+from shared.recognition.preprocessing import fit, open_image
 from shared.recognition.scoring import Score
 from shared.recognition.vocabulary import Vocabulary
 from shared.store.builtin import STARTER, builtin_store

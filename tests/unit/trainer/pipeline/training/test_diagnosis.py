@@ -3,14 +3,14 @@ from pathlib import Path
 
 import pytest
 
+from shared.api.jobs import Progress
 from tests.support.labelled_images import labelled_zip, texts
 from trainer.pipeline.datasets.dataset import Dataset
 from trainer.pipeline.datasets.load import load_dataset
 from trainer.pipeline.training.checkpoint import State, load, save
-from trainer.pipeline.training.diagnosis import did_not_learn, no_better_than_chance, diagnose
+from trainer.pipeline.training.diagnosis import diagnose, did_not_learn, no_better_than_chance
 from trainer.pipeline.training.results import Validation
 from trainer.schemas.job_request import JobRequest
-from trainer.schemas.progress import Progress
 
 EMPTY = Validation(exact_match=0.0, loss=16.3, cer=1.0, all_empty=True)
 LABELS = texts(60)
@@ -60,7 +60,9 @@ def test_a_loss_that_goes_up_and_stays_up_is_deadly_but_one_bad_epoch_is_not() -
 def test_what_reads_no_text_and_hardly_a_character_is_of_no_use() -> None:
     assert no_better_than_chance(EMPTY, LABELS)
     assert not no_better_than_chance(PREDICTION, LABELS)
-    assert not no_better_than_chance(replace(PREDICTION, exact_match=0.0, cer=0.3), LABELS)  # long lines
+    assert not no_better_than_chance(
+        replace(PREDICTION, exact_match=0.0, cer=0.3), LABELS
+    )  # long lines
 
 
 def test_what_is_right_no_oftener_than_by_chance_is_of_no_use() -> None:

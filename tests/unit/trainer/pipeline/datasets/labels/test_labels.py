@@ -8,7 +8,7 @@ from shared.errors import ReadsmithError
 from tests.support.labelled_images import write_zip
 from trainer.pipeline.datasets.labels.labels import find_labels
 from trainer.pipeline.datasets.sources.source import ImageSource, open_source
-from trainer.schemas.job_request import Labels
+from trainer.schemas.job_request import FilenameLabels, FilenameLabelSource, Labels
 from trainer.schemas.limits import DatasetLimits
 
 
@@ -208,4 +208,5 @@ def test_what_is_no_regular_expression_is_refused(pattern: str) -> None:
     "pattern", [r"^(.{1,255})_\d{1,20}_\d{1,20}$", "a{}", "[{9}]{2}", r"\{3}", "((a){9}b?)+"]
 )
 def test_ordinary_repeats_are_within_the_bounds(pattern: str) -> None:
-    by_pattern(pattern)
+    named = FilenameLabels(pattern=pattern)
+    assert by_pattern(pattern) == FilenameLabelSource(filename=named)

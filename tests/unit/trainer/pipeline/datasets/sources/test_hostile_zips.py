@@ -250,7 +250,7 @@ def test_an_upload_that_means_harm_is_refused_at_once(settings: Settings) -> Non
     files = {"file": ("set.zip", with_entry("../a.png"))}
     with TestClient(create_app(settings)) as api:
         answer = api.post("/datasets", files=files)
-    assert (answer.status_code, answer.json()["code"]) == (422, "dataset_not_a_zip")
+    assert (answer.status_code, answer.json()["code"]) == (422, "dataset_unsafe")
     assert "../a.png leads outside its folder" in answer.json()["detail"]
     assert not list(settings.uploads.iterdir())
 

@@ -1,0 +1,1 @@
+"""What both services answer with: the models that they, the client and both OpenAPI share."""

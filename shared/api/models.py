@@ -1,0 +1,92 @@
+"""What the trainer answers about models and their versions."""
+
+from datetime import datetime
+
+from shared.api.answer import Answer
+from shared.recognition.image_spec import ImageSpec
+from shared.store.manifest import Calibration, Comparison, FileEntry, ImageSizes, Metrics, Scalar
+
+
+class VersionView(Answer):
+    """One published version; if its manifest cannot be read, `problem` alone says why."""
+
+    version: int
+    created_at: datetime | None = None
+    job_id: str | None = None
+    preset: str | None = None
+    dataset: str | None = None
+    metrics: Metrics | None = None
+    comparison: Comparison | None = None
+    """With the version that was served before it."""
+    proposed_pattern: str | None = None
+    """What all its labels fit."""
+    problem: str | None = None
+
+
+class ModelView(Answer):
+    """A model, its retained versions oldest first, and the one that is served."""
+
+    name: str
+    current: int | None
+    previous: int | None
+    """What was current before: where rollback goes back to."""
+    pattern: str | None
+    """What predictions must fit unless a request says otherwise."""
+    versions: list[VersionView]
+    problem: str | None = None
+    """Why the served version or the pattern is not known."""
+
+
+class ModelList(Answer):
+    """Every model that has a version."""
+
+    data: list[ModelView]
+
+
+class VersionDetails(VersionView):
+    """A version with everything that its manifest says."""
+
+    base: str | None
+    vocabulary: str
+    image: ImageSpec
+    time_steps: int
+    label_lengths: dict[str, int]
+    image_sizes: ImageSizes | None
+    calibration: Calibration | None
+    seed: int
+    parameters: dict[str, Scalar]
+    libraries: dict[str, str]
+    files: dict[str, FileEntry]
+
+
+class VersionPrediction(Answer):
+    """What one version reads in an image."""
+
+    text: str
+    confidence: float
+    correct: bool
+    seen: bool
+    """Whether the version was trained on this image."""
+
+
+class ComparedImage(Answer):
+    """An image that one of the versions was tested on, and what both read in it."""
+
+    image: str
+    """Its address on this service."""
+    truth: str
+    a: VersionPrediction
+    b: VersionPrediction
+
+
+class VersionComparison(Answer):
+    """Two versions on the images that either was tested on; those that they differ on first."""
+
+    model: str
+    a: int
+    b: int
+    both_correct: int
+    only_a_correct: int
+    only_b_correct: int
+    neither_correct: int
+    images: list[ComparedImage]

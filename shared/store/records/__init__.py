@@ -1,0 +1,1 @@
+"""What is known of each model besides its files: one record, changed as a whole."""
