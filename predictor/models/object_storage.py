@@ -1,7 +1,7 @@
 """The predictor's view of a model store on an object storage, which may be slow or away.
 
 Only the thread that looks for new versions asks the storage what is current; everything else goes
-by what was seen last, which is also kept on disk, for a start while the storage is away.
+by what was seen last, which is also cached on disk, for a start while the storage is away.
 """
 
 import hashlib
@@ -55,17 +55,17 @@ class FollowedRecords(ModelRecords):
                 self._answered()
                 for model in set(found) - set(self._known):
                     self.follow(model)
-        kept = [path.name.removesuffix(".json") for path in self._folder.glob("*.json")]
-        return sorted({*self._known, *kept})
+        cached = [path.name.removesuffix(".json") for path in self._folder.glob("*.json")]
+        return sorted({*self._known, *cached})
 
     def follow(self, model: str) -> None:
-        """Look at a model's record again, and keep it on disk.
+        """Look at a model's record again, and cache it on disk.
 
         Raises StorageError where the storage is away and nothing has been seen of the model,
         BundleError if the record is damaged.
         """
         if self._may_try():
-            before = self._known.get(model) or self._kept(model)
+            before = self._known.get(model) or self._cached(model)
             if before is not None:
                 self._known[model] = before
             try:
@@ -75,13 +75,13 @@ class FollowedRecords(ModelRecords):
                 self._failed(error)
             else:
                 if known != before:
-                    self._keep(model, known)
+                    self._cache_record(model, known)
         if self.look(model) == ModelRecord() and self.away is not None:
             raise StorageError(self.away.reason, "Try again soon.")
 
     def look(self, model: str) -> ModelRecord:
         """Return a model's record as it was last seen, also before this process began."""
-        known = self._known.get(model) or self._kept(model) or Known()
+        known = self._known.get(model) or self._cached(model) or Known()
         return known.record
 
     def _may_try(self) -> bool:
@@ -95,13 +95,15 @@ class FollowedRecords(ModelRecords):
 
     def _failed(self, error: StorageError) -> None:
         if self.away is None:
-            log.warning("%s Versions that are loaded or kept here go on reading.", error.message)
+            log.warning(
+                "%s Versions that are loaded or cached here continue to serve.", error.message
+            )
         since = self.away.since if self.away else datetime.now(UTC)
         self.away = Away(since, error.message)
         self._tried_at = time.monotonic()
         metrics.storage_seen(self._address, reachable=False)
 
-    def _keep(self, model: str, known: Known) -> None:
+    def _cache_record(self, model: str, known: Known) -> None:
         path = self._folder / f"{model}.json"
         with suppress(OSError):  # it only helps a start while the storage is away
             if known.content is None:
@@ -110,7 +112,7 @@ class FollowedRecords(ModelRecords):
             path.parent.mkdir(parents=True, exist_ok=True)
             write_atomically(path, known.content.etag.encode() + b"\n" + known.content.data)
 
-    def _kept(self, model: str) -> Known | None:
+    def _cached(self, model: str) -> Known | None:
         try:
             etag, _, data = read_small(self._folder / f"{model}.json", MOST_BYTES).partition(b"\n")
             return Known(parse_record(model, data), Content(data, etag.decode()))

@@ -1,4 +1,4 @@
-"""Versions that requests name by number: loaded when asked for, a few kept loaded."""
+"""Versions that requests name by number: loaded when asked for, a few of them stay loaded."""
 
 import threading
 from collections import OrderedDict
@@ -10,7 +10,7 @@ from shared.errors import NotFoundError
 from shared.store.store import ModelStore
 
 MOST_LOADED = 2
-"""Versions kept loaded besides the current ones; each takes a few megabytes."""
+"""Versions that stay loaded besides the current ones; each takes a few megabytes."""
 
 
 class VersionCache:
@@ -26,14 +26,14 @@ class VersionCache:
     def engine(self, model: str, version: int) -> Engine:
         """Return a version of a model, loaded.
 
-        Raises NotFoundError if it is not kept, BundleError if it is broken.
+        Raises NotFoundError if it is not retained, BundleError if it is broken.
         """
         written = self._written(model, version)
-        engine = self._kept(model, version, written)
+        engine = self._in_memory(model, version, written)
         if engine is not None:
             return engine
         with self._loading:
-            engine = self._kept(model, version, written)
+            engine = self._in_memory(model, version, written)
             if engine is None:
                 engine = load_version(self._store_of(model), model, version, threads=self._threads)
             with self._lock:
@@ -42,7 +42,7 @@ class VersionCache:
                     self._loaded.popitem(last=False)
             return engine
 
-    def _kept(self, model: str, version: int, written: Hashable) -> Engine | None:
+    def _in_memory(self, model: str, version: int, written: Hashable) -> Engine | None:
         with self._lock:
             engine, loaded = self._loaded.get((model, version), (None, None))
             if engine is None or loaded != written:
@@ -56,10 +56,10 @@ class VersionCache:
         written = store.written(model, version)
         if written is not None:
             return written
-        kept = ", ".join(map(str, store.versions(model))) or "none"
+        retained = ", ".join(map(str, store.versions(model))) or "none"
         raise NotFoundError(
             "version_not_found",
             f"Model {model!r} has no version {version}.",
-            f"Kept: {kept}.",
+            f"Retained: {retained}.",
             "version",
         )

@@ -15,7 +15,7 @@ from shared.store.records.records import ModelRecords
 from shared.store.store import RETAINED_VERSIONS, ModelStore
 
 MOST_MANIFESTS = 256
-"""Kept in memory."""
+"""In memory."""
 CHECK_SECONDS = 5.0
 
 

@@ -43,7 +43,7 @@ class StoreSettings(BaseModel):
 
     @property
     def bundle_cache(self) -> BundleCache:
-        """Where copies of bundles on an object storage are kept."""
+        """Where copies of bundles on an object storage are cached."""
         return BundleCache(self.store_cache / "bundles", self.store_cache_bytes)
 
     def model_store(self, keep: int = RETAINED_VERSIONS) -> ModelStore:

@@ -298,7 +298,7 @@ def version_not_found(model: str, version: int, retained: Sequence[int]) -> Read
     return NotFoundError(
         "version_not_found",
         f"Model {model} has no version {version}.",
-        f"Kept are {', '.join(map(str, retained))}.",
+        f"Retained: {', '.join(map(str, retained))}.",
     )
 
 
@@ -306,6 +306,6 @@ def no_earlier_version(model: str, retained: Sequence[int]) -> ReadsmithError:
     """Say that there is no step back."""
     return ConflictError(
         "no_earlier_version",
-        f"No kept version of model {model} was current before this one.",
+        f"No retained version of model {model} was current before this one.",
         f"Promote one by its number: {', '.join(map(str, retained))}.",
     )

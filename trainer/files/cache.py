@@ -17,9 +17,9 @@ def limit_cache(folder: Path, max_bytes: int) -> None:
         with suppress(FileNotFoundError):  # another job took it away
             status = path.stat()
             found.append((status.st_mtime, status.st_size, path))
-    kept = 0
+    total = 0
     for _, size, path in sorted(found, reverse=True):
-        kept += size
-        if kept > max_bytes:
+        total += size
+        if total > max_bytes:
             path.unlink(missing_ok=True)
             log.info("Removed the download %s: %d bytes.", path.name, size)

@@ -19,7 +19,7 @@ class JobFiles:
     work: Path
     """The scratch folder."""
 
-    def keep(self, path: Path) -> None:
+    def save(self, path: Path) -> None:
         """Save a file that has just been written; if that fails, the next one may do."""
         try:
             self.files.save(path, self._name(path))
@@ -27,7 +27,7 @@ class JobFiles:
             log.warning("%s is on this machine only: %s", path.name, error)
 
     def fetch(self, path: Path) -> None:
-        """Bring a file to where it was written, if it was kept.
+        """Bring a file to where it was written, if it was saved.
 
         One that lies there is replaced: an attempt on another machine may have gone further.
         Raises OSError or ReadsmithError.
@@ -36,7 +36,7 @@ class JobFiles:
         self.files.fetch(self._name(path), path)
 
     def remove(self, path: Path) -> None:
-        """Remove what was kept of a file, or of a folder; raises OSError or ReadsmithError."""
+        """Remove what was saved of a file, or of a folder; raises OSError or ReadsmithError."""
         self.files.remove(self._name(path))
 
     def _name(self, path: Path) -> str:

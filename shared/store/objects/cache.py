@@ -73,12 +73,12 @@ class BundleCache:
     def _make_room(self, staying: Collection[str]) -> None:
         self._remove_abandoned()
         bundles = [path for path in self.folder.iterdir() if not path.name.startswith(".")]
-        kept = 0
+        total = 0
         for path in sorted(bundles, key=_last_used, reverse=True):
-            kept += _size(path)
-            if kept > self._max_bytes and path.name not in staying:
+            total += _size(path)
+            if total > self._max_bytes and path.name not in staying:
                 self.drop(path.name)
-                kept -= _size(path)
+                total -= _size(path)
 
     def _remove_abandoned(self) -> None:
         """Remove what killed processes left half done."""

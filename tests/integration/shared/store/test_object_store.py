@@ -66,7 +66,7 @@ def test_what_is_served_goes_forth_and_back(store: ModelStore, tmp_path: Path) -
     assert (store.current("default"), store.previous("default")) == (2, 1)
     store.promote("default", 3)
     assert [store.rollback("default"), store.rollback("default")] == [2, 1]
-    with pytest.raises(ReadsmithError, match="No kept version"):
+    with pytest.raises(ReadsmithError, match="No retained version"):
         store.rollback("default")
     with pytest.raises(ReadsmithError, match="no version 9"):
         store.promote("default", 9)

@@ -89,7 +89,7 @@ def test_a_version_that_is_not_there_is_not_promoted(
 ) -> None:
     publish_some(2)
     error = refused("version_not_found", lambda: store.promote("default", 7))
-    assert error.hint == "Kept are 1, 2."
+    assert error.hint == "Retained: 1, 2."
     assert store.current("default") == 2
 
 

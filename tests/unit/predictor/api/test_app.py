@@ -337,7 +337,7 @@ def test_before_any_version_exists_the_starter_answers_and_says_so(
     assert by_name["text"] == "MARKET"
     assert "note" not in by_name
     other = problem_of(send(client, png("cab"), model="starter", version="3"))
-    assert (other["code"], other["hint"]) == ("version_not_found", "Kept: 1.")
+    assert (other["code"], other["hint"]) == ("version_not_found", "Retained: 1.")
 
 
 def test_the_starter_does_not_stand_in_for_a_version_that_was_refused(

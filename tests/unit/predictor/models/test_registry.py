@@ -187,7 +187,7 @@ def test_a_named_version_that_is_broken_or_gone_does_not_read(
     shutil.rmtree(store.folder("default", 1))
     with pytest.raises(NotFoundError, match="no version 1") as caught:
         registry.engine("default", 1)
-    assert (caught.value.code, caught.value.hint) == ("version_not_found", "Kept: 2, 3.")
+    assert (caught.value.code, caught.value.hint) == ("version_not_found", "Retained: 2, 3.")
     graph = store.folder("default", 2) / ONNX_MODEL
     graph.write_bytes(graph.read_bytes() + b"x")
     with pytest.raises(BundleError, match="bytes"):

@@ -193,7 +193,7 @@ WRONG: dict[str, tuple[dict[str, Any], int, str, str, str]] = {
     "other characters": ({"pattern": "x"}, 422, "no_text_fits", "pattern", "abc"),
     "min_confidence": ({"min_confidence": 2}, 422, "request_invalid", "min_confidence", "0 to 1"),
     "version 0": ({"version": 0}, 422, "request_invalid", "version", "a retained version"),
-    "version": ({"version": 7}, 404, "version_not_found", "version", "Kept: 1, 2."),
+    "version": ({"version": 7}, 404, "version_not_found", "version", "Retained: 1, 2."),
 }  # fmt: skip
 
 
