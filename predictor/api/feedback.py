@@ -6,7 +6,7 @@ import json
 from typing import Annotated, Any
 
 from flask import Flask, Request, request
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from predictor.api.review import not_kept
 from predictor.feedback.image_archive import ArchivedImage, ImageArchive
@@ -14,7 +14,7 @@ from predictor.feedback.outbox import Outbox
 from predictor.feedback.trainer_client import TrainerClient
 from predictor.requests.images import IMAGE_FIELDS, SentImage, body_of, checked, decoded
 from predictor.requests.multipart import split_form
-from predictor.requests.problems import invalid
+from predictor.requests.problems import validated
 from predictor.settings import PredictorSettings
 from shared.errors import (
     ReadsmithError,
@@ -178,16 +178,10 @@ def _form(request: Request) -> tuple[FeedbackRequest, bytes | None]:
             f"Send one, image. {EXAMPLE}",
             "image",
         )
-    try:
-        told = FeedbackRequest.model_validate(form.texts)
-    except ValidationError as error:
-        raise invalid(error, FeedbackRequest) from None
+    told = validated(FeedbackRequest, form.texts)
     return told, form.files[0][1] if files else None
 
 
 def _json(body: bytes) -> tuple[FeedbackRequest, bytes | ReadsmithError | None]:
-    try:
-        told = JsonFeedback.model_validate_json(body)
-    except ValidationError as error:
-        raise invalid(error, JsonFeedback) from None
+    told = validated(JsonFeedback, body)
     return told, None if told.image is None else decoded(told.image, "image")

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from flask import Request
-from pydantic import ConfigDict, Field, ValidationError
+from pydantic import ConfigDict, Field
 
 from predictor.requests.multipart import split_form
 from predictor.requests.options import (
@@ -16,7 +16,7 @@ from predictor.requests.options import (
     options_of,
     overridden,
 )
-from predictor.requests.problems import invalid, unknown
+from predictor.requests.problems import unknown, validated
 from predictor.settings import PredictorSettings
 from shared.errors import (
     ImageTooLargeError,
@@ -88,7 +88,7 @@ def parse(request: Request, settings: PredictorSettings) -> PredictRequest:
         uploads, texts = _multipart(request, settings)
         options = overridden(options, options_of(texts))
     elif kind == "application/json":
-        body = _json(body_of(request))
+        body = validated(JsonBody, body_of(request))
         uploads, several = _encoded(body, settings), body.images is not None
         options = overridden(options, body)
     elif kind.startswith("image/") or kind == "application/octet-stream":
@@ -133,13 +133,6 @@ def _multipart(
     if not form.files:
         raise UnusableError("request_invalid", "The request has no field image.", CURL, "image")
     return [SentImage(name, data) for name, data in form.files], form.texts
-
-
-def _json(body: bytes) -> JsonBody:
-    try:
-        return JsonBody.model_validate_json(body)
-    except ValidationError as error:
-        raise invalid(error, JsonBody) from None
 
 
 def _encoded(body: JsonBody, settings: PredictorSettings) -> list[SentImage]:
