@@ -5,7 +5,7 @@ from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from shared.errors import MalformedError, ReadsmithError, UnusableError
+from shared.errors import MalformedError, ReadsmithError, UnsupportedMediaError, UnusableError
 
 Schema = TypeVar("Schema", bound=BaseModel)
 
@@ -40,6 +40,12 @@ def _invalid(error: ValidationError, schema: type[BaseModel]) -> ReadsmithError:
     hint = f"{name} must be {schema.model_fields[name].description}."
     message = f"The value of {field} is not valid: {first['msg']}."
     return UnusableError("request_invalid", message, hint, field)
+
+
+def unsupported_media(kind: str, hint: str) -> UnsupportedMediaError:
+    """Return the error for a body of a media type that the route does not take; kind may be ""."""
+    message = f"The Content-Type is {kind!r}." if kind else "The request has no Content-Type."
+    return UnsupportedMediaError("unsupported_media_type", message, hint)
 
 
 def unknown(name: str, what: str, known: tuple[str, ...]) -> UnusableError:
