@@ -11,17 +11,12 @@ from typing import IO, Annotated, Any
 from fastapi import APIRouter, Query, Response
 from fastapi.responses import FileResponse, StreamingResponse
 
-from shared.api.models import VersionComparison, VersionDetails, VersionView
+from shared.api.models import VersionComparison, VersionDetails
 from shared.errors import NotFoundError, ReadsmithError
-from shared.store.manifest import (
-    MANIFEST,
-    REPORT,
-    Manifest,
-)
+from shared.store.manifest import MANIFEST, REPORT, Manifest
 from shared.store.store import ModelStore
 from trainer.api.previews import IMAGE_HEADERS, preview
 from trainer.api.problems import problem_responses
-from trainer.api.routes.models import version_view
 from trainer.api.services import TheServices
 from trainer.pipeline.datasets.sources.image_files import IMAGE_ENDINGS
 from trainer.pipeline.evaluation.compare_versions import compare_versions
@@ -40,10 +35,8 @@ Version = Annotated[int, Query(ge=1, le=999_999_999)]
 def read_version(services: TheServices, name: str, version: int) -> VersionDetails:
     """Read what a version is."""
     manifest = _manifest(services.models, name, version)
-    view = version_view(manifest)
-    facts = manifest.model_dump(exclude={"vocabulary", *VersionView.model_fields})
-    known = {key: value for key, value in facts.items() if key in VersionDetails.model_fields}
-    return VersionDetails(**view.model_dump(), vocabulary="".join(manifest.vocabulary), **known)
+    told = manifest.model_copy(update={"vocabulary": "".join(manifest.vocabulary)})
+    return VersionDetails.model_validate(told, from_attributes=True)
 
 
 @router.get("/versions/{version}/report")
