@@ -9,10 +9,9 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from predictor.feedback.image_archive import ArchivedImage, ImageArchive
 from predictor.requests.problems import validated
+from shared.api.headers import IMAGE_HEADERS
 from shared.errors import NotFoundError, ReadsmithError
 from shared.recognition.preprocessing import open_image
-
-HEADERS = {"Cache-Control": "private, max-age=3600", "X-Content-Type-Options": "nosniff"}
 
 
 class ReviewQuery(BaseModel):
@@ -38,7 +37,7 @@ def add_review(app: Flask, kept: ImageArchive | None) -> None:
         image = open_image(_required(kept).get(image_id).image)
         file = io.BytesIO()
         image.save(file, "PNG")  # whatever else the file held stays here
-        return Response(file.getvalue(), 200, HEADERS, content_type="image/png")
+        return Response(file.getvalue(), 200, IMAGE_HEADERS, content_type="image/png")
 
     @app.delete("/review/<image_id>")
     def looked_at(image_id: str) -> tuple[str, int]:

@@ -15,7 +15,14 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from shared.api.problems import MEDIA_TYPE, FieldProblem, problem
-from shared.errors import FailedError, MalformedError, ReadsmithError, UnusableError, of_status
+from shared.errors import (
+    FailedError,
+    MalformedError,
+    ReadsmithError,
+    UnsupportedMediaError,
+    UnusableError,
+    of_status,
+)
 from shared.store.manifest import Scalar
 from trainer.database.tables import unavailable
 from trainer.files.disk_errors import storage_error
@@ -35,6 +42,17 @@ def problem_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
         }
         for status in statuses
     }
+
+
+def media_type(request: Request) -> str:
+    """Return the media type of a body in lower case, without parameters; "" if none is named."""
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+def unsupported_media(kind: str, hint: str) -> UnsupportedMediaError:
+    """Return the error for a body of a media type that the route does not take; kind may be ""."""
+    message = f"The body came as {kind or 'no media type'}."
+    return UnsupportedMediaError("unsupported_media_type", message, hint)
 
 
 def answer(

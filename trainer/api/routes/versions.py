@@ -11,11 +11,12 @@ from typing import IO, Annotated, Any
 from fastapi import APIRouter, Query, Response
 from fastapi.responses import FileResponse, StreamingResponse
 
+from shared.api.headers import IMAGE_HEADERS
 from shared.api.models import VersionComparison, VersionDetails
 from shared.errors import NotFoundError, ReadsmithError
 from shared.store.manifest import MANIFEST, REPORT, Manifest
 from shared.store.store import ModelStore
-from trainer.api.previews import IMAGE_HEADERS, preview
+from trainer.api.previews import preview_answer
 from trainer.api.problems import problem_responses
 from trainer.api.services import TheServices
 from trainer.pipeline.datasets.sources.image_files import IMAGE_ENDINGS
@@ -88,7 +89,7 @@ def download_file(services: TheServices, name: str, version: int, file: str) -> 
     if suffix == ".png":
         return FileResponse(path, media_type="image/png", headers=IMAGE_HEADERS)
     if suffix in IMAGE_ENDINGS:
-        return Response(preview(path.read_bytes()), 200, IMAGE_HEADERS, "image/png")
+        return preview_answer(path.read_bytes())
     kind = mimetypes.guess_type(file)[0] or "application/octet-stream"
     headers = _attachment(f"{name}-{version}-{Path(file).name}")
     return FileResponse(path, media_type=kind, headers=headers)
