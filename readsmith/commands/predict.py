@@ -31,10 +31,7 @@ def predict(
     model: options.ModelIfNamed = None,
     store: options.Store = options.STORE,
     version: options.Version = None,
-    url: Annotated[
-        str | None,
-        typer.Option(help="A running predictor instead of a store.", show_default=False),
-    ] = None,
+    url: Annotated[str | None, typer.Option(help="A running predictor instead of a store.")] = None,
     top_k: options.TopK = None,
     charset: options.Charset = None,
     pattern: options.Pattern = None,

@@ -86,7 +86,6 @@ Dataset = Annotated[
         metavar="DATASET",
         help="A zip, a tar, a folder, or the URL of a zip or tar of labelled images.",
         callback=_existing_dataset,
-        show_default=False,
     ),
 ]
 OptionalDataset = Annotated[
@@ -95,7 +94,6 @@ OptionalDataset = Annotated[
         "--dataset",
         help="A zip, a folder, or the URL of a zip. Without it: the public Captcha Images V2.",
         callback=_existing_dataset,
-        show_default=False,
     ),
 ]
 Model = Annotated[
@@ -112,7 +110,6 @@ ModelIfNamed = Annotated[
         "the starter answers where nothing is trained yet.",
         callback=lambda model: model and model_name(model),
         autocompletion=models_kept,
-        show_default=False,
     ),
 ]
 Version = Annotated[
@@ -141,27 +138,16 @@ Labels = Annotated[
     ),
 ]
 Preset = Annotated[
-    str | None,
-    typer.Option(
-        "--preset", help="The network to train.", show_default=False, autocompletion=presets
-    ),
+    str | None, typer.Option("--preset", help="The network to train.", autocompletion=presets)
 ]
 Seed = Annotated[int, typer.Option("--seed", min=0, max=2**32 - 1, help="Seed of all randomness.")]
-Epochs = Annotated[
-    int | None, typer.Option("--epochs", min=1, help="Most epochs.", show_default=False)
-]
+Epochs = Annotated[int | None, typer.Option("--epochs", min=1, help="Most epochs.")]
 MaxMinutes = Annotated[
-    float | None,
-    typer.Option("--max-minutes", help="Stop training after this time.", show_default=False),
+    float | None, typer.Option("--max-minutes", help="Stop training after this time.")
 ]
 LimitImages = Annotated[
     int | None,
-    typer.Option(
-        "--limit-images",
-        min=2,
-        help="Most images for training and validation together.",
-        show_default=False,
-    ),
+    typer.Option("--limit-images", min=2, help="Most images for training and validation together."),
 ]
 Search = Annotated[
     list[str] | None,
@@ -170,14 +156,10 @@ Search = Annotated[
         metavar="NAME=VALUES",
         help="Try several values and publish the best, --max-minutes in all; NAME=LOW..HIGH, "
         "NAME=LOW..HIGH:log or NAME=A,B,C; may be given several times.",
-        show_default=False,
     ),
 ]
 Trials = Annotated[
-    int | None,
-    typer.Option(
-        "--trials", min=1, max=1000, help="Most trainings of a search; 10.", show_default=False
-    ),
+    int | None, typer.Option("--trials", min=1, max=1000, help="Most trainings of a search; 10.")
 ]
 Promote = Annotated[
     str,
@@ -197,36 +179,25 @@ RetainedVersions = Annotated[
         help="Versions that are kept; besides them always the served one and the one before it.",
     ),
 ]
-TopK = Annotated[
-    int | None,
-    typer.Option("--top-k", help="Show so many of the likeliest texts.", show_default=False),
-]
+TopK = Annotated[int | None, typer.Option("--top-k", help="Show so many of the likeliest texts.")]
 Charset = Annotated[
-    str | None,
-    typer.Option("--charset", help="Only these characters may be read.", show_default=False),
+    str | None, typer.Option("--charset", help="Only these characters may be read.")
 ]
 Pattern = Annotated[
     str | None,
     typer.Option(
         "--pattern",
         help="What the whole text must match, like [A-Z]{2}[0-9]{4}; without it the model's own.",
-        show_default=False,
     ),
 ]
 MinLength = Annotated[
-    int | None,
-    typer.Option("--min-length", help="Fewest characters in the text.", show_default=False),
+    int | None, typer.Option("--min-length", help="Fewest characters in the text.")
 ]
-MaxLength = Annotated[
-    int | None,
-    typer.Option("--max-length", help="Most characters in the text.", show_default=False),
-]
+MaxLength = Annotated[int | None, typer.Option("--max-length", help="Most characters in the text.")]
 MinConfidence = Annotated[
     float | None,
     typer.Option(
-        "--min-confidence",
-        help="Accept predictions with at least this confidence, 0 to 1.",
-        show_default=False,
+        "--min-confidence", help="Accept predictions with at least this confidence, 0 to 1."
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
