@@ -2,7 +2,6 @@
 
 import os
 import re
-from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Annotated, get_args
 
@@ -49,35 +48,22 @@ def place(place: str) -> str:
         raise typer.BadParameter(f"It {error}.") from None
 
 
-def models_kept(context: typer.Context, incomplete: str) -> list[str]:
-    """Complete the name of a model: those in the store that is meant, and the starter."""
+def models_kept(context: typer.Context) -> list[str]:
+    """Return the models of the store that is meant, and the starter, for completion."""
     from shared.store.builtin import STARTER
     from shared.store.location import is_object_storage
     from shared.store.store import ModelStore
 
     store = context.params.get("store") or os.environ.get("READSMITH_STORE") or STORE
     names = [] if is_object_storage(store) else ModelStore(store).models()
-    return _beginning(incomplete, [*names, STARTER])
+    return [*names, STARTER]
 
 
-def presets(incomplete: str) -> list[str]:
-    """Complete the name of a preset."""
+def presets() -> list[str]:
+    """Return the names of the presets, for completion."""
     from trainer.schemas.job_request import PresetName
 
-    return _beginning(incomplete, get_args(PresetName))
-
-
-def _words(*words: str) -> Callable[[str], list[str]]:
-    """Return what completes one of these words."""
-
-    def complete(incomplete: str) -> list[str]:
-        return _beginning(incomplete, words)
-
-    return complete
-
-
-def _beginning(start: str, words: Iterable[str]) -> list[str]:
-    return [word for word in words if word.startswith(start)]
+    return list(get_args(PresetName))
 
 
 Dataset = Annotated[
@@ -134,7 +120,7 @@ Labels = Annotated[
     typer.Option(
         "--labels",
         help="Where labels are: auto, manifest (labels.csv), filename, or filename:REGEX.",
-        autocompletion=_words("auto", "manifest", "filename"),
+        autocompletion=lambda: ["auto", "manifest", "filename"],
     ),
 ]
 Preset = Annotated[
@@ -167,7 +153,7 @@ Promote = Annotated[
         "--promote",
         help="Serve the new version: auto (unless it is clearly worse than the served one), "
         "always, or never.",
-        autocompletion=_words("auto", "always", "never"),
+        autocompletion=lambda: ["auto", "always", "never"],
     ),
 ]
 RetainedVersions = Annotated[
