@@ -19,7 +19,7 @@ from ray.exceptions import RayActorError, RayError, RayTaskError
 
 from trainer.schemas.job_request import Resources
 from trainer.workers.executors import ExecutorUnavailableError
-from trainer.workers.ray.actors import create_actor, join
+from trainer.workers.ray.actors import create_actor, is_there, join
 from trainer.workers.ray.job_actor import JobActor
 from trainer.workers.ray.messages import AttemptState, Machine
 
@@ -89,11 +89,11 @@ def poll(name: str) -> AttemptState:
         return AttemptState(lost="the cluster was unreachable", never_ran=True)
     with _timeout(ANSWER_SECONDS):
         try:
-            if not _is_there(attempt.machine):
+            if not is_there(attempt.machine):
                 return AttemptState(waiting=_why_waiting(attempt.resources))
             machine = ray.get(attempt.machine)
             return AttemptState(
-                machine, code=ray.get(attempt.code) if _is_there(attempt.code) else None
+                machine, code=ray.get(attempt.code) if is_there(attempt.code) else None
             )
         except RayError as error:
             # Ray schedules onto a dying node for some seconds: such a loss costs no attempt.
@@ -108,7 +108,7 @@ def count_waiting() -> int:
     Those that no machine could ever run do not count: they would block all later jobs.
     """
     with _timeout(ANSWER_SECONDS):
-        waiting = [each for each in _attempts.values() if not _is_there(each.machine)]
+        waiting = [each for each in _attempts.values() if not is_there(each.machine)]
         machines = _machines() if waiting else []
         return sum(not _lacking(each.resources, machines) for each in waiting)
 
@@ -126,7 +126,7 @@ def has_ended(name: str) -> bool:
     """Return whether an attempt has ended, in whatever way, or was never placed."""
     with _timeout(ANSWER_SECONDS):
         attempt = _attempts.get(name)
-        return attempt is None or _is_there(attempt.code) or not _is_there(attempt.machine)
+        return attempt is None or is_there(attempt.code) or not is_there(attempt.machine)
 
 
 @_translates_errors
@@ -145,11 +145,6 @@ def _timeout(seconds: int) -> Iterator[None]:
         yield
     finally:
         signal.alarm(0)
-
-
-def _is_there(reference: Any) -> bool:
-    done, _ = ray.wait([reference], timeout=0)
-    return bool(done)
 
 
 def _machines() -> list[Machine]:
