@@ -16,11 +16,9 @@ def is_url(dataset: str) -> bool:
 
 
 def _existing_dataset(dataset: str | None) -> str | None:
-    if dataset is None or is_url(dataset):
+    if dataset is None or is_url(dataset) or Path(dataset).exists():
         return dataset
-    if not Path(dataset).exists():
-        raise typer.BadParameter(f"{dataset} does not exist. Give a zip, a folder or a URL.")
-    return dataset
+    raise typer.BadParameter(f"{dataset} does not exist. Give a zip, a folder or a URL.")
 
 
 def api_key() -> str | None:
