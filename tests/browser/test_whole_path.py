@@ -58,7 +58,8 @@ def test_what_was_read_wrong_is_corrected_and_the_next_version_reads_it_right(
         expect(card.get_by_text("Stored among")).to_be_visible()
 
     page.goto(f"{running.url}/#/corrections/{MODEL}")
-    expect(page.get_by_role("region", name="Stored").get_by_role("textbox")).to_have_count(CORRECTED)
+    stored = page.get_by_role("region", name="Stored")
+    expect(stored.get_by_role("textbox")).to_have_count(CORRECTED)
     with page.expect_download() as download:
         page.get_by_role("button", name="Export as zip").click()
     with zipfile.ZipFile(download.value.path()) as archive:

@@ -1,11 +1,11 @@
 """The trials of a search: which comes next, the state of each, and the remaining budget."""
 
-from shared.api.jobs import Progress, TrialStatus
+from shared.api.jobs import Progress, TrialStatus, shown
 from trainer.pipeline.search.study import Study
 from trainer.schemas.job_request import JobRequest
 from trainer.schemas.progress import Observer
 from trainer.schemas.search_request import Search
-from trainer.schemas.trial import TrialLog, TrialRecord, score, shown
+from trainer.schemas.trial import TrialLog, TrialRecord, score
 
 MAX_STARTS = 2
 """A trial that was started this often without completing an epoch fails: it kills its process."""
