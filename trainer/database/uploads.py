@@ -91,7 +91,6 @@ class Uploads:
         """
         size = self._max_bytes if announced is None else min(announced, self._max_bytes)
         with self._room_for(size):
-            self._folder.mkdir(exist_ok=True)  # it goes with the last upload
             incoming = IncomingZip(self._folder / f"{uuid.uuid4().hex}.part", self._max_bytes)
             try:
                 yield incoming
