@@ -118,7 +118,7 @@ def test_two_versions_are_compared_image_by_image(
     expect(shown.filter(has_text="Labelabc")).to_contain_text("Version 2cba wrong")
     require_accessible(page)
 
-    page.get_by_label("Show images").select_option("read wrong by either")
+    page.get_by_label("Show images").select_option("wrong in either")
     expect(page.get_by_text("2 of 2 images", exact=True)).to_be_visible()
 
 
