@@ -10,7 +10,7 @@ from predictor.api.status import ROUTES
 from predictor.requests.multipart import MAX_TEXT_FIELDS_BYTES
 from predictor.settings import PredictorSettings
 from predictor.telemetry import metrics
-from shared.api.problems import problem
+from shared.api.problems import MEDIA_TYPE, problem
 from shared.errors import (
     FailedError,
     MalformedError,
@@ -29,16 +29,11 @@ RETRY_AFTER_SECONDS = 5
 def add_error_answers(app: Flask, settings: PredictorSettings) -> None:
     """Have every error answered with a problem document, and counted."""
 
-    @app.errorhandler(ReadsmithError)
-    def known(error: ReadsmithError) -> Response:
-        return _problem_answer(error)
+    app.register_error_handler(ReadsmithError, _problem_answer)
 
     @app.errorhandler(HTTPException)
     def http(error: HTTPException) -> Response:
-        answer = _problem_answer(_from_http(error, settings))
-        if (allowed := getattr(error, "valid_methods", None)) is not None:
-            answer.headers["Allow"] = ", ".join(sorted(allowed))
-        return answer
+        return _problem_answer(_from_http(error, settings))
 
     @app.errorhandler(ParseException)
     def broken_chunks(error: ParseException) -> Response:
@@ -74,7 +69,7 @@ def _problem_answer(error: ReadsmithError) -> Response:
     metrics.problem_answered(error.code)
     answer = jsonify({**document, "request_id": g.stats.request_id})
     answer.status_code = document["status"]
-    answer.content_type = "application/problem+json"
+    answer.content_type = MEDIA_TYPE
     answer.headers.update(error.headers)
     if answer.status_code == 503:
         answer.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
@@ -88,9 +83,9 @@ def _from_http(error: HTTPException, settings: PredictorSettings) -> ReadsmithEr
         case 404:
             return NotFoundError("not_found", f"There is nothing at {request.path[:80]}.", routes)
         case 405:
-            return MethodNotAllowedError(
-                "method_not_allowed", f"{request.path} does not take {request.method}.", routes
-            )
+            message = f"{request.path} does not take {request.method}."
+            allowed = {"Allow": ", ".join(sorted(getattr(error, "valid_methods", None) or ()))}
+            return MethodNotAllowedError("method_not_allowed", message, routes, headers=allowed)
         case 413:
             return TooLargeError(
                 "body_too_large",
