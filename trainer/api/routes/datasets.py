@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter, Request, Response
 from fastapi.concurrency import contextmanager_in_threadpool
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, field_validator
 from python_multipart import MultipartParser
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import parse_options_header
@@ -21,6 +21,7 @@ from trainer.pipeline.downloads.fetch import fetch
 from trainer.schemas.addresses import WebAddress
 from trainer.schemas.job_request import DatasetRequest
 from trainer.schemas.progress import Observer
+from trainer.schemas.search_request import RequestPart
 
 if TYPE_CHECKING:
     from python_multipart.multipart import MultipartCallbacks
@@ -28,10 +29,8 @@ if TYPE_CHECKING:
 CHUNK = 1 << 20
 
 
-class WebDataset(BaseModel):
+class WebDataset(RequestPart):
     """Where a zip lies."""
-
-    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
 
     url: str = Field(max_length=2048)
     sha256: str | None = Field(None, pattern=r"^[0-9a-f]{64}$")
