@@ -37,7 +37,9 @@ def move(connection: Connection, row: Row[Any], to: Status, message: str, **valu
         values["finished_at"] = now()
     connection.execute(update(jobs).where(jobs.c.id == row.id).values(status=to, **values))
     data = {"status": to, "attempt": values.get("attempt", row.attempt)}
-    record(connection, row.id, "status", message, data | _error(values))
+    if "error" in values:
+        data["error"] = values["error"]
+    record(connection, row.id, "status", message, data)
 
 
 def record(
@@ -104,10 +106,6 @@ def moment(seconds: float) -> datetime:
 def plain_json(value: Any) -> Any:
     """Return a value as plain JSON types; NaN and infinity become None."""
     return pydantic_core.from_json(pydantic_core.to_json(value, inf_nan_mode="null"))
-
-
-def _error(values: dict[str, Any]) -> dict[str, Any]:
-    return {"error": values["error"]} if "error" in values else {}
 
 
 def find_dataset(connection: Connection, upload_id: str, *, lock: bool = False) -> Row[Any]:

@@ -60,6 +60,7 @@ def run(
             served, evaluation.predictions, dataset, inputs.store, request.model, observer
         ),
     )
+    # Before the export: publish() only measures again if another version is served by then.
     promotion.measure(inputs.store.current_if_known(request.model))
 
     observer.stage(Stage.EXPORT)
@@ -67,7 +68,7 @@ def run(
     build = clear_folder(inputs.work / f"bundle-{context.attempt}")
     build_bundle(trained, evaluation, dataset, build)
     require_same_predictions(build, dataset, evaluation)
-    observer.checkpoint()
+    observer.checkpoint()  # publishing cannot be undone
     origin = Origin(
         job_id=context.job_id,
         attempt=context.attempt,

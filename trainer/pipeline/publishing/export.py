@@ -128,6 +128,7 @@ def _write_golden(evaluation: Evaluation, dataset: Dataset, build: Path) -> None
     golden = []
     (build / "golden").mkdir()
     for index, prediction in enumerate(evaluation.predictions[:GOLDEN_IMAGES], 1):
+        # The predictor repeats these predictions before it serves the version.
         file = f"golden/{index:04}{Path(prediction.file).suffix.lower()}"
         (build / file).write_bytes(dataset.source.read(prediction.file))
         golden.append(

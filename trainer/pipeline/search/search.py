@@ -41,6 +41,7 @@ def search(
     table = TrialTable(request, request.search, observer, context.trials)
     images = TrialImages(dataset, load)
     trials = Trials(request, table, request.search, images, base, observer, context)
+    # A parameter, because importing the Ray driver here would make a cycle of imports.
     (train_trials or _train_in_turn)(trials)
     return _resume_best(trials)
 

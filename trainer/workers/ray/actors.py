@@ -41,3 +41,9 @@ def create_actor(actor: type, resources: Resources) -> Any:
         )
         .remote()
     )
+
+
+def is_there(reference: Any) -> bool:
+    """Return whether the result of a call to an actor has arrived."""
+    done, _ = ray.wait([reference], timeout=0)
+    return bool(done)

@@ -81,6 +81,7 @@ def _write_held_out(evaluation: Evaluation, dataset: Dataset, folder: Path) -> N
     rows = []
     for index, prediction in enumerate(evaluation.predictions[:HELD_OUT_IMAGES], 1):
         name = f"{index:04}{Path(prediction.file).suffix.lower()}"
+        # The original bytes: versions are compared on what the evaluation saw.
         (folder / name).write_bytes(dataset.source.read(prediction.file))
         rows.append((name, prediction.truth))
     _write_csv(folder / "labels.csv", ("filename", "text"), rows)
