@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter, Request, Response
 from fastapi.concurrency import contextmanager_in_threadpool
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, ValidationError
 from python_multipart import MultipartParser
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import parse_options_header
@@ -18,8 +18,7 @@ from trainer.api.problems import media_type, problem_responses, unsupported_medi
 from trainer.api.services import Services, TheServices
 from trainer.database.uploads import IncomingZip
 from trainer.pipeline.downloads.fetch import fetch
-from trainer.schemas.addresses import WebAddress
-from trainer.schemas.job_request import DatasetRequest
+from trainer.schemas.job_request import DatasetRequest, WebUrl
 from trainer.schemas.progress import Observer
 from trainer.schemas.search_request import RequestPart
 
@@ -32,15 +31,9 @@ CHUNK = 1 << 20
 class WebDataset(RequestPart):
     """Where a zip lies."""
 
-    url: str = Field(max_length=2048)
+    url: WebUrl
     sha256: str | None = Field(None, pattern=r"^[0-9a-f]{64}$")
     """What the zip must hash to."""
-
-    @field_validator("url")
-    @classmethod
-    def _of_the_web(cls, value: str) -> str:
-        WebAddress.parse(value)
-        return value
 
 
 FIELDS = (b"file", b"dataset")
