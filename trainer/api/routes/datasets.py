@@ -175,7 +175,6 @@ class _Form:
 
     def _callbacks(self) -> "MultipartCallbacks":
         return {
-            "on_part_begin": self._begin_part,
             "on_header_field": lambda data, start, end: self._name.extend(data[start:end]),
             "on_header_value": lambda data, start, end: self._value.extend(data[start:end]),
             "on_header_end": self._end_header,
@@ -183,9 +182,6 @@ class _Form:
             "on_part_data": self._take_data,
             "on_end": self._end,
         }
-
-    def _begin_part(self) -> None:
-        self._disposition = b""
 
     def _end_header(self) -> None:
         if self._name.lower() == b"content-disposition":
@@ -195,6 +191,7 @@ class _Form:
 
     def _end_headers(self) -> None:
         options = parse_options_header(self._disposition)[1]
+        self._disposition = b""
         self._in_file = options.get(b"name") in FIELDS and b"filename" in options
         self._files += self._in_file
 
