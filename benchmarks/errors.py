@@ -1,22 +1,23 @@
-"""Why a benchmark gives no figure."""
+"""Errors of the benchmarks, which have no place in the product's table of codes."""
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 from shared.errors import ReadsmithError
 
 
 class BenchmarkError(ReadsmithError):
-    """A benchmark that cannot go on."""
+    """A benchmark cannot run, or what it measures does not work."""
 
-    codes: ClassVar = {
-        "job_failed": "A job of the benchmark did not succeed.",
-        "measurement_failed": "The process that measures one side ended badly.",
-        "no_wrk": "The program wrk is not installed.",
-        "not_a_record": "The file of results is none of this benchmark.",
-        "not_reloaded": "A server did not load the new version.",
-        "not_served": "The predictor does not serve the first version.",
-        "requests_failed": "Requests were not answered as they must be.",
-        "server_failed": "A server does not answer, or predicts another text.",
-        "stub": "A job that trains nothing has come to its end.",
-        "wrk_failed": "The program wrk ended badly.",
+    codes: ClassVar[Mapping[str, str]] = {
+        "not_a_record": "The result file is of another kind.",
+        "no_wrk": "wrk is not installed.",
+        "wrk_failed": "wrk ended with an error.",
+        "requests_failed": "Requests under load failed, or were answered wrongly.",
+        "server_failed": "A server does not answer.",
+        "not_served": "A version was published but is not served.",
+        "not_reloaded": "A registry did not load a new version.",
+        "job_failed": "A training job failed.",
+        "measurement_failed": "The process of a measurement ended with an error.",
+        "stub": "The end of a job that only sleeps.",
     }

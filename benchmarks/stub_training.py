@@ -1,4 +1,4 @@
-"""A job that takes as long as its metadata say and trains nothing: `python -m …` as its child."""
+"""The child process of a job that sleeps for the time in its metadata instead of training."""
 
 import sys
 import time
@@ -12,13 +12,13 @@ from trainer.settings import Settings
 from trainer.workers.job_process import JobObserver, execute
 
 ENDED = "stub"
-"""Its error's code: ending as failed is one write, as ending in success is."""
+"""Its error code. Ending as failed is one write, as success is, and needs no version."""
 
 
 def stub_training(
     claim: Claim, request: JobRequest, settings: Settings, observer: JobObserver
 ) -> RunResult:
-    """Look for a cancellation ten times a second, as training does."""
+    """Check for cancellation ten times a second, as training does."""
     observer.stage(Stage.TRAIN)
     end = time.monotonic() + float(request.metadata["seconds"])
     while (left := end - time.monotonic()) > 0:

@@ -22,17 +22,17 @@ MIN_SHARE_OF_ECHO = 0.5
 
 
 def require_wrk() -> None:
-    """Raise ReadsmithError if the program wrk is not installed."""
+    """Raise BenchmarkError if the program wrk is not installed."""
     if shutil.which("wrk") is None:
         raise BenchmarkError(
             "no_wrk",
-            "wrk, which makes the load, is not installed.",
+            "wrk, the load generator, is not installed.",
             "On Debian and Ubuntu: apt-get install wrk.",
         )
 
 
 def measure(setting: Setting) -> Figures:
-    """Load the three servers in turn, several rounds; the others wait meanwhile."""
+    """Load the three servers in turn, several rounds; the others are idle meanwhile."""
     require_wrk()
     body, kind = upload(setting.image)
     file = setting.scratch / "upload"
@@ -56,7 +56,8 @@ def measure(setting: Setting) -> Figures:
             ),
         }
         for server, _ in servers.values():
-            server.wait_until_it_reads(setting.image, setting.text)
+            server.wait_until_it_predicts(setting.image, setting.text)
+        # Round by round, so that a drift of the machine's speed hits all servers alike.
         for _ in range(setting.number(5, 1)):
             rounds.append(
                 {
@@ -68,7 +69,7 @@ def measure(setting: Setting) -> Figures:
 
 
 def load(url: str, body: Path, kind: str, seconds: int) -> Figures:
-    """Post the body as fast as answers come; raises ReadsmithError if any request failed."""
+    """Post the body in a closed loop; raises BenchmarkError if any request failed."""
     command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "--timeout", "30s"]
     command += ["-s", str(SCRIPT), url, "--", str(body), kind]
     done = subprocess.run(command, capture_output=True, text=True, check=False)

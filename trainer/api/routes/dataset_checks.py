@@ -7,7 +7,7 @@ from fastapi import APIRouter, Query, Response
 from pydantic import BaseModel, ConfigDict
 
 from shared.api.datasets import DatasetCheck
-from trainer.api.previews import IMAGE_HEADERS, preview
+from trainer.api.previews import PREVIEW_RESPONSE, preview_answer
 from trainer.api.problems import problem_responses
 from trainer.api.services import Services, TheServices
 from trainer.database.rows import dataset_not_found
@@ -39,18 +39,13 @@ def check_dataset(services: TheServices, dataset_id: str, wanted: CheckRequest) 
     return check_upload(path, request, services.settings.dataset_limits)
 
 
-@router.get(
-    "/images",
-    response_class=Response,
-    responses={200: {"content": {"image/png": {}}, "description": "The image."}},
-)
+@router.get("/images", response_class=Response, responses=PREVIEW_RESPONSE)
 def show_image(
     services: TheServices, dataset_id: str, file: Annotated[str, Query(max_length=4096)]
 ) -> Response:
     """Show one image of the dataset, as a PNG of at most 400 pixels a side."""
     path = _zip(services, dataset_id)
-    image = preview(dataset_image(path, file, services.settings.dataset_limits))
-    return Response(image, 200, IMAGE_HEADERS, "image/png")
+    return preview_answer(dataset_image(path, file, services.settings.dataset_limits))
 
 
 def _zip(services: Services, dataset_id: str) -> Path:

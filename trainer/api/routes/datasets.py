@@ -1,5 +1,6 @@
 """Receive zips, written to disk as they arrive."""
 
+from shutil import copyfileobj
 from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter, Request, Response
@@ -11,9 +12,9 @@ from python_multipart.multipart import parse_options_header
 from starlette.concurrency import run_in_threadpool
 
 from shared.api.datasets import Upload, UploadList
-from shared.errors import MalformedError, UnsupportedMediaError, UnusableError
+from shared.errors import MalformedError, UnusableError
 from trainer.api.access import AuditFacts
-from trainer.api.problems import problem_responses
+from trainer.api.problems import media_type, problem_responses, unsupported_media
 from trainer.api.services import Services, TheServices
 from trainer.database.uploads import IncomingZip
 from trainer.pipeline.downloads.fetch import fetch
@@ -82,12 +83,11 @@ async def upload_dataset(
     the code of a 422 says why it could not be. It is kept until it is deleted, or until room is
     needed: then the oldest go that no queued or running job needs.
     """
-    kind = request.headers.get("content-type", "")
-    if kind.partition(";")[0].strip().lower() == "application/json":
+    if media_type(request) == "application/json":
         web = _web_dataset(await request.body())
         upload = await run_in_threadpool(upload_from_web, web, services)
         return _received(upload, facts, response)
-    boundary = _boundary(kind)
+    boundary = _boundary(request.headers.get("content-type", ""))
     announced = request.headers.get("content-length", "")
     room = services.uploads.incoming(int(announced) if announced.isdecimal() else None)
     async with contextmanager_in_threadpool(room) as incoming:
@@ -140,13 +140,10 @@ def _web_dataset(body: bytes) -> WebDataset:
 
 
 def _boundary(content_type: str) -> bytes:
-    media_type, options = parse_options_header(content_type)
-    if media_type != b"multipart/form-data" or b"boundary" not in options:
-        raise UnsupportedMediaError(
-            "unsupported_media_type",
-            f"The body came as {content_type or 'no media type'}.",
-            "Send a multipart form: curl -F file=@images.zip …",
-        )
+    kind, options = parse_options_header(content_type)
+    if kind != b"multipart/form-data" or b"boundary" not in options:
+        hint = "Send a multipart form: curl -F file=@images.zip …"
+        raise unsupported_media(content_type, hint)
     return options[b"boundary"]
 
 
@@ -240,6 +237,5 @@ def upload_from_web(wanted: WebDataset, services: Services) -> Upload:
         path.open("rb") as zip_file,
         services.uploads.incoming(path.stat().st_size) as incoming,
     ):
-        while chunk := zip_file.read(CHUNK):
-            incoming.write(chunk)
+        copyfileobj(zip_file, incoming, CHUNK)
         return services.uploads.save(incoming)

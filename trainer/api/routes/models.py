@@ -5,7 +5,6 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from shared.api.models import ModelList, ModelView, VersionView
 from shared.errors import BundleError
-from shared.store.manifest import Manifest
 from shared.store.records.record import ModelRecord
 from shared.store.store import ModelStore
 from trainer.api.access import AuditFacts
@@ -96,20 +95,6 @@ def _model(store: ModelStore, name: str) -> ModelView:
 
 def _version(store: ModelStore, name: str, number: int) -> VersionView:
     try:
-        return version_view(store.manifest(name, number))
+        return VersionView.model_validate(store.manifest(name, number), from_attributes=True)
     except BundleError as error:
         return VersionView(version=number, problem=error.message)
-
-
-def version_view(manifest: Manifest) -> VersionView:
-    """Return what is told of every version."""
-    return VersionView(
-        version=manifest.version,
-        created_at=manifest.created_at,
-        job_id=manifest.job_id,
-        preset=manifest.preset,
-        dataset=manifest.dataset,
-        metrics=manifest.metrics,
-        comparison=manifest.comparison,
-        proposed_pattern=manifest.proposed_pattern,
-    )

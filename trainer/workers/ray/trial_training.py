@@ -24,7 +24,7 @@ def train_trial(order: TrialOrder, settings: Settings, observer: Observer) -> Ou
         load, base = prepare(order.request, inputs, observer)
         dataset = load(order.request)
         require_same_parts(dataset, order.fingerprint)
-        train(dataset, order.request, observer, folder, base, max_restarts=0, kept=inputs.kept)
+        train(dataset, order.request, observer, folder, base, 0, inputs.job_files)
         return Outcome((folder / FILE).read_bytes())
     except Exception as error:
         why = why_failed(error)
