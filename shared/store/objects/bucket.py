@@ -102,25 +102,22 @@ class Bucket:
 
         self._each(fetch, files)
 
-    def sizes(self, below: str) -> dict[str, int]:
-        """Return the keys of an object, or of all below a folder, and their sizes in bytes."""
-        listed = self._listed("Contents", Prefix=self._root + below)
-        found = {self._relative(one["Key"]): one["Size"] for one in listed}
+    def keys(self, below: str) -> set[str]:
+        """Return the keys of an object, or of all below a folder."""
+        found = self._listed("Contents", "Key", Prefix=self._root + below)
         folder = f"{below}/" if below else ""
-        return {key: size for key, size in found.items() if f"{key}/".startswith(folder)}
+        # consoles mark folders by objects whose keys end in a slash
+        return {key for key in found if f"{key}/".startswith(folder) and not key.endswith("/")}
 
     def folders(self) -> list[str]:
         """Return the first parts of the keys that have several."""
-        listed = self._listed("CommonPrefixes", SMALL_SECONDS, Prefix=self._root, Delimiter="/")
-        return [self._relative(one["Prefix"]) for one in listed]
+        asked = {"Prefix": self._root, "Delimiter": "/"}
+        found = self._listed("CommonPrefixes", "Prefix", SMALL_SECONDS, **asked)
+        return [name.removesuffix("/") for name in found]
 
     def delete(self, keys: Iterable[str]) -> None:
         """Delete objects; those that are not there are fine."""
-
-        def delete(storage: Any, key: str) -> None:
-            storage.delete_object(**self._at(key))
-
-        self._each(delete, keys)
+        self._each(lambda storage, key: storage.delete_object(**self._at(key)), keys)
 
     def require_conditions(self) -> None:
         """Raise StorageError unless the storage holds back a write whose condition is not met."""
@@ -158,22 +155,19 @@ class Bucket:
         unless: Mapping[str, str] | None = None,
     ) -> tuple[T, str]:
         """Return what is made of an object's body, and its mark; one that breaks off is re-read."""
-        from botocore.exceptions import (  # noqa: PLC0415 - of the optional package
-            HTTPClientError,
-            IncompleteReadError,
-        )
+        from botocore import exceptions  # noqa: PLC0415 - of the optional package
 
         for left in reversed(range(TRIES)):
             answer = storage.get_object(**self._at(key), **(unless or {}))
             try:
                 with closing(answer["Body"]) as body:
                     return take(body), answer["ETag"]
-            except (HTTPClientError, IncompleteReadError):
+            except (exceptions.HTTPClientError, exceptions.IncompleteReadError):
                 if not left:
                     raise
         raise AssertionError("the last try returns or raises")
 
-    def _each(self, work: Callable[[Any, str], None], keys: Iterable[str]) -> None:
+    def _each(self, work: Callable[[Any, str], object], keys: Iterable[str]) -> None:
         """Work on all keys, several at a time; the first failure ends it."""
 
         def each(storage: Any) -> None:
@@ -183,15 +177,15 @@ class Bucket:
 
         self._connection.run(each)
 
-    def _listed(self, what: str, seconds: float | None = None, **asked: str) -> list[Any]:
-        def look(storage: Any) -> list[Any]:
+    def _listed(
+        self, what: str, name: str, seconds: float | None = None, **asked: str
+    ) -> list[str]:
+        def look(storage: Any) -> list[str]:
             pages = storage.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, **asked)
-            return [one for page in pages for one in page.get(what, ())]
+            found = (one[name] for page in pages for one in page.get(what, ()))
+            return [key.removeprefix(self._root) for key in found]
 
         return self._connection.run(look, seconds)
 
     def _at(self, key: str) -> dict[str, str]:
         return {"Bucket": self._bucket, "Key": self._root + key}
-
-    def _relative(self, key: str) -> str:
-        return key.removeprefix(self._root).strip("/")

@@ -110,33 +110,27 @@ def _refused(address: str, code: str, status: int | None) -> StorageError:
 
 
 def _unreachable(error: Exception, address: str) -> Exception:
-    from botocore.exceptions import (  # noqa: PLC0415 - of the optional package
-        BotoCoreError,
-        ConnectionError,
-        HTTPClientError,
-        IncompleteReadError,
-        NoCredentialsError,
-        SSLError,
-    )
+    from botocore import exceptions as botocore  # noqa: PLC0415 - of the optional package
 
-    if isinstance(error, NoCredentialsError):
+    if isinstance(error, botocore.NoCredentialsError):
         return StorageError(
             f"There are no credentials for {address}.",
             "Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or give this machine a role.",
         )
-    if isinstance(error, SSLError):
+    if isinstance(error, botocore.SSLError):
         return StorageAwayError(
             f"The storage of {address} cannot be reached safely: {_sentence(error)}",
             "See that AWS_ENDPOINT_URL is right, http or https too; AWS_CA_BUNDLE names a file "
             "with the certificate of an authority of your own.",
         )
     # Some of botocore's errors are OSErrors, too: these come first.
-    if isinstance(error, ConnectionError | HTTPClientError | IncompleteReadError | TimeoutError):
+    silent = botocore.ConnectionError | botocore.HTTPClientError | botocore.IncompleteReadError
+    if isinstance(error, silent | TimeoutError):
         return StorageAwayError(
             f"The storage of {address} cannot be reached: {_sentence(error)}",
             "See that AWS_ENDPOINT_URL is right (unset for AWS), and that it answers.",
         )
-    if isinstance(error, BotoCoreError) or _is_of_the_endpoint(error):
+    if isinstance(error, botocore.BotoCoreError) or _is_of_the_endpoint(error):
         return StorageError(
             f"The storage of {address} cannot be asked: {_sentence(error)}",
             "See that the settings AWS_… are right; AWS_ENDPOINT_URL begins with http:// or "

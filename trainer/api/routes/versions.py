@@ -15,7 +15,7 @@ from shared.api.headers import IMAGE_HEADERS
 from shared.api.models import VersionComparison, VersionDetails
 from shared.errors import NotFoundError, ReadsmithError
 from shared.store.manifest import MANIFEST, REPORT, Manifest
-from shared.store.store import ModelStore
+from shared.store.store import ModelStore, version_not_found
 from trainer.api.previews import preview_answer
 from trainer.api.problems import problem_responses
 from trainer.api.services import TheServices
@@ -104,14 +104,10 @@ def compare(services: TheServices, name: str, a: Version, b: Version) -> Version
 
 
 def _manifest(store: ModelStore, name: str, version: int) -> Manifest:
-    """Return a kept version's manifest; raises ReadsmithError."""
+    """Return a retained version's manifest; raises ReadsmithError."""
     store.require(name)
-    if version not in (kept := store.versions(name)):
-        raise NotFoundError(
-            "version_not_found",
-            f"Model {name} has no version {version}.",
-            f"Kept: {', '.join(map(str, kept))}.",
-        )
+    if version not in (retained := store.versions(name)):
+        raise version_not_found(name, version, retained)
     return store.manifest(name, version)
 
 

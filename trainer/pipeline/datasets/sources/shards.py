@@ -52,7 +52,7 @@ def shards_of(folder: Path) -> list[Path]:
 
 
 @dataclass
-class _Columns:
+class _MemberColumns:
     """The location of each image, in columns: about 60 bytes an image."""
 
     names: Texts = field(default_factory=Texts)
@@ -76,7 +76,7 @@ class ShardSource:
     def __init__(self, paths: Sequence[Path], limits: DatasetLimits) -> None:
         self.limits = limits
         self._paths = list(paths)
-        self._columns = _Columns()
+        self._columns = _MemberColumns()
         files = 0
         for number, path in enumerate(paths):
             for sample in _samples(path):
