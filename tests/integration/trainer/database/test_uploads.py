@@ -67,7 +67,7 @@ def removal(uploads: Uploads, upload: Upload) -> str:
 
 
 def files(settings: Settings) -> list[str]:
-    return sorted(path.name for path in settings.uploads.iterdir())
+    return sorted(path.name for path in settings.uploads.glob("*"))
 
 
 def test_an_upload_is_kept_until_it_is_deleted(
