@@ -91,8 +91,6 @@ class Uploads:
         """
         size = self._max_bytes if announced is None else min(announced, self._max_bytes)
         with self._room_for(size):
-            # Again: where the shared files are in the same folder, it goes with the last of them.
-            self._folder.mkdir(parents=True, exist_ok=True)
             incoming = IncomingZip(self._folder / f"{uuid.uuid4().hex}.part", self._max_bytes)
             try:
                 yield incoming
