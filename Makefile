@@ -85,7 +85,7 @@ screenshots: $(INSTALLED)
 
 starter: $(INSTALLED)
 	$(BIN)/pip install --quiet --no-build-isolation -e '.[starter]'
-	$(BIN)/python -m trainer.starter
+	$(BIN)/python -m trainer.pipeline.starter
 
 bench-train: $(INSTALLED)
 	$(BIN)/python -m benchmarks.train $(ARGS)

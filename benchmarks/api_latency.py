@@ -1,9 +1,9 @@
-"""How fast the trainer answers GET /jobs/{id} while a job trains on the same machine.
+"""Latency of the trainer's GET /jobs/{id} while a job trains on the same machine.
 
     python benchmarks/api_latency.py [--requests 1000] [--json FILE]
 
-Starts an API and a worker of its own in a temporary folder, posts a synthetic job, waits until
-it trains, and times one request after the other.
+Starts an API and a worker in a temporary folder, posts a synthetic job, waits until it trains,
+and times successive requests.
 """
 
 import argparse
@@ -100,7 +100,7 @@ def wait_until_it_answers(url: str) -> None:
 
 
 def wait_until_it_trains(session: requests.Session, job: str) -> None:
-    """Wait for the first epoch's end; exits if the job ends before."""
+    """Wait for the end of the first epoch; exits if the job ends before."""
     while True:
         state = session.get(job, timeout=10).json()
         if state["progress"]:

@@ -1,4 +1,4 @@
-"""From wanted rates to machines: what docs/scaling.md says, for your numbers.
+"""From required rates to machines: the model of docs/scaling.md for your numbers.
 
 python -m benchmarks.capacity --predictions-per-second 1000 --jobs-per-day 100 --images-per-job 1000
 """
@@ -14,10 +14,10 @@ DAY = 86_400
 
 @dataclass(frozen=True)
 class Costs:
-    """What one of each thing costs, as measured on cores of an Intel Xeon at 2.5 GHz."""
+    """Unit costs, as measured on cores of an Intel Xeon at 2.5 GHz."""
 
     prediction: float = 0.0036
-    """Core seconds of a predictor for a request with one image, while its cores are busy."""
+    """Core seconds of a predictor for a request with one image, under full load."""
     batched_prediction: float = 0.00145
     """The same for one of 64 images in a request."""
     gateway: float = 0.00022
@@ -29,20 +29,20 @@ class Costs:
     model_bytes: int = 3_000_000
     """Each further model in each process."""
     shown: float = 0.0081
-    """Core seconds for each image that training is shown, all else of a job included."""
+    """Core seconds for each image that training sees, the rest of the job included."""
     most_shown: int = 60_000
-    """Images of 200 pixels that a job is shown; jobs that learn quickly stop before."""
+    """Images of 200 pixels that a job trains on; jobs that learn quickly stop earlier."""
     least_epochs: int = 12
     most_epochs: int = 400
     job_bytes: int = 720_000_000
-    """Memory of a job, however small its set."""
+    """Memory of a job with a small set."""
     image_bytes: int = 11_700
-    """Memory of a job for each image of a set that is held in it."""
+    """Memory of a job for each image of a set held in memory."""
     most_held: int = 110_000
     """Images of 200x50; larger sets are streamed from shards."""
     streaming_job_bytes: int = 830_000_000
     streamed_image_bytes: int = 380
-    """Memory for each image of such a set, at the highest: while duplicates are looked for."""
+    """Peak memory for each image of such a set: during the search for duplicates."""
     stored_image_bytes: int = 4_500
     version_bytes: int = 2_000_000
     """A version with its report in the model store."""
@@ -55,22 +55,22 @@ MEASURED = Costs()
 
 @dataclass(frozen=True)
 class Wanted:
-    """What is asked of the whole."""
+    """The required rates."""
 
     predictions_per_second: float
-    """Images, at the busiest time."""
+    """Images, at peak load."""
     jobs_per_day: float
     images_per_job: int = 1000
     models: int = 1
     images_per_request: int = 1
     cores_per_machine: int = 16
     busy: float = 0.6
-    """Share of the cores that may work; the rest is for bursts, restarts and a lost machine."""
+    """Target utilisation of the cores; the rest is for bursts, restarts and a lost machine."""
 
 
 @dataclass(frozen=True)
 class Needed:
-    """What that takes."""
+    """The resources that those rates need."""
 
     requests_per_second: float
     predictor_cores: int
@@ -85,12 +85,12 @@ class Needed:
     sets_gb_per_day: float
     versions_gb_per_day: float
     database_gb_per_day: float
-    looks_per_second: float
-    """At the model store, by all predictor processes together (READSMITH_POLL_SECONDS=1)."""
+    polls_per_second: float
+    """Of the model store, by all predictor processes together (READSMITH_POLL_SECONDS=1)."""
 
 
 def needed(wanted: Wanted, costs: Costs = MEASURED) -> Needed:
-    """Reckon what the wanted rates take."""
+    """Calculate the resources for the required rates."""
     batched = wanted.images_per_request > 1
     requests = wanted.predictions_per_second / wanted.images_per_request
     prediction = costs.batched_prediction if batched else costs.prediction
@@ -114,7 +114,7 @@ def needed(wanted: Wanted, costs: Costs = MEASURED) -> Needed:
         ),
         versions_gb_per_day=_giga(wanted.jobs_per_day * costs.version_bytes),
         database_gb_per_day=_giga(wanted.jobs_per_day * costs.events_bytes),
-        looks_per_second=float(predictors * wanted.models),
+        polls_per_second=float(predictors * wanted.models),
     )
 
 
@@ -142,7 +142,7 @@ def _giga(number: float) -> float:
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Print what the wanted rates take, as lines or as JSON."""
+    """Print the resources for the required rates, as lines or as JSON."""
     parser = argparse.ArgumentParser(prog="capacity", description=__doc__)
     parser.add_argument("--predictions-per-second", type=rate, required=True)
     parser.add_argument("--jobs-per-day", type=rate, required=True)
@@ -150,7 +150,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--models", type=whole, default=1)
     parser.add_argument("--images-per-request", type=whole, default=1)
     parser.add_argument("--cores-per-machine", type=whole, default=16)
-    parser.add_argument("--busy", type=share, default=0.6, help="share of the cores that works")
+    parser.add_argument("--busy", type=share, default=0.6, help="target utilisation of the cores")
     parser.add_argument("--json", action="store_true")
     given = vars(parser.parse_args(arguments))
     as_json = given.pop("json")
@@ -163,15 +163,15 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def rate(text: str) -> float:
-    """Read an argument: a number from 0 on."""
+    """Parse an argument: a number of 0 or more."""
     number = float(text)
     if not 0 <= number < math.inf:
-        raise argparse.ArgumentTypeError(f"{text} is not a number from 0 on")
+        raise argparse.ArgumentTypeError(f"{text} is not a number of 0 or more")
     return number
 
 
 def whole(text: str) -> int:
-    """Read an argument: a whole number from 1 on."""
+    """Parse an argument: a whole number of 1 or more."""
     number = int(text)
     if number < 1:
         raise argparse.ArgumentTypeError(f"{text} is not 1 or more")
@@ -179,7 +179,7 @@ def whole(text: str) -> int:
 
 
 def share(text: str) -> float:
-    """Read an argument: a number above 0 and at most 1."""
+    """Parse an argument: a number above 0 and at most 1."""
     number = float(text)
     if not 0 < number <= 1:
         raise argparse.ArgumentTypeError(f"{text} is not above 0 and at most 1")

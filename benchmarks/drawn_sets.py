@@ -1,6 +1,6 @@
-"""Labelled sets drawn legibly with fonts that packages bring, the same for the same seed.
+"""Labelled sets drawn with fonts of installed packages, the same for the same seed.
 
-Each set is a stream of (label, PNG) and differs from the others in the one thing it is named for.
+Each set is a stream of (label, PNG) and differs from the others in what it is named for.
 """
 
 import importlib.util
@@ -23,10 +23,10 @@ Drawing = tuple[str, bytes]
 Colour = tuple[int, int, int, int]
 
 CHARACTERS = "ABCDEFGHJKLMNPQRSTUVWXYZ23456789"
-"""Without 0, O, 1 and I, which not every font tells apart."""
+"""Without 0, O, 1 and I, which some fonts draw alike."""
 MIXED_CASE = string.ascii_letters + string.digits
 MONO = "DejaVuSansMono.ttf"
-"""Tells all 62 characters apart: dotted zero, I with serifs, l with a tail."""
+"""Draws all 62 characters differently: dotted zero, I with serifs, l with a tail."""
 FONTS = ("DejaVuSans.ttf", "DejaVuSans-Bold.ttf", "DejaVuSerif.ttf", MONO)
 CAPTCHA_FONT = "DroidSansMono.ttf"
 
@@ -64,7 +64,7 @@ def lengths(images: int, seed: int) -> Iterator[Drawing]:
 
 
 def mixed_case(images: int, seed: int) -> Iterator[Drawing]:
-    """62 characters in one font, at one size, on one baseline, so that case can be told."""
+    """62 characters in one font, size and baseline, so that upper and lower case differ."""
     chance = random.Random(seed)
     for _ in range(images):
         text = _text(chance, MIXED_CASE, 5, 5)
@@ -109,7 +109,7 @@ def sizes(images: int, seed: int) -> Iterator[Drawing]:
 
 
 def large(images: int, seed: int) -> Iterator[Drawing]:
-    """Many images of 200x50, cheaply: 2,000 drawings, each time moved and speckled anew."""
+    """Many images of 200x50 at low cost: 2,000 drawings, shifted and speckled for each image."""
     chance, noise = random.Random(seed), np.random.default_rng(seed)
     texts = [_text(chance, CHARACTERS, 5, 5) for _ in range(min(images, 2000))]
     drawn = [np.array(_centred(text, chance)) for text in texts]
@@ -127,7 +127,7 @@ DRAWN: dict[str, Callable[[int, int], Iterator[Drawing]]] = {
     "RGBA": rgba,
     "sizes 60x20 to 600x120": sizes,
 }
-"""By name: from the number of images and a seed to the set."""
+"""By name: functions from the number of images and a seed to the set."""
 
 
 def _text(chance: random.Random, characters: str, shortest: int, longest: int) -> str:
@@ -140,10 +140,10 @@ def _colour(chance: random.Random, low: int, high: int, alpha: int = 255) -> Col
 
 
 def _gray(chance: random.Random, text: str, size: tuple[int, int]) -> bytes:
-    """Draw dark on light, any font, as large as fits, somewhere in the image."""
+    """Draw dark on light, in any font, as large as fits, at a random position."""
     name = chance.choice((*FONTS, CAPTCHA_FONT))
     image = Image.new("L", size, chance.randrange(215, 256))
-    _place(chance, image, text, _largest(name, text, size), chance.randrange(60))
+    _draw_text(chance, image, text, _largest(name, text, size), chance.randrange(60))
     return _png(_noisy(image, chance))
 
 
@@ -156,18 +156,18 @@ def _centred(text: str, chance: random.Random) -> Image.Image:
 
 def _coloured(chance: random.Random, text: str, ink: Colour, ground: Colour) -> Image.Image:
     image = Image.new("RGBA", (180, 50), ground)
-    _place(chance, image, text, _font(chance.choice(FONTS), 30), ink)
+    _draw_text(chance, image, text, _font(chance.choice(FONTS), 30), ink)
     return image
 
 
-def _place(
+def _draw_text(
     chance: random.Random,
     image: Image.Image,
     text: str,
     font: ImageFont.FreeTypeFont,
     ink: int | Colour,
 ) -> None:
-    """Write the text anywhere where it lies inside the image."""
+    """Draw the text at a random position inside the image."""
     left, top, right, bottom = font.getbbox(text)
     x = chance.uniform(0, max(0.0, image.width - (right - left))) - left
     y = chance.uniform(0, max(0.0, image.height - (bottom - top))) - top

@@ -1,9 +1,9 @@
-"""What Ray adds to a job, and how many jobs a small cluster takes in an hour.
+"""What Ray adds to a job's time, and a small cluster's throughput of jobs.
 
     python -m benchmarks.executors [--rounds 3] [--quick] [--json FILE]
 
 Starts a worker for each executor, and a Ray cluster on this machine: a head and two nodes with
-four places each, whatever the processors. Jobs sleep instead of training.
+four slots each, whatever the processors. Jobs sleep instead of training.
 """
 
 import argparse
@@ -32,7 +32,7 @@ from trainer.database.tables import Database
 from trainer.schemas.job_request import JobRequest
 from trainer.settings import Settings
 
-PLACES = 4
+SLOTS = 4
 """Jobs at a time on each of the two nodes."""
 CHILD = ("-m", "benchmarks.stub_training")
 
@@ -52,7 +52,7 @@ def main() -> None:
                 state=Path(folder) / name,
                 executor=name,
                 ray_address=address,
-                jobs_in_flight=2 * PLACES,
+                jobs_in_flight=2 * SLOTS,
             )
             for name in ("local", "ray")
         }
@@ -71,19 +71,19 @@ def main() -> None:
 
 @contextmanager
 def _ray(folder: Path) -> Iterator[str]:
-    with running_ray(folder / "nodes", free_port(), cpus=PLACES) as cluster:
+    with running_ray(folder / "nodes", free_port(), cpus=SLOTS) as cluster:
         yield cluster.address
 
 
 def measure(
     name: str, settings: Settings, lengths: Sequence[float], many: tuple[int, float]
 ) -> Iterator[Figures]:
-    """Run a job of each length, then many at once (with Ray)."""
+    """Run a job of each length, then many at once on Ray."""
     database = Database(settings.jobs_database)
     jobs = JobStore(database, max_queued_jobs=1000)
     worker = start_worker(settings, CHILD)
     try:
-        run(jobs, worker, 1, 0.1)  # until everything has started
+        run(jobs, worker, 1, 0.1)  # until all processes have started
         for seconds in lengths:
             _say(f"{name}: a job of {seconds:g} s ...")
             (job,) = run(jobs, worker, 1, seconds)
@@ -100,7 +100,7 @@ def measure(
 
 
 def run(jobs: JobStore, worker: "subprocess.Popen[bytes]", count: int, seconds: float) -> list[Job]:
-    """Post jobs and return them when all are over; exits if one failed otherwise."""
+    """Create jobs and return them once all have ended; exits if one ended otherwise."""
     request = JobRequest(metadata={"seconds": str(seconds)})
     ids = [jobs.create(request).id for _ in range(count)]
     while not all(jobs.get(each).status.is_final for each in ids):
@@ -115,7 +115,7 @@ def run(jobs: JobStore, worker: "subprocess.Popen[bytes]", count: int, seconds: 
 
 
 def duration(jobs: Sequence[Job]) -> float:
-    """Return the seconds from the first post to the last end, by the database's clock."""
+    """Return the seconds from the first creation to the last end, by the database's clock."""
     ends = [job.finished_at for job in jobs if job.finished_at]
     return (max(ends) - min(job.created_at for job in jobs)).total_seconds()
 
@@ -123,7 +123,7 @@ def duration(jobs: Sequence[Job]) -> float:
 def rows(
     figures: Sequence[Figures], lengths: Sequence[float], many: tuple[int, float]
 ) -> Iterator[Row]:
-    """Set Ray (ours) beside the local executor (reference), the rounds' middle, least and most."""
+    """Compare Ray (ours) with the local executor (reference): median, minimum and maximum."""
     for seconds in lengths:
         local, ray = (
             [
@@ -144,10 +144,10 @@ def rows(
         )
     count, seconds = many
     yield Row(
-        what=f"jobs per hour: {count} of {seconds:g} s, {2 * PLACES} at a time",
+        what=f"jobs per hour: {count} of {seconds:g} s, {2 * SLOTS} at a time",
         reference="",
         ours=spread([each["per_hour"] for each in figures if "per_hour" in each], "{:,.0f}"),
-        ratio=f"of {3600 * 2 * PLACES / seconds:,.0f}",
+        ratio=f"of {3600 * 2 * SLOTS / seconds:,.0f}",
         target="",
         reached=None,
     )
@@ -160,7 +160,9 @@ def _say(line: str) -> None:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--quick", action="store_true", help="seconds each: does it still run?")
+    parser.add_argument(
+        "--quick", action="store_true", help="only a few seconds, to test that it runs"
+    )
     parser.add_argument("--json", type=Path, help="also write the figures to this file")
     return parser.parse_args()
 

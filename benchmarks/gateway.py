@@ -1,4 +1,4 @@
-"""What the gateway costs: CPU time of nginx and of a predictor for each request, under wrk.
+"""Cost of the gateway: CPU time of nginx and of a predictor for each request, under wrk.
 
     python -m benchmarks.gateway [--seconds 10] [--json FILE]
 
@@ -29,13 +29,13 @@ TICKS = os.sysconf("SC_CLK_TCK")
 
 @dataclass(frozen=True)
 class Load:
-    """What wrk did, and what it cost."""
+    """The load that wrk made, and its cost."""
 
     requests: int
     failed: int
     nginx_ms: float
     predictor_ms: float
-    """CPU time of all processes for each request, in the kernel included."""
+    """CPU time of all processes for each request, user and system."""
 
 
 def measure(seconds: int) -> dict[str, Load]:

@@ -24,7 +24,7 @@ PRODUCT = ("shared", "trainer", "predictor", "readsmith")
 BESIDE = ("tests", "benchmarks")
 MAX_ENTRIES = 12
 PAGE_COMMENTS = {
-    # In JavaScript strings are matched first: what looks like a comment inside them is none.
+    # JavaScript strings are matched first, because "http://" is no comment.
     ".js": r""""(?:\\.|[^"\\\n])*"|'(?:\\.|[^'\\\n])*'|`(?:\\.|[^`\\])*`|(/\*.*?\*/|//[^\n]*)""",
     ".css": r"(/\*.*?\*/)",
     ".html": r"(<!--.*?-->)",
@@ -78,7 +78,7 @@ class Module:
         return sum(bool(lines[number - 1].strip()) for number in code), comments
 
     def imports(self) -> Iterator[tuple[ast.AST, str]]:
-        """Yield every import wherever it stands, as its node and "package.module.name".
+        """Yield every import, also those in functions, as its node and "package.module.name".
 
         `import_module("package.module")` is one too: otherwise it would hide circles.
         """
@@ -265,12 +265,12 @@ def _room(name: str, package: str) -> str:
 
 
 def _duplicate_classes(modules: Iterable[Module]) -> dict[str, list[str]]:
-    places = defaultdict(list)
+    definitions = defaultdict(list)
     for module in modules:
         for node in module.nodes:
             if isinstance(node, ast.ClassDef):
-                places[node.name].append(module.at(node))
-    return {name: where for name, where in sorted(places.items()) if len(where) > 1}
+                definitions[node.name].append(module.at(node))
+    return {name: found for name, found in sorted(definitions.items()) if len(found) > 1}
 
 
 def _is_dynamic_import(node: ast.AST) -> bool:
@@ -292,7 +292,7 @@ def _deferred_imports(modules: Iterable[Module]) -> Iterator[str]:
 
 
 def as_lines(house: House) -> Iterator[str]:
-    """Yield the figures for people: a table of the sizes, then what has a name."""
+    """Yield the figures as text: a table of the sizes, then the named lists."""
     yield " " * 22 + "".join(f"{part:>12}" for part in house.sizes)
     for field in fields(Size):
         values = (getattr(size, field.name) for size in house.sizes.values())

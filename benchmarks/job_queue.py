@@ -1,10 +1,10 @@
-"""How many jobs one database takes before it gives, in SQLite and in PostgreSQL.
+"""Throughput and latency of the job database, in SQLite and in PostgreSQL.
 
     python -m benchmarks.job_queue [--part alone|together] [--rounds 3] [--seconds 5] [--json FILE]
 
-Starts a PostgreSQL of its own (Debian: apt install postgresql) that waits for the disk, as SQLite
-does here. Workers are processes on the same cores that do all that a worker and its run do in the
-database, without the training.
+Starts a PostgreSQL server (Debian: apt install postgresql) with fsync, as SQLite has here. Workers
+are processes on the same cores that do all database work of a worker and its run, without the
+training.
 """
 
 import argparse
@@ -36,11 +36,11 @@ from trainer.schemas.job_request import JobRequest
 LOADS = ((1, 1, 0.0), (2, 1, 0.0), (4, 1, 0.0), (8, 1, 0.0), (8, 4, 1.0))
 """Processes, workers in each as threads, and the seconds of a job's training."""
 SIZES = (1_000, 100_000)
-"""Jobs that are over, in the table where one is claimed."""
+"""Ended jobs in the table from which one is claimed."""
 JOB = f"a job of {stub_worker.EPOCHS} epochs and no length"
-CHECK = "a look whether to stop"
+CHECK = "a check for cancellation"
 CLAIM = "a claim, {:,} jobs in the table"
-IDLE = "a look into an empty queue, {:,} jobs in the table"
+IDLE = "a poll of an empty queue, {:,} jobs in the table"
 STYLES = {
     "p50_ms": ("by the clock, p50", "{:.1f} ms"),
     "worker_ms": ("the worker's core", "{:.1f} ms"),
@@ -73,7 +73,7 @@ def main() -> None:
 
 
 def measure_together(name: str, url: str, server: Server, seconds: float) -> Iterator[Figures]:
-    """Count the jobs that several workers end at the same time."""
+    """Count the jobs that concurrent workers complete."""
     for processes, threads, training in LOADS:
         _say(f"{name}, {processes * threads} workers ...")
         fill(url, waiting=20_000)
@@ -84,7 +84,7 @@ def measure_together(name: str, url: str, server: Server, seconds: float) -> Ite
 
 
 def measure_alone(name: str, url: str, server: Server, seconds: float) -> Iterator[Figures]:
-    """Take the time of what a worker does in the database, one after the other."""
+    """Time the database operations of a single worker."""
     _say(f"{name}, one worker ...")
     database = Database(url)
     queue = stub_worker.queue_of(database)
@@ -107,7 +107,7 @@ PARTS = {"alone": measure_alone, "together": measure_together}
 
 
 def together(url: str, processes: int, threads: int, seconds: float, training: float) -> list[int]:
-    """Have so many workers run jobs at the same time; returns how many each process ended."""
+    """Run jobs in concurrent workers; returns how many each process completed."""
     with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
         list(pool.map(stub_worker.wait, [2.0] * processes))  # until every process has started
         begin = time.time() + 1
@@ -119,7 +119,7 @@ def together(url: str, processes: int, threads: int, seconds: float, training: f
 
 
 def fill(url: str, *, waiting: int, over: int = 0) -> None:
-    """Put that many jobs into the database in place of those that are there."""
+    """Replace the jobs in the database with that many waiting and ended ones."""
     request = JobRequest().model_dump(mode="json")
     same = {"request": request, "created_at": 0.0, "finished_at": None}
     database = Database(url)
@@ -141,7 +141,7 @@ def fill(url: str, *, waiting: int, over: int = 0) -> None:
 
 
 def spent(act: Callable[[], object], times: int, server: Server) -> Figures:
-    """Do something so many times: milliseconds of each by the clock, and of cores."""
+    """Repeat an action; return its median milliseconds by the clock, and the mean of the cores."""
     milliseconds = []
     cpu, server_cpu = time.process_time(), cpu_seconds(server)
     for _ in range(times):
@@ -156,7 +156,7 @@ def spent(act: Callable[[], object], times: int, server: Server) -> Figures:
 
 
 def cpu_seconds(server: Server) -> float:
-    """Return the processor time of all processes that the server has and had."""
+    """Return the CPU time of all the server's processes, ended ones included."""
     spent = 0
     for pid in server.processes:
         with suppress(FileNotFoundError, ProcessLookupError):  # its leader counts what has ended
@@ -166,7 +166,7 @@ def cpu_seconds(server: Server) -> float:
 
 
 def rows(figures: Sequence[Figures]) -> Iterator[Row]:
-    """Set PostgreSQL (ours) beside SQLite (reference): the rounds' middle, least and most."""
+    """Compare PostgreSQL (ours) with SQLite (reference): median, minimum and maximum."""
     for what in dict.fromkeys(figure["what"] for figure in figures):
         of_what = [figure for figure in figures if figure["what"] == what]
         for figure, (title, style) in STYLES.items():
@@ -199,8 +199,8 @@ def _options() -> argparse.Namespace:
     parser.add_argument(
         "--part", action="append", choices=PARTS, help="measure this part only; repeatable"
     )
-    parser.add_argument("--rounds", type=int, default=3, help="times that each is measured")
-    parser.add_argument("--seconds", type=float, default=5, help="that workers are watched for")
+    parser.add_argument("--rounds", type=int, default=3, help="repetitions of each measurement")
+    parser.add_argument("--seconds", type=float, default=5, help="duration of each load")
     parser.add_argument("--json", type=Path, help="also write the figures to this file")
     return parser.parse_args()
 

@@ -1,4 +1,4 @@
-"""Trains once and prints what was found as one JSON line; started anew for every measurement.
+"""Trains once and prints the result as one JSON line; a new process for every measurement.
 
 python -m benchmarks.measure '{"side": "ours", "set": "V2", "dataset": "v2.zip", "seed": 0}'
 """
@@ -24,7 +24,7 @@ from trainer.schemas.progress import Observer
 
 
 class _Observer(Observer):
-    """Keeps what a run tells."""
+    """Records a run's epochs and events."""
 
     def __init__(self) -> None:
         self.epochs: list[Progress] = []
@@ -38,7 +38,7 @@ class _Observer(Observer):
 
 
 def measure(measurement: Measurement) -> Run:
-    """Train, then read the test part. A run that does not learn is a result, not an error."""
+    """Train, then predict the test part. A run that does not learn is a result, not an error."""
     request, observer = measurement.request(), _Observer()
     model, failure = None, None
     began = time.monotonic()
@@ -74,7 +74,7 @@ def measure(measurement: Measurement) -> Run:
 
 
 def count_exact(model: Any, dataset: Dataset) -> int:
-    """Return how many images of the test part a graph reads right."""
+    """Return how many images of the test part a model predicts correctly."""
     pixels = load_pixels(dataset.source, dataset.test, dataset.image)
     predictions = decode(predict(model, pixels, dataset.image), dataset.vocabulary)
     pairs = zip(dataset.test, predictions, strict=True)
@@ -82,7 +82,7 @@ def count_exact(model: Any, dataset: Dataset) -> int:
 
 
 def seconds_to_99(epochs: Sequence[Progress], validation_images: int) -> float | None:
-    """Return the seconds until 99 % of the validation part were right, None if never."""
+    """Return the seconds until 99 % of the validation part were correct, None if never."""
     enough = validation_images - allowed_wrong(validation_images)
     for epoch in epochs:
         if round(epoch.exact_match * validation_images) >= enough:
@@ -91,7 +91,8 @@ def seconds_to_99(epochs: Sequence[Progress], validation_images: int) -> float |
 
 
 def _peak_bytes() -> int:
-    """Return the process's largest resident size; a parent's does not count, as in getrusage."""
+    """Return the process's largest resident size."""
+    # Not getrusage: its maximum survives exec, so it can be the parent's.
     status = Path("/proc/self/status").read_text(encoding="utf-8")
     [line] = [line for line in status.splitlines() if line.startswith("VmHWM:")]
     return int(line.split()[1]) * 1024

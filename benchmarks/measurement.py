@@ -1,4 +1,4 @@
-"""One training run to measure, and what was found."""
+"""One training run to measure, and its result."""
 
 from pathlib import Path
 from typing import Literal
@@ -11,11 +11,11 @@ Side = Literal["reference", "fresh", "ours"]
 """The seed recipe; ours without the starter's weights; ours."""
 
 SEED_RECIPE = Hyperparameters(epochs=100, patience=10, batch_size=16, learning_rate=0.001)
-"""Of the well-known Keras captcha tutorial, which the reference follows."""
+"""Of the Keras captcha tutorial, which the reference follows."""
 
 
 class Measurement(BaseModel):
-    """What to train on, and whose way."""
+    """What to train on, and by which recipe."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -29,7 +29,7 @@ class Measurement(BaseModel):
     limit_images: int | None = None
 
     def request(self) -> JobRequest:
-        """Return what a user would ask for: nothing but the limits, or the seed recipe."""
+        """Return a user's request with nothing but the limits, or the seed recipe."""
         limits = self.model_dump(include={"epochs", "max_minutes", "limit_images"})
         given = {name: value for name, value in limits.items() if value is not None}
         if self.side != "reference":
@@ -41,7 +41,7 @@ class Measurement(BaseModel):
 
 
 class Run(BaseModel):
-    """What a measurement found."""
+    """The result of a measurement."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -51,38 +51,38 @@ class Run(BaseModel):
     test_images: int
     epochs: int
     check_seconds: float
-    """Prediction, checking and splitting the set."""
+    """Reading, checking and splitting the set."""
     fit_seconds: float
     """The whole training stage, building the model and decoding the images included."""
     train_seconds: float
     """Since training began, until its last epoch ended."""
     seconds_to_99: float | None
-    """Since training began, until 99 % of the validation part were right; None: never."""
+    """Since training began, until 99 % of the validation part were correct; None: never."""
     validation_exact_match: float
     """The best of all epochs."""
     exact: int
-    """Images of the test part whose whole text was right; 0 for a run that did not learn."""
+    """Images of the test part whose whole text was correct; 0 for a run that did not learn."""
     peak_bytes: int
-    """Most memory that the process ever held."""
+    """Peak memory of the process."""
     events: list[str]
-    """What the run told: choices, restarts."""
+    """The run's events: choices, restarts."""
     failure: str | None
     """Why there is no model."""
 
     @property
     def exact_match(self) -> float:
-        """Share of the test part that was read right."""
+        """Share of the test part that was predicted correctly."""
         return self.exact / self.test_images
 
     @property
     def seconds_per_image(self) -> float:
-        """Seconds of the whole run, checking and reading included, per image trained on."""
+        """Seconds of the whole run, with reading and checking, per image trained on."""
         return (self.check_seconds + self.fit_seconds) / (self.train_images * max(1, self.epochs))
 
 
 def allowed_wrong(validation_images: int) -> int:
     """Return how many validation images may be wrong at "99 %": 1 %, but one of 50 or more.
 
-    A validation part of 93 images may hold one that nobody can read.
+    A validation part of 93 images may hold one that is illegible.
     """
     return max(validation_images // 100, 1 if validation_images >= 50 else 0)

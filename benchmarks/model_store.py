@@ -1,9 +1,9 @@
-"""How long it takes to publish a version and to load it, in a folder and in a bucket.
+"""Time to publish a version and to load it, in a folder and in a bucket.
 
-    python -m benchmarks.model_store [PLACE ...] [--json FILE]
+    python -m benchmarks.model_store [LOCATION ...] [--json FILE]
 
-A place is a folder or s3://bucket/prefix, with the AWS_… variables saying where that is. Without
-any: a folder and an S3 server, both on this machine.
+A location is a folder or s3://bucket/prefix, with the AWS_… variables for its endpoint. Default: a
+folder and an S3 server, both on this machine.
 """
 
 import argparse
@@ -32,35 +32,35 @@ VERSIONS = 10
 
 
 def main() -> None:
-    """Print a row for each place."""
+    """Print a row for each location."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("places", nargs="*", metavar="PLACE")
+    parser.add_argument("locations", nargs="*", metavar="LOCATION")
     parser.add_argument("--json", type=Path, help="also write the figures to this file")
     options = parser.parse_args()
     machine = Machine.this()
-    table = Table("place", "seconds to publish", "seconds to load", title=f"{VERSIONS} versions")
+    table = Table("location", "seconds to publish", "seconds to load", title=f"{VERSIONS} versions")
     found: dict[str, dict[str, float]] = {}
     with ExitStack() as stack:
-        for place in options.places or _places_here(stack):
+        for location in options.locations or _local_locations(stack):
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory()))
-            publish, load = measure(open_store(place), folder)
-            found[place] = {"publish_seconds": publish, "load_seconds": load}
-            table.add_row(place, f"{publish:.3f}", f"{load:.3f}")
+            publish, load = measure(open_store(location), folder)
+            found[location] = {"publish_seconds": publish, "load_seconds": load}
+            table.add_row(location, f"{publish:.3f}", f"{load:.3f}")
     Console().print(table)
     if options.json:
         content = {"machine": machine.model_dump(), "found": found}
         options.json.write_text(json.dumps(content, indent=2) + "\n")
 
 
-def _places_here(stack: ExitStack) -> list[str]:
-    """Start a storage; return a folder and an address on it."""
+def _local_locations(stack: ExitStack) -> list[str]:
+    """Start an object storage; return a folder and an address on the storage."""
     os.environ |= object_storage.variables(stack.enter_context(object_storage.object_storage()))
     folder = stack.enter_context(tempfile.TemporaryDirectory())
     return [folder, f"s3://{object_storage.BUCKET}/models"]
 
 
 def measure(store: ModelStore, folder: Path) -> tuple[float, float]:
-    """Return the median seconds to publish a bundle like the starter, and to load it first."""
+    """Return the median seconds to publish a bundle like the starter, and to load it uncached."""
     model, starter = f"bench-{uuid.uuid4().hex[:8]}", builtin_store()
     version = starter.versions(STARTER)[-1]
     build = Path(shutil.copytree(starter.folder(STARTER, version), folder / "build"))

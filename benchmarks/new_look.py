@@ -1,10 +1,10 @@
-"""Does a trained model keep its old look when 100 images of a new one are added?
+"""How well a model still predicts images of an old look after 100 images of a new one.
 
     python -m benchmarks.new_look [--quick] [--json FILE]
 
 Old: Captcha Images V2 (READSMITH_TEST_DATA). New: the same characters drawn by the captcha
 library. Version 1 learns the old look; the others start from it, with the new images alone and
-with both. Each then reads images of both looks that no training has seen.
+with both. Each then predicts images of both looks that no training has seen.
 """
 
 import argparse
@@ -38,9 +38,9 @@ Images = list[tuple[str, bytes]]
 
 
 def main() -> None:
-    """Train three versions and print how they read both looks."""
+    """Train three versions and print their accuracy on both looks."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--quick", action="store_true", help="two epochs, to see that it runs")
+    parser.add_argument("--quick", action="store_true", help="two epochs, to test that it runs")
     parser.add_argument("--json", type=Path, help="also write the figures to this file")
     options = parser.parse_args()
     data = Path(os.environ.get("READSMITH_TEST_DATA", "."))
@@ -57,7 +57,7 @@ def main() -> None:
 
 
 def measure(path: Path, folder: Path, quick: bool) -> Iterator[dict[str, str]]:
-    """Train the versions one after the other; yield what each reads right."""
+    """Train the versions in turn; yield the accuracy of each."""
     old = load_dataset(path, JobRequest())
     old_train = [(i.label, old.source.read(i.name)) for i in (*old.train, *old.validation)]
     old_test = [(image.label, old.source.read(image.name)) for image in old.test]
@@ -81,8 +81,8 @@ def measure(path: Path, folder: Path, quick: bool) -> Iterator[dict[str, str]]:
         engine = Engine.load(bundle, store.manifest(request.model, version))
         yield {
             "version": name,
-            "old": right(engine, old_test),
-            "new": right(engine, new[NEW:]),
+            "old": accuracy(engine, old_test),
+            "new": accuracy(engine, new[NEW:]),
             "seconds": f"{seconds:.0f}",
         }
 
@@ -125,8 +125,8 @@ def train(dataset: Path, request: JobRequest, folder: Path, store: ModelStore) -
     return run(request, context, Observer()).metrics.train_seconds
 
 
-def right(engine: Engine, images: Sequence[tuple[str, bytes]]) -> str:
-    """Say how many images are read right."""
+def accuracy(engine: Engine, images: Sequence[tuple[str, bytes]]) -> str:
+    """Return correct predictions and images, as 95/100."""
     predictions = engine.predict([data for _, data in images])
     truths = (truth for truth, _ in images)
     score = Score.of(

@@ -1,4 +1,4 @@
-"""The parts of the training benchmark: what each measures, in which order."""
+"""The parts of the training benchmark: the measurements of each, in order."""
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -11,13 +11,13 @@ SIDES: tuple[Side, ...] = ("reference", "ours")
 FROM: tuple[Side, ...] = ("fresh", "ours")
 LABEL_COUNTS = (10, 25, 50, 100, 200)
 STARTER_COUNTS = (25, 50, 100, 200, None)
-"""Labels with and without the starter; None for all there are."""
+"""Labels with and without the starter; None for all labels."""
 DRAWN_IMAGES = 3000
 PLATES_MINUTES = 6.0
 FEW, MANY = 1000, 100_000
-"""Images of the two sets whose memory and time per image are compared."""
+"""Images of two sets, whose memory and time per image are compared."""
 STREAMED = 300_000
-"""Images of a set that is too large to be held."""
+"""Images of a set that is too large for memory."""
 IMAGES_PER_SHARD = 10_000
 QUICK_IMAGES, QUICK_EPOCHS = 60, 2
 
@@ -28,7 +28,7 @@ class MissingDataError(Exception):
 
 @dataclass(frozen=True)
 class Setting:
-    """Where a benchmark runs, and how much of it."""
+    """A benchmark's data, and how much of it to run."""
 
     data: Path | None
     """Folder of the real sets."""
@@ -37,7 +37,7 @@ class Setting:
     seeds: int | None
     """Runs of each kind; None for the part's own number."""
     quick: bool
-    """Only to see that everything works: tiny sets, two epochs, one seed."""
+    """Only tests that everything works: tiny sets, two epochs, one seed."""
 
     def real(self, name: str) -> Path:
         """Return a real set's zip; raises MissingDataError."""
@@ -53,7 +53,7 @@ class Setting:
 
     @property
     def epochs(self) -> int | None:
-        """Epochs of each run; None to leave them to the recipe."""
+        """Epochs of each run; None for the recipe's."""
         return QUICK_EPOCHS if self.quick else None
 
 
@@ -71,7 +71,7 @@ def labels(setting: Setting) -> Iterator[Measurement]:
 
 
 def starter(setting: Setting) -> Iterator[Measurement]:
-    """Captcha Images V2 from fresh weights and from the starter's: where does it stop paying?"""
+    """Captcha Images V2 from random weights and from the starter's: how long does it help?"""
     return _limited(setting, STARTER_COUNTS, setting.repeats(1), FROM)
 
 
@@ -93,7 +93,7 @@ def _limited(
 
 
 def plates(setting: Setting) -> Iterator[Measurement]:
-    """Licence plates, with a limit of time."""
+    """Licence plates, with a time limit."""
     path = setting.real("plates.zip")
     for seed in setting.repeats(3):
         for side in SIDES:
@@ -108,7 +108,7 @@ def plates(setting: Setting) -> Iterator[Measurement]:
 
 
 def drawn(setting: Setting) -> Iterator[Measurement]:
-    """Drawn sets of other kinds, no options given."""
+    """Drawn sets of other kinds, without options."""
     images = QUICK_IMAGES if setting.quick else DRAWN_IMAGES
     for seed in setting.repeats(1):
         for number, (name, draw) in enumerate(DRAWN.items()):
@@ -134,7 +134,7 @@ def scale(setting: Setting) -> Iterator[Measurement]:
 
 
 def streamed(setting: Setting) -> Iterator[Measurement]:
-    """Shards whose images are decoded in every epoch, against shards that memory holds."""
+    """Shards whose images are decoded in every epoch, against shards held in memory."""
     held, more = (50, 100) if setting.quick else (MANY, STREAMED)
     for seed in setting.repeats(1):
         for images in (held, more):

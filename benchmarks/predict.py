@@ -1,8 +1,8 @@
-"""Serves and asks, in every way that matters, and prints our figures beside those to reach.
+"""The serving benchmark: prints our figures beside the reference and the targets.
 
     python -m benchmarks.predict [--part NAME ...] [--quick] [--json FILE]
 
-Starts every server by itself, on this machine's cores, where the client runs too. Needs wrk.
+Starts every server on this machine's cores, where the client runs too. Needs wrk.
 READSMITH_TEST_DATA names the folder of the real sets, from which the image comes.
 """
 
@@ -49,7 +49,7 @@ LIBRARIES = ("flask", "gunicorn", "onnxruntime", "werkzeug")
 
 
 def main() -> None:
-    """Measure the parts one after the other, and print what they found."""
+    """Measure the parts in turn, and print the table."""
     options = _options()
     chosen = options.part or list(PARTS)
     record = PartRecord.begin(shlex.join(["python", *sys.orig_argv[1:]]))
@@ -76,7 +76,7 @@ def main() -> None:
 
 
 def prepare(scratch: Path, *, quick: bool) -> Setting:
-    """Choose the image and publish models that read it; TensorFlow stays in a child."""
+    """Choose the image and publish models that predict its text; TensorFlow stays in a child."""
     data = os.environ.get("READSMITH_TEST_DATA")
     image, text, origin = choose_image(Path(data) if data else None)
     _say(f"The image is {origin}: {len(image):,} bytes.")
@@ -88,13 +88,13 @@ def prepare(scratch: Path, *, quick: bool) -> Setting:
 
 
 def write(file: Path, record: PartRecord, figures: dict[str, Figures]) -> None:
-    """Write the rows, what they depend on, and the figures they come from."""
+    """Write the rows, the machine and versions they depend on, and their figures."""
     content = record.model_dump(mode="json", exclude={"runs"}) | {"figures": figures}
     file.write_text(json.dumps(content, indent=2) + "\n", encoding="utf-8")
 
 
 def show(record: PartRecord, title: str = "Serving benchmark") -> None:
-    """Print the table, and where it was measured."""
+    """Print the table, and the machine it was measured on."""
     table = Table(*COLUMNS, title=title)
     for row in record.rows:
         reached = "" if row.reached is None else "yes" if row.reached else "no"
@@ -119,7 +119,7 @@ def _options() -> argparse.Namespace:
         "--part", action="append", choices=PARTS, help="measure this part only; repeatable"
     )
     parser.add_argument(
-        "--quick", action="store_true", help="seconds instead of minutes: does it all still run?"
+        "--quick", action="store_true", help="seconds instead of minutes, to test that it runs"
     )
     parser.add_argument("--json", type=Path, help="write everything to this file")
     return parser.parse_args()

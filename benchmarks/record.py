@@ -9,16 +9,16 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from benchmarks.errors import BenchmarkError
 from benchmarks.measurement import Run
 from benchmarks.table import Row
-from shared.errors import ReadsmithError
 
 ROOT = Path(__file__).parents[1]
 LIBRARIES = ("tensorflow-cpu", "keras", "numpy", "pillow")
 
 
 class Machine(BaseModel):
-    """What the figures depend on."""
+    """The machine that the figures depend on."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -26,11 +26,11 @@ class Machine(BaseModel):
     cores: int
     memory_bytes: int
     load: float
-    """Processes that wanted a core in the minute before; near 0 on a quiet machine."""
+    """Load average of the minute before; near 0 on an idle machine."""
 
     @classmethod
     def this(cls) -> "Machine":
-        """Look at this machine."""
+        """Describe this machine."""
         models = [
             line.partition(":")[2].strip()
             for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
@@ -59,7 +59,7 @@ class PartRecord(BaseModel):
 
     @classmethod
     def begin(cls, command: str) -> "PartRecord":
-        """Start a record of a run that begins now, here."""
+        """Return the record of a run that begins now on this machine."""
         return cls(
             command=command,
             date=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -71,7 +71,7 @@ class PartRecord(BaseModel):
 
 
 class Record(BaseModel):
-    """All parts that were ever run into this file."""
+    """The last run of every part written to this file."""
 
     model_config = ConfigDict(extra="forbid")
 
@@ -79,16 +79,16 @@ class Record(BaseModel):
 
     @classmethod
     def load(cls, path: Path) -> "Record":
-        """Read a file, or begin one; raises ReadsmithError for a file of another kind."""
+        """Read a file, or begin one; raises BenchmarkError for a file of another kind."""
         if not path.exists():
             return cls()
         try:
             return cls.model_validate_json(path.read_bytes())
         except ValidationError as error:
             first = error.errors(include_url=False)[0]
-            raise ReadsmithError(
+            raise BenchmarkError(
                 "not_a_record",
-                f"{path} is no result of this benchmark: {first['msg']}.",
+                f"{path} is not a result of this benchmark: {first['msg']}.",
                 "Name another file, or delete it.",
             ) from error
 

@@ -1,7 +1,7 @@
-"""The seed recipe: what the well-known Keras captcha tutorial does, with the product's parts.
+"""The seed recipe: that of the Keras captcha tutorial, with the product's parts.
 
 Preset crnn, Adam 0.001, batches of 16, values in [0, 1], no augmentation, 100 epochs at most,
-patience 10. No second try either, and no giving up on the plateau where a CTC model begins.
+patience 10. No restart, and no diagnosis on the plateau where a CTC model begins.
 """
 
 from dataclasses import replace
@@ -21,7 +21,7 @@ from trainer.schemas.progress import Observer
 
 
 def train_reference(dataset: Dataset, request: JobRequest, observer: Observer, work: Path) -> Any:
-    """Train on a set without standardisation; return the inference graph with its best weights."""
+    """Train on a set without standardisation; return the inference model with its best weights."""
     tf.config.experimental.enable_op_determinism()
     keras.utils.set_random_seed(request.seed)
     parameters, _ = choose_parameters(request, len(dataset.train), dataset.image.width)
@@ -36,11 +36,11 @@ def train_reference(dataset: Dataset, request: JobRequest, observer: Observer, w
         and state.seconds < seconds
     ):
         fitting.epoch(state)
-    fitting.reader.set_weights(state.best_weights)
-    return fitting.reader
+    fitting.inference_model.set_weights(state.best_weights)
+    return fitting.inference_model
 
 
 def without_standardization(dataset: Dataset) -> Dataset:
-    """Return the set read as the tutorial reads it: values in [0, 1]."""
+    """Return the set with the tutorial's image spec: values in [0, 1]."""
     image = dataset.image.model_copy(update={"standardize": False})
     return replace(dataset, image=image)

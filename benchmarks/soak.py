@@ -1,9 +1,9 @@
-"""Constant requests while jobs train and versions change on the same machine: does it last?
+"""Soak test: constant requests while jobs train and versions change on the same machine.
 
     python -m benchmarks.soak [--minutes 20] [--rate 20] [--json FILE]
 
-Starts the trainer, its worker and the predictor in a temporary folder. One job after the other
-trains on a small drawn set, and each new version is served at once.
+Starts the trainer, its worker and the predictor in a temporary folder. Successive jobs train on a
+small drawn set, and each new version is served at once.
 """
 
 import argparse
@@ -21,11 +21,19 @@ from typing import Any
 
 import requests
 
+from benchmarks.errors import BenchmarkError
 from benchmarks.predict import show, write
 from benchmarks.record import PartRecord
 from benchmarks.serving.client import ask_at_rate, message
 from benchmarks.serving.open_loop import centiles
-from benchmarks.serving.services import PATIENCE, Service, Worker, free_port, predictor, running
+from benchmarks.serving.services import (
+    START_TIMEOUT,
+    Service,
+    Worker,
+    free_port,
+    predictor,
+    running,
+)
 from benchmarks.serving.setting import Figures
 from benchmarks.serving.watch import Watch
 from benchmarks.table import Row
@@ -41,7 +49,7 @@ MAX_FILES_MORE = 2
 
 @dataclass(frozen=True)
 class Running:
-    """All that runs, and where it publishes."""
+    """The running services, and their store."""
 
     store: ModelStore
     trainer: str
@@ -52,7 +60,7 @@ class Running:
 
 
 def main() -> None:
-    """Soak, print what was found, and fail if a target was missed."""
+    """Run, print the table, and exit with 1 if a target was missed."""
     options = _options()
     record = PartRecord.begin(shlex.join(["python", *sys.orig_argv[1:]]))
     try:
@@ -73,7 +81,7 @@ def main() -> None:
 
 
 async def soak(it: Running, minutes: float, rate: float) -> Figures:
-    """Ask for so long at a rate, beside jobs; the first job's version is there before."""
+    """Send requests at a rate beside jobs, once the first job's version is served."""
     await asyncio.to_thread(_train, it.trainer, 0)
     image = (it.store.folder(MODEL, 1) / "golden" / "0001.png").read_bytes()
     request = message(image)
@@ -86,7 +94,7 @@ async def soak(it: Running, minutes: float, rate: float) -> Figures:
             await asyncio.to_thread(_train, it.trainer, jobs + 1)
             jobs += 1
 
-    beside = [asyncio.create_task(each) for each in (train_on(), watch.look_on())]
+    beside = [asyncio.create_task(each) for each in (train_on(), watch.take_samples())]
     answers = await ask_at_rate(it.port, request, rate=rate, seconds=60 * minutes)
     for task in beside:
         task.cancel()
@@ -107,7 +115,7 @@ async def soak(it: Running, minutes: float, rate: float) -> Figures:
 
 
 def _train(trainer: str, seed: int) -> None:
-    """Post a job and wait for its end; raises ReadsmithError if it does not succeed."""
+    """Post a job and wait for its end; raises BenchmarkError if it does not succeed."""
     body = {
         "dataset": {"synthetic": {**SET, "seed": seed}},
         "model": MODEL,
@@ -115,31 +123,31 @@ def _train(trainer: str, seed: int) -> None:
         "promote": "always",
         "hyperparameters": {"epochs": 10},
     }
-    answer = requests.post(f"{trainer}/jobs", json=body, timeout=PATIENCE)
+    answer = requests.post(f"{trainer}/jobs", json=body, timeout=START_TIMEOUT)
     answer.raise_for_status()
     while True:
-        job = requests.get(f"{trainer}/jobs/{answer.json()['id']}", timeout=PATIENCE).json()
+        job = requests.get(f"{trainer}/jobs/{answer.json()['id']}", timeout=START_TIMEOUT).json()
         if job["status"] == "succeeded":
             return
         if job["status"] not in ("queued", "running"):
-            raise ReadsmithError(
+            raise BenchmarkError(
                 "job_failed", f"A job has ended as {job['status']}: {job['error']}"
             )
         time.sleep(1)
 
 
 async def _until_served(port: int, request: bytes) -> None:
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + START_TIMEOUT
     while True:
         [answer] = await ask_at_rate(port, request, rate=10, seconds=0.1)
         if answer.status == 200 and json.loads(answer.body)["model"] == MODEL:
             return
         if time.monotonic() > deadline:
-            raise ReadsmithError("not_served", f"Version 1 is not served: {answer.body[:300]!r}.")
+            raise BenchmarkError("not_served", f"Version 1 is not served: {answer.body[:300]!r}.")
 
 
 def _wrong(bodies: Sequence[dict[str, Any]], store: ModelStore, image: bytes) -> int:
-    """Count the answers that are not what the version that they name reads in the image."""
+    """Count the answers that differ from the prediction of the version that they name."""
     predictions = {}
     for version in {body["version"] for body in bodies}:
         [prediction] = load_version(store, MODEL, version, threads=1).predict([image])
@@ -179,18 +187,18 @@ def _services(folder: Path) -> Iterator[Running]:
 
 
 def _wait_until_it_answers(service: Service) -> None:
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + START_TIMEOUT
     while True:
         with suppress(requests.ConnectionError):
-            requests.get(f"http://127.0.0.1:{service.port}/healthz", timeout=PATIENCE)
+            requests.get(f"http://127.0.0.1:{service.port}/healthz", timeout=START_TIMEOUT)
             return
         if service.process.poll() is not None or time.monotonic() > deadline:
-            raise ReadsmithError("server_failed", f"{service.process.args!r} does not answer.")
+            raise BenchmarkError("server_failed", f"{service.process.args!r} does not answer.")
         time.sleep(0.1)
 
 
 def rows(figures: Figures) -> Iterator[Row]:
-    """Say what was found, and what must have been."""
+    """Return the results beside their targets."""
     wrong = figures["failed"], figures["wrong_version"]
     yield Row(
         what=f"{figures['requests']:,} requests in {figures['minutes']:.0f} min beside "
@@ -225,7 +233,7 @@ def rows(figures: Figures) -> Iterator[Row]:
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--minutes", type=float, default=20.0)
-    parser.add_argument("--rate", type=float, default=20.0, help="requests in a second")
+    parser.add_argument("--rate", type=float, default=20.0, help="requests per second")
     parser.add_argument("--json", type=Path, help="write everything to this file")
     return parser.parse_args()
 

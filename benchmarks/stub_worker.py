@@ -1,4 +1,4 @@
-"""What a worker and its run write into the job database, without the training between."""
+"""The job database's load from a worker and its run, without the training."""
 
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -13,7 +13,7 @@ from trainer.schemas.job import Claim
 
 EPOCHS = 10
 WATCH_SECONDS = 0.25
-"""As trainer.workers.worker looks whether its job was cancelled."""
+"""The interval at which trainer.workers.worker checks for cancellation."""
 LEASE_SECONDS = 600
 
 PROGRESS = JobProgress(
@@ -28,7 +28,7 @@ PROGRESS = JobProgress(
     estimated_finish_at=datetime(2030, 1, 1, tzinfo=UTC),
 )
 END = JobError(code="stub", message="This was no training.")
-"""Ending as failed is one write, as ending in success is."""
+"""Ending as failed is one write, as success is, and needs no version."""
 
 
 def queue_of(database: Database) -> JobQueue:
@@ -37,20 +37,20 @@ def queue_of(database: Database) -> JobQueue:
 
 
 def wait(seconds: float) -> None:
-    """Do nothing, in a process that then has imported all that it needs."""
+    """Sleep, in a process that has then imported all that it needs."""
     time.sleep(seconds)
 
 
 def run_together(threads: int, *work: Any) -> int:
-    """Run jobs in so many threads, each as `run_jobs`; returns how many ended."""
+    """Call run_jobs in several threads; returns how many jobs ended."""
     with ThreadPoolExecutor(threads) as pool:
         return sum(each.result() for each in [pool.submit(run_jobs, *work) for _ in range(threads)])
 
 
 def run_jobs(url: str, begin: float, seconds: float, training: float) -> int:
-    """Run jobs from a moment (of time.time) on for so long; returns how many ended in that time.
+    """Run jobs from `begin` (time.time) for `seconds`; returns how many ended in that time.
 
-    training: seconds of each. A database that is locked is waited for, as runs do.
+    training: seconds of each. Waits for a locked database, as runs do.
     """
     database = Database(url)
     queue, ended = queue_of(database), 0
@@ -70,7 +70,7 @@ def next_of(queue: JobQueue) -> Claim:
 
 
 def run_one(queue: JobQueue, claim: Claim, training: float) -> None:
-    """Tell all that a run tells, and look for a cancel as a worker does."""
+    """Write all that a run writes, and check for cancellation as a worker does."""
     retried(lambda: queue.request(claim))
     for stage in Stage:
         retried(partial(queue.stage, claim, stage))

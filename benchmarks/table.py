@@ -1,4 +1,4 @@
-"""From runs to the rows of the table: ours beside the reference and the figure to reach."""
+"""From runs to the rows of the table: ours beside the reference and the target."""
 
 import statistics
 from collections.abc import Callable, Iterator, Sequence
@@ -24,7 +24,7 @@ MAX_TIME_RATIO = 1.2
 
 
 class Row(BaseModel):
-    """One line of the table; the figures as people read them."""
+    """One row of the table, with formatted figures."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
@@ -34,11 +34,11 @@ class Row(BaseModel):
     ratio: str
     target: str
     reached: bool | None
-    """None where nothing is to be reached."""
+    """None without a target."""
 
 
 def rows(part: str, runs: Sequence[Run]) -> list[Row]:
-    """Return the rows of a part, as far as its runs go."""
+    """Return the rows of a part, for the runs so far."""
     return list(ROWS[part](runs))
 
 
@@ -64,9 +64,9 @@ def _speed(runs: Sequence[Run]) -> Iterator[Row]:
 
 
 def _speed_up(reference: Run, ours: Run) -> float:
-    """Reference's seconds over ours; 0 where ours never got there.
+    """Return the reference's seconds over ours; 0 if ours never reached 99 %.
 
-    A reference that never got there counts with all its seconds, less than it would have needed.
+    A reference that never reached it counts with all its seconds: a lower bound.
     """
     if ours.seconds_to_99 is None:
         return 0.0
@@ -81,7 +81,7 @@ def _seconds(runs: Sequence[Run]) -> str:
 
 
 def _exact(runs: Sequence[Run]) -> Iterator[Row]:
-    """One row for each set, and for each number of labels."""
+    """Yield a row for each set and number of labels."""
     for name in dict.fromkeys(map(_name, runs)):
         of_set = [run for run in runs if _name(run) == name]
         ours = _of(of_set, "ours")
@@ -100,13 +100,13 @@ def _exact(runs: Sequence[Run]) -> Iterator[Row]:
 
 
 def _starter(runs: Sequence[Run]) -> Iterator[Row]:
-    """Fresh weights stand in the reference's column."""
+    """Yield rows with random weights in the reference's column."""
     for name in dict.fromkeys(map(_name, runs)):
         of_set = [run for run in runs if _name(run) == name]
         fresh, ours = _of(of_set, "fresh"), _of(of_set, "ours")
         if fresh and ours:
             yield Row(
-                what=f"{name}: exact match on test, and seconds to 99 %, beside fresh weights",
+                what=f"{name}: exact match on test, and seconds to 99 %, beside random weights",
                 reference=f"{_share(fresh)}; {_seconds(fresh)}",
                 ours=f"{_share(ours)}; {_seconds(ours)}",
                 ratio="",
@@ -126,7 +126,7 @@ def _share(runs: Sequence[Run]) -> str:
 
 
 def _scale(runs: Sequence[Run]) -> Iterator[Row]:
-    """The small set stands in the reference's column."""
+    """Yield rows with the small set in the reference's column."""
     for few, many in zip(runs[::2], runs[1::2], strict=False):
         small, large = few.measurement.set, many.measurement.set
         further = (many.peak_bytes - few.peak_bytes) / (_images(many) - _images(few))
@@ -173,7 +173,7 @@ def spread(
     style: str,
     middle: Callable[[Sequence[float]], float] = statistics.median,
 ) -> str:
-    """Write the middle, and the lowest and highest where there are several."""
+    """Format the middle, and the minimum and maximum of several values."""
     text = style.format(middle(values))
     if len(values) == 1:
         return text

@@ -1,8 +1,8 @@
-"""Trains our way and by the seed recipe, in turn, and prints ours beside the reference.
+"""The training benchmark: our recipe and the seed recipe in turn, ours beside the reference.
 
     python -m benchmarks.train [--part NAME ...] [--seeds N] [--quick] [--json FILE]
 
-Every run has a process of its own. READSMITH_TEST_DATA names the folder of the real sets.
+Every run has its own process. READSMITH_TEST_DATA names the folder of the real sets.
 """
 
 import argparse
@@ -16,6 +16,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
+from benchmarks.errors import BenchmarkError
 from benchmarks.measurement import Measurement, Run
 from benchmarks.parts import PARTS, MissingDataError, Setting
 from benchmarks.record import ROOT, PartRecord, Record
@@ -26,7 +27,7 @@ COLUMNS = ("what", "reference", "ours", "ratio", "to reach", "reached")
 
 
 def main() -> None:
-    """Measure the parts one after the other, and print what is in the record then."""
+    """Measure the parts in turn, and print the whole record."""
     options = _options()
     data = os.environ.get("READSMITH_TEST_DATA")
     try:
@@ -50,9 +51,9 @@ def main() -> None:
 
 
 def measure_part(part: str, setting: Setting, record: Record, file: Path | None) -> None:
-    """Make a part's runs, and put each into the record, and the record into the file, at once.
+    """Measure a part's runs; each is saved to the record and its file at once.
 
-    Raises MissingDataError before it touches the record, ReadsmithError if a run breaks.
+    Raises MissingDataError before it changes the record, BenchmarkError if a run fails.
     """
     found: PartRecord | None = None
     for measurement in PARTS[part](setting):
@@ -69,17 +70,17 @@ def measure_part(part: str, setting: Setting, record: Record, file: Path | None)
 
 
 def run_in_child(measurement: Measurement) -> Run:
-    """Measure in a fresh process; raises ReadsmithError with the end of what it said."""
+    """Measure in a new process; raises BenchmarkError with the end of its stderr."""
     command = [sys.executable, "-m", "benchmarks.measure", measurement.model_dump_json()]
     child = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     if child.returncode != 0:
         said = "\n".join(child.stderr.splitlines()[-5:])
-        raise ReadsmithError("measurement_failed", f"{measurement} ended badly:\n{said}")
+        raise BenchmarkError("measurement_failed", f"{measurement} failed:\n{said}")
     return Run.model_validate_json(child.stdout)
 
 
 def describe(run: Run) -> str:
-    """Tell a run in one line."""
+    """Describe a run in one line."""
     did = run.measurement
     limit = f", {did.limit_images} labels" if did.limit_images else ""
     reached = f"99 % after {run.seconds_to_99:.0f} s" if run.seconds_to_99 else "99 % not reached"
@@ -93,7 +94,7 @@ def describe(run: Run) -> str:
 
 
 def show(record: Record) -> None:
-    """Print the table, and where its parts were measured."""
+    """Print the table, and the machines that its parts were measured on."""
     table = Table(*COLUMNS, title="Training benchmark")
     for part in record.parts.values():
         for row in part.rows:
@@ -125,10 +126,10 @@ def _options() -> argparse.Namespace:
     )
     parser.add_argument("--seeds", type=_at_least_one, help="seeds of every part: 0, 1, ...")
     parser.add_argument(
-        "--quick", action="store_true", help="tiny sets and two epochs: does it all still run?"
+        "--quick", action="store_true", help="tiny sets and two epochs, to test that it runs"
     )
     parser.add_argument(
-        "--json", type=Path, help="write everything to this file; parts not run now are kept in it"
+        "--json", type=Path, help="write everything to this file; parts not run now stay in it"
     )
     return parser.parse_args()
 

@@ -1,4 +1,4 @@
-"""Where the time of training goes.
+"""A profile of training.
 
     python -m benchmarks.training_profile [--preset NAME] [--batches N] [--json FILE]
 
@@ -39,13 +39,13 @@ from trainer.schemas.job_request import JobRequest, PresetName, Synthetic
 from trainer.schemas.progress import Observer
 
 WARM_UP = 5
-"""Batches before the clock runs: functions are traced, memory is taken."""
+"""Batches that are not counted: functions are traced, memory is allocated."""
 
 Seconds = dict[str, float]
 
 
 def main() -> None:
-    """Measure, and print what each step takes."""
+    """Measure, and print the time of each step."""
     options = _options()
     with tempfile.TemporaryDirectory(prefix="readsmith-") as work:
         data = os.environ.get("READSMITH_TEST_DATA")
@@ -58,7 +58,7 @@ def main() -> None:
     for title, steps in (
         ("Once", begin),
         (f"A batch, medians of {options.batches}", batch),
-        ("A look at the validation part, after every epoch", validation),
+        ("Validation, after every epoch", validation),
     ):
         console.print(_table(title, steps))
     if options.json:
@@ -68,7 +68,7 @@ def main() -> None:
 
 
 def profile(path: Path, preset: PresetName, batches: int) -> tuple[Seconds, Seconds, Seconds, str]:
-    """Return the seconds of what is done once, for a batch, and for the validation part."""
+    """Return the seconds of the steps done once, of a batch's, and of a validation's."""
     tf.config.experimental.enable_op_determinism()  # as training does
     keras.utils.set_random_seed(0)
     request = JobRequest(preset=preset)
@@ -88,7 +88,7 @@ def profile(path: Path, preset: PresetName, batches: int) -> tuple[Seconds, Seco
     about = (
         f"Preset {preset}, {len(examples.train):,} images for training, "
         f"{len(examples.validation):,} for validation, batches of {parameters.batch_size}: an "
-        f"epoch is {fitting.steps_per_epoch} batches and a look at the validation part."
+        f"epoch is {fitting.steps_per_epoch} batches and a validation."
     )
     return begin, batch, _validation(fitting), about
 
@@ -96,7 +96,9 @@ def profile(path: Path, preset: PresetName, batches: int) -> tuple[Seconds, Seco
 def _batches(fitting: Fitting, count: int) -> dict[str, list[float]]:
     """Return the seconds that each step adds to those before it, batch by batch."""
     steps = _compiled(fitting)
-    times: dict[str, list[float]] = {name: [] for name in ("take them", "standardise", *steps)}
+    times: dict[str, list[float]] = {
+        name: [] for name in ("load the images", "standardise", *steps)
+    }
     shown = _shown(fitting)
     for number in range(count):
         began = time.perf_counter()
@@ -104,7 +106,7 @@ def _batches(fitting: Fitting, count: int) -> dict[str, list[float]]:
         taken = time.perf_counter()
         images = normalize(pixels, fitting.dataset.image)
         ready = time.perf_counter()
-        times["take them"].append(taken - began)
+        times["load the images"].append(taken - began)
         times["standardise"].append(ready - taken)
         before = 0.0
         for name, step in steps.items():
@@ -122,7 +124,7 @@ def _shown(fitting: Fitting) -> Iterator[Batch]:
 
 
 def _compiled(fitting: Fitting) -> dict[str, Callable[..., Any]]:
-    """Return the steps as training compiles them, each with all that come before it."""
+    """Return the steps as training compiles them, each including those before it."""
     model, strength = fitting.model, fitting.parameters.augmentation
 
     def vary(images: Any, seed: Any) -> Any:
@@ -142,9 +144,9 @@ def _compiled(fitting: Fitting) -> dict[str, Callable[..., Any]]:
         return fitting.optimizer.iterations.value
 
     return {
-        "vary them (augmentation)": tf.function(lambda p, _, s: vary(p, s)),
+        "augmentation": tf.function(lambda p, _, s: vary(p, s)),
         "forward pass and CTC loss": tf.function(loss),
-        # A sum of all: a gradient that nobody wants is not calculated.
+        # Summed, because TensorFlow drops gradients that are not used.
         "backward pass": tf.function(
             lambda *batch: tf.add_n([tf.reduce_sum(one) for one in gradients(*batch)])
         ),
@@ -154,9 +156,9 @@ def _compiled(fitting: Fitting) -> dict[str, Callable[..., Any]]:
 
 def _validation(fitting: Fitting) -> Seconds:
     pixels, labels = next(fitting.examples.validation.in_order(CHUNK))
-    predict(fitting.reader, pixels, fitting.dataset.image)  # compiled
+    predict(fitting.inference_model, pixels, fitting.dataset.image)  # compiled
     marks = [time.perf_counter()]
-    output = predict(fitting.reader, pixels, fitting.dataset.image)
+    output = predict(fitting.inference_model, pixels, fitting.dataset.image)
     marks.append(time.perf_counter())
     for _ in decode(output, fitting.dataset.vocabulary):
         pass
@@ -164,7 +166,7 @@ def _validation(fitting: Fitting) -> Seconds:
     for start in range(0, len(labels), BATCH):
         ctc_loss(labels[start : start + BATCH], output[start : start + BATCH]).numpy()
     marks.append(time.perf_counter())
-    names = ("read the images", "decode the texts", "CTC loss")
+    names = ("predict the images", "decode the texts", "CTC loss")
     return {name: marks[i + 1] - marks[i] for i, name in enumerate(names)}
 
 

@@ -1,33 +1,35 @@
-"""Images per second: 64 in one request, beside 64 requests one after the other."""
+"""Images per second: 64 in one request, beside 64 successive requests."""
 
 import asyncio
 import json
 import statistics
 from collections.abc import Sequence
 
+from benchmarks.errors import BenchmarkError
 from benchmarks.serving.client import Answer, ask_one_by_one, message
-from benchmarks.serving.open_loop import reads
+from benchmarks.serving.open_loop import is_correct
 from benchmarks.serving.services import predictor
 from benchmarks.serving.setting import Figures, Setting
 from benchmarks.table import Row, spread
-from shared.errors import ReadsmithError
 
 IMAGES = 64
 MIN_RATIO = 2.0
 
 
 def measure(setting: Setting) -> Figures:
-    """Alternate over one kept connection each; the same client, the same server."""
+    """Alternate over one persistent connection each; the same client, the same server."""
     single, batch = message(setting.image), message(setting.image, IMAGES)
     rounds = []
     with predictor(setting.conv) as service:
-        service.wait_until_it_reads(setting.image, setting.text)
+        service.wait_until_it_predicts(setting.image, setting.text)
         for _ in range(setting.number(30, 3)):
             singles = asyncio.run(ask_one_by_one(service.port, single, IMAGES))
             [together] = asyncio.run(ask_one_by_one(service.port, batch, 1))
-            if not all(reads(answer, setting.text) for answer in singles):
-                raise ReadsmithError("requests_failed", "Not every single request was read right.")
-            _require_all_right(together, setting.text)
+            if not all(is_correct(answer, setting.text) for answer in singles):
+                raise BenchmarkError(
+                    "requests_failed", "Some single requests were answered wrongly."
+                )
+            _require_all_correct(together, setting.text)
             rounds.append(
                 {
                     "single": IMAGES / (singles[-1].answered - singles[0].scheduled),
@@ -37,10 +39,10 @@ def measure(setting: Setting) -> Figures:
     return {"images": IMAGES, "rounds": rounds}
 
 
-def _require_all_right(answer: Answer, text: str) -> None:
+def _require_all_correct(answer: Answer, text: str) -> None:
     results = json.loads(answer.body)["results"] if answer.status == 200 else []
     if [result.get("text") for result in results] != [text] * IMAGES:
-        raise ReadsmithError("requests_failed", f"The batch was answered {answer.body[:300]!r}.")
+        raise BenchmarkError("requests_failed", f"The batch was answered {answer.body[:300]!r}.")
 
 
 def rows(figures: Figures) -> Sequence[Row]:

@@ -1,7 +1,7 @@
-"""Bundles to serve without training: random weights whose output layer reads one image right.
+"""Bundles to serve without training: random weights with an output layer fitted to one image.
 
-The graphs are the presets', so their time is that of trained ones; so is that of decoding, as
-every prediction is a short, sure text.
+The graphs are the presets', so they take the time of trained ones. So does decoding, as every
+prediction is a short text of high confidence.
 """
 
 import json
@@ -36,16 +36,16 @@ SPECS: dict[PresetName, ImageSpec] = {
     "conv": ImageSpec(height=48, width=192, channels=1, resize="stretch", standardize=True),
     "crnn": ImageSpec(height=50, width=200, channels=1, resize="stretch", standardize=False),
 }
-"""What training chooses for the V2 set, and what the tutorial takes."""
+"""The specs that training chooses for the V2 set, and the tutorial's."""
 TEMPERATURE = 1.2
-"""Bundles are calibrated, and that costs time."""
-SURE = 16.0
-"""Logit of the right class; the others' is 0."""
+"""As of a calibrated bundle: applying a temperature takes time."""
+CORRECT_LOGIT = 16.0
+"""Logit of the correct class; the others' is 0."""
 
 
 @dataclass(frozen=True)
 class Bundle:
-    """What to publish: a preset that reads an image as each of the texts, one version each."""
+    """What to publish: a preset that predicts each of the texts for the image, one version each."""
 
     preset: PresetName
     image: bytes
@@ -63,37 +63,37 @@ def publish(bundle: Bundle, store: Path) -> None:
     inputs = normalize(fit(open_image(bundle.image), spec)[np.newaxis], spec)
     keras.utils.set_random_seed(0)
     model = PRESETS[bundle.preset].build_model(spec, VOCABULARY.classes)
-    reader = keras.Model(model.inputs[0], model.get_layer("ctc_loss").input[1])
-    _disturb_normalisation(reader)
+    model = keras.Model(model.inputs[0], model.get_layer("ctc_loss").input[1])
+    _disturb_normalisation(model)
     for number, text in enumerate(bundle.texts, 1):
-        _make_read(reader, inputs, text)
+        _fit_output_layer(model, inputs, text)
         build = store.with_name(f"{store.name}-build-{number}")
         (build / "golden").mkdir(parents=True)
-        write_models(reader, build)
+        write_models(model, build)
         time_steps = _write_golden(build, bundle.image, text, inputs)
         _publish(ModelStore(store), build, bundle.preset, time_steps, current=number == 1)
 
 
-def _disturb_normalisation(reader: Any) -> None:
-    """Take the zeros and ones out of batch normalisation: the export would leave them out."""
+def _disturb_normalisation(model: Any) -> None:
+    """Perturb batch normalisation: the export would remove layers that change nothing."""
     import keras  # noqa: PLC0415
 
     chance = np.random.default_rng(0)
-    for layer in reader.layers:
+    for layer in model.layers:
         if isinstance(layer, keras.layers.BatchNormalization):
             weights = layer.get_weights()
             layer.set_weights([each + 0.1 * chance.random(each.shape) for each in weights])
 
 
-def _make_read(reader: Any, inputs: NDArray[np.float32], text: str) -> None:
-    """Solve the output layer by least squares, so that the graph reads the inputs as a text."""
+def _fit_output_layer(model: Any, inputs: NDArray[np.float32], text: str) -> None:
+    """Fit the output layer by least squares, so that the model predicts the text."""
     import keras  # noqa: PLC0415
 
-    output = reader.layers[-1]
-    features = keras.Model(reader.inputs, output.input).predict(inputs, verbose=0)[0]
+    output = model.layers[-1]
+    features = keras.Model(model.inputs, output.input).predict(inputs, verbose=0)[0]
     path = best_path(text, len(features))
     system = np.hstack([features, np.ones((len(features), 1))]).astype(np.float64)
-    logits = SURE * np.eye(VOCABULARY.classes)[path]
+    logits = CORRECT_LOGIT * np.eye(VOCABULARY.classes)[path]
     solution, *_ = np.linalg.lstsq(system, logits, rcond=1e-6)
     output.set_weights([solution[:-1], solution[-1]])
 
@@ -101,8 +101,8 @@ def _make_read(reader: Any, inputs: NDArray[np.float32], text: str) -> None:
 def best_path(text: str, time_steps: int) -> list[int]:
     """Return a class for each time step that spells the text, its characters evenly spread."""
     path = [VOCABULARY.blank_index] * time_steps
-    for place, character in enumerate(text, 1):
-        middle = round(place * time_steps / (len(text) + 1))
+    for position, character in enumerate(text, 1):
+        middle = round(position * time_steps / (len(text) + 1))
         path[middle : middle + 2] = [VOCABULARY.characters.index(character)] * 2
     return path
 
@@ -114,7 +114,7 @@ def _write_golden(build: Path, image: bytes, text: str, inputs: NDArray[np.float
     probabilities = OnnxGraph(build / ONNX_MODEL).predict_on_batch(inputs)
     [prediction] = decode(probabilities, VOCABULARY, TEMPERATURE)
     if prediction.text != text:
-        raise AssertionError(f"The graph reads {prediction.text!r}, not {text!r}.")
+        raise AssertionError(f"The model predicts {prediction.text!r}, not {text!r}.")
     golden = GoldenPrediction(
         file="golden/0001.png", truth=text, text=text, confidence=prediction.confidence
     )

@@ -1,7 +1,7 @@
-"""Version changes under constant load: what fails, what lies, what waits.
+"""Version changes under constant load: failed requests, wrong versions, latency.
 
-The two versions read the same image differently, so an answer that names one version and
-carries the other's prediction shows.
+The two versions predict different texts for the same image, which exposes an answer that names
+one version and carries the other's prediction.
 """
 
 import asyncio
@@ -23,9 +23,9 @@ RATE = 150
 queue that builds up for any reason hides what a change costs."""
 SECONDS_BETWEEN = 2.0
 CHANGE_SECONDS = 1.0
-"""How long after its promotion a change counts as going on."""
+"""How long after its promotion a change counts as in progress."""
 POLL_SECONDS = 0.1
-"""So that every worker takes a version up well within that time."""
+"""Short enough for every worker to load a version well within that time."""
 MAX_RATIO = 3.0
 
 
@@ -34,7 +34,7 @@ def measure(setting: Setting) -> Figures:
     changes = setting.number(100, 3)
     store = ModelStore(shutil.copytree(setting.conv, setting.scratch / "changes"))
     with predictor(store.root, poll_seconds=POLL_SECONDS) as service:
-        service.wait_until_it_reads(setting.image, setting.text)
+        service.wait_until_it_predicts(setting.image, setting.text)
         answers, promoted = asyncio.run(
             _under_load(service.port, message(setting.image), store, changes)
         )
@@ -49,10 +49,10 @@ async def _under_load(
     promoted = []
 
     async def promote() -> None:
-        for place in range(changes):
+        for index in range(changes):
             await asyncio.sleep(SECONDS_BETWEEN)
             promoted.append(time.perf_counter())
-            await asyncio.to_thread(store.promote, "default", promoted_version(place))
+            await asyncio.to_thread(store.promote, "default", promoted_version(index))
 
     seconds = SECONDS_BETWEEN * (changes + 1)
     answers, _ = await asyncio.gather(
@@ -61,9 +61,9 @@ async def _under_load(
     return answers, promoted
 
 
-def promoted_version(place: int) -> int:
+def promoted_version(index: int) -> int:
     """Return the version of the first, second, ... promotion; version 1 is served before."""
-    return 2 - place % 2
+    return 2 - index % 2
 
 
 def judge(
@@ -71,7 +71,7 @@ def judge(
 ) -> Figures:
     """Count what went wrong, and compare latencies during changes with all others.
 
-    texts: what each version reads. A promotion is missed if the last answer before the next one
+    texts: each version's text. A promotion is missed if the last answer before the next one
     was still the other version's.
     """
     good = sorted(
@@ -81,8 +81,8 @@ def judge(
     answered = [answer.answered for answer in good]
     ends = [bisect_left(answered, end) for end in (*promoted[1:], float("inf"))]
     missed = sum(
-        end == 0 or bodies[end - 1]["version"] != promoted_version(place)
-        for place, end in enumerate(ends)
+        end == 0 or bodies[end - 1]["version"] != promoted_version(index)
+        for index, end in enumerate(ends)
     )
     during = [answer for answer in answers if _in_a_change(answer, promoted)]
     steady = [answer for answer in answers if not _in_a_change(answer, promoted)]
@@ -98,13 +98,13 @@ def judge(
 
 
 def _in_a_change(answer: Answer, promoted: Sequence[float]) -> bool:
-    """Tell whether the request was under way within CHANGE_SECONDS after a promotion."""
+    """Return whether the request was in flight within CHANGE_SECONDS after a promotion."""
     last = bisect_left(promoted, answer.answered) - 1
     return last >= 0 and answer.scheduled <= promoted[last] + CHANGE_SECONDS
 
 
 def rows(figures: Figures) -> Sequence[Row]:
-    """Nothing may fail or lie, and nothing wait long."""
+    """No request may fail or name the wrong version, and p99 must stay low."""
     wrong = figures["failed"], figures["wrong_version"], figures["missed"]
     ratio = figures["during"]["p99_ms"] / figures["steady"]["p99_ms"]
     return [

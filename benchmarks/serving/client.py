@@ -1,4 +1,4 @@
-"""A small HTTP client over kept connections, also one that keeps a schedule (open loop)."""
+"""A small HTTP client over persistent connections, also with a fixed schedule (open loop)."""
 
 import asyncio
 import re
@@ -14,12 +14,12 @@ BROKEN = 0
 
 
 def upload(image: bytes, count: int = 1) -> tuple[bytes, str]:
-    """Return a multipart body with the image in so many fields, and its Content-Type."""
+    """Return a multipart body with the image in `count` fields, and its Content-Type."""
     return encode_multipart_formdata([("image", ("captcha.png", image, "image/png"))] * count)
 
 
 def message(image: bytes, count: int = 1) -> bytes:
-    """Return a whole request to read the image so many times."""
+    """Return a whole request that carries the image `count` times."""
     body, kind = upload(image, count)
     head = (
         "POST /predict HTTP/1.1\r\nHost: localhost\r\n"
@@ -30,7 +30,7 @@ def message(image: bytes, count: int = 1) -> bytes:
 
 @dataclass(frozen=True)
 class Answer:
-    """What came back, and when; times are those of time.perf_counter, in seconds."""
+    """An answer and its times, by time.perf_counter, in seconds."""
 
     scheduled: float
     answered: float
@@ -44,14 +44,14 @@ class Answer:
 
 
 class Connection:
-    """One kept connection; opened again for the next request once it has broken."""
+    """A persistent connection; opened again for the next request after it broke."""
 
     def __init__(self, port: int) -> None:
         self._port = port
         self._streams: tuple[asyncio.StreamReader, asyncio.StreamWriter] | None = None
 
     async def ask(self, request: bytes, scheduled: float | None = None) -> Answer:
-        """Send a request, by default one that is scheduled now, and wait for its answer."""
+        """Send a request, by default scheduled now, and wait for its answer."""
         scheduled = scheduled or time.perf_counter()
         try:
             status, body = await self._exchange(request)
@@ -71,14 +71,14 @@ class Connection:
         return int(head.split(b" ", 2)[1]), body
 
     def close(self) -> None:
-        """Close what is open."""
+        """Close the connection if it is open."""
         if self._streams is not None:
             self._streams[1].close()
             self._streams = None
 
 
 async def ask_one_by_one(port: int, request: bytes, count: int) -> list[Answer]:
-    """Ask so many times over one connection, each time once the last answer is there."""
+    """Send `count` requests over one connection, each after the answer to the last."""
     with closing(Connection(port)) as connection:
         return [await connection.ask(request) for _ in range(count)]
 
@@ -86,13 +86,13 @@ async def ask_one_by_one(port: int, request: bytes, count: int) -> list[Answer]:
 async def ask_at_rate(
     port: int, request: bytes, *, rate: float, seconds: float, connections: int = 8
 ) -> list[Answer]:
-    """Ask at a constant rate per second, however slow the answers are.
+    """Send requests at a constant rate per second, however slow the answers are.
 
-    A request whose time has come takes a free connection or waits for one. Its latency counts
-    from its place in the schedule, so that a stall counts for every request that it held up.
-    The clock of the event loop is up to 1 ms late, and that counts too.
+    A request that is due takes a free connection or waits for one. Its latency counts from its
+    scheduled time, so that a stall counts for every request that it delayed. The event loop's
+    clock is up to 1 ms late, and that counts too.
     """
-    free: asyncio.Queue[Connection] = asyncio.Queue()  # in turn, so that every worker has its share
+    free: asyncio.Queue[Connection] = asyncio.Queue()  # FIFO, so that every worker gets its share
     for _ in range(connections):
         free.put_nowait(Connection(port))
 
@@ -105,8 +105,8 @@ async def ask_at_rate(
 
     begin = time.perf_counter()
     asked = []
-    for place in range(round(rate * seconds)):
-        scheduled = begin + place / rate
+    for index in range(round(rate * seconds)):
+        scheduled = begin + index / rate
         await asyncio.sleep(max(0.0, scheduled - time.perf_counter()))
         asked.append(asyncio.create_task(ask(scheduled)))
     answers = await asyncio.gather(*asked)

@@ -1,6 +1,6 @@
-"""The predictor with one more route, which receives the same upload and reads nothing.
+"""The predictor with one more route, which receives the same upload and predicts nothing.
 
-python -m benchmarks.serving.echo_app, set like the predictor.
+python -m benchmarks.serving.echo_app, with the predictor's settings.
 """
 
 from typing import Any, cast

@@ -11,13 +11,13 @@ DRAWN_TEXT = "2b827"
 
 
 def choose_image(data: Path | None) -> tuple[bytes, str, str]:
-    """Return a PNG, its text, and where it comes from in words.
+    """Return a PNG, its text, and a description of its origin.
 
     data: the folder of the real sets. The V2 set's first image, or a drawn one without it.
     """
     archive = data and data / "captcha_images_v2.zip"
     if not archive or not archive.is_file():
-        return _drawn(), DRAWN_TEXT, "a drawn image of 200x50, as the V2 set is not here"
+        return _drawn(), DRAWN_TEXT, "a drawn image of 200x50, because the V2 set is missing"
     with zipfile.ZipFile(archive) as images:
         names = [name for name in images.namelist() if "__MACOSX" not in name]
         first = min(name for name in names if name.endswith(".png"))

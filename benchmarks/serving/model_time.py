@@ -41,7 +41,7 @@ def _milliseconds(store: Path, image: bytes, runs: int) -> dict[str, float]:
 
 
 def rows(figures: Figures) -> Sequence[Row]:
-    """Judge the median."""
+    """Compare the median with its target."""
     return [
         Row(
             what=f"model time for one image, one thread, {preset} (p50)",

@@ -1,4 +1,4 @@
-"""Latency at a constant rate, counted from when each request was due."""
+"""Latency at a constant rate, counted from each request's scheduled time."""
 
 import asyncio
 import json
@@ -15,23 +15,23 @@ MAX_P99_MILLISECONDS = 20.0
 
 
 def measure(setting: Setting) -> Figures:
-    """Ask at the rate for a minute, after some seconds to warm up."""
+    """Send requests at the rate for a minute, after a warm-up."""
     request = message(setting.image)
     with predictor(setting.conv) as service:
-        service.wait_until_it_reads(setting.image, setting.text)
+        service.wait_until_it_predicts(setting.image, setting.text)
         asyncio.run(ask_at_rate(service.port, request, rate=RATE, seconds=2))
         seconds = setting.number(60, 3)
         answers = asyncio.run(ask_at_rate(service.port, request, rate=RATE, seconds=seconds))
     return {
         "rate": RATE,
         "requests": len(answers),
-        "failed": sum(not reads(answer, setting.text) for answer in answers),
+        "failed": sum(not is_correct(answer, setting.text) for answer in answers),
         **centiles(answers),
     }
 
 
-def reads(answer: Answer, text: str) -> bool:
-    """Tell whether an answer is a prediction, and this one."""
+def is_correct(answer: Answer, text: str) -> bool:
+    """Return whether an answer is a prediction of this text."""
     return answer.status == 200 and json.loads(answer.body)["text"] == text
 
 
@@ -43,7 +43,7 @@ def centiles(answers: Sequence[Answer]) -> dict[str, float]:
 
 
 def rows(figures: Figures) -> Sequence[Row]:
-    """Judge the p99; a failed request spoils it."""
+    """Compare the p99 with its target; a failed request misses it."""
     failed = figures["failed"]
     return [
         Row(

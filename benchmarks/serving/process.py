@@ -1,4 +1,4 @@
-"""One worker's memory, what a reload leaves behind, and how long a start takes."""
+"""One worker's memory, its growth over reloads, and the time of a start."""
 
 import asyncio
 import os
@@ -10,13 +10,13 @@ from pathlib import Path
 
 import numpy as np
 
+from benchmarks.errors import BenchmarkError
 from benchmarks.serving.client import ask_one_by_one, message
 from benchmarks.serving.services import Worker, predictor
 from benchmarks.serving.setting import Figures, Setting
 from benchmarks.table import Row, spread
 from predictor.models.registry import Registry
 from predictor.settings import PredictorSettings
-from shared.errors import ReadsmithError
 from shared.store.store import ModelStore
 from trainer.subprocesses import in_clean_process
 
@@ -26,7 +26,7 @@ MAX_START_SECONDS = 1.5
 
 
 def measure_memory(setting: Setting) -> Figures:
-    """Look at a worker after many requests, and at a registry over many reloads."""
+    """Measure a worker after many requests, and a registry over many reloads."""
     reloads = setting.number(1000, 20)
     store = shutil.copytree(setting.conv, setting.scratch / "reloads")
     sizes = in_clean_process(sizes_over_reloads, store, reloads)
@@ -42,7 +42,7 @@ def measure_memory(setting: Setting) -> Figures:
 
 def _worker_memory(setting: Setting, *, serve_starter: bool) -> dict[str, int]:
     with predictor(setting.conv, predictor_workers=1, serve_starter=serve_starter) as service:
-        service.wait_until_it_reads(setting.image, setting.text)
+        service.wait_until_it_predicts(setting.image, setting.text)
         request, requests = message(setting.image), setting.number(1000, 100)
         asyncio.run(ask_one_by_one(service.port, request, requests))
         [worker] = service.workers()
@@ -53,29 +53,29 @@ def _worker_memory(setting: Setting, *, serve_starter: bool) -> dict[str, int]:
 def sizes_over_reloads(store: Path, reloads: int) -> list[int]:
     """Return this process's resident bytes after each reload of a registry; for a clean process.
 
-    The registry is the predictor's, the store's two versions are current in turn.
+    The registry is the predictor's; the store's two versions are promoted in turn.
     """
     published = ModelStore(store)
     registry = Registry(PredictorSettings(store=store, serve_starter=False))
     this, sizes = Worker(os.getpid()), []
-    for place in range(reloads):
-        version = 1 + place % 2
+    for index in range(reloads):
+        version = 1 + index % 2
         published.promote("default", version)
         registry.poll()
         served = registry.served("default")
         if served is None or served.engine.manifest.version != version:
-            raise ReadsmithError("not_reloaded", f"Version {version} was not loaded.")
+            raise BenchmarkError("not_reloaded", f"Version {version} was not loaded.")
         sizes.append(this.memory()[0])
     return sizes
 
 
 def slope(values: Sequence[float]) -> float:
-    """Return by how much values grow from one to the next, by least squares."""
+    """Return the growth from one value to the next, by least squares."""
     return float(np.polyfit(np.arange(len(values)), values, 1)[0])
 
 
 def memory_rows(figures: Figures) -> Sequence[Row]:
-    """Judge the resident size, which counts shared pages in full."""
+    """Compare the resident size, which counts shared pages in full, with its target."""
     one, both, growth = figures["one_model"], figures["with_the_starter"], figures["bytes_a_reload"]
     what = f"memory of one worker after {figures['requests']:,} requests: resident (proportional)"
     return [
@@ -111,21 +111,21 @@ def _megabytes(memory: dict[str, int]) -> str:
 
 
 def measure_start(setting: Setting) -> Figures:
-    """Start the predictor with one worker, several times; once before, unmeasured."""
+    """Time several starts of the predictor with one worker; the first is not counted."""
     seconds = []
     for _ in range(1 + setting.number(5, 1)):
         begin = time.perf_counter()
         with predictor(setting.conv, predictor_workers=1) as service:
-            service.wait_until_it_reads(setting.image, setting.text)
+            service.wait_until_it_predicts(setting.image, setting.text)
             seconds.append(time.perf_counter() - begin)
     return {"seconds": seconds[1:]}
 
 
 def start_rows(figures: Figures) -> Sequence[Row]:
-    """Judge the median."""
+    """Compare the median with its target."""
     return [
         Row(
-            what="start of the predictor until its first right answer",
+            what="start of the predictor until its first correct answer",
             reference="",
             ours=spread(figures["seconds"], "{:.2f} s"),
             ratio="",

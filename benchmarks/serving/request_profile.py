@@ -1,4 +1,4 @@
-"""Where a request's time goes: the real app in this process, the real functions timed."""
+"""A profile of a request: the real app in this process, with its functions timed."""
 
 import asyncio
 import io
@@ -17,11 +17,11 @@ from unittest.mock import patch
 
 from werkzeug.test import EnvironBuilder
 
+from benchmarks.errors import BenchmarkError
 from benchmarks.serving.client import ask_one_by_one, message, upload
 from benchmarks.serving.services import predictor
 from benchmarks.serving.setting import Figures, Setting
 from benchmarks.table import Row
-from shared.errors import ReadsmithError
 from trainer.subprocesses import in_clean_process
 
 STEPS = {
@@ -40,14 +40,14 @@ STEPS = {
         "predictor.telemetry.metrics.predictions_made",
     ],
 }
-"""The functions that each step consists of, where they are defined."""
+"""The functions of each step, where they are defined."""
 OURS = ("predictor.", "shared.")
 REST = "Flask and the app around these"
 SERVER = "gunicorn, sockets and the kernel"
 
 
 class Stopwatch:
-    """Times functions that call one another; each one's time is without that of the others."""
+    """Times nested functions; each one's time excludes that of the others."""
 
     def __init__(self, clock: Callable[[], float] = time.perf_counter) -> None:
         self._clock = clock
@@ -55,7 +55,7 @@ class Stopwatch:
         self._within = [0.0]
 
     def timed(self, step: str, function: Callable[..., Any]) -> Callable[..., Any]:
-        """Return the function, its own time added to the step's whenever it is called."""
+        """Wrap the function so that each call adds its own time to the step's."""
 
         @wraps(function)
         def wrapper(*args: Any, **kwargs: Any) -> Any:
@@ -71,24 +71,24 @@ class Stopwatch:
         return wrapper
 
     def time_everywhere(self, step: str, function: str, patches: ExitStack) -> None:
-        """Time a function wherever our modules have imported it, until the patches are undone."""
+        """Time a function in all our modules that import it, until the patches are undone."""
         real = resolve_name(function)
         owner, _, name = function.rpartition(".")
         ours = [each for key, each in sys.modules.items() if key.startswith(OURS)]
-        for place in (resolve_name(owner), *ours):
-            if vars(place).get(name) is real:
-                patches.enter_context(patch.object(place, name, self.timed(step, real)))
+        for namespace in (resolve_name(owner), *ours):
+            if vars(namespace).get(name) is real:
+                patches.enter_context(patch.object(namespace, name, self.timed(step, real)))
 
 
 def measure(setting: Setting) -> Figures:
-    """Time the steps in a clean process, then a whole request's time on a core under gunicorn."""
+    """Time the steps in a clean process, then a request's CPU time under gunicorn."""
     requests = setting.number(2000, 200)
     folder = setting.scratch / "metrics"
     folder.mkdir()
     with patch.dict(os.environ, PROMETHEUS_MULTIPROC_DIR=str(folder)):  # as under gunicorn
         steps = in_clean_process(step_milliseconds, setting.conv, setting.image, requests)
     with predictor(setting.conv, predictor_workers=1) as service:
-        service.wait_until_it_reads(setting.image, setting.text)
+        service.wait_until_it_predicts(setting.image, setting.text)
         [worker] = service.workers()
         before = worker.cpu_seconds()
         asyncio.run(ask_one_by_one(service.port, message(setting.image), requests))
@@ -136,11 +136,11 @@ def step_milliseconds(store: Path, image: bytes, requests: int) -> dict[str, flo
 
 def _expect_success(status: str, _headers: object, _error: object = None) -> Any:
     if not status.startswith("200"):
-        raise ReadsmithError("requests_failed", f"The app answered {status}.")
+        raise BenchmarkError("requests_failed", f"The app answered {status}.")
 
 
 def rows(figures: Figures) -> Sequence[Row]:
-    """Tell each step's time and share; there is nothing to reach."""
+    """Return each step's time and share, without targets."""
     steps: dict[str, float] = figures["milliseconds"]
     whole = sum(steps.values())
     return [

@@ -1,4 +1,4 @@
-"""The servers that are measured: started, waited for, looked at and ended."""
+"""The servers that are measured: starts, awaits, inspects and stops them."""
 
 import asyncio
 import json
@@ -12,17 +12,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from benchmarks.errors import BenchmarkError
 from benchmarks.record import ROOT
 from benchmarks.serving.client import ask_one_by_one, message
-from shared.errors import ReadsmithError
 
-PATIENCE = 120.0
-"""Seconds that a server may need until it answers; the tutorial's imports TensorFlow."""
+START_TIMEOUT = 120.0
+"""Seconds until a server must answer; the tutorial's imports TensorFlow."""
 
 
 @dataclass(frozen=True)
 class Worker:
-    """A process that serves, as the kernel accounts for it."""
+    """A server's process, with the kernel's accounts of it."""
 
     pid: int
 
@@ -33,7 +33,7 @@ class Worker:
         return 1024 * kilobytes["Rss:"], 1024 * kilobytes["Pss:"]
 
     def cpu_seconds(self) -> float:
-        """Return the time on a core so far, in the program and in the kernel."""
+        """Return the CPU time so far, user and system."""
         fields = Path(f"/proc/{self.pid}/stat").read_text().rpartition(")")[2].split()
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
@@ -45,17 +45,17 @@ class Service:
     process: subprocess.Popen[bytes]
     port: int
 
-    def wait_until_it_reads(self, image: bytes, text: str) -> None:
-        """Ask until the image is read as this text; raises ReadsmithError."""
-        deadline = time.monotonic() + PATIENCE
+    def wait_until_it_predicts(self, image: bytes, text: str) -> None:
+        """Send requests until one predicts this text; raises BenchmarkError."""
+        deadline = time.monotonic() + START_TIMEOUT
         while True:
             [answer] = asyncio.run(ask_one_by_one(self.port, message(image), 1))
             if answer.status == 200 and json.loads(answer.body)["text"] == text:
                 return
             if self.process.poll() is not None or time.monotonic() > deadline:
-                raise ReadsmithError(
+                raise BenchmarkError(
                     "server_failed",
-                    f"{self.process.args!r} does not read the image as {text}.",
+                    f"{self.process.args!r} does not predict {text}.",
                     f"Its last answer: {answer.status} {answer.body[:300]!r}.",
                 )
             time.sleep(0.002)
@@ -69,7 +69,7 @@ class Service:
 
 @contextmanager
 def predictor(store: Path, *, module: str = "predictor", **settings: object) -> Iterator[Service]:
-    """Run the predictor, or a module that is set like it, on a store; settings by their names."""
+    """Run the predictor, or a module with its settings, on a store; settings by their names."""
     port = free_port()
     environment = {
         "READSMITH_STORE": str(store),

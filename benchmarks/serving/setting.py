@@ -1,4 +1,4 @@
-"""What the parts of the serving benchmark have in common."""
+"""Settings and types that the parts of the serving benchmark share."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -8,34 +8,34 @@ from typing import Any
 from benchmarks.table import Row
 
 Figures = dict[str, Any]
-"""What a part measured, as JSON can hold it."""
+"""A part's measurements, as JSON."""
 
 
 @dataclass(frozen=True)
 class Setting:
-    """What is served and asked, and how long."""
+    """The models and the image of the benchmark, and its length."""
 
     image: bytes
     text: str
-    """What the models read in the image, ..."""
+    """The prediction of all models for the image, except ..."""
     other_text: str
-    """... but for version 2 in the store conv."""
+    """... the prediction of version 2 in the store conv."""
     conv: Path
     """Store whose default model is of the default preset; it has two versions."""
     crnn: Path
     """Store whose default model is that of the tutorial."""
     scratch: Path
     quick: bool
-    """Only to see that everything works."""
+    """Only tests that everything works."""
 
     def number(self, usual: int, quick: int) -> int:
-        """Return how many of something to make, or how many seconds to go on."""
+        """Return a number of repetitions or seconds, smaller if quick."""
         return quick if self.quick else usual
 
 
 @dataclass(frozen=True)
 class Part:
-    """One part: how it measures, and what the table says of its figures."""
+    """One part: its measurement, and the table rows of its figures."""
 
     measure: Callable[[Setting], Figures]
     rows: Callable[[Figures], Sequence[Row]]

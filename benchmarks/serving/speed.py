@@ -8,11 +8,11 @@ from collections.abc import Sequence
 from contextlib import ExitStack
 from pathlib import Path
 
+from benchmarks.errors import BenchmarkError
 from benchmarks.serving.client import upload
 from benchmarks.serving.services import predictor, tutorial_server
 from benchmarks.serving.setting import Figures, Setting
 from benchmarks.table import Row, spread
-from shared.errors import ReadsmithError
 from shared.store.store import ModelStore
 
 SCRIPT = Path(__file__).with_name("post.lua")
@@ -22,17 +22,17 @@ MIN_SHARE_OF_ECHO = 0.5
 
 
 def require_wrk() -> None:
-    """Raise ReadsmithError if the program wrk is not installed."""
+    """Raise BenchmarkError if the program wrk is not installed."""
     if shutil.which("wrk") is None:
-        raise ReadsmithError(
+        raise BenchmarkError(
             "no_wrk",
-            "wrk, which makes the load, is not installed.",
+            "wrk, the load generator, is not installed.",
             "On Debian and Ubuntu: apt-get install wrk.",
         )
 
 
 def measure(setting: Setting) -> Figures:
-    """Load the three servers in turn, several rounds; the others wait meanwhile."""
+    """Load the three servers in turn, several rounds; the others are idle meanwhile."""
     require_wrk()
     body, kind = upload(setting.image)
     file = setting.scratch / "upload"
@@ -56,7 +56,7 @@ def measure(setting: Setting) -> Figures:
             ),
         }
         for server, _ in servers.values():
-            server.wait_until_it_reads(setting.image, setting.text)
+            server.wait_until_it_predicts(setting.image, setting.text)
         for _ in range(setting.number(5, 1)):
             rounds.append(
                 {
@@ -68,15 +68,15 @@ def measure(setting: Setting) -> Figures:
 
 
 def load(url: str, body: Path, kind: str, seconds: int) -> Figures:
-    """Post the body as fast as answers come; raises ReadsmithError if any request failed."""
+    """Post the body in a closed loop; raises BenchmarkError if any request failed."""
     command = ["wrk", "-t1", f"-c{CONNECTIONS}", f"-d{seconds}s", "--timeout", "30s"]
     command += ["-s", str(SCRIPT), url, "--", str(body), kind]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     if done.returncode != 0:
-        raise ReadsmithError("wrk_failed", f"wrk failed: {done.stderr.strip()}")
+        raise BenchmarkError("wrk_failed", f"wrk failed: {done.stderr.strip()}")
     found: Figures = json.loads(done.stdout.splitlines()[-1])
     if found["failed"]:
-        raise ReadsmithError("requests_failed", f"{url}: {found['failed']} requests failed.")
+        raise BenchmarkError("requests_failed", f"{url}: {found['failed']} requests failed.")
     return found | {"requests_per_second": found["requests"] / found["seconds"]}
 
 

@@ -1,4 +1,4 @@
-"""What the usual tutorial deploys: Flask's own server, with Keras predict in the handler.
+"""The deployment of the usual tutorial: Flask's own server, with Keras predict in the handler.
 
 python -m benchmarks.serving.tutorial_server <folder of a bundle> <port>
 """
@@ -21,7 +21,7 @@ app = Flask(__name__)
 
 
 def encode_single_sample(data: bytes) -> Any:
-    """Prepare an image as the tutorial does; the graph transposes it by itself."""
+    """Prepare an image as the tutorial does; the model transposes it itself."""
     img = tf.io.decode_png(data, channels=1)
     img = tf.image.convert_image_dtype(img, tf.float32)
     img = tf.image.resize(img, [manifest.image.height, manifest.image.width])
@@ -40,7 +40,7 @@ def decode_single_prediction(pred: Any) -> str:
 
 @app.post("/predict")
 def predict() -> dict[str, str]:
-    """Read the uploaded image."""
+    """Predict the uploaded image."""
     img = encode_single_sample(request.files["image"].read())
     return {"text": decode_single_prediction(model.predict(img, verbose=0))}
 

@@ -1,4 +1,4 @@
-"""Looks at processes again and again: how their memory and their open files grow."""
+"""Samples processes periodically: the growth of their memory and open files."""
 
 import asyncio
 import statistics
@@ -13,19 +13,19 @@ from benchmarks.serving.services import Worker
 
 SAMPLE_SECONDS = 2.0
 WARM_UP = 0.25
-"""Share of the time that does not count: caches fill, allocators find their size."""
+"""First share of the time, which is not counted: caches fill, allocators find their size."""
 
 
 @dataclass
 class Watch:
-    """The samples of some processes, by name."""
+    """The samples of processes, by name."""
 
     processes: Mapping[str, Worker]
     seconds: list[float] = field(default_factory=list)
     resident: dict[str, list[int]] = field(default_factory=dict)
     files: dict[str, list[int]] = field(default_factory=dict)
 
-    async def look_on(self) -> None:
+    async def take_samples(self) -> None:
         """Take samples until cancelled; raises OSError if a process ends."""
         while True:
             self.seconds.append(time.monotonic())
@@ -35,10 +35,10 @@ class Watch:
             await asyncio.sleep(SAMPLE_SECONDS)
 
     def growth(self, name: str) -> dict[str, float]:
-        """Return what became of a process after the warm-up.
+        """Return a process's growth after the warm-up.
 
-        Its resident bytes at the end and by how many they grew in a minute (least squares); its
-        open files at the end, and how many more than at the start (medians of quarters).
+        Its resident bytes at the end and their growth per minute (least squares); its open files
+        at the end and their growth since the start (medians of quarters).
         """
         start = round(WARM_UP * len(self.seconds))
         minutes = np.array(self.seconds[start:]) / 60

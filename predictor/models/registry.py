@@ -221,7 +221,7 @@ def _rejected(
     new = known is None or (known.version, known.reason) != (wanted, reason)
     if new:
         log.error("model %s: version %s rejected: %s", model, wanted, reason)
-        metrics.version_refused(model, part)
+        metrics.version_rejected(model, part)
     # A storage that failed may answer at the next poll; a broken bundle stays broken.
     wait = 0.0 if isinstance(error, StorageError) else RETRY_SECONDS
     rejection = Rejection(wanted, reason, stamp, time.monotonic() + wait)

@@ -1,4 +1,4 @@
-"""What is wrong with the fields of a request, in our words."""
+"""Makes errors of invalid request fields."""
 
 from pydantic import BaseModel, ValidationError
 

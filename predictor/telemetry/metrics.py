@@ -78,9 +78,9 @@ _confidence = cache(
 _RELOADS = Counter(
     "readsmith_predictor_reloads", "Versions loaded, summed over workers.", ["model"]
 )
-_REFUSALS = Counter(
+_REJECTIONS = Counter(
     "readsmith_predictor_rejected_reloads",
-    "Versions refused, summed over workers.",
+    "Versions rejected, summed over workers.",
     ["model", "reason"],
 )
 _VERSION = Gauge(
@@ -149,9 +149,9 @@ def storage_seen(store: str, *, reachable: bool) -> None:
     _STORAGE.labels(store).set(reachable)
 
 
-def version_refused(model: str, reason: str) -> None:
+def version_rejected(model: str, reason: str) -> None:
     """Count a version that was rejected; reason: the invalid part of its bundle, or "other"."""
-    _REFUSALS.labels(model, reason).inc()
+    _REJECTIONS.labels(model, reason).inc()
 
 
 def exposition() -> tuple[bytes, str]:

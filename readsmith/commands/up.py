@@ -13,6 +13,9 @@ from readsmith.output import FAILED, err, out, print_json, say
 if TYPE_CHECKING:
     from readsmith.services.processes import Address
 
+TrainerPort = Annotated[int, typer.Option(min=1, max=65535, envvar="READSMITH_TRAINER_PORT")]
+PredictorPort = Annotated[int, typer.Option(min=1, max=65535, envvar="READSMITH_PREDICTOR_PORT")]
+
 
 def up(
     first_job: Annotated[
@@ -30,13 +33,9 @@ def up(
     state: options.State = options.STATE,
     logs: Annotated[Path, typer.Option(help="Folder of the services' logs.")] = Path("var/logs"),
     trainer_host: Annotated[str, typer.Option(envvar="READSMITH_TRAINER_HOST")] = "127.0.0.1",
-    trainer_port: Annotated[
-        int, typer.Option(min=1, max=65535, envvar="READSMITH_TRAINER_PORT")
-    ] = 8000,
+    trainer_port: TrainerPort = 8000,
     predictor_host: Annotated[str, typer.Option(envvar="READSMITH_PREDICTOR_HOST")] = "127.0.0.1",
-    predictor_port: Annotated[
-        int, typer.Option(min=1, max=65535, envvar="READSMITH_PREDICTOR_PORT")
-    ] = 8080,
+    predictor_port: PredictorPort = 8080,
     as_json: options.Json = False,
 ) -> None:
     """Start trainer and predictor, and keep them running until Ctrl-C.
@@ -50,18 +49,11 @@ def up(
 
     if not first_job and (once or dataset):
         raise typer.BadParameter("--once and --dataset go with --first-job.")
-    request = job_request(
-        dataset,
-        labels,
-        model=model,
-        epochs=epochs,
-        max_minutes=max_minutes,
-        promote="always",  # images are read with the new version, so it must be served
-    )
+    # Always promoted: the held-out images are read with the new version, so it must be served.
+    asked = {"model": model, "epochs": epochs, "max_minutes": max_minutes, "promote": "always"}
+    request = job_request(dataset, labels, **asked)
     trainer = Address("trainer", trainer_host, trainer_port)
     predictor = Address("predictor", predictor_host, predictor_port)
-    trainer.require_free()
-    predictor.require_free()
     require_rooms(state, store)
     console = err if as_json else out
     for number in (signal.SIGINT, signal.SIGTERM):
@@ -71,16 +63,14 @@ def up(
         services.wait_until_ready(trainer.url, predictor.url)
         show(console, start_screen(trainer.url, predictor.url, store, logs))
         report: dict[str, Any] = {"trainer": trainer.url, "predictor": predictor.url}
-        right = True
         if first_job:
             first = FirstJob(trainer.url, predictor.url, store, console, services.check)
             outcome = first.run(request, local_path(dataset))
             report |= outcome.as_json()
-            right = outcome.mostly_correct
         if as_json:
             print_json(report)
         if once:
-            raise typer.Exit(0 if right else FAILED)
+            raise typer.Exit(0 if outcome.mostly_correct else FAILED)
         say(console, "Serving until Ctrl-C.")
         services.wait()
 
@@ -88,7 +78,12 @@ def up(
 def _environment(
     trainer: "Address", predictor: "Address", store: str, state: Path
 ) -> dict[str, str]:
-    """Return the settings of both services: their folders, and where each finds the other."""
+    """Return the settings of both services: their folders, and where each finds the other.
+
+    Raises ReadsmithError if one of them cannot listen there.
+    """
+    trainer.require_free()
+    predictor.require_free()
     return {
         "READSMITH_STORE": store,
         "READSMITH_STATE": str(state),

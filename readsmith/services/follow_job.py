@@ -25,6 +25,8 @@ def run_job(
     try:
         with TrainingDisplay(console) as display:
             for event in client.events(job.id, watch=watch):
+                if event.type == "status" and Status(event.data["status"]).is_final:
+                    break
                 if event.data.get("stage") == Stage.TRAIN and (
                     summary := client.job(job.id).dataset
                 ):
@@ -45,5 +47,5 @@ def _show(event: Event, display: TrainingDisplay) -> None:
         display.stage(Stage(event.data["stage"]))
     elif event.type == "progress":
         display.progress(Progress.model_validate(event.data))
-    elif event.type != "status" or not Status(event.data["status"]).is_final:
+    else:
         display.event(event.type, event.message, event.data)

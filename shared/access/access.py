@@ -1,4 +1,4 @@
-"""Who may do what: the one door of both services."""
+"""Authentication and authorisation of every request to both services."""
 
 import logging
 import math
@@ -19,12 +19,12 @@ from shared.errors import (
     UnauthenticatedError,
 )
 
-LOOK_SECONDS = 1.0
-"""Between two looks at the file of the keys: so late a new or revoked key is noticed."""
+CHECK_SECONDS = 1.0
+"""Between two checks of the key file: a new or revoked key takes effect within this time."""
 
-HOW = (
+HINT = (
     "Send the header Authorization: Bearer KEY (readsmith's commands take READSMITH_API_KEY); "
-    "`readsmith keys create` makes a key."
+    "`readsmith keys create` creates a key."
 )
 CHALLENGE = {"WWW-Authenticate": 'Bearer realm="Readsmith"'}
 
@@ -32,7 +32,7 @@ log = logging.getLogger("readsmith.access")
 
 
 class Caller(NamedTuple):
-    """Where a request comes from: three of its headers as they came, and its address."""
+    """Who sends a request: three of its headers, unparsed, and the client's address."""
 
     authorization: str | None
     host: str | None
@@ -41,10 +41,10 @@ class Caller(NamedTuple):
 
 
 class Access:
-    """Lets requests in or raises; one per process, for any number of threads.
+    """Admits requests or raises; one per process, for any number of threads.
 
     host: the address that the service listens on. Raises ReadsmithError keys_unreadable, or
-    anonymous_refused if others could reach a service that has no keys.
+    anonymous_refused if other machines could reach a service that has no keys.
     """
 
     def __init__(self, settings: AccessSettings, host: str) -> None:
@@ -53,26 +53,27 @@ class Access:
         self._limit = RateLimit()
         self._stamp = self._file.stamp()
         self._keys = _by_id(self._file.read())
-        self._next_look = time.monotonic() + LOOK_SECONDS
+        self._next_check = time.monotonic() + CHECK_SECONDS
         if self._keys is None and not (settings.allow_anonymous or is_loopback(host)):
             raise SetupError(
                 "anonymous_refused",
-                f"There are no API keys in {settings.keys}, and others may reach "
+                f"There are no API keys in {settings.keys}, and other machines can reach "
                 f"{host or 'every address of this machine'}.",
-                "Make a key with `readsmith keys create`, listen on 127.0.0.1, or set "
-                "READSMITH_ALLOW_ANONYMOUS=1 if whoever can reach it may use it.",
+                "Create a key with `readsmith keys create`, listen on 127.0.0.1, or set "
+                "READSMITH_ALLOW_ANONYMOUS=1 to let every client use it.",
             )
 
     def admit(self, caller: Caller, *scopes: Scope) -> str:
-        """Return the name of the key that lets a request in; "anonymous" where there are no keys.
+        """Return the name of the key that a request carries; "anonymous" without keys.
 
-        scopes: any one of them will do.
-        Whoever is turned away is noted in the audit log. Raises UnauthenticatedError,
+        scopes: the key needs any one of them.
+        Rejected requests are written to the audit log. Raises UnauthenticatedError,
         ForbiddenError or BusyError.
         """
         keys, who = self._current_keys(), ANONYMOUS
         try:
             if keys is None:
+                # Without keys, only Host and Origin tell a user's client from a web page.
                 self._check_names(caller)
             else:
                 key = _key_of(caller.authorization, keys)
@@ -88,23 +89,23 @@ class Access:
         if header is not None:
             raise ForbiddenError(
                 "host_not_allowed" if header == "Host" else "origin_not_allowed",
-                f"Without API keys this service does not take requests with this {header}: "
+                f"Without API keys this service rejects requests with this {header}: "
                 "a web page could send them.",
                 "Call it localhost or by its address, add the name to READSMITH_ALLOWED_HOSTS, "
-                "or make a key with `readsmith keys create`.",
+                "or create a key with `readsmith keys create`.",
             )
 
     def _check(self, key: ApiKey, scopes: Sequence[Scope]) -> None:
         if key.has_expired:
             raise UnauthenticatedError(
-                "key_expired", f"The API key {key.name} has expired.", HOW, headers=CHALLENGE
+                "key_expired", f"The API key {key.name} has expired.", HINT, headers=CHALLENGE
             )
         if not any(key.may(scope) for scope in scopes):
             raise ForbiddenError(
                 "scope_missing",
                 f"The API key {key.name} has the scope {' and '.join(sorted(key.scopes))}, "
                 f"not {' or '.join(scopes)}.",
-                f"A key that may: readsmith keys create NAME --scope {scopes[0]}",
+                f"Create a key that has it: readsmith keys create NAME --scope {scopes[0]}",
                 headers={
                     "WWW-Authenticate": f'Bearer error="insufficient_scope", scope="{scopes[0]}"'
                 },
@@ -114,39 +115,41 @@ class Access:
             if wait:
                 raise BusyError(
                     "rate_limited",
-                    f"The API key {key.name} may ask {key.requests_per_minute} times a minute.",
-                    "Ask again after the seconds in Retry-After.",
+                    f"The API key {key.name} may send {key.requests_per_minute} requests a minute.",
+                    "Try again after the seconds in Retry-After.",
                     headers={"Retry-After": str(math.ceil(wait))},
                 )
 
     def _current_keys(self) -> dict[str, ApiKey] | None:
-        if time.monotonic() >= self._next_look:
-            self._next_look = time.monotonic() + LOOK_SECONDS
+        if time.monotonic() >= self._next_check:
+            self._next_check = time.monotonic() + CHECK_SECONDS
             try:
-                self._look()
+                self._reload()
             except ReadsmithError as error:
-                log.error("%s The keys known before stay in force.", error.message)
+                # A half-edited file must neither lock every client out nor open the service:
+                # without earlier keys, an empty set rejects all requests.
+                log.error("%s The keys loaded before stay in force.", error.message)
                 self._keys = self._keys or {}
         return self._keys
 
-    def _look(self) -> None:
-        """Take over a changed file. One that is gone changes nothing: it may come back."""
+    def _reload(self) -> None:
+        """Load the key file if it has changed. A missing file changes nothing: it may come back."""
         stamp = self._file.stamp()
         if stamp in (self._stamp, None):
             return
         before, now = self._keys or {}, _by_id(self._file.read()) or {}
         self._keys, self._stamp = now, stamp
         for key_id in now.keys() - before.keys():
-            _note_change("key created", now[key_id])
+            _audit_change("key created", now[key_id])
         for key_id in before.keys() - now.keys():
-            _note_change("key revoked", before[key_id])
+            _audit_change("key revoked", before[key_id])
 
 
 def _by_id(keys: tuple[ApiKey, ...] | None) -> dict[str, ApiKey] | None:
     return None if keys is None else {key.id: key for key in keys}
 
 
-def _note_change(action: str, key: ApiKey) -> None:
+def _audit_change(action: str, key: ApiKey) -> None:
     audit(action, key=key.name, scopes=sorted(key.scopes))
 
 
@@ -155,11 +158,11 @@ def _key_of(authorization: str | None, keys: Mapping[str, ApiKey]) -> ApiKey:
     scheme, _, token = (authorization or "").partition(" ")
     if scheme.lower() != "bearer":
         raise UnauthenticatedError(
-            "key_missing", "This request carries no API key.", HOW, headers=CHALLENGE
+            "key_missing", "This request carries no API key.", HINT, headers=CHALLENGE
         )
     parts = TOKEN.fullmatch(token)
     key = keys.get(parts[1]) if parts else None
     if key is None or not key.is_of(token):
         message = "This API key is not known, or has been revoked."
-        raise UnauthenticatedError("key_invalid", message, HOW, headers=CHALLENGE)
+        raise UnauthenticatedError("key_invalid", message, HINT, headers=CHALLENGE)
     return key

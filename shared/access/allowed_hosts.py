@@ -1,8 +1,9 @@
-"""Keeps web pages away from a service that answers without a key.
+"""Blocks requests from web pages to a service that runs without keys.
 
-A page in a user's browser may post to http://localhost without asking (a form needs no
-preflight), and a page whose name is made to point at 127.0.0.1 (DNS rebinding) may read the
-answers, too. Browsers say the page in Origin and the name in Host: both are checked.
+A page in a user's browser can post to http://localhost without permission (a form needs no
+preflight), and a page whose name resolves to 127.0.0.1 (DNS rebinding) can read the responses,
+too. Browsers send the page's origin in Origin and the name they resolved in Host: both are
+checked.
 """
 
 from functools import lru_cache
@@ -11,18 +12,19 @@ from urllib.parse import urlsplit
 
 
 class AllowedHosts:
-    """The names by which a service without keys may be called.
+    """The host names under which a service without keys may be called.
 
-    They are localhost, every address written in numbers (no name, so nobody can point it
-    elsewhere) and those in `names`, parted by commas; ``*`` stands for every name.
+    They are localhost, every numeric address (which DNS cannot point elsewhere) and those in
+    `names`, separated by commas; ``*`` stands for every name.
     """
 
     def __init__(self, names: str | None) -> None:
         self._names = {name.strip().lower() for name in (names or "").split(",")} - {""}
+        # Cached, because a client sends the same Host and Origin with every request.
         self.refused = lru_cache(64)(self._refused)
 
     def _refused(self, host: str | None, origin: str | None) -> str | None:
-        """Return the header, of Host and Origin as they came, that is not allowed; or None."""
+        """Return which header is not allowed, "Host" or "Origin"; None if both are."""
         if "*" in self._names:
             return None
         name = _hostname(f"//{host or ''}")
@@ -39,7 +41,7 @@ class AllowedHosts:
 
 
 def is_loopback(host: str) -> bool:
-    """Tell whether a name or address can mean this machine only."""
+    """Return whether a name or address can only mean this machine."""
     if _is_address(host):
         return ip_address(host).is_loopback
     return host == "localhost" or host.endswith(".localhost")

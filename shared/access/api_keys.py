@@ -1,7 +1,7 @@
-"""API keys: random tokens, kept as hashes in one small file that both services read.
+"""API keys: random tokens, stored as hashes in one small file that both services read.
 
-A token is ``rs_<id>_<secret>``; the secret has 256 random bits. So a plain SHA-256 keeps it: the
-slow hashes that guard passwords make guessing dear, and here there is nothing to guess.
+A token is ``rs_<id>_<secret>``; the secret has 256 random bits. A plain SHA-256 is enough: the
+slow hashes used for passwords make guessing expensive, and 256 random bits cannot be guessed.
 """
 
 import fcntl
@@ -37,7 +37,7 @@ class Scope(StrEnum):
 
 
 class ApiKey(BaseModel):
-    """All that is kept of a key; the token itself is shown once and kept nowhere."""
+    """What is stored of a key; the token itself is shown once and never stored."""
 
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
 
@@ -50,16 +50,16 @@ class ApiKey(BaseModel):
     requests_per_minute: int | None = Field(None, ge=1)
 
     def is_of(self, token: str) -> bool:
-        """Tell in constant time whether a token is this key's."""
+        """Return whether a token is this key's, in constant time."""
         return compare_digest(self.sha256, _digest(token))
 
     def may(self, scope: Scope) -> bool:
-        """Tell whether the key has a scope."""
+        """Return whether the key has a scope."""
         return not self.scopes.isdisjoint((scope, Scope.ADMIN))
 
     @property
     def has_expired(self) -> bool:
-        """Whether its time is over."""
+        """Whether the key has passed its expiry date."""
         return self.expires_at is not None and self.expires_at <= datetime.now(UTC)
 
 
@@ -71,13 +71,13 @@ class _Contents(BaseModel):
 
 
 class KeyFile:
-    """The file of the keys. Where it does not exist, nobody has asked for keys yet."""
+    """The key file. Without it, the services run without keys."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
 
     def stamp(self) -> tuple[int, int, int] | None:
-        """Return what changes whenever the file does; None where there is none."""
+        """Return inode, modification time and size of the file; None without one."""
         try:
             found = self.path.stat()
         except FileNotFoundError:
@@ -96,8 +96,8 @@ class KeyFile:
             raise self._unreadable(error.strerror) from error
         except ValidationError as error:
             first = error.errors(include_url=False, include_input=False)[0]
-            place = ".".join(map(str, first["loc"])) or "the file"
-            raise self._unreadable(f"{place}: {first['msg']}") from None
+            location = ".".join(map(str, first["loc"])) or "the file"
+            raise self._unreadable(f"{location}: {first['msg']}") from None
 
     def create(
         self,
@@ -106,7 +106,7 @@ class KeyFile:
         lifetime: timedelta | None = None,
         requests_per_minute: int | None = None,
     ) -> str:
-        """Make a key and return its token; raises ReadsmithError key_exists."""
+        """Create a key and return its token; raises ReadsmithError key_exists."""
         token = f"rs_{secrets.token_hex(4)}_{secrets.token_urlsafe(32)}"
         now = datetime.now(UTC)
         key = ApiKey(
@@ -130,18 +130,18 @@ class KeyFile:
         return token
 
     def revoke(self, name: str) -> int:
-        """Take a key away and return how many are left; raises ReadsmithError key_not_found."""
+        """Delete a key and return how many remain; raises ReadsmithError key_not_found."""
         with self._locked():
             keys = self.read() or ()
-            left = tuple(key for key in keys if key.name != name)
-            if len(left) == len(keys):
+            remaining = tuple(key for key in keys if key.name != name)
+            if len(remaining) == len(keys):
                 raise NotFoundError(
                     "key_not_found",
                     f"There is no key named {name} in {self.path}.",
-                    f"There are: {', '.join(key.name for key in keys) or 'none'}.",
+                    f"Existing keys: {', '.join(key.name for key in keys) or 'none'}.",
                 )
-            self._write(left)
-        return len(left)
+            self._write(remaining)
+        return len(remaining)
 
     def _write(self, keys: tuple[ApiKey, ...]) -> None:
         contents = _Contents(keys=keys).model_dump_json(indent=2)
@@ -150,7 +150,8 @@ class KeyFile:
 
     @contextmanager
     def _locked(self) -> Iterator[None]:
-        """Hold off other writers; the lock lies on the folder, the file is replaced."""
+        """Hold an exclusive lock against other writers."""
+        # On the folder: each write replaces the file, so a lock on it would be on the old inode.
         self.path.parent.mkdir(parents=True, exist_ok=True)
         folder = os.open(self.path.parent, os.O_RDONLY)
         try:
@@ -163,7 +164,7 @@ class KeyFile:
         return SetupError(
             "keys_unreadable",
             f"The API keys in {self.path} cannot be read: {why}.",
-            "The file belongs to `readsmith keys`, and its owner must be the services' user.",
+            "Only `readsmith keys` may edit it, and the services' user must own it.",
         )
 
 

@@ -1,25 +1,25 @@
-"""The audit log: one JSON object a line for what somebody changed, or was kept from."""
+"""The audit log: one JSON object per line for each change and each rejected request."""
 
 import json
 import logging
 from datetime import UTC, datetime
 
 ANONYMOUS = "anonymous"
-MOST_CHARACTERS = 200
-"""Of each fact: some come from outside."""
+MAX_CHARACTERS = 200
+"""Of each fact: clients choose some of them."""
 
 log = logging.getLogger("readsmith.audit")
 
 
 def start_audit_log() -> None:
-    """Write the lines to stderr, whatever becomes of other logs."""
+    """Write the audit log to stderr, however the other logs are configured."""
     log.addHandler(logging.StreamHandler())
     log.setLevel(logging.INFO)
     log.propagate = False
 
 
 def audit(action: str, **facts: object) -> None:
-    """Write a line; facts that are None are left out. A key is named, its token never given."""
+    """Write a line; facts that are None are left out. Pass a key's name, never its token."""
     line = {
         "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
         "logger": log.name,
@@ -30,4 +30,4 @@ def audit(action: str, **facts: object) -> None:
 
 
 def _short(fact: object) -> object:
-    return fact[:MOST_CHARACTERS] if isinstance(fact, str) else fact
+    return fact[:MAX_CHARACTERS] if isinstance(fact, str) else fact

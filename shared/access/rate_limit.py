@@ -1,13 +1,13 @@
-"""How often a key may ask: a token bucket for each, in this process's memory."""
+"""Rate limit of a key: a token bucket for each, in this process's memory."""
 
 import threading
 import time
 
 
 class RateLimit:
-    """Lets `per_minute` requests through at once, and as many more each minute.
+    """Admits a burst of `per_minute` requests, and as many more each minute.
 
-    Kept as one number for each key: the time at which its bucket is full again.
+    The state of a key is one number: the time at which its bucket is full again.
     """
 
     def __init__(self) -> None:
@@ -15,12 +15,12 @@ class RateLimit:
         self._lock = threading.Lock()
 
     def seconds_to_wait(self, key: str, per_minute: int) -> float:
-        """Count a request and return 0, or do not count it and return when to come again."""
+        """Count a request and return 0, or reject it and return the seconds to wait."""
         now = time.monotonic()
         with self._lock:
             full_at = max(self._full_at.get(key, now), now) + 60.0 / per_minute
             wait = full_at - now - 60.0
-            if wait <= 1e-6:  # of rounding
+            if wait <= 1e-6:  # rounding: 60 / per_minute is rarely exact
                 self._full_at[key] = full_at
                 return 0.0
         return wait

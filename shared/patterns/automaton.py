@@ -1,4 +1,4 @@
-"""What texts must be like, as a finite automaton over a model's classes."""
+"""Limits on a text as a deterministic finite automaton over a model's classes."""
 
 import unicodedata
 from collections import defaultdict
@@ -15,20 +15,20 @@ from shared.patterns.limits import Limits
 from shared.patterns.parser import parse_pattern
 
 ANYTHING: Final = ".*"
-NOWHERE: Final = -1
-"""The state after a character that must not come."""
+DEAD_STATE: Final = -1
+"""The state after a character that no accepted text continues with."""
 MAX_STATES: Final = 1000
-"""Bounds the time that building takes."""
+"""Bounds the time to build an automaton."""
 MAX_CELLS: Final = 2_000_000
-"""States times characters of the vocabulary times time steps; bounds what one image takes."""
+"""States times characters of the vocabulary times time steps; bounds the time of one image."""
 
 
 @dataclass(frozen=True)
 class Automaton:
     """A deterministic automaton; state 0 is the start.
 
-    next: the state after a state and a class, (states, classes without the blank), NOWHERE if
-    no text goes on so. accepting: may a text end in this state, (states,).
+    next: the state after a state and a class, (states, classes without the blank), DEAD_STATE if
+    no accepted text continues so. accepting: may a text end in this state, (states,).
     """
 
     next: NDArray[np.intp]
@@ -37,35 +37,34 @@ class Automaton:
 
 @lru_cache(maxsize=16)
 def build_automaton(limits: Limits, vocabulary: tuple[str, ...], time_steps: int) -> Automaton:
-    """Build the automaton of the texts that fit and that a model of so many time steps can spell.
+    """Build the automaton of the texts that fit the limits and that a model can spell.
 
-    Limits may be decomposed Unicode, which no vocabulary is.
-
-    Raises LimitsError: bad_pattern, pattern_too_large, or no_text_fits if no text over this
-    vocabulary does.
+    Raises LimitsError: pattern_invalid, pattern_too_large, or no_text_fits if no text over this
+    vocabulary fits within the time steps.
     """
+    # Limits may be decomposed Unicode; vocabularies, which are made of labels, are composed.
     pattern = ANYTHING if limits.pattern is None else limits.pattern
     positions = Positions.of(parse_pattern(unicodedata.normalize("NFC", pattern)))
     charset = None if limits.charset is None else unicodedata.normalize("NFC", limits.charset)
     allowed = set(vocabulary if charset is None else charset)
-    places = [positions.of_character(each) if each in allowed else 0 for each in vocabulary]
+    by_class = [positions.of_character(each) if each in allowed else 0 for each in vocabulary]
     most_states = min(MAX_STATES, MAX_CELLS // (len(vocabulary) * time_steps))
-    rows, accepting = _determinise(positions, places, _shortened(limits, time_steps), most_states)
+    rows, accepting = _determinise(positions, by_class, _shortened(limits, time_steps), most_states)
     unknown = allowed.isdisjoint(vocabulary)
     possible = limits.min_length <= time_steps and _can_be_spelt(rows, accepting, time_steps)
     if unknown or not possible:
         raise LimitsError(
             "no_text_fits",
-            "No text that this model could spell fits the limits.",
-            f"It has {time_steps} time steps, one for each character and another where the same "
-            f"comes twice in a row, and knows these characters: {''.join(vocabulary[:200])}.",
+            "No text that this model can spell fits the limits.",
+            f"It has {time_steps} time steps, one for each character and another between two equal "
+            f"characters, and knows these characters: {''.join(vocabulary[:200])}.",
             "charset" if unknown else limits.first(),
         )
     return Automaton(np.array(rows, dtype=np.intp), np.array(accepting))
 
 
 def _shortened(limits: Limits, time_steps: int) -> Limits:
-    """Leave out what no text exceeds: every length takes states."""
+    """Drop length limits beyond the time steps: every counted length multiplies the states."""
     longest = limits.max_length
     return replace(
         limits,
@@ -75,28 +74,31 @@ def _shortened(limits: Limits, time_steps: int) -> Limits:
 
 
 def _determinise(
-    positions: Positions, places: list[int], limits: Limits, most_states: int
+    positions: Positions, by_class: list[int], limits: Limits, most_states: int
 ) -> tuple[list[list[int]], list[bool]]:
-    """Number the sets of places that can be reached, each with the length read so far.
+    """Number the reachable sets of positions, each with the text's length so far.
 
-    places: for each class, those where its character may stand.
+    by_class: the positions of each class's character. (The subset construction, Rabin and
+    Scott 1959, on pairs of position set and length.)
     """
     states = [(START, 0)]
     numbers = {states[0]: 0}
     rows: list[list[int]] = []
     for reached, length in states:
         following, longer = positions.after(reached), _longer(length, limits)
-        targets = {0: NOWHERE}
-        for target in {following & place for place in places} - {0}:
+        targets = {0: DEAD_STATE}
+        # Classes share few targets, so each is numbered once, not once per class.
+        for target in {following & each for each in by_class} - {0}:
             if longer is None:
-                targets[target] = NOWHERE
+                targets[target] = DEAD_STATE
                 continue
             targets[target] = numbers.setdefault((target, longer), len(states))
             if targets[target] == len(states):
                 states.append((target, longer))
+        # Checked while they grow: .*a.{20}, 8 characters, has 2 million states.
         if len(states) > most_states:
             raise _too_many_states(limits, most_states)
-        rows.append([targets[following & place] for place in places])
+        rows.append([targets[following & each] for each in by_class])
     accepting = [
         bool(reached & positions.ends) and length >= limits.min_length for reached, length in states
     ]
@@ -104,11 +106,11 @@ def _determinise(
 
 
 def _can_be_spelt(rows: list[list[int]], accepting: list[bool], time_steps: int) -> bool:
-    """Tell whether any accepted text takes no more time steps than there are.
+    """Return whether any accepted text fits into the time steps.
 
-    Goes through the states by the steps of their shortest texts. Where all of a state's shortest
-    texts end with the same character, that character costs a blank more; a text one step longer
-    that ends otherwise gains nothing over that.
+    Visits the states by the steps of their shortest texts. Where all of a state's shortest texts
+    end with the same character, repeating that character costs an extra blank; a text one step
+    longer that ends otherwise is no better.
     """
     lasts: defaultdict[int, defaultdict[int, set[int]]] = defaultdict(lambda: defaultdict(set))
     lasts[0][0] = set()
@@ -121,13 +123,13 @@ def _can_be_spelt(rows: list[list[int]], accepting: list[bool], time_steps: int)
                 return True
             done.add(state)
             for character, target in enumerate(rows[state]):
-                if target != NOWHERE:
+                if target != DEAD_STATE:
                     lasts[steps + 1 + (last == {character})][target].add(character)
     return False
 
 
 def _longer(length: int, limits: Limits) -> int | None:
-    """Count one character more; beyond what the limits tell apart, the count stands still."""
+    """Return the length plus one, None above the maximum; it stops once no limit depends on it."""
     if limits.max_length is None:
         return min(length + 1, limits.min_length)
     return length + 1 if length < limits.max_length else None
@@ -136,8 +138,8 @@ def _longer(length: int, limits: Limits) -> int | None:
 def _too_many_states(limits: Limits, most_states: int) -> LimitsError:
     return LimitsError(
         "pattern_too_large",
-        "The limits together need too large an automaton.",
-        f"For this model it may have {most_states} states; every character of the pattern, its "
-        "repeats written out, takes one or more, each times the lengths that it can stand at.",
+        "The limits need too large an automaton.",
+        f"For this model it may have {most_states} states; every character of the pattern, with "
+        "repeats expanded, takes one or more for each text length at which it can occur.",
         limits.first(),
     )

@@ -1,6 +1,7 @@
-"""The places of a pattern where a character stands, and which may follow which (Glushkov 1961).
+"""The positions of a pattern, and which may follow which (Glushkov 1961).
 
-Sets of places are integers, a bit for each. Bit 0 is the place before the text.
+A position is an occurrence of a character set in the pattern with its repeats expanded. Sets of
+positions are integers, a bit for each. Bit 0 is the position before the text.
 """
 
 from collections.abc import Iterable, Iterator
@@ -10,53 +11,56 @@ from typing import Final
 from shared.patterns.tree import Alternatives, Characters, Node, Repeat, Sequence
 
 START: Final = 1
-"""The set that holds the place before the text only."""
+"""The set of the position before the text."""
 
 
 @dataclass
 class Positions:
-    """The places of one pattern, by the characters that may stand there.
+    """The positions of one pattern.
 
-    follow: for each place, those that may come next. ends: those where a text may end.
+    by_characters: the positions of each character set. follow: for each position, those that may
+    come next. ends: those where a text may end.
     """
 
-    places: dict[Characters, int] = field(default_factory=dict)
+    by_characters: dict[Characters, int] = field(default_factory=dict)
     follow: list[int] = field(default_factory=lambda: [0])
     ends: int = 0
 
     @classmethod
     def of(cls, pattern: Node) -> "Positions":
-        """Number a pattern's places, its repeats written out."""
+        """Number a pattern's positions, its repeats expanded."""
         positions = cls()
         whole = _build(pattern, positions)
         positions.follow[0] = whole.first
         positions.ends = whole.last | (START if whole.empty else 0)
         return positions
 
-    def after(self, places: int) -> int:
-        """Return the places that may follow any of these."""
-        return _union(self.follow[place] for place in _members(places))
+    def after(self, positions: int) -> int:
+        """Return the positions that may follow any of these."""
+        return _union(self.follow[position] for position in _members(positions))
 
     def of_character(self, character: str) -> int:
-        """Return the places where this character may stand."""
-        return _union(places for each, places in self.places.items() if character in each)
+        """Return the positions whose character set holds this character."""
+        return _union(
+            positions for each, positions in self.by_characters.items() if character in each
+        )
 
     def add(self, characters: Characters) -> int:
-        """Number one more place and return it."""
-        place = 1 << len(self.follow)
+        """Number one more position and return it."""
+        position = 1 << len(self.follow)
         self.follow.append(0)
-        self.places[characters] = self.places.get(characters, 0) | place
-        return place
+        self.by_characters[characters] = self.by_characters.get(characters, 0) | position
+        return position
 
     def connect(self, last: int, first: int) -> None:
-        """Let the second places follow the first."""
-        for place in _members(last):
-            self.follow[place] |= first
+        """Let the positions in first follow those in last."""
+        for position in _members(last):
+            self.follow[position] |= first
 
 
 @dataclass(frozen=True)
 class _Part:
-    """A part of the pattern: where it may begin and end, and whether it may be empty."""
+    """A part of the pattern: its first and last positions, and whether it may be empty."""
 
     first: int
     last: int
@@ -83,8 +87,8 @@ def _build(node: Node, positions: Positions) -> _Part:
                 last=_union(part.last for part in built),
                 empty=any(part.empty for part in built),
             )
-        case Repeat(part, least, most):
-            return _repeat(part, least, most, positions)
+        case Repeat(part, minimum, maximum):
+            return _repeat(part, minimum, maximum, positions)
 
 
 def _chain(left: _Part, right: _Part, positions: Positions) -> _Part:
@@ -96,18 +100,18 @@ def _chain(left: _Part, right: _Part, positions: Positions) -> _Part:
     )
 
 
-def _repeat(node: Node, least: int, most: int | None, positions: Positions) -> _Part:
-    """Write a repeat out: a{2,4} as aa(a(a)?)?, a{2,} as aa+."""
+def _repeat(node: Node, minimum: int, maximum: int | None, positions: Positions) -> _Part:
+    """Expand a repeat: a{2,4} to aa(a(a)?)?, a{2,} to aa+."""
     tail = _NOTHING
-    if most is None:
+    if maximum is None:
         last = _build(node, positions)
         positions.connect(last.last, last.first)
-        tail = _Part(last.first, last.last, last.empty or least == 0)
+        tail = _Part(last.first, last.last, last.empty or minimum == 0)
     else:
-        for _ in range(most - least):
+        for _ in range(maximum - minimum):
             longer = _chain(_build(node, positions), tail, positions)
             tail = _Part(longer.first, longer.last, empty=True)
-    for _ in range(least if most is not None else least - 1):
+    for _ in range(minimum if maximum is not None else minimum - 1):
         tail = _chain(_build(node, positions), tail, positions)
     return tail
 

@@ -1,11 +1,11 @@
-"""What a text must be like."""
+"""The limits that a predicted text must fit."""
 
 from dataclasses import dataclass, fields
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What a text must be like; None where anything goes. Lengths are in characters."""
+    """The limits that a predicted text must fit; None for no limit. Lengths are in characters."""
 
     pattern: str | None = None
     charset: str | None = None

@@ -1,6 +1,6 @@
-"""The subset of regular expressions that a text can be held to: from the pattern to a tree.
+"""Parses patterns, a subset of regular expressions, into a syntax tree.
 
-The whole text must match. Everything is checked and its cost bounded before anything is built;
+The whole text must match. Syntax and cost are checked before an automaton is built;
 docs/patterns.md is the description for users.
 """
 
@@ -10,31 +10,31 @@ from shared.errors import LimitsError
 from shared.patterns.tree import Alternatives, Characters, Node, Repeat, Sequence
 
 MAX_LENGTH: Final = 500
-"""Most characters in a pattern."""
+"""Characters in a pattern."""
 MAX_NESTING: Final = 20
-"""Most groups inside one another."""
+"""Depth of nested groups."""
 MAX_SIZE: Final = 500
-"""Most characters of a pattern after its repeats are written out."""
+"""Characters of a pattern after its repeats are expanded."""
 
 SPECIAL: Final = "\\.()[]{}|?*+^$"
-"""Stand for themselves only after a backslash, or inside brackets."""
+"""Stand for themselves only after a backslash or inside brackets."""
 SUPPORTED: Final = (
     "The whole text must match, without ^ and $. Supported: characters, ., \\d, [A-Z0-9], [^AB], "
-    "(AB|C), ?, *, +, {2}, {2,4}, {2,}, and \\ before a sign that is meant as itself."
+    "(AB|C), ?, *, +, {2}, {2,4}, {2,}, and \\ before a special character meant literally."
 )
 SIGNS: Final[dict[str, tuple[int, int | None]]] = {"?": (0, 1), "*": (0, None), "+": (1, None)}
-"""Least and most times that these repeat what stands before them."""
+"""Minimum and maximum count of each repeat operator."""
 ANY_CHARACTER: Final = Characters((), negated=True)
 
 
 def parse_pattern(pattern: str) -> Node:
-    """Read a pattern; raises LimitsError (bad_pattern, pattern_too_large) saying what and where."""
+    """Parse a pattern; raises LimitsError (pattern_invalid with its position, or too large)."""
     if len(pattern) > MAX_LENGTH:
         raise too_large(f"has {len(pattern):,} characters", f"{MAX_LENGTH} characters")
     parser = _Parser(pattern)
     node = parser.alternatives()
     if parser.rest():
-        raise parser.error("a ) without its (")
+        raise parser.error("a ) without a (")
     return node
 
 
@@ -47,12 +47,12 @@ def too_large(what: str, limit: str) -> LimitsError:
 
 def _bounded(size: int) -> int:
     if size > MAX_SIZE:
-        raise too_large("is too large with its repeats written out", f"{MAX_SIZE} characters")
+        raise too_large("is too large with its repeats expanded", f"{MAX_SIZE} characters")
     return size
 
 
 class _Parser:
-    """Reads by recursive descent; as deep as groups nest, which is bounded."""
+    """A recursive descent parser; its depth is that of the groups, which is bounded."""
 
     def __init__(self, pattern: str) -> None:
         self._pattern = pattern
@@ -90,11 +90,11 @@ class _Parser:
         bounds = self._bounds()
         if bounds is None:
             return part
-        least, most = bounds
+        minimum, maximum = bounds
         if self.rest()[:1] in ("?", "*", "+", "{"):
             raise self.error("a second repeat")
-        copies = max(1, least if most is None else most)
-        return Repeat(part, least, most, _bounded(part.size * copies))
+        copies = max(1, minimum if maximum is None else maximum)
+        return Repeat(part, minimum, maximum, _bounded(part.size * copies))
 
     def _bounds(self) -> tuple[int, int | None] | None:
         for sign, bounds in SIGNS.items():
@@ -103,22 +103,23 @@ class _Parser:
         return self._written_bounds() if self._take("{") else None
 
     def _written_bounds(self) -> tuple[int, int | None]:
-        least = self._number()
-        most: int | None = least
+        minimum = self._number()
+        maximum: int | None = minimum
         if self._take(","):
-            most = None if self.rest().startswith("}") else self._number()
+            maximum = None if self.rest().startswith("}") else self._number()
         if not self._take("}"):
-            raise self.error("no } where one must be")
-        if most is not None and most < least:
-            raise self.error("a repeat whose second number is the smaller")
-        return least, most
+            raise self.error("no } where one is needed")
+        if maximum is not None and maximum < minimum:
+            raise self.error("a repeat whose maximum is below its minimum")
+        return minimum, maximum
 
     def _number(self) -> int:
         start = self._at
+        # Not isdigit(): that also takes digits of other scripts, and superscripts, where int fails.
         while self.rest() and self.rest()[0] in "0123456789":
             self._at += 1
         if start == self._at:
-            raise self.error("no number where one must be")
+            raise self.error("no number where one is needed")
         return int(self._pattern[start : self._at])
 
     def _atom(self) -> Node:
@@ -137,17 +138,17 @@ class _Parser:
     def _group(self) -> Node:
         self._take("?:")
         if self._nesting == MAX_NESTING:
-            raise too_large("nests its groups too deep", f"{MAX_NESTING} inside one another")
+            raise too_large("nests its groups too deeply", f"{MAX_NESTING} levels")
         self._nesting += 1
         node = self.alternatives()
         self._nesting -= 1
         if not self._take(")"):
-            raise self.error("no ) where one must be")
+            raise self.error("no ) where one is needed")
         return node
 
     def _escape(self) -> Characters:
         if not self.rest():
-            raise self.error("a backslash without what it is for")
+            raise self.error("a backslash with nothing after it")
         if self._take("d"):
             return Characters((), digits=True)
         if self.rest()[0].isalnum():
@@ -161,6 +162,7 @@ class _Parser:
         while not self._take("]"):
             item = self._set_item()
             digits = digits or item.digits
+            # As in Python's re, a hyphen before the closing bracket stands for itself.
             if self.rest()[:1] == "-" and self.rest()[1:2] not in ("", "]"):
                 ranges.append(self._range(item))
             else:
@@ -171,7 +173,7 @@ class _Parser:
 
     def _set_item(self) -> Characters:
         if not self.rest():
-            raise self.error("no ] where one must be")
+            raise self.error("no ] where one is needed")
         return self._escape() if self._take("\\") else _single(self._next())
 
     def _range(self, first: Characters) -> tuple[str, str]:

@@ -1,4 +1,4 @@
-"""What a pattern is once it was read: characters, one after the other, or, and again."""
+"""The syntax tree of a pattern: characters, sequences, alternatives and repeats."""
 
 from dataclasses import dataclass
 
@@ -36,13 +36,13 @@ class Alternatives:
 
 @dataclass(frozen=True)
 class Repeat:
-    """The part at least and at most so many times; most is None for any number."""
+    """The part, repeated minimum to maximum times; maximum is None for any number."""
 
     part: "Node"
-    least: int
-    most: int | None
+    minimum: int
+    maximum: int | None
     size: int
 
 
 Node = Characters | Sequence | Alternatives | Repeat
-"""Size: how many sets of characters a node has when its repeats are written out, at least 1."""
+"""Size: the number of character sets in a node with its repeats expanded, at least 1."""

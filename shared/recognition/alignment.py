@@ -1,4 +1,4 @@
-"""Where in an image a text stands."""
+"""Locates the characters of a text along a model's time steps."""
 
 import math
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 def best_alignment(
     probabilities: NDArray[np.float32], classes: Sequence[int]
 ) -> list[tuple[int, int]]:
-    """Return each character's first step and the one behind its last on the likeliest path.
+    """Return each character's first step and the one after its last on the likeliest path.
 
     probabilities: softmax output of one image, (T, classes), the blank last. The text must
     have a path. (Viterbi on the states of Graves et al. 2006, section 4.1.)
@@ -19,10 +19,13 @@ def best_alignment(
     spelled = [blank]
     for index in classes:
         spelled += (index, blank)
-    # Where a path may have been one step before: past a blank only between unlike characters.
+    # The positions one step earlier: CTC skips a blank only between different characters.
     sources = [
-        range(max(0, place - (1 if each in (blank, spelled[max(0, place - 2)]) else 2)), place + 1)
-        for place, each in enumerate(spelled)
+        range(
+            max(0, position - (1 if each in (blank, spelled[max(0, position - 2)]) else 2)),
+            position + 1,
+        )
+        for position, each in enumerate(spelled)
     ]
     with np.errstate(divide="ignore"):
         rows = np.log(probabilities[:, spelled].astype(np.float64)).tolist()
@@ -34,9 +37,9 @@ def best_alignment(
             max(scores[each.start : each.stop]) + value
             for each, value in zip(sources, row, strict=True)
         ]
-    place = max(range(len(spelled))[-2:], key=scores.__getitem__)
+    position = max(range(len(spelled))[-2:], key=scores.__getitem__)
     steps: list[list[int]] = [[] for _ in spelled]
     for step in reversed(range(len(rows))):
-        steps[place].append(step)
-        place = max(sources[place], key=before[step].__getitem__)
+        steps[position].append(step)
+        position = max(sources[position], key=before[step].__getitem__)
     return [(run[-1], run[0] + 1) for run in steps[1::2]]

@@ -1,9 +1,9 @@
 """The likeliest texts of an image among those that an automaton accepts.
 
-CTC prefix beam search (Hannun et al. 2014): texts grow from left to right, and the probabilities
-of all paths that spell the same text are summed. Each text is weighed by the best path that
-completes it to an accepted one, so nothing is kept that leads nowhere, and whenever any accepted
-text has a probability, one is found.
+CTC prefix beam search (Hannun et al. 2014): prefixes grow from left to right, and the
+probabilities of all paths that spell the same prefix are summed. Each prefix is weighted by the
+best path that completes it to an accepted text. So the beam holds no dead ends, and if any
+accepted text has a probability above 0, one is found.
 """
 
 import heapq
@@ -17,13 +17,13 @@ from shared.patterns.automaton import Automaton
 from shared.recognition.lookahead import Lookahead
 
 CUTOFF: Final = 1e-7
-"""A text is dropped if it is so many times less likely than the likeliest one of its step."""
+"""A prefix is dropped if its share, relative to the likeliest prefix of its step, is lower."""
 
 Classes = tuple[int, ...]
-Growing = tuple[int, float, float]
-"""A text's state; what its paths come to that end in a blank, and in its last character.
+PrefixState = tuple[int, float, float]
+"""A prefix's automaton state; the sums of its paths that end in a blank, in its last character.
 
-Both with the best completion, and as shares of the best path of all: so nothing underflows.
+Both include the best completion and are relative to the best path of all, against underflow.
 """
 
 
@@ -34,34 +34,34 @@ def search(
     width: int,
     cutoff: float = CUTOFF,
 ) -> list[tuple[Classes, float]]:
-    """Return accepted texts and the sum of their paths that were kept, the likeliest first.
+    """Return accepted texts and the sums of their paths within the beam, the likeliest first.
 
-    probabilities: softmax output of one image, (T, classes), the blank last. width: texts that
-    are kept at every step, and so the most that are returned; none are only if no accepted text
-    has any probability. With a width that keeps every text and a cutoff of 0 the sums are the
+    probabilities: softmax output of one image, (T, classes), the blank last. width: the prefixes
+    retained at every step, and so the maximum returned; the list is empty only if no accepted
+    text has a probability above 0. With an unlimited width and a cutoff of 0 the sums are the
     texts' probabilities.
     """
     lookahead = Lookahead.of(probabilities, automaton)
     best = lookahead.after_blank[0][0]
     if best == -math.inf:
         return []
-    beam: dict[Classes, Growing] = {(): (0, 1.0, 0.0)}
+    beam: dict[Classes, PrefixState] = {(): (0, 1.0, 0.0)}
     for step in range(len(probabilities)):
-        grown = _stay(beam, lookahead, step)
-        _extend(beam, grown, lookahead, step, _Bar(grown, width, cutoff))
+        grown = _repeat(beam, lookahead, step)
+        _extend(beam, grown, lookahead, step, _Threshold(grown, width, cutoff))
         likeliest = sorted(grown.items(), key=lambda item: -item[1][1] - item[1][2])
-        faintest = cutoff * sum(likeliest[0][1][1:])
-        beam = {text: growing for text, growing in likeliest[:width] if sum(growing[1:]) > faintest}
+        lowest = cutoff * sum(likeliest[0][1][1:])
+        beam = {text: each for text, each in likeliest[:width] if sum(each[1:]) > lowest}
     return [(text, math.exp(best) * (blank + spelt)) for text, (_, blank, spelt) in beam.items()]
 
 
-class _Bar:
-    """The share that a new text must exceed to be among the likeliest ones of its step."""
+class _Threshold:
+    """The share that a new prefix must exceed to be among the likeliest of its step."""
 
-    def __init__(self, grown: dict[Classes, Growing], width: int, cutoff: float) -> None:
+    def __init__(self, grown: dict[Classes, PrefixState], width: int, cutoff: float) -> None:
         self._width = width
         self._highest = [blank + spelt for _, blank, spelt in grown.values()]
-        self.height = cutoff * max(self._highest)
+        self.value = cutoff * max(self._highest)
         heapq.heapify(self._highest)
         self._raise()
 
@@ -72,12 +72,14 @@ class _Bar:
 
     def _raise(self) -> None:
         if len(self._highest) == self._width:
-            self.height = max(self.height, self._highest[0])
+            self.value = max(self.value, self._highest[0])
 
 
-def _stay(beam: dict[Classes, Growing], lookahead: Lookahead, step: int) -> dict[Classes, Growing]:
-    """Return every text after a step that adds a blank or its last character once more."""
-    grown: dict[Classes, Growing] = {}
+def _repeat(
+    beam: dict[Classes, PrefixState], lookahead: Lookahead, step: int
+) -> dict[Classes, PrefixState]:
+    """Return every prefix after a step that emits a blank or its last character again."""
+    grown: dict[Classes, PrefixState] = {}
     row = lookahead.logarithms[step].tolist()
     before, after = lookahead.after_blank[step], lookahead.after_blank[step + 1]
     for text, (state, blank, spelt) in beam.items():
@@ -94,13 +96,13 @@ def _stay(beam: dict[Classes, Growing], lookahead: Lookahead, step: int) -> dict
 
 
 def _extend(
-    beam: dict[Classes, Growing],
-    grown: dict[Classes, Growing],
+    beam: dict[Classes, PrefixState],
+    grown: dict[Classes, PrefixState],
     lookahead: Lookahead,
     step: int,
-    bar: _Bar,
+    threshold: _Threshold,
 ) -> None:
-    """Add to the grown texts every one with one character more that clears the bar."""
+    """Add every prefix that is one character longer and exceeds the threshold."""
     for text, (state, blank, spelt) in beam.items():
         last = text[-1] if text else -1
         from_blank = lookahead.after_blank[step][state]
@@ -109,7 +111,9 @@ def _extend(
             share = _part(blank, path - from_blank)
             if character != last:
                 share += _part(spelt, path - from_last)
-            if share <= bar.height:
+            if share <= threshold.value:
+                # Extensions come in falling order, so the rest are lower too. Only a repeated
+                # character proves nothing: it counts the paths that end in a blank alone.
                 if character == last:
                     continue
                 break
@@ -120,7 +124,7 @@ def _extend(
                 grown[longer] = (target, known_blank, known_spelt + share)
             else:
                 grown[longer] = (target, 0.0, share)
-                bar.add(share)
+                threshold.add(share)
 
 
 def _part(share: float, logarithm: float) -> float:

@@ -11,16 +11,16 @@ from shared.recognition.alignment import best_alignment
 from shared.recognition.beam_search import search
 from shared.recognition.vocabulary import Vocabulary
 
-FAINT = 1e-5
-"""An alternative is left out if it is so many times less likely than the likeliest text."""
+ALTERNATIVE_CUTOFF = 1e-5
+"""An alternative is left out below this share of the likeliest text's probability."""
 
 
 @dataclass(frozen=True)
 class DecodedCharacter:
-    """One character of a prediction, the model's probability for it, and its place.
+    """One character of a prediction, the model's probability for it, and its location.
 
     All in [0, 1]: start and end are shares of the width of the model's input, from its first
-    time step to behind its last.
+    time step to the end of its last.
     """
 
     text: str
@@ -39,20 +39,21 @@ class Hypothesis:
 
 @dataclass(frozen=True)
 class DecodedText:
-    """What a model read: text, its probability in [0, 1], and each character's.
+    """What a model predicts for an image: text, its probability in [0, 1], and each character's.
 
-    The text's probability is the sum over all paths that spell it, not the best path's alone:
-    where one character ends and the next begins is often open while the text is not.
+    The text's probability is the sum over all paths that spell it, not the best path's alone: a
+    model is often sure of the text but not of where one character ends and the next begins. The
+    best path's probability averaged 0.6 on a set where 98 % of the texts were correct.
     """
 
     text: str
     confidence: float
     characters: tuple[DecodedCharacter, ...]
     alternatives: tuple[Hypothesis, ...] = ()
-    """The likeliest texts, this one first; empty unless they were asked for."""
+    """The likeliest texts, this one first; empty unless they were requested."""
 
     def on(self, covered: float) -> "DecodedText":
-        """Return the prediction with places as shares of an image that covers part of the input."""
+        """Return the prediction located within an image that covers this share of the input."""
         if covered == 1:
             return self
         characters = tuple(
@@ -65,7 +66,7 @@ class DecodedText:
 def decode(
     probabilities: NDArray[np.float32], vocabulary: Vocabulary, temperature: float = 1.0
 ) -> list[DecodedText]:
-    """Read a batch by best path: the likeliest class per step, repeats merged, blanks dropped.
+    """Decode a batch by best path: the likeliest class per step, repeats merged, blanks dropped.
 
     probabilities: softmax output (N, T, classes), the blank last. A prediction's confidence is
     the probability of its text, a character's the highest of its steps, both at the temperature;
@@ -86,11 +87,11 @@ def decode_within(
     top_k: int = 1,
     temperature: float = 1.0,
 ) -> list[DecodedText | None]:
-    """Read a batch by beam search: each image's likeliest text that the automaton accepts.
+    """Decode a batch by beam search: each image's likeliest text that the automaton accepts.
 
     probabilities: as for decode. A prediction holds the top_k likeliest texts, fewer if the others
-    are far less likely; None where no accepted text has any probability. Confidences are those
-    of decode: the limits do not raise them.
+    are far less likely; None where no accepted text has a probability above 0. Confidences are
+    those of decode: the limits do not raise them.
     """
     return [
         _likeliest(steps, vocabulary, automaton, top_k)
@@ -104,8 +105,8 @@ def _likeliest(
     found = search(steps, automaton, width=8 + 2 * top_k)
     if not found:
         return None
-    # The beam lost some paths of each text, so that those of nearly the same weight may change
-    # places when they are summed exactly.
+    # The beam lost some paths of each text: among texts of similar probability the order may
+    # change when all paths are summed.
     contenders = found[:top_k][-1][1] / 10
     exact = {
         classes: text_probability(steps, classes, vocabulary.blank_index)
@@ -114,18 +115,18 @@ def _likeliest(
     }
     ordered = sorted(exact, key=exact.__getitem__, reverse=True)[:top_k]
     best = ordered[0]
-    told = [classes for classes in ordered if exact[classes] >= FAINT * exact[best]]
+    listed = [classes for classes in ordered if exact[classes] >= ALTERNATIVE_CUTOFF * exact[best]]
     return DecodedText(
         text=vocabulary.decode(best),
         confidence=exact[best],
-        characters=_placed(steps, best, best_alignment(steps, best), vocabulary),
+        characters=_characters(steps, best, best_alignment(steps, best), vocabulary),
         alternatives=tuple(
-            Hypothesis(vocabulary.decode(classes), exact[classes]) for classes in told
+            Hypothesis(vocabulary.decode(classes), exact[classes]) for classes in listed
         ),
     )
 
 
-def _placed(
+def _characters(
     steps: NDArray[np.float32],
     classes: Sequence[int],
     runs: Sequence[tuple[int, int]],
@@ -145,11 +146,11 @@ def _placed(
 def at_temperature(probabilities: NDArray[np.float32], temperature: float) -> NDArray[np.float32]:
     """Return softmax output (N, T, classes) as if its logits had been divided by the temperature.
 
-    Above 1 it becomes less sure, below 1 surer. (Guo et al. 2017, section 4.2.)
+    Above 1 it becomes less confident, below 1 more so. (Guo et al. 2017, section 4.2.)
     """
     if temperature == 1:
         return probabilities
-    # Relative to the likeliest class, so that no power leaves a step without any probability.
+    # Relative to the likeliest class: else a power can underflow to 0 for all classes of a step.
     powers = (probabilities / probabilities.max(axis=2, keepdims=True)) ** (1 / temperature)
     return np.asarray(powers / powers.sum(axis=2, keepdims=True))
 
@@ -189,21 +190,23 @@ def text_probability(
     spelled = [blank_index]
     for index in classes:
         spelled += (index, blank_index)
-    # A path may go from one character to the next without a blank, unless they are equal.
+    # A path needs no blank between two characters, unless they are equal.
     skips = [
-        place > 1 and spelled[place] != blank_index and spelled[place] != spelled[place - 2]
-        for place in range(len(spelled))
+        position > 1
+        and spelled[position] != blank_index
+        and spelled[position] != spelled[position - 2]
+        for position in range(len(spelled))
     ]
     forward = [1.0] + [0.0] * (len(spelled) - 1)
     for row in probabilities[:, spelled].tolist():
         before = forward
         forward = [
             (
-                before[place]
-                + (before[place - 1] if place else 0.0)
-                + (before[place - 2] if skip else 0.0)
+                before[position]
+                + (before[position - 1] if position else 0.0)
+                + (before[position - 2] if skip else 0.0)
             )
-            * row[place]
-            for place, skip in enumerate(skips)
+            * row[position]
+            for position, skip in enumerate(skips)
         ]
-    return min(1.0, sum(forward[-2:]))
+    return min(1.0, sum(forward[-2:]))  # rounding can exceed 1

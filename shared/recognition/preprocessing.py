@@ -1,4 +1,4 @@
-"""The only code between an image's bytes and a model's input, for training and for serving."""
+"""From an image's bytes to a model's input: the same code for training and for serving."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -7,27 +7,33 @@ from PIL.ExifTags import Base as ExifTag
 from PIL.Image import Transpose
 
 from shared.errors import ImageFormatError, ImageRejectedError, ImageTooLargeError, NotAnImageError
-from shared.recognition.image_limits import MeteredBytes, TooDearError, judge_bytes, judge_opened
+from shared.recognition.image_limits import (
+    MeteredBytes,
+    TooExpensiveError,
+    check_bytes,
+    check_headers,
+)
 from shared.recognition.image_spec import ImageSpec
 
 FORMATS = ("PNG", "JPEG", "GIF", "BMP", "WEBP", "TIFF", "PPM")
-"""Pillow formats that are opened; every other parser stays out of reach."""
+"""Pillow formats that are accepted: no request reaches any other parser."""
 
 MAX_PIXELS = 10_000_000
-"""An image of more pixels is refused before it is decoded."""
+"""An image of more pixels is rejected before it is decoded: Pillow only warns up to 179
+megapixels, and a PNG of 21 kB with 177 takes 843 MiB."""
 
 MAX_SIDE = 50_000
-"""Pixels; every row takes memory of its own, so an image of nothing but rows would be dear."""
+"""Pixels; every row takes memory of its own, so an image one pixel wide would be expensive."""
 
 MAX_VALUE = 1e30
-"""Of an image of floats: beyond it, differences overflow."""
+"""In an image of floats: beyond it, differences overflow."""
 
 MIN_DEVIATION = 1 / 255
-"""Floor of the standard deviation, so that an empty image stays finite."""
+"""Floor of the standard deviation, so that a uniform image stays finite."""
 
 
 def open_image(data: bytes) -> Image.Image:
-    """Decode an image: first frame, turned as its EXIF says, mode L or RGB, nothing transparent.
+    """Decode an image: first frame, oriented by its EXIF tag, mode L or RGB, opaque.
 
     Raises ImageRejectedError before decoding if the format or the size is not allowed.
     """
@@ -35,7 +41,7 @@ def open_image(data: bytes) -> Image.Image:
 
 
 def image_format(data: bytes) -> str:
-    """Return the format of an image that open_image takes, in lower case: png, jpeg, …
+    """Return the format of an image that open_image accepts, in lower case: png, jpeg, …
 
     Raises what open_image raises: the image is decoded.
     """
@@ -44,24 +50,24 @@ def image_format(data: bytes) -> str:
 
 def _decode(data: bytes) -> tuple[str, Image.Image]:
     try:
-        judge_bytes(data)
+        check_bytes(data)
         file = MeteredBytes(data)
         image = _identify(file, data)
-        judge_opened(image, len(data))
+        check_headers(image, len(data))
         file.opened = True
         image.load()
         found = (image.format or "PNG").lower()
-        image = _turned(image)  # what Pillow's own class of the format holds is free from here on
+        image = _oriented(image)  # a copy, which frees the parser's own buffers
         return "jpeg" if found == "mpo" else found, _flatten(image)
     except ImageRejectedError:
         raise
-    except TooDearError as error:
+    except TooExpensiveError as error:
         raise ImageTooLargeError(
-            "image_too_large", f"The image has {error}.", "Save it anew, as a plain PNG."
+            "image_too_large", f"The image has {error}.", "Save it again, as a plain PNG."
         ) from error
     except Exception as error:  # Pillow's parsers raise anything on hostile data, TypeError too
         raise NotAnImageError(
-            "not_an_image", f"The image is damaged: {_words(error)}.", "Send the whole file."
+            "not_an_image", f"The image is damaged: {_message(error)}.", "Send the whole file."
         ) from error
 
 
@@ -69,7 +75,7 @@ def _identify(file: MeteredBytes, data: bytes) -> Image.Image:
     try:
         image = Image.open(file, formats=FORMATS)
     except UnidentifiedImageError:
-        message = "The data is not an image in a format that is read here."
+        message = "The data is not an image in a supported format."
         hint = f"Formats: {', '.join(FORMATS)}."
         if _other_format(data):
             raise ImageFormatError("unsupported_format", message, hint) from None
@@ -90,7 +96,7 @@ def _identify(file: MeteredBytes, data: bytes) -> Image.Image:
 
 
 def _other_format(data: bytes) -> bool:
-    """Tell whether the data starts like a well-known image or document that is not read here."""
+    """Return whether the data starts like a well-known format that is not supported."""
     head = data[:16]
     return (
         head.startswith((b"%PDF", b"<svg", b"<?xml", b"8BPS", b"\x00\x00\x01\x00", b"%!PS"))
@@ -99,7 +105,7 @@ def _other_format(data: bytes) -> bool:
     )
 
 
-_TURNS = {
+_TRANSPOSITIONS = {
     2: Transpose.FLIP_LEFT_RIGHT,
     3: Transpose.ROTATE_180,
     4: Transpose.FLIP_TOP_BOTTOM,
@@ -108,17 +114,17 @@ _TURNS = {
     7: Transpose.TRANSVERSE,
     8: Transpose.ROTATE_90,
 }
-"""How an image must be turned, by its EXIF orientation."""
+"""The transposition that undoes each EXIF orientation."""
 
 
-def _turned(image: Image.Image) -> Image.Image:
-    """Return a plain copy of the image, turned as its EXIF says."""
-    turn = _TURNS.get(image.getexif().get(ExifTag.Orientation, 1))
+def _oriented(image: Image.Image) -> Image.Image:
+    """Return a plain copy of the image, oriented by its EXIF tag."""
+    turn = _TRANSPOSITIONS.get(image.getexif().get(ExifTag.Orientation, 1))
     return image.copy() if turn is None else image.transpose(turn)
 
 
 def _flatten(image: Image.Image) -> Image.Image:
-    """Return the image in mode L or RGB, transparency laid on a contrasting background."""
+    """Return the image in mode L or RGB, transparent parts over a contrasting background."""
     if image.mode.startswith("I") or image.mode == "F":
         return Image.fromarray(_to_bytes(np.array(image, dtype=np.float32)))
     if image.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in image.info:
@@ -129,9 +135,9 @@ def _flatten(image: Image.Image) -> Image.Image:
 
 
 def _to_bytes(values: NDArray[np.float32]) -> NDArray[np.uint8]:
-    """Scale gray in place to 8 bits: 16 bits by 65,535, what is greater by its own maximum."""
+    """Scale gray in place to 8 bits: 16 bits by 65,535, greater values by their own maximum."""
     low, high = float(values.min()), float(values.max())
-    if not (low > -MAX_VALUE and high < MAX_VALUE):  # NaN is neither
+    if not (low > -MAX_VALUE and high < MAX_VALUE):  # written so that NaN fails it
         raise ValueError("it holds values that are not finite or far too large")
     top = 255.0 if high <= 255.0 else max(65_535.0, high)
     bottom = min(0.0, low)
@@ -141,10 +147,11 @@ def _to_bytes(values: NDArray[np.float32]) -> NDArray[np.uint8]:
 
 
 def _on_background(image: Image.Image) -> Image.Image:
-    """Lay an RGBA image on white, or on black if what is drawn on it is light."""
+    """Put an RGBA image on white, or on black if its content is light."""
     alpha = image.getchannel("A")
     opaque = ImageStat.Stat(alpha).sum[0]
     drawn = 255 * ImageStat.Stat(ImageChops.multiply(image.convert("L"), alpha)).sum[0]
+    # An image that is mostly opaque brings its own ground.
     light = drawn > 127 * opaque and opaque < 127 * image.width * image.height
     background = Image.new("RGB", image.size, (0, 0, 0) if light else (255, 255, 255))
     background.paste(image, mask=image)
@@ -165,7 +172,7 @@ def fit(image: Image.Image, spec: ImageSpec) -> NDArray[np.uint8]:
 
 
 def _pixels(image: Image.Image) -> NDArray[np.uint8]:
-    """Return the values of an image in mode L or RGB, flat; faster than NumPy's own way."""
+    """Return the values of an image in mode L or RGB, flat; faster than np.asarray."""
     return np.frombuffer(image.tobytes(), dtype=np.uint8)
 
 
@@ -176,12 +183,12 @@ def covered_width(size: tuple[int, int], spec: ImageSpec) -> float:
     return _inner(size, (spec.width, spec.height))[0] / spec.width
 
 
-def _inner(size: tuple[int, int], room: tuple[int, int]) -> tuple[int, int]:
-    """Return width and height of an image that is brought into a room without distortion."""
-    scale = min(room[0] / size[0], room[1] / size[1])
+def _inner(size: tuple[int, int], box: tuple[int, int]) -> tuple[int, int]:
+    """Return width and height of an image that is fitted into a box without distortion."""
+    scale = min(box[0] / size[0], box[1] / size[1])
     return (
-        min(room[0], max(1, round(size[0] * scale))),
-        min(room[1], max(1, round(size[1] * scale))),
+        min(box[0], max(1, round(size[0] * scale))),
+        min(box[1], max(1, round(size[1] * scale))),
     )
 
 
@@ -224,7 +231,7 @@ def to_input(image: Image.Image, spec: ImageSpec) -> NDArray[np.float32]:
     return np.asarray(normalize(fit(image, spec)[np.newaxis], spec)[0])
 
 
-def _words(error: Exception) -> str:
-    """Return what Pillow says, which is bytes at times."""
+def _message(error: Exception) -> str:
+    """Return Pillow's message, which some of its plugins give as bytes."""
     said = error.args[0] if error.args else error
     return said.decode("ascii", "replace") if isinstance(said, bytes) else str(error)

@@ -1,4 +1,4 @@
-"""How well predictions match the truth."""
+"""Exact match, character error rate and confidence interval of predictions."""
 
 import math
 from collections.abc import Iterable
@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 
 def edit_distance(a: str, b: str) -> int:
-    """Fewest insertions, deletions and substitutions that turn a into b (Levenshtein 1966)."""
+    """Return the fewest insertions, deletions and substitutions from a to b (Levenshtein 1966)."""
     row = list(range(len(b) + 1))
     for i, left in enumerate(a, 1):
         diagonal, row[0] = row[0], i
@@ -16,10 +16,10 @@ def edit_distance(a: str, b: str) -> int:
 
 
 def wilson_interval(successes: int, trials: int) -> tuple[float, float]:
-    """95 % confidence interval of a share (Wilson 1927)."""
+    """Return the 95 % confidence interval of a proportion (Wilson 1927)."""
     if trials == 0:
         return 0.0, 1.0
-    z = 1.959964
+    z = 1.959964  # the 97.5th percentile of the normal distribution
     share = successes / trials
     centre = share + z * z / (2 * trials)
     margin = z * math.sqrt(share * (1 - share) / trials + z * z / (4 * trials * trials))
@@ -29,7 +29,10 @@ def wilson_interval(successes: int, trials: int) -> tuple[float, float]:
 
 @dataclass(frozen=True)
 class Score:
-    """Counts summed over images; the rates are divided once, at the end."""
+    """Counts summed over images; rates are divided once, at the end.
+
+    The mean of each image's own error rate would weigh short texts more.
+    """
 
     images: int
     exact: int
@@ -49,7 +52,7 @@ class Score:
 
     @property
     def exact_match(self) -> float:
-        """Share of images whose whole text is right; 0 for no images."""
+        """Share of images whose whole text is correct; 0 for no images."""
         return self.exact / self.images if self.images else 0.0
 
     @property

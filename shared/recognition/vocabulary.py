@@ -1,11 +1,11 @@
-"""The ordered characters that a model can read, and their class numbers."""
+"""The ordered characters that a model can predict, and their class numbers."""
 
 import unicodedata
 from collections.abc import Iterable, Sequence
 from itertools import chain, pairwise
 
 UNKNOWN = "\ufffd"
-"""Stands for a class that names no character (the tutorial's ``[UNK]``)."""
+"""Stands for a class without a character (the tutorial's ``[UNK]``)."""
 
 
 class Vocabulary:
@@ -36,11 +36,11 @@ class Vocabulary:
 
     @property
     def classes(self) -> int:
-        """How many outputs a model with this vocabulary has, blank included."""
+        """The number of outputs of a model with this vocabulary, the blank included."""
         return len(self.characters) + 1
 
     def encode(self, text: str) -> list[int]:
-        """Return the class of each character; raises KeyError for one that is not here."""
+        """Return the class of each character; raises KeyError for one that is not in it."""
         return [self._classes[character] for character in text]
 
     def decode(self, classes: Iterable[int]) -> str:
@@ -49,10 +49,10 @@ class Vocabulary:
 
 
 def normalise_label(text: str) -> str:
-    """Return the label as it is learned and compared: Unicode NFC, outer white space removed."""
+    """Return the label in the form used in training and scoring: Unicode NFC, stripped."""
     return unicodedata.normalize("NFC", text).strip()
 
 
 def required_time_steps(text: str) -> int:
-    """Time steps that CTC needs at least: one per character, one blank per adjacent repeat."""
+    """Return the minimum time steps of CTC: one per character, one blank per adjacent repeat."""
     return len(text) + sum(a == b for a, b in pairwise(text))

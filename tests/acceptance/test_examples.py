@@ -78,7 +78,7 @@ def test_why_an_image_has_no_prediction_is_told(
 ) -> None:
     told = example(f"call_the_api/read.{language}", ["text.png"], folder, running)
 
-    assert "is not an image in a format that is read here" in told.stdout + told.stderr
+    assert "is not an image in a supported format" in told.stdout + told.stderr
 
 
 def test_a_zip_is_trained_on(language: str, folder: Path, running: dict[str, str]) -> None:

@@ -18,7 +18,7 @@ CHROMIUM = os.environ.get("READSMITH_TEST_CHROMIUM") or next(
     filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None
 )
 FLAGS = ["--no-sandbox", "--use-fake-ui-for-media-stream", "--use-fake-device-for-media-stream"]
-PATIENCE = 60_000
+TIMEOUT = 60_000
 """Milliseconds after which a page shows no more what it should; far more than it needs."""
 SIZE = (1100, 900)
 PHONE = (360, 740)
@@ -45,7 +45,7 @@ def chromium() -> Iterator[Browser]:
     if CHROMIUM is None:
         pytest.skip("there is no Chromium here; READSMITH_TEST_CHROMIUM may name one")
     with sync_playwright() as playwright:
-        expect.set_options(timeout=PATIENCE)
+        expect.set_options(timeout=TIMEOUT)
         browser = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
         yield browser
         browser.close()
@@ -55,7 +55,7 @@ def chromium() -> Iterator[Browser]:
 def page(chromium: Browser) -> Iterator[Page]:
     """A tab that lets no fault of the page pass: no error in scripts, no request elsewhere."""
     context = chromium.new_context(viewport={"width": SIZE[0], "height": SIZE[1]})
-    context.set_default_timeout(PATIENCE)
+    context.set_default_timeout(TIMEOUT)
     page = context.new_page()
     faults: list[str] = []
     hosts: set[str] = set()

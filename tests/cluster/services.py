@@ -12,7 +12,7 @@ HEAD = "10.77.0.1"
 TRAINER = f"http://{HEAD}:8000"
 PREDICTOR = f"http://{HEAD}:8080"
 STORAGE = f"http://{HEAD}:9000"
-PATIENCE = 300.0
+TIMEOUT = 300.0
 """Seconds that a service may take to listen; far more than a busy machine needs."""
 NODES = 2
 JOBS_PER_NODE = 2
@@ -86,7 +86,7 @@ def join_ray(node: Host) -> None:
     It is started anew whenever it has ended, as systemd would.
     """
     _start_ray(node, f"--address={HEAD}:6379", jobs=JOBS_PER_NODE)
-    wait_until(lambda: times_joined(node), PATIENCE)
+    wait_until(lambda: times_joined(node), TIMEOUT)
 
 
 def _start_ray(host: Host, *options: str, jobs: int) -> None:
@@ -115,4 +115,4 @@ def _wait_for(port: int) -> None:
             probe.settimeout(1)
             return probe.connect_ex((HEAD, port)) == 0
 
-    wait_until(listens, PATIENCE)
+    wait_until(listens, TIMEOUT)

@@ -25,7 +25,7 @@ JOBS = 6
 EPOCHS = 40
 CUT_SECONDS = 60.0
 """Longer than the lease, and than Ray's patience."""
-PATIENCE = 1800.0
+TIMEOUT = 1800.0
 PAUSE = 1.0
 STARTER = ("starter", 1)
 
@@ -97,7 +97,7 @@ def until_full(client: Client, jobs: Sequence[str], node: Host) -> list[str]:
         ]
         return len(there) == JOBS_PER_NODE
 
-    wait_until(full, PATIENCE, PAUSE)
+    wait_until(full, TIMEOUT, PAUSE)
     return there
 
 
@@ -105,10 +105,10 @@ def cut_off(cluster: Cluster, client: Client, node: Host, victims: Sequence[str]
     """Cut a node off until its jobs go on elsewhere, and longer; return when that began."""
     cut_at, end = datetime.now(UTC), time.monotonic() + CUT_SECONDS
     cluster.network.cut_off(node)
-    wait_until(lambda: all(went_on(client, job, cut_at) for job in victims), PATIENCE, PAUSE)
+    wait_until(lambda: all(went_on(client, job, cut_at) for job in victims), TIMEOUT, PAUSE)
     time.sleep(max(0.0, end - time.monotonic()))
     cluster.network.plug_in(node)
-    wait_until(lambda: times_joined(node) == 2, PATIENCE, PAUSE)
+    wait_until(lambda: times_joined(node) == 2, TIMEOUT, PAUSE)
     return cut_at
 
 
@@ -118,7 +118,7 @@ def went_on(client: Client, job: str, after: datetime) -> bool:
 
 
 def until_succeeded(client: Client, jobs: Sequence[str]) -> None:
-    wait_until(lambda: all(client.job(job).is_final for job in jobs), PATIENCE, PAUSE)
+    wait_until(lambda: all(client.job(job).is_final for job in jobs), TIMEOUT, PAUSE)
     assert {client.job(job).status for job in jobs} == {"succeeded"}
 
 

@@ -21,7 +21,7 @@ from tests.support.services.services import free_port
 
 T = TypeVar("T")
 
-PATIENCE = 120.0
+TIMEOUT = 120.0
 """Seconds after which a test gives up; far more than a busy machine needs."""
 
 needs_docker = [
@@ -33,7 +33,7 @@ needs_docker = [
 ]
 
 
-def eventually(happened: Callable[[], T], patience: float = PATIENCE) -> T:
+def eventually(happened: Callable[[], T], patience: float = TIMEOUT) -> T:
     """Ask until the answer counts as true, and return it; a refused connection does not."""
     deadline = time.monotonic() + patience
     while True:
@@ -108,7 +108,7 @@ def running(
             environment.setenv(name, str(port))
         try:
             stack.compose("up", "-d", "--build", *up)
-            eventually(lambda: requests.get(f"{predictor}/readyz", timeout=PATIENCE))
+            eventually(lambda: requests.get(f"{predictor}/readyz", timeout=TIMEOUT))
             is_up = True
             yield stack
         finally:
@@ -121,5 +121,5 @@ def running(
 def stack(request: pytest.FixtureRequest) -> Iterator[Stack]:
     """All services, one container each."""
     with running(request, "readsmith-test") as stack:
-        eventually(lambda: requests.get(f"{stack.trainer}/readyz", timeout=PATIENCE))
+        eventually(lambda: requests.get(f"{stack.trainer}/readyz", timeout=TIMEOUT))
         yield stack

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 import pytest
 import requests
 
-from tests.docker.conftest import PATIENCE, Stack, eventually, needs_docker, run
+from tests.docker.conftest import TIMEOUT, Stack, eventually, needs_docker, run
 from tests.support.hostile.raw_requests import PROBLEM, exchange
 from tests.support.labelled_images import image
 from tests.support.models.bundles import png
@@ -35,20 +35,20 @@ SMALL_JOB = {
 
 
 def post_job(stack: Stack, body: dict[str, Any]) -> str:
-    answer = requests.post(f"{stack.trainer}/jobs", json=body, timeout=PATIENCE)
+    answer = requests.post(f"{stack.trainer}/jobs", json=body, timeout=TIMEOUT)
     assert answer.status_code == 202, answer.text
     return f"{stack.trainer}{answer.headers['Location']}"
 
 
 def job_at(url: str) -> dict[str, Any]:
-    job: dict[str, Any] = requests.get(url, timeout=PATIENCE).json()
+    job: dict[str, Any] = requests.get(url, timeout=TIMEOUT).json()
     return job
 
 
 def events_of(url: str) -> Iterator[str]:
     """Yield the types of a job's events as they come in, to the job's end."""
     headers = {"Accept": "text/event-stream"}
-    with requests.get(f"{url}/events", headers=headers, stream=True, timeout=PATIENCE) as stream:
+    with requests.get(f"{url}/events", headers=headers, stream=True, timeout=TIMEOUT) as stream:
         for line in stream.iter_lines(chunk_size=1, decode_unicode=True):
             if line.startswith("event: "):
                 yield line.removeprefix("event: ")
@@ -60,7 +60,7 @@ def ask(stack: Stack, image: bytes, **fields: str) -> requests.Response:
         files={"image": ("captcha.png", image)},
         data=fields,
         headers={"X-Request-ID": "from-the-test"},
-        timeout=PATIENCE,
+        timeout=TIMEOUT,
     )
 
 
@@ -107,14 +107,14 @@ def test_an_image_is_read_through_the_trainer_and_what_the_predictor_is_told_is_
 ) -> None:
     truth, image = images[0]
     files = {"image": image}
-    tried = requests.post(f"{stack.trainer}/try", files=files, timeout=PATIENCE)
+    tried = requests.post(f"{stack.trainer}/try", files=files, timeout=TIMEOUT)
     assert (tried.status_code, tried.json()["model"]) == (200, "default")
     told = {"text": truth, "model": "default"}
     feedback = f"{stack.predictor}/feedback"
-    answer = requests.post(feedback, files=files, data=told, timeout=PATIENCE)
+    answer = requests.post(feedback, files=files, data=told, timeout=TIMEOUT)
     assert answer.status_code == 202, answer.text
     corrections = f"{stack.trainer}/models/default/corrections"
-    eventually(lambda: requests.get(corrections, timeout=PATIENCE).json()["count"] == 1)
+    eventually(lambda: requests.get(corrections, timeout=TIMEOUT).json()["count"] == 1)
 
 
 def test_a_killed_predictor_comes_back_with_the_model(
@@ -149,7 +149,7 @@ def test_events_come_as_they_happen(stack: Stack) -> None:
         url = post_job(stack, SMALL_JOB)
         events = events_of(url)
         assert next(events) == "status"  # the job waits, so nothing pushes this event out
-        requests.post(f"{url}/cancel", timeout=PATIENCE).raise_for_status()
+        requests.post(f"{url}/cancel", timeout=TIMEOUT).raise_for_status()
         assert list(events) == ["status"]
     finally:
         run("docker", "unpause", worker)
@@ -163,7 +163,7 @@ def test_slow_clients_do_not_hold_the_predictor(stack: Stack) -> None:
         for _ in range(100):  # more than the predictor has threads
             client = socket.create_connection((str(address.hostname), address.port or 80))
             clients.enter_context(client).sendall(head)
-        assert requests.get(f"{stack.predictor}/healthz", timeout=PATIENCE).ok
+        assert requests.get(f"{stack.predictor}/healthz", timeout=TIMEOUT).ok
 
 
 @pytest.mark.parametrize(
@@ -173,7 +173,7 @@ def test_a_body_that_is_too_large_for_the_gateway_is_a_problem_document(
     stack: Stack, service: str, path: str, megabytes: int
 ) -> None:
     url = getattr(stack, service) + path
-    answer = requests.post(url, data=bytes(megabytes * 1_000_000), timeout=PATIENCE)
+    answer = requests.post(url, data=bytes(megabytes * 1_000_000), timeout=TIMEOUT)
     assert (answer.status_code, answer.json()["code"]) == (413, "body_too_large")
 
 
@@ -181,13 +181,13 @@ def test_a_body_that_is_too_large_for_the_gateway_is_a_problem_document(
 def test_what_is_not_http_is_a_problem_document_of_the_gateway(stack: Stack, service: str) -> None:
     port = urlsplit(getattr(stack, service)).port
     assert port is not None
-    [answer] = exchange(port, b"nonsense\r\n\r\n", silence=PATIENCE)
+    [answer] = exchange(port, b"nonsense\r\n\r\n", silence=TIMEOUT)
     assert (answer.status, answer.headers["content-type"]) == (400, PROBLEM)
 
 
 def test_an_upload_may_be_larger_than_any_other_body(stack: Stack) -> None:
     files = {"file": bytes(50_000_000)}
-    answer = requests.post(f"{stack.trainer}/datasets", files=files, timeout=PATIENCE)
+    answer = requests.post(f"{stack.trainer}/datasets", files=files, timeout=TIMEOUT)
     assert (answer.status_code, answer.json()["code"]) == (422, "dataset_not_a_zip")
 
 
@@ -234,12 +234,12 @@ def test_the_first_key_closes_both_services_through_the_gateway(stack: Stack) ->
     key = said.split()[-1]  # what comes before is of the image's making, if that was due
     try:
         for url in (f"{stack.trainer}/jobs", f"{stack.predictor}/models"):
-            eventually(lambda: requests.get(url, timeout=PATIENCE).status_code == 401)  # noqa: B023
+            eventually(lambda: requests.get(url, timeout=TIMEOUT).status_code == 401)  # noqa: B023
             headers = {"Authorization": f"Bearer {key}"}
-            assert requests.get(url, headers=headers, timeout=PATIENCE).status_code == 200
+            assert requests.get(url, headers=headers, timeout=TIMEOUT).status_code == 200
         assert key not in stack.compose("logs", "--no-color")
     finally:  # the tests after this one ask without a key
         stack.compose("run", "--rm", "-T", "--entrypoint", "rm", "keys", "/keys/keys.json")
         stack.compose("restart", "trainer", "predictor")
-        eventually(lambda: requests.get(f"{stack.predictor}/models", timeout=PATIENCE).ok)
-        eventually(lambda: requests.get(f"{stack.trainer}/jobs", timeout=PATIENCE).ok)
+        eventually(lambda: requests.get(f"{stack.predictor}/models", timeout=TIMEOUT).ok)
+        eventually(lambda: requests.get(f"{stack.trainer}/jobs", timeout=TIMEOUT).ok)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 import requests
 
-from tests.docker.conftest import PATIENCE, Stack, eventually, needs_docker, run, running
+from tests.docker.conftest import TIMEOUT, Stack, eventually, needs_docker, run, running
 from tests.docker.test_compose import SMALL_JOB
 from tests.support.paths import ROOT
 
@@ -35,22 +35,22 @@ def stack(request: pytest.FixtureRequest) -> Iterator[Stack]:
 
 def test_jobs_are_shared_and_end_though_a_trainer_and_a_worker_are_killed(stack: Stack) -> None:
     eventually(
-        lambda: requests.get(f"{stack.trainer}/readyz", timeout=PATIENCE).json()["workers"] == 2
+        lambda: requests.get(f"{stack.trainer}/readyz", timeout=TIMEOUT).json()["workers"] == 2
     )
     urls = []
     for number in range(2):
         body = {**SMALL_JOB, "model": f"model-{number}"}
-        answer = requests.post(f"{stack.trainer}/jobs", json=body, timeout=PATIENCE)
+        answer = requests.post(f"{stack.trainer}/jobs", json=body, timeout=TIMEOUT)
         assert answer.status_code == 202, answer.text
         urls.append(f"{stack.trainer}{answer.headers['Location']}")
 
     def statuses() -> list[str]:
-        return [requests.get(url, timeout=PATIENCE).json()["status"] for url in urls]
+        return [requests.get(url, timeout=TIMEOUT).json()["status"] for url in urls]
 
     eventually(lambda: statuses().count("running") == 2)
     run("docker", "kill", stack.containers("trainer")[0])
     run("docker", "kill", stack.containers("worker")[0])
     eventually(lambda: set(statuses()) == {"succeeded"}, patience=900)
     for number in range(2):
-        model = requests.get(f"{stack.trainer}/models/model-{number}", timeout=PATIENCE).json()
+        model = requests.get(f"{stack.trainer}/models/model-{number}", timeout=TIMEOUT).json()
         assert [each["version"] for each in model["versions"]] == [1]

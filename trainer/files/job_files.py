@@ -19,7 +19,7 @@ class JobFiles:
     work: Path
     """The scratch folder."""
 
-    def keep(self, path: Path) -> None:
+    def save(self, path: Path) -> None:
         """Save a file that has just been written; if that fails, the next one may do."""
         try:
             self.files.save(path, self._name(path))

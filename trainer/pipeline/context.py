@@ -1,4 +1,4 @@
-"""What a training run works with, and what must be at hand before it can train.
+"""The inputs and context of a training run, and the steps before its training.
 
 Importing this imports TensorFlow.
 """
@@ -24,14 +24,14 @@ from trainer.settings import Settings
 
 @dataclass(frozen=True)
 class Inputs:
-    """Where the images, the labels and the base of a run come from, and where it works."""
+    """Where a run gets its images, labels and base version, and where it works."""
 
     work: Path
     """A private scratch folder."""
     cache: Path
-    """Downloads, shared between jobs."""
+    """Cached downloads, shared between jobs."""
     files: SharedFiles
-    """Where uploads lie."""
+    """Where uploads are stored."""
     store: ModelStore
     limits: DatasetLimits = DEFAULT_LIMITS
     downloads: DownloadRules = field(default_factory=DownloadRules)
@@ -39,8 +39,8 @@ class Inputs:
     """A folder or zip to use instead of the request's dataset (command line)."""
     save_corrections: Callable[[str, Path], None] | None = None
     """Writes a model's corrections as a zip; only a service has any."""
-    kept: JobFiles | None = None
-    """Set where a later attempt may be on another machine."""
+    job_files: JobFiles | None = None
+    """Copies of scratch files; set where a later attempt may run on another machine."""
 
     @classmethod
     def of(
@@ -49,7 +49,7 @@ class Inputs:
         job_id: str,
         save_corrections: Callable[[str, Path], None] | None = None,
     ) -> "Inputs":
-        """Return those of a job on this machine; raises StorageError."""
+        """Return the inputs of a job on this machine; raises StorageError."""
         return cls(
             work=settings.scratch / job_id,
             cache=settings.cache,
@@ -58,29 +58,29 @@ class Inputs:
             limits=settings.dataset_limits,
             downloads=settings.downloads,
             save_corrections=save_corrections,
-            kept=settings.job_files(job_id),
+            job_files=settings.job_files(job_id),
         )
 
 
 @dataclass(frozen=True)
 class RunContext:
-    """On whose behalf a run trains and publishes, and with what."""
+    """The job and attempt that a run belongs to, and its inputs."""
 
     job_id: str
     attempt: int
     inputs: Inputs
     may_publish: Callable[[], None]
-    """Raises if this attempt no longer holds the job."""
+    """Raises if this attempt is stale: it no longer holds the job."""
     trials: TrialLog = field(default_factory=TrialList)
-    """Keeps the trials of a job that searches."""
+    """Stores the trials of a search."""
 
 
 Load = Callable[[JobRequest], Dataset]
-"""From a request, which may differ in its hyperparameters, to the set as it wants it."""
+"""From a request to its dataset; the trials of a search differ in their hyperparameters."""
 
 
 def prepare(request: JobRequest, inputs: Inputs, observer: Observer) -> tuple[Load, Base | None]:
-    """Bring the set here; return how it is loaded, and what training starts from."""
+    """Fetch the dataset; return the function that loads it, and the base version."""
     inputs.work.mkdir(parents=True, exist_ok=True)
     observer.stage(Stage.DOWNLOAD)
     source = inputs.local or fetch(
@@ -93,17 +93,16 @@ def prepare(request: JobRequest, inputs: Inputs, observer: Observer) -> tuple[Lo
 
 
 def _corrections_zip(request: JobRequest, inputs: Inputs) -> Path | None:
-    """Return a zip of the corrections that the request wants.
-
-    It stays as it is for later attempts: with another dataset, they could not go on.
-    """
+    """Return a zip of the model's corrections, None if the request does not use them."""
     if not request.corrections or inputs.save_corrections is None:
         return None
+    # Saved once per job: a correction added between two attempts would change the dataset, and
+    # a checkpoint is resumed only with the dataset it was made from.
     path = inputs.work / "corrections.zip"
-    if inputs.kept is not None:
-        inputs.kept.fetch(path)
+    if inputs.job_files is not None:
+        inputs.job_files.fetch(path)
     if not path.exists():
         inputs.save_corrections(request.model, path)
-        if inputs.kept is not None:
-            inputs.kept.keep(path)
+        if inputs.job_files is not None:
+            inputs.job_files.save(path)
     return path

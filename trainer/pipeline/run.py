@@ -1,4 +1,4 @@
-"""A training run from its request to the published version. Importing this imports TensorFlow."""
+"""A training run, from its request to the published version. Importing this imports TensorFlow."""
 
 from dataclasses import asdict
 from typing import TYPE_CHECKING
@@ -10,7 +10,7 @@ from trainer.pipeline.datasets.dataset import Dataset
 from trainer.pipeline.downloads.fetch import describe
 from trainer.pipeline.evaluation.evaluate import evaluate
 from trainer.pipeline.evaluation.predictions import Evaluation
-from trainer.pipeline.evaluation.promotion import Promotion, compare_with, tell_outcome
+from trainer.pipeline.evaluation.promotion import Promotion, compare_with, report_outcome
 from trainer.pipeline.publishing.export import (
     Origin,
     build_bundle,
@@ -35,16 +35,16 @@ def run(
 ) -> RunResult:
     """Train and publish one version.
 
-    train_trials: how the trials of a search are trained; None: here, one after the other.
-    Raises ReadsmithError for what a user can mend, CancelledRunError when told to stop.
+    train_trials: trains the trials of a search; None: in this process, one after the other.
+    Raises ReadsmithError for what a user can fix, CancelledRunError if the job is cancelled.
     """
     inputs = context.inputs
     load, base = prepare(request, inputs, observer)
-    dataset = _checked(load, request, observer)
+    dataset = _load(load, request, observer)
 
     observer.stage(Stage.TRAIN)
     if request.search is None:
-        trained = train(dataset, request, observer, inputs.work, base, kept=inputs.kept)
+        trained = train(dataset, request, observer, inputs.work, base, job_files=inputs.job_files)
     else:
         from trainer.pipeline.search.search import search  # noqa: PLC0415 - imports Optuna
 
@@ -63,7 +63,7 @@ def run(
     promotion.measure(inputs.store.current_if_known(request.model))
 
     observer.stage(Stage.EXPORT)
-    # Of its own: an earlier attempt that counts as lost may still be at work.
+    # A folder per attempt: a stale attempt, whose worker missed its heartbeats, may still write.
     build = clear_folder(inputs.work / f"bundle-{context.attempt}")
     build_bundle(trained, evaluation, dataset, build)
     require_same_predictions(build, dataset, evaluation)
@@ -83,7 +83,7 @@ def run(
         promote=promotion.decide,
     )
     promoted = inputs.store.current_if_known(published.model) == published.version
-    tell_outcome(published, promoted, observer)
+    report_outcome(published, promoted, observer)
     return _result(request, trained, evaluation, published, promoted)
 
 
@@ -107,8 +107,8 @@ def _result(
     )
 
 
-def _checked(load: Load, request: JobRequest, observer: Observer) -> Dataset:
-    """Load the set and tell what is in it."""
+def _load(load: Load, request: JobRequest, observer: Observer) -> Dataset:
+    """Load the dataset and report its summary."""
     dataset = load(request)
     observer.summary(dataset.summary)
     if request.corrections:

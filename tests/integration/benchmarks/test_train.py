@@ -86,7 +86,7 @@ def test_a_file_of_another_kind_is_refused_and_left_alone(tmp_path: Path) -> Non
     file = tmp_path / "result.json"
     file.write_text('{"other": 1}')
 
-    with pytest.raises(ReadsmithError, match="is no result of this benchmark"):
+    with pytest.raises(ReadsmithError, match="is not a result of this benchmark"):
         Record.load(file)
     done = benchmark("--part", "drawn", "--json", file, data=None)
 

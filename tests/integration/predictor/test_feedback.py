@@ -26,7 +26,7 @@ from tests.support.api.openapi import make_key
 from tests.support.models.bundles import png, publish
 from tests.support.services import services
 
-PATIENCE = 60
+TIMEOUT = 60
 NOBODY = "http://127.0.0.1:1"
 
 
@@ -56,7 +56,7 @@ def client_of(folder: Path, trainer_url: str | None, **settings: Any) -> FlaskCl
 
 
 def corrections(trainer: services.Service, model: str) -> list[dict[str, Any]]:
-    answer = requests.get(f"{trainer.url}/models/{model}/corrections", timeout=PATIENCE)
+    answer = requests.get(f"{trainer.url}/models/{model}/corrections", timeout=TIMEOUT)
     return list(answer.json()["data"])
 
 
@@ -193,7 +193,7 @@ def test_feedback_outlives_killed_workers_and_reaches_a_trainer_that_comes_back(
                 f"{predictor.url}/feedback",
                 files={"image": png(text)},
                 data={"text": f"{text}!", "model": "plates"},
-                timeout=PATIENCE,
+                timeout=TIMEOUT,
             )
             assert answer.json()["status"] == "queued", answer.text
             os.kill(_a_worker(predictor.url), signal.SIGKILL)
@@ -203,17 +203,17 @@ def test_feedback_outlives_killed_workers_and_reaches_a_trainer_that_comes_back(
         services.predictor(tmp_path, None, **settings) as predictor,
         services.trainer(tmp_path, port) as trainer,
     ):
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + TIMEOUT
         while len(found := corrections(trainer, "plates")) < 3 and time.monotonic() < deadline:
             time.sleep(0.2)
         assert sorted(each["text"] for each in found) == ["a!", "ab!", "abc!"]
 
 
 def _a_worker(url: str) -> int:
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + TIMEOUT
     while True:
         try:
-            return int(requests.get(f"{url}/readyz", timeout=PATIENCE).json()["pid"])
+            return int(requests.get(f"{url}/readyz", timeout=TIMEOUT).json()["pid"])
         except requests.ConnectionError:
             assert time.monotonic() < deadline
             time.sleep(0.1)

@@ -22,7 +22,7 @@ from shared.store.store import ModelStore
 from tests.support.api.metrics import sample
 from tests.support.models.bundles import png, publish
 from tests.support.services import services
-from tests.support.services.predictor import PATIENCE, ask, clients_of, environment, eventually
+from tests.support.services.predictor import TIMEOUT, ask, clients_of, environment, eventually
 from tests.support.services.services import Service, free_port, needs_nginx
 
 
@@ -49,13 +49,13 @@ def kill(service: Service) -> None:
     """End every process of a service without notice, as a machine that fails does."""
     for pid in (service.process.pid, *children(service.process.pid)):
         os.kill(pid, signal.SIGKILL)
-    service.process.wait(PATIENCE)
+    service.process.wait(TIMEOUT)
     eventually(lambda: refuses(service.port))
 
 
 def refuses(port: int) -> bool:
     try:
-        socket.create_connection(("127.0.0.1", port), timeout=PATIENCE).close()
+        socket.create_connection(("127.0.0.1", port), timeout=TIMEOUT).close()
     except ConnectionRefusedError:
         return True
     return False
@@ -67,9 +67,9 @@ def test_a_port_that_is_bound_lets_nobody_in_until_it_is_opened(host: str) -> No
         address = port.getsockname()[:2]
         for _ in range(2):
             with pytest.raises(ConnectionRefusedError):
-                socket.create_connection(address, timeout=PATIENCE)
+                socket.create_connection(address, timeout=TIMEOUT)
             port.listen()
-            socket.create_connection(address, timeout=PATIENCE).close()
+            socket.create_connection(address, timeout=TIMEOUT).close()
             with pytest.raises(OSError, match="in use"):
                 Port.bound(*address)
             port.refuse()
@@ -89,7 +89,7 @@ def test_replicas_that_are_killed_or_restarted_in_turn_cost_no_request(folder: P
             a = start("a again", a.port)
             for each in (b, a):
                 each.process.terminate()
-                assert each.process.wait(PATIENCE) == 0
+                assert each.process.wait(TIMEOUT) == 0
                 start(f"in place of {each.port}", each.port)
             for port in (a.port, b.port):
                 wait_for_predictions(f"http://127.0.0.1:{port}")
@@ -101,7 +101,7 @@ def wait_for_predictions(url: str) -> None:
 
 
 def read_by(url: str) -> float:
-    page = requests.get(f"{url}/metrics", timeout=PATIENCE).text
+    page = requests.get(f"{url}/metrics", timeout=TIMEOUT).text
     return sample(page, "readsmith_predictions_total")
 
 
@@ -115,7 +115,7 @@ def test_a_replica_that_is_told_to_end_refuses_newcomers_and_finishes_what_it_ha
     )
     with (
         replica(folder, "a") as running,
-        socket.create_connection(("127.0.0.1", running.port), timeout=PATIENCE) as client,
+        socket.create_connection(("127.0.0.1", running.port), timeout=TIMEOUT) as client,
     ):
         client.sendall(head.encode() + body[:50])
         time.sleep(0.5)  # a worker has it
@@ -125,7 +125,7 @@ def test_a_replica_that_is_told_to_end_refuses_newcomers_and_finishes_what_it_ha
         answer = b"".join(iter(lambda: client.recv(65536), b""))
         assert answer.startswith(b"HTTP/1.1 200 OK")
         assert b'"text":"cab"' in answer
-        assert running.process.wait(PATIENCE) == 0
+        assert running.process.wait(TIMEOUT) == 0
 
 
 def test_a_replica_that_starts_refuses_until_it_can_read(folder: Path) -> None:
@@ -148,7 +148,7 @@ def test_a_replica_that_starts_refuses_until_it_can_read(folder: Path) -> None:
         assert ask(f"http://127.0.0.1:{port}", "cab").json()["text"] == "cab"
     finally:
         process.terminate()
-        assert process.wait(PATIENCE) == 0
+        assert process.wait(TIMEOUT) == 0
 
 
 def test_a_replica_that_is_told_to_end_while_it_starts_ends(folder: Path) -> None:
@@ -159,7 +159,7 @@ def test_a_replica_that_is_told_to_end_while_it_starts_ends(folder: Path) -> Non
     )
     eventually(lambda: bool(children(process.pid)))
     process.terminate()
-    _, log = process.communicate(timeout=PATIENCE)
+    _, log = process.communicate(timeout=TIMEOUT)
     assert process.returncode == 0
     assert b"Traceback" not in log
 
@@ -175,8 +175,8 @@ def test_what_replicas_count_adds_up(folder: Path) -> None:
         for name, count in sent.items():
             for _ in range(count):
                 assert ask(urls[name], "cab").json()["text"] == "cab"
-        assert requests.post(f"{b.url}/predict", data=b"", timeout=PATIENCE).status_code == 415
-        pages = [requests.get(f"{url}/metrics", timeout=PATIENCE).text for url in urls.values()]
+        assert requests.post(f"{b.url}/predict", data=b"", timeout=TIMEOUT).status_code == 415
+        pages = [requests.get(f"{url}/metrics", timeout=TIMEOUT).text for url in urls.values()]
 
     def total(name: str, **labels: str) -> float:
         return sum(sample(page, name, **labels) for page in pages)

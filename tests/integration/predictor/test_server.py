@@ -19,7 +19,7 @@ from tests.support.api.metrics import labels_of, sample
 from tests.support.models.broken_bundles import BREAKAGES
 from tests.support.models.bundles import publish
 from tests.support.services.predictor import (
-    PATIENCE,
+    TIMEOUT,
     WORKERS,
     Predictor,
     break_while_serving,
@@ -110,9 +110,9 @@ def test_every_request_has_a_line_in_the_log_and_every_line_is_json(
     eventually(lambda: predictor.all_serve(1))
     for number in range(100):
         predictor.ask("cab", headers={"X-Request-ID": f"good-{number}"})
-    requests.get(f"{predictor.url}/nowhere", headers={"X-Request-ID": "bad"}, timeout=PATIENCE)
+    requests.get(f"{predictor.url}/nowhere", headers={"X-Request-ID": "bad"}, timeout=TIMEOUT)
     predictor.process.terminate()  # at once: what still waits is written at the end
-    predictor.process.wait(PATIENCE)
+    predictor.process.wait(TIMEOUT)
     lines = [json.loads(line) for line in predictor.log.read_text().splitlines()]
     told = {line["request_id"]: line for line in lines if "request_id" in line}
     for number in range(100):
@@ -142,7 +142,7 @@ def test_a_body_of_unknown_length_is_refused_at_the_limit(predictor: Predictor) 
         f"{predictor.url}/predict",
         data=just_over(),
         headers={"Content-Type": "image/png"},
-        timeout=PATIENCE,
+        timeout=TIMEOUT,
     )
     assert (answer.status_code, answer.json()["code"]) == (413, "body_too_large")
 
@@ -150,7 +150,7 @@ def test_a_body_of_unknown_length_is_refused_at_the_limit(predictor: Predictor) 
 def test_a_signal_ends_it_cleanly(predictor: Predictor) -> None:
     pids = set(predictor.workers())
     predictor.process.send_signal(signal.SIGTERM)
-    assert predictor.process.wait(PATIENCE) == 0
+    assert predictor.process.wait(TIMEOUT) == 0
     assert not any(Path(f"/proc/{pid}").exists() for pid in pids)
     assert "Traceback" not in predictor.log.read_text()
 
@@ -170,7 +170,7 @@ def run_to_its_end(store: ModelStore, port: str) -> subprocess.CompletedProcess[
         env={**environment(store.root, 0), "READSMITH_PREDICTOR_PORT": port},
         capture_output=True,
         text=True,
-        timeout=PATIENCE,
+        timeout=TIMEOUT,
         check=False,
     )
 
@@ -186,4 +186,4 @@ def test_a_taken_port_is_one_clear_line(store: ModelStore) -> None:
 def test_a_bad_setting_is_one_clear_line(store: ModelStore) -> None:
     ended = run_to_its_end(store, "http")
     assert ended.returncode == 2
-    assert re.fullmatch(r"READSMITH_PREDICTOR_PORT=http: .*\n", ended.stderr)
+    assert re.fullmatch(r"READSMITH_PREDICTOR_PORT is 'http': .*\n", ended.stderr)

@@ -226,18 +226,18 @@ HOSTILE = {
     "external link": Hostile(
         kernel_replaced(lambda w: w.update({"kernel:0": h5py.ExternalLink("/etc/x.h5", "/k")})),
         FORBIDDEN,
-        "kernel:0 is a link to elsewhere",
+        "kernel:0 is a link to another object",
     ),
     "soft link": Hostile(
         kernel_replaced(lambda w: w.update({"kernel:0": h5py.SoftLink("/model_weights")})),
         FORBIDDEN,
-        "kernel:0 is a link to elsewhere",
+        "kernel:0 is a link to another object",
     ),
     "external data": Hostile(
-        kernel_replaced(external_dataset), FORBIDDEN, "kernel:0 lies in another file"
+        kernel_replaced(external_dataset), FORBIDDEN, "kernel:0 is in another file"
     ),
     "virtual data": Hostile(
-        kernel_replaced(virtual_dataset), FORBIDDEN, "kernel:0 lies in another file"
+        kernel_replaced(virtual_dataset), FORBIDDEN, "kernel:0 is in another file"
     ),
     "truncated": Hostile(cut, UNREADABLE, "truncated file"),
     "damaged within": Hostile(flipped, UNREADABLE, "is not a Keras model: "),
@@ -293,7 +293,7 @@ BUILT = {
         described(swollen()), UNREADABLE, "cannot be converted|of memory"
     ),
     "no softmax": Hostile(
-        described(reader(activation="linear")), "model_not_inference", "answer with probabilities"
+        described(reader(activation="linear")), "model_not_inference", "output is not probabilities"
     ),
     "no time steps": Hostile(
         described(graph(layer("Dense", DENSE, "image")), kernel=(1, CLASSES)),

@@ -11,7 +11,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-PATIENCE = 30.0
+TIMEOUT = 30.0
 SILENCE = 1.0
 """Seconds without a byte after which no answer is expected any more."""
 HIDDEN = b"GET /hidden?case=hidden HTTP/1.1\r\nHost: localhost\r\nX-Request-ID: hidden\r\n\r\n"
@@ -35,7 +35,7 @@ class Answer:
 def exchange(port: int, data: bytes, silence: float = SILENCE) -> list[Answer]:
     """Send bytes; return the answers that came until the server closed or was silent."""
     received = b""
-    with socket.create_connection(("127.0.0.1", port), timeout=PATIENCE) as connection:
+    with socket.create_connection(("127.0.0.1", port), timeout=TIMEOUT) as connection:
         try:
             connection.sendall(data)
             connection.settimeout(silence)
@@ -280,7 +280,7 @@ def complaints(port: int, path: str, seen: Callable[[], Sequence[str]]) -> list[
     for name, request in sent.items():
         answers = exchange(port, request + marked(name))
         wrong += [f"{name}: {each}" for each in _wrong_answers(name, answers)]
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + TIMEOUT
     exchange(port, marked("last"))
     while "marked-last" not in seen() and time.monotonic() < deadline:
         time.sleep(0.1)

@@ -53,7 +53,7 @@ POINTS = {
     "files": _flush("/versions/", call=3),
     "manifest": _flush("manifest.json"),
     "record": _flush(".model.json.", call=2),
-    "published": Point("trainer.pipeline.run.tell_outcome"),
+    "published": Point("trainer.pipeline.run.report_outcome"),
     "commit": Point(
         "trainer.database.rows.record", fits=lambda *args: args[4].get("status") == "succeeded"
     ),

@@ -21,7 +21,7 @@ from tests.support.paths import ROOT
 
 KEY, SECRET = "test-access-key-1", "test-secret-key-1"
 BUCKET = "bucket"
-PATIENCE = 60.0
+TIMEOUT = 60.0
 
 
 def serve(port: int, host: str = "127.0.0.1") -> None:
@@ -51,7 +51,7 @@ def serve(port: int, host: str = "127.0.0.1") -> None:
 def object_storage() -> Iterator[str]:
     """Run a server with an empty bucket; gives its address."""
     with _running([sys.executable, "-m", "tests.support.services.object_storage"]) as url:
-        requests.put(f"{url}/{BUCKET}", timeout=PATIENCE).raise_for_status()
+        requests.put(f"{url}/{BUCKET}", timeout=TIMEOUT).raise_for_status()
         yield url
 
 
@@ -78,8 +78,8 @@ def variables(url: str) -> dict[str, str]:
 
 def empty(url: str) -> None:
     """Delete everything in the bucket of object_storage."""
-    requests.post(f"{url}/moto-api/reset", timeout=PATIENCE).raise_for_status()
-    requests.put(f"{url}/{BUCKET}", timeout=PATIENCE).raise_for_status()
+    requests.post(f"{url}/moto-api/reset", timeout=TIMEOUT).raise_for_status()
+    requests.put(f"{url}/{BUCKET}", timeout=TIMEOUT).raise_for_status()
 
 
 class Proxy:
@@ -124,7 +124,7 @@ class Proxy:
             if fault == "gone":
                 client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
             elif fault == "silent":
-                time.sleep(PATIENCE)
+                time.sleep(TIMEOUT)
             elif fault == "503":
                 client.recv(1 << 16)
                 client.sendall(b"HTTP/1.1 503 Slow Down\r\nContent-Length: 0\r\n\r\n")
@@ -164,7 +164,7 @@ def _running(command: list[str], address: str = "") -> Iterator[str]:
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + TIMEOUT
     try:
         while True:
             with suppress(OSError), socket.create_connection(("127.0.0.1", port), 1):

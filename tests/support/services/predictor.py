@@ -21,14 +21,14 @@ from tests.support.models.bundles import png, publish
 from tests.support.paths import ROOT
 from tests.support.services.services import free_port
 
-PATIENCE = 60.0
+TIMEOUT = 60.0
 """Seconds after which a test gives up; far more than a busy machine needs."""
 
 WORKERS = 2
 
 
 def eventually(happened: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + TIMEOUT
     while not happened():
         assert time.monotonic() < deadline, "it never happened"
         time.sleep(0.05)
@@ -57,7 +57,7 @@ def ask(
         f"{url}/predict",
         files={"image": ("captcha.png", png(text))},
         headers=headers,
-        timeout=PATIENCE,
+        timeout=TIMEOUT,
     )
 
 
@@ -78,15 +78,15 @@ class Predictor:
     def workers(self) -> dict[int, dict[str, Any]]:
         """Ask until every worker has told what it knows of the default model."""
         states: dict[int, dict[str, Any]] = {}
-        deadline = time.monotonic() + PATIENCE
+        deadline = time.monotonic() + TIMEOUT
         while len(states) < WORKERS:
             assert time.monotonic() < deadline, f"only {len(states)} workers answer"
-            body = requests.get(f"{self.url}/readyz", timeout=PATIENCE).json()
+            body = requests.get(f"{self.url}/readyz", timeout=TIMEOUT).json()
             states[body["pid"]] = body["models"]["default"]
         return states
 
     def metrics(self) -> str:
-        return requests.get(f"{self.url}/metrics", timeout=PATIENCE).text
+        return requests.get(f"{self.url}/metrics", timeout=TIMEOUT).text
 
     def pids_with_versions(self) -> set[int]:
         found = labels_of(self.metrics(), "readsmith_predictor_model_version")
@@ -113,13 +113,13 @@ def serving(store: ModelStore, tmp_path: Path, **settings: str) -> Iterator[Pred
         yield running
     finally:
         process.terminate()
-        process.wait(PATIENCE)
+        process.wait(TIMEOUT)
 
 
 def answers(predictor: Predictor) -> bool:
     assert predictor.process.poll() is None, predictor.log.read_text()
     try:
-        return requests.get(f"{predictor.url}/healthz", timeout=PATIENCE).status_code == 200
+        return requests.get(f"{predictor.url}/healthz", timeout=TIMEOUT).status_code == 200
     except requests.ConnectionError:
         return False
 

@@ -1,4 +1,4 @@
-"""A server whose JSON answers a test writes itself."""
+"""A server whose answers a test writes itself: JSON, or a stream of events."""
 
 import json
 import threading
@@ -8,7 +8,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 Answer = Callable[[str, str, bytes], tuple[int, Any]]
-"""Method, path and body of a request → status and JSON."""
+"""Method, path and body of a request → status and JSON; bytes are a stream of events."""
 
 
 @contextmanager
@@ -19,8 +19,10 @@ def serving(answer: Answer) -> Iterator[str]:
         def do_GET(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
             status, value = answer(self.command, self.path, body)
-            data = json.dumps(value).encode()
+            data = value if isinstance(value, bytes) else json.dumps(value).encode()
             self.send_response(status)
+            if isinstance(value, bytes):
+                self.send_header("Content-Type", "text/event-stream")
             self.send_header("Content-Length", str(len(data)))
             self.end_headers()
             self.wfile.write(data)

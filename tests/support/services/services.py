@@ -15,7 +15,7 @@ import pytest
 
 from tests.support.paths import ROOT
 
-PATIENCE = 120.0
+TIMEOUT = 120.0
 """Seconds after which a test gives up; far more than a busy machine needs."""
 
 needs_nginx = pytest.mark.skipif(
@@ -147,11 +147,11 @@ def _running(
         yield Service(process, port, log)
     finally:
         process.terminate()
-        process.wait(PATIENCE)
+        process.wait(TIMEOUT)
 
 
 def _wait_until_it_listens(process: subprocess.Popen[bytes], port: int, log: Path) -> None:
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + TIMEOUT
     while True:
         assert process.poll() is None and time.monotonic() < deadline, log.read_text()
         try:

@@ -1,4 +1,4 @@
-"""Looks at a dataset before anything is trained on it."""
+"""Checks an uploaded dataset before a job trains on it."""
 
 import threading
 from pathlib import Path
@@ -17,17 +17,17 @@ from trainer.subprocesses import in_clean_process
 
 SAMPLES = 24
 SHOWN_TAR_BYTES = 20_000_000
-"""A larger one would keep the API busy for more than a second."""
+"""Reading a larger one would block the API for more than a second."""
 WAIT_SECONDS = 60.0
-"""How long a check waits for the one before it: each takes all the processors there are."""
+"""How long a check waits for the one before it: each uses all processors."""
 
 _turn = threading.Lock()
 
 
 def check_upload(path: Path, request: JobRequest, limits: DatasetLimits) -> DatasetCheck:
-    """Check a zip in a process of its own, one at a time.
+    """Check an upload in a separate process, one at a time.
 
-    Raises ReadsmithError: check_busy, or why a job could not train on it.
+    Raises ReadsmithError: check_busy, or the error with which a job would fail.
     """
     if not _turn.acquire(timeout=WAIT_SECONDS):
         raise BusyError("check_busy", "Another dataset is being checked.", "Try again in a minute.")
@@ -47,7 +47,7 @@ def _check(path: Path, request: JobRequest, limits: DatasetLimits) -> DatasetChe
 
 
 def dataset_image(path: Path, name: str, limits: DatasetLimits) -> bytes:
-    """Return one image of a zip or a tar, as it is there.
+    """Return the bytes of one image of a zip or a tar.
 
     Raises ReadsmithError: image_not_found, and those of open_source.
     """
@@ -55,18 +55,18 @@ def dataset_image(path: Path, name: str, limits: DatasetLimits) -> bytes:
         raise NotFoundError(
             "image_not_found",
             f"Images of a tar of more than {SHOWN_TAR_BYTES:,} bytes are not shown.",
-            "It has no directory: all of it would have to be looked through.",
+            "A tar has no directory: all of it would have to be read.",
         )
     source = open_source(path, limits)
     if name not in source.names() or not is_image(name):
         raise NotFoundError(
             "image_not_found",
             f"The dataset holds no image {name[:200]!r}.",
-            "The check of the dataset names files that it holds.",
+            "The dataset's check names images that it holds.",
         )
     try:
         return source.read(name)
     except UnreadableEntryError as error:
         raise NotFoundError(
-            "image_not_found", f"{name} {error}.", "Pack the zip anew and upload it again."
+            "image_not_found", f"{name} {error}.", "Pack the zip again and upload it."
         ) from error

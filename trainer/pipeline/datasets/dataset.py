@@ -1,4 +1,4 @@
-"""A checked dataset, split into its three parts: what the stages hand to one another."""
+"""A checked dataset, split into three parts, and the base version of its training."""
 
 import hashlib
 from collections.abc import Iterator, Set
@@ -18,7 +18,7 @@ from trainer.pipeline.datasets.sources.source import ImageSource
 
 @dataclass(frozen=True)
 class Rehearsal:
-    """Images of an earlier training part, uint8 (N, H, W, C), and their labels."""
+    """Images sampled from an earlier training part, uint8 (N, H, W, C), and their labels."""
 
     pixels: NDArray[np.uint8]
     labels: tuple[str, ...]
@@ -29,14 +29,14 @@ class Rehearsal:
         return cls(np.empty((0, image.height, image.width, image.channels), np.uint8), ())
 
     def without(self, images: Set[bytes]) -> "Rehearsal":
-        """Return it without the images whose pixels are these bytes."""
-        kept = [i for i, pixels in enumerate(self.pixels) if pixels.tobytes() not in images]
-        return Rehearsal(self.pixels[kept], tuple(self.labels[i] for i in kept))
+        """Return the sample without the images whose pixels are these bytes."""
+        rest = [i for i, pixels in enumerate(self.pixels) if pixels.tobytes() not in images]
+        return Rehearsal(self.pixels[rest], tuple(self.labels[i] for i in rest))
 
 
 @dataclass(frozen=True)
 class Base:
-    """The weights that training starts from, and how their model reads."""
+    """The weights that training starts from, and their model's image spec and vocabulary."""
 
     name: str
     """model/version, or "starter"."""
@@ -47,34 +47,34 @@ class Base:
     seen: frozenset[str]
     """Hashes of the images that it was trained on, as in its bundle."""
     rehearsal: Rehearsal
-    """What training that starts from it goes on showing."""
+    """The sampled images that training from this base also trains on."""
 
 
 @dataclass(frozen=True)
 class Dataset:
-    """Usable images in three parts, and how they are read."""
+    """Usable images in three parts, and how they become inputs."""
 
     source: ImageSource
     image: ImageSpec
     vocabulary: Vocabulary
     train: ImageTable
     validation: ImageTable
-    """Chooses the weights."""
+    """Chooses the epoch whose weights are published."""
     test: ImageTable
-    """Measured once, after training; chooses nothing."""
+    """Measured once, after training; no choice depends on it."""
     seen: frozenset[str]
     """Hashes of the images that the base version was trained on."""
     rehearsal: Rehearsal
-    """Of the base version; shown beside the training part."""
+    """Of the base version; trained on together with the training part."""
     median_height: float
     """Of the images, in pixels."""
     sizes: ImageSizes
     summary: dict[str, Any]
-    """What the check found, JSON; shown in the job and by `readsmith check`."""
+    """The result of the check, JSON; shown in the job and by `readsmith check`."""
 
     @property
     def labels(self) -> Iterator[str]:
-        """All labels, part after part."""
+        """All labels, part by part."""
         return chain(self.train.labels, self.validation.labels, self.test.labels)
 
     @property

@@ -1,4 +1,4 @@
-"""Chooses the image spec from the sizes and labels of a dataset, each choice with its reason."""
+"""Chooses the image spec from a dataset's sizes and labels, with a reason for each choice."""
 
 import math
 from collections import Counter
@@ -16,12 +16,13 @@ STEP = 4
 """Columns of the input per time step, in every preset."""
 
 STARTER_HEIGHT = 48
+"""Pixels; fixed, so that one set of pre-trained weights fits every dataset."""
 
 ASPECT_TOLERANCE = 1.15
 """Images whose aspect ratios differ by more than this are padded, not stretched."""
 
 IN_BRIGHTNESS = 0.3
-"""With less of the contrast in the brightness, gray would lose the text."""
+"""With a lower share of the contrast in the brightness, gray would lose the text."""
 
 
 def time_steps(image: ImageSpec) -> int:
@@ -37,28 +38,29 @@ def choose_image_spec(
 ) -> tuple[ImageSpec, dict[str, str]]:
     """Return the spec and a reason for each of its choices.
 
-    sizes: how many images there are of each (width, height). brightness: the share_of_brightness
-    of each image.
+    sizes: the number of images of each (width, height). brightness: the share_of_brightness of
+    each image.
     """
     counts = Counter(dict(sizes))
     heights = np.repeat([h for _, h in counts], list(counts.values()))
     aspects = np.repeat([w / h for w, h in counts], list(counts.values()))
+    # Not the extremes: one odd image would otherwise decide for all.
     low, high = (float(np.quantile(aspects, q)) for q in (0.02, 0.98))
     wanted = request.hyperparameters
     choices: dict[str, _Choice] = {}
-    choices["resize"] = _asked(wanted.resize) or (
-        ("stretch", "the aspect ratios are alike")
+    choices["resize"] = _requested(wanted.resize) or (
+        ("stretch", "the aspect ratios are similar")
         if high / low <= ASPECT_TOLERANCE
-        else ("pad", f"the aspect ratios go from {low:.1f} to {high:.1f}")
+        else ("pad", f"the aspect ratios range from {low:.1f} to {high:.1f}")
     )
-    choices["height"] = _asked(wanted.height) or _height(heights, request)
+    choices["height"] = _requested(wanted.height) or _height(heights, request)
     stretched = choices["resize"][0] == "stretch"
     aspect = float(np.median(aspects)) if stretched else high
-    choices["width"] = _asked(wanted.width) or _width(aspect, int(choices["height"][0]), labels)
-    choices["channels"] = _asked(wanted.channels) or _channels(brightness)
-    choices["standardize"] = _asked(wanted.standardize) or (
+    choices["width"] = _requested(wanted.width) or _width(aspect, int(choices["height"][0]), labels)
+    choices["channels"] = _requested(wanted.channels) or _channels(brightness)
+    choices["standardize"] = _requested(wanted.standardize) or (
         True,
-        "low contrast does not stop learning",
+        "images of low contrast are learned too",
     )
     spec = ImageSpec.model_validate({name: value for name, (value, _) in choices.items()})
     return spec, {name: f"{_shown(value)}: {why}" for name, (value, why) in choices.items()}
@@ -68,8 +70,8 @@ _Choice = tuple[int | str | bool, str]
 """A value and why it was chosen."""
 
 
-def _asked(value: int | str | bool) -> _Choice | None:
-    return None if value == "auto" else (value, "as asked for")
+def _requested(value: int | str | bool) -> _Choice | None:
+    return None if value == "auto" else (value, "as requested")
 
 
 def _shown(value: int | str | bool) -> str:
@@ -80,7 +82,7 @@ def _height(heights: NDArray[np.int_], request: JobRequest) -> _Choice:
     if request.preset == "conv":
         return STARTER_HEIGHT, "the starter weights fit it"
     median = float(np.median(heights))
-    return min(64, max(32, round(median))), f"median height {median:.0f}, kept within 32 and 64"
+    return min(64, max(32, round(median))), f"median height {median:.0f}, within 32 and 64"
 
 
 def _channels(brightness: Sequence[float]) -> _Choice:
@@ -91,15 +93,15 @@ def _channels(brightness: Sequence[float]) -> _Choice:
 
 
 def share_of_brightness(image: Image.Image) -> float:
-    """Return the share of an image's contrast that is left in gray, in [0, 1].
+    """Return the share of an image's contrast that remains in gray, in [0, 1].
 
-    image: mode L or RGB. The deviation of the brightness, relative to what it would be if the
-    contrast along the main axis of the colours were all in the brightness.
+    image: mode L or RGB. The standard deviation of the luma (ITU-R BT.601) over that of the
+    colours along their first principal axis, scaled so that a gray image has 1.
     """
     if image.mode == "L":
         return 1.0
     colours = np.asarray(image.reduce(2), np.float32).reshape(-1, 3)
-    if len(colours) < 2:
+    if len(colours) < 2:  # no covariance
         return 1.0
     spread = np.cov(colours, rowvar=False)
     strongest = float(np.linalg.eigvalsh(spread)[-1])
@@ -109,7 +111,7 @@ def share_of_brightness(image: Image.Image) -> float:
 
 
 def _width(aspect: float, height: int, labels: Iterable[str]) -> _Choice:
-    """Width by aspect, widened until the longest label has two time steps per character."""
+    """Return the width by aspect ratio, or twice the time steps of the longest label if wider."""
     by_aspect = round(aspect * height / STEP) * STEP
     longest = max((required_time_steps(label) for label in labels), default=1)
     by_label = STEP * (2 * longest + 1)

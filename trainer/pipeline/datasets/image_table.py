@@ -1,4 +1,4 @@
-"""Labelled images in columns: a set of millions needs no Python object of each."""
+"""Labelled images in columns: a set of millions needs no Python object for each."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
@@ -17,8 +17,7 @@ class LabelledImage:
     name: str
     label: str
     content: str
-    """A hash of its decoded pixels, the same in every file format that keeps them: SHA-256 in
-    hexadecimal digits."""
+    """SHA-256 of its decoded pixels in hexadecimal, the same in every lossless file format."""
 
 
 @dataclass
@@ -32,7 +31,7 @@ HASH_BYTES = 32
 
 
 class ImageTable(Sequence[LabelledImage]):
-    """Some rows of a table of images; each image is made when it is asked for."""
+    """Rows of a table of images; each LabelledImage is created on access."""
 
     def __init__(self, images: Iterable[LabelledImage] = ()) -> None:
         self._columns = _Columns()
@@ -43,18 +42,18 @@ class ImageTable(Sequence[LabelledImage]):
         self._rows = np.arange(len(self._columns.names))
 
     def take(self, which: ArrayLike | slice) -> "ImageTable":
-        """Return the images at these places, in this order, of the same table."""
+        """Return the images at these indices, in this order, of the same table."""
         part = ImageTable.__new__(ImageTable)
         part._columns = self._columns
         part._rows = self._rows[which if isinstance(which, slice) else np.asarray(which, np.intp)]
         return part
 
     def where(self, wanted: Callable[[LabelledImage], bool]) -> "ImageTable":
-        """Return the images of which the function says so."""
-        return self.take([place for place, image in enumerate(self) if wanted(image)])
+        """Return the images for which the function is true."""
+        return self.take([index for index, image in enumerate(self) if wanted(image)])
 
     def __add__(self, other: "ImageTable") -> "ImageTable":
-        """Return the rows of both, which must be of one table."""
+        """Return the rows of both, which must share a table."""
         assert self._columns is other._columns  # noqa: S101 - nothing else is ever joined
         part = self.take(slice(0, 0))
         part._rows = np.concatenate([self._rows, other._rows])
@@ -66,7 +65,7 @@ class ImageTable(Sequence[LabelledImage]):
 
     @property
     def labels(self) -> Iterator[str]:
-        """The labels, one after the other."""
+        """The labels, in order."""
         return (self._columns.labels[int(row)] for row in self._rows)
 
     @property

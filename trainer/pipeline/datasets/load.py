@@ -1,4 +1,4 @@
-"""Stage 2: check a dataset, drop what cannot be learned from, and split the rest."""
+"""Stage 2: check a dataset, drop unusable images, and split the rest."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
@@ -11,7 +11,7 @@ from shared.recognition.image_spec import ImageSpec
 from shared.recognition.preprocessing import fit, open_image
 from shared.recognition.vocabulary import Vocabulary, required_time_steps
 from shared.store.manifest import ImageSizes
-from trainer.pipeline.datasets.clean import Checked, apart, check_images
+from trainer.pipeline.datasets.clean import Checked, check_images, split_corrections
 from trainer.pipeline.datasets.dataset import Base, Dataset, Rehearsal
 from trainer.pipeline.datasets.image_spec import choose_image_spec, time_steps
 from trainer.pipeline.datasets.image_table import LabelledImage
@@ -25,12 +25,12 @@ from trainer.schemas.job_request import JobRequest, Labels
 from trainer.schemas.limits import DEFAULT_LIMITS, DatasetLimits
 
 MIN_IMAGES = 10
-"""With fewer usable images nothing can be learned and measured."""
+"""Fewer usable images are too few to train on and to measure."""
 
 CORRECTIONS = "corrections"
-"""The folder in which a dataset seems to hold the corrections that are added to it."""
+"""The folder under which a dataset lists the corrections that are added to it."""
 OWN_LIMITS = DatasetLimits(files=2**31, bytes=2**62)
-"""Of a zip that the trainer has written itself."""
+"""For a zip that the trainer has written itself."""
 
 
 def load_dataset(
@@ -42,9 +42,9 @@ def load_dataset(
 ) -> Dataset:
     """Check the labelled images in a folder, a zip or shards and split them by the request's seed.
 
-    base: the earlier version whose image spec and characters are kept.
+    base: the earlier version whose image spec and characters are used.
     corrections: a zip of images and a labels.csv, all for the training part.
-    Raises ReadsmithError (too_few_images and others), which says why images were left out.
+    Raises ReadsmithError: too_few_images, which says why images were left out, and others.
     """
     source = open_source(path, limits)
     found = find_labels(source, request.labels, request.relabel)
@@ -62,7 +62,7 @@ def load_dataset(
     _require_enough(checked, found)
     seen = base.seen if base else frozenset()
     rehearsal = _rehearsal(base, source, checked) if base else Rehearsal.empty(spec)
-    own, added = apart(checked, found)
+    own, added = split_corrections(checked, found)
     train, validation, test = split(own, request, seen)
     train += added
     vocabulary = _vocabulary(checked.images.labels, base)
@@ -75,7 +75,7 @@ def load_dataset(
     if leaked := sum(is_among(image, seen) for image in test):
         summary["warnings"].append(
             f"The base version was trained on {leaked} of the {len(test)} test images: "
-            "the figures look better than they are. Add images that it has not seen."
+            "the metrics are too good. Add images that it was not trained on."
         )
     heights = np.repeat([h for _, h in checked.sizes], list(checked.sizes.values()))
     return Dataset(
@@ -96,7 +96,7 @@ def load_dataset(
 def _add_corrections(
     source: ImageSource, corrections: Path, found: FoundLabels, relabel: Mapping[str, str | None]
 ) -> ImageSource:
-    """Return the dataset with the corrections; take their labels for the right ones."""
+    """Return the dataset with the corrections, whose labels become the valid ones."""
     further = open_source(corrections, OWN_LIMITS)
     texts = find_labels(further, "manifest").labels
     labels = {f"{CORRECTIONS}/{name}": text for name, text in texts.items()}
@@ -107,7 +107,7 @@ def _add_corrections(
 
 
 def _rehearsal(base: Base, source: ImageSource, checked: Checked) -> Rehearsal:
-    """Return what the base rehearses, but for images whose labels have been decided since."""
+    """Return the base's sampled images without those whose labels were corrected since."""
     if not base.rehearsal.labels:
         return base.rehearsal
     images = (open_image(source.read(name)) for name in checked.decided)
@@ -117,7 +117,7 @@ def _rehearsal(base: Base, source: ImageSource, checked: Checked) -> Rehearsal:
 def labelled_images(
     path: Path, labels: Labels, limits: DatasetLimits = DEFAULT_LIMITS
 ) -> Iterator[tuple[str, str, bytes]]:
-    """Yield name, label and bytes of every usable image of a set, duplicates dropped."""
+    """Yield name, label and bytes of every usable image of a set, without duplicates."""
     source = open_source(path, limits)
     for image in check_images(source, find_labels(source, labels)).images:
         yield image.name, image.label, source.read(image.name)
@@ -143,7 +143,7 @@ def _drop_too_long(checked: Checked, spec: ImageSpec) -> None:
 
 
 def _require_enough(checked: Checked, found: FoundLabels) -> None:
-    count = len(apart(checked, found)[0])
+    count = len(split_corrections(checked, found)[0])
     if count >= MIN_IMAGES:
         return
     reasons = Counter(problem.kind for problem in checked.problems)
@@ -163,10 +163,12 @@ def _require_enough(checked: Checked, found: FoundLabels) -> None:
 def _what_helps(reasons: Counter[str], found: FoundLabels) -> str:
     commonest = max(reasons, key=reasons.__getitem__, default=None)
     if commonest == "missing_label" and found.source.startswith("file names by"):
-        return " The regular expression does not match most file names: mend it."
+        return " The regular expression does not match most file names: change it."
     if commonest in ("missing_label", "missing_image"):
-        return f" The names in {found.source} are not those of the images: put them right."
+        return f" The names in {found.source} are not those of the images: correct them."
     if found.ignored > sum(reasons.values()):
         endings = " ".join(sorted(IMAGE_ENDINGS))
-        return f" Files are images that end with {endings}; an archive within one is not read."
+        return (
+            f" Files are images that end with {endings}; archives inside an archive are not read."
+        )
     return ""

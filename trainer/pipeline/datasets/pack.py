@@ -24,7 +24,7 @@ from trainer.schemas.limits import DEFAULT_LIMITS, DatasetLimits
 
 @dataclass(frozen=True)
 class Packed:
-    """What came of packing a set."""
+    """The result of packing a set."""
 
     shards: int
     images: int
@@ -39,9 +39,9 @@ def pack(
     images_per_shard: int,
     limits: DatasetLimits = DEFAULT_LIMITS,
 ) -> Packed:
-    """Write the usable images of a set into a new folder, one of each content, in mixed order.
+    """Write the usable images of a set into a new folder, one of each content, shuffled.
 
-    The same set gives the same shards. The folder appears when all is written, or not at all.
+    The same set gives the same shards. The folder appears once all is written, or not at all.
     Raises ReadsmithError: target_exists, no_images, and those of the check.
     """
     _require_free(target)
@@ -51,7 +51,7 @@ def pack(
         raise DatasetError(
             "no_images",
             f"There is no usable labelled image in {path}.",
-            "readsmith check DATASET says why each was left out.",
+            "`readsmith check DATASET` says why each was left out.",
         )
     aside = target.with_name(f".{target.name}.{uuid.uuid4().hex}.tmp")
     aside.mkdir(parents=True)
@@ -71,12 +71,12 @@ def pack(
 def _require_free(target: Path) -> None:
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise ConflictError(
-            "target_exists", f"{target} exists already.", "Name a folder that does not exist yet."
+            "target_exists", f"{target} exists already.", "Choose a folder that does not exist."
         )
 
 
 def _write(source: ImageSource, checked: Checked, folder: Path, images_per_shard: int) -> Packed:
-    images = _mixed(checked.images)
+    images = _shuffled(checked.images)
     size = 0
     starts = range(0, len(images), images_per_shard)
     for number, start in enumerate(starts):
@@ -86,8 +86,8 @@ def _write(source: ImageSource, checked: Checked, folder: Path, images_per_shard
     return Packed(len(starts), len(images), len(checked.problems), size)
 
 
-def _mixed(images: ImageTable) -> ImageTable:
-    """Return the images in the order of their hashes, which is as good as random."""
+def _shuffled(images: ImageTable) -> ImageTable:
+    """Return the images in the order of their hashes: random, and the same for the same set."""
     return images.take(np.lexsort(images.contents.view(">u8").T[::-1]))
 
 
@@ -108,8 +108,8 @@ def _write_shard(
 
 
 def add_file(tar: tarfile.TarFile, name: str, data: bytes) -> None:
-    """Append a file to a tar that nothing is read from again."""
+    """Append a file to a tar that is only written."""
     member = tarfile.TarInfo(name)
     member.size = len(data)
     tar.addfile(member, io.BytesIO(data))
-    tar.members.clear()  # type: ignore[attr-defined]  # it would keep them all
+    tar.members.clear()  # type: ignore[attr-defined]  # else it holds all of them in memory

@@ -1,4 +1,4 @@
-"""Which images a version was trained on: a file of hashes in its bundle, one a line."""
+"""Which images a version was trained on: a file of hashes in its bundle, one per line."""
 
 from collections.abc import Iterable
 from pathlib import Path
@@ -9,13 +9,13 @@ from shared.store.manifest import SEEN_IMAGES
 from trainer.pipeline.datasets.image_table import ImageTable, LabelledImage
 
 HASH_LENGTH = 16
-"""Hexadecimal digits kept of each hash: plenty to tell a million images apart."""
+"""Hexadecimal digits stored of each hash: enough to tell a million images apart."""
 
 
 def write_seen_images(images: ImageTable, before: frozenset[str], bundle: Path) -> None:
-    """Write the hashes of the images that training and its choices have seen.
+    """Write the hashes of the images that training and the choice of its weights used.
 
-    before: those that the base version has seen.
+    before: the hashes that the base version lists.
     """
     own = images.contents[:, : HASH_LENGTH // 2].copy().view(">u8").ravel()
     hashes = np.union1d(own, np.array([int(one, 16) for one in before], ">u8"))
@@ -26,14 +26,14 @@ def write_seen_images(images: ImageTable, before: frozenset[str], bundle: Path) 
 def read_seen_images(bundle: Path) -> frozenset[str]:
     """Return the hashes that a bundle lists.
 
-    None at all if the bundle does not say: it was imported, or made by an early Readsmith.
+    Empty for a bundle without a list: an imported one, or one of an early Readsmith.
     """
     file = bundle / SEEN_IMAGES
     return frozenset(file.read_text(encoding="ascii").split()) if file.exists() else frozenset()
 
 
 def is_among(image: LabelledImage, seen: frozenset[str]) -> bool:
-    """Tell whether an image is among those that a bundle lists."""
+    """Return whether an image is among those that a bundle lists."""
     return image.content[:HASH_LENGTH] in seen
 
 

@@ -1,4 +1,4 @@
-"""Which images are learned from, which choose the weights, and which measure the result."""
+"""Splits a dataset into training, validation and test part."""
 
 import hashlib
 from collections import Counter
@@ -12,12 +12,12 @@ from trainer.pipeline.datasets.seen_images import is_among
 from trainer.schemas.job_request import JobRequest
 
 MIN_SEEN = 5
-"""A character seen less often than this is named in a warning."""
+"""A warning names every character that occurs less often."""
 
 TEST_SHARE = 0.1
 VALIDATION_SHARE = 0.1
-MOST_HELD_OUT = 10_000
-"""At 99 % exact match, the 95 % interval of so many images is ± 0.2 points."""
+MAX_HELD_OUT = 10_000
+"""At 99 % exact match, the 95 % interval of 10,000 images is ± 0.2 points."""
 
 
 def split(
@@ -25,12 +25,12 @@ def split(
 ) -> tuple[ImageTable, ImageTable, ImageTable]:
     """Split into train, validation and test by the seed.
 
-    Each image has its place by its own content, so that leaving some out, or adding some, moves
-    hardly any other into another part. One image of every character seen fewer than MIN_SEEN
-    times is kept in the training part, since a model cannot read what it never saw. Images that
-    the base version has seen come into the test part only where there are no others. limit_images
+    An image's rank depends on its own content, so adding or removing images moves hardly any
+    other to another part. One image of every character that occurs fewer than MIN_SEEN times
+    goes to the training part: a model cannot predict a character it never saw. Images that the
+    base version was trained on go to the test part only where there are no others. limit_images
     bounds training and validation together; the test part is the same with and without it.
-    Neither validation nor test has more than MOST_HELD_OUT images: that many tell enough.
+    Validation and test have at most MAX_HELD_OUT images each.
     """
     shuffled = images.take(_shuffled(images, request.seed))
     rare = _holding_rare_characters(shuffled)
@@ -48,15 +48,15 @@ def split(
 
 
 def _held_out(images: int, share: float) -> int:
-    return min(MOST_HELD_OUT, max(1, round(images * share)))
+    return min(MAX_HELD_OUT, max(1, round(images * share)))
 
 
 def _shuffled(images: ImageTable, seed: int) -> NDArray[np.intp]:
-    places = np.empty(len(images), "V32")
+    ranks = np.empty(len(images), "V32")
     for index, image in enumerate(images):
-        places[index] = hashlib.sha256(f"{seed} {image.content}".encode()).digest()
-    # By their bytes, as numbers: NumPy sorts no V32.
-    return np.lexsort(places.view(">u8").reshape(-1, 4).T[::-1])
+        ranks[index] = hashlib.sha256(f"{seed} {image.content}".encode()).digest()
+    # As four integers each, because NumPy cannot sort V32.
+    return np.lexsort(ranks.view(">u8").reshape(-1, 4).T[::-1])
 
 
 def _holding_rare_characters(images: ImageTable) -> NDArray[np.bool_]:

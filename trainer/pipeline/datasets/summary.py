@@ -1,4 +1,4 @@
-"""What the check of a dataset found, as JSON."""
+"""The result of checking a dataset, as JSON."""
 
 from collections import Counter
 from dataclasses import asdict
@@ -6,7 +6,7 @@ from itertools import chain
 from typing import Any
 
 from shared.recognition.vocabulary import Vocabulary
-from trainer.pipeline.datasets.clean import Checked, apart
+from trainer.pipeline.datasets.clean import Checked, split_corrections
 from trainer.pipeline.datasets.labels.labels import FoundLabels
 from trainer.pipeline.datasets.split import MIN_SEEN
 from trainer.schemas.labels import shown
@@ -16,7 +16,7 @@ LISTED_PROBLEMS = 100
 
 
 def summarise(checked: Checked, found: FoundLabels, vocabulary: Vocabulary) -> dict[str, Any]:
-    """Describe the usable images, what was left out and why, and what to be warned of."""
+    """Describe the usable images, the files left out with their reasons, and warnings."""
     images = checked.images
     seen = Counter(chain.from_iterable(images.labels))
     rare = {
@@ -29,7 +29,7 @@ def summarise(checked: Checked, found: FoundLabels, vocabulary: Vocabulary) -> d
         "found": len(images) + len(checked.problems),
         "ignored_files": found.ignored,
         "labels_from": found.source,
-        "corrections": len(apart(checked, found)[1]),
+        "corrections": len(split_corrections(checked, found)[1]),
         "left_out": dict(Counter(problem.kind for problem in checked.problems).most_common()),
         "problems": [asdict(problem) for problem in checked.problems[:LISTED_PROBLEMS]],
         "warnings": _warnings(rare, found),
@@ -45,28 +45,30 @@ def summarise(checked: Checked, found: FoundLabels, vocabulary: Vocabulary) -> d
 def _warnings(rare: dict[str, int], found: FoundLabels) -> list[str]:
     warnings = []
     if found.unknown:
-        warnings.append(f"Of the names in relabel, {found.unknown} are of no image in the dataset.")
+        warnings.append(
+            f"{found.unknown} of the names in relabel are not of images in the dataset."
+        )
     if found.unread:
         listed = ", ".join(map(shown, found.unread[:3]))
         warnings.append(
-            f"The labels are taken from the {found.source}; {listed} is not read, for a label file "
-            "is called labels.csv or labels.tsv."
+            f"The labels are taken from the {found.source}; {listed} is ignored, because a label "
+            "file must be named labels.csv or labels.tsv."
         )
     if found.misread:
         warnings.append(
-            f"{len(found.misread)} names in the zip are not UTF-8 and may be read wrongly, as "
+            f"{len(found.misread)} names in the zip are not UTF-8 and may be decoded wrongly, as "
             f"{shown(found.misread[0])}: pack it with another program, or use labels.csv."
         )
     if rare:
         listed = " ".join(rare)
         characters = "1 character is" if len(rare) == 1 else f"{len(rare)} characters are"
         warnings.append(
-            f"{characters} seen fewer than {MIN_SEEN} times and will be read badly: {listed}"
+            f"{characters} seen fewer than {MIN_SEEN} times and will be predicted badly: {listed}"
         )
     numbered = sum("_" in label or "-" in label for label in found.labels.values())
     if found.source == "file names" and numbered > len(found.labels) / 2:
         warnings.append(
-            "Most file names hold _ or -, which now belong to the labels; if they only number "
+            "Most file names hold _ or -, which count as part of the labels; if they only number "
             "the files, give a pattern such as ^(.+)[_-][0-9]+$"
         )
     return warnings

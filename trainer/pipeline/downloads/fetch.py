@@ -1,4 +1,4 @@
-"""Stage 1: bring the dataset to this machine: download it, find its upload, or draw it."""
+"""Stage 1: get the dataset: download it, find its upload, or draw it."""
 
 import hashlib
 from pathlib import Path
@@ -17,14 +17,14 @@ from trainer.schemas.progress import Observer
 
 
 class _Copy(BaseModel):
-    """What the cache holds of an address: <sha256>.zip, in the state that the validators name."""
+    """The cached copy of a URL: <sha256>.zip, and the validators of that version of it."""
 
     sha256: str
     validators: Validators
 
 
 def describe(dataset: DatasetRequest) -> str:
-    """Name a dataset in words."""
+    """Describe a dataset's source for messages."""
     if dataset.url is not None:
         return dataset.url
     if dataset.id is not None:
@@ -40,10 +40,10 @@ def fetch(
     observer: Observer,
     rules: DownloadRules,
 ) -> Path:
-    """Return the local zip of a dataset; downloads and drawings are kept in the cache.
+    """Return the local zip of a dataset; downloads and drawn sets are cached.
 
-    A cached download is used if its server says that it is still right, or if the dataset's
-    sha256 does. Raises ReadsmithError (download_failed, download_refused, download_too_large,
+    A cached download is used if its server says that it is current, or if the dataset's sha256
+    matches it. Raises ReadsmithError (download_failed, download_refused, download_too_large,
     sha256_differs, disk_full, dataset_not_found).
     """
     if dataset.id is not None:
@@ -64,13 +64,13 @@ def _upload(dataset_id: str, cache: Path, files: SharedFiles) -> Path:
 
 
 def _drawn(dataset: DatasetRequest, cache: Path, observer: Observer) -> Path:
-    assert dataset.synthetic is not None  # noqa: S101 - the other sources are dealt with
+    assert dataset.synthetic is not None  # noqa: S101 - fetch has handled the other sources
     target = cache / f"{_name(dataset.model_dump_json())}.zip"
     if target.is_file():
         return _cached(target, describe(dataset), observer)
     with open_part(cache, target.stem) as part:
         draw_dataset(dataset.synthetic, part.path, observer.checkpoint)
-        part.keep_as(target)
+        part.complete_as(target)
     return target
 
 
@@ -79,8 +79,8 @@ def _from_web(
 ) -> Path:
     if sha256 is not None and (cache / f"{sha256}.zip").is_file():
         return _cached(cache / f"{sha256}.zip", url, observer)
-    note = cache / f"{_name(url)}.json"
-    copy = _copy(note, cache) if sha256 is None else None
+    record = cache / f"{_name(url)}.json"
+    copy = _copy(record, cache) if sha256 is None else None
     with open_part(cache, _name(url)) as part:
         try:
             download = Download(url, part, observer, rules)
@@ -88,15 +88,15 @@ def _from_web(
         except DownloadFailedError as error:
             if copy is None:
                 raise
-            observer.event("warning", f"{error.message} The copy from last time is used.")
+            observer.event("warning", f"{error.message} The cached copy is used instead.")
             changed = False
         if not changed:
             assert copy is not None  # noqa: S101 - otherwise nothing could be unchanged
             return _cached(cache / f"{copy.sha256}.zip", url, observer)
-        return _keep(part, url, sha256, note)
+        return _store(part, url, sha256, record)
 
 
-def _keep(part: PartFile, url: str, sha256: str | None, note: Path) -> Path:
+def _store(part: PartFile, url: str, sha256: str | None, record: Path) -> Path:
     digest = part.sha256()
     if sha256 is not None and digest != sha256:
         part.discard()
@@ -105,22 +105,23 @@ def _keep(part: PartFile, url: str, sha256: str | None, note: Path) -> Path:
             f"The zip at {url} has the SHA-256 {digest}.",
             f"The request says {sha256}.",
         )
-    target = note.with_name(f"{digest}.zip")
+    target = record.with_name(f"{digest}.zip")
     copy = _Copy(sha256=digest, validators=part.validators)
-    part.keep_as(target)
-    write_atomically(note, copy.model_dump_json().encode())
+    part.complete_as(target)
+    # After the zip: a record must never name a file that is not there.
+    write_atomically(record, copy.model_dump_json().encode())
     return target
 
 
 def _cached(path: Path, name: str, observer: Observer) -> Path:
     observer.event("cached", f"Using the cached copy of {name}.")
-    path.touch()  # those that nobody used for long are deleted first
+    path.touch()  # the cache deletes the least recently used files first
     return path
 
 
-def _copy(note: Path, cache: Path) -> _Copy | None:
+def _copy(record: Path, cache: Path) -> _Copy | None:
     try:
-        copy = _Copy.model_validate_json(note.read_bytes())
+        copy = _Copy.model_validate_json(record.read_bytes())
     except (FileNotFoundError, ValidationError):
         return None
     return copy if (cache / f"{copy.sha256}.zip").is_file() else None

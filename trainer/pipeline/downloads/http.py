@@ -1,4 +1,4 @@
-"""GET over http and https that reaches checked addresses only, redirects included."""
+"""GET over http and https that connects to checked addresses only, redirects included."""
 
 import ssl
 from collections.abc import Mapping
@@ -26,7 +26,7 @@ TIMEOUT = Timeout(connect=10, read=60)
 
 
 def get(url: str, headers: Mapping[str, str], rules: DownloadRules) -> BaseHTTPResponse:
-    """Ask for an address, following at most five redirects; the body is yet to be read.
+    """Send a GET, following at most MAX_REDIRECTS redirects; the body is yet to be read.
 
     Neither cookies nor credentials are sent. Raises ReadsmithError download_refused, OSError and
     urllib3's HTTPError.
@@ -40,20 +40,20 @@ def get(url: str, headers: Mapping[str, str], rules: DownloadRules) -> BaseHTTPR
         answer.close()
         following = _address(location, web)
         if (web.scheme, following.scheme) == ("https", "http"):
-            raise _refused(f"{web} redirects from https to http", "Ask for an https address.")
+            raise _refused(f"{web} redirects from https to http", "Give an https address.")
         web = following
     raise _refused(
-        f"{url} redirects more than {MAX_REDIRECTS} times", "Ask for the zip's own address."
+        f"{url} redirects more than {MAX_REDIRECTS} times", "Give the zip's own address."
     )
 
 
 def _address(text: str, origin: WebAddress | None = None) -> WebAddress:
-    """Read an address, perhaps one that another redirects to; raises download_refused."""
+    """Parse an address, relative to origin if that redirects to it; raises download_refused."""
     try:
         return WebAddress.parse(urljoin(str(origin), text) if origin else text)
     except ValueError as error:
         subject = f"{origin} redirects to {text!r}, which" if origin else repr(text)
-        raise _refused(f"{subject} {error}", "Ask for the zip's own address.") from None
+        raise _refused(f"{subject} {error}", "Give the zip's own address.") from None
 
 
 def _send(web: WebAddress, headers: Mapping[str, str], rules: DownloadRules) -> BaseHTTPResponse:
@@ -64,7 +64,10 @@ def _send(web: WebAddress, headers: Mapping[str, str], rules: DownloadRules) -> 
 def _directly(
     web: WebAddress, headers: Mapping[str, str], rules: DownloadRules
 ) -> BaseHTTPResponse:
-    """Dial the checked addresses, one after the other, never the name."""
+    """Connect to the checked addresses, one after the other.
+
+    Never to the name: DNS could return another address than the one that was checked.
+    """
     unreachable: Exception | None = None
     for ip in rules.allowed.addresses_of(web):
         pool = (
@@ -93,8 +96,8 @@ def _directly(
 def _by_proxy(
     web: WebAddress, headers: Mapping[str, str], rules: DownloadRules, proxy: str
 ) -> BaseHTTPResponse:
-    """Let the proxy dial. It looks names up itself; what this machine knows of them must do."""
-    with suppress(OSError):  # a name that only the proxy knows
+    """Let the proxy connect. It resolves names itself; the check uses this machine's DNS."""
+    with suppress(OSError):  # a name that only the proxy can resolve
         rules.allowed.addresses_of(web)
     user, password = get_auth_from_url(proxy)
     manager = ProxyManager(
@@ -115,7 +118,7 @@ def _by_proxy(
 
 
 def _tls() -> ssl.SSLContext:
-    """Trust what the system trusts (SSL_CERT_FILE), and what the package certifi holds."""
+    """Trust the system's certificates (SSL_CERT_FILE) and those of the package certifi."""
     context = ssl.create_default_context()
     context.load_verify_locations(DEFAULT_CA_BUNDLE_PATH)
     return context

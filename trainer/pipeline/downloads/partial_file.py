@@ -1,4 +1,4 @@
-"""A download that has not arrived whole yet: kept, so that a later try goes on from it."""
+"""An incomplete download: stored, so that a later attempt resumes it."""
 
 import fcntl
 import hashlib
@@ -15,25 +15,25 @@ from shared.atomic_files import flush_folder, write_atomically
 
 
 class Validators(BaseModel):
-    """What a server gave to tell one state of a file from another (RFC 9110, section 8.8)."""
+    """A server's validators of one version of a file (RFC 9110, section 8.8)."""
 
     etag: str | None = None
     last_modified: str | None = None
 
     @property
     def for_range(self) -> str | None:
-        """What If-Range may say: weak tags do not promise the same bytes."""
+        """The value for If-Range. Weak tags do not promise the same bytes."""
         strong = self.etag if self.etag and not self.etag.startswith("W/") else None
         return strong or self.last_modified
 
     @property
     def conditions(self) -> dict[str, str]:
-        """The headers that ask for the file only if it has changed."""
+        """The headers that request the file only if it has changed."""
         headers = {"If-None-Match": self.etag, "If-Modified-Since": self.last_modified}
         return {name: value for name, value in headers.items() if value}
 
     def agree_with(self, later: "Validators") -> bool:
-        """Tell whether an answer with other validators, some left out perhaps, is of one state."""
+        """Return whether a response with these validators, or some, is of the same version."""
         return (later.etag or self.etag, later.last_modified or self.last_modified) == (
             self.etag,
             self.last_modified,
@@ -41,26 +41,27 @@ class Validators(BaseModel):
 
 
 class PartFile:
-    """The first bytes of a file, and the validators of the state that they belong to."""
+    """The first bytes of a file, and the validators of the version that they belong to."""
 
     def __init__(self, path: Path, file: BufferedRandom) -> None:
         self.path = path
         self._file = file
-        self._note = path.with_suffix(".note")
+        self._record = path.with_suffix(".note")
         self.size = file.seek(0, os.SEEK_END)
-        self.validators = self._read_note()
+        self.validators = self._read_record()
 
     @property
     def resumable(self) -> bool:
-        """Whether a server can be asked for the rest."""
+        """Whether the rest can be requested."""
         return self.size > 0 and self.validators.for_range is not None
 
     def restart(self, validators: Validators) -> None:
-        """Throw away what there is, for a file of these validators."""
+        """Discard the content and begin a file with these validators."""
         self._file.seek(0)
         self._file.truncate()
         self.size = 0
-        write_atomically(self._note, validators.model_dump_json().encode())
+        # After the truncation: the bytes must never be older than their validators.
+        write_atomically(self._record, validators.model_dump_json().encode())
         self.validators = validators
 
     def write(self, data: bytes) -> None:
@@ -69,36 +70,36 @@ class PartFile:
         self.size += len(data)
 
     def sha256(self) -> str:
-        """Return the hash of what there is, written to the disk."""
+        """Flush the content to disk and return its hash."""
         self._file.flush()
         os.fsync(self._file.fileno())
         self._file.seek(0)
         return hashlib.file_digest(self._file, "sha256").hexdigest()
 
-    def keep_as(self, target: Path) -> None:
-        """Become a file that is whole."""
-        self._note.unlink(missing_ok=True)
+    def complete_as(self, target: Path) -> None:
+        """Rename the part, now complete, to the target."""
+        self._record.unlink(missing_ok=True)
         self.path.rename(target)
         flush_folder(target.parent)
 
     def discard(self) -> None:
         """Delete it."""
         self.path.unlink(missing_ok=True)
-        self._note.unlink(missing_ok=True)
+        self._record.unlink(missing_ok=True)
 
-    def _read_note(self) -> Validators:
+    def _read_record(self) -> Validators:
         try:
-            return Validators.model_validate_json(self._note.read_bytes())
+            return Validators.model_validate_json(self._record.read_bytes())
         except (FileNotFoundError, ValidationError):
             return Validators()
 
 
 @contextmanager
 def open_part(folder: Path, name: str) -> Iterator[PartFile]:
-    """Take the first part of this name that nobody else writes, or a new one.
+    """Open the first part of this name that no other process writes, or a new one.
 
-    Processes that download the same file at once get different parts; one that dies or stops for
-    good holds up nobody. At the end a part that cannot be gone on with is deleted.
+    Processes that download the same file at once get different parts, and the lock of a process
+    that dies is released. At the end a part that cannot be resumed is deleted.
     """
     for number in count():
         path = folder / f"{name}.{number}.part"
@@ -123,7 +124,7 @@ def _locked(file: BufferedRandom, path: Path) -> bool:
 
 
 def _is_at(file: BufferedRandom, path: Path) -> bool:
-    """Tell whether a path still names an open file: it may have become a whole one, or gone."""
+    """Return whether a path still names an open file, not one completed or deleted since."""
     try:
         return os.path.samestat(os.fstat(file.fileno()), path.stat())
     except FileNotFoundError:

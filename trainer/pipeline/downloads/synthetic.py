@@ -14,7 +14,7 @@ from trainer.schemas.job_request import Synthetic
 
 
 class _SeededSecrets:
-    """Stands in for the `secrets` module, which the library draws its variation from."""
+    """Stands in for the module `secrets`, from which the library draws its variation."""
 
     def __init__(self, seed: int) -> None:
         self._random = random.Random(seed)  # noqa: S311 - images, not secrets
@@ -34,14 +34,14 @@ def draw_dataset(
 ) -> None:
     """Write a zip of PNG images with a labels.csv; equal parameters give equal bytes.
 
-    checkpoint is called before each image, and may raise to end it.
+    checkpoint is called before each image, and may raise to stop it.
     """
     rows = ["filename,text"]
     with zipfile.ZipFile(target, "w") as archive:
         for index, (text, image) in enumerate(_drawings(parameters), 1):
             checkpoint()
             name = f"{index:06}.png"
-            archive.writestr(zipfile.ZipInfo(name), image)  # dated 1980, whenever it is drawn
+            archive.writestr(zipfile.ZipInfo(name), image)  # dated 1980: equal bytes
             rows.append(f"{name},{text}")
         archive.writestr(zipfile.ZipInfo("labels.csv"), "\n".join(rows) + "\n")
 

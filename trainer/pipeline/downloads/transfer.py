@@ -1,4 +1,4 @@
-"""Brings a file from the web into a part file, over as many connections as it takes."""
+"""Downloads a file into a part file, resuming over several connections if needed."""
 
 import re
 import shutil
@@ -23,21 +23,21 @@ from trainer.schemas.progress import CancelledRunError, Observer
 CHUNK = 1 << 20
 MIN_FREE_BYTES = 200_000_000
 STALL_SECONDS = 60
-LEAST_RATE = 1000
-"""Bytes per second; a connection that brings less for STALL_SECONDS is given up."""
+MIN_BYTES_PER_SECOND = 1000
+"""A slower connection is closed after STALL_SECONDS."""
 RETRIES = 3
-"""Further tries after one that brought nothing new."""
+"""Retries in a row that may bring no new bytes."""
 PAUSE_SECONDS = 1.0
-"""Before the first further try; doubled before each other."""
-TICK_SECONDS = 0.5
-"""Between two looks at the job while a call of the network lasts."""
+"""Before the first retry; doubled before each further one."""
+CHECK_SECONDS = 0.5
+"""Between two checks for cancellation and timeouts during a network call."""
 TRANSIENT = (408, 425, 429, 500, 502, 503, 504)
 
 T = TypeVar("T")
 
 
 class InterruptedDownloadError(Exception):
-    """A connection ended before the file was whole; worth_retrying if another may do better."""
+    """A connection ended before the file was complete; worth_retrying if another may succeed."""
 
     def __init__(self, reason: str, worth_retrying: bool) -> None:
         super().__init__(reason)
@@ -45,7 +45,7 @@ class InterruptedDownloadError(Exception):
 
 
 class Download:
-    """One file on its way. The clock of its total time starts here."""
+    """One download; the clock of max_seconds starts with it."""
 
     def __init__(self, url: str, part: PartFile, observer: Observer, rules: DownloadRules) -> None:
         self._url = url
@@ -55,36 +55,38 @@ class Download:
         self._started = time.monotonic()
         self._received = 0
         self._mark = (self._started, 0)
-        """When the rate was looked at last, and the bytes received until then."""
+        """When the rate was last checked, and the bytes received until then."""
 
     def run(self, known: Validators) -> bool:
-        """Fill the part file; False if the server says that a copy with `known` is still right.
+        """Fill the part file; False if the server says that a copy with `known` is current.
 
-        A part that was begun earlier is gone on with if the file is still the same.
+        A part from an earlier attempt is resumed if the file has not changed.
         Raises ReadsmithError (download_failed, download_refused, download_too_large, disk_full),
-        and CancelledRunError or OSError, which leave nothing of the part.
+        and CancelledRunError or OSError, after which the part is deleted.
         """
         try:
-            return self._persist(known)
+            return self._retry(known)
         except (CancelledRunError, OSError):
             self._part.discard()
             raise
 
-    def _persist(self, known: Validators) -> bool:
+    def _retry(self, known: Validators) -> bool:
         fruitless = 0
         while True:
             before = self._part.size
             try:
-                return self._try(known)
+                return self._attempt(known)
             except InterruptedDownloadError as error:
                 fruitless = 1 if self._part.size > before else fruitless + 1
+                # A server that sent something once is likely to come back: a typo in the address
+                # is not worth waiting for, a dropped connection is.
                 worth_it = error.worth_retrying or self._received > 0
                 if fruitless > RETRIES or not worth_it:
                     after = f", after {self._part.size:,} bytes" if self._received else ""
                     raise self._failed(f"{error}{after}") from error
                 self._pause(PAUSE_SECONDS * 2 ** (fruitless - 1), str(error))
 
-    def _try(self, known: Validators) -> bool:
+    def _attempt(self, known: Validators) -> bool:
         self._mark = (time.monotonic(), self._received)
         answer = self._wait_for(lambda: get(self._url, self._headers(known), self._rules))
         try:
@@ -93,7 +95,8 @@ class Download:
             self._begin(answer)
             self._save(answer)
         finally:
-            with suppress(ValueError, RuntimeError):  # nothing to shut down any more
+            # shutdown() also ends a read that was abandoned in its thread.
+            with suppress(ValueError, RuntimeError):  # already shut down
                 answer.shutdown()
             answer.close()
         return True
@@ -106,17 +109,17 @@ class Download:
         return headers
 
     def _begin(self, answer: BaseHTTPResponse) -> None:
-        """Decide by the answer's head whether its body is a beginning, a rest, or nothing."""
+        """Decide by status and headers whether the body is the whole file or the rest of it."""
         if answer.status == 206:
             start = re.match(r"bytes (\d+)-", answer.headers.get("Content-Range", ""))
-            right = start is not None and int(start[1]) == self._part.size
-            if not right or not self._part.validators.agree_with(_validators(answer)):
+            fits = start is not None and int(start[1]) == self._part.size
+            if not fits or not self._part.validators.agree_with(_validators(answer)):
                 self._part.restart(Validators())
-                raise InterruptedDownloadError("the server sent what was not asked for", True)
+                raise InterruptedDownloadError("the server sent another range than requested", True)
         elif answer.status == 200:
             self._part.restart(_validators(answer))
         else:
-            if answer.status == 416:  # the part is no beginning of what there is now
+            if answer.status == 416:  # the part is longer than the file is now
                 self._part.restart(Validators())
             raise InterruptedDownloadError(
                 f"the server answered {answer.status} {answer.reason or ''}".rstrip(),
@@ -125,13 +128,13 @@ class Download:
         encoding = answer.headers.get("Content-Encoding", "identity")
         if encoding.lower() != "identity":
             raise InterruptedDownloadError(
-                f"the server sent it encoded ({encoding}), which nobody asked for", False
+                f"the server sent it encoded ({encoding}), which was not requested", False
             )
         expected = self._part.size + (answer.length_remaining or 0)
         self._require_allowed(expected)
         if shutil.disk_usage(self._part.path.parent).free < expected + MIN_FREE_BYTES:
             raise DiskFullError(
-                "disk_full", f"No room for {expected:,} bytes of {self._url}.", "Free some disk."
+                "disk_full", f"No room for {expected:,} bytes of {self._url}.", "Free disk space."
             )
 
     def _save(self, answer: BaseHTTPResponse) -> None:
@@ -156,14 +159,14 @@ class Download:
             raise InterruptedDownloadError(_reason(error), False) from error
 
     def _tick(self) -> None:
-        """Let go of a job that was cancelled, and of a server that is too slow."""
+        """Raise if the job was cancelled, or the server is too slow."""
         self._observer.checkpoint()
         now = time.monotonic()
         if now - self._started > self._rules.max_seconds:
             raise self._failed(f"it took more than {self._rules.max_seconds:g} seconds")
         since, received = self._mark
         if now - since > STALL_SECONDS:
-            if self._received - received < LEAST_RATE * (now - since):
+            if self._received - received < MIN_BYTES_PER_SECOND * (now - since):
                 raise InterruptedDownloadError(
                     f"the server sent {self._received - received:,} bytes in {now - since:.0f} s",
                     True,
@@ -173,8 +176,8 @@ class Download:
     def _pause(self, seconds: float, reason: str) -> None:
         self._observer.event(
             "retry",
-            f"The download broke off after {self._part.size:,} bytes: {reason}. "
-            f"Trying again in {seconds:g} s.",
+            f"The download was interrupted after {self._part.size:,} bytes: {reason}. "
+            f"Retrying in {seconds:g} s.",
         )
         self._mark = (time.monotonic(), self._received)
         watched(lambda: time.sleep(seconds), self._tick)
@@ -195,7 +198,7 @@ def _validators(answer: BaseHTTPResponse) -> Validators:
 
 
 def _reason(error: BaseException) -> str:
-    """Say the innermost cause, without the libraries' wrapping."""
+    """Return the innermost cause: the libraries' wrappers say nothing to a user."""
     while (inner := error.__cause__ or error.__context__) is not None:
         error = inner
     if isinstance(error, IncompleteRead):
@@ -207,8 +210,8 @@ def _reason(error: BaseException) -> str:
 def watched(call: Callable[[], T], tick: Callable[[], None]) -> T:
     """Return what a blocking call returns, or raise what it raises.
 
-    tick is called before it and twice a second while it lasts. When tick raises, the call is left
-    behind in its thread, and its result is dropped.
+    tick is called before it and twice a second during it. If tick raises, the call is abandoned
+    in its thread, and its result is dropped.
     """
     tick()
     future: Future[T] = Future()
@@ -216,10 +219,10 @@ def watched(call: Callable[[], T], tick: Callable[[], None]) -> T:
     def run() -> None:
         try:
             future.set_result(call())
-        except BaseException as error:  # handed on to the caller
+        except BaseException as error:  # raised again by future.result()
             future.set_exception(error)
 
     Thread(target=run, daemon=True).start()
-    while not wait([future], TICK_SECONDS).done:
+    while not wait([future], CHECK_SECONDS).done:
         tick()
     return future.result()

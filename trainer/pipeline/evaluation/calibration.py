@@ -1,4 +1,4 @@
-"""What confidences are worth: fits their temperature and measures them against the truth."""
+"""Calibrates confidences by a temperature, and measures them against the truth."""
 
 import math
 from collections.abc import Iterable, Sequence
@@ -15,25 +15,26 @@ from shared.store.manifest import CalibrationError, Threshold
 
 BINS: Final = 10
 TEMPERATURES: Final[list[float]] = (2.0 ** np.linspace(-2, 2, 33)).tolist()
-"""Those tried: from 1/4 to 4, each 9 % above the one before."""
+"""The grid searched: from 1/4 to 4, each 9 % above the one before."""
 PRIOR_DEVIATION: Final = 0.35
-"""Standard deviation of log temperature before any image was seen: few images change little."""
-LEAST: Final = 1e-30
-"""Stands for the probability of a truth that the model holds for impossible."""
+"""Prior standard deviation of the log temperature: a few images change it little."""
+MIN_PROBABILITY: Final = 1e-30
+"""Replaces a probability of 0, so that one impossible truth does not decide alone."""
 WRONG_SHARES: Final = (0.05, 0.02, 0.01, 0.005, 0.001)
-"""Shares of wrong predictions for which a threshold is sought."""
+"""Error rates for which a threshold is reported."""
 
 Judged = tuple[float, bool]
-"""A prediction's confidence, and whether the whole text is right."""
+"""A prediction's confidence, and whether its whole text is correct."""
 
 
 def fit_temperature(
     output: NDArray[np.float32], truths: Sequence[str], vocabulary: Vocabulary
 ) -> float:
-    """Return the temperature at which the truth is likeliest, at most TEMPERATURES' ends.
+    """Return the temperature, of TEMPERATURES, at which the truth is likeliest.
 
     output: softmax (N, T, classes) of images that were not trained on. Minimises the negative
-    log-likelihood of the truth (the CTC loss) with a prior that holds the temperature near 1.
+    log-likelihood of the truth (the CTC loss) with a log-normal prior around 1. (Temperature
+    scaling: Guo et al. 2017, section 4.2; the prior is ours, see docs/confidence.md.)
     """
     classes = [vocabulary.encode(truth) for truth in truths]
 
@@ -43,7 +44,7 @@ def fit_temperature(
             for steps, truth in zip(at_temperature(output, temperature), classes, strict=True)
         )
         prior = (math.log(temperature) / PRIOR_DEVIATION) ** 2 / 2
-        return prior - sum(math.log(max(likelihood, LEAST)) for likelihood in likelihoods)
+        return prior - sum(math.log(max(likelihood, MIN_PROBABILITY)) for likelihood in likelihoods)
 
     return min(TEMPERATURES, key=cost)
 
@@ -51,7 +52,7 @@ def fit_temperature(
 def judge(
     output: NDArray[np.float32], truths: Sequence[str], vocabulary: Vocabulary, temperature: float
 ) -> list[Judged]:
-    """Read a batch at a temperature and compare it with the truth."""
+    """Decode a batch at a temperature and compare it with the truth."""
     predictions = decode(output, vocabulary, temperature)
     return [
         (prediction.confidence, prediction.text == truth)
@@ -69,39 +70,40 @@ def calibration_error(before: Sequence[Judged], after: Sequence[Judged]) -> Cali
 
 
 def expected_calibration_error(judged: Sequence[Judged]) -> float:
-    """Return the mean gap between confidence and share of right predictions, 0 for no predictions.
+    """Return the mean gap between confidence and accuracy, 0 for no predictions.
 
     (Naeini et al. 2015, section 2; BINS bins of equal width.)
     """
     gaps = [0.0] * BINS
-    for confidence, right in judged:
-        gaps[min(int(confidence * BINS), BINS - 1)] += confidence - right
+    for confidence, correct in judged:
+        gaps[min(int(confidence * BINS), BINS - 1)] += confidence - correct
     return sum(map(abs, gaps)) / len(judged) if judged else 0.0
 
 
 def thresholds(judged: Iterable[Judged]) -> tuple[Threshold, ...]:
-    """Return what accepting everything costs, and where the shares of wrong predictions fall low.
+    """Return the thresholds of accepting everything and of the error rates in WRONG_SHARES.
 
-    For each of WRONG_SHARES the lowest threshold that keeps it, once; none where none does.
+    For each rate the lowest threshold whose accepted predictions meet it; duplicates are listed
+    once, rates that no threshold meets not at all.
     """
     ordered = sorted(judged, reverse=True)
-    wrong = list(accumulate(not right for _, right in ordered))
-    cuts = [  # a threshold cannot part equal confidences
+    wrong = list(accumulate(not correct for _, correct in ordered))
+    cuts = [  # a threshold cannot separate equal confidences
         count
         for count in range(1, len(ordered) + 1)
         if count == len(ordered) or ordered[count][0] < ordered[count - 1][0]
     ]
     chosen = {len(ordered)} if ordered else set()
     for share in WRONG_SHARES:
-        keeping = [count for count in cuts if wrong[count - 1] <= share * count]
-        chosen.update(keeping[-1:])
+        within = [count for count in cuts if wrong[count - 1] <= share * count]
+        chosen.update(within[-1:])
     return tuple(
         _threshold(ordered, count, wrong[count - 1]) for count in sorted(chosen, reverse=True)
     )
 
 
 def _threshold(ordered: Sequence[Judged], images: int, wrong: int) -> Threshold:
-    """Place a threshold between the last prediction accepted and the first that is not."""
+    """Set a threshold between the last accepted prediction and the first rejected one."""
     everything = images == len(ordered)
     return Threshold(
         threshold=0.0 if everything else (ordered[images - 1][0] + ordered[images][0]) / 2,

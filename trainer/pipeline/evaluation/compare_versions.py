@@ -1,4 +1,4 @@
-"""Sets the predictions of two versions side by side, image by image."""
+"""Compares the predictions of two versions, image by image."""
 
 from pathlib import Path
 
@@ -18,7 +18,7 @@ HELD_OUT = f"{REPORT}/held_out"
 
 
 def compare_versions(store: ModelStore, model: str, a: int, b: int) -> VersionComparison:
-    """Read the held-out images of both versions with both, in a process of its own.
+    """Predict the held-out images of both versions with both, in a separate process.
 
     Raises ReadsmithError (bundle_invalid, no_held_out_images).
     """
@@ -31,18 +31,18 @@ def _compare(store: ModelStore, model: str, a: int, b: int) -> VersionComparison
     if not images:
         raise ConflictError(
             "no_held_out_images",
-            f"Neither version {a} nor version {b} of {model} keeps images to compare on.",
-            "Imported versions have none.",
+            f"Neither version {a} nor version {b} of {model} holds images to compare on.",
+            "Compare versions that were trained: imported ones hold no images.",
         )
-    read = {v: _read(store.folder(model, v), manifests[v], images) for v in (a, b)}
+    predictions = {v: _predict_all(store.folder(model, v), manifests[v], images) for v in (a, b)}
     compared = [
         ComparedImage(
             image=f"/models/{model}/versions/{version}/files/{HELD_OUT}/{image.name}",
             truth=image.label,
-            a=read[a][place],
-            b=read[b][place],
+            a=predictions[a][index],
+            b=predictions[b][index],
         )
-        for place, (version, _, image) in enumerate(images)
+        for index, (version, _, image) in enumerate(images)
     ]
     correct = [(one.a.correct, one.b.correct) for one in compared]
     return VersionComparison(
@@ -77,7 +77,7 @@ def _held_out(store: ModelStore, model: str, manifests: dict[int, Manifest]) -> 
     return list(images.values())
 
 
-def _read(folder: Path, manifest: Manifest, images: list[_Image]) -> list[VersionPrediction]:
+def _predict_all(folder: Path, manifest: Manifest, images: list[_Image]) -> list[VersionPrediction]:
     from trainer.pipeline.networks.inference import (  # noqa: PLC0415 - heavy
         OnnxGraph,
         load_pixels,

@@ -1,4 +1,4 @@
-"""How much would more labels help: the same training on parts of the labels, nothing published.
+"""How much more labels would help: the same training on parts of the labels, unpublished.
 
 Importing this imports TensorFlow.
 """
@@ -18,7 +18,7 @@ from trainer.schemas.limits import DEFAULT_LIMITS, DatasetLimits
 from trainer.schemas.progress import Observer
 
 SHARES = (0.25, 0.5, 1.0)
-"""Parts of the training and validation images; every part is held by the next."""
+"""Shares of the training and validation images; each part contains the one before."""
 
 
 def learning_curve(
@@ -28,10 +28,10 @@ def learning_curve(
     work: Path,
     limits: DatasetLimits = DEFAULT_LIMITS,
 ) -> list[Point]:
-    """Train on parts of the labels and read the same test part with each model.
+    """Train on parts of the labels and measure each model on the same test part.
 
-    A run that does not learn reads nothing right. Raises ReadsmithError for a dataset that
-    cannot be used, CancelledRunError when told to stop.
+    A run that does not learn counts as 0 correct. Raises ReadsmithError for an unusable dataset,
+    CancelledRunError if the run is cancelled.
     """
     logging.getLogger("tensorflow").setLevel(logging.ERROR)  # it warns of every further model
     observer.stage(Stage.DATASET)
@@ -48,9 +48,9 @@ def learning_curve(
 
 
 def _point(dataset: Dataset, request: JobRequest, observer: Observer, work: Path) -> Point:
-    """Train with the request's labels and count what is read right."""
+    """Train with the request's labels and count the correct predictions."""
     labels = len(dataset.train) + len(dataset.validation)
-    observer.event("learning_curve", f"A run with {labels} labels.", {"labels": labels})
+    observer.event("learning_curve", f"Training with {labels} labels.", {"labels": labels})
     observer.stage(Stage.TRAIN)
     work.mkdir(parents=True)
     try:
@@ -60,7 +60,7 @@ def _point(dataset: Dataset, request: JobRequest, observer: Observer, work: Path
         return Point(labels, 0, len(dataset.test))
     observer.stage(Stage.EVALUATE)
     predictions = evaluate(trained, dataset, observer).predictions
-    exact = sum(prediction.right for prediction in predictions)
+    exact = sum(prediction.correct for prediction in predictions)
     return Point(labels, exact, len(predictions))
 
 

@@ -1,7 +1,7 @@
-"""How the error falls with the number of labels: a power law through a few measured points.
+"""Forecasts the error by the number of labels: a power law through a few measured points.
 
 error(labels) = a · labels^-b (Hestness et al. 2017, "Deep Learning Scaling is Predictable,
-Empirically"). It holds once a model has begun to learn: below that, runs are left out.
+Empirically"). It holds once a model has begun to learn; earlier runs are left out.
 """
 
 from collections.abc import Sequence
@@ -13,14 +13,14 @@ from numpy.typing import NDArray
 from shared.recognition.scoring import wilson_interval
 
 MIN_LEARNED = 0.1
-"""A run with a lower exact match stands before or in the sudden fall from the CTC plateau."""
+"""A run with a lower exact match has not left the CTC plateau yet."""
 DRAWS = 10_000
 QUANTILES = (0.5, 0.025, 0.975)
 
 
 @dataclass(frozen=True)
 class Point:
-    """One training run: with how many labels, and how many test images it read right."""
+    """One training run: its labels, and its correct predictions (exact) on the test images."""
 
     labels: int
     exact: int
@@ -28,7 +28,7 @@ class Point:
 
     @property
     def exact_match(self) -> float:
-        """Share of the test images whose whole text is right."""
+        """Share of the test images whose whole text is correct."""
         return self.exact / self.images
 
     @property
@@ -48,20 +48,20 @@ class Estimate:
 
 @dataclass(frozen=True)
 class Forecast:
-    """What the power law expects of twice the labels of the largest run."""
+    """What the power law predicts for twice the labels of the largest run."""
 
     labels: int
     errors_left: Estimate
-    """Errors with twice the labels, as a share of the errors now; above 1: more of them."""
+    """Errors with twice the labels over the errors now; above 1 if they increase."""
     exact_match: Estimate
 
 
 def forecast(points: Sequence[Point]) -> Forecast | None:
     """Fit the power law; None where fewer than two of the runs learned.
 
-    Each point's error is drawn from what its counts allow (Jeffreys' Beta distribution), and a
-    line fitted to the logarithms of each draw; the intervals are those of the lines. They hold
-    what the size of the test part leaves open, not how two trainings on the same labels differ.
+    Each point's error is sampled from its posterior (a Beta distribution with Jeffreys' prior),
+    and a line fitted to the logarithms of each sample; the intervals are those of the lines. They
+    cover the size of the test part, not how two trainings on the same labels differ.
     """
     learned = [point for point in points if point.exact_match >= MIN_LEARNED]
     if len({point.labels for point in learned}) < 2:
@@ -78,18 +78,19 @@ def forecast(points: Sequence[Point]) -> Forecast | None:
 
 
 def _drawn_errors(points: Sequence[Point]) -> NDArray[np.float64]:
-    """Return errors that fit the counts, float64 (DRAWS, points)."""
+    """Return samples of each point's error, float64 (DRAWS, points)."""
     wrong = np.array([point.images - point.exact for point in points])
-    right = np.array([point.exact for point in points])
-    return np.random.default_rng(0).beta(wrong + 0.5, right + 0.5, (DRAWS, len(points)))
+    correct = np.array([point.exact for point in points])
+    # Jeffreys' prior adds one half to each count: a run without errors has no logarithm.
+    return np.random.default_rng(0).beta(wrong + 0.5, correct + 0.5, (DRAWS, len(points)))
 
 
 def _lines(
     x: NDArray[np.float64], y: NDArray[np.float64], at: float
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Fit a line to each row of y by weighted least squares; return slopes and values at a place.
+    """Fit a line to each row of y by weighted least squares; return slopes and values at a point.
 
-    x: float64 (points,); y: float64 (rows, points). A point weighs the less, the more it varies.
+    x: float64 (points,); y: float64 (rows, points). Weights are inverse variances.
     """
     weights = 1 / y.var(axis=0)
     weights /= weights.sum()

@@ -1,4 +1,4 @@
-"""What a model reads in images, and what was measured on the test part."""
+"""A model's predictions for labelled images, and its evaluation."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,7 @@ from shared.store.manifest import Calibration, Metrics
 
 @dataclass(frozen=True)
 class LabelledPrediction:
-    """What the trained model read in one labelled image."""
+    """The trained model's prediction for one labelled image."""
 
     file: str
     truth: str
@@ -17,19 +17,19 @@ class LabelledPrediction:
     """Calibrated."""
 
     @property
-    def right(self) -> bool:
-        """True if the whole text is right."""
+    def correct(self) -> bool:
+        """Whether the whole text is correct."""
         return self.text == self.truth
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """The test part, measured once, and what the other parts tell beside it."""
+    """The results on the test part, measured once, and suspect labels in the other parts."""
 
     metrics: Metrics
     calibration: Calibration
     predictions: tuple[LabelledPrediction, ...]
     """Of the test part."""
     suspects: tuple[LabelledPrediction, ...]
-    """Images of the training and validation parts that are read surely and otherwise than their
-    labels say, the surest first."""
+    """Predictions of training and validation images that contradict their labels with confidence,
+    the most confident first."""

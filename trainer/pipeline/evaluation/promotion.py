@@ -1,4 +1,4 @@
-"""Compares a new version with the served one on the new test part, and decides on its promotion."""
+"""Compares a new version with the served one on the new test part, and decides promotion."""
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -18,22 +18,22 @@ from trainer.schemas.progress import CancelledRunError, Observer
 
 @dataclass
 class Promotion:
-    """Whether a new version is to be served, and the comparison that decides on it."""
+    """Decides whether a new version is served, by its comparison with the served one."""
 
     wanted: Promote
     compare: Callable[[int], Comparison | None]
     served: int | None = field(default=None, init=False)
-    """What the new version has been compared with."""
+    """The version that the new one was compared with."""
     comparison: Comparison | None = field(default=None, init=False)
 
     def measure(self, served: int | None) -> None:
-        """Compare with the served version, unless that has been done."""
+        """Compare with the served version, unless that is done already."""
         if served != self.served:
             self.served = served
             self.comparison = None if served is None else self.compare(served)
 
     def decide(self, served: int | None) -> bool:
-        """Say whether to promote, given what is served now; that may have changed meanwhile."""
+        """Return whether to promote; compares again if another version is served by now."""
         self.measure(served)
         if self.wanted == "auto":
             return self.comparison is None or not self.comparison.clearly_worse
@@ -48,28 +48,32 @@ def compare_with(
     model: str,
     observer: Observer,
 ) -> Comparison | None:
-    """Set the new version's predictions of the test part against those of a published version.
+    """Compare the new version's predictions of the test part with those of a published version.
 
-    Images that the published one was trained on are left out. None, with a warning, if that
-    leaves none, or if it cannot be loaded. Raises CancelledRunError when told to stop.
+    Images that the published one was trained on are left out. None, with a warning, if no image
+    remains, or if it cannot be loaded. Raises CancelledRunError if the job is cancelled.
     """
     try:
-        texts = _read(store.folder(model, served), store.manifest(model, served), dataset, observer)
+        texts = _predict_unseen(
+            store.folder(model, served), store.manifest(model, served), dataset, observer
+        )
     except CancelledRunError:
         raise
-    except Exception as error:  # whatever is wrong with the old one, it must not stop the new one
-        why = f"it cannot be read with: {type(error).__name__}: {error}"
+    except Exception as error:  # a broken old version must not block the new one
+        why = f"it cannot predict: {type(error).__name__}: {error}"
     else:
         if texts:
             return compared(served, predictions, texts)
         why = f"it was trained on all {len(predictions)} images of the test part"
-    message = f"No comparison with version {served}, which is served: {why}"
+    message = f"No comparison with the served version {served}: {why}"
     observer.event("warning", message, {"served": served})
     return None
 
 
-def _read(folder: Path, manifest: Manifest, dataset: Dataset, observer: Observer) -> dict[str, str]:
-    """Return what a bundle reads in each image of the test part that it was not trained on."""
+def _predict_unseen(
+    folder: Path, manifest: Manifest, dataset: Dataset, observer: Observer
+) -> dict[str, str]:
+    """Return a bundle's texts for the test images that it was not trained on, by name."""
     needed = {ONNX_MODEL, SEEN_IMAGES} & set(manifest.files)
     verify_files(folder, {name: manifest.files[name] for name in needed})
     images = unseen(dataset.test, folder)
@@ -84,31 +88,31 @@ def _read(folder: Path, manifest: Manifest, dataset: Dataset, observer: Observer
 def compared(
     served: int, predictions: Sequence[LabelledPrediction], texts: Mapping[str, str]
 ) -> Comparison:
-    """Count over the images that both have read; texts: what the served version read in each."""
-    both = [(r.right, texts[r.file] == r.truth) for r in predictions if r.file in texts]
-    right, served_right = (sum(column) for column in zip(*both, strict=True))
+    """Count over the images that both predicted; texts: the served version's, by name."""
+    both = [(p.correct, texts[p.file] == p.truth) for p in predictions if p.file in texts]
+    correct, served_correct = (sum(column) for column in zip(*both, strict=True))
     images = len(both)
     return Comparison(
         version=served,
         images=images,
-        exact_match=right / images,
-        exact_match_interval=wilson_interval(right, images),
-        served_exact_match=served_right / images,
-        served_exact_match_interval=wilson_interval(served_right, images),
+        exact_match=correct / images,
+        exact_match_interval=wilson_interval(correct, images),
+        served_exact_match=served_correct / images,
+        served_exact_match_interval=wilson_interval(served_correct, images),
         gained=both.count((True, False)),
         lost=both.count((False, True)),
     )
 
 
-def tell_outcome(published: Manifest, promoted: bool, observer: Observer) -> None:
-    """Tell whether a published version is served, and how it compares."""
+def report_outcome(published: Manifest, promoted: bool, observer: Observer) -> None:
+    """Report whether a published version is served, and how it compares."""
     state = "served now" if promoted else "published, but not served"
     message = f"Version {published.version} is {state}."
     comparison = published.comparison
     if comparison:
         message += (
-            f" On {comparison.images} test images it reads"
-            f" {_share(comparison.exact_match, comparison.exact_match_interval)} right, version"
+            f" On {comparison.images} test images it predicts"
+            f" {_share(comparison.exact_match, comparison.exact_match_interval)} correctly, version"
             f" {comparison.version}"
             f" {_share(comparison.served_exact_match, comparison.served_exact_match_interval)};"
             f" {comparison.gained} only the new one, {comparison.lost} only the old one."

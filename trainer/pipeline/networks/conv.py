@@ -1,4 +1,4 @@
-"""The default: convolutions alone, which learn and read several times faster than the LSTMs.
+"""The default preset: convolutions only, several times faster than the LSTMs of crnn.
 
 Four convolution stages with batch normalisation, the height folded into channels, then two
 residual depthwise separable convolutions along the width (Chollet 2017) before the CTC output.
@@ -29,8 +29,8 @@ def build_model(image: ImageSpec, classes: int) -> Any:
     x = layers.MaxPooling2D((2, 1), name="pool3")(x)
     x = _convolution(x, CHANNELS[3], 1, "stage4")
     x = layers.MaxPooling2D((2, 1), name="pool4")(x)
-    # Folds the height into channels, and stays two-dimensional with a height of 1: serving needs
-    # no transpositions then, and takes the normalisations into the convolutions.
+    # Folds the height into channels, but stays two-dimensional with a height of 1: ONNX Runtime
+    # then needs no transpositions, and fuses the normalisations into the convolutions.
     x = layers.Conv2D(WIDTH_CHANNELS, (x.shape[1], 1), use_bias=False, name="mix_conv")(x)
     x = _normalised(x, "mix")
     x = _along_width(x, "width1")

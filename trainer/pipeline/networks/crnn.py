@@ -1,4 +1,4 @@
-"""The seed architecture to the letter: the reference of every benchmark.
+"""The architecture of the Keras captcha tutorial, unchanged: the reference of every benchmark.
 
 From the Keras example "OCR model for reading Captchas" (A K Nain, 2020). Its input pipeline
 transposes images to (W, H); here the first layer does, so that the model takes (H, W, C).

@@ -7,18 +7,19 @@ import tensorflow as tf
 from keras import ops
 
 PADDING = -1
-"""Fills label batches behind the end of shorter labels."""
+"""Fills the rest of shorter labels in a batch."""
 
 
 def ctc_loss(labels: Any, probabilities: Any) -> Any:
     """Return the CTC loss of each image, float32 (N,), with true label lengths.
 
     labels: int32 (N, L), padded with PADDING; probabilities: softmax (N, T, classes), blank last.
-    Sparse labels take TensorFlow's fast path. (Graves et al. 2006, section 4.)
+    (Graves et al. 2006, section 4.)
     """
-    places = tf.where(labels >= 0)
+    # Sparse labels, because keras.ops.ctc_loss takes TensorFlow's dense path, which is much slower.
+    indices = tf.where(labels >= 0)
     sparse = tf.SparseTensor(
-        places, tf.gather_nd(labels, places), tf.shape(labels, out_type=tf.int64)
+        indices, tf.gather_nd(labels, indices), tf.shape(labels, out_type=tf.int64)
     )
     shape = tf.shape(probabilities)
     logits = tf.math.log(tf.transpose(probabilities, (1, 0, 2)) + keras.config.epsilon())

@@ -1,4 +1,4 @@
-"""Runs an inference graph over images, while training and when measuring."""
+"""Runs an inference model, Keras or ONNX, over images."""
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -17,7 +17,7 @@ from trainer.schemas.progress import Observer
 
 BATCH = 64
 CHUNK = 512
-"""Images that ``outputs`` holds at a time."""
+"""Images that ``outputs`` holds in memory at a time."""
 
 
 def load_pixels(
@@ -28,7 +28,7 @@ def load_pixels(
 ) -> NDArray[np.uint8]:
     """Decode each image once: uint8 (N, H, W, C).
 
-    further: images already decoded, which come behind the others.
+    further: decoded images to append.
     """
     count = len(images) + (0 if further is None else len(further))
     pixels = np.empty((count, spec.height, spec.width, spec.channels), np.uint8)
@@ -41,7 +41,7 @@ def load_pixels(
 
 
 class OnnxGraph:
-    """An ONNX inference graph with the method of a Keras model that is used here."""
+    """An ONNX inference model with the interface of a Keras model that this module uses."""
 
     def __init__(self, path: Path) -> None:
         self._session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
@@ -54,7 +54,7 @@ class OnnxGraph:
 
 
 def predict(model: Any, pixels: NDArray[np.uint8], image: ImageSpec) -> NDArray[np.float32]:
-    """Run the inference graph over all images: float32 (N, T, classes)."""
+    """Run a model over all images: float32 (N, T, classes)."""
     batches = [pixels[i : i + BATCH] for i in range(0, len(pixels), BATCH)]
     outputs = [model.predict_on_batch(normalize(batch, image)) for batch in batches]
     return np.concatenate(outputs)
@@ -67,9 +67,9 @@ def outputs(
     image: ImageSpec,
     observer: Observer,
 ) -> Iterator[tuple[Sequence[LabelledImage], NDArray[np.float32]]]:
-    """Yield what a model says of each CHUNK of images, with the images.
+    """Yield each CHUNK of images with a model's output, float32 (N, T, classes).
 
-    Raises CancelledRunError when told to stop.
+    Raises CancelledRunError if the job is cancelled.
     """
     for start in range(0, len(images), CHUNK):
         observer.checkpoint()

@@ -1,4 +1,4 @@
-"""The Keras and ONNX files of a bundle: written, loaded and read with. Imports TensorFlow."""
+"""Writes, loads and runs the Keras and ONNX files of a bundle. Imports TensorFlow."""
 
 import json
 import logging
@@ -21,20 +21,22 @@ from trainer.pipeline.networks.inference import OnnxGraph, load_pixels, predict
 
 
 def write_models(model: Any, build: Path) -> None:
-    """Write a Keras inference graph as prediction_model.h5 and prediction_model.onnx."""
+    """Write a Keras inference model as prediction_model.h5 and prediction_model.onnx."""
     logging.getLogger("absl").setLevel(logging.ERROR)
     model.save(build / KERAS_MODEL)
     write_onnx(model, build)
 
 
 def write_onnx(model: Any, build: Path) -> None:
-    """Write the graph as prediction_model.onnx."""
+    """Write the model as prediction_model.onnx."""
     logging.getLogger("tf2onnx").setLevel(logging.ERROR)
     with warnings.catch_warnings():
-        # Keras asks NumPy for names it lost, and finds fault with how old models name their input.
+        # Keras uses names that NumPy has deprecated, and warns of the input names of old models.
         warnings.simplefilter("ignore", FutureWarning)
         warnings.simplefilter("ignore", UserWarning)
-        model(np.zeros((1, *model.input_shape[1:]), np.float32))  # export wants it called
+        model(
+            np.zeros((1, *model.input_shape[1:]), np.float32)
+        )  # export needs a model that was called
         model.export(build / ONNX_MODEL, format="onnx", verbose=False)
 
 
@@ -47,23 +49,24 @@ def load_keras(path: Path) -> Any:
             "model_unreadable",
             f"{path.name} cannot be loaded by Keras {keras.__version__}: {first_line(error)}.",
             "Save the inference model whole with model.save('prediction_model.h5'), "
-            "without the CTC layer and without layers of your own.",
+            "without the CTC layer and without custom layers.",
         ) from error
 
 
 def load_foreign(path: Path) -> Any:
-    """Load an h5 made elsewhere, by Keras 3 or 2, that has been found harmless.
+    """Load a foreign h5 of Keras 3 or 2 that has passed require_harmless.
 
-    The LSTMs of Keras 2 carry an argument, time_major, that Keras 3 lost: where it says nothing
-    special, it is dropped from the file. The model is first built of shapes alone, which shows
-    what does not fit the weights in the file: what is then built is as large as these.
+    The LSTMs of Keras 2 have an argument, time_major, that Keras 3 removed: where it is false,
+    the default, it is dropped from the file.
     Raises ReadsmithError (model_unreadable).
     """
     _drop_time_major(path)
+    # First without variables: a small file can describe a model of many gigabytes, and this fails
+    # where the description does not fit the weights in the file.
     try:
         with keras.StatelessScope(initialize_variables=False):
             load_keras(path)
-    finally:  # else the next model made in this process would also make these variables
+    finally:  # else the next model built in this process also creates these variables
         keras.utils.clear_session()
     return load_keras(path)
 
@@ -84,14 +87,14 @@ def _without_time_major(config: dict[str, Any]) -> dict[str, Any]:
     return {k: v for k, v in config.items() if (k, v) != ("time_major", False)}
 
 
-def reread(
+def predict_with_files(
     build: Path,
     source: ImageSource,
     images: tuple[LabelledImage, ...],
     image: ImageSpec,
     characters: tuple[str, ...],
 ) -> dict[str, list[DecodedText]]:
-    """Read images with both files of a bundle: {file name: predictions}. For a clean process."""
+    """Predict images with both files of a bundle: {file name: predictions}. For a clean process."""
     vocabulary = Vocabulary(characters)
     pixels = load_pixels(source, images, image)
     return {

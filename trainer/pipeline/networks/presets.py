@@ -14,25 +14,25 @@ from trainer.schemas.job_request import PresetName
 WARM_UP_SHARE = 0.1
 MIN_EPOCHS, MAX_EPOCHS = 12, 400
 COLUMNS = 12_000_000
-"""Columns of pixels that preset conv is shown: 60,000 images of 200 pixels."""
+"""Columns of pixels that preset conv is trained on: 60,000 images of 200 pixels."""
 
 
 @dataclass(frozen=True)
 class Preset:
-    """How to build and train a model: what "auto" stands for."""
+    """How to build and train a model: the values that "auto" stands for."""
 
     build_model: Callable[[ImageSpec, int], Any]
     """From image spec and number of classes to the two-input training model."""
     make_optimizer: Callable[[float], Any]
     """From the learning rate."""
     schedule: Callable[[float], float]
-    """From the share of the training that is done to a factor of the learning rate."""
+    """From the completed share of the training to a factor of the learning rate."""
     choose_epochs: Callable[[int, int], int]
     """From the number of training images and the width of the input."""
     batch_size: int
     learning_rate: float
     patience: int | None
-    """Epochs; None to go through the whole schedule, which ends with the best weights."""
+    """Epochs without improvement; None for the whole schedule, which ends with the best weights."""
     augmentation: float
     """0 for none, 1 for the usual strength."""
 
@@ -46,7 +46,7 @@ def _adamw(learning_rate: float) -> Any:
 
 
 def _warm_up_and_cosine(done: float) -> float:
-    """Linear warm-up, then half a cosine down to nothing (Loshchilov & Hutter 2017)."""
+    """Return the factor: linear warm-up, then half a cosine down (Loshchilov and Hutter 2017)."""
     if done < WARM_UP_SHARE:
         return 0.05 + 0.95 * done / WARM_UP_SHARE
     rest = (done - WARM_UP_SHARE) / (1 - WARM_UP_SHARE)
@@ -54,7 +54,7 @@ def _warm_up_and_cosine(done: float) -> float:
 
 
 def _epochs_for_columns(images: int, width: int) -> int:
-    """Epochs that show COLUMNS in all: small and narrow sets are seen more often."""
+    """Return the epochs that show COLUMNS in all: more for small and narrow sets."""
     return min(MAX_EPOCHS, max(MIN_EPOCHS, round(COLUMNS / (images * width))))
 
 

@@ -1,4 +1,4 @@
-"""Stage 5: build the bundle, read the test part again with its files, publish it."""
+"""Stage 5: build the bundle, and verify its files on the test part before it is published."""
 
 import json
 import shutil
@@ -17,7 +17,7 @@ from trainer.pipeline.datasets.seen_images import write_seen_images
 from trainer.pipeline.evaluation.predictions import Evaluation
 from trainer.pipeline.evaluation.promotion import Promotion
 from trainer.pipeline.evaluation.report.write import write_report
-from trainer.pipeline.networks.keras_files import reread, write_models
+from trainer.pipeline.networks.keras_files import predict_with_files, write_models
 from trainer.pipeline.publishing.pattern import propose_pattern
 from trainer.pipeline.training.rehearsal import write_rehearsal
 from trainer.pipeline.training.results import Trained
@@ -30,7 +30,7 @@ LIBRARIES = ("keras", "tensorflow-cpu", "tensorflow", "numpy", "pillow", "onnxru
 
 @dataclass(frozen=True)
 class Origin:
-    """Which attempt of which job makes the bundle, and from what."""
+    """The job and attempt that make the bundle, its dataset and its base."""
 
     job_id: str
     attempt: int
@@ -48,12 +48,12 @@ def build_bundle(trained: Trained, evaluation: Evaluation, dataset: Dataset, bui
 
 
 def require_same_predictions(build: Path, dataset: Dataset, evaluation: Evaluation) -> None:
-    """Read the test part with both files in a clean process.
+    """Predict the test part with both files in a clean process.
 
-    Raises ReadsmithError (predictions_differ) if any text is not what training measured.
+    Raises ReadsmithError (predictions_differ) if any text differs from the evaluation's.
     """
     again = in_clean_process(
-        reread,
+        predict_with_files,
         build,
         dataset.source,
         tuple(dataset.test),
@@ -65,9 +65,9 @@ def require_same_predictions(build: Path, dataset: Dataset, evaluation: Evaluati
             if measured.text != prediction.text:
                 raise FailedError(
                     "predictions_differ",
-                    f"{name} reads {measured.file} as {prediction.text!r}; "
-                    f"training measured {measured.text!r}. Nothing was published.",
-                    "Start the job again; if it happens again, report it as a fault.",
+                    f"{name} predicts {prediction.text!r} for {measured.file}; "
+                    f"the evaluation had {measured.text!r}. Nothing was published.",
+                    "Start the job again; if it fails again, report it as a bug.",
                 )
 
 
@@ -119,12 +119,12 @@ def library_versions() -> dict[str, str]:
         try:
             versions[name] = library_version(name)
         except ModuleNotFoundError:
-            continue  # TensorFlow comes under one of two names
+            continue  # TensorFlow is installed under one of two names
     return versions
 
 
 def _write_golden(evaluation: Evaluation, dataset: Dataset, build: Path) -> None:
-    """Keep a few images of the test part with what was read in them."""
+    """Write a few images of the test part with their predictions."""
     golden = []
     (build / "golden").mkdir()
     for index, prediction in enumerate(evaluation.predictions[:GOLDEN_IMAGES], 1):
@@ -142,7 +142,7 @@ def _write_golden(evaluation: Evaluation, dataset: Dataset, build: Path) -> None
 
 
 def clear_folder(folder: Path) -> Path:
-    """Return the folder, empty: an earlier attempt may have left something."""
+    """Empty and return the folder: an earlier attempt may have left files."""
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(parents=True)
     return folder

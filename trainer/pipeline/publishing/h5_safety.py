@@ -1,7 +1,7 @@
-"""What a Keras h5 made elsewhere may hold: checked before Keras sees it, and without TensorFlow.
+"""Checks a foreign Keras h5 before Keras opens it, without TensorFlow.
 
-Keras builds whatever the file's configuration names, as large as it says. So all its classes,
-modules and numbers are held to what readers of text need, and all its data to the file itself.
+Keras builds whatever the file's configuration names, at any size. So its classes, modules and
+numbers must be ones that text recognition needs, and all its data must be in the file itself.
 """
 
 import json
@@ -12,12 +12,12 @@ import h5py
 
 from shared.errors import ModelFileError, ReadsmithError, first_line
 
-MOST_BYTES = 200_000_000
-"""Of the file, and of all its weights together."""
-MOST_CONFIG_BYTES = 2_000_000
-MOST_LINKS = 10_000
-MOST_NUMBER = 100_000
-"""Units, filters, pixels: no number in the configuration is larger, but for seeds."""
+MAX_MODEL_BYTES = 200_000_000
+"""For the file, and for all its weights together."""
+MAX_CONFIG_BYTES = 2_000_000
+MAX_LINKS = 10_000
+MAX_NUMBER = 100_000
+"""Units, filters, pixels: the largest number allowed in the configuration, except for seeds."""
 
 MODELS = frozenset({"Functional", "Model", "Sequential"})
 LAYERS = frozenset({
@@ -32,15 +32,15 @@ PARTS_OF_LAYERS = frozenset({
     "LecunUniform", "Ones", "Orthogonal", "RandomNormal", "RandomUniform", "TruncatedNormal",
     "VarianceScaling", "Zeros", "L1", "L1L2", "L2", "DTypePolicy", "__keras_tensor__",
 })  # fmt: skip
-"""Initializers, regularizers, types, and references to other layers' outputs."""
+"""Initializers, regularizers, dtypes, and references to other layers' outputs."""
 MODULES = frozenset({"keras", "keras.initializers", "keras.layers", "keras.regularizers"})
 
 
 def require_harmless(path: Path) -> None:
-    """Raise ReadsmithError (model_unreadable, model_not_allowed, model_too_large) unless it is."""
+    """Raise ReadsmithError (model_unreadable, model_not_allowed, model_too_large) if unsafe."""
     try:
         with h5py.File(path) as file:
-            _require_data_of_its_own(file)
+            _require_self_contained(file)
             text = _configuration(file)
         config = json.loads(text)
     except ReadsmithError:
@@ -52,33 +52,36 @@ def require_harmless(path: Path) -> None:
     _require_model(config)
 
 
-def _require_data_of_its_own(file: h5py.File) -> None:
-    """Refuse links and data in other files, and weights that are larger than the file may be."""
+def _require_self_contained(file: h5py.File) -> None:
+    """Reject links, data in other files, and weights of more than MAX_MODEL_BYTES.
+
+    HDF5 can link to any file that the process may read, and compresses zeros to almost nothing.
+    """
     links = size = 0
 
-    def look_at_link(name: str, link: object) -> ReadsmithError | None:
+    def check_link(name: str, link: object) -> ReadsmithError | None:
         nonlocal links
         links += 1
         if not isinstance(link, h5py.HardLink):
-            return _not_allowed(f"{name} is a link to elsewhere ({type(link).__name__}).")
+            return _not_allowed(f"{name} is a link to another object ({type(link).__name__}).")
         return (
-            _too_large(f"It holds more than {MOST_LINKS:,} objects.")
-            if links > MOST_LINKS
-            else None
+            _too_large(f"It holds more than {MAX_LINKS:,} objects.") if links > MAX_LINKS else None
         )
 
-    def look_at_object(name: str, item: object) -> None:
+    def check_object(name: str, item: object) -> None:
         nonlocal size
         if isinstance(item, h5py.Dataset):
             if item.external or item.is_virtual:
-                raise _not_allowed(f"The data of {name} lies in another file.")
+                raise _not_allowed(f"The data of {name} is in another file.")
             size += item.nbytes
-            if size > MOST_BYTES:
-                raise _too_large(f"Its weights, with {name}, have more than {MOST_BYTES:,} bytes.")
+            if size > MAX_MODEL_BYTES:
+                raise _too_large(
+                    f"Its weights, with {name}, have more than {MAX_MODEL_BYTES:,} bytes."
+                )
 
-    if fault := file.visititems_links(look_at_link):  # it loses what is raised within
+    if fault := file.visititems_links(check_link):  # h5py loses exceptions raised within
         raise fault
-    file.visititems(look_at_object)
+    file.visititems(check_object)
 
 
 def _configuration(file: h5py.File) -> str:
@@ -87,15 +90,16 @@ def _configuration(file: h5py.File) -> str:
         text = text.decode()
     if not isinstance(text, str):
         raise ValueError("it has no model_config, so it holds weights at most")
-    if len(text) > MOST_CONFIG_BYTES:
+    if len(text) > MAX_CONFIG_BYTES:
         raise _too_large(f"Its model_config has {len(text):,} characters.")
     return text
 
 
 def _require_model(config: Any) -> None:
-    """Check the configuration of a model: one model, of layers that are known, of sane sizes."""
+    """Check the configuration: one model, of allowed layers, of reasonable sizes."""
     if not isinstance(config, dict) or str(config.get("class_name")) not in MODELS:
         raise _not_allowed("Its model_config is not that of a functional or sequential model.")
+    # A list, not recursion: hostile configurations are nested deeply.
     todo = [("model_config", value) for value in config.values()]
     while todo:
         key, value = todo.pop()
@@ -104,15 +108,15 @@ def _require_model(config: Any) -> None:
             todo.extend(value.items())
         elif isinstance(value, list):
             todo.extend((key, one) for one in value)
-        elif isinstance(value, int | float) and key != "seed" and not abs(value) <= MOST_NUMBER:
+        elif isinstance(value, int | float) and key != "seed" and not abs(value) <= MAX_NUMBER:
             raise _too_large(f"In its model_config, {key[:40]} is {str(value)[:40]}.")
 
 
 def _require_allowed(described: dict[str, Any]) -> None:
-    """Check what names a class: layer, initializer, type."""
+    """Check a description of a class: a layer, an initializer, a dtype."""
     name = str(described.get("class_name"))
     if "class_name" in described and name not in LAYERS | PARTS_OF_LAYERS:
-        raise _not_allowed(f"It has a {name[:60]!r}, which is not one of the layers taken.")
+        raise _not_allowed(f"It has a {name[:60]!r}, which is not an allowed layer.")
     module = str(described.get("module") or "keras")
     if module not in MODULES:
         raise _not_allowed(f"Its {name[:60]!r} is of module {module[:60]!r}.")
@@ -133,7 +137,7 @@ def _not_allowed(message: str) -> ReadsmithError:
     return ModelFileError(
         "model_not_allowed",
         message,
-        "Save the inference model alone, as one model, in one file, of Keras's own layers: "
+        "Save only the inference model, in one file, as one model of these Keras layers: "
         f"{', '.join(sorted(LAYERS))}.",
     )
 
@@ -142,5 +146,5 @@ def _too_large(message: str) -> ReadsmithError:
     return ModelFileError(
         "model_too_large",
         message,
-        f"A model may have {MOST_BYTES:,} bytes of weights, and no size above {MOST_NUMBER:,}.",
+        f"A model may have {MAX_MODEL_BYTES:,} bytes of weights, and no size above {MAX_NUMBER:,}.",
     )

@@ -1,8 +1,8 @@
-"""Adopts a bare prediction_model.h5 made elsewhere as a version of a model.
+"""Imports a foreign prediction_model.h5 as a version of a model.
 
 The conventions are those of the Keras captcha tutorial: input (N, W, H, C) in [0, 1], output
 softmax (N, T, classes), class 0 an unknown token, then the characters, the blank last.
-Whoever made it is a stranger: it is opened in a process with limits, and only as what it may be.
+The file is untrusted: it is checked and opened in a separate process with limits.
 """
 
 import json
@@ -28,19 +28,19 @@ from shared.recognition.vocabulary import UNKNOWN, Vocabulary
 from shared.store.builtin import not_builtin
 from shared.store.manifest import GOLDEN_PREDICTIONS, KERAS_MODEL, ONNX_MODEL, FileEntry, Manifest
 from shared.store.store import ModelStore
-from trainer.pipeline.publishing.h5_safety import MOST_BYTES, require_harmless
+from trainer.pipeline.publishing.h5_safety import MAX_MODEL_BYTES, require_harmless
 from trainer.subprocesses import in_clean_process, limit_this_process
 
 HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 
 MEMORY = 4_000_000_000
 SECONDS = 600
-"""What the process that opens the file may take; a usual one takes a tenth of it."""
+"""Limits of the process that opens the file; a usual one takes a tenth of them."""
 
 
 @dataclass(frozen=True)
 class Graph:
-    """What the h5 says about itself; libraries are the versions that converted it."""
+    """Shapes of a converted h5; libraries are the versions that converted it."""
 
     image: ImageSpec
     steps: int
@@ -49,7 +49,7 @@ class Graph:
 
 
 def adopt(h5: Path, vocabulary: str, store: ModelStore, model: str) -> Manifest:
-    """Convert an h5 in a process of its own and publish it as the model's next version.
+    """Convert an h5 in a separate process and publish it as the model's next version.
 
     vocabulary: the characters in class order, without the unknown token and the blank.
     Raises ReadsmithError (model_unreadable, vocabulary_differs, and others).
@@ -58,7 +58,7 @@ def adopt(h5: Path, vocabulary: str, store: ModelStore, model: str) -> Manifest:
         not_builtin(model)
     except ValueError as error:
         raise ModelFileError(
-            "model_name_taken", f"The model name {error}.", "Name it with --model."
+            "model_name_taken", f"The model name {error}.", "Choose another name with --model."
         ) from None
     data = _read(h5)
     characters = _distinct(vocabulary)
@@ -90,12 +90,12 @@ def _converted(build: Path) -> Graph:
         else:
             raise
         raise ModelFileError(
-            "model_unreadable", f"The model is refused: {why}.", "Save the inference model alone."
+            "model_unreadable", f"The model is rejected: {why}.", "Save only the inference model."
         ) from error
 
 
 def convert(build: Path) -> Graph:
-    """Load the h5, check its shape and write the ONNX beside it. For a clean process."""
+    """Load the h5, check its shapes and write the ONNX file beside it. For a clean process."""
     limit_this_process(MEMORY, SECONDS)
     require_harmless(build / KERAS_MODEL)
     from trainer.pipeline.networks.inference import OnnxGraph  # noqa: PLC0415
@@ -110,7 +110,7 @@ def convert(build: Path) -> Graph:
         raise ModelFileError(
             "model_not_inference",
             f"The model has {len(model.inputs)} inputs and {len(model.outputs)} outputs.",
-            "Save the inference model alone: from the image to the softmax output.",
+            "Save only the inference model: from the image to the softmax output.",
         )
     if len(model.input_shape) != 4 or len(model.output_shape) != 3:
         raise ModelFileError(
@@ -120,11 +120,13 @@ def convert(build: Path) -> Graph:
         )
     image = _image_spec(model.input_shape)
     write_onnx(model, build)
+    # The conventions cannot be read from the file: a batch of zeros shows whether the last layer
+    # is a softmax.
     output = OnnxGraph(build / ONNX_MODEL).predict_on_batch(np.zeros((1, *image.shape), np.float32))
     if not np.allclose(output.sum(axis=2), 1.0, atol=1e-3) or output.min() < 0:
         raise ModelFileError(
             "model_not_inference",
-            "The model does not answer with probabilities.",
+            "The model's output is not probabilities.",
             "Its last layer must be a softmax over the classes.",
         )
     return Graph(image, output.shape[1], output.shape[2], library_versions())
@@ -132,12 +134,12 @@ def convert(build: Path) -> Graph:
 
 def _read(h5: Path) -> bytes:
     try:
-        data = read_small(h5, MOST_BYTES)
+        data = read_small(h5, MAX_MODEL_BYTES)
     except OSError as error:
         raise NotFoundError(
             "model_not_found",
             f"{h5} cannot be read: {error.strerror}.",
-            f"Give the path of an h5 of at most {MOST_BYTES:,} bytes.",
+            f"Give the path of an h5 of at most {MAX_MODEL_BYTES:,} bytes.",
         ) from error
     if not data.startswith(HDF5_SIGNATURE):
         raise ModelFileError(
@@ -210,5 +212,5 @@ def _image_spec(shape: tuple[int | None, ...]) -> ImageSpec:
         raise ModelFileError(
             "model_shape",
             f"The model takes images of {width}x{height} pixels.",
-            f"As for their {first['loc'][0]}: {first['msg']}.",
+            f"Their {first['loc'][0]}: {first['msg']}.",
         ) from error

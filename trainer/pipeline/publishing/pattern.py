@@ -1,4 +1,4 @@
-"""The pattern of a model: proposed from its labels, accepted by its user."""
+"""The pattern of a model: proposed from its labels, set by its user."""
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable
@@ -12,30 +12,30 @@ from shared.store.records.record import ModelSettings
 from shared.store.store import ModelStore
 
 MIN_LABELS = 20
-"""Fewer labels say too little of what others look like."""
+"""With fewer labels, no pattern is proposed: too many later texts would not fit it."""
 FEW = 4
 OFTEN = 5
-"""At most FEW characters, each seen at least so many times, are taken to be all there are."""
+"""At most FEW characters, each seen at least OFTEN times, are taken to be the complete set."""
 RANGES = ("A-Z", "a-z", "0-9")
 
 
 def propose_pattern(labels: Iterable[str]) -> str | None:
-    """Return a pattern that every label fits, None if there are too few or it gets too large.
+    """Return a pattern that every label fits, None for too few labels or too large a pattern.
 
-    Labels of one length are described place by place, others by their characters and lengths.
+    Labels of one length are described position by position, others by characters and lengths.
     """
     lengths: Counter[int] = Counter()
-    places: defaultdict[int, Counter[str]] = defaultdict(Counter)
+    positions: defaultdict[int, Counter[str]] = defaultdict(Counter)
     for label in labels:
         lengths[len(label)] += 1
-        for place, character in enumerate(label):
-            places[place][character] += 1
+        for position, character in enumerate(label):
+            positions[position][character] += 1
     if lengths.total() < MIN_LABELS:
         return None
-    everywhere = sum(places.values(), Counter[str]())
+    everywhere = sum(positions.values(), Counter[str]())
     others = {character for character in everywhere if not _range_of(character)}
     if len(lengths) == 1:
-        sets = [_set(places[place], others) for place in range(len(places))]
+        sets = [_set(positions[position], others) for position in range(len(positions))]
         pattern = "".join(_repeated(one, len(list(same))) for one, same in groupby(sets))
     else:
         pattern = f"{_set(everywhere, others)}{{{min(lengths)},{max(lengths)}}}"
@@ -47,10 +47,10 @@ def propose_pattern(labels: Iterable[str]) -> str | None:
 
 
 def accept_pattern(store: ModelStore, model: str, pattern: str | None) -> None:
-    """Make a pattern the default of a model, or drop it if None.
+    """Set a model's default pattern, or remove it if None.
 
-    Raises ReadsmithError model_not_found, or LimitsError if the pattern is not valid or the
-    served version (the newest, if none is served) knows no text that fits.
+    Raises ReadsmithError model_not_found, or LimitsError if the pattern is invalid or the served
+    version (the newest, if none is served) cannot spell any text that fits.
     """
     store.require(model)
     if pattern is not None:
@@ -66,13 +66,13 @@ def _require_text(pattern: str) -> None:
         raise LimitsError(
             "pattern_invalid",
             "The pattern is empty, or not Unicode text.",
-            "To allow any prediction again, drop the pattern.",
+            "To allow any prediction again, remove the pattern.",
             "pattern",
         )
 
 
 def _set(counts: Counter[str], others: set[str]) -> str:
-    """Describe characters by the ranges they are of, or one by one if these must be all."""
+    """Describe characters by their ranges, or list them if they are the complete set."""
     if len(counts) <= FEW and min(counts.values()) >= OFTEN:
         listed, ranges = set(counts), []
     else:

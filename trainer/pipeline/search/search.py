@@ -1,4 +1,4 @@
-"""A job that trains with several settings: the trials, and the best of them taken up again.
+"""A hyperparameter search: trains the trials and resumes the best of them.
 
 Importing this imports TensorFlow and Optuna.
 """
@@ -13,9 +13,9 @@ from shared.api.jobs import Progress
 from shared.errors import FailedError, ReadsmithError
 from trainer.pipeline.context import Load, RunContext
 from trainer.pipeline.datasets.dataset import Base, Dataset
-from trainer.pipeline.search.trial import Found, TrainTrials, TrialImages, Trials, why_failed
+from trainer.pipeline.search.trial import TrainedTrial, TrainTrials, TrialImages, Trials, why_failed
 from trainer.pipeline.search.trials import StoppedTrialError, TrialTable
-from trainer.pipeline.training.parameters import choose_parameters, tell_settings
+from trainer.pipeline.training.parameters import choose_parameters, report_settings
 from trainer.schemas.job_request import JobRequest
 from trainer.schemas.progress import Observer
 from trainer.schemas.trial import TrialRecord
@@ -29,12 +29,12 @@ def search(
     observer: Observer,
     context: RunContext,
     train_trials: TrainTrials | None = None,
-) -> Found:
+) -> TrainedTrial:
     """Train with several settings; return the best by the validation part.
 
-    One after the other, unless train_trials knows better. Trials that the context's log holds
-    from earlier attempts are not repeated.
-    Raises ReadsmithError search_failed if no trial learned to read.
+    In turn, unless train_trials trains them otherwise. Trials that the context's log holds from
+    earlier attempts are not repeated.
+    Raises ReadsmithError search_failed if no trial learned.
     """
     logging.getLogger("tensorflow").setLevel(logging.ERROR)  # it warns of every further model
     assert request.search is not None  # noqa: S101 - says the type
@@ -42,20 +42,20 @@ def search(
     images = TrialImages(dataset, load)
     trials = Trials(request, table, request.search, images, base, observer, context)
     (train_trials or _train_in_turn)(trials)
-    return _take_up_best(trials)
+    return _resume_best(trials)
 
 
 def _train_in_turn(trials: Trials) -> None:
     while (record := trials.table.begin()) is not None:
         trials.observer.checkpoint()
         _train_one(trials, record)
-        keras.backend.clear_session()
+        keras.backend.clear_session()  # else Keras holds on to the graphs of all trials
         gc.collect()
         trials.clear()
 
 
 def _train_one(trials: Trials, record: TrialRecord) -> None:
-    """Train one trial; how it goes and ends is in the table."""
+    """Train one trial and record its end in the table."""
     try:
         trials.train(record, _TrialObserver(trials, record))
     except StoppedTrialError:
@@ -69,19 +69,23 @@ def _train_one(trials: Trials, record: TrialRecord) -> None:
         trials.table.finish(record)
 
 
-def _take_up_best(trials: Trials) -> Found:
-    """Return the best trial as its checkpoint holds it."""
+def _resume_best(trials: Trials) -> TrainedTrial:
+    """Return the best trial, restored from its checkpoint.
+
+    The way in which an interrupted job resumes: one way to a trained model, whether the trial
+    ended just now, in an earlier attempt or on another machine.
+    """
     best = trials.table.best
     if best is None:
         raise _none_learned(trials.table)
     found = trials.train(best, trials.observer)
     trials.observer.event(
-        "best", f"Trial {best.number} reads the validation part best.", {"number": best.number}
+        "best", f"Trial {best.number} is the best on validation.", {"number": best.number}
     )
     images = len(found.dataset.train) + len(found.dataset.rehearsal.labels)
     chosen, reasons = choose_parameters(found.request, images, found.dataset.image.width)
-    found_best = dict.fromkeys(best.parameters.keys() & reasons, "the best that the search found")
-    tell_settings(chosen, reasons | found_best, trials.observer)
+    found_best = dict.fromkeys(best.parameters.keys() & reasons, "best value of the search")
+    report_settings(chosen, reasons | found_best, trials.observer)
     trials.observer.summary(found.dataset.summary)
     return found
 
@@ -90,25 +94,25 @@ def _none_learned(table: TrialTable) -> ReadsmithError:
     reasons = {record.error for record in table.records if record.error}
     return FailedError(
         "search_failed",
-        f"None of the {len(table.records)} trials learned to read: {' '.join(sorted(reasons))}",
-        "Train once without a search; if that works, search close to what it chooses.",
+        f"None of the {len(table.records)} trials learned: {' '.join(sorted(reasons))}",
+        "Train once without a search; if that works, search near the values that it chooses.",
     )
 
 
 class _TrialObserver(Observer):
-    """Follows the training of one trial for the job's observer."""
+    """Passes a trial's training on to the table and the job's observer."""
 
     def __init__(self, trials: Trials, record: TrialRecord) -> None:
         self._trials, self._record = trials, record
 
     def progress(self, progress: Progress) -> None:
-        """Take in an epoch; raises StoppedTrialError."""
+        """Record an epoch; raises StoppedTrialError."""
         self._trials.table.epoch(self._record, progress)
 
     def event(self, kind: str, message: str, data: dict[str, Any] | None = None) -> None:
-        """Pass it on."""
+        """Forward to the job's observer."""
         self._trials.observer.event(kind, message, data)
 
     def checkpoint(self) -> None:
-        """Give the chance to stop."""
+        """Forward to the job's observer, which may raise."""
         self._trials.observer.checkpoint()

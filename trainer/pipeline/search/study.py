@@ -1,4 +1,4 @@
-"""Chooses the parameters of a search's trials, and which of them to stop early, with Optuna."""
+"""Chooses the parameters of a search's trials, and which trials to prune, with Optuna."""
 
 import math
 from collections.abc import Sequence
@@ -17,22 +17,22 @@ from trainer.pipeline.datasets.image_spec import STEP
 from trainer.schemas.search_request import WHOLE, Search, Values
 from trainer.schemas.trial import TrialRecord
 
-AT_RANDOM = 5
-"""Trials whose parameters are drawn; those of later ones follow from what came of the earlier."""
-WHOLLY_TRAINED = 3
-"""No trial is stopped before so many have been trained to their end."""
-SPARED = 0.2
-"""Share of a trial's epochs, its first, in which it is not stopped: the rate is still going up."""
+SAMPLER_STARTUP_TRIALS = 5
+"""Trials with random parameters; later ones are sampled by the results of the earlier."""
+PRUNER_STARTUP_TRIALS = 3
+"""No trial is pruned before this many have finished."""
+PRUNER_WARMUP_SHARE = 0.2
+"""First share of a trial's epochs, in which it is not pruned: its learning rate still warms up."""
 DRAWS = 300
-"""After so many parameters in a row that have been tried already, there are no others."""
+"""After this many samples in a row that were tried before, the space counts as exhausted."""
 
 
 class Study:
-    """Asks for trials and is told of them; the same seed and results give the same questions.
+    """An ask-and-tell study; the same seed and results give the same trials.
 
     Parameters come from a tree-structured Parzen estimator (Bergstra et al. 2011). A trial is
-    stopped once its best epoch is behind the median of the finished trials at the same epoch.
-    earlier: the trials of attempts before this one, in order; those that still run come first.
+    pruned once its best epoch is below the median of the finished trials at the same epoch.
+    earlier: the trials of earlier attempts, in order; interrupted ones are asked for first.
     """
 
     def __init__(self, search: Search, seed: int, earlier: Sequence[TrialRecord] = ()) -> None:
@@ -43,19 +43,19 @@ class Study:
         }
         self._study = optuna.create_study(direction="maximize")
         self._running: dict[int, optuna.Trial] = {}
-        self._cut_off = [record for record in earlier if not record.ended]
+        self._interrupted = [record for record in earlier if not record.ended]
         self._tried = [record.parameters for record in earlier]
         for record in earlier:
             if record.ended:
                 self._add(record)
 
     def ask(self) -> tuple[int, dict[str, Value]] | None:
-        """Return number and parameters of a trial that is to run: one cut off, or a new one.
+        """Return number and parameters of the next trial: an interrupted one, or a new one.
 
-        None if all that there is has been tried: the same again would give the same.
+        None once all parameters were tried: training is repeatable, so none is worth repeating.
         """
-        if self._cut_off:
-            record = self._cut_off.pop(0)
+        if self._interrupted:
+            record = self._interrupted.pop(0)
             self._study.enqueue_trial(record.parameters)
             self._running[record.number] = self._study.ask(self._space)
             return record.number, record.parameters
@@ -65,32 +65,33 @@ class Study:
                 self._tried.append(trial.params)
                 self._running[len(self._tried)] = trial
                 return len(self._tried), trial.params
-            self._study.tell(trial, state=TrialState.FAIL)
+            self._study.tell(trial, state=TrialState.FAIL)  # ignored by sampler and pruner
         return None
 
-    def is_behind(self, record: TrialRecord, epochs: int) -> bool:
-        """Tell whether a running trial, so many epochs long, should stop after its latest one."""
+    def should_prune(self, record: TrialRecord, epochs: int) -> bool:
+        """Return whether a running trial should stop; epochs: those of its whole training."""
         trial = self._running[record.number]
         reported = self._study.get_trials(deepcopy=False)[trial.number].intermediate_values
         for step in range(len(reported), len(record.scores)):
             trial.report(record.scores[step], step)
         self._study.pruner = optuna.pruners.MedianPruner(
-            n_startup_trials=WHOLLY_TRAINED, n_warmup_steps=math.ceil(SPARED * epochs)
+            n_startup_trials=PRUNER_STARTUP_TRIALS,
+            n_warmup_steps=math.ceil(PRUNER_WARMUP_SHARE * epochs),
         )
         return trial.should_prune()
 
     def tell(self, record: TrialRecord) -> None:
-        """Take in how a trial ended."""
+        """Record the end of a trial."""
         self._study.tell(self._running.pop(record.number), *_outcome(record))
 
     def _draw(self, draw: int) -> optuna.Trial:
-        # Seeded for each, so that a search goes on as if it had not been cut off.
+        # A seed per trial, so that a resumed search samples what an uninterrupted one would.
         seed = (self._seed + len(self._tried) + 1000 * draw) % 2**32
         if draw:
             self._study.sampler = optuna.samplers.RandomSampler(seed)
         else:
             self._study.sampler = optuna.samplers.TPESampler(
-                seed=seed, n_startup_trials=AT_RANDOM, constant_liar=True
+                seed=seed, n_startup_trials=SAMPLER_STARTUP_TRIALS, constant_liar=True
             )
         return self._study.ask(self._space)
 
@@ -110,7 +111,8 @@ class Study:
 def _outcome(record: TrialRecord) -> tuple[float | None, TrialState]:
     if record.status is TrialStatus.FINISHED:
         return record.best, TrialState.COMPLETE
-    return None, TrialState.PRUNED  # also of what failed: Optuna learns nothing from FAIL
+    # Failed trials count as pruned, because Optuna's sampler ignores FAIL.
+    return None, TrialState.PRUNED
 
 
 def _distribution(name: str, values: Values) -> BaseDistribution:

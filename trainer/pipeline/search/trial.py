@@ -1,4 +1,4 @@
-"""A trial of a search, trained on whichever machine. Imports TensorFlow and Optuna."""
+"""A trial of a search, wherever it is trained. Imports TensorFlow and Optuna."""
 
 import contextlib
 import shutil
@@ -22,15 +22,15 @@ from trainer.schemas.trial import TrialRecord
 
 @dataclass(frozen=True)
 class TrialImages:
-    """The dataset of a search, and how to read it otherwise."""
+    """The dataset of a search, and how to load it with another image spec."""
 
     plain: Dataset
-    """As read where the search chooses nothing about the images."""
+    """The dataset of trials that do not change the image spec."""
     load: Load
-    """Reads the dataset as a request asks."""
+    """Loads the dataset by a request."""
 
     def of(self, request: JobRequest, searched: Search) -> Dataset:
-        """Return the dataset as a trial reads it, in the same three parts.
+        """Return a trial's dataset, split into the same three parts.
 
         Raises ReadsmithError label_too_long if an image would be left out.
         """
@@ -41,8 +41,8 @@ class TrialImages:
         return dataset
 
 
-class Found(NamedTuple):
-    """The best trial, trained, with its own request and the images as it reads them."""
+class TrainedTrial(NamedTuple):
+    """A trained trial, with its own request and dataset."""
 
     request: JobRequest
     dataset: Dataset
@@ -51,7 +51,7 @@ class Found(NamedTuple):
 
 @dataclass(frozen=True)
 class Trials:
-    """What the trials of a job have in common."""
+    """What the trials of a job share."""
 
     request: JobRequest
     """The job's."""
@@ -62,49 +62,56 @@ class Trials:
     observer: Observer
     context: RunContext
     cleared: set[int] = field(default_factory=set)
-    """Numbers of trials of which nothing is kept any more."""
+    """Numbers of trials whose files were deleted."""
 
-    def train(self, record: TrialRecord, observer: Observer) -> Found:
-        """Train a trial, from its checkpoint on if there is one; it gets one try."""
+    def train(self, record: TrialRecord, observer: Observer) -> TrainedTrial:
+        """Train a trial, resuming its checkpoint if there is one.
+
+        Without restarts: gentler settings after a failure would spend time on what the next trial
+        may do better.
+        """
         request = self.table.request_of(record)
         dataset = self.images.of(request, self.searched)
         folder = self.context.inputs.work / folder_of(record)
         folder.mkdir(exist_ok=True)
-        kept = self.context.inputs.kept
-        trained = train(dataset, request, observer, folder, self.base, 0, kept)
-        return Found(request, dataset, trained)
+        job_files = self.context.inputs.job_files
+        trained = train(dataset, request, observer, folder, self.base, 0, job_files)
+        return TrainedTrial(request, dataset, trained)
 
     def clear(self) -> None:
-        """Delete what is kept of the trials that have ended, but for the best."""
+        """Delete the files of the trials that have ended, except the best."""
         best = self.table.best
         for record in self.table.records:
             if record is best or not record.ended or record.number in self.cleared:
                 continue
             folder = self.context.inputs.work / folder_of(record)
             shutil.rmtree(folder, ignore_errors=True)
-            if self.context.inputs.kept is not None:
-                with contextlib.suppress(OSError, ReadsmithError):  # it goes with the job, too
-                    self.context.inputs.kept.remove(folder)
+            if self.context.inputs.job_files is not None:
+                with contextlib.suppress(OSError, ReadsmithError):  # the job's end deletes them too
+                    self.context.inputs.job_files.remove(folder)
             self.cleared.add(record.number)
 
 
 TrainTrials = Callable[[Trials], None]
-"""Trains trial after trial until the table begins no more, as many at a time as it can."""
+"""Trains trials until the table begins no more, as many at a time as it can."""
 
 
 def why_failed(error: Exception) -> str | None:
-    """Return why a trial failed; None for what ends the search, too."""
+    """Return why a trial failed; None for an error that ends the whole search."""
     if isinstance(error, MemoryError | tf.errors.ResourceExhaustedError):
         return "Memory ran out."
     return error.message if isinstance(error, ReadsmithError) else None
 
 
 def require_same_parts(dataset: Dataset, fingerprint: str) -> None:
-    """Raise ReadsmithError label_too_long if a trial would train on or read other images."""
+    """Raise ReadsmithError label_too_long if a trial would train or predict on other images.
+
+    Trials are comparable only on the same split.
+    """
     if dataset.fingerprint != fingerprint:
         raise DatasetError(
             "label_too_long",
-            f"At a width of {dataset.image.width} pixels, labels have no room: "
+            f"At a width of {dataset.image.width} pixels, labels do not fit: "
             "images would be left out.",
             "Search among greater widths.",
         )

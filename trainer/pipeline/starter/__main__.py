@@ -1,4 +1,4 @@
-"""Makes the starter: `python -m trainer.starter` (or `make starter`).
+"""Makes the starter: `python -m trainer.pipeline.starter` (or `make starter`).
 
 Draws texts in the fonts of installed packages, trains the conv preset on them and publishes the
 result into the package.
@@ -21,7 +21,7 @@ from shared.recognition.scoring import Score
 from shared.store.builtin import STARTER, builtin_store
 from trainer.pipeline.networks.inference import predict
 from trainer.pipeline.networks.presets import PRESETS
-from trainer.pipeline.starter.drawn_set import SPEC, VOCABULARY, Set, draw
+from trainer.pipeline.starter.drawn_set import SPEC, VOCABULARY, DrawnSet, draw
 from trainer.pipeline.starter.publish import publish, texts_of
 from trainer.pipeline.training.augmentation import augment
 
@@ -35,11 +35,11 @@ def batches(size: int, batch: int, epoch: int) -> Iterator[NDArray[np.intp]]:
         yield order[start : start + batch]
 
 
-def train(drawn: Set, checked: Set, epochs: int, batch: int, learning_rate: float) -> Any:
+def train(drawn: DrawnSet, checked: DrawnSet, epochs: int, batch: int, learning_rate: float) -> Any:
     """Train the conv preset; print loss and exact match of each epoch."""
     preset = PRESETS["conv"]
     model = preset.build_model(SPEC, VOCABULARY.classes)
-    reader = keras.Model(model.inputs[0], model.get_layer("ctc_loss").input[1])
+    inference_model = keras.Model(model.inputs[0], model.get_layer("ctc_loss").input[1])
     optimizer = preset.make_optimizer(learning_rate)
     optimizer.build(model.trainable_variables)
 
@@ -65,16 +65,17 @@ def train(drawn: Set, checked: Set, epochs: int, batch: int, learning_rate: floa
             index += 1
         print(  # noqa: T201 - a command
             f"epoch {epoch + 1}/{epochs} loss {np.mean(losses):.3f} "
-            f"exact match {exact_match(reader, checked):.3f} {time.monotonic() - started:.0f} s",
+            f"exact match {exact_match(inference_model, checked):.3f} "
+            f"{time.monotonic() - started:.0f} s",
             flush=True,
         )
-    return reader
+    return inference_model
 
 
-def exact_match(reader: Any, checked: Set) -> float:
-    """Return the share of images that are read right."""
+def exact_match(inference_model: Any, checked: DrawnSet) -> float:
+    """Return the share of images whose whole text is correct."""
     pixels, labels = checked
-    predictions = decode(predict(reader, pixels, SPEC), VOCABULARY)
+    predictions = decode(predict(inference_model, pixels, SPEC), VOCABULARY)
     pairs = zip(texts_of(labels), predictions, strict=True)
     return Score.of((truth, prediction.text) for truth, prediction in pairs).exact_match
 
@@ -93,7 +94,7 @@ def main() -> None:
     print(f"{len(pixels)} images drawn, {time.monotonic() - started:.0f} s", flush=True)  # noqa: T201
     checked = pixels[:CHECK_IMAGES], labels[:CHECK_IMAGES]
     started = time.monotonic()
-    reader = train(
+    inference_model = train(
         (pixels[CHECK_IMAGES:], labels[CHECK_IMAGES:]),
         checked,
         arguments.epochs,
@@ -101,7 +102,7 @@ def main() -> None:
         arguments.learning_rate,
     )
     shutil.rmtree(builtin_store().root / STARTER, ignore_errors=True)
-    publish(reader, checked, vars(arguments), time.monotonic() - started)
+    publish(inference_model, checked, vars(arguments), time.monotonic() - started)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Draws text as many kinds of image show it, for pre-training: many fonts, grounds and faults."""
+"""Draws text for pre-training, in many fonts, on many backgrounds, with many faults."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -23,7 +23,7 @@ POOLS = (
     DIGITS + LETTERS + LETTERS.upper(),
     CHARACTERS,
 )
-"""Alphabets that real sets use; each text is drawn from one of them."""
+"""Alphabets of real sets; each text is drawn from one of them."""
 
 LONGEST = 10
 HEIGHT, WIDTH = STARTER_HEIGHT, 192
@@ -85,7 +85,7 @@ class Drawer:
         stretch = float(self.chance.uniform(0.8, 1.4))
         width = max(3, round(line.width * scale * stretch))
         room = WIDTH - 4
-        if self._maybe(0.4):  # as when a whole image is text
+        if self._maybe(0.4):  # as in images that a text fills
             width = int(self.chance.uniform(0.75, 1) * room) if width > room / 3 else width
         width, height = min(width, room), max(3, round(line.height * scale))
         line = line.resize((width, height), Image.Resampling.BILINEAR)
@@ -105,7 +105,7 @@ class Drawer:
         return np.asarray(ink[np.clip(rows, 0, HEIGHT - 1), columns[None, :]])
 
     def _strokes(self) -> Mask:
-        """Lines, arcs and dots that disturb: ink to be added."""
+        """Return lines, arcs and dots across the text: ink to be added."""
         canvas = Image.new("L", (WIDTH, HEIGHT), 0)
         pen = ImageDraw.Draw(canvas)
         if self._maybe(0.35):
@@ -128,7 +128,7 @@ class Drawer:
             pen.arc(box, start, start + float(self.chance.uniform(60, 200)), 255, thickness)
 
     def _printed(self, ink: Mask) -> NDArray[np.uint8]:
-        """Put the ink on a ground, with the faults of cameras and printers."""
+        """Put the ink on a background, with the faults of cameras and printers."""
         contrast = float(self.chance.uniform(30, 230))
         dark = float(self.chance.uniform(0, 255 - contrast))
         ground = np.full((HEIGHT, WIDTH), dark + contrast, np.float32)

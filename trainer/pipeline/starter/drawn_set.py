@@ -20,18 +20,18 @@ PADDING = -1
 VOCABULARY = Vocabulary(CHARACTERS)
 SPEC = ImageSpec(height=HEIGHT, width=WIDTH, channels=1, resize="pad", standardize=True)
 
-Set = tuple[NDArray[np.uint8], NDArray[np.int32]]
-"""Images (N, HEIGHT, WIDTH, 1) and their classes (N, LONGEST), PADDING behind shorter texts."""
+DrawnSet = tuple[NDArray[np.uint8], NDArray[np.int32]]
+"""Images (N, HEIGHT, WIDTH, 1) and their classes (N, LONGEST), PADDING after shorter texts."""
 
 
 def installed_fonts() -> list[Path]:
-    """Return the fonts that Python packages bring, sorted by name."""
+    """Return the fonts of the installed Python packages, sorted by name."""
     folder = Path(sysconfig.get_paths()["purelib"])
     fonts = [*folder.rglob("*.ttf"), *folder.rglob("*.otf")]
     return sorted(path for path in fonts if not UNUSABLE_FONTS.search(path.name))
 
 
-def draw_chunk(seed: int) -> Set:
+def draw_chunk(seed: int) -> DrawnSet:
     """Draw CHUNK images and their encoded labels."""
     drawer = Drawer(installed_fonts(), seed)
     pixels = np.empty((CHUNK, HEIGHT, WIDTH, 1), np.uint8)
@@ -42,7 +42,7 @@ def draw_chunk(seed: int) -> Set:
     return pixels, labels
 
 
-def draw(images: int) -> Set:
+def draw(images: int) -> DrawnSet:
     """Draw many images on all cores; the seeds of the chunks are their numbers."""
     with multiprocessing.get_context("spawn").Pool() as pool:
         chunks = pool.map(draw_chunk, range(-(-images // CHUNK)), chunksize=1)

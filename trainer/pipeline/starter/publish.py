@@ -21,22 +21,24 @@ from trainer.pipeline.networks.ctc import PADDING
 from trainer.pipeline.networks.inference import predict
 from trainer.pipeline.networks.keras_files import write_models
 from trainer.pipeline.publishing.export import GOLDEN_IMAGES, library_versions
-from trainer.pipeline.starter.drawn_set import SPEC, VOCABULARY, Set
+from trainer.pipeline.starter.drawn_set import SPEC, VOCABULARY, DrawnSet
 
 
 def texts_of(labels: NDArray[np.int32]) -> list[str]:
-    """Return the texts that encoded labels (N, LONGEST) stand for."""
+    """Return the texts of encoded labels (N, LONGEST)."""
     return [VOCABULARY.decode(int(c) for c in row if c != PADDING) for row in labels]
 
 
-def publish(reader: Any, checked: Set, parameters: dict[str, int | float], seconds: float) -> None:
-    """Measure the reader on images it was not trained on and publish it as the next version.
+def publish(
+    model: Any, checked: DrawnSet, parameters: dict[str, int | float], seconds: float
+) -> None:
+    """Measure the model on images it was not trained on and publish it as the next version.
 
-    seconds: how long it was trained.
+    seconds: the time it was trained.
     """
     pixels, labels = checked
     truths = texts_of(labels)
-    predictions = decode(predict(reader, pixels, SPEC), VOCABULARY)
+    predictions = decode(predict(model, pixels, SPEC), VOCABULARY)
     metrics = _metrics(truths, predictions, parameters, seconds)
     lengths = Counter(map(len, truths))
 
@@ -54,7 +56,7 @@ def publish(reader: Any, checked: Set, parameters: dict[str, int | float], secon
             vocabulary=VOCABULARY.characters,
             blank_index=VOCABULARY.blank_index,
             image=SPEC,
-            time_steps=int(reader.output_shape[1]),
+            time_steps=int(model.output_shape[1]),
             label_lengths={str(length): count for length, count in sorted(lengths.items())},
             metrics=metrics,
             seed=0,
@@ -66,7 +68,7 @@ def publish(reader: Any, checked: Set, parameters: dict[str, int | float], secon
     job_id = f"make-starter-{time.time_ns()}"
     with tempfile.TemporaryDirectory() as folder:
         build = Path(folder)
-        write_models(reader, build)
+        write_models(model, build)
         _write_golden(build, pixels, truths, predictions)
         builtin_store().publish(build, manifest, model=STARTER, job_id=job_id)
 

@@ -1,7 +1,7 @@
-"""Varies training images as cameras and printers do. Imports TensorFlow.
+"""Augments training images with the variations of cameras and printers. Imports TensorFlow.
 
-Perspective, tilt, slant, size and place; blur, contrast, brightness and noise. Nothing moves the
-ends of a long line further than those of a short one: that would cut characters off.
+Perspective, tilt, slant, size and position; blur, contrast, brightness and noise. The ends of a
+long line move no further than those of a short one: that would cut characters off.
 """
 
 from typing import Any
@@ -13,7 +13,7 @@ SHORT_LINE = 4.0
 
 
 def augment(images: Any, strength: float, seed: Any) -> Any:
-    """Return varied copies of standardised images, float32 (N, H, W, C).
+    """Return augmented copies of standardised images, float32 (N, H, W, C).
 
     strength: 1 for the usual variation. seed: int32 (2,); equal seeds give equal images.
     """
@@ -36,7 +36,7 @@ def augment(images: Any, strength: float, seed: Any) -> Any:
 
 
 class _Draws:
-    """Uniform numbers around 0, one per image; every call gives new ones."""
+    """Uniform random numbers around 0, one per image; every call returns new ones."""
 
     def __init__(self, count: Any, strength: float, seed: Any) -> None:
         self._count = count
@@ -52,7 +52,7 @@ class _Draws:
 
 
 def _transforms(draw: _Draws, height: Any, width: Any) -> Any:
-    """Rows of projective transforms about the middle of the image, float32 (N, 8)."""
+    """Return projective transforms about the centre of the image, float32 (N, 8)."""
     reach = tf.minimum(1.0, SHORT_LINE * height / width)
     size_x, size_y = 1 + draw(0.13) * reach, 1 + draw(0.13)
     slant, tilt = draw(0.2), draw(0.125) * reach
@@ -75,7 +75,8 @@ def _matrices(*entries: Any) -> Any:
 
 
 def _blurred(images: Any) -> Any:
-    """Return the mean over 3x3 pixels, eight times faster on a CPU than by pooling."""
+    """Return the mean over 3x3 pixels."""
+    # Sums of shifted copies are eight times faster on a CPU than average pooling.
     wider = tf.pad(images, [[0, 0], [1, 1], [1, 1], [0, 0]], "SYMMETRIC")
     rows = wider[:, :-2] + wider[:, 1:-1] + wider[:, 2:]
     return (rows[:, :, :-2] + rows[:, :, 1:-1] + rows[:, :, 2:]) / 9

@@ -1,4 +1,4 @@
-"""The weights that a training run starts from: an earlier version's, or the starter's."""
+"""Loads the weights that training starts from: an earlier version's, or the starter's."""
 
 from typing import Any
 
@@ -17,18 +17,20 @@ from trainer.schemas.job_request import JobRequest
 
 
 def load_base(request: JobRequest, store: ModelStore) -> Base | None:
-    """Load the version that the request names as its base; None if it names none.
+    """Load the request's base version; None without one.
 
     Raises ReadsmithError (base_not_found, base_preset_differs, base_image_differs) or BundleError.
     """
     if not isinstance(request.base, int):
         return None
-    _require_kept(request.base, request.model, store)
+    _require_version(request.base, request.model, store)
     try:
-        _require_alike(store.manifest(request.model, request.base), request)
+        _require_compatible(store.manifest(request.model, request.base), request)
         return _read(store, request.model, request.base, f"{request.model}/{request.base}")
     except BundleError:
-        _require_kept(request.base, request.model, store)  # it may have been removed meanwhile
+        _require_version(
+            request.base, request.model, store
+        )  # retention may have deleted it meanwhile
         raise
 
 
@@ -52,45 +54,45 @@ def _read(store: ModelStore, model: str, version: int, name: str) -> Base:
     )
 
 
-def _require_kept(version: int, model: str, store: ModelStore) -> None:
-    if version not in (kept := store.versions(model)):
+def _require_version(version: int, model: str, store: ModelStore) -> None:
+    if version not in (versions := store.versions(model)):
         raise BaseVersionError(
             "base_not_found",
             f"Model {model} has no version {version} to start from.",
-            f"It has {', '.join(map(str, kept)) or 'none'}.",
+            f"Its versions: {', '.join(map(str, versions)) or 'none'}.",
         )
 
 
-def _require_alike(manifest: Manifest, request: JobRequest) -> None:
+def _require_compatible(manifest: Manifest, request: JobRequest) -> None:
     if manifest.preset != request.preset:
         raise BaseVersionError(
             "base_preset_differs",
-            f"Version {request.base} was made with preset {manifest.preset}, not {request.preset}.",
-            "Ask for the same preset, or for no base.",
+            f"Version {request.base} has the preset {manifest.preset}, not {request.preset}.",
+            "Request the same preset, or no base.",
         )
     for name in ("height", "width", "resize", "channels", "standardize"):
-        asked, has = getattr(request.hyperparameters, name), getattr(manifest.image, name)
-        if asked not in ("auto", has):
+        requested, has = getattr(request.hyperparameters, name), getattr(manifest.image, name)
+        if requested not in ("auto", has):
             raise BaseVersionError(
                 "base_image_differs",
-                f"Version {request.base} takes images of {name} {has}, not {asked}.",
-                f'Leave {name} at "auto", or ask for no base.',
+                f"Version {request.base} takes images of {name} {has}, not {requested}.",
+                f'Leave {name} at "auto", or request no base.',
             )
 
 
-def weights_of(reader: Any) -> dict[str, list[Any]]:
+def weights_of(model: Any) -> dict[str, list[Any]]:
     """Return a model's weights by layer."""
-    return {layer.name: layer.get_weights() for layer in reader.layers if layer.get_weights()}
+    return {layer.name: layer.get_weights() for layer in model.layers if layer.get_weights()}
 
 
-def copy_weights(base: Base, reader: Any, vocabulary: Vocabulary) -> None:
-    """Start a model from a base: hidden layers whole, the output layer character by character.
+def copy_weights(base: Base, model: Any, vocabulary: Vocabulary) -> None:
+    """Copy a base's weights: hidden layers whole, the output layer character by character.
 
-    Characters that the base does not know keep their fresh weights. A base for gray images also
-    fits colour.
+    Characters that the base lacks retain their fresh weights. A base for gray images also fits
+    colour.
     """
     known, weights = base.vocabulary, base.weights
-    layers = {layer.name: layer for layer in reader.layers}
+    layers = {layer.name: layer for layer in model.layers}
     *hidden, output = weights
     for name in hidden:
         fresh = layers[name].get_weights()
@@ -109,7 +111,7 @@ def copy_weights(base: Base, reader: Any, vocabulary: Vocabulary) -> None:
 
 
 def _with_channels(weights: Any, shape: tuple[int, ...]) -> Any:
-    """Return a first kernel (H, W, 1, filters) for colour: the mean of the channels is its gray."""
+    """Spread a kernel (H, W, 1, filters) over colour channels: their mean is the gray."""
     if weights.shape == shape:
         return weights
     channels = shape[2]

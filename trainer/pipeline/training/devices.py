@@ -1,4 +1,4 @@
-"""What a model is trained on: the CPU, a GPU, or several that share every batch.
+"""The devices of training: the CPU, a GPU, or several GPUs that share every batch.
 
 Imports TensorFlow.
 """
@@ -14,15 +14,15 @@ import tensorflow as tf
 from trainer.pipeline.networks.ctc import ctc_loss
 
 BFLOAT16_SINCE = (8, 0)
-"""Compute capability of the first GPUs whose tensor cores take bfloat16."""
+"""Compute capability of the first GPUs with tensor cores for bfloat16 (Ampere)."""
 
 
 @dataclass(frozen=True)
 class Devices:
-    """The devices of a training run, and how they calculate."""
+    """The devices of a training run, and their precision."""
 
     gpus: tuple[str, ...] = ()
-    """Their names; none for the CPU."""
+    """Their names; empty for the CPU."""
     precision: str = "float32"
     """Keras dtype policy of the layers; variables, softmax and loss are float32 in any case."""
     strategy: tf.distribute.Strategy | None = None
@@ -36,17 +36,17 @@ class Devices:
 
     @property
     def plain(self) -> bool:
-        """True if the trained model can be read with and exported as it is."""
+        """Whether the trained model can predict and be exported unchanged."""
         return self == CPU
 
     @property
     def replicas(self) -> int:
-        """How many devices share a batch."""
+        """The number of devices that share a batch."""
         return 1 if self.strategy is None else self.strategy.num_replicas_in_sync
 
     @contextmanager
     def building(self) -> Iterator[None]:
-        """Make the models and optimizers that are built inside belong to these devices."""
+        """Build the models and optimizers of a with block for these devices."""
         policy = keras.config.dtype_policy()
         keras.config.set_dtype_policy(self.precision)
         try:
@@ -76,36 +76,33 @@ def find_devices() -> Devices:
 
 
 def share_statistics(model: Any, optimizer: Any, replicas: int) -> None:
-    """Make replicas that each see a part of a batch learn as one that sees all of it.
-
-    Keras clips gradients before it sums them over the replicas, so each may only keep its share.
-    """
+    """Make replicas that each take a part of a batch learn like one that takes all of it."""
     for layer in model.layers:
         if isinstance(layer, keras.layers.BatchNormalization):
             layer.synchronized = True
+    # Keras clips each replica's gradients before it sums them, so each gets a share of the norm.
     if optimizer.clipnorm is not None:
         optimizer.clipnorm /= replicas
 
 
 def learn_part(model: Any, optimizer: Any, inputs: Any, labels: Any) -> Any:
-    """Take this replica's part in the step for a whole batch; return its part of the mean loss.
-
-    A batch with fewer images than replicas is short for some: those look at one without weight.
-    """
+    """Train on this replica's part of a batch; return its share of the mean loss."""
     replica = tf.distribute.get_replica_context()
     images = tf.shape(inputs)[0]
     start, stop = (
         images * (replica.replica_id_in_sync_group + end) // replica.num_replicas_in_sync
         for end in (0, 1)
     )
+    # A replica without images of a small batch takes one with weight 0: all replicas must take
+    # part in the synchronized batch normalisation.
     part = slice(start, tf.maximum(stop, start + 1))
     share = tf.cast(stop - start, tf.float32) / tf.cast(images, tf.float32)
     with tf.GradientTape() as tape:
-        # Not model.losses: replicas trace in turns, and that list is one for all.
+        # Not model.losses: replicas trace in turns and share that list.
         output = model([inputs[part], labels[part]], training=True)
         loss = share * tf.reduce_mean(ctc_loss(labels[part], output))
     variables = model.trainable_variables
-    # The mean, because the optimizer sums what all replicas hand it.
+    # The mean, because the optimizer sums the gradients of all replicas again.
     gradients = replica.all_reduce(tf.distribute.ReduceOp.MEAN, tape.gradient(loss, variables))
     optimizer.apply(gradients, variables)
     return loss

@@ -1,4 +1,4 @@
-"""Tells a run that learns nothing from one that is slow, and says what may be wrong."""
+"""Distinguishes a run that learns nothing from a slow one, and suggests the cause."""
 
 import math
 from collections import Counter
@@ -12,16 +12,16 @@ from trainer.pipeline.training.results import Validation
 
 PLATEAU_STEPS = 1500
 PLATEAU_EPOCHS = 3
-"""So long may a model give nothing but blanks: at first, every CTC model does (preset crnn for
+"""How long a model may output nothing but blanks: every CTC model does at first (preset crnn for
 about 800 steps on the captcha set)."""
 
 DIVERGED = 2.0
 DIVERGED_BY = 3.0
-"""Three losses in a row this many times, and this many nats per image, above the lowest are no
-noise; small losses double easily."""
+"""Three losses in a row above DIVERGED times the lowest plus DIVERGED_BY nats per image are not
+noise. The factor alone would not do: small losses double easily."""
 
 MAX_CER = 0.5
-"""A model that gets no whole text right is published only below this character error rate."""
+"""A model that is no better than chance is published only below this character error rate."""
 
 IMAGES_PER_CHARACTER = 5
 SMALL_TEXT = 12
@@ -29,12 +29,12 @@ SMALL_TEXT = 12
 
 
 def epochs(count: int) -> str:
-    """Return so many epochs in words."""
+    """Return a number of epochs in words."""
     return "1 epoch" if count == 1 else f"{count} epochs"
 
 
-def why_dead(state: State, steps_per_epoch: int) -> str | None:
-    """Return what shows that a run will not learn any more, None while it may."""
+def diagnose(state: State, steps_per_epoch: int) -> str | None:
+    """Return the evidence that a run will not learn any more; None while it still may."""
     losses = [progress.loss for progress in state.history]
     if not math.isfinite(losses[-1]):
         return f"The loss is {losses[-1]} after epoch {state.epoch}."
@@ -43,17 +43,17 @@ def why_dead(state: State, steps_per_epoch: int) -> str | None:
     enough = max(PLATEAU_EPOCHS, math.ceil(PLATEAU_STEPS / steps_per_epoch))
     if state.best is not None and state.best.all_empty and state.epoch >= enough:
         return (
-            f"After {epochs(state.epoch)} the model still gives an empty text for every image "
+            f"After {epochs(state.epoch)} the model still predicts an empty text for every image "
             f"(loss {losses[-1]:.2f})."
         )
     return None
 
 
-def reads_nothing(best: Validation, labels: Iterable[str]) -> bool:
-    """Tell whether a trained model is of no use to anyone.
+def no_better_than_chance(best: Validation, labels: Iterable[str]) -> bool:
+    """Return whether a trained model is useless.
 
-    labels: of the training part. Whoever always gave the commonest of them would be right as
-    often as it is common, without a look at an image.
+    labels: of the training part. Always predicting the most common of them is correct as often as
+    it occurs, whatever the image.
     """
     counts = Counter(labels)
     by_chance = max(counts.values()) / counts.total()
@@ -61,22 +61,22 @@ def reads_nothing(best: Validation, labels: Iterable[str]) -> bool:
 
 
 def did_not_learn(dataset: Dataset, state: State, *, out_of_time: bool = False) -> ReadsmithError:
-    """Return the error of a run that learned nothing: the figures, and what they point to."""
+    """Return the error of a run that learned nothing, with its metrics and a probable cause."""
     best = state.best
-    tries = f"{state.restarts + 1} tries" if state.restarts else "1 try"
-    tries += f", {epochs(state.epoch)} until the time was over" if out_of_time else ""
+    starts = f"{state.restarts + 1} starts" if state.restarts else "1 start"
+    starts += f", {epochs(state.epoch)} until the time limit" if out_of_time else ""
     figures = (
         f"{len(dataset.train)} training images, {len(dataset.vocabulary.characters)} characters, "
-        f"{tries}"
+        f"{starts}"
     )
     if best is not None:
-        what = "an empty text for every image" if best.all_empty else "hardly a text right"
+        what = "an empty text for every image" if best.all_empty else "hardly any text correctly"
         figures = (
-            f"it gives {what} on the validation part (character error rate {best.cer:.0%}, "
+            f"it predicts {what} on the validation part (character error rate {best.cer:.0%}, "
             f"loss {best.loss:.2f}; {figures})"
         )
     return NotLearnedError(
-        "did_not_learn", f"The model did not learn to read: {figures}.", _advice(dataset)
+        "did_not_learn", f"The model did not learn: {figures}.", _advice(dataset)
     )
 
 
@@ -85,7 +85,7 @@ def _advice(dataset: Dataset) -> str:
     rare = [c for c in dataset.vocabulary.characters if seen[c] < IMAGES_PER_CHARACTER]
     if len(rare) > len(dataset.vocabulary.characters) / 2:
         return (
-            f"Too few images for so many characters: {len(rare)} of them are seen fewer than "
+            f"Too few images for the characters: {len(rare)} of them occur fewer than "
             f"{IMAGES_PER_CHARACTER} times. Label more images."
         )
     if dataset.median_height < SMALL_TEXT:

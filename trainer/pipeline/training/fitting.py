@@ -25,13 +25,14 @@ from trainer.pipeline.training.results import Parameters, Validation
 from trainer.schemas.progress import Observer
 
 MILESTONES = (0.95, 0.99)
-"""Shares of exact match on the validation part whose training seconds are told."""
+"""Exact match on validation for which the training seconds are reported."""
 
 
 class Fitting:
-    """Everything random in it follows from the seed and the number of the epoch or step.
+    """A model in training.
 
-    So a resumed run goes the way of an uncut one.
+    All randomness depends on the seed and the number of the epoch or step alone, so a resumed run
+    repeats an uninterrupted one.
     """
 
     def __init__(
@@ -56,19 +57,25 @@ class Fitting:
             self.optimizer.build(self.model.trainable_variables)
         if devices.replicas > 1:
             share_statistics(self.model, self.optimizer, devices.replicas)
-        self.reader = _inference_model(self.model) if devices.plain else self._build_twin()
+        # On the CPU both share their variables; elsewhere the weights are copied each epoch.
+        self.inference_model = (
+            _inference_model(self.model) if devices.plain else self._build_export_model()
+        )
         if base is not None:
-            copy_weights(base, self.reader, dataset.vocabulary)
-            self.model.set_weights(self.reader.get_weights())
+            copy_weights(base, self.inference_model, dataset.vocabulary)
+            self.model.set_weights(self.inference_model.get_weights())
         self._step = tf.function(self._train_step, reduce_retracing=True)
 
     @property
     def steps_per_epoch(self) -> int:
-        """How many batches show every training image once."""
+        """The number of batches that hold every training image once."""
         return -(-len(self.examples.train) // self.parameters.batch_size)
 
     def first_state(self, restarts: int, seconds: float) -> State:
-        """Return the state before the first epoch of the so manieth try."""
+        """Return the state before the first epoch.
+
+        restarts: restarts so far; seconds: the training time that they took.
+        """
         return State(
             weights=self._weights(),
             best_weights=self.model.get_weights(),
@@ -79,20 +86,20 @@ class Fitting:
         )
 
     def restore(self, state: State) -> None:
-        """Take up a saved state."""
+        """Resume from a checkpoint's state."""
         for variable, value in zip(self._variables(), state.weights, strict=True):
             variable.assign(value)
 
     def epoch(self, state: State) -> None:
-        """Train on every image once, measure, and bring the state up to date."""
+        """Train on every image once, validate, and update the state."""
         started = time.monotonic() - state.seconds
         loss = self._train_epoch(state, started)
         if not self.devices.plain:
-            self.reader.set_weights(self.model.get_weights())
+            self.inference_model.set_weights(self.model.get_weights())
         validation = self._validate()
         state.seconds = time.monotonic() - started
         state.weights = self._weights()
-        state.take(validation, self.reader.get_weights())
+        state.record(validation, self.inference_model.get_weights())
         for milestone in MILESTONES:
             if validation.exact_match >= milestone and state.seconds_to[str(milestone)] is None:
                 state.seconds_to[str(milestone)] = round(state.seconds, 3)
@@ -103,12 +110,12 @@ class Fitting:
     def _build_model(self) -> Any:
         return self.preset.build_model(self.dataset.image, self.dataset.vocabulary.classes)
 
-    def _build_twin(self) -> Any:
-        """Return an inference graph of its own: float32, on one device, fit for export."""
+    def _build_export_model(self) -> Any:
+        """Return a separate inference model: float32, on one device, for export."""
         twin = _inference_model(self._build_model())
         for layer in twin.layers:
             if isinstance(layer, keras.layers.Bidirectional):
-                # ONNX has no word for cuDNN's LSTM.
+                # ONNX has no operator for cuDNN's LSTM.
                 layer.forward_layer.use_cudnn = layer.backward_layer.use_cudnn = False
         return twin
 
@@ -126,6 +133,7 @@ class Fitting:
         for index, (pixels, labels) in enumerate(batches, state.epoch * steps):
             self.observer.checkpoint()
             of_schedule = index / steps + state.skipped
+            # By the clock too: a run that a time limit ends has then had its low learning rates.
             done = max(of_schedule / parameters.epochs, self._time_spent(started))
             self.optimizer.learning_rate.assign(
                 parameters.learning_rate * self.preset.schedule(min(done, 1.0))
@@ -137,7 +145,7 @@ class Fitting:
         return total / len(self.examples.train)
 
     def _time_spent(self, started: float) -> float:
-        """Share of the allowed minutes that is over, 0 without such a limit."""
+        """Return the elapsed share of max_minutes, 0 without that limit."""
         minutes = self.parameters.max_minutes
         return 0.0 if minutes is None else (time.monotonic() - started) / (minutes * 60)
 
@@ -159,7 +167,7 @@ class Fitting:
         losses: list[NDArray[np.float32]] = []
         texts: list[str] = []
         for pixels, labels in self.examples.validation.in_order(CHUNK):
-            output = predict(self.reader, pixels, self.dataset.image)
+            output = predict(self.inference_model, pixels, self.dataset.image)
             losses += _losses(labels, output)
             texts += (prediction.text for prediction in decode(output, self.dataset.vocabulary))
         score = Score.of(zip(self.dataset.validation.labels, texts, strict=True))
@@ -168,8 +176,8 @@ class Fitting:
 
     def _progress(self, state: State, loss: float, validation: Validation) -> Progress:
         epoch, epochs = state.epoch + 1, self.parameters.epochs - state.skipped
-        of_this_try = state.seconds - state.seconds_before
-        left = of_this_try / epoch * (epochs - epoch)
+        since_restart = state.seconds - state.seconds_before
+        left = since_restart / epoch * (epochs - epoch)
         if self.parameters.max_minutes is not None:
             left = min(left, max(0.0, self.parameters.max_minutes * 60 - state.seconds))
         return Progress(
@@ -179,14 +187,14 @@ class Fitting:
             validation_loss=validation.loss,
             exact_match=validation.exact_match,
             cer=validation.cer,
-            images_per_second=epoch * len(self.examples.train) / of_this_try,
+            images_per_second=epoch * len(self.examples.train) / since_restart,
             seconds=state.seconds,
             seconds_left=left,
         )
 
 
 def _losses(labels: NDArray[np.int32], output: NDArray[np.float32]) -> list[NDArray[np.float32]]:
-    """Return the CTC loss of each image, batch by batch: the loss wants much memory."""
+    """Return the CTC loss of each image; in batches, because the loss takes much memory."""
     return [
         np.asarray(ctc_loss(labels[i : i + BATCH], output[i : i + BATCH]).numpy())
         for i in range(0, len(labels), BATCH)
@@ -194,5 +202,5 @@ def _losses(labels: NDArray[np.int32], output: NDArray[np.float32]) -> list[NDAr
 
 
 def _inference_model(model: Any) -> Any:
-    """Return the graph from the image to the softmax output, without loss or custom layer."""
+    """Return the model from the image to the softmax output, without loss or custom layer."""
     return keras.Model(model.inputs[0], model.get_layer("ctc_loss").input[1], name="reader")

@@ -13,23 +13,25 @@ from trainer.schemas.trial import shown
 def choose_parameters(
     request: JobRequest, images: int, width: int
 ) -> tuple[Parameters, dict[str, str]]:
-    """Return the parameters in force and, by name, the reason for each.
+    """Return the effective parameters and, by name, the reason for each.
 
     images: in the training part. width: of the input, in pixels.
     """
     preset, wanted = PRESETS[request.preset], request.hyperparameters
     epochs = preset.choose_epochs(images, width)
-    of_preset = f"what preset {request.preset} learns best with"
+    of_preset = f"the best for preset {request.preset}"
     auto: dict[str, tuple[Any, str]] = {
-        "epochs": (epochs, f"about {epochs * images:,} images are shown, {width} pixels wide"),
+        "epochs": (epochs, f"about {epochs * images:,} images in all, {width} pixels wide"),
         "batch_size": (preset.batch_size, of_preset),
         "learning_rate": (preset.learning_rate, of_preset),
-        "augmentation": (preset.augmentation, f"{of_preset}; less in another try"),
+        "augmentation": (preset.augmentation, f"{of_preset}; less after a restart"),
     }
-    asked = {name: getattr(wanted, name) for name in auto}
-    values = {name: auto[name][0] if asked[name] == "auto" else asked[name] for name in auto}
+    requested = {name: getattr(wanted, name) for name in auto}
+    values = {
+        name: auto[name][0] if requested[name] == "auto" else requested[name] for name in auto
+    }
     reasons = {
-        name: reason if asked[name] == "auto" else "as asked for"
+        name: reason if requested[name] == "auto" else "as requested"
         for name, (_, reason) in auto.items()
     }
     patience = preset.patience or values["epochs"] if wanted.patience == "auto" else wanted.patience
@@ -43,17 +45,22 @@ def choose_parameters(
     return parameters, reasons
 
 
-def tell_settings(chosen: Parameters, reasons: dict[str, str], observer: Observer) -> None:
-    """Name the choices with their reasons, as an event."""
+def report_settings(chosen: Parameters, reasons: dict[str, str], observer: Observer) -> None:
+    """Emit the choices and their reasons as an event."""
     settings = {
         name: {"value": getattr(chosen, name), "reason": why} for name, why in reasons.items()
     }
-    told = (f"{name} {shown(one['value'])} ({one['reason']})" for name, one in settings.items())
-    observer.event("settings", f"Chosen: {', '.join(told)}.", settings)
+    chosen_values = (
+        f"{name} {shown(one['value'])} ({one['reason']})" for name, one in settings.items()
+    )
+    observer.event("settings", f"Chosen: {', '.join(chosen_values)}.", settings)
 
 
 def gentler(parameters: Parameters, request: JobRequest, restarts: int) -> Parameters:
-    """Return settings for another try: slower, varied less, longer; what was asked for stays."""
+    """Return settings for a restart: lower rate, less augmentation, more epochs.
+
+    Requested values stay as they are.
+    """
     if restarts == 0:
         return parameters
     wanted = request.hyperparameters
@@ -64,5 +71,5 @@ def gentler(parameters: Parameters, request: JobRequest, restarts: int) -> Param
         learning_rate=slower if wanted.learning_rate == "auto" else parameters.learning_rate,
         epochs=parameters.epochs * 2 if wanted.epochs == "auto" else parameters.epochs,
         augmentation=less if wanted.augmentation == "auto" else parameters.augmentation,
-        seed=parameters.seed + restarts,
+        seed=parameters.seed + restarts,  # the same seed could fail the same way
     )

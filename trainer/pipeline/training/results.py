@@ -1,4 +1,4 @@
-"""What training and evaluation hand on: plain values, no TensorFlow."""
+"""Results of training as plain values, without TensorFlow."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -8,7 +8,7 @@ from shared.api.jobs import Progress
 
 @dataclass(frozen=True)
 class Parameters:
-    """The training parameters in force, "auto" resolved."""
+    """The effective training parameters, with "auto" resolved."""
 
     epochs: int
     batch_size: int
@@ -16,7 +16,7 @@ class Parameters:
     patience: int
     augmentation: float
     may_shorten: bool
-    """Whether epochs may be left out once the validation part is read."""
+    """Whether epochs may be skipped once validation is nearly perfect."""
     max_minutes: float | None
     seed: int
 
@@ -33,13 +33,13 @@ class Validation:
 
 @dataclass
 class Trained:
-    """A trained model with its best weights, and how it got there."""
+    """A trained model with its best weights, and its training's history."""
 
     model: Any
-    """The Keras inference graph: (N, H, W, C) to softmax (N, T, classes)."""
+    """The Keras inference model: (N, H, W, C) to softmax (N, T, classes)."""
     time_steps: int
     base: str | None
-    """What the weights started from, None for fresh ones."""
+    """The base of the weights, None for random ones."""
     parameters: Parameters
     validation: Validation
     seconds: float

@@ -64,7 +64,7 @@ def _poll(trials: Trials, one: Running, settings: dict[str, Any]) -> list[Runnin
     else:
         if outcome is None:
             return [one]
-        if outcome.lost and trials.table.begin_again(record):
+        if outcome.lost and trials.table.restart(record):
             remote.end()
             return [(record, _start(trials, record, settings))]
         if not outcome.lost:

@@ -26,7 +26,7 @@ def train_trial(
         load, base = prepare(order.request, inputs, observer)
         dataset = load(order.request)
         require_same_parts(dataset, order.fingerprint)
-        train(dataset, order.request, observer, folder, base, max_restarts=0, kept=inputs.kept)
+        train(dataset, order.request, observer, folder, base, 0, inputs.job_files)
         return (folder / FILE).read_bytes(), None
     except Exception as error:
         why = why_failed(error)

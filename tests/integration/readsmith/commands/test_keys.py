@@ -16,7 +16,7 @@ from tests.support.commands import Run
 from tests.support.models.bundles import png, publish
 from tests.support.paths import ROOT
 from tests.support.services import services
-from tests.support.services.services import PATIENCE
+from tests.support.services.services import TIMEOUT
 
 
 @pytest.fixture
@@ -88,7 +88,7 @@ def test_a_service_that_others_could_reach_does_not_start_without_keys(
         cwd=tmp_path,
         capture_output=True,
         text=True,
-        timeout=PATIENCE,
+        timeout=TIMEOUT,
         check=False,
     )
     assert ended.returncode != 0
@@ -133,7 +133,7 @@ def _code(ask: Callable[[], object]) -> str | None:
 
 
 def _until(happened: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + TIMEOUT
     while not happened():
         assert time.monotonic() < deadline, "it never happened"
         time.sleep(0.1)

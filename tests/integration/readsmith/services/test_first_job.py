@@ -33,6 +33,12 @@ SUMMARY = {
 }  # fmt: skip
 
 
+UPLOAD = {
+    "id": f"dataset-{'0' * 32}", "bytes": 9, "sha256": "0" * 64,
+    "created_at": "2026-01-02T03:04:05Z",
+}  # fmt: skip
+
+
 class Trainer:
     """Answers as the trainer does; every job publishes a version, unless it is told to fail."""
 
@@ -47,7 +53,7 @@ class Trainer:
     def answer(self, method: str, path: str, body: bytes) -> tuple[int, Any]:
         if path == "/datasets":
             self.uploads.append(body)
-            return 201, {"id": f"dataset-{'0' * 32}"}
+            return 201, UPLOAD
         if method == "POST":
             self.posted.append(json.loads(body))
             if "synthetic" in self.posted[-1].get("dataset", {}):
@@ -55,7 +61,7 @@ class Trainer:
             if self.failure is None:
                 self._publish()
         if "/events" in path:
-            return 200, {"data": _events() if path.endswith("after=0") else [], "has_more": False}
+            return 200, _events("failed" if self.failure else "succeeded")
         return 202 if method == "POST" else 200, self._job()
 
     def _publish(self) -> None:
@@ -71,6 +77,9 @@ class Trainer:
             "created_at": "2026-01-02T03:04:05Z",
             "status": "failed" if self.failure else "succeeded",
             "model": "stripes",
+            "preset": "conv",
+            "metadata": {},
+            "attempt": 1,
             "version": None if self.failure else len(ModelStore(self.store).versions("stripes")),
             "request": {"dataset": dataset},
             "dataset": SUMMARY,
@@ -78,17 +87,19 @@ class Trainer:
         }
 
 
-def _events() -> list[dict[str, Any]]:
+def _events(end: str) -> bytes:
     told = [
         ("status", "Queued.", {"status": "queued"}),
         ("stage", "Stage train.", {"stage": "train"}),
         ("progress", "Epoch 1", EPOCH),
         ("restart", "Trying again with a lower rate.", {}),
+        ("status", "Over.", {"status": end}),
     ]
-    return [
+    events = (
         {"id": number, "at": "2026-01-02T03:04:05Z", "type": kind, "message": text, "data": data}
         for number, (kind, text, data) in enumerate(told, 1)
-    ]
+    )
+    return "".join(f"data: {json.dumps(event)}\n\n" for event in events).encode()
 
 
 @pytest.fixture
@@ -202,7 +213,7 @@ def test_ctrl_c_cancels_the_job(trainer: Trainer) -> None:
 
     def answer(method: str, path: str, body: bytes) -> tuple[int, Any]:
         asked.append(f"{method} {path}")
-        return trainer.answer("POST", "/jobs", b"{}")
+        return trainer.answer(method, path, b"{}")
 
     def interrupt() -> None:
         raise KeyboardInterrupt
@@ -211,4 +222,4 @@ def test_ctrl_c_cancels_the_job(trainer: Trainer) -> None:
         first = FirstJob(url, url, str(trainer.store), Console(file=io.StringIO()), interrupt)
         first.run(job_request(None, model="stripes"), None)
 
-    assert asked == ["POST /jobs", "POST /jobs/job-1/cancel"]
+    assert asked == ["POST /jobs", "GET /jobs/job-1/events", "POST /jobs/job-1/cancel"]

@@ -7,7 +7,7 @@ import numpy as np
 import requests
 from PIL import Image
 
-from tests.support.services.services import PATIENCE, gateway, needs_nginx, predictor, trainer
+from tests.support.services.services import TIMEOUT, gateway, needs_nginx, predictor, trainer
 
 
 @needs_nginx
@@ -26,7 +26,7 @@ def test_a_large_image_can_be_tried_and_corrected_and_no_other_body_is_large(
 
         def send(path: str, **fields: str) -> int:
             files = {"image": file.getvalue()}
-            answer = requests.post(url + path, files=files, data=fields, timeout=PATIENCE)
+            answer = requests.post(url + path, files=files, data=fields, timeout=TIMEOUT)
             return answer.status_code
 
         assert len(file.getvalue()) > 3_000_000

@@ -15,7 +15,7 @@ from trainer.api.app import create_app
 from trainer.api.server import HEAD_BYTES, HttpProtocol
 from trainer.settings import Settings
 
-PATIENCE = 30.0
+TIMEOUT = 30.0
 HEAD_SECONDS = 1.5
 PAUSE_SECONDS = 1.5
 ALIVE = b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n"
@@ -45,22 +45,22 @@ def port(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
 
 @pytest.mark.parametrize("sent", [b"", b"GET /hea", ALIVE[:-2]])
 def test_a_connection_without_a_whole_request_is_closed(port: int, sent: bytes) -> None:
-    with socket.create_connection(("127.0.0.1", port), PATIENCE) as client:
+    with socket.create_connection(("127.0.0.1", port), TIMEOUT) as client:
         client.sendall(sent)
         assert client.recv(100) == b""
 
 
 def test_a_head_that_trickles_in_has_no_more_time_than_another(port: int) -> None:
-    with socket.create_connection(("127.0.0.1", port), PATIENCE) as client:
+    with socket.create_connection(("127.0.0.1", port), TIMEOUT) as client:
         began = time.monotonic()
         with pytest.raises(ConnectionError):
-            while time.monotonic() < began + PATIENCE:
+            while time.monotonic() < began + TIMEOUT:
                 client.sendall(b"G")
                 time.sleep(0.1)
 
 
 def test_slow_requests_one_after_the_other_are_answered(port: int) -> None:
-    with socket.create_connection(("127.0.0.1", port), PATIENCE) as client:
+    with socket.create_connection(("127.0.0.1", port), TIMEOUT) as client:
         for _ in range(3):
             for half in (ALIVE[:20], ALIVE[20:]):
                 client.sendall(half)
@@ -69,13 +69,13 @@ def test_slow_requests_one_after_the_other_are_answered(port: int) -> None:
 
 
 def test_a_body_that_stops_coming_is_a_problem(port: int) -> None:
-    [answer] = exchange(port, POST + b"Content-Length: 99\r\n\r\n{", PATIENCE)
+    [answer] = exchange(port, POST + b"Content-Length: 99\r\n\r\n{", TIMEOUT)
     assert (answer.status, answer.headers["content-type"]) == (408, PROBLEM)
     assert b"request_timeout" in answer.body
 
 
 def test_a_body_that_comes_slowly_is_taken(port: int) -> None:
-    with socket.create_connection(("127.0.0.1", port), PATIENCE) as client:
+    with socket.create_connection(("127.0.0.1", port), TIMEOUT) as client:
         client.sendall(POST + b"Content-Length: 2\r\n\r\n")
         for byte in (b"{", b"}"):
             time.sleep(0.6 * PAUSE_SECONDS)
@@ -93,6 +93,6 @@ def test_a_body_that_comes_slowly_is_taken(port: int) -> None:
     ],
 )
 def test_what_is_not_http_is_a_problem_and_the_end(port: int, sent: bytes, status: int) -> None:
-    [answer] = exchange(port, sent, PATIENCE)
+    [answer] = exchange(port, sent, TIMEOUT)
     assert (answer.status, answer.headers["content-type"]) == (status, PROBLEM)
     assert answer.headers["connection"] == "close"

@@ -151,7 +151,7 @@ def test_what_is_trained_in_mixed_precision_is_read_and_exported_in_float32(tmp_
     assert (computed["output"], computed["ctc_loss"]) == ("float32", "float32")
     assert keras.config.dtype_policy().name == "float32"
 
-    write_models(fitting.reader, tmp_path)
+    write_models(fitting.inference_model, tmp_path)
     with h5py.File(tmp_path / KERAS_MODEL) as file:
         assert "bfloat16" not in file.attrs["model_config"]
     graph = onnx.load(tmp_path / ONNX_MODEL).graph
@@ -159,12 +159,14 @@ def test_what_is_trained_in_mixed_precision_is_read_and_exported_in_float32(tmp_
     assert onnx.TensorProto.FLOAT in kinds
     assert not kinds & {onnx.TensorProto.FLOAT16, onnx.TensorProto.BFLOAT16}
     assert_all_read_alike(fitting, tmp_path)
-    assert all(map(np.array_equal, fitting.reader.get_weights(), fitting.model.get_weights()))
+    assert all(
+        map(np.array_equal, fitting.inference_model.get_weights(), fitting.model.get_weights())
+    )
 
 
 def assert_all_read_alike(fitting: Fitting, build: Path) -> None:
     [(pixels, _)], image = fitting.examples.validation.in_order(IMAGES), fitting.dataset.image
-    output = predict(fitting.reader, pixels, image)
+    output = predict(fitting.inference_model, pixels, image)
     texts = [prediction.text for prediction in decode(output, fitting.dataset.vocabulary)]
     for model in (load_keras(build / KERAS_MODEL), OnnxGraph(build / ONNX_MODEL)):
         again = predict(model, pixels, image)
@@ -180,7 +182,7 @@ def test_the_lstms_of_cudnn_are_not_exported(
 ) -> None:
     monkeypatch.setattr(tf.config, "list_logical_devices", lambda _kind: ["a GPU"])
     fitting = make_fitting(tmp_path, Devices(gpus=("a GPU",)), "crnn")
-    write_models(fitting.reader, tmp_path)
+    write_models(fitting.inference_model, tmp_path)
     monkeypatch.undo()
     assert_all_read_alike(fitting, tmp_path)
 

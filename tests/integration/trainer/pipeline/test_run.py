@@ -266,7 +266,7 @@ def test_a_model_that_reads_nothing_is_not_published(tmp_path: Path) -> None:
     with pytest.raises(ReadsmithError) as caught:
         run(hopeless, context(tmp_path, dataset), recorder)
     assert caught.value.code == "did_not_learn"
-    assert "3 tries" in caught.value.message
+    assert "3 starts" in caught.value.message
     assert [kind for kind, _ in recorder.events] == ["start", "settings", "restart", "restart"]
     assert ModelStore(tmp_path / "models").models() == []
     second, third = recorder.epochs[1:]
@@ -281,7 +281,7 @@ def test_a_run_that_has_learned_nothing_when_the_time_is_over_does_not_begin_aga
     dataset = labelled_zip(tmp_path / "set.zip", labels)
     short = Hyperparameters(max_minutes=0.0001)
     recorder = Recorder()
-    with pytest.raises(ReadsmithError, match="until the time was over") as caught:
+    with pytest.raises(ReadsmithError, match="until the time limit") as caught:
         run(
             QUICK.model_copy(update={"hyperparameters": short, "base": "none"}),
             context(tmp_path, dataset),

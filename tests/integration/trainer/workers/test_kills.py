@@ -1,7 +1,7 @@
 """Processes that are killed, stopped or out of time while they work on a job.
 
 The workers, their children, the checkpoints and the publication are real; only TensorFlow is not
-there. The long form, with it, is tests/faults/test_kills.py.
+there. The long form, with it, is tests/faults/jobs/test_kills.py.
 """
 
 import os

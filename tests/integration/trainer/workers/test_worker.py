@@ -20,7 +20,7 @@ from trainer.settings import Settings
 CHILD = """
 import errno, os, signal, subprocess, sys, tempfile, time
 from pathlib import Path
-from shared.errors import ReadsmithError
+from shared.errors import DatasetError
 from trainer.schemas.progress import Progress, RunResult, Stage
 from trainer.workers.job_process import execute
 
@@ -48,7 +48,7 @@ def run(claim, request, settings, observer):
     if what == "die once" and claim.attempt == 1:
         os._exit(7)
     if what == "refuse":
-        raise ReadsmithError("too_few_images", "3 images were found.", "Send more.")
+        raise DatasetError("too_few_images", "3 images were found.", "Send more.")
     if what == "bug":
         raise KeyError("secret")
     if what == "fill the disk":

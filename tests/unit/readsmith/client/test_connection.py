@@ -209,6 +209,31 @@ def test_half_an_event_is_taken_up_again(server: Scripted, waits: list[float]) -
     assert len(waits) == 2
 
 
+def test_whoever_watches_a_silent_job_may_stop(server: Scripted, waits: list[float]) -> None:
+    stream = {"Content-Type": "text/event-stream"}
+    server.script += [(200, stream, b": still here\n\n"), (204, {}, b"")]
+
+    def watch() -> None:
+        raise RuntimeError("The worker has stopped.")
+
+    with pytest.raises(RuntimeError, match="has stopped"):
+        list(Client(trainer_url=server.url).events("job-1", watch=watch))
+
+
+def test_fields_and_codes_of_a_newer_service_are_taken(server: Scripted) -> None:
+    error = {"code": "of_tomorrow", "message": "No.", "hint": "", "severity": 3}
+    server.script += [
+        (200, {}, {**JOB, "colour": "blue", "error": error}),
+        (400, {}, {"title": "T", "status": 400, "detail": "No.", "code": "of_tomorrow", "x": 1}),
+    ]
+    client = Client(trainer_url=server.url)
+
+    assert client.job("job-1").as_sent() == {**JOB, "colour": "blue", "error": error}
+    with pytest.raises(ServiceError) as raised:
+        client.job("job-1")
+    assert raised.value.code == "of_tomorrow"
+
+
 def test_where_nothing_listens_it_is_said_so(server: Scripted, waits: list[float]) -> None:
     server.server.server_close()
 

@@ -198,7 +198,7 @@ def test_check_tells_what_a_job_would_find(run: Run, images: Path) -> None:
     assert "11 images: " in people
     assert "unreadable" in people
     assert "ac copy.png" in people
-    assert "Input: resize stretch (the aspect ratios are alike), height 48 (" in people
+    assert "Input: resize stretch (the aspect ratios are similar), height 48 (" in people
     assert "file names" in people
     assert re.search(r"for example +(\w+)\.png \(\1\), ", people)
 
@@ -269,7 +269,7 @@ def test_models_refuses_a_pattern_that_nothing_fits(run: Run, store: Path) -> No
     result = run("models", "pattern", "stripes", "[0-9]{2}", "--store", store)
 
     assert result.exit_code == 1
-    assert "No text that this model could spell fits" in result.stderr
+    assert "No text that this model can spell fits" in result.stderr
 
 
 def test_models_takes_no_option_before_what_to_do(run: Run, store: Path) -> None:

@@ -110,7 +110,7 @@ def test_a_models_own_pattern_holds_unless_another_is_given(
         (["--min-length", 3, "--max-length", 2], "min_length is 3, max_length only 2", 2),
         (["--min-confidence", "1.5"], "min_confidence must be a number from 0 to 1", 2),
         (["--pattern", "[a"], "pattern", 1),
-        (["--charset", "xyz", "--min-length", 1], "No text that this model could spell fits", 1),
+        (["--charset", "xyz", "--min-length", 1], "No text that this model can spell fits", 1),
     ],
 )
 @pytest.mark.parametrize("command", ["predict", "evaluate"])

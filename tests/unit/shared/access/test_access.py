@@ -24,7 +24,7 @@ def keys(tmp_path: Path) -> Path:
 @pytest.fixture
 def look_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have the file of the keys looked at for each request."""
-    monkeypatch.setattr(access_module, "LOOK_SECONDS", 0.0)
+    monkeypatch.setattr(access_module, "CHECK_SECONDS", 0.0)
 
 
 def with_key(headers: dict[str, str], host: str = "example.org") -> Caller:

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shared.errors import LimitsError
-from shared.patterns.automaton import MAX_CELLS, MAX_STATES, NOWHERE, Automaton, build_automaton
+from shared.patterns.automaton import DEAD_STATE, MAX_CELLS, MAX_STATES, Automaton, build_automaton
 from shared.patterns.limits import Limits
 from shared.patterns.parser import MAX_LENGTH, MAX_NESTING, MAX_SIZE, parse_pattern
 from tests.support.paths import ROOT
@@ -21,7 +21,7 @@ def accepts(automaton: Automaton, text: str, vocabulary: tuple[str, ...] = CHARA
     state = 0
     for character in text:
         state = int(automaton.next[state, vocabulary.index(character)])
-        if state == NOWHERE:
+        if state == DEAD_STATE:
             return False
     return bool(automaton.accepting[state])
 
@@ -104,7 +104,7 @@ def test_digits_are_those_of_every_script_as_in_python() -> None:
 
 WRONG = {
     "(a": "no )",
-    "a)": "a ) without its (",
+    "a)": "a ) without a (",
     "[a": "no ]",
     "[]": "empty brackets",
     "[b-a]": "range b-a",
@@ -115,14 +115,14 @@ WRONG = {
     "a{2}{3}": "second repeat",
     "a{,2}": "no number",
     "a{2": "no }",
-    "a{3,2}": "second number is the smaller",
+    "a{3,2}": "whose maximum is below its minimum",
     "^a": "^ that has no meaning there",
     "a$": "$ that has no meaning there",
     "(?=a)": "? that has no meaning there",
     "(?P<n>a)": "? that has no meaning there",
     r"(a)\1": r"\1, which is not supported",
     r"\w": r"\w, which is not supported",
-    "a\\": "a backslash without",
+    "a\\": "a backslash with nothing",
 }
 
 

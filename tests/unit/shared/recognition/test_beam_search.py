@@ -12,7 +12,7 @@ from shared.errors import LimitsError
 from shared.patterns.automaton import build_automaton
 from shared.patterns.limits import Limits
 from shared.recognition.beam_search import search
-from shared.recognition.decoding import FAINT, decode_within
+from shared.recognition.decoding import ALTERNATIVE_CUTOFF, decode_within
 from shared.recognition.vocabulary import Vocabulary, required_time_steps
 
 CHARACTERS = tuple("ab1")
@@ -127,7 +127,7 @@ def test_the_alternatives_are_the_likeliest_texts_but_for_faint_ones(
     automaton = build_automaton(Limits(), CHARACTERS, len(steps))
     (prediction,) = decode_within(steps[np.newaxis], Vocabulary(CHARACTERS), automaton, top_k=10)
     ordered = sorted(exact(steps).values(), reverse=True)
-    expected = [share for share in ordered if share >= FAINT * ordered[0]][:10]
+    expected = [share for share in ordered if share >= ALTERNATIVE_CUTOFF * ordered[0]][:10]
     assert prediction is not None
     assert [each.confidence for each in prediction.alternatives] == pytest.approx(
         expected, rel=1e-5

@@ -35,7 +35,7 @@ export function trialNews(before, job) {
   return `Trial ${ended.number} ${ended.status === "failed" ? "has failed" : `is ${ended.status}: ${percent(ended.exact_match)} read right`}.`;
 }
 
-/** The finished trial that reads the validation part best, as the trainer chooses it. */
+/** The finished trial that has the best validation score, as the trainer chooses it. */
 function bestOf(trials) {
   const finished = trials.filter((one) => one.status === "finished");
   const better = (a, b) => b.exact_match - a.exact_match || a.cer - b.cer || a.loss - b.loss || a.number - b.number;

@@ -1,4 +1,4 @@
-"""Reads labels.csv and labels.tsv: a header that names filename and text, then a row an image."""
+"""Reads labels.csv and labels.tsv: a header with filename and text, then a row per image."""
 
 import csv
 import io
@@ -33,14 +33,14 @@ def label_rows(source: ImageSource, manifests: Sequence[str]) -> Iterator[LabelR
             raise DatasetError(
                 "labels_too_many",
                 f"The label files have more than {source.limits.files:,} rows.",
-                "Give one row for each image.",
+                "Give one row per image.",
             )
         yield row
 
 
 def _rows(source: ImageSource, manifest: str) -> Iterator[LabelRow]:
     try:
-        content = source.read(manifest).decode("utf-8-sig")
+        content = source.read(manifest).decode("utf-8-sig")  # Excel begins UTF-8 with a BOM
     except UnicodeDecodeError as error:
         raise DatasetError(
             "labels_not_utf8",
@@ -63,7 +63,7 @@ def _rows(source: ImageSource, manifest: str) -> Iterator[LabelRow]:
         raise DatasetError(
             "labels_unreadable",
             f"{shown(manifest)} line {reader.line_num}: {error}.",
-            "Mend that line.",
+            "Fix that line.",
         ) from error
 
 
@@ -73,6 +73,6 @@ def _header(found: Sequence[str], manifest: str) -> list[str]:
         raise DatasetError(
             "labels_header",
             f"{shown(manifest)} starts with {shown(', '.join(header)) or 'nothing'}.",
-            "Its first line must be filename,text (tab between them in a .tsv).",
+            "Its first line must be filename,text (with a tab between them in a .tsv).",
         )
     return header

@@ -1,6 +1,6 @@
-"""What each image says: from labels.csv or labels.tsv, else from the file names.
+"""Finds each image's label: in labels.csv or labels.tsv, else in the file name.
 
-In shards: from the text files beside the images, else from the file names.
+In shards: in the text file beside the image, else in the file name.
 """
 
 import time
@@ -24,16 +24,16 @@ from trainer.schemas.labels import (
 )
 
 MATCH_SECONDS = 30.0
-"""For all file names of a set together: a good pattern takes some millionths of a second each."""
+"""For all file names of a set together; a sound pattern takes microseconds per name."""
 MAY_HOLD_LABELS = {".csv", ".tsv", ".txt", ".json", ".jsonl", ".xml", ".xlsx"}
 NO_MATCH = "The file name does not match the pattern."
 
 
 @dataclass(frozen=True)
 class DatasetProblem:
-    """Why one file is left out: kind is a snake_case name, detail a sentence.
+    """Why a file is left out: kind is a snake_case name, detail a sentence.
 
-    The file's name is as it can be shown: cut if long, without control characters.
+    The file's name is safe to show: shortened, without control characters.
     """
 
     kind: str
@@ -46,42 +46,46 @@ class FoundLabels:
     """Labels by file name, and the files that have none."""
 
     source: str
-    """In words: where the labels come from."""
+    """Where the labels come from, for messages."""
     labels: Mapping[str, str] = field(default_factory=dict)
     problems: list[DatasetProblem] = field(default_factory=list)
     ignored: int = 0
     """Files that are neither images nor a label file."""
     decided: dict[str, str | None] = field(default_factory=dict)
-    """Labels that somebody has looked at: they count, whatever files with the same image say;
-    None leaves the image out."""
+    """Labels corrected by a user: they win over those of files with the same image; None leaves
+    the image out."""
     corrections: frozenset[str] = frozenset()
-    """The decided ones that are added to the dataset."""
+    """Names in `decided` that corrections add to the dataset."""
     unknown: int = 0
-    """Names to be labelled anew that no image has."""
+    """The number of names in relabel that no image has."""
     unread: tuple[str, ...] = ()
-    """Files that may hold labels and were not read, for they are not called as label files are."""
+    """Files that may hold labels but were ignored, because they have another name."""
     misread: tuple[str, ...] = ()
-    """Names in a zip that does not say in what they are written."""
+    """Names in a zip that does not declare their encoding."""
 
     def names(self) -> Sequence[str]:
-        """Return the names of all labelled images, the decided ones first."""
+        """Return the names of all labelled images, the decided ones first.
+
+        First, because of files with the same image the first one's label is used.
+        """
         if isinstance(self.labels, TextTable) and not self.decided:
-            return self.labels.names  # in the order in which they lie
+            return self.labels.names  # in the shards' order, in which disks read fastest
         others = (name for name in self.labels if name not in self.decided)
-        alike = others if isinstance(self.labels, TextTable) else sorted(others)
-        return [*self.decided, *alike]
+        in_order = others if isinstance(self.labels, TextTable) else sorted(others)
+        return [*self.decided, *in_order]
 
     def label(self, name: str) -> str | None:
-        """Return the label that counts; None for an image that is left out."""
+        """Return the valid label; None for an image that is left out."""
         return self.decided[name] if name in self.decided else self.labels[name]
 
 
 def find_labels(
     source: ImageSource, how: Labels, relabel: Mapping[str, str | None] | None = None
 ) -> FoundLabels:
-    """Find the label of every image; raises ReadsmithError if the way asked for cannot be gone.
+    """Find the label of every image.
 
-    relabel: labels by file name that take the place of those found; None leaves the image out.
+    Raises ReadsmithError: labels_not_found if the source lacks the requested labels, and those of
+    label_rows. relabel: labels by file name that replace those found; None leaves the image out.
     """
     if isinstance(source, ShardSource):
         found = _from_shards(source, how)
@@ -127,7 +131,7 @@ def _decide(found: FoundLabels, relabel: Mapping[str, str | None], images: Seque
 
 
 def _from_names(images: Sequence[str], how: Labels) -> FoundLabels:
-    label_of, source = _name_reader(how)
+    label_of, source = _label_reader(how)
     found, labels = FoundLabels(source), dict[str, str]()
     for name in images:
         if (label := _usable(found, name, label_of(name), NO_MATCH)) is not None:
@@ -140,20 +144,20 @@ def _from_shards(source: ShardSource, how: Labels) -> FoundLabels:
     if how == "manifest" and not source.labelled:
         raise DatasetError(
             "labels_not_found",
-            "No text file lies beside an image in the shards.",
+            "No image in the shards has a text file beside it.",
             "Put 0017.txt beside 0017.png, or take labels from the file names.",
         )
     beside = how in ("auto", "manifest") and source.labelled
-    label_of, where = _name_reader(how)
+    label_of, where = _label_reader(how)
     found = FoundLabels("text files beside the images" if beside else where)
     found.ignored = source.ignored
     names, labels = Texts(), Texts()
-    for place, name in enumerate(source.images):
+    for index, name in enumerate(source.images):
         if not printable(name):
             found.problems.append(_unprintable(name))
             continue
-        text = source.text(place) if beside else label_of(name)
-        why = "No text file lies beside it." if beside else NO_MATCH
+        text = source.text(index) if beside else label_of(name)
+        why = "It has no text file beside it." if beside else NO_MATCH
         if (label := _usable(found, name, text, why)) is not None:
             names.append(name)
             labels.append(label)
@@ -161,15 +165,15 @@ def _from_shards(source: ShardSource, how: Labels) -> FoundLabels:
     return found
 
 
-def _name_reader(how: Labels) -> tuple[Callable[[str], str | None], str]:
-    """Return the function from a file's name to its label, and what to call that in words."""
+def _label_reader(how: Labels) -> tuple[Callable[[str], str | None], str]:
+    """Return the function from a file's name to its label, and its description."""
     if not isinstance(how, FilenameLabelSource):
         return lambda name: PurePosixPath(name).stem, "file names"
-    return _Cutter(how.filename.pattern), f"file names by {how.filename.pattern}"
+    return _LabelPattern(how.filename.pattern), f"file names by {how.filename.pattern}"
 
 
-class _Cutter:
-    """Cuts labels out of file names by a regular expression, as long as that goes on quickly."""
+class _LabelPattern:
+    """Extracts labels from file names by a regular expression, within MATCH_SECONDS in all."""
 
     def __init__(self, pattern: str) -> None:
         self._pattern = compile_pattern(pattern)
@@ -185,9 +189,9 @@ class _Cutter:
         except TimeoutError:
             raise DatasetError(
                 "pattern_too_slow",
-                f"The regular expression has taken {MATCH_SECONDS:g} s until the file name "
+                f"The regular expression took more than {MATCH_SECONDS:g} s, up to the file name "
                 f"{shown(stem)}.",
-                "What can be repeated in many ways does that, as in (a|aa)+: write it in one.",
+                "Repeats that match the same text in many ways are slow, as (a|aa)+; use a+.",
             ) from None
         self._seconds_left -= time.monotonic() - began
         return match.group(self._group) if match else None
@@ -198,11 +202,11 @@ def _from_manifests(
 ) -> FoundLabels:
     found = FoundLabels(" and ".join(shown(manifest) for manifest in manifests[:3]))
     labels: dict[str, str] = {}
-    places = _places(names)
+    paths = _paths_by_name(names)
     listed: set[str] = set()
     conflicting: set[str] = set()
     for row in label_rows(source, manifests):
-        name = _resolve(row.filename, PurePosixPath(row.manifest).parent, places)
+        name = _resolve(row.filename, PurePosixPath(row.manifest).parent, paths)
         if name is None:
             detail = f"{shown(row.manifest)} line {row.line} names no file here."
             found.problems.append(DatasetProblem("missing_image", shown(row.filename), detail))
@@ -224,7 +228,7 @@ def _from_manifests(
 
 
 def _usable(found: FoundLabels, name: str, text: str | None, why_none: str = "") -> str | None:
-    """Return a text as a label; note why it cannot be one and return None."""
+    """Return a text as a label; if it is none, record the problem and return None."""
     if text is None:
         found.problems.append(DatasetProblem("missing_label", shown(name), why_none))
         return None
@@ -241,19 +245,19 @@ def _unprintable(name: str) -> DatasetProblem:
     )
 
 
-def _places(names: Sequence[str]) -> Mapping[str, str | None]:
-    """Map every path, and every base name that only one file has, to the file."""
-    places: dict[str, str | None] = {}
+def _paths_by_name(names: Sequence[str]) -> Mapping[str, str | None]:
+    """Map every path, and every base name that only one file has, to its path."""
+    paths: dict[str, str | None] = {}
     for name in names:
         base = PurePosixPath(name).name
-        places[base] = None if base in places else name
-    return {**places, **{name: name for name in names}}
+        paths[base] = None if base in paths else name
+    return {**paths, **{name: name for name in names}}
 
 
-def _resolve(filename: str, folder: PurePosixPath, places: Mapping[str, str | None]) -> str | None:
-    """Find a listed file: beside its label file, from the top, or by a base name of its own."""
+def _resolve(filename: str, folder: PurePosixPath, paths: Mapping[str, str | None]) -> str | None:
+    """Find a listed file: relative to its label file, to the root, or by a unique base name."""
     path = PurePosixPath(filename.replace("\\", "/"))
     for candidate in ((folder / path).as_posix(), path.as_posix(), path.name):
-        if places.get(candidate):
-            return places[candidate]
+        if paths.get(candidate):
+            return paths[candidate]
     return None

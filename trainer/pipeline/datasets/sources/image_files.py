@@ -1,4 +1,4 @@
-"""Which files of a set are its images, and how large each may be."""
+"""Which files of a dataset are its images, and how large each may be."""
 
 from pathlib import PurePosixPath
 
@@ -13,20 +13,20 @@ MAX_ENTRY_BYTES = 50_000_000
 
 
 class UnreadableEntryError(Exception):
-    """One entry cannot be read; the message says why."""
+    """An entry that cannot be read; the message says why."""
 
 
 def is_image(name: str) -> bool:
-    """Tell whether a file is an image, by its ending."""
+    """Return whether a file is an image, by its suffix."""
     return PurePosixPath(name).suffix.lower() in IMAGE_ENDINGS
 
 
 def visible(path: PurePosixPath) -> bool:
-    """Tell whether a file is meant to be seen: no part of its path is hidden or a Mac's own."""
+    """Return whether a file belongs to the user's data: not hidden, not added by macOS."""
     return not any(part.startswith(".") or part == "__MACOSX" for part in path.parts)
 
 
 def require_small(size: int) -> None:
-    """Raise UnreadableEntryError for a file that no image needs to be as large as."""
+    """Raise UnreadableEntryError for a file larger than any image needs to be."""
     if size > MAX_ENTRY_BYTES:
         raise UnreadableEntryError(f"is larger than {MAX_ENTRY_BYTES:,} bytes")

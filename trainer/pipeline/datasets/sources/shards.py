@@ -1,7 +1,7 @@
-"""Sets packed as WebDataset shards: tar files in which images and their labels lie side by side.
+"""Datasets packed as WebDataset shards: tar files of images with their labels beside them.
 
-`0017.png` and `0017.txt`, one behind the other, are an image and its label. Nothing is unpacked:
-each shard is read once for what lies where, then its images in place.
+`0017.png` and `0017.txt`, in succession, are an image and its label. Nothing is extracted: each
+shard is indexed in one pass, then its images are read at their offsets.
 """
 
 import tarfile
@@ -18,22 +18,22 @@ from trainer.pipeline.datasets.sources.image_files import (
     require_small,
     visible,
 )
-from trainer.pipeline.datasets.sources.text_columns import Places, Texts
+from trainer.pipeline.datasets.sources.text_columns import NameIndex, Texts
 from trainer.pipeline.datasets.sources.zip_file import name_fault, too_many_files
 from trainer.schemas.labels import MAX_LABEL, shown
 from trainer.schemas.limits import DatasetLimits
 
 MAX_HEADER_BYTES = 1 << 20
-"""Of one member: names and what else programs write about it. The rest of the shard is skipped."""
+"""For one member: its name and other metadata, which tarfile reads into memory whole."""
 MAX_TEXT_BYTES = 4 * MAX_LABEL
-"""UTF-8; what is longer cannot be a label."""
-MOST_OF_ONE_NAME = 100
-"""Files that count as one sample; no more are held while a shard is looked through."""
+"""UTF-8; no label is longer."""
+MAX_FILES_PER_SAMPLE = 100
+"""Files of one sample; bounds what is held in memory while a shard is indexed."""
 LABEL_FILES = ("labels.csv", "labels.tsv")
 
 
 def is_shard(path: Path) -> bool:
-    """Tell whether a file begins like a tar."""
+    """Return whether a file begins like a tar."""
     with path.open("rb") as file:
         head = file.read(tarfile.BLOCKSIZE)
     try:
@@ -52,12 +52,12 @@ def shards_of(folder: Path) -> list[Path]:
 
 
 @dataclass
-class _Index:
-    """What lies where: about 60 bytes an image."""
+class _Columns:
+    """The location of each image, in columns: about 60 bytes an image."""
 
     names: Texts = field(default_factory=Texts)
     texts: Texts = field(default_factory=Texts)
-    """Beside the images; empty where there is none."""
+    """Of the text files beside the images; empty where there is none."""
     labelled: bytearray = field(default_factory=bytearray)
     shards: "array[int]" = field(default_factory=lambda: array("I"))
     offsets: "array[int]" = field(default_factory=lambda: array("Q"))
@@ -76,7 +76,7 @@ class ShardSource:
     def __init__(self, paths: Sequence[Path], limits: DatasetLimits) -> None:
         self.limits = limits
         self._paths = list(paths)
-        self._index = _Index()
+        self._columns = _Columns()
         files = 0
         for number, path in enumerate(paths):
             for sample in _samples(path):
@@ -84,42 +84,42 @@ class ShardSource:
                 if files > limits.shard_files:
                     raise too_many_files(files, limits.shard_files)
                 self._add(number, sample)
-        self._places = Places(self._index.names)
-        if (name := self._places.repeated()) is not None:
+        self._by_name = NameIndex(self._columns.names)
+        if (name := self._by_name.repeated()) is not None:
             raise _unsafe(name, "is in its shard twice")
 
     @property
     def images(self) -> Texts:
-        """The names of all images, in the order in which they lie."""
-        return self._index.names
+        """The names of all images, in the order of the shards."""
+        return self._columns.names
 
     @property
     def ignored(self) -> int:
         """How many files are neither an image nor the label of one."""
-        return self._index.ignored
+        return self._columns.ignored
 
-    def text(self, place: int) -> str | None:
-        """Return what the image at this place says, None if nothing lies beside it."""
-        return self._index.texts[place] if self._index.labelled[place] else None
+    def text(self, index: int) -> str | None:
+        """Return the text beside the image at this index, None if it has none."""
+        return self._columns.texts[index] if self._columns.labelled[index] else None
 
     @property
     def labelled(self) -> bool:
-        """Whether a label lies beside any image."""
-        return any(self._index.labelled)
+        """Whether any image has a text file beside it."""
+        return any(self._columns.labelled)
 
     def names(self) -> list[str]:
         """Return the names of all images."""
-        return list(self._index.names)
+        return list(self._columns.names)
 
     def read(self, name: str) -> bytes:
         """Return an image's bytes."""
-        place = self._places.of(name)
-        size = self._index.sizes[place]
+        index = self._by_name.of(name)
+        size = self._columns.sizes[index]
         require_small(size)
-        path = self._paths[self._index.shards[place]]
+        path = self._paths[self._columns.shards[index]]
         try:
             with path.open("rb", buffering=0) as file:
-                file.seek(self._index.offsets[place])
+                file.seek(self._columns.offsets[index])
                 return file.read(size)
         except OSError as error:
             raise UnreadableEntryError(error.strerror or str(error)) from error
@@ -128,22 +128,22 @@ class ShardSource:
         return f"{self._paths[shard].name}/" if len(self._paths) > 1 else ""
 
     def _add(self, shard: int, sample: "_Sample") -> None:
-        index = self._index
+        columns = self._columns
         for image in sample.images:
-            index.names.append(self._prefix(shard) + image.name)
-            index.texts.append(sample.text or "")
-            index.labelled.append(sample.text is not None)
-            index.shards.append(shard)
-            index.offsets.append(image.offset_data)
-            index.sizes.append(image.size)
-        index.ignored += sample.others
+            columns.names.append(self._prefix(shard) + image.name)
+            columns.texts.append(sample.text or "")
+            columns.labelled.append(sample.text is not None)
+            columns.shards.append(shard)
+            columns.offsets.append(image.offset_data)
+            columns.sizes.append(image.size)
+        columns.ignored += sample.others
         if sample.text is not None and not sample.images:
-            index.ignored += 1
+            columns.ignored += 1
 
 
 @dataclass
 class _Sample:
-    """Files of one name but for their endings, one behind the other."""
+    """Successive files whose names differ only in their suffixes."""
 
     key: str
     images: list[tarfile.TarInfo] = field(default_factory=list)
@@ -160,7 +160,7 @@ def _samples(path: Path) -> Iterator[_Sample]:
         for member in _members(file, path):
             folder, _, name = member.name.rpartition("/")
             key = f"{folder}/{name.partition('.')[0]}"
-            if key != sample.key or len(sample) == MOST_OF_ONE_NAME:
+            if key != sample.key or len(sample) == MAX_FILES_PER_SAMPLE:
                 yield sample
                 sample = _Sample(key)
             if is_image(name):
@@ -170,9 +170,9 @@ def _samples(path: Path) -> Iterator[_Sample]:
             elif name.lower() in LABEL_FILES:
                 raise DatasetError(
                     "labels_not_found",
-                    f"{path.name} holds {shown(member.name)}; in a tar, labels lie beside their "
-                    "images: 0017.png and 0017.txt.",
-                    "Give a zip or a folder, or let readsmith pack write shards of it.",
+                    f"{path.name} holds {shown(member.name)}; in a tar, each label must be a "
+                    "text file beside its image: 0017.png and 0017.txt.",
+                    "Give a zip or a folder, or write shards of it with `readsmith pack`.",
                 )
             else:
                 sample.others += 1
@@ -180,14 +180,15 @@ def _samples(path: Path) -> Iterator[_Sample]:
 
 
 def _members(file: "_ReadHeaders", path: Path) -> Iterator[tarfile.TarInfo]:
-    """Yield the visible regular files of a tar; raises ReadsmithError for what is no set."""
+    """Yield the visible regular files of a tar; raises ReadsmithError for an unsafe tar."""
     reached = -1
     try:
         with tarfile.TarFile(fileobj=file, encoding="utf-8", errors="surrogateescape") as tar:
             while (member := tar.next()) is not None:
-                tar.members.clear()  # type: ignore[attr-defined]  # it would keep them all
+                tar.members.clear()  # type: ignore[attr-defined]  # else it holds all of them in memory
                 if member.offset_data <= reached:
-                    raise tarfile.ReadError("its members go round in circles")
+                    # A negative size leads tarfile back to an earlier member, for ever.
+                    raise tarfile.ReadError("its members form a cycle")
                 reached = member.offset_data
                 if (what := _fault(member)) is not None:
                     raise _unsafe(f"{path.name}/{member.name}", what)
@@ -199,12 +200,12 @@ def _members(file: "_ReadHeaders", path: Path) -> Iterator[tarfile.TarInfo]:
         raise DatasetError(
             "dataset_not_a_tar",
             f"{path.name} cannot be read as a tar: {shown(str(error)) or type(error).__name__}.",
-            "Give uncompressed tar files, as readsmith pack and WebDataset write them.",
+            "Give uncompressed tar files, as `readsmith pack` and WebDataset write them.",
         ) from error
 
 
 def _fault(member: tarfile.TarInfo) -> str | None:
-    """Say what a member is that none of a set of images is."""
+    """Return why a member cannot belong to a set of images; None if it can."""
     name_wrong = name_fault(member.name)
     faults = (
         (name_wrong, name_wrong),
@@ -217,7 +218,7 @@ def _fault(member: tarfile.TarInfo) -> str | None:
 
 
 class _ReadHeaders(FileIO):
-    """A tar whose headers are read; no single one of them may fill the memory."""
+    """A tar file for tarfile to index; read() raises for a header that would fill the memory."""
 
     def read(self, size: int | None = -1, /) -> bytes:
         if size is None or not 0 <= size <= MAX_HEADER_BYTES:
@@ -225,7 +226,7 @@ class _ReadHeaders(FileIO):
         return super().read(size)
 
     def text(self, member: tarfile.TarInfo) -> str:
-        """Return what a label's file says, cut where no label is so long."""
+        """Return the content of a label's file, truncated beyond the longest label."""
         back = self.tell()
         self.seek(member.offset_data)
         text = super().read(min(member.size, MAX_TEXT_BYTES + 1))
@@ -237,5 +238,5 @@ def _unsafe(name: str, what: str) -> ReadsmithError:
     return DatasetError(
         "dataset_unsafe",
         f"The entry {shown(name)} {what}.",
-        "Write the shards anew with readsmith pack, or as plain files with tar.",
+        "Write the shards again with `readsmith pack`, or as plain files with tar.",
     )

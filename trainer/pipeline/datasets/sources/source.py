@@ -1,4 +1,4 @@
-"""Where labelled images lie: a folder, a zip or shards, read entry by entry, never unpacked."""
+"""Sources of labelled images: a folder, a zip or shards, read entry by entry, never extracted."""
 
 import os
 import zipfile
@@ -18,7 +18,7 @@ from trainer.schemas.labels import shown
 from trainer.schemas.limits import DEFAULT_LIMITS, DatasetLimits
 
 READ_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
-"""The others unpack a chunk whole, however much larger than promised it is."""
+"""Python decompresses a chunk of the others whole, however much larger it is than declared."""
 
 
 class ImageSource(Protocol):
@@ -56,7 +56,7 @@ class FolderSource:
         self.limits = limits
 
     def names(self) -> list[str]:
-        """Return the visible files below the folder; raises ReadsmithError if they are too many."""
+        """Return the visible files below the folder; raises ReadsmithError for too many files."""
         found = []
         for folder, subfolders, files in os.walk(self.root):
             subfolders[:] = [name for name in subfolders if visible(PurePosixPath(name))]
@@ -70,7 +70,7 @@ class FolderSource:
         """Return a file's bytes."""
         path = self.root / name
         try:
-            if not path.is_file():  # a pipe would never end
+            if not path.is_file():  # reading a pipe would never end
                 raise UnreadableEntryError("is not a regular file")
             with path.open("rb") as file:
                 data = file.read(image_files.MAX_ENTRY_BYTES + 1)
@@ -89,7 +89,7 @@ class ZipSource:
         self._zip = open_zip(path, limits)
         self._entries: dict[str, zipfile.ZipInfo] = {}
         self.unmarked: list[str] = []
-        """Names that are neither ASCII nor UTF-8, and may be meant otherwise."""
+        """Names in an undeclared encoding, which may be decoded wrongly."""
         for entry in self._zip.infolist():
             if not entry.is_dir():
                 self._add(entry)
@@ -99,15 +99,15 @@ class ZipSource:
         if name in self._entries:
             raise DatasetError(
                 "dataset_unsafe",
-                f"The zip holds two entries of the name {shown(name)}.",
-                "Pack the images anew, each under a name of its own.",
+                f"The zip holds two entries named {shown(name)}.",
+                "Pack the images again, each under a different name.",
             )
         self._entries[name] = entry
         if not entry.flag_bits & UTF8 and not name.isascii() and name == entry.filename:
             self.unmarked.append(name)
 
     def __reduce__(self) -> tuple[type["ZipSource"], tuple[Path, DatasetLimits]]:
-        """Let another process open the zip anew."""
+        """Let another process open the zip itself: file handles cannot be pickled."""
         return ZipSource, (self._path, self.limits)
 
     def names(self) -> list[str]:
@@ -115,20 +115,20 @@ class ZipSource:
         return _visible_names(list(self._entries))
 
     def read(self, name: str) -> bytes:
-        """Return an entry's bytes, never more than its directory says."""
+        """Return an entry's bytes, at most one more than its directory declares."""
         entry = self._entries[name]
         require_small(entry.file_size)
         if entry.compress_type not in READ_METHODS:
-            raise UnreadableEntryError("is packed in another way than by deflate")
+            raise UnreadableEntryError("is compressed by another method than deflate")
         try:
             with self._zip.open(entry) as file:
                 return file.read(entry.file_size + 1)
         except Exception as error:  # zipfile raises anything on hostile data, zlib.error too
-            raise UnreadableEntryError(f"cannot be unpacked: {shown(str(error))}") from error
+            raise UnreadableEntryError(f"cannot be decompressed: {shown(str(error))}") from error
 
 
 class JoinedSource:
-    """A dataset, and further images whose names begin with `folder`."""
+    """A dataset and further images, which get names below `folder`."""
 
     def __init__(self, dataset: ImageSource, further: ImageSource, folder: str) -> None:
         self.limits = dataset.limits
@@ -140,7 +140,7 @@ class JoinedSource:
         return sorted({*self._dataset.names(), *self._further})
 
     def read(self, name: str) -> bytes:
-        """Return a file's bytes; of two files of one name, the further one's."""
+        """Return a file's bytes; of two files of the same name, the further one's."""
         source, name = self._further.get(name, (self._dataset, name))
         return source.read(name)
 

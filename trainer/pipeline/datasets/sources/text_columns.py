@@ -1,4 +1,4 @@
-"""Many short texts in little memory: a few bytes each beside their letters, no object of each."""
+"""Many short texts in little memory: a few bytes each beside their letters, no object for each."""
 
 import hashlib
 from array import array
@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 
 class Texts(Sequence[str]):
-    """Texts one behind the other in UTF-8. Any str is kept as it is, lone surrogates too."""
+    """Texts concatenated in UTF-8. Any str is stored unchanged, even with lone surrogates."""
 
     def __init__(self, texts: Iterable[str] = ()) -> None:
         self._letters = bytearray()
@@ -19,7 +19,7 @@ class Texts(Sequence[str]):
             self.append(text)
 
     def append(self, text: str) -> None:
-        """Add one at the end."""
+        """Append a text."""
         self._letters += text.encode("utf-8", "surrogatepass")
         self._ends.append(len(self._letters))
 
@@ -39,15 +39,15 @@ class Texts(Sequence[str]):
 
 
 class TextTable(Mapping[str, str]):
-    """Texts by name, in the order of `names`, which are different from one another."""
+    """Texts by name, in the order of `names`, which must be unique."""
 
     def __init__(self, names: Texts, texts: Texts) -> None:
         self.names = names
         self.texts = texts
-        self._places = Places(names)
+        self._by_name = NameIndex(names)
 
     def __getitem__(self, name: str) -> str:
-        return self.texts[self._places.of(name)]
+        return self.texts[self._by_name.of(name)]
 
     def __iter__(self) -> Iterator[str]:
         return iter(self.names)
@@ -56,8 +56,8 @@ class TextTable(Mapping[str, str]):
         return len(self.names)
 
 
-class Places:
-    """Where each name stands among others: 16 bytes a name."""
+class NameIndex:
+    """The index of each name in a sequence: 16 bytes a name, by sorted hashes."""
 
     def __init__(self, names: Sequence[str]) -> None:
         self._names = names
@@ -66,17 +66,17 @@ class Places:
         self._hashes = hashes[self._order]
 
     def of(self, name: str) -> int:
-        """Return the place of a name; raises KeyError."""
+        """Return the index of a name; raises KeyError."""
         wanted = np.uint64(_hash(name))
         at = int(np.searchsorted(self._hashes, wanted))
         if at < len(self._hashes) and self._hashes[at] == wanted:
-            place = int(self._order[at])
-            if self._names[place] == name:
-                return place
+            index = int(self._order[at])
+            if self._names[index] == name:
+                return index
         raise KeyError(name)
 
     def repeated(self) -> str | None:
-        """Return a name that stands at two places, if there is one."""
+        """Return a name that occurs twice, None if there is none."""
         again = np.flatnonzero(self._hashes[1:] == self._hashes[:-1])
         return self._names[int(self._order[again[0]])] if len(again) else None
 
@@ -86,10 +86,10 @@ def _hash(name: str) -> int:
     return int.from_bytes(hashlib.blake2b(letters, digest_size=8).digest(), "little")
 
 
-def first_places(digests: NDArray[np.uint8]) -> NDArray[np.int64]:
-    """Return for each row the first row that is equal to it, its own if it has no earlier like.
+def first_occurrences(digests: NDArray[np.uint8]) -> NDArray[np.int64]:
+    """Return for each row the index of the first equal row, its own if none comes earlier.
 
-    digests: uint8 (N, 32), hashes of something.
+    digests: uint8 (N, 32).
     """
     order = np.lexsort(digests.view(np.uint64).T)  # stable: of equal rows, the first comes first
     ordered = digests[order]

@@ -1,4 +1,4 @@
-"""Decodes images on all cores; Pillow and zlib let go of the interpreter meanwhile."""
+"""Decodes images on all cores: Pillow and zlib release the interpreter's lock."""
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor

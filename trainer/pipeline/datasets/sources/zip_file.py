@@ -1,7 +1,7 @@
-"""Opens zips from outside: the directory is judged whole before any entry is read.
+"""Opens untrusted zips: the whole directory is checked before any entry is read.
 
-Nothing is ever unpacked to disk, so names and links cannot reach a file; entries that would try
-to are refused all the same, for such a zip is not a set of images.
+Nothing is ever extracted to disk, so names and links cannot reach a file; a zip whose entries
+would try to is rejected all the same, as no set of images has such entries.
 """
 
 import io
@@ -20,12 +20,12 @@ from trainer.schemas.limits import DatasetLimits
 MAX_NAME = 4096
 """Characters; no file system has longer paths."""
 MAX_DIRECTORY_BYTES = 200_000_000
-"""Of the zip's own directory, which is read into memory whole."""
+"""For the zip's own directory, which zipfile reads into memory whole."""
 LOCAL_HEADER_BYTES = 30
 RATIO_MATTERS_FROM = 1_000_000
-"""Unpacked bytes of one file: a small white bitmap may shrink a thousandfold, and hurts nobody."""
+"""Uncompressed bytes of one file: a small white bitmap may shrink a thousandfold, harmlessly."""
 TOTAL_RATIO_MATTERS_FROM = 10_000_000
-"""Unpacked bytes of the whole zip."""
+"""Uncompressed bytes of the whole zip."""
 
 _DIRECTORY_ENTRY = b"PK\x01\x02"
 _DRIVE = re.compile(r"[A-Za-z]:/")
@@ -35,10 +35,10 @@ UTF8 = 0x800
 
 
 def open_zip(path: Path, limits: DatasetLimits) -> zipfile.ZipFile:
-    """Open a zip and judge its directory.
+    """Open a zip and check its directory.
 
     Raises ReadsmithError: dataset_not_a_zip, dataset_too_many_files, dataset_too_large,
-    dataset_encrypted, dataset_unsafe; each names the entry if it is about one.
+    dataset_encrypted, dataset_unsafe; each names the entry that it is about.
     """
     try:
         file = _ReadDirectory(path, limits.files)
@@ -48,17 +48,17 @@ def open_zip(path: Path, limits: DatasetLimits) -> zipfile.ZipFile:
     except Exception as error:  # zipfile raises anything on hostile data, UnicodeDecodeError too
         raise DatasetError(
             "dataset_not_a_zip",
-            f"The dataset is not a zip that can be read: {error}.",
+            f"The dataset is not a readable zip: {error}.",
             "Pack the images, and labels.csv if there is one, into a zip.",
         ) from error
     file.opened = True
-    weakref.finalize(archive, file.close)
-    _judge(archive, limits)
+    weakref.finalize(archive, file.close)  # zipfile closes only files that it opened itself
+    _check_directory(archive, limits)
     return archive
 
 
 def entry_name(entry: zipfile.ZipInfo) -> str:
-    """Return the name as it was meant: many tools write UTF-8 without saying so."""
+    """Return the decoded name: many tools write UTF-8 without setting its flag."""
     name = entry.filename
     if not entry.flag_bits & UTF8:
         with suppress(UnicodeError):
@@ -67,7 +67,7 @@ def entry_name(entry: zipfile.ZipInfo) -> str:
 
 
 class _ReadDirectory(io.FileIO):
-    """The file that ZipFile reads the directory from, before it makes an object of each entry."""
+    """A zip file for ZipFile; read() raises for a directory that is too large for memory."""
 
     def __init__(self, path: Path, most_entries: int) -> None:
         super().__init__(path)
@@ -78,6 +78,7 @@ class _ReadDirectory(io.FileIO):
         if not self.opened and size is not None and size > MAX_DIRECTORY_BYTES:
             raise zipfile.BadZipFile(f"its directory has {size:,} bytes")
         data = super().read(size)
+        # Counted in the bytes, because ZipFile makes an object of 1.5 kB for each entry.
         if not self.opened and (entries := data.count(_DIRECTORY_ENTRY)) > self._most_entries:
             raise too_many_files(entries, self._most_entries)
         return data
@@ -90,7 +91,7 @@ def too_many_files(files: int, limit: int) -> ReadsmithError:
     )
 
 
-def _judge(archive: zipfile.ZipFile, limits: DatasetLimits) -> None:
+def _check_directory(archive: zipfile.ZipFile, limits: DatasetLimits) -> None:
     unpacked = packed = 0
     for entry in archive.infolist():
         if (what := _fault(entry, limits)) is not None:
@@ -106,7 +107,7 @@ def _judge(archive: zipfile.ZipFile, limits: DatasetLimits) -> None:
         if unpacked > limits.bytes:
             raise DatasetError(
                 "dataset_too_large",
-                f"The zip unpacks to more than {limits.bytes:,} bytes; the entry "
+                f"The zip decompresses to more than {limits.bytes:,} bytes; the entry "
                 f"{shown(entry_name(entry))} is the first beyond.",
                 "Give fewer or smaller images, or raise READSMITH_MAX_DATASET_BYTES.",
             )
@@ -117,7 +118,7 @@ def _judge(archive: zipfile.ZipFile, limits: DatasetLimits) -> None:
 
 
 def _fault(entry: zipfile.ZipInfo, limits: DatasetLimits) -> str | None:
-    """Say what an entry is that none of a set of images is."""
+    """Return why an entry cannot belong to a set of images; None if it can."""
     name = entry_name(entry)
     kind = stat.S_IFMT(entry.external_attr >> 16)
     grown = _times(entry.file_size, entry.compress_size)
@@ -133,22 +134,22 @@ def _fault(entry: zipfile.ZipInfo, limits: DatasetLimits) -> str | None:
 
 
 def name_fault(name: str) -> str | None:
-    """Say what is wrong with an entry's name that would lead somewhere if it were unpacked."""
+    """Return why an entry's name would be unsafe to extract; None if it is safe."""
     if len(name) > MAX_NAME:
         return f"has a name of {len(name):,} characters"
     if ".." in name.split("/"):
-        return "leads out of its folder"
+        return "leads outside its folder"
     if name.startswith("/") or _DRIVE.match(name):
         return "has an absolute path"
     return None
 
 
 def _times(unpacked: int, packed: int) -> str:
-    return f"unpacks to {unpacked / max(packed, 1):,.0f} times its packed size"
+    return f"decompresses to {unpacked / max(packed, 1):,.0f} times its compressed size"
 
 
 def _require_apart(archive: zipfile.ZipFile) -> None:
-    """Raise ReadsmithError if two entries share bytes: so a zip of 10 MB unpacks to 281 TB.
+    """Raise ReadsmithError if two entries share bytes: a zip of 10 MB can so decompress to 281 TB.
 
     (Fifield 2019, "A better zip bomb", WOOT.)
     """
@@ -160,12 +161,12 @@ def _require_apart(archive: zipfile.ZipFile) -> None:
     if entries:
         last = entries[-1]
         if last.header_offset + LOCAL_HEADER_BYTES + last.compress_size > archive.start_dir:
-            raise _unsafe(last, "reaches into the directory of the zip")
+            raise _unsafe(last, "overlaps the directory of the zip")
 
 
 def _unsafe(entry: zipfile.ZipInfo, what: str) -> ReadsmithError:
     return DatasetError(
         "dataset_unsafe",
         f"The zip's entry {shown(entry_name(entry))} {what}.",
-        "Pack the images anew with an ordinary zip program, as plain files.",
+        "Pack the images again with an ordinary zip program, as plain files.",
     )

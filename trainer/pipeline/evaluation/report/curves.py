@@ -1,4 +1,4 @@
-"""How training went, epoch by epoch: an image, and event files for TensorBoard."""
+"""Learning curves of a training run: an image, and an event file for TensorBoard."""
 
 import time
 from collections.abc import Sequence
@@ -17,7 +17,7 @@ SIZE = (9.0, 3.6)
 def draw_learning_curves(history: Sequence[Progress], file: Path) -> None:
     """Draw loss and exact match over the epochs as a PNG."""
     epochs = [progress.epoch for progress in history]
-    marker = "o" if len(history) == 1 else None  # one point makes no line
+    marker = "o" if len(history) == 1 else None  # a line through one point is invisible
     figure = Figure(figsize=SIZE, dpi=100, layout="constrained")
     losses, matches = figure.subplots(1, 2)
     losses.plot(epochs, [progress.loss for progress in history], marker=marker, label="training")
@@ -50,7 +50,8 @@ def write_tensorboard(history: Sequence[Progress], folder: Path) -> None:
     folder.mkdir()
     started = time.time() - history[-1].seconds
     event = tf.compat.v1.Event
-    # TensorBoard finds its files by "tfevents"; tf.summary would add the machine's name.
+    # TensorBoard finds its files by "tfevents". Not tf.summary: it would put the host's name into
+    # a bundle that others may download.
     with tf.io.TFRecordWriter(str(folder / "events.out.tfevents.training")) as file:
         file.write(event(wall_time=started, file_version="brain.Event:2").SerializeToString())
         for progress in history:

@@ -1,18 +1,17 @@
-"""Which characters are read as which, and at what lengths predictions are right."""
+"""Character confusions, and correct predictions by character and by length."""
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
 
 Pair = tuple[str, str]
-"""(truth, text): of an image; or of one character, where "" stands for none."""
+"""(truth, text) of an image, or of one character, where "" stands for none."""
 
 
 def align(truth: str, text: str) -> list[Pair]:
-    """Pair the characters by the fewest edits; "" on the left is an insertion, right a deletion.
+    """Pair the characters by the fewest edits; ("", x) is an insertion, (x, "") a deletion.
 
-    Of several ways, the one that takes characters as confused rather than inserted and deleted.
-    (Wagner and Fischer 1974.)
+    Prefers a confusion to an insertion and a deletion. (Wagner and Fischer 1974.)
     """
     costs = _edit_costs(truth, text)
     pairs = []
@@ -31,7 +30,7 @@ def align(truth: str, text: str) -> list[Pair]:
 
 
 def _edit_costs(truth: str, text: str) -> list[list[int]]:
-    """Return the edit distances of all beginnings of both."""
+    """Return the edit distances of all prefixes of both."""
     costs = [list(range(len(text) + 1))]
     for i, left in enumerate(truth, 1):
         row = [i]
@@ -45,8 +44,8 @@ def describe_mistakes(pairs: Iterable[Pair]) -> dict[str, Any]:
     """Count over (truth, text) of images, as JSON; the most frequent mistakes come first.
 
     confusions: truth, text, count. insertions and deletions: count of each character.
-    by_character: how often each stands in the truth, and how often it is read right.
-    by_length: images of each length of the truth, and how many are read right.
+    by_character: occurrences of each in the truth, and how many were predicted correctly.
+    by_length: images of each length of the truth, and how many were predicted correctly.
     """
     images = list(pairs)
     aligned = Counter(pair for truth, text in pairs for pair in align(truth, text))
@@ -77,7 +76,8 @@ def _by_character(aligned: Counter[Pair]) -> dict[str, dict[str, int]]:
 
 def _by_length(pairs: Sequence[Pair]) -> dict[str, dict[str, int]]:
     images = Counter(len(truth) for truth, _ in pairs)
-    right = Counter(len(truth) for truth, text in pairs if truth == text)
+    correct = Counter(len(truth) for truth, text in pairs if truth == text)
     return {
-        str(length): {"images": images[length], "right": right[length]} for length in sorted(images)
+        str(length): {"images": images[length], "right": correct[length]}
+        for length in sorted(images)
     }

@@ -1,4 +1,4 @@
-"""Reads back which predictions a version's report shows images of."""
+"""Reads the worst predictions from a version's report."""
 
 import csv
 from pathlib import Path
@@ -8,7 +8,7 @@ from shared.store.manifest import REPORT
 
 
 def worst_predictions(bundle: Path) -> list[dict[str, Any]]:
-    """Return what a bundle tells of its wrong predictions that have an image, the surest first.
+    """Return a bundle's wrong predictions that have an image, the most confident first.
 
     image: the file in the bundle; file, truth, text, confidence: as in the evaluation.
     """

@@ -1,4 +1,4 @@
-"""Writes the report folder of a bundle. Every load of the bundle hashes it: it stays small."""
+"""Writes the report folder of a bundle; small, because every load of the bundle hashes it."""
 
 import csv
 import json
@@ -16,11 +16,11 @@ from trainer.pipeline.training.results import Trained
 HELD_OUT_IMAGES = 100
 WORST_IMAGES = 50
 WORST_SIDE = 400
-"""Images of worst predictions are shrunk to this many pixels on their longer side."""
+"""Pixels; images of worst predictions are scaled down to this on their longer side."""
 
 
 def write_report(trained: Trained, evaluation: Evaluation, dataset: Dataset, folder: Path) -> None:
-    """Write everything below report/ into a folder that does not exist yet."""
+    """Write the report into a folder that does not exist yet."""
     folder.mkdir()
     _write_metrics(trained, evaluation, folder / "metrics.json")
     _write_predictions(evaluation.predictions, folder / "test_predictions.csv")
@@ -45,23 +45,23 @@ def _write_metrics(trained: Trained, evaluation: Evaluation, path: Path) -> None
 
 
 def _wrong(predictions: Iterable[LabelledPrediction]) -> list[LabelledPrediction]:
-    """Return the wrong predictions, the surest first: no threshold keeps those out."""
-    wrong = (prediction for prediction in predictions if not prediction.right)
+    """Return the wrong predictions, the most confident first: no threshold rejects those."""
+    wrong = (prediction for prediction in predictions if not prediction.correct)
     return sorted(wrong, key=lambda prediction: prediction.confidence, reverse=True)
 
 
 def _write_predictions(predictions: Sequence[LabelledPrediction], path: Path) -> None:
-    rows = ((r.file, r.truth, r.text, r.confidence) for r in predictions)
+    rows = ((p.file, p.truth, p.text, p.confidence) for p in predictions)
     _write_csv(path, ("file", "truth", "text", "confidence"), rows)
 
 
 def _write_suspects(suspects: Sequence[LabelledPrediction], path: Path) -> None:
-    rows = ((r.file, r.truth, r.text, r.confidence) for r in suspects)
+    rows = ((p.file, p.truth, p.text, p.confidence) for p in suspects)
     _write_csv(path, ("file", "label", "text", "confidence"), rows)
 
 
 def _write_worst(predictions: Sequence[LabelledPrediction], dataset: Dataset, folder: Path) -> None:
-    """Keep images of wrong predictions, shrunk, and what was read in them."""
+    """Write the images of the worst predictions, scaled down, and their texts."""
     folder.mkdir()
     worst = _wrong(predictions)[:WORST_IMAGES]
     names = [f"{number:02}.png" for number in range(1, len(worst) + 1)]
@@ -70,13 +70,13 @@ def _write_worst(predictions: Sequence[LabelledPrediction], dataset: Dataset, fo
         image.thumbnail((WORST_SIDE, WORST_SIDE))
         image.save(folder / name)
     rows = (
-        (name, r.file, r.truth, r.text, r.confidence) for name, r in zip(names, worst, strict=True)
+        (name, p.file, p.truth, p.text, p.confidence) for name, p in zip(names, worst, strict=True)
     )
     _write_csv(folder / "worst.csv", ("image", "file", "truth", "text", "confidence"), rows)
 
 
 def _write_held_out(evaluation: Evaluation, dataset: Dataset, folder: Path) -> None:
-    """Keep up to 100 images of the test part as a labelled set of their own."""
+    """Write up to HELD_OUT_IMAGES images of the test part as a labelled set."""
     folder.mkdir()
     rows = []
     for index, prediction in enumerate(evaluation.predictions[:HELD_OUT_IMAGES], 1):

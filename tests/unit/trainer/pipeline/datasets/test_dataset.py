@@ -129,7 +129,7 @@ def test_too_few_usable_images_are_an_error_that_counts_and_explains(tmp_path: P
     ("entries", "labels", "help_"),
     [
         ({f"{i}.heic": b"" for i in range(12)}, "auto", ".png"),
-        ({"nested.zip": b"PK"}, "auto", "an archive within one is not read"),
+        ({"nested.zip": b"PK"}, "auto", "archives inside an archive are not read"),
         (
             {f"{i}.png": b"" for i in range(12)},
             {"filename": {"pattern": "^no(.+)"}},
@@ -170,7 +170,7 @@ def test_a_label_file_under_another_name_is_warned_about(tmp_path: Path) -> None
     others = {"annotations.csv": b"filename,text\n", "README.txt": b"hello"}
     warnings = check_dataset(write_zip(tmp_path / "set.zip", entries | others), REQUEST)["warnings"]
     [warning] = [warning for warning in warnings if "file names" in warning]
-    assert "annotations.csv is not read" in warning
+    assert "annotations.csv is ignored" in warning
     assert "README" not in warning
 
 

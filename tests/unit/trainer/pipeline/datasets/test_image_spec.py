@@ -53,7 +53,7 @@ def test_what_is_asked_for_wins() -> None:
     request = JobRequest(hyperparameters=Hyperparameters(**asked))
     spec, reasons = choose_image_spec({(200, 50): 9}, [1.0], ["ab"], request)
     assert spec.model_dump(exclude={"layout"}) == asked
-    assert {reason.split(": ")[1] for reason in reasons.values()} == {"as asked for"}
+    assert {reason.split(": ")[1] for reason in reasons.values()} == {"as requested"}
 
 
 def drawn(ground: tuple[int, int, int], ink: tuple[int, int, int]) -> Image.Image:

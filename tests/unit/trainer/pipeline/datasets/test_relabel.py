@@ -65,7 +65,7 @@ def test_a_file_without_a_usable_label_gets_one(tmp_path: Path) -> None:
 
 def test_names_that_the_dataset_does_not_hold_are_warned_of(tmp_path: Path) -> None:
     dataset = loaded(tmp_path, {"003.png": "8", "gone.png": "8", "elsewhere/004.png": None})
-    assert "2 are of no image" in dataset.summary["warnings"][0]
+    assert "2 of the names in relabel are not of images" in dataset.summary["warnings"][0]
 
 
 def test_copies_of_an_image_follow_the_label_that_was_decided_on(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from trainer.pipeline.datasets.dataset import Dataset
 from trainer.pipeline.datasets.load import load_dataset
 from trainer.pipeline.datasets.seen_images import write_seen_images
 from trainer.pipeline.evaluation.predictions import LabelledPrediction
-from trainer.pipeline.evaluation.promotion import Promotion, compare_with, compared, tell_outcome
+from trainer.pipeline.evaluation.promotion import Promotion, compare_with, compared, report_outcome
 from trainer.schemas.job_request import JobRequest, Promote
 from trainer.schemas.progress import CancelledRunError
 
@@ -211,10 +211,10 @@ def test_the_outcome_is_told_with_both_figures(
         change=lambda manifest: manifest.model_copy(update={"comparison": comparison}),
     )
     recorder = Recorder()
-    tell_outcome(second, False, recorder)
+    report_outcome(second, False, recorder)
     [(kind, message)] = recorder.events
     assert kind == "promotion"
     assert "Version 2 is published, but not served." in message
-    assert "On 12 test images it reads 50.0%" in message
+    assert "On 12 test images it predicts 50.0%" in message
     assert "version 1 100.0%" in message
     assert store.manifest("default", 2).comparison == comparison

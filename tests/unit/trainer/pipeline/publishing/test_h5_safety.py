@@ -50,7 +50,7 @@ def test_what_does_not_fit_its_weights_is_refused_before_it_is_built(
 
 
 def test_too_many_objects_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(foreign_h5, "MOST_LINKS", 4)
+    monkeypatch.setattr(foreign_h5, "MAX_LINKS", 4)
     write(tmp_path / "model.h5", reader())
     with pytest.raises(ReadsmithError, match="more than 4 objects"):
         require_harmless(tmp_path / "model.h5")

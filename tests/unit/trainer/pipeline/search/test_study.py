@@ -1,7 +1,7 @@
 """Which parameters trials get, and which of them are stopped; nothing is trained here."""
 
 from shared.api.jobs import TrialStatus
-from trainer.pipeline.search.study import SPARED, Study
+from trainer.pipeline.search.study import PRUNER_WARMUP_SHARE, Study
 from trainer.schemas.search_request import Search
 from trainer.schemas.trial import TrialRecord
 
@@ -98,7 +98,7 @@ def test_nothing_is_tried_twice_and_a_search_through_all_there_is_ends() -> None
 def epochs_until_stopped(study: Study, record: TrialRecord, level: float) -> int | None:
     for epoch in range(1, EPOCHS + 1):
         record.scores.append(level * epoch / EPOCHS)
-        if study.is_behind(record, EPOCHS):
+        if study.should_prune(record, EPOCHS):
             return epoch
     return None
 
@@ -111,7 +111,7 @@ def test_a_trial_behind_the_median_is_stopped_once_enough_have_been_trained_and_
         record = ask(study)
         assert epochs_until_stopped(study, record, level) is None
         end(study, record, level, TrialStatus.FINISHED)
-    assert epochs_until_stopped(study, ask(study), 0.4) == SPARED * EPOCHS + 1
+    assert epochs_until_stopped(study, ask(study), 0.4) == PRUNER_WARMUP_SHARE * EPOCHS + 1
     assert epochs_until_stopped(study, ask(study), 0.6) is None
 
 
@@ -120,4 +120,4 @@ def test_a_trial_that_was_cut_off_is_compared_by_all_its_epochs() -> None:
     running = earlier[-1].model_copy(update={"status": TrialStatus.RUNNING, "scores": [0.01] * 3})
     study = Study(SEARCH, 1, [*earlier[:-1], running])
     study.ask()
-    assert study.is_behind(running, EPOCHS)
+    assert study.should_prune(running, EPOCHS)

@@ -4,7 +4,7 @@ import pytest
 
 from shared.api.jobs import Progress, TrialStatus
 from tests.support.jobs.observer import Recorder
-from trainer.pipeline.search.trials import MOST_STARTS, StoppedTrialError, TrialTable
+from trainer.pipeline.search.trials import MAX_STARTS, StoppedTrialError, TrialTable
 from trainer.schemas.job_request import JobRequest
 from trainer.schemas.trial import TrialList, TrialRecord, score
 
@@ -57,7 +57,7 @@ def test_each_step_of_a_trial_is_kept_and_told() -> None:
     assert log.trials()[0].status is TrialStatus.FINISHED
     assert [message for _, message in recorder.events] == [
         f"Trial 1 of up to 3: augmentation {record.parameters['augmentation']:.3g}.",
-        "Trial 1 is finished: 60.0% of the validation part is read right.",
+        "Trial 1 is finished: 60.0% exact match on validation.",
     ]
 
 
@@ -158,7 +158,7 @@ def test_a_later_attempt_goes_on_with_the_trial_that_was_cut_off() -> None:
 def test_a_trial_in_which_the_process_dies_again_and_again_fails_and_the_search_goes_on() -> None:
     log = TrialList()
     train(table(log))
-    for _ in range(MOST_STARTS):
+    for _ in range(MAX_STARTS):
         assert begun(table(log)).number == 2
     trials = table(log)
     assert begun(trials).number == 3
@@ -169,7 +169,7 @@ def test_a_trial_in_which_the_process_dies_again_and_again_fails_and_the_search_
 
 def test_a_trial_that_gets_on_between_cuts_goes_on() -> None:
     log = TrialList()
-    for number in range(1, MOST_STARTS + 3):
+    for number in range(1, MAX_STARTS + 3):
         trials = table(log)
         trials.epoch(record := begun(trials), epoch(number))
         assert record.number == 1

@@ -28,4 +28,4 @@ def test_a_base_that_is_not_kept_any_more_is_named(tmp_path: Path, kind: type[Mo
         load_base(JobRequest(base=gone), kind(tmp_path / "models"))
     assert caught.value.code == "base_not_found"
     assert f"no version {gone}" in caught.value.message
-    assert caught.value.hint.startswith("It has 2")
+    assert caught.value.hint.startswith("Its versions: 2")

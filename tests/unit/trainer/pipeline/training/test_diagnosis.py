@@ -8,7 +8,7 @@ from tests.support.labelled_images import labelled_zip, texts
 from trainer.pipeline.datasets.dataset import Dataset
 from trainer.pipeline.datasets.load import load_dataset
 from trainer.pipeline.training.checkpoint import State, load, save
-from trainer.pipeline.training.diagnosis import did_not_learn, reads_nothing, why_dead
+from trainer.pipeline.training.diagnosis import diagnose, did_not_learn, no_better_than_chance
 from trainer.pipeline.training.results import Validation
 from trainer.schemas.job_request import JobRequest
 
@@ -35,38 +35,40 @@ def after(losses: list[float], best: Validation) -> State:
 
 
 def test_a_run_that_gives_nothing_but_blanks_for_long_is_dead() -> None:
-    assert why_dead(after([16.3] * 29, EMPTY), 50) is None
-    assert "empty text for every image" in str(why_dead(after([16.3] * 30, EMPTY), 50))
-    assert why_dead(after([16.3] * 99, EMPTY), 15) is None  # few steps, though many epochs
+    assert diagnose(after([16.3] * 29, EMPTY), 50) is None
+    assert "empty text for every image" in str(diagnose(after([16.3] * 30, EMPTY), 50))
+    assert diagnose(after([16.3] * 99, EMPTY), 15) is None  # few steps, though many epochs
 
 
 def test_a_run_that_reads_something_is_not_dead() -> None:
-    assert why_dead(after([5.0] * 40, PREDICTION), 50) is None
+    assert diagnose(after([5.0] * 40, PREDICTION), 50) is None
 
 
 @pytest.mark.parametrize("loss", [float("nan"), float("inf")])
 def test_a_loss_that_is_no_number_is_deadly(loss: float) -> None:
-    assert f"loss is {loss}" in str(why_dead(after([3.0, loss], PREDICTION), 50))
+    assert f"loss is {loss}" in str(diagnose(after([3.0, loss], PREDICTION), 50))
 
 
 def test_a_loss_that_goes_up_and_stays_up_is_deadly_but_one_bad_epoch_is_not() -> None:
-    assert why_dead(after([3.0, 1.0, 9.0, 1.1], PREDICTION), 50) is None
-    assert why_dead(after([3.0, 0.02, 0.06, 0.07, 0.06], PREDICTION), 50) is None
+    assert diagnose(after([3.0, 1.0, 9.0, 1.1], PREDICTION), 50) is None
+    assert diagnose(after([3.0, 0.02, 0.06, 0.07, 0.06], PREDICTION), 50) is None
     assert "went up from 1.00 to 9.00" in str(
-        why_dead(after([3.0, 1.0, 8.0, 8.0, 9.0], PREDICTION), 50)
+        diagnose(after([3.0, 1.0, 8.0, 8.0, 9.0], PREDICTION), 50)
     )
 
 
 def test_what_reads_no_text_and_hardly_a_character_is_of_no_use() -> None:
-    assert reads_nothing(EMPTY, LABELS)
-    assert not reads_nothing(PREDICTION, LABELS)
-    assert not reads_nothing(replace(PREDICTION, exact_match=0.0, cer=0.3), LABELS)  # long lines
+    assert no_better_than_chance(EMPTY, LABELS)
+    assert not no_better_than_chance(PREDICTION, LABELS)
+    assert not no_better_than_chance(
+        replace(PREDICTION, exact_match=0.0, cer=0.3), LABELS
+    )  # long lines
 
 
 def test_what_is_right_no_oftener_than_by_chance_is_of_no_use() -> None:
     guessing = Validation(exact_match=1 / 3, loss=3.0, cer=0.6, all_empty=False)
-    assert reads_nothing(guessing, ["0", "1"] * 24)
-    assert not reads_nothing(guessing, LABELS)
+    assert no_better_than_chance(guessing, ["0", "1"] * 24)
+    assert not no_better_than_chance(guessing, LABELS)
 
 
 def loaded(tmp_path: Path, labels: list[str], size: tuple[int, int] = (64, 32)) -> Dataset:
@@ -78,10 +80,10 @@ def test_the_diagnosis_names_what_the_figures_point_to(tmp_path: Path) -> None:
     many_characters = [chr(0x4E00 + 2 * i) + chr(0x4E01 + 2 * i) for i in range(20)]
     error = did_not_learn(loaded(tmp_path, many_characters), state)
     assert "character error rate 100%" in error.message
-    assert "Too few images for so many characters" in error.hint
+    assert "Too few images for the characters" in error.hint
     assert "too small" in did_not_learn(loaded(tmp_path, texts(60), (30, 10)), state).hint
     late = did_not_learn(loaded(tmp_path, texts(60)), state, out_of_time=True)
-    assert "1 try, 1 epoch until the time was over" in late.message
+    assert "1 start, 1 epoch until the time limit" in late.message
     assert "may not match" in did_not_learn(loaded(tmp_path, texts(60)), state).hint
 
 

@@ -16,7 +16,7 @@ def test_small_sets_are_shown_more_often_and_wide_ones_less() -> None:
 
 def test_every_choice_has_a_reason() -> None:
     parameters, reasons = choose_parameters(JobRequest(), 300, 200)
-    assert reasons["epochs"] == "about 60,000 images are shown, 200 pixels wide"
+    assert reasons["epochs"] == "about 60,000 images in all, 200 pixels wide"
     assert set(reasons) < set(asdict(parameters))
     assert parameters.may_shorten
 
@@ -28,7 +28,7 @@ def test_what_is_asked_for_stays_also_when_a_run_starts_again(restarts: int) -> 
     parameters, reasons = choose_parameters(request, 300, 200)
     tried = asdict(gentler(parameters, request, restarts))
     assert {name: tried[name] for name in asked} == asked
-    assert set(reasons.values()) == {"as asked for"}
+    assert set(reasons.values()) == {"as requested"}
     assert not tried["may_shorten"]
 
 

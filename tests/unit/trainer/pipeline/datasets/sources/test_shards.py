@@ -128,7 +128,7 @@ def test_an_image_of_a_tar_can_be_relabelled(tmp_path: Path) -> None:
     summary = check_dataset(tmp_path / "set.tar", request)
     assert (summary["images"], summary["left_out"]) == (11, {"dropped": 1})
     assert set("XY") <= set(summary["vocabulary"])
-    assert "Of the names in relabel, 1 are of no image" in summary["warnings"][0]
+    assert "1 of the names in relabel are not of images" in summary["warnings"][0]
 
 
 def test_a_folder_with_images_and_a_tar_is_a_folder_of_images(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ from shared.access.api_keys import KeyFile, Scope
 from shared.store.store import ModelStore
 from tests.support.models.bundles import png, publish
 from tests.support.services import services
-from tests.support.services.services import PATIENCE, needs_nginx
+from tests.support.services.services import TIMEOUT, needs_nginx
 
 KEYS = 20
 IN_A_ROW = 10
@@ -36,13 +36,13 @@ class Stack:
         """Ask both with a key, over new connections, and return what they answer."""
         headers = {"Authorization": f"Bearer {token}"}
         urls = [f"{self.trainer}/jobs", *[f"{self.predictor}/models"] * IN_A_ROW]
-        return {requests.get(url, headers=headers, timeout=PATIENCE).status_code for url in urls}
+        return {requests.get(url, headers=headers, timeout=TIMEOUT).status_code for url in urls}
 
     def seconds_until(self, token: str, status: int) -> float:
         """Return how long it takes until all answer so."""
         begin = time.monotonic()
         while self.statuses(token) != {status}:
-            assert time.monotonic() - begin < PATIENCE, "it never happened"
+            assert time.monotonic() - begin < TIMEOUT, "it never happened"
         return time.monotonic() - begin
 
     def logs(self) -> str:
@@ -104,7 +104,7 @@ def test_a_key_is_in_no_log_and_no_answer(stack: Stack) -> None:
         for method, path in product(("GET", "POST"), paths)
     ]
     answers = [
-        requests.request(method, url, headers=header, data=png("ab"), timeout=PATIENCE)
+        requests.request(method, url, headers=header, data=png("ab"), timeout=TIMEOUT)
         for (method, url), header in product(asked, headers)
     ]
     assert {200, 401, 403, 404, 429} <= {answer.status_code for answer in answers}
@@ -116,8 +116,8 @@ def test_a_key_is_in_no_log_and_no_answer(stack: Stack) -> None:
 
 def test_behind_the_gateway_the_address_is_what_the_gateway_saw(stack: Stack) -> None:
     spoofed = {"X-Forwarded-For": "198.51.100.7"}
-    requests.post(f"{stack.trainer}/jobs", headers=spoofed, timeout=PATIENCE)
-    requests.post(f"{stack.predictor}/predict", headers=spoofed, timeout=PATIENCE)
+    requests.post(f"{stack.trainer}/jobs", headers=spoofed, timeout=TIMEOUT)
+    requests.post(f"{stack.predictor}/predict", headers=spoofed, timeout=TIMEOUT)
     lines = [json.loads(line) for line in stack.logs().splitlines() if line.startswith("{")]
     addresses = {line["address"] for line in lines if "address" in line}
     assert addresses == {"127.0.0.1"}

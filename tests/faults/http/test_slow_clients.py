@@ -54,14 +54,14 @@ def gateway(folder: Path, trainer: Service, predictor: Service) -> Iterator[Gate
 
 def read(port: int) -> None:
     answer = requests.post(
-        f"http://127.0.0.1:{port}/predict", files={"image": png("cab")}, timeout=services.PATIENCE
+        f"http://127.0.0.1:{port}/predict", files={"image": png("cab")}, timeout=services.TIMEOUT
     )
     assert answer.json().get("text") == "cab", answer.text
 
 
 def post(port: int) -> None:
     url = f"http://127.0.0.1:{port}/models/default/promote"
-    answer = requests.post(url, json={"version": 1}, timeout=services.PATIENCE)
+    answer = requests.post(url, json={"version": 1}, timeout=services.TIMEOUT)
     assert answer.json().get("current") == 1, answer.text
 
 
