@@ -24,7 +24,7 @@ def write_report(trained: Trained, evaluation: Evaluation, dataset: Dataset, fol
     folder.mkdir()
     _write_metrics(trained, evaluation, folder / "metrics.json")
     _write_predictions(evaluation.predictions, folder / "test_predictions.csv")
-    _write_suspects(evaluation.suspects, folder / "suspects.csv")
+    _write_predictions(evaluation.suspects, folder / "suspects.csv", truth="label")
     _write_worst(evaluation.predictions, dataset, folder / "worst")
     draw_learning_curves(trained.history, folder / "learning_curves.png")
     write_tensorboard(trained.history, folder / "tensorboard")
@@ -50,14 +50,12 @@ def _wrong(predictions: Iterable[LabelledPrediction]) -> list[LabelledPrediction
     return sorted(wrong, key=lambda prediction: prediction.confidence, reverse=True)
 
 
-def _write_predictions(predictions: Sequence[LabelledPrediction], path: Path) -> None:
+def _write_predictions(
+    predictions: Sequence[LabelledPrediction], path: Path, truth: str = "truth"
+) -> None:
+    """Write a row per prediction; truth: the heading of the labels."""
     rows = ((p.file, p.truth, p.text, p.confidence) for p in predictions)
-    _write_csv(path, ("file", "truth", "text", "confidence"), rows)
-
-
-def _write_suspects(suspects: Sequence[LabelledPrediction], path: Path) -> None:
-    rows = ((p.file, p.truth, p.text, p.confidence) for p in suspects)
-    _write_csv(path, ("file", "label", "text", "confidence"), rows)
+    _write_csv(path, ("file", truth, "text", "confidence"), rows)
 
 
 def _write_worst(predictions: Sequence[LabelledPrediction], dataset: Dataset, folder: Path) -> None:
