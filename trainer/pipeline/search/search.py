@@ -13,7 +13,7 @@ from shared.api.jobs import Progress
 from shared.errors import FailedError, ReadsmithError
 from trainer.pipeline.context import Load, RunContext
 from trainer.pipeline.datasets.dataset import Base, Dataset
-from trainer.pipeline.search.trial import TrainedTrial, TrainTrials, TrialImages, Trials, why_failed
+from trainer.pipeline.search.trial import TrainedTrial, TrainTrials, Trials, why_failed
 from trainer.pipeline.search.trials import StoppedTrialError, TrialTable
 from trainer.pipeline.training.parameters import choose_parameters, report_settings
 from trainer.schemas.job_request import JobRequest
@@ -39,8 +39,7 @@ def search(
     logging.getLogger("tensorflow").setLevel(logging.ERROR)  # it warns of every further model
     assert request.search is not None  # noqa: S101 - says the type
     table = TrialTable(request, request.search, observer, context.trials)
-    images = TrialImages(dataset, load)
-    trials = Trials(request, table, request.search, images, base, observer, context)
+    trials = Trials(request, table, request.search, dataset, load, base, observer, context)
     (train_trials or _train_in_turn)(trials)
     return _resume_best(trials)
 
