@@ -1,15 +1,12 @@
 """A training run, from its request to the published version. Importing this imports TensorFlow."""
 
-from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from shared.api.jobs import Stage
-from shared.store.manifest import Manifest
 from trainer.pipeline.context import Load, RunContext, prepare
 from trainer.pipeline.datasets.dataset import Dataset
 from trainer.pipeline.downloads.fetch import describe
 from trainer.pipeline.evaluation.evaluate import evaluate
-from trainer.pipeline.evaluation.predictions import Evaluation
 from trainer.pipeline.evaluation.promotion import Promotion, compare_with, report_outcome
 from trainer.pipeline.publishing.export import (
     Origin,
@@ -18,7 +15,6 @@ from trainer.pipeline.publishing.export import (
     make_manifest,
     require_same_predictions,
 )
-from trainer.pipeline.training.results import Trained
 from trainer.pipeline.training.train import train
 from trainer.schemas.job_request import JobRequest
 from trainer.schemas.progress import Observer, RunResult
@@ -68,12 +64,8 @@ def run(
     build_bundle(trained, evaluation, dataset, build)
     require_same_predictions(build, dataset, evaluation)
     observer.checkpoint()
-    origin = Origin(
-        job_id=context.job_id,
-        attempt=context.attempt,
-        dataset=inputs.local.name if inputs.local else describe(request.dataset),
-        base=trained.base,
-    )
+    name = inputs.local.name if inputs.local else describe(request.dataset)
+    origin = Origin(context.job_id, context.attempt, name)
     published = inputs.store.publish(
         build,
         make_manifest(trained, evaluation, dataset, request, origin, promotion),
@@ -84,16 +76,6 @@ def run(
     )
     promoted = inputs.store.current_if_known(published.model) == published.version
     report_outcome(published, promoted, observer)
-    return _result(request, trained, evaluation, published, promoted)
-
-
-def _result(
-    request: JobRequest,
-    trained: Trained,
-    evaluation: Evaluation,
-    published: Manifest,
-    promoted: bool,
-) -> RunResult:
     return RunResult(
         model=published.model,
         version=published.version,
@@ -102,7 +84,7 @@ def _result(
         calibration=evaluation.calibration,
         comparison=published.comparison,
         seconds_to=trained.seconds_to,
-        parameters=asdict(trained.parameters),
+        parameters=published.parameters,
         preset=request.preset,
     )
 
