@@ -16,7 +16,7 @@ from trainer.pipeline.datasets.dataset import Dataset
 from trainer.pipeline.datasets.seen_images import write_seen_images
 from trainer.pipeline.evaluation.predictions import Evaluation
 from trainer.pipeline.evaluation.promotion import Promotion
-from trainer.pipeline.evaluation.report.write import write_report
+from trainer.pipeline.evaluation.report.write import copy_images, write_report
 from trainer.pipeline.networks.keras_files import predict_with_files, write_models
 from trainer.pipeline.publishing.pattern import propose_pattern
 from trainer.pipeline.training.rehearsal import write_rehearsal
@@ -124,19 +124,12 @@ def library_versions() -> dict[str, str]:
 
 def write_golden(evaluation: Evaluation, dataset: Dataset, build: Path) -> None:
     """Write a few images of the test part with their predictions."""
-    golden = []
-    (build / "golden").mkdir()
-    for index, prediction in enumerate(evaluation.predictions[:GOLDEN_IMAGES], 1):
-        file = f"golden/{index:04}{Path(prediction.file).suffix.lower()}"
-        (build / file).write_bytes(dataset.source.read(prediction.file))
-        golden.append(
-            GoldenPrediction(
-                file=file,
-                truth=prediction.truth,
-                text=prediction.text,
-                confidence=prediction.confidence,
-            ).model_dump()
-        )
+    predictions = evaluation.predictions[:GOLDEN_IMAGES]
+    names = copy_images(predictions, dataset, build / "golden")
+    golden = [
+        GoldenPrediction(**asdict(prediction) | {"file": f"golden/{name}"}).model_dump()
+        for name, prediction in zip(names, predictions, strict=True)
+    ]
     (build / GOLDEN_PREDICTIONS).write_text(json.dumps(golden, ensure_ascii=False, indent=2))
 
 

@@ -75,13 +75,22 @@ def _write_worst(predictions: Sequence[LabelledPrediction], dataset: Dataset, fo
 
 def _write_held_out(evaluation: Evaluation, dataset: Dataset, folder: Path) -> None:
     """Write up to HELD_OUT_IMAGES images of the test part as a labelled set."""
-    folder.mkdir()
-    rows = []
-    for index, prediction in enumerate(evaluation.predictions[:HELD_OUT_IMAGES], 1):
-        name = f"{index:04}{Path(prediction.file).suffix.lower()}"
-        (folder / name).write_bytes(dataset.source.read(prediction.file))
-        rows.append((name, prediction.truth))
+    predictions = evaluation.predictions[:HELD_OUT_IMAGES]
+    names = copy_images(predictions, dataset, folder)
+    rows = zip(names, (prediction.truth for prediction in predictions), strict=True)
     _write_csv(folder / "labels.csv", ("filename", "text"), rows)
+
+
+def copy_images(
+    predictions: Sequence[LabelledPrediction], dataset: Dataset, folder: Path
+) -> list[str]:
+    """Copy the images of predictions into a new folder; return their new names."""
+    folder.mkdir()
+    names = []
+    for index, prediction in enumerate(predictions, 1):
+        names.append(f"{index:04}{Path(prediction.file).suffix.lower()}")
+        (folder / names[-1]).write_bytes(dataset.source.read(prediction.file))
+    return names
 
 
 def _write_csv(path: Path, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
