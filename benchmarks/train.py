@@ -71,6 +71,7 @@ def measure_part(part: str, setting: Setting, record: Record, file: Path | None)
 
 def run_in_child(measurement: Measurement) -> Run:
     """Measure in a new process; raises BenchmarkError with the end of its stderr."""
+    # Peak memory and compiled functions of one run must not carry over to the next.
     command = [sys.executable, "-m", "benchmarks.measure", measurement.model_dump_json()]
     child = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     if child.returncode != 0:

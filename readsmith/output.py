@@ -126,3 +126,8 @@ def prediction(text: str | None) -> str:
 def percent(share: float) -> str:
     """Write a share for people: 0.9873 becomes 98.7 %."""
     return f"{100 * share:.1f} %"
+
+
+def interval(bounds: Iterable[float]) -> str:
+    """Write the bounds of a share's 95 % interval for people."""
+    return f"95 % interval {' to '.join(map(percent, bounds))}"

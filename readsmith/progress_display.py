@@ -1,7 +1,6 @@
 """Shows a training run while it goes on."""
 
-from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 from rich.console import Console
 from rich.progress import BarColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
@@ -37,17 +36,12 @@ class TrainingDisplay(Observer):
         self._task = self._bar.add_task("", visible=False)
         self._stage: Stage | None = None
 
-    def __enter__(self) -> "TrainingDisplay":
+    def __enter__(self) -> Self:
         if self._console.is_terminal:
             self._bar.start()
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, kind: object, error: object, trace: object) -> None:
         if error is None:
             self._tick()
         if self._console.is_terminal:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from readsmith.output import percent, print_table
-from shared.api.jobs import Trial
+from shared.api.jobs import Trial, shown
 
 
 def print_trials(trials: Sequence[Trial]) -> None:
@@ -12,7 +12,7 @@ def print_trials(trials: Sequence[Trial]) -> None:
     rows = [
         (
             trial.number,
-            *(_shown(trial.parameters[name]) for name in names),
+            *(shown(trial.parameters[name]) for name in names),
             trial.status,
             _share(trial.exact_match),
             _share(trial.cer),
@@ -31,7 +31,3 @@ def _place(trial: Trial) -> tuple[bool, float, float, int]:
 
 def _share(share: float | None) -> str:
     return "" if share is None else percent(share)
-
-
-def _shown(value: object) -> str:
-    return f"{value:.3g}" if isinstance(value, float) else str(value)

@@ -6,14 +6,25 @@ import shutil
 import stat
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
 
-def aside_of(path: Path) -> Path:
-    """Return where this thread may write what is then renamed to a path."""
-    return path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.tmp")
+@contextmanager
+def appearing(path: Path) -> Iterator[Path]:
+    """Give a path aside, where no file is; what is written there is renamed to this one at the end.
+
+    If that fails it is removed: on a full disk it would only take more room.
+    """
+    aside = path.with_name(f".{path.name}.{os.getpid()}-{threading.get_ident()}.tmp")
+    aside.unlink(missing_ok=True)  # a killed process of the same number left it
+    try:
+        yield aside
+        aside.replace(path)
+    finally:
+        with suppress(OSError):
+            aside.unlink(missing_ok=True)  # it stays, too, if both were one file already
 
 
 def write_atomically(path: Path, data: bytes) -> None:
@@ -30,16 +41,10 @@ def copy_atomically(source: Path, path: Path) -> None:
 
 @contextmanager
 def _written_aside(path: Path) -> Iterator[BinaryIO]:
-    aside = aside_of(path)
-    try:
-        with aside.open("wb") as file:
-            yield file
-            file.flush()
-            os.fsync(file.fileno())
-        aside.replace(path)
-    except BaseException:
-        aside.unlink(missing_ok=True)  # on a full disk it would only take more room
-        raise
+    with appearing(path) as aside, aside.open("wb") as file:
+        yield file
+        file.flush()
+        os.fsync(file.fileno())
     flush_folder(path.parent)
 
 

@@ -70,16 +70,13 @@ class ReadsmithError(Exception):
         headers: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(message)
-        self._require_own(code)
+        if code not in self.codes:
+            raise TypeError(f"{type(self).__name__} has no code {code!r}")
         self.code = code
         self.message = message
         self.hint = hint
         self.field = field
         self.headers = headers or {}
-
-    def _require_own(self, code: str) -> None:
-        if code not in self.codes:
-            raise TypeError(f"{type(self).__name__} has no code {code!r}")
 
     def __str__(self) -> str:
         return self.message

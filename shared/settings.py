@@ -23,4 +23,5 @@ def read_settings(settings: Callable[[], Known]) -> Known:
 
 def _explain(name: str, message: str, value: object) -> str:
     variable = name if name.startswith("READSMITH_") else f"READSMITH_{name.upper()}"
+    message = message.removeprefix("Value error, ")
     return f"{variable} is {value!r}: {message[0].lower()}{message[1:]}"

@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Literal
 
 from pydantic import Field, ValidationInfo, field_validator
-from pydantic_core import PydanticCustomError
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from shared.access.settings import AccessSettings
@@ -152,29 +151,19 @@ class Settings(StoreSettings, AccessSettings, BaseSettings):
     def _fits_one_upload(cls, value: int, info: ValidationInfo) -> int:
         largest = info.data.get("max_upload_bytes", 0)
         if value < largest:
-            raise PydanticCustomError(
-                "too_small",
-                "Should be at least READSMITH_MAX_UPLOAD_BYTES, {largest}",
-                {"largest": largest},
-            )
+            raise ValueError(f"should be at least READSMITH_MAX_UPLOAD_BYTES, {largest}")
         return value
 
     @field_validator("predictor_url")
     @classmethod
     def _is_web_address(cls, value: str) -> str:
-        try:
-            WebAddress.parse(value)
-        except ValueError as error:
-            raise PydanticCustomError("not_an_address", "{why}", {"why": str(error)}) from None
+        WebAddress.parse(value)
         return value
 
     @field_validator("download_allow")
     @classmethod
     def _addresses(cls, value: str | None) -> str | None:
-        try:
-            Allowed.parse(value or "")
-        except ValueError as error:
-            raise PydanticCustomError("not_addresses", "{why}", {"why": str(error)}) from None
+        Allowed.parse(value or "")
         return value
 
     @property

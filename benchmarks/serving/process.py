@@ -36,6 +36,7 @@ def measure_memory(setting: Setting) -> Figures:
         "with_the_starter": _worker_memory(setting, serve_starter=True),
         "reloads": reloads,
         "resident_after_reloads": sizes,
+        # Without the first fifth, in which caches and allocators find their size.
         "bytes_a_reload": slope(sizes[reloads // 5 :]),
     }
 

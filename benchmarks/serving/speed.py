@@ -57,6 +57,7 @@ def measure(setting: Setting) -> Figures:
         }
         for server, _ in servers.values():
             server.wait_until_it_predicts(setting.image, setting.text)
+        # Round by round, so that a drift of the machine's speed hits all servers alike.
         for _ in range(setting.number(5, 1)):
             rounds.append(
                 {

@@ -24,6 +24,7 @@ import typer.main  # noqa: E402
 from predictor.api.openapi.document import description as predictor_api  # noqa: E402
 from predictor.settings import PredictorSettings  # noqa: E402
 from readsmith.__main__ import app  # noqa: E402
+from shared.errors import CODES  # noqa: E402
 from shared.store.manifest import Manifest  # noqa: E402
 from trainer.api.app import create_app  # noqa: E402
 from trainer.settings import Settings  # noqa: E402
@@ -214,10 +215,19 @@ def _cell(text: str) -> str:
     return " ".join(text.split()).replace("|", "&#124;")
 
 
+def _error_codes() -> Iterator[str]:
+    cells = (
+        (f"`{code}`", str(kind.http_status), kind.codes[code])
+        for code, kind in sorted(CODES.items(), key=lambda each: (each[1].http_status, each[0]))
+    )
+    yield from _table(("code", "status", "what it means"), cells)
+
+
 REFERENCES: dict[str, Callable[[], Iterator[str]]] = {
     "settings": _settings,
     "command line": _command_line,
     "trainer API": _trainer_api,
     "predictor API": _predictor_api,
     "manifest": _manifest,
+    "error codes": _error_codes,
 }

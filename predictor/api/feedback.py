@@ -6,23 +6,17 @@ import json
 from typing import Annotated, Any
 
 from flask import Flask, Request, request
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from predictor.api.review import not_kept
 from predictor.feedback.image_archive import ArchivedImage, ImageArchive
 from predictor.feedback.outbox import Outbox
 from predictor.feedback.trainer_client import TrainerClient
-from predictor.requests.images import IMAGE_FIELDS, SentImage, body_of, checked, decoded
+from predictor.requests.images import BASE64, IMAGE_FIELDS, body_of, exactly_one, image_bytes
 from predictor.requests.multipart import split_form
-from predictor.requests.problems import invalid
+from predictor.requests.problems import unsupported_media, validated
 from predictor.settings import PredictorSettings
-from shared.errors import (
-    ReadsmithError,
-    TrainerAwayError,
-    UnavailableError,
-    UnsupportedMediaError,
-    UnusableError,
-)
+from shared.errors import TrainerAwayError, UnavailableError, UnusableError
 from shared.recognition.preprocessing import open_image
 from shared.recognition.vocabulary import normalise_label
 from shared.store.builtin import STARTER
@@ -65,19 +59,10 @@ class JsonFeedback(FeedbackRequest):
 
     model_config = ConfigDict(
         strict=True,
-        json_schema_extra={
-            "oneOf": [
-                {"required": ["image"], "properties": {"image": {"type": "string"}}},
-                {"required": ["request_id"], "properties": {"request_id": {"type": "string"}}},
-            ]
-        },
+        json_schema_extra=exactly_one(image="string", request_id="string"),
     )
 
-    image: str | None = Field(
-        None,
-        description="the image, base64",
-        json_schema_extra={"contentEncoding": "base64", "minLength": 1},
-    )
+    image: str | None = Field(None, description="the image, base64", json_schema_extra=BASE64)
 
 
 def add_feedback(
@@ -138,17 +123,15 @@ def _parse(request: Request, settings: PredictorSettings) -> tuple[FeedbackReque
 
     Raises ReadsmithError.
     """
-    image: bytes | ReadsmithError | None
+    image: bytes | str | None
     if request.mimetype == "multipart/form-data":
         told, image = _form(request)
     elif request.mimetype == "application/json":
-        told, image = _json(body_of(request))
+        told = validated(JsonFeedback, body_of(request))
+        image = told.image
     else:
-        raise UnsupportedMediaError(
-            "unsupported_media_type",
-            f"The Content-Type is {request.mimetype!r}.",
-            f"Send multipart/form-data or application/json. {EXAMPLE}",
-        )
+        hint = f"Send multipart/form-data or application/json. {EXAMPLE}"
+        raise unsupported_media(request.mimetype, hint)
     if (image is None) == (told.request_id is None):
         raise UnusableError(
             "request_invalid",
@@ -157,15 +140,11 @@ def _parse(request: Request, settings: PredictorSettings) -> tuple[FeedbackReque
             f"Send the one or the other. {EXAMPLE}",
             "image",
         )
-    return told, None if image is None else _checked(image, settings)
-
-
-def _checked(image: bytes | ReadsmithError, settings: PredictorSettings) -> bytes:
-    data = checked(SentImage("image", image), settings).data
-    if isinstance(data, ReadsmithError):
-        raise data
+    if image is None:
+        return told, None
+    data = image_bytes("image", image, settings)
     open_image(data)
-    return data
+    return told, data
 
 
 def _form(request: Request) -> tuple[FeedbackRequest, bytes | None]:
@@ -178,16 +157,5 @@ def _form(request: Request) -> tuple[FeedbackRequest, bytes | None]:
             f"Send one, image. {EXAMPLE}",
             "image",
         )
-    try:
-        told = FeedbackRequest.model_validate(form.texts)
-    except ValidationError as error:
-        raise invalid(error, FeedbackRequest) from None
+    told = validated(FeedbackRequest, form.texts)
     return told, form.files[0][1] if files else None
-
-
-def _json(body: bytes) -> tuple[FeedbackRequest, bytes | ReadsmithError | None]:
-    try:
-        told = JsonFeedback.model_validate_json(body)
-    except ValidationError as error:
-        raise invalid(error, JsonFeedback) from None
-    return told, None if told.image is None else decoded(told.image, "image")

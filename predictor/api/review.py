@@ -5,14 +5,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 from flask import Flask, Response, request
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
 from predictor.feedback.image_archive import ArchivedImage, ImageArchive
-from predictor.requests.problems import invalid
+from predictor.requests.problems import validated
+from shared.api.headers import IMAGE_HEADERS
 from shared.errors import NotFoundError, ReadsmithError
 from shared.recognition.preprocessing import open_image
-
-HEADERS = {"Cache-Control": "private, max-age=3600", "X-Content-Type-Options": "nosniff"}
 
 
 class ReviewQuery(BaseModel):
@@ -29,7 +28,7 @@ def add_review(app: Flask, kept: ImageArchive | None) -> None:
 
     @app.get("/review")
     def review() -> dict[str, Any]:
-        query = _query()
+        query = validated(ReviewQuery, request.args.to_dict())
         images, count = _required(kept).least_confident(query.model, query.limit)
         return {"data": [_described(one) for one in images], "count": count}
 
@@ -38,7 +37,7 @@ def add_review(app: Flask, kept: ImageArchive | None) -> None:
         image = open_image(_required(kept).get(image_id).image)
         file = io.BytesIO()
         image.save(file, "PNG")  # whatever else the file held stays here
-        return Response(file.getvalue(), 200, HEADERS, content_type="image/png")
+        return Response(file.getvalue(), 200, IMAGE_HEADERS, content_type="image/png")
 
     @app.delete("/review/<image_id>")
     def looked_at(image_id: str) -> tuple[str, int]:
@@ -59,13 +58,6 @@ def not_kept() -> ReadsmithError:
         "The predictor keeps no images.",
         "READSMITH_IMAGE_ARCHIVE names a folder where it may keep them for a look.",
     )
-
-
-def _query() -> ReviewQuery:
-    try:
-        return ReviewQuery.model_validate(request.args.to_dict())
-    except ValidationError as error:
-        raise invalid(error, ReviewQuery) from None
 
 
 def _described(kept: ArchivedImage) -> dict[str, Any]:

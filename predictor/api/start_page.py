@@ -7,18 +7,12 @@ from typing import Any
 from flask import Flask, Request, Response, jsonify, request, send_from_directory
 
 from predictor.api.status import ROUTES, SERVICE
+from shared.api.headers import PAGE_HEADERS
 
 FOLDER = Path(__file__).with_name("page")
 PATH = "/page/"
 
-HEADERS = {
-    "Content-Security-Policy": "default-src 'self'; img-src 'self' blob: data:; "
-    "connect-src 'self'; frame-ancestors 'none'; base-uri 'none'; form-action 'self'",
-    "X-Content-Type-Options": "nosniff",
-    "Referrer-Policy": "no-referrer",
-    "Cache-Control": "no-cache",  # asked for again after an update; mostly answered with 304
-    "Vary": "Accept",
-}
+HEADERS = {**PAGE_HEADERS, "Vary": "Accept"}
 
 # Some systems' registers say otherwise, and browsers run no module of another type.
 mimetypes.add_type("text/javascript", ".js")

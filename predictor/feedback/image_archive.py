@@ -1,12 +1,11 @@
 """Archives images with their predictions for review, if the operator allows it."""
 
 import logging
-import sqlite3
 import threading
 import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import AbstractContextManager
+from functools import partial
 from typing import Any, Final, NamedTuple
 
 from predictor.feedback.sqlite import open_sqlite
@@ -88,12 +87,8 @@ class ImageArchive:
 
     def __init__(self, settings: PredictorSettings) -> None:
         assert settings.image_archive is not None, "the image archive is off"  # noqa: S101
-        self._path = settings.image_archive / FILE
-        self._days = settings.image_archive_days
-        self._limits = {
-            "count": settings.image_archive_count,
-            "bytes": settings.image_archive_bytes,
-        }
+        self._open = partial(open_sqlite, settings.image_archive / FILE, SCHEMA)
+        self._settings = settings
         self._buffer: deque[ArchivedImage] = deque()
         self._buffered_bytes = 0
         self._lock = threading.Lock()
@@ -131,8 +126,12 @@ class ImageArchive:
                 f"REPLACE INTO kept ({columns}) VALUES ({placeholders})",  # noqa: S608
                 [(*one, one.id, len(one.image)) for one in new],
             )
-            oldest = time.time() - self._days * 86_400
-            database.execute(OUTSIDE_THE_LIMITS, {"oldest": oldest, **self._limits})
+            limits = {
+                "oldest": time.time() - self._settings.image_archive_days * 86_400,
+                "count": self._settings.image_archive_count,
+                "bytes": self._settings.image_archive_bytes,
+            }
+            database.execute(OUTSIDE_THE_LIMITS, limits)
 
     def least_confident(self, model: str | None, limit: int) -> tuple[list[ArchivedImage], int]:
         """Return images that nobody has reviewed, least confident first, and the count of all.
@@ -180,9 +179,6 @@ class ImageArchive:
         with self._open() as database:
             row = database.execute(query, (image_id,)).fetchone()
         return row and ArchivedImage(*row)
-
-    def _open(self) -> AbstractContextManager[sqlite3.Connection]:
-        return open_sqlite(self._path, SCHEMA)
 
     def _run(self) -> None:
         while True:

@@ -2,10 +2,9 @@
 
 import fcntl
 import logging
-import sqlite3
 import threading
 import time
-from contextlib import AbstractContextManager
+from functools import partial
 from pathlib import Path
 from typing import Any, Final, TextIO
 
@@ -41,7 +40,8 @@ class Outbox:
     """
 
     def __init__(self, folder: Path, trainer: TrainerClient) -> None:
-        self._folder = folder
+        self._path = folder / FILE
+        self._open = partial(open_sqlite, self._path, SCHEMA)
         self._trainer = trainer
 
     def start(self) -> None:
@@ -69,7 +69,7 @@ class Outbox:
     def discard(self, model: str, sha256: str) -> None:
         """Delete a waiting correction of an image, if there is one: a newer one is being sent."""
         # Most feedback never needs the outbox and should not create its file.
-        if (self._folder / FILE).exists():
+        if self._path.exists():
             with self._open() as database:
                 database.execute(
                     "DELETE FROM outbox WHERE model = ? AND sha256 = ?", (model, sha256)
@@ -92,15 +92,12 @@ class Outbox:
                 database.execute("DELETE FROM outbox WHERE number = ?", (number,))
 
     def _oldest(self) -> Any:
-        if not (self._folder / FILE).exists():
+        if not self._path.exists():
             return None
         with self._open() as database:
             return database.execute(
                 "SELECT number, model, correction FROM outbox ORDER BY number LIMIT 1"
             ).fetchone()
-
-    def _open(self) -> AbstractContextManager[sqlite3.Connection]:
-        return open_sqlite(self._folder / FILE, SCHEMA)
 
     def _run(self) -> None:
         pause = FIRST_PAUSE_SECONDS
@@ -117,7 +114,7 @@ class Outbox:
 
     def _exclusive_lock(self) -> TextIO:
         """Wait until no other worker sends; the kernel releases the lock of a killed process."""
-        self._folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        file = (self._folder / LOCK).open("w")
+        self._path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        file = self._path.with_name(LOCK).open("w")
         fcntl.flock(file, fcntl.LOCK_EX)
         return file

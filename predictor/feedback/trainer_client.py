@@ -1,10 +1,10 @@
 """Sends corrections to the trainer."""
 
-import http.client
 import json
-from contextlib import closing
 from typing import Any, Final
-from urllib.parse import urlsplit
+
+import urllib3
+from urllib3.exceptions import HTTPError
 
 from predictor.settings import PredictorSettings
 from shared.errors import CorrectionRefusedError, TrainerAwayError
@@ -20,10 +20,7 @@ class TrainerClient:
 
     def __init__(self, settings: PredictorSettings) -> None:
         assert settings.trainer_url is not None, "no trainer is configured"  # noqa: S101
-        url = urlsplit(str(settings.trainer_url))
-        self._host = url.netloc
-        self._secure = url.scheme == "https"
-        self._path = url.path.rstrip("/")
+        self._url = str(settings.trainer_url).rstrip("/")
         key = settings.feedback_key
         self._key = f"Bearer {key.get_secret_value()}" if key else None
 
@@ -34,18 +31,23 @@ class TrainerClient:
         """
         # A trainer without keys accepts known host names only, and does not know its own name in
         # a container network.
-        headers = {"Content-Type": "application/json", "Host": "localhost"}
+        headers = {"Content-Type": "application/json", "Host": "localhost", "Connection": "close"}
         key = self._key or authorization
         if key is not None:
             headers["Authorization"] = key
         try:
-            with closing(self._connection()) as connection:
-                path = f"{self._path}/models/{model}/corrections"
-                connection.request("POST", path, correction, headers)
-                answer = connection.getresponse()
+            with urllib3.request(
+                "POST",
+                f"{self._url}/models/{model}/corrections",
+                body=correction,
+                headers=headers,
+                timeout=TIMEOUT_SECONDS,
+                retries=False,
+                preload_content=False,
+            ) as answer:
                 body = answer.read(MAX_ANSWER_BYTES)
-        except (OSError, http.client.HTTPException) as error:
-            raise _away(f"{error or type(error).__name__}") from error
+        except HTTPError as error:  # its cause says what failed without naming the trainer's host
+            raise _away(f"{error.__cause__ or type(error).__name__}") from error
         if answer.status in (200, 201):
             return
         problem = _problem(body)
@@ -53,11 +55,6 @@ class TrainerClient:
         if answer.status in REJECTED:
             raise CorrectionRefusedError("correction_refused", detail, str(problem.get("hint", "")))
         raise _away(f"it answers {answer.status} {detail}")
-
-    def _connection(self) -> http.client.HTTPConnection:
-        if self._secure:
-            return http.client.HTTPSConnection(self._host, timeout=TIMEOUT_SECONDS)
-        return http.client.HTTPConnection(self._host, timeout=TIMEOUT_SECONDS)
 
 
 def _away(reason: str) -> TrainerAwayError:

@@ -12,13 +12,12 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from predictor.telemetry.request_stats import DECODE, MODEL, PREPARE, RequestStats
-from shared.atomic_files import read_small
 from shared.errors import BundleError, ImageRejectedError
 from shared.patterns.automaton import Automaton, build_automaton
 from shared.patterns.limits import Limits
 from shared.recognition.decoding import DecodedText, decode, decode_within
 from shared.recognition.preprocessing import covered_width, fit, open_image, to_input
-from shared.store.manifest import ONNX_MODEL, Calibration, Manifest
+from shared.store.manifest import ONNX_MODEL, Calibration, Manifest, read_file
 
 BATCH = 4
 """Images per run: more do not fit in the CPU's caches, and each takes twice as long."""
@@ -64,11 +63,7 @@ class Engine:
         manifest says.
         """
         # Read once, then hashed and loaded from memory: the file may change in between.
-        try:
-            graph = read_small(folder / ONNX_MODEL, MAX_GRAPH_BYTES)
-        except OSError as error:
-            message = f"{ONNX_MODEL} cannot be read: {error.strerror}."
-            raise BundleError(message, "graph") from error
+        graph = read_file(folder, ONNX_MODEL, "graph", MAX_GRAPH_BYTES)
         if hashlib.sha256(graph).hexdigest() != manifest.files[ONNX_MODEL].sha256:
             message = f"{ONNX_MODEL} does not have the SHA-256 that the manifest says."
             raise BundleError(message, "files")

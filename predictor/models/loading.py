@@ -6,14 +6,14 @@ from typing import Annotated
 from pydantic import Field, TypeAdapter, ValidationError
 
 from predictor.models.engine import Engine
-from shared.atomic_files import read_small
 from shared.errors import BundleError, ImageRejectedError
 from shared.store.manifest import (
     GOLDEN_PREDICTIONS,
     MANIFEST,
-    MOST_BYTES,
     GoldenPrediction,
     Manifest,
+    first_fault,
+    read_file,
     verify_bundle,
 )
 from shared.store.store import ModelStore
@@ -40,18 +40,16 @@ def load_version(store: ModelStore, model: str, version: int, *, threads: int) -
     verify_bundle(folder, manifest.files)
     engine = Engine.load(folder, manifest, threads=threads)
     for golden in _golden_predictions(folder, manifest):
-        _check_golden(engine, golden, _content(folder, golden.file, MAX_IMAGE_BYTES))
+        _check_golden(engine, golden, read_file(folder, golden.file, "golden", MAX_IMAGE_BYTES))
     return engine
 
 
 def _golden_predictions(folder: Path, manifest: Manifest) -> list[GoldenPrediction]:
     try:
-        predictions = _PREDICTIONS.validate_json(_content(folder, GOLDEN_PREDICTIONS, MOST_BYTES))
+        predictions = _PREDICTIONS.validate_json(read_file(folder, GOLDEN_PREDICTIONS, "golden"))
     except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        raise BundleError(
-            f"{GOLDEN_PREDICTIONS} is not valid: {first['msg']}.", "golden"
-        ) from error
+        message = f"{GOLDEN_PREDICTIONS} is not valid at {first_fault(error)}."
+        raise BundleError(message, "golden") from error
     if not predictions and manifest.origin == "trained":
         raise BundleError(f"{GOLDEN_PREDICTIONS} names no image to verify it with.", "golden")
     for golden in predictions:
@@ -60,13 +58,6 @@ def _golden_predictions(folder: Path, manifest: Manifest) -> list[GoldenPredicti
             message = f"{GOLDEN_PREDICTIONS} names {golden.file[:100]}, not a file of the bundle."
             raise BundleError(message, "golden")
     return predictions
-
-
-def _content(folder: Path, name: str, limit: int) -> bytes:
-    try:
-        return read_small(folder / name, limit)
-    except OSError as error:
-        raise BundleError(f"{name} cannot be read: {error.strerror}.", "golden") from error
 
 
 def _check_golden(engine: Engine, golden: GoldenPrediction, image: bytes) -> None:

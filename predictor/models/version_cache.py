@@ -6,8 +6,7 @@ from collections.abc import Callable, Hashable
 
 from predictor.models.engine import Engine
 from predictor.models.loading import load_version
-from shared.errors import NotFoundError
-from shared.store.store import ModelStore
+from shared.store.store import ModelStore, version_not_found
 
 MOST_LOADED = 2
 """Versions that stay loaded besides the current ones; each takes a few megabytes."""
@@ -54,12 +53,6 @@ class VersionCache:
         """Return what differs for each bundle of this number; raises NotFoundError."""
         store = self._store_of(model)
         written = store.written(model, version)
-        if written is not None:
-            return written
-        retained = ", ".join(map(str, store.versions(model))) or "none"
-        raise NotFoundError(
-            "version_not_found",
-            f"Model {model!r} has no version {version}.",
-            f"Retained: {retained}.",
-            "version",
-        )
+        if written is None:
+            raise version_not_found(model, version, store.versions(model), "version")
+        return written

@@ -1,12 +1,13 @@
 """Parses an HTTP request into encoded images and options."""
 
 import base64
-import binascii
 from collections.abc import Iterable
 from dataclasses import dataclass
+from typing import Final
 
 from flask import Request
-from pydantic import ConfigDict, Field, ValidationError
+from pydantic import ConfigDict, Field
+from pydantic.config import JsonDict, JsonValue
 
 from predictor.requests.multipart import split_form
 from predictor.requests.options import (
@@ -16,7 +17,7 @@ from predictor.requests.options import (
     options_of,
     overridden,
 )
-from predictor.requests.problems import invalid, unknown
+from predictor.requests.problems import unknown, unsupported_media, validated
 from predictor.settings import PredictorSettings
 from shared.errors import (
     ImageTooLargeError,
@@ -24,12 +25,15 @@ from shared.errors import (
     NotAnImageError,
     ReadsmithError,
     TooLargeError,
-    UnsupportedMediaError,
     UnusableError,
 )
 
 IMAGE_FIELDS = ("image", "file")
 CURL = 'For example: curl -F "image=@captcha.png" …/predict'
+
+
+SentField = tuple[str, bytes | str]
+"""A part of a request, and the image in it: encoded as in a file, or that in base64."""
 
 
 @dataclass(frozen=True)
@@ -46,11 +50,21 @@ class PredictRequest:
     """The parsed body of POST /predict."""
 
     uploads: tuple[SentImage, ...]
-    model: str | None
-    """The requested model, if one is named."""
     options: PredictionOptions
     several: bool
     """Whether the answer is a list, in which an invalid image has an error of its own."""
+
+
+BASE64: Final[JsonDict] = {"contentEncoding": "base64", "minLength": 1}
+"""Beside a JSON field that holds an image."""
+
+
+def exactly_one(**types: JsonValue) -> JsonDict:
+    """Return what a JSON schema says of fields, each with its type, of which one must be there."""
+    choices: list[JsonValue] = [
+        {"required": [name], "properties": {name: {"type": kind}}} for name, kind in types.items()
+    ]
+    return {"oneOf": choices}
 
 
 class JsonBody(PredictionOptions):
@@ -58,19 +72,10 @@ class JsonBody(PredictionOptions):
 
     model_config = ConfigDict(
         strict=True,
-        json_schema_extra={
-            "oneOf": [
-                {"required": ["image"], "properties": {"image": {"type": "string"}}},
-                {"required": ["images"], "properties": {"images": {"type": "array"}}},
-            ]
-        },
+        json_schema_extra=exactly_one(image="string", images="array"),
     )
 
-    image: str | None = Field(
-        None,
-        description="one image, base64",
-        json_schema_extra={"contentEncoding": "base64", "minLength": 1},
-    )
+    image: str | None = Field(None, description="one image, base64", json_schema_extra=BASE64)
     images: list[str] | None = Field(
         None, description="a list of images, base64", json_schema_extra={"minItems": 1}
     )
@@ -85,25 +90,23 @@ def parse(request: Request, settings: PredictorSettings) -> PredictRequest:
     options, several = options_of(request.args.to_dict()), False
     kind = request.mimetype
     if kind == "multipart/form-data":
-        uploads, texts = _multipart(request, settings)
+        sent, texts = _multipart(request, settings)
         options = overridden(options, options_of(texts))
     elif kind == "application/json":
-        body = _json(body_of(request))
-        uploads, several = _encoded(body, settings), body.images is not None
+        body = validated(JsonBody, body_of(request))
+        sent, several = _encoded(body, settings), body.images is not None
         options = overridden(options, body)
     elif kind.startswith("image/") or kind == "application/octet-stream":
-        uploads = [SentImage("body", body_of(request))]
+        sent = [("body", body_of(request))]
     else:
-        raise UnsupportedMediaError(
-            "unsupported_media_type",
-            f"The Content-Type is {kind!r}." if kind else "The request has no Content-Type.",
+        raise unsupported_media(
+            kind,
             "Send multipart/form-data with the field image, image/*, application/octet-stream "
             f"or application/json. {CURL}",
         )
-    _check_number(len(uploads), uploads[0].field, settings)
     check_lengths(options)
-    valid = tuple(checked(upload, settings) for upload in uploads)
-    return PredictRequest(valid, options.model, options, several or len(uploads) > 1)
+    uploads = tuple(_upload(field, image, settings) for field, image in sent)
+    return PredictRequest(uploads, options, several or len(uploads) > 1)
 
 
 def body_of(request: Request) -> bytes:
@@ -116,7 +119,7 @@ def body_of(request: Request) -> bytes:
 
 def _multipart(
     request: Request, settings: PredictorSettings
-) -> tuple[list[SentImage], dict[str, str]]:
+) -> tuple[list[SentField], dict[str, str]]:
     form = split_form(
         body_of(request), request.headers["Content-Type"], settings.max_images + len(NAMES)
     )
@@ -132,17 +135,11 @@ def _multipart(
     _only_known(form.texts, NAMES, "field")
     if not form.files:
         raise UnusableError("request_invalid", "The request has no field image.", CURL, "image")
-    return [SentImage(name, data) for name, data in form.files], form.texts
+    _check_number(len(form.files), form.files[0][0], settings)
+    return [*form.files], form.texts
 
 
-def _json(body: bytes) -> JsonBody:
-    try:
-        return JsonBody.model_validate_json(body)
-    except ValidationError as error:
-        raise invalid(error, JsonBody) from None
-
-
-def _encoded(body: JsonBody, settings: PredictorSettings) -> list[SentImage]:
+def _encoded(body: JsonBody, settings: PredictorSettings) -> list[SentField]:
     if (body.image is None) == (body.images is None):
         raise UnusableError(
             "request_invalid",
@@ -152,27 +149,10 @@ def _encoded(body: JsonBody, settings: PredictorSettings) -> list[SentImage]:
             "image",
         )
     if body.image is not None:
-        return [SentImage("image", decoded(body.image, "image"))]
+        return [("image", body.image)]
     texts = body.images or []
-    _check_number(len(texts), "images", settings)  # before any is decoded
-    return [
-        SentImage(f"images.{index}", decoded(text, f"images.{index}"))
-        for index, text in enumerate(texts)
-    ]
-
-
-def decoded(text: str, field: str) -> bytes | MalformedError:
-    """Decode base64; return an error if it is invalid."""
-    try:
-        # Tools break base64 into lines (RFC 2045, section 6.8); validate rejects line breaks.
-        return base64.b64decode("".join(text.split()), validate=True)
-    except (binascii.Error, ValueError) as error:
-        return MalformedError(
-            "base64_invalid",
-            f"The field {field} is not base64: {error}.",
-            "Send the file's bytes in standard base64, without a data: prefix.",
-            field,
-        )
+    _check_number(len(texts), "images", settings)
+    return [(f"images.{index}", text) for index, text in enumerate(texts)]
 
 
 def _only_known(found: Iterable[str], known: tuple[str, ...], what: str) -> None:
@@ -195,21 +175,41 @@ def _check_number(number: int, field: str, settings: PredictorSettings) -> None:
         )
 
 
-def checked(upload: SentImage, settings: PredictorSettings) -> SentImage:
-    """Return the upload, with an error in place of its data if they are empty or too large."""
-    field, data = upload.field, upload.data
-    if isinstance(data, ReadsmithError):
-        return upload
+def _upload(field: str, image: bytes | str, settings: PredictorSettings) -> SentImage:
+    try:
+        return SentImage(field, image_bytes(field, image, settings))
+    except ReadsmithError as error:
+        return SentImage(field, error)
+
+
+def image_bytes(field: str, image: bytes | str, settings: PredictorSettings) -> bytes:
+    """Return the bytes of an encoded image, which came as they are or in base64.
+
+    Raises MalformedError, NotAnImageError if they are empty, or ImageTooLargeError.
+    """
+    data = _decoded(image, field) if isinstance(image, str) else image
     if not data:
-        hint = f"Send the whole file. {CURL}"
-        error: ReadsmithError = NotAnImageError(
-            "empty_image", f"The {field} is empty (0 bytes).", hint, field
+        raise NotAnImageError(
+            "empty_image", f"The {field} is empty (0 bytes).", f"Send the whole file. {CURL}", field
         )
-    elif len(data) > settings.max_image_bytes:
-        hint = f"The limit is {settings.max_image_bytes:,} bytes."
-        error = ImageTooLargeError(
-            "image_too_large", f"The {field} has {len(data):,} bytes.", hint, field
+    if len(data) > settings.max_image_bytes:
+        raise ImageTooLargeError(
+            "image_too_large",
+            f"The {field} has {len(data):,} bytes.",
+            f"The limit is {settings.max_image_bytes:,} bytes.",
+            field,
         )
-    else:
-        return upload
-    return SentImage(field, error)
+    return data
+
+
+def _decoded(text: str, field: str) -> bytes:
+    try:
+        # Tools break base64 into lines (RFC 2045, section 6.8); validate rejects line breaks.
+        return base64.b64decode("".join(text.split()), validate=True)
+    except ValueError as error:
+        raise MalformedError(
+            "base64_invalid",
+            f"The field {field} is not base64: {error}.",
+            "Send the file's bytes in standard base64, without a data: prefix.",
+            field,
+        ) from None

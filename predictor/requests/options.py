@@ -3,9 +3,9 @@
 from collections.abc import Callable, Mapping
 from typing import Final
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field
 
-from predictor.requests.problems import invalid
+from predictor.requests.problems import validated
 from shared.errors import LimitsError, UnusableError
 from shared.patterns.limits import Limits
 
@@ -74,12 +74,7 @@ NAMES: Final = tuple(PredictionOptions.model_fields)
 
 def options_of(texts: Mapping[str, str]) -> PredictionOptions:
     """Parse options sent as text; raises UnusableError naming the first invalid one."""
-    if not texts:
-        return NO_OPTIONS
-    try:
-        return PredictionOptions.model_validate(texts)
-    except ValidationError as error:
-        raise invalid(error, PredictionOptions) from None
+    return validated(PredictionOptions, texts) if texts else NO_OPTIONS
 
 
 def overridden(options: PredictionOptions, by: PredictionOptions) -> PredictionOptions:

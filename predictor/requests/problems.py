@@ -1,15 +1,33 @@
-"""Makes errors of invalid request fields."""
+"""Validates what requests send, and makes errors of invalid fields."""
+
+from collections.abc import Mapping
+from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from shared.errors import MalformedError, ReadsmithError, UnusableError
+from shared.errors import MalformedError, ReadsmithError, UnsupportedMediaError, UnusableError
+
+Schema = TypeVar("Schema", bound=BaseModel)
 
 SHOWN = 40
 """Most characters of a field's name that an answer repeats: clients can send any name."""
 
 
-def invalid(error: ValidationError, schema: type[BaseModel]) -> ReadsmithError:
-    """Return the error for the first invalid field; its description in the schema is the hint."""
+def validated(schema: type[Schema], sent: bytes | Mapping[str, str]) -> Schema:
+    """Return JSON or text fields as the schema has them.
+
+    Raises MalformedError or UnusableError for the first invalid field; its description in the
+    schema is the hint.
+    """
+    try:
+        if isinstance(sent, bytes):
+            return schema.model_validate_json(sent)
+        return schema.model_validate(sent)
+    except ValidationError as error:
+        raise _invalid(error, schema) from None
+
+
+def _invalid(error: ValidationError, schema: type[BaseModel]) -> ReadsmithError:
     first = error.errors(include_url=False)[0]
     known = f"Known: {', '.join(schema.model_fields)}."
     if first["type"] == "json_invalid":
@@ -22,6 +40,12 @@ def invalid(error: ValidationError, schema: type[BaseModel]) -> ReadsmithError:
     hint = f"{name} must be {schema.model_fields[name].description}."
     message = f"The value of {field} is not valid: {first['msg']}."
     return UnusableError("request_invalid", message, hint, field)
+
+
+def unsupported_media(kind: str, hint: str) -> UnsupportedMediaError:
+    """Return the error for a body of a media type that the route does not take; kind may be ""."""
+    message = f"The Content-Type is {kind!r}." if kind else "The request has no Content-Type."
+    return UnsupportedMediaError("unsupported_media_type", message, hint)
 
 
 def unknown(name: str, what: str, known: tuple[str, ...]) -> UnusableError:

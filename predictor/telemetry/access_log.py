@@ -25,7 +25,7 @@ class AccessLog:
 
     def __init__(self, descriptor: int) -> None:
         self._descriptor = descriptor
-        self._buffer: deque[dict[str, Any]] = deque(maxlen=MAX_BUFFERED)
+        self._buffer: deque[tuple[float, dict[str, Any]]] = deque(maxlen=MAX_BUFFERED)
         self._lock = threading.Lock()
 
     def start(self) -> None:
@@ -35,16 +35,19 @@ class AccessLog:
 
     def add(self, method: str, route: str, status: int, stats: RequestStats) -> None:
         """Buffer an answered request."""
-        self._buffer.append(
-            {
-                "created": time.time(),
-                "method": method,
-                "route": route,
-                "status": status,
-                "ms": stats.whole() * 1000,
-                "stats": stats,
-            }
-        )
+        facts = {
+            "request_id": stats.request_id,
+            "method": method,
+            "route": route,
+            "status": status,
+            "ms": round(stats.whole() * 1000, 3),
+            "model": stats.model,
+            "version": stats.version,
+            "images": stats.images,
+            "key": stats.key,
+            "error": stats.error,
+        }
+        self._buffer.append((time.time(), facts))
 
     def flush(self) -> None:
         """Write the buffered lines, up to PIPE_BUF bytes at a time.
@@ -68,25 +71,8 @@ class AccessLog:
 
     def _lines(self) -> Iterator[bytes]:
         while self._buffer:
-            yield _line(**self._buffer.popleft()).encode()
-
-
-def _line(
-    created: float, method: str, route: str, status: int, ms: float, stats: RequestStats
-) -> str:
-    facts = {
-        "request_id": stats.request_id,
-        "method": method,
-        "route": route,
-        "status": status,
-        "ms": round(ms, 3),
-        "model": stats.model,
-        "version": stats.version,
-        "images": stats.images,
-        "key": stats.key,
-        "error": stats.error,
-    }
-    known = {name: fact for name, fact in facts.items() if fact is not None}
-    return (
-        as_line(created, "info", "readsmith.access", f"{method} {route} {status}", **known) + "\n"
-    )
+            created, facts = self._buffer.popleft()
+            known = {name: fact for name, fact in facts.items() if fact is not None}
+            message = "{method} {route} {status}".format_map(facts)
+            line = as_line(created, "info", "readsmith.access", message, **known)
+            yield f"{line}\n".encode()

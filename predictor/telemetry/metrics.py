@@ -1,7 +1,7 @@
 """The predictor's Prometheus metrics, summed over its worker processes."""
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from functools import cache
 
 from prometheus_client import (
@@ -24,61 +24,56 @@ MULTIPROCESS_FOLDER = "PROMETHEUS_MULTIPROC_DIR"
 SECONDS = (0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10)
 CONFIDENCES = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9, 0.95, 0.98, 0.99, 0.999, 1)
 
-# Looking up a labelled child takes longer than counting with it, so each is cached.
-_requests = cache(
-    Counter(
-        "readsmith_predictor_requests", "Answered requests.", ["method", "route", "status"]
-    ).labels
+
+def _counter(name: str, about: str, labels: Sequence[str]) -> Callable[..., Counter]:
+    # Looking up a labelled child takes longer than counting with it, so each is cached.
+    return cache(Counter(name, about, labels).labels)
+
+
+def _histogram(
+    name: str, about: str, labels: Sequence[str], buckets: Sequence[float]
+) -> Callable[..., Histogram]:
+    return cache(Histogram(name, about, labels, buckets=buckets).labels)
+
+
+_requests = _counter(
+    "readsmith_predictor_requests", "Answered requests.", ["method", "route", "status"]
 )
-_seconds = cache(
-    Histogram(
-        "readsmith_predictor_request_seconds",
-        "Seconds from a request's arrival in a worker to its answer.",
-        ["route"],
-        buckets=SECONDS,
-    ).labels
+_seconds = _histogram(
+    "readsmith_predictor_request_seconds",
+    "Seconds from a request's arrival in a worker to its answer.",
+    ["route"],
+    buckets=SECONDS,
 )
-_part_seconds = cache(
-    Histogram(
-        "readsmith_predictor_part_seconds",
-        "Seconds that a request spent on one of its parts.",
-        ["part"],
-        buckets=SECONDS,
-    ).labels
+_part_seconds = _histogram(
+    "readsmith_predictor_part_seconds",
+    "Seconds that a request spent on one of its parts.",
+    ["part"],
+    buckets=SECONDS,
 )
-_errors = cache(
-    Counter(
-        "readsmith_predictor_errors",
-        "Problems answered, for whole requests and for images among several.",
-        ["code"],
-    ).labels
+_errors = _counter(
+    "readsmith_predictor_errors",
+    "Problems answered, for whole requests and for images among several.",
+    ["code"],
 )
-_predictions = cache(
-    Counter("readsmith_predictions", "Images that got an answer.", ["model", "version"]).labels
+_predictions = _counter("readsmith_predictions", "Images that got an answer.", ["model", "version"])
+_low_confidence = _counter(
+    "readsmith_low_confidence",
+    "Predictions with a confidence below the model's threshold.",
+    ["model", "version"],
 )
-_low_confidence = cache(
-    Counter(
-        "readsmith_low_confidence",
-        "Predictions with a confidence below the model's threshold.",
-        ["model", "version"],
-    ).labels
+_unseen_size = _counter(
+    "readsmith_unseen_size",
+    "Predictions from images of sizes that were not seen in training.",
+    ["model", "version"],
 )
-_unseen_size = cache(
-    Counter(
-        "readsmith_unseen_size",
-        "Predictions from images of sizes that were not seen in training.",
-        ["model", "version"],
-    ).labels
+_confidence = _histogram(
+    "readsmith_confidence", "Confidences of predictions.", ["model"], buckets=CONFIDENCES
 )
-_confidence = cache(
-    Histogram(
-        "readsmith_confidence", "Confidences of predictions.", ["model"], buckets=CONFIDENCES
-    ).labels
-)
-_RELOADS = Counter(
+_reloads = _counter(
     "readsmith_predictor_reloads", "Versions loaded, summed over workers.", ["model"]
 )
-_REJECTIONS = Counter(
+_rejections = _counter(
     "readsmith_predictor_rejected_reloads",
     "Versions rejected, summed over workers.",
     ["model", "reason"],
@@ -140,7 +135,7 @@ def predictions_made(
 
 def version_loaded(model: str, version: int) -> None:
     """Count a reload and set the version that this worker serves."""
-    _RELOADS.labels(model).inc()
+    _reloads(model).inc()
     _VERSION.labels(model).set(version)
 
 
@@ -151,7 +146,7 @@ def storage_seen(store: str, *, reachable: bool) -> None:
 
 def version_rejected(model: str, reason: str) -> None:
     """Count a version that was rejected; reason: the invalid part of its bundle, or "other"."""
-    _REJECTIONS.labels(model, reason).inc()
+    _rejections(model, reason).inc()
 
 
 def exposition() -> tuple[bytes, str]:

@@ -4,8 +4,7 @@ import os
 import uuid
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Unpack
+from typing import Any, Self, Unpack
 from urllib.parse import quote
 
 from readsmith.client.connection import ServiceConnection
@@ -52,15 +51,10 @@ class Client:
         self._predictor = ServiceConnection(predictor_url, retries=retries, api_key=api_key)
         self._trainer = ServiceConnection(trainer_url, retries=retries, api_key=api_key)
 
-    def __enter__(self) -> "Client":
+    def __enter__(self) -> Self:
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self.close()
 
     def close(self) -> None:

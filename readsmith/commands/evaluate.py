@@ -1,12 +1,13 @@
 """`readsmith evaluate`: how well a published version reads labelled images."""
 
 from collections.abc import Iterable, Iterator
+from dataclasses import asdict
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from readsmith import output
 from readsmith.options import options
-from readsmith.output import out, percent, print_json, print_table, say
+from readsmith.output import interval, out, percent, print_json, print_table, say
 from shared.errors import DatasetError, ReadsmithError
 from shared.patterns.limits import Limits
 from shared.recognition.scoring import Score, wilson_interval
@@ -118,14 +119,10 @@ def _report(predictions: list[dict[str, Any]], asked: "PredictionOptions") -> di
 def _score(pairs: Iterable[tuple[str, str | None]]) -> dict[str, Any]:
     """Score (truth, text) pairs; no text counts as an empty one."""
     score = Score.of((truth, text or "") for truth, text in pairs)
-    return {
-        "images": score.images,
-        "exact": score.exact,
+    return asdict(score) | {
         "exact_match": score.exact_match,
         "exact_match_interval": wilson_interval(score.exact, score.images),
         "cer": score.cer,
-        "edits": score.edits,
-        "characters": score.characters,
     }
 
 
@@ -164,22 +161,20 @@ def _print(report: dict[str, Any]) -> None:
             f"images right, {percent(found['exact_match'])}.",
         )
     if (accepted := report.get("accepted")) is not None:
-        low, high = accepted["wrong_interval"]
         say(
             out,
             f"From confidence {accepted['min_confidence']}: {accepted['images']} of "
             f"{report['images']} images accepted, {percent(accepted['share'])}; of these "
             f"{accepted['wrong']} wrong, {percent(accepted['wrong_share'])} "
-            f"(95 % interval {percent(low)} to {percent(high)}).",
+            f"({interval(accepted['wrong_interval'])}).",
         )
     _print_wrong(report["wrong"])
 
 
 def _rates(score: dict[str, Any]) -> str:
-    low, high = score["exact_match_interval"]
     return (
         f"{score['exact']} of {score['images']} images right, {percent(score['exact_match'])} "
-        f"(95 % interval {percent(low)} to {percent(high)}), CER {percent(score['cer'])}."
+        f"({interval(score['exact_match_interval'])}), CER {percent(score['cer'])}."
     )
 
 

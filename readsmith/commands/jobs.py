@@ -12,9 +12,7 @@ from shared.api.jobs import Job
 
 
 def jobs(
-    job: Annotated[
-        str | None, typer.Argument(help="Show this job only.", show_default=False)
-    ] = None,
+    job: Annotated[str | None, typer.Argument(help="Show this job only.")] = None,
     cancel: Annotated[bool, typer.Option("--cancel", help="Ask JOB to stop.")] = False,
     limit: Annotated[int, typer.Option(min=1, max=100, help="How many to list.")] = 20,
     url: Annotated[str, typer.Option(help="The trainer.")] = "http://127.0.0.1:8000",

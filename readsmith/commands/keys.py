@@ -25,10 +25,7 @@ def _key_name(name: str) -> str:
     return name
 
 
-Name = Annotated[
-    str,
-    typer.Argument(metavar="NAME", help="The key's name.", callback=_key_name, show_default=False),
-]
+Name = Annotated[str, typer.Argument(metavar="NAME", help="The key's name.", callback=_key_name)]
 File = Annotated[
     Path, typer.Option("--keys", envvar="READSMITH_KEYS", help="File of the API keys.")
 ]

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from readsmith.options import options
-from readsmith.output import err, out, percent, print_json, print_table, say
+from readsmith.output import err, interval, out, percent, print_json, print_table, say
 
 if TYPE_CHECKING:
     from trainer.pipeline.evaluation.power_law import Forecast, Point
@@ -106,6 +106,6 @@ def conclusion(points: "Sequence[Point]", expected: "Forecast | None") -> str:
     )
     return (
         f"{gain} Expect about {percent(match.value)} with {expected.labels:,} labels "
-        f"(95 % interval {percent(match.low)} to {percent(match.high)}), if the errors go on "
+        f"({interval((match.low, match.high))}), if the errors go on "
         f"falling so. This rests on one training for each row and on {images} held-out images."
     )

@@ -19,7 +19,6 @@ Name = Annotated[
         help="The model's name.",
         callback=options.model_name,
         autocompletion=options.models_kept,
-        show_default=False,
     ),
 ]
 
@@ -46,7 +45,7 @@ def _is_given(context: typer.Context, option: str) -> bool:
 @app.command()
 def promote(
     model: Name,
-    version: Annotated[int, typer.Argument(min=1, help="A kept version.", show_default=False)],
+    version: Annotated[int, typer.Argument(min=1, help="A kept version.")],
     store: options.Store = options.STORE,
     as_json: options.Json = False,
 ) -> None:
@@ -74,12 +73,9 @@ def rollback(
 
 @app.command()
 def copy(
-    target: Annotated[
-        str, typer.Argument(metavar="s3://BUCKET/PREFIX", help="Where to.", show_default=False)
-    ],
+    target: Annotated[str, typer.Argument(metavar="s3://BUCKET/PREFIX", help="Where to.")],
     models: Annotated[
-        list[str] | None,
-        typer.Argument(metavar="MODEL...", help="Which; all without.", show_default=False),
+        list[str] | None, typer.Argument(metavar="MODEL...", help="Which; all without.")
     ] = None,
     store: options.Store = options.STORE,
     as_json: options.Json = False,
@@ -109,8 +105,7 @@ def copy(
 def pattern(
     model: Name,
     accepted: Annotated[
-        str | None,
-        typer.Argument(metavar="PATTERN", help="What predictions must fit.", show_default=False),
+        str | None, typer.Argument(metavar="PATTERN", help="What predictions must fit.")
     ] = None,
     drop: Annotated[
         bool, typer.Option("--drop", help="Let predictions be anything again.")

@@ -14,10 +14,7 @@ IMAGES_PER_SHARD = 10_000
 
 def pack(
     dataset: options.Dataset,
-    target: Annotated[
-        Path,
-        typer.Argument(metavar="OUT", help="Folder to make, of tar files.", show_default=False),
-    ],
+    target: Annotated[Path, typer.Argument(metavar="OUT", help="Folder to make, of tar files.")],
     images_per_shard: Annotated[
         int, typer.Option("--images-per-shard", min=1, help="Most images in one tar file.")
     ] = IMAGES_PER_SHARD,

@@ -31,10 +31,7 @@ def predict(
     model: options.ModelIfNamed = None,
     store: options.Store = options.STORE,
     version: options.Version = None,
-    url: Annotated[
-        str | None,
-        typer.Option(help="A running predictor instead of a store.", show_default=False),
-    ] = None,
+    url: Annotated[str | None, typer.Option(help="A running predictor instead of a store.")] = None,
     top_k: options.TopK = None,
     charset: options.Charset = None,
     pattern: options.Pattern = None,
@@ -101,10 +98,7 @@ def _remote_reader(url: str, asked: "PredictionOptions") -> Reader:
 def _files(paths: Iterable[Path]) -> Iterator[Path]:
     """Yield the files, and those with an image's ending in the folders."""
     for path in paths:
-        if path.is_dir():
-            yield from _images(path)
-        else:
-            yield path
+        yield from _images(path) if path.is_dir() else [path]
 
 
 def _images(folder: Path) -> list[Path]:

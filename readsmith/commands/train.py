@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from readsmith.options import options
 from readsmith.options import search as search_options
-from readsmith.output import err, out, percent, print_json, print_table, say
+from readsmith.output import err, interval, out, percent, print_json, print_table, say
 from readsmith.stores import open_store
 from readsmith.trials_table import print_trials
 from shared.errors import SetupError
@@ -125,29 +125,21 @@ def _run(
 
 def _as_json(result: "RunResult", report: Path, trials: "list[TrialRecord]") -> dict[str, Any]:
     return {
-        "model": result.model,
-        "version": result.version,
-        "promoted": result.promoted,
-        "comparison": result.comparison and result.comparison.model_dump(mode="json"),
+        **result.model_dump(mode="json", exclude={"metrics"}),
         **result.metrics.model_dump(mode="json"),
-        "calibration": result.calibration.model_dump(mode="json"),
         "report": str(report),
-        "seconds_to": result.seconds_to,
-        "preset": result.preset,
-        "parameters": result.parameters,
         "trials": [trial.shown.model_dump(mode="json") for trial in trials] or None,
     }
 
 
 def _print(result: "RunResult", store: str) -> None:
     metrics = result.metrics
-    low, high = metrics.exact_match_interval
     right = round(metrics.exact_match * metrics.test_images)
     say(out, f"Published {result.model} version {result.version} in {store}.")
     say(
         out,
         f"{right} of {metrics.test_images} held-out images right: "
-        f"{percent(metrics.exact_match)} (95 % interval {percent(low)} to {percent(high)}), "
+        f"{percent(metrics.exact_match)} ({interval(metrics.exact_match_interval)}), "
         f"CER {percent(metrics.cer)}.",
     )
     if not result.promoted:

@@ -2,7 +2,6 @@
 
 import os
 import re
-from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Annotated, get_args
 
@@ -17,11 +16,9 @@ def is_url(dataset: str) -> bool:
 
 
 def _existing_dataset(dataset: str | None) -> str | None:
-    if dataset is None or is_url(dataset):
+    if dataset is None or is_url(dataset) or Path(dataset).exists():
         return dataset
-    if not Path(dataset).exists():
-        raise typer.BadParameter(f"{dataset} does not exist. Give a zip, a folder or a URL.")
-    return dataset
+    raise typer.BadParameter(f"{dataset} does not exist. Give a zip, a folder or a URL.")
 
 
 def api_key() -> str | None:
@@ -49,35 +46,22 @@ def place(place: str) -> str:
         raise typer.BadParameter(f"It {error}.") from None
 
 
-def models_kept(context: typer.Context, incomplete: str) -> list[str]:
-    """Complete the name of a model: those in the store that is meant, and the starter."""
+def models_kept(context: typer.Context) -> list[str]:
+    """Return the models of the store that is meant, and the starter, for completion."""
     from shared.store.builtin import STARTER
     from shared.store.location import is_object_storage
     from shared.store.store import ModelStore
 
     store = context.params.get("store") or os.environ.get("READSMITH_STORE") or STORE
     names = [] if is_object_storage(store) else ModelStore(store).models()
-    return _beginning(incomplete, [*names, STARTER])
+    return [*names, STARTER]
 
 
-def presets(incomplete: str) -> list[str]:
-    """Complete the name of a preset."""
+def presets() -> list[str]:
+    """Return the names of the presets, for completion."""
     from trainer.schemas.job_request import PresetName
 
-    return _beginning(incomplete, get_args(PresetName))
-
-
-def _words(*words: str) -> Callable[[str], list[str]]:
-    """Return what completes one of these words."""
-
-    def complete(incomplete: str) -> list[str]:
-        return _beginning(incomplete, words)
-
-    return complete
-
-
-def _beginning(start: str, words: Iterable[str]) -> list[str]:
-    return [word for word in words if word.startswith(start)]
+    return list(get_args(PresetName))
 
 
 Dataset = Annotated[
@@ -86,7 +70,6 @@ Dataset = Annotated[
         metavar="DATASET",
         help="A zip, a tar, a folder, or the URL of a zip or tar of labelled images.",
         callback=_existing_dataset,
-        show_default=False,
     ),
 ]
 OptionalDataset = Annotated[
@@ -95,7 +78,6 @@ OptionalDataset = Annotated[
         "--dataset",
         help="A zip, a folder, or the URL of a zip. Without it: the public Captcha Images V2.",
         callback=_existing_dataset,
-        show_default=False,
     ),
 ]
 Model = Annotated[
@@ -112,7 +94,6 @@ ModelIfNamed = Annotated[
         "the starter answers where nothing is trained yet.",
         callback=lambda model: model and model_name(model),
         autocompletion=models_kept,
-        show_default=False,
     ),
 ]
 Version = Annotated[
@@ -137,31 +118,20 @@ Labels = Annotated[
     typer.Option(
         "--labels",
         help="Where labels are: auto, manifest (labels.csv), filename, or filename:REGEX.",
-        autocompletion=_words("auto", "manifest", "filename"),
+        autocompletion=lambda: ["auto", "manifest", "filename"],
     ),
 ]
 Preset = Annotated[
-    str | None,
-    typer.Option(
-        "--preset", help="The network to train.", show_default=False, autocompletion=presets
-    ),
+    str | None, typer.Option("--preset", help="The network to train.", autocompletion=presets)
 ]
 Seed = Annotated[int, typer.Option("--seed", min=0, max=2**32 - 1, help="Seed of all randomness.")]
-Epochs = Annotated[
-    int | None, typer.Option("--epochs", min=1, help="Most epochs.", show_default=False)
-]
+Epochs = Annotated[int | None, typer.Option("--epochs", min=1, help="Most epochs.")]
 MaxMinutes = Annotated[
-    float | None,
-    typer.Option("--max-minutes", help="Stop training after this time.", show_default=False),
+    float | None, typer.Option("--max-minutes", help="Stop training after this time.")
 ]
 LimitImages = Annotated[
     int | None,
-    typer.Option(
-        "--limit-images",
-        min=2,
-        help="Most images for training and validation together.",
-        show_default=False,
-    ),
+    typer.Option("--limit-images", min=2, help="Most images for training and validation together."),
 ]
 Search = Annotated[
     list[str] | None,
@@ -170,14 +140,10 @@ Search = Annotated[
         metavar="NAME=VALUES",
         help="Try several values and publish the best, --max-minutes in all; NAME=LOW..HIGH, "
         "NAME=LOW..HIGH:log or NAME=A,B,C; may be given several times.",
-        show_default=False,
     ),
 ]
 Trials = Annotated[
-    int | None,
-    typer.Option(
-        "--trials", min=1, max=1000, help="Most trainings of a search; 10.", show_default=False
-    ),
+    int | None, typer.Option("--trials", min=1, max=1000, help="Most trainings of a search; 10.")
 ]
 Promote = Annotated[
     str,
@@ -185,7 +151,7 @@ Promote = Annotated[
         "--promote",
         help="Serve the new version: auto (unless it is clearly worse than the served one), "
         "always, or never.",
-        autocompletion=_words("auto", "always", "never"),
+        autocompletion=lambda: ["auto", "always", "never"],
     ),
 ]
 RetainedVersions = Annotated[
@@ -197,36 +163,25 @@ RetainedVersions = Annotated[
         help="Versions that are kept; besides them always the served one and the one before it.",
     ),
 ]
-TopK = Annotated[
-    int | None,
-    typer.Option("--top-k", help="Show so many of the likeliest texts.", show_default=False),
-]
+TopK = Annotated[int | None, typer.Option("--top-k", help="Show so many of the likeliest texts.")]
 Charset = Annotated[
-    str | None,
-    typer.Option("--charset", help="Only these characters may be read.", show_default=False),
+    str | None, typer.Option("--charset", help="Only these characters may be read.")
 ]
 Pattern = Annotated[
     str | None,
     typer.Option(
         "--pattern",
         help="What the whole text must match, like [A-Z]{2}[0-9]{4}; without it the model's own.",
-        show_default=False,
     ),
 ]
 MinLength = Annotated[
-    int | None,
-    typer.Option("--min-length", help="Fewest characters in the text.", show_default=False),
+    int | None, typer.Option("--min-length", help="Fewest characters in the text.")
 ]
-MaxLength = Annotated[
-    int | None,
-    typer.Option("--max-length", help="Most characters in the text.", show_default=False),
-]
+MaxLength = Annotated[int | None, typer.Option("--max-length", help="Most characters in the text.")]
 MinConfidence = Annotated[
     float | None,
     typer.Option(
-        "--min-confidence",
-        help="Accept predictions with at least this confidence, 0 to 1.",
-        show_default=False,
+        "--min-confidence", help="Accept predictions with at least this confidence, 0 to 1."
     ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]

@@ -13,8 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from types import TracebackType
-from typing import BinaryIO
+from typing import BinaryIO, Self
 
 from readsmith.client.connection import ServiceConnection
 from shared.errors import DiskFullError, FailedError, SetupError
@@ -98,56 +97,45 @@ def existing_part(folder: Path) -> Path:
     return next(path for path in (folder, *folder.absolute().parents) if path.exists())
 
 
-@dataclass(frozen=True)
-class _Child:
-    name: str
-    log: Path
-    process: subprocess.Popen[bytes]
-
-
 class LocalServices:
     """The trainer's API, its worker and the predictor; leaving the context stops all three."""
 
     def __init__(self, environment: dict[str, str], logs: Path) -> None:
         self._environment = os.environ | environment | {"PYTHONUNBUFFERED": "1"}
         self._logs = logs
-        self._children: list[_Child] = []
+        self._children: dict[str, subprocess.Popen[bytes]] = {}
 
-    def __enter__(self) -> "LocalServices":
+    def __enter__(self) -> Self:
         self._logs.mkdir(parents=True, exist_ok=True)
         for name, module in MODULES.items():
-            log = self._logs / f"{name}.log"
-            with log.open("wb") as output:
-                process = _spawn([sys.executable, "-m", module], self._environment, output)
-            self._children.append(_Child(name, log, process))
+            with self._log(name).open("wb") as output:
+                command = [sys.executable, "-m", module]
+                self._children[name] = _spawn(command, self._environment, output)
         return self
 
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         """Ask all to stop, wait, kill what is left; further signals do not interrupt it."""
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, signal.SIG_IGN)
-        for child in self._children:
-            child.process.terminate()
+        for process in self._children.values():
+            process.terminate()
         deadline = time.monotonic() + STOP_SECONDS
-        for child in self._children:
-            _wait_or_kill(child.process, deadline)
+        for process in self._children.values():
+            _wait_or_kill(process, deadline)
 
     def check(self) -> None:
         """Raise ReadsmithError service_stopped if one of them has ended by itself."""
-        for child in self._children:
-            code = child.process.poll()
-            if code is not None:
+        for name, process in self._children.items():
+            if (code := process.poll()) is not None:
                 ended = f"exit code {code}" if code >= 0 else signal.Signals(-code).name
                 raise FailedError(
                     "service_stopped",
-                    f"The {child.name} stopped ({ended}). Its log, {child.log}, ends:",
-                    _last_lines(child.log),
+                    f"The {name} stopped ({ended}). Its log, {self._log(name)}, ends:",
+                    _last_lines(self._log(name)),
                 )
+
+    def _log(self, name: str) -> Path:
+        return self._logs / f"{name}.log"
 
     def wait(self) -> None:
         """Return on Ctrl-C; raises ReadsmithError service_stopped."""

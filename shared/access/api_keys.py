@@ -84,6 +84,7 @@ class KeyFile:
             return None
         except OSError as error:
             raise self._unreadable(error.strerror) from error
+        # The inode too: a replaced file can have the same time and size.
         return found.st_ino, found.st_mtime_ns, found.st_size
 
     def read(self) -> tuple[ApiKey, ...] | None:

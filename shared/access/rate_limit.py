@@ -16,7 +16,7 @@ class RateLimit:
 
     def seconds_to_wait(self, key: str, per_minute: int) -> float:
         """Count a request and return 0, or reject it and return the seconds to wait."""
-        now = time.monotonic()
+        now = time.monotonic()  # a wall clock that is set back would lock every key out
         with self._lock:
             full_at = max(self._full_at.get(key, now), now) + 60.0 / per_minute
             wait = full_at - now - 60.0

@@ -90,6 +90,11 @@ Value = bool | int | float | str
 """Of a searched parameter."""
 
 
+def shown(value: Value) -> str:
+    """Write a parameter's value for people."""
+    return f"{value:.3g}" if isinstance(value, float) else str(value)
+
+
 class TrialStatus(StrEnum):
     """Where a trial stands."""
 

@@ -14,6 +14,7 @@ START: Final = 1
 """The set of the position before the text."""
 
 
+# Integers as bit sets: the automaton's union and intersection are then one operation each.
 @dataclass
 class Positions:
     """The positions of one pattern.
@@ -102,6 +103,7 @@ def _chain(left: _Part, right: _Part, positions: Positions) -> _Part:
 
 def _repeat(node: Node, minimum: int, maximum: int | None, positions: Positions) -> _Part:
     """Expand a repeat: a{2,4} to aa(a(a)?)?, a{2,} to aa+."""
+    # From the right, because each optional copy contains the next.
     tail = _NOTHING
     if maximum is None:
         last = _build(node, positions)

@@ -46,6 +46,7 @@ def too_large(what: str, limit: str) -> LimitsError:
 
 
 def _bounded(size: int) -> int:
+    # During parsing: ((a{400}){400}){400} must fail before anything expands it.
     if size > MAX_SIZE:
         raise too_large("is too large with its repeats expanded", f"{MAX_SIZE} characters")
     return size

@@ -9,7 +9,7 @@ from typing import Annotated, Final, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from shared.atomic_files import read_small
-from shared.errors import BundleError
+from shared.errors import BundleError, BundlePart
 from shared.recognition.image_spec import ImageSpec
 from shared.recognition.scoring import wilson_interval
 from shared.recognition.vocabulary import Vocabulary
@@ -220,18 +220,26 @@ class Manifest(Frozen):
         return self.calibration.temperature if self.calibration else 1.0
 
 
-def read_manifest(folder: Path) -> Manifest:
-    """Read a bundle's manifest; raises BundleError saying which field is wrong."""
+def read_file(folder: Path, name: str, part: BundlePart, limit: int = MOST_BYTES) -> bytes:
+    """Read a file of a bundle; raises BundleError, also if it has more bytes than the limit."""
     try:
-        data = read_small(folder / MANIFEST, MOST_BYTES)
+        return read_small(folder / name, limit)
     except OSError as error:
-        message = f"{MANIFEST} cannot be read: {error.strerror}."
-        raise BundleError(message, "manifest") from error
-    return parse_manifest(data)
+        raise BundleError(f"{name} cannot be read: {error.strerror}.", part) from error
 
 
-def parse_manifest(data: bytes) -> Manifest:
-    """Return the manifest that a file holds; raises BundleError saying which field is wrong."""
+def read_manifest(folder: Path, sha256: str | None = None) -> Manifest:
+    """Read a bundle's manifest as parse_manifest does; raises BundleError."""
+    return parse_manifest(read_file(folder, MANIFEST, "manifest"), sha256)
+
+
+def parse_manifest(data: bytes, sha256: str | None = None, name: str = MANIFEST) -> Manifest:
+    """Return the manifest that a file holds; raises BundleError saying which field is wrong.
+
+    sha256: the hash that it was published with, if that is to be checked; name: for the error.
+    """
+    if sha256 is not None and hashlib.sha256(data).hexdigest() != sha256:
+        raise BundleError(f"{name} does not have the SHA-256 that was published.", "manifest")
     try:
         return Manifest.model_validate_json(data)
     except ValidationError as error:

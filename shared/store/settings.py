@@ -5,21 +5,12 @@ from pathlib import Path
 from typing import Annotated
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, Field
-from pydantic_core import PydanticCustomError
 
 from shared.store.location import is_object_storage, require_place
 from shared.store.objects.cache import BundleCache
 from shared.store.store import RETAINED_VERSIONS, ModelStore
 
-
-def _checked(place: str) -> str:
-    try:
-        return require_place(place)
-    except ValueError as error:
-        raise PydanticCustomError("not_a_place", "{why}", {"why": str(error)}) from None
-
-
-Place = Annotated[str, BeforeValidator(os.fspath), AfterValidator(_checked)]
+Place = Annotated[str, BeforeValidator(os.fspath), AfterValidator(require_place)]
 """A folder, or `s3://bucket/prefix`."""
 
 

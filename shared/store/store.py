@@ -6,13 +6,11 @@
 The root is a folder here, and the prefix of a bucket in shared/store/object_store.py.
 """
 
-import hashlib
 import logging
 import os
 from collections.abc import Callable, Hashable, Sequence
 from pathlib import Path
 
-from shared.atomic_files import read_small
 from shared.errors import (
     BundleError,
     ConflictError,
@@ -23,10 +21,10 @@ from shared.errors import (
 from shared.store.errors import Away
 from shared.store.manifest import (
     MANIFEST,
-    MOST_BYTES,
     FileEntry,
     Manifest,
     parse_manifest,
+    read_file,
     verify_bundle,
 )
 from shared.store.objects.folder import Folder, written
@@ -95,7 +93,7 @@ class ModelStore:
         try:
             return self.record(model).numbers
         except BundleError:
-            keys = [key.split("/") for key in self._objects.sizes(f"{model}/versions")]
+            keys = [key.split("/") for key in self._objects.keys(f"{model}/versions")]
             return sorted(int(n) for _, _, n, *name in keys if name == [MANIFEST] and n.isdecimal())
 
     def folder(self, model: str, version: int) -> Path:
@@ -129,8 +127,7 @@ class ModelStore:
 
     def manifest(self, model: str, version: int) -> Manifest:
         """Read a version's manifest, which must be the one that was published; or BundleError."""
-        sha256 = self._published(model, version).manifest_sha256
-        return parse_manifest(self._manifest_data(model, version, sha256))
+        return self._read_manifest(model, version, self._published(model, version).manifest_sha256)
 
     def stamp(self, model: str, version: int) -> Hashable:
         """Return what differs after a change of the model, or of this version of it."""
@@ -248,18 +245,12 @@ class ModelStore:
             raise BundleError(f"Model {model} has no version {version}.", "manifest")
         return listed
 
+    def _read_manifest(self, model: str, version: int, sha256: str) -> Manifest:
+        data = self._manifest_data(model, version, sha256)
+        return parse_manifest(data, sha256, f"{MANIFEST} of {model}/{version}")
+
     def _manifest_data(self, model: str, version: int, sha256: str) -> bytes:
-        try:
-            data = read_small(self.folder(model, version) / MANIFEST, MOST_BYTES)
-        except OSError as error:
-            message = f"{MANIFEST} cannot be read: {error.strerror}."
-            raise BundleError(message, "manifest") from error
-        if hashlib.sha256(data).hexdigest() != sha256:
-            message = (
-                f"{MANIFEST} of {model}/{version} does not have the SHA-256 that was published."
-            )
-            raise BundleError(message, "manifest")
-        return data
+        return read_file(self.folder(model, version), MANIFEST, "manifest")
 
     def _verify(self, model: str, version: int) -> None:
         """Raise BundleError unless the version's files are as they were published."""
@@ -293,12 +284,15 @@ class ModelStore:
         return False  # another process did so
 
 
-def version_not_found(model: str, version: int, retained: Sequence[int]) -> ReadsmithError:
-    """Say that a model has no such version."""
+def version_not_found(
+    model: str, version: int, retained: Sequence[int], field: str | None = None
+) -> ReadsmithError:
+    """Say that a model has no such version; field: of the request that names it."""
     return NotFoundError(
         "version_not_found",
         f"Model {model} has no version {version}.",
-        f"Retained: {', '.join(map(str, retained))}.",
+        f"Retained: {', '.join(map(str, retained)) or 'none'}.",
+        field,
     )
 
 

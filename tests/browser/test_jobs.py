@@ -94,7 +94,7 @@ def test_the_trials_of_a_search_are_a_table_that_grows(
     figures = {"exact_match": 0.9, "cer": 0.02, "loss": 0.1, "epochs": 20, "seconds": 75.0}
     first = first.model_copy(update={"status": TrialStatus.FINISHED, **figures})
     run.observer.trial(first)
-    expect(page.get_by_role("status")).to_have_text("Trial 1 is finished: 90.0 % read right.")
+    expect(page.get_by_role("status")).to_have_text("Trial 1 is finished: 90.0 % correct.")
     expect(rows.nth(1)).to_contain_text("finishedbest90.0 %2.0 %201 min 15 s")
     better = {"number": 2, "cer": 0.01}
     run.observer.trial(first.model_copy(update=better))

@@ -114,11 +114,11 @@ def test_two_versions_are_compared_image_by_image(
     expect(page.get_by_text("Only version 1 correct").locator("..")).to_contain_text("1")
     shown = page.get_by_role("listitem").filter(has=page.get_by_role("img"))
     expect(shown).to_have_count(2)
-    expect(shown.filter(has_text="Labelabc")).to_contain_text("Version 1abc right")
+    expect(shown.filter(has_text="Labelabc")).to_contain_text("Version 1abc correct")
     expect(shown.filter(has_text="Labelabc")).to_contain_text("Version 2cba wrong")
     require_accessible(page)
 
-    page.get_by_label("Show images").select_option("read wrong by either")
+    page.get_by_label("Show images").select_option("wrong in either")
     expect(page.get_by_text("2 of 2 images", exact=True)).to_be_visible()
 
 

@@ -81,7 +81,7 @@ def test_a_wrong_prediction_is_put_right_with_the_keyboard(
     card.get_by_text("Not right? Correct it").press("Enter")
     card.get_by_label("What it says").fill("right")
     card.get_by_label("What it says").press("Enter")
-    expect(card.get_by_text("Kept: it says right. The trainer has it.")).to_be_visible()
+    expect(card.get_by_text("Stored: it says right. The trainer has it.")).to_be_visible()
     answer = page.request.get(f"{site.url}/models/default/corrections")
     kept = CorrectionPage.model_validate_json(answer.body()).data
     assert "right" in [each.text for each in kept]

@@ -54,11 +54,12 @@ def test_what_was_read_wrong_is_corrected_and_the_next_version_reads_it_right(
         expect(card.locator(".prediction, .notice")).not_to_have_text("T")
         card.get_by_text("Not right? Correct it").click()
         card.get_by_label("What it says").fill("T")
-        card.get_by_role("button", name="Keep").click()
-        expect(card.get_by_text("Kept among")).to_be_visible()
+        card.get_by_role("button", name="Store").click()
+        expect(card.get_by_text("Stored among")).to_be_visible()
 
     page.goto(f"{running.url}/#/corrections/{MODEL}")
-    expect(page.get_by_role("region", name="Kept").get_by_role("textbox")).to_have_count(CORRECTED)
+    stored = page.get_by_role("region", name="Stored")
+    expect(stored.get_by_role("textbox")).to_have_count(CORRECTED)
     with page.expect_download() as download:
         page.get_by_role("button", name="Export as zip").click()
     with zipfile.ZipFile(download.value.path()) as archive:

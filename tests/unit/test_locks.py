@@ -49,6 +49,6 @@ def test_the_predictor_installs_no_tensorflow(lock: str) -> None:
 
 @pytest.mark.parametrize("service", ["trainer", "predictor"])
 def test_one_machine_installs_nothing_that_only_several_need(service: str) -> None:
-    several = {"psycopg", "s3fs", "aiobotocore", "ray"}
+    several = {"psycopg", "boto3", "ray"}
 
     assert not several & names(pinned(f"{service}/requirements.lock"))

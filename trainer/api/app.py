@@ -14,7 +14,7 @@ from trainer.api import pages as dashboard
 from trainer.api.access import AccessControl, describe_access
 from trainer.api.body_limit import BodyLimit
 from trainer.api.metrics import RequestMetrics
-from trainer.api.problems import install_problem_handlers, problem_responses
+from trainer.api.problems import HANDLERS, problem_responses
 from trainer.api.routes import (
     corrections,
     dataset_checks,
@@ -44,13 +44,13 @@ def create_app(settings: Settings) -> FastAPI:
         title="Readsmith trainer",
         version=_version(),
         lifespan=lifespan,
+        exception_handlers=HANDLERS,
         responses=problem_responses(400, 413, 431, 500),
     )
     app.state.services = services
     app.add_middleware(BodyLimit, upload_bytes=settings.max_upload_bytes)
     app.add_middleware(AccessControl, settings=settings, access=access)
     app.add_middleware(RequestMetrics, registry=services.registry)
-    install_problem_handlers(app)
     for routes in (
         jobs,
         events,

@@ -2,7 +2,11 @@
 
 import io
 import threading
+from typing import Any
 
+from fastapi import Response
+
+from shared.api.headers import IMAGE_HEADERS
 from shared.recognition.preprocessing import image_format, open_image
 
 LONGEST_SIDE = 400
@@ -12,14 +16,14 @@ opening = threading.Lock()
 """Held while the API decodes an image: a small file may need much memory, so one at a time."""
 
 
-def preview(data: bytes) -> bytes:
-    """Return an image as a PNG, shrunk if it is large; raises ImageRejectedError."""
+def preview_answer(data: bytes) -> Response:
+    """Answer with an image as a PNG, shrunk if it is large; raises ImageRejectedError."""
     with opening:
         image = open_image(data)
         image.thumbnail((LONGEST_SIDE, LONGEST_SIDE))
     file = io.BytesIO()
     image.save(file, "PNG")
-    return file.getvalue()
+    return Response(file.getvalue(), 200, IMAGE_HEADERS, "image/png")
 
 
 def decodable_format(data: bytes) -> str:
@@ -28,7 +32,7 @@ def decodable_format(data: bytes) -> str:
         return image_format(data)
 
 
-IMAGE_HEADERS = {
-    "Cache-Control": "private, max-age=3600",
-    "X-Content-Type-Options": "nosniff",
+PREVIEW_RESPONSE: dict[int | str, dict[str, Any]] = {
+    200: {"content": {"image/png": {}}, "description": "The image."}
 }
+"""Documents such an answer in OpenAPI."""

@@ -2,11 +2,11 @@
 
 import json
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
-from fastapi import FastAPI, Request, Response
+from fastapi import Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from sqlalchemy.exc import DataError, DBAPIError, SQLAlchemyError
@@ -15,7 +15,13 @@ from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
 from shared.api.problems import MEDIA_TYPE, FieldProblem, problem
-from shared.errors import FailedError, MalformedError, ReadsmithError, UnusableError, of_status
+from shared.errors import (
+    MalformedError,
+    ReadsmithError,
+    UnsupportedMediaError,
+    UnusableError,
+    of_status,
+)
 from shared.store.manifest import Scalar
 from trainer.database.tables import unavailable
 from trainer.files.disk_errors import storage_error
@@ -35,6 +41,17 @@ def problem_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
         }
         for status in statuses
     }
+
+
+def media_type(request: Request) -> str:
+    """Return the media type of a body in lower case, without parameters; "" if none is named."""
+    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
+
+
+def unsupported_media(kind: str, hint: str) -> UnsupportedMediaError:
+    """Return the error for a body of a media type that the route does not take; kind may be ""."""
+    message = f"The body came as {kind or 'no media type'}."
+    return UnsupportedMediaError("unsupported_media_type", message, hint)
 
 
 def answer(
@@ -58,25 +75,11 @@ def answer(
     )
 
 
-def install_problem_handlers(app: FastAPI) -> None:
-    """Have every error of the app answered with a problem document."""
-    app.add_exception_handler(ReadsmithError, _on_domain_error)
-    app.add_exception_handler(RequestValidationError, _on_invalid_request)
-    app.add_exception_handler(HTTPException, _on_http_error)
-    app.add_exception_handler(DBAPIError, _on_database_error)
-    app.add_exception_handler(PoolTimeoutError, _on_database_error)
-    app.add_exception_handler(OSError, _on_system_error)
-    app.add_exception_handler(ClientDisconnect, _on_disconnect)
-    app.add_exception_handler(Exception, _on_unexpected)
-
-
-async def _on_domain_error(request: Request, error: Exception) -> Response:
-    assert isinstance(error, ReadsmithError)  # noqa: S101 - says the type
+async def _on_domain_error(request: Request, error: ReadsmithError) -> Response:
     return answer(error)
 
 
-async def _on_invalid_request(request: Request, error: Exception) -> Response:
-    assert isinstance(error, RequestValidationError)  # noqa: S101 - says the type
+async def _on_invalid_request(request: Request, error: RequestValidationError) -> Response:
     errors = error.errors()
     if errors[0]["type"] == "json_invalid":
         where = errors[0]["loc"][-1]
@@ -89,8 +92,7 @@ async def _on_invalid_request(request: Request, error: Exception) -> Response:
     return answer(UnusableError("request_invalid", detail, hint), fields)
 
 
-async def _on_http_error(request: Request, error: Exception) -> Response:
-    assert isinstance(error, HTTPException)  # noqa: S101 - says the type
+async def _on_http_error(request: Request, error: HTTPException) -> Response:
     detail = f"{error.detail}: {request.method} {request.url.path}"
     headers = dict(error.headers or {})
     if error.status_code == 405 and (methods := _methods(request)):
@@ -104,29 +106,41 @@ def _methods(request: Request) -> list[str]:
     return sorted(method.upper() for method in request.app.openapi()["paths"].get(path, ()))
 
 
-async def _on_database_error(request: Request, error: Exception) -> Response:
-    assert isinstance(error, SQLAlchemyError)  # noqa: S101 - says the type
+async def _on_database_error(request: Request, error: SQLAlchemyError) -> Response:
     if isinstance(error, DataError):  # for example a NUL, which PostgreSQL does not store
         detail = "The database cannot store a value of this request."
         return answer(UnusableError("value_unusable", detail, "Leave out NUL characters."))
     return answer(unavailable(error))
 
 
-async def _on_system_error(request: Request, error: Exception) -> Response:
-    known = storage_error(error) if isinstance(error, OSError) else None
+async def _on_system_error(request: Request, error: OSError) -> Response:
+    known = storage_error(error)
     if known is None:
         raise error
     log.warning("%s %s: %s", request.method, request.url.path, error)
     return answer(known)
 
 
-async def _on_disconnect(request: Request, error: Exception) -> Response:
+async def _on_disconnect(request: Request, error: ClientDisconnect) -> Response:
     return Response(status_code=400)  # nobody is there to read it
 
 
 async def _on_unexpected(request: Request, error: Exception) -> Response:
     hint = "The trainer's log has the details."
-    return answer(FailedError("internal_error", "Internal server error.", hint))
+    return answer(of_status(500, "Internal server error.", hint))
+
+
+HANDLERS: dict[int | type[Exception], Callable[[Request, Any], Coroutine[Any, Any, Response]]] = {
+    ReadsmithError: _on_domain_error,
+    RequestValidationError: _on_invalid_request,
+    HTTPException: _on_http_error,
+    DBAPIError: _on_database_error,
+    PoolTimeoutError: _on_database_error,
+    OSError: _on_system_error,
+    ClientDisconnect: _on_disconnect,
+    Exception: _on_unexpected,
+}
+"""Every error of the app is answered with a problem document."""
 
 
 def field_problems(errors: Sequence[Any], body: Any) -> list[FieldProblem]:

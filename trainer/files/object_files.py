@@ -1,10 +1,9 @@
 """Shared files below a prefix of a bucket."""
 
 import threading
-from contextlib import suppress
 from pathlib import Path
 
-from shared.atomic_files import aside_of
+from shared.atomic_files import appearing
 from shared.store.objects.bucket import Bucket
 from trainer.files.cache import limit_cache
 from trainer.files.shared_files import SharedFiles
@@ -22,27 +21,14 @@ class ObjectFiles(SharedFiles):
         self._max_cache_bytes = max_cache_bytes
         self._fetching = threading.Lock()
 
-    def save(self, path: Path, name: str) -> None:
-        """Send the file; a large one goes in parts, and appears with the last."""
-        self._bucket.send({name: path})
-
     def fetch(self, name: str, path: Path) -> bool:
         """Copy the object aside, and rename it."""
-        aside = aside_of(path)
         try:
-            self._bucket.fetch({name: aside})
-            aside.replace(path)
+            with appearing(path) as aside:
+                self._bucket.fetch({name: aside})
         except FileNotFoundError:
             return False
-        finally:
-            with suppress(OSError):
-                aside.unlink(missing_ok=True)
         return True
-
-    def read(self, name: str) -> bytes | None:
-        """Return the object's content."""
-        content = self._bucket.get(name)
-        return content.data if content else None
 
     def local(self, name: str, cache: Path) -> Path | None:
         """Return the copy in the cache, where the least lately used give way to it."""

@@ -6,10 +6,9 @@ A file has a name with slashes: `uploads/<dataset id>.zip`, `corrections/<model>
 
 import os
 from abc import ABC, abstractmethod
-from contextlib import suppress
 from pathlib import Path
 
-from shared.atomic_files import aside_of, copy_atomically, flush_folder
+from shared.atomic_files import appearing, copy_atomically, flush_folder
 from shared.store.objects.folder import Folder
 from shared.store.objects.interface import ObjectStore
 
@@ -28,9 +27,9 @@ class SharedFiles(ABC):
     def __init__(self, objects: ObjectStore) -> None:
         self._objects = objects
 
-    @abstractmethod
     def save(self, path: Path, name: str) -> None:
         """Store a file as it is now, all or nothing; it must not be written to afterwards."""
+        self._objects.send({name: path})
 
     @abstractmethod
     def fetch(self, name: str, path: Path) -> bool:
@@ -43,9 +42,10 @@ class SharedFiles(ABC):
         None if there is none.
         """
 
-    @abstractmethod
     def read(self, name: str) -> bytes | None:
         """Return a small file's content; None if there is none."""
+        content = self._objects.get(name)
+        return content.data if content else None
 
     def write(self, data: bytes, name: str) -> None:
         """Store a small file, all or nothing."""
@@ -53,11 +53,11 @@ class SharedFiles(ABC):
 
     def names(self, prefix: str) -> set[str]:
         """Return the names of a file, or of all below a folder; none if nothing is there."""
-        return set(self._objects.sizes(prefix))
+        return self._objects.keys(prefix)
 
     def remove(self, prefix: str) -> None:
         """Remove a file, or everything below a folder; nothing there is fine."""
-        self._objects.delete(self._objects.sizes(prefix))
+        self._objects.delete(self._objects.keys(prefix))
 
 
 class FolderFiles(SharedFiles):
@@ -96,18 +96,12 @@ class FolderFiles(SharedFiles):
 
 def _put(path: Path, target: Path) -> None:
     """Make the target the same file, or a copy; raises FileNotFoundError if there is none."""
-    aside = aside_of(target)
-    aside.unlink(missing_ok=True)  # a killed process of the same number left it
     try:
-        os.link(path, aside)
+        with appearing(target) as aside:
+            os.link(path, aside)
     except FileNotFoundError:
         raise
     except OSError:  # another disk, or one without links
         copy_atomically(path, target)
-        return
-    try:
-        aside.replace(target)
-    finally:
-        with suppress(OSError):
-            aside.unlink(missing_ok=True)  # also where both were one file already
-    flush_folder(target.parent)
+    else:
+        flush_folder(target.parent)

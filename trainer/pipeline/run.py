@@ -56,6 +56,7 @@ def run(
             served, evaluation.predictions, dataset, inputs.store, request.model, observer
         ),
     )
+    # Before the export: publish() only measures again if another version is served by then.
     promotion.measure(inputs.store.current_if_known(request.model))
 
     observer.stage(Stage.EXPORT)
@@ -63,7 +64,7 @@ def run(
     build = clear_folder(inputs.work / f"bundle-{context.attempt}")
     build_bundle(trained, evaluation, dataset, build)
     require_same_predictions(build, dataset, evaluation)
-    observer.checkpoint()
+    observer.checkpoint()  # publishing cannot be undone
     name = inputs.local.name if inputs.local else describe(request.dataset)
     origin = Origin(context.job_id, context.attempt, name)
     published = inputs.store.publish(

@@ -5,7 +5,7 @@ from typing import Protocol
 
 from pydantic import ConfigDict, Field
 
-from shared.api.jobs import Trial, TrialStatus, Value
+from shared.api.jobs import Trial, TrialStatus
 
 
 class TrialRecord(Trial):
@@ -68,8 +68,3 @@ def score(exact_match: float, cer: float, loss: float) -> float:
     """
     by_loss = 1 / (1 + loss) if math.isfinite(loss) else 0.0
     return exact_match - 1e-6 * min(cer, 1.0) + 1e-12 * by_loss
-
-
-def shown(value: Value) -> str:
-    """Write a parameter's value for people."""
-    return f"{value:.3g}" if isinstance(value, float) else str(value)

@@ -1,10 +1,11 @@
 """Where attempts of jobs run: the interface that the worker uses, and the local executor."""
 
 from collections.abc import Callable, Mapping, Sequence
+from importlib.util import find_spec
 from typing import Any, Protocol
 
 from shared.api.jobs import JobError
-from shared.errors import FailedError
+from shared.errors import FailedError, SetupError
 from trainer.schemas.job import Claim
 from trainer.schemas.job_request import JobRequest
 from trainer.settings import Settings
@@ -107,3 +108,13 @@ def child_died(code: int, where: str = "") -> JobError:
             "the trainer's log may say more.",
         )
     )
+
+
+def require_ray() -> None:
+    """Raise ReadsmithError package_missing if Ray is not installed."""
+    if find_spec("ray") is None:
+        raise SetupError(
+            "package_missing",
+            "READSMITH_EXECUTOR=ray needs the package ray.",
+            "pip install 'readsmith[ray]'",
+        )

@@ -21,7 +21,13 @@ from trainer.schemas.job import Claim, LostClaimError
 from trainer.schemas.progress import CancelledRunError
 from trainer.settings import Settings, load_settings, startup_error
 from trainer.workers.child import RUN_JOB
-from trainer.workers.executors import Attempt, Executor, ExecutorUnavailableError, LocalExecutor
+from trainer.workers.executors import (
+    Attempt,
+    Executor,
+    ExecutorUnavailableError,
+    LocalExecutor,
+    require_ray,
+)
 from trainer.workers.job_process import explain_failure
 from trainer.workers.scratch import clear_job_files, clear_scratch, jobs_with_files
 
@@ -196,9 +202,8 @@ def make_executor(settings: Settings, child: Sequence[str] = RUN_JOB) -> Executo
     """
     if settings.executor == "local":
         return LocalExecutor(settings, child)
-    from trainer.workers.ray.executor import (  # noqa: PLC0415 - only with executor=ray
-        RayExecutor,
-    )
+    require_ray()
+    from trainer.workers.ray.executor import RayExecutor  # noqa: PLC0415 - imports Ray
 
     return RayExecutor(settings, child)
 

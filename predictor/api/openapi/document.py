@@ -15,13 +15,12 @@ from shared.access.api_keys import Scope
 from shared.access.openapi import SECURITY_SCHEMES, security
 from shared.api.health import About, Health, PredictorReadiness, ServedModels
 from shared.api.predictions import FeedbackReceipt, Prediction, Predictions, ReviewQueue
-from shared.api.problems import Problem
+from shared.api.problems import MEDIA_TYPE, Problem
 from shared.errors import CODES, ForbiddenError, LimitsError, UnauthenticatedError
 
 Json = dict[str, Any]
 
 API_VERSION: Final = "1"
-PROBLEM: Final = "application/problem+json"
 OF_ANY_ROUTE: Final = {
     *("internal_error", "bad_request", "uri_too_long", "expectation_failed"),
     *("headers_too_large", "transfer_coding_unknown"),
@@ -52,7 +51,13 @@ OF_ROUTES: Final = {
 }
 ALWAYS_OPEN: Final = "GET /healthz"
 
-HEADERS: Final = {401: ["WWW-Authenticate"], 429: ["Retry-After"], 503: ["Retry-After"]}
+HEADERS: Final = {
+    "X-Request-ID": ("string", "The request's id."),
+    "Server-Timing": ("string", "Milliseconds that the answer and its parts took."),
+    "WWW-Authenticate": ("string", "That a key is asked for."),
+    "Retry-After": ("integer", "Seconds after which to ask again."),
+}
+OF_PROBLEMS: Final = {401: ["WWW-Authenticate"], 429: ["Retry-After"], 503: ["Retry-After"]}
 """Headers that problems of a status have, besides those of every answer."""
 
 ANSWERS: Final[dict[str, dict[int, Json]]] = {
@@ -95,19 +100,8 @@ def description() -> Json:
             "schemas": _schemas(),
             "securitySchemes": SECURITY_SCHEMES,
             "headers": {
-                "X-Request-ID": {"description": "The request's id.", "schema": {"type": "string"}},
-                "Server-Timing": {
-                    "description": "Milliseconds that the answer and its parts took.",
-                    "schema": {"type": "string"},
-                },
-                "WWW-Authenticate": {
-                    "description": "That a key is asked for.",
-                    "schema": {"type": "string"},
-                },
-                "Retry-After": {
-                    "description": "Seconds after which to ask again.",
-                    "schema": {"type": "integer"},
-                },
+                name: {"description": about, "schema": {"type": kind}}
+                for name, (kind, about) in HEADERS.items()
             },
         },
     }
@@ -145,15 +139,15 @@ def _responses(route: str, codes: set[str]) -> Json:
         )
         responses[status] = {
             "description": f"{HTTPStatus(status).phrase}: {named}",
-            "content": {PROBLEM: {"schema": _schema(Problem)}},
+            "content": {MEDIA_TYPE: {"schema": _schema(Problem)}},
         }
     return {str(status): _with_headers(status, responses[status]) for status in sorted(responses)}
 
 
 def _with_headers(status: int, response: Json) -> Json:
     names = ["X-Request-ID", "Server-Timing"]
-    if PROBLEM in response["content"]:
-        names.extend(HEADERS.get(status, ()))
+    if MEDIA_TYPE in response["content"]:
+        names.extend(OF_PROBLEMS.get(status, ()))
     return {
         **response,
         "headers": {name: {"$ref": f"#/components/headers/{name}"} for name in names},

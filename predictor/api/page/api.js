@@ -1,4 +1,4 @@
-// Asks the predictor. A key, where one is wanted, is kept until the tab is closed.
+// Asks the predictor. A key, where one is wanted, is stored until the tab is closed.
 
 import { byId } from "./dom.js";
 

@@ -1,4 +1,4 @@
-// What was read in an image, and how a wrong prediction is put right.
+// What was read in an image, and how a wrong prediction is corrected.
 
 import { apiKey, ask } from "./api.js";
 import { announce, errorBox, h } from "./dom.js";
@@ -84,8 +84,8 @@ function correction(file, prediction) {
     try {
       const { status, text } = (await ask("feedback", { method: "POST", body })).body;
       const where = status === "queued" ? "It waits here until the trainer is back." : "The trainer has it.";
-      announce(`Kept: it says ${text}. ${where}`);
-      outcome.replaceChildren(h("p", { class: "notice" }, `Kept: it says ${text}. ${where}`));
+      announce(`Stored: it says ${text}. ${where}`);
+      outcome.replaceChildren(h("p", { class: "notice" }, `Stored: it says ${text}. ${where}`));
     } catch (error) {
       outcome.replaceChildren(errorBox(error));
     }

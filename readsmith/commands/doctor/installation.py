@@ -49,9 +49,8 @@ def libraries() -> Iterator[Finding]:
 
 
 def _is_of(requirement: Requirement, part: str) -> bool:
-    always = requirement.marker is None or requirement.marker.evaluate({"extra": ""})
-    if part == PARTS[0] or requirement.marker is None or always:
-        return part == PARTS[0] and always
+    if requirement.marker is None or requirement.marker.evaluate({"extra": ""}):
+        return part == PARTS[0]
     return requirement.marker.evaluate({"extra": part})
 
 

@@ -8,12 +8,15 @@ from readsmith.commands.doctor.finding import Finding, ok, warning
 def cluster() -> Iterator[Finding]:
     """Connect to it and count what it has."""
     from trainer.settings import load_settings
-    from trainer.workers.ray.connection import list_machines
-    from trainer.workers.ray.executor import ONE_MACHINE
+    from trainer.workers.executors import require_ray
 
     settings = load_settings()
     if settings.executor != "ray":
         return
+    require_ray()
+    from trainer.workers.ray.connection import list_machines
+    from trainer.workers.ray.executor import ONE_MACHINE
+
     machines = list_machines(settings.ray_address)
     cpus, gpus = (sum(getattr(each, kind) for each in machines) for kind in ("cpus", "gpus"))
     message = f"{settings.ray_address}: {len(machines)} machines, {cpus:g} CPUs, {gpus:g} GPUs"

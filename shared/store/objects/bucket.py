@@ -1,11 +1,12 @@
-"""A bucket of an S3-compatible object storage, through s3fs, which is imported for it alone.
+"""A bucket of an S3-compatible object storage, through boto3, which is imported for it alone.
 
-Credentials, region and endpoint come from the standard AWS_… variables, which botocore reads.
+Credentials, region and endpoint come from the standard AWS_… variables, which it reads.
 """
 
-import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping
-from contextlib import AbstractContextManager, nullcontext
+import shutil
+from collections.abc import Callable, Iterable, Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, closing, nullcontext
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -20,7 +21,6 @@ SMALL_SECONDS = 30
 """How long all of a small object may take."""
 TRIES = 3
 """Of an answer that breaks off; requests that fail at once are repeated by botocore."""
-CHUNK = 1 << 20
 PART_BYTES = 16 << 20
 """Of a large file, two such parts are in memory at a time."""
 AT_ONCE = 8
@@ -37,7 +37,8 @@ class Bucket:
     """
 
     def __init__(self, address: str) -> None:
-        self._bucket, self._prefix = parse_address(address)
+        self._bucket, prefix = parse_address(address)
+        self._root = f"{prefix}/" if prefix else ""
         self.address = address.rstrip("/")
         self._connection = StorageConnection(self.address)
         require_package()
@@ -49,12 +50,8 @@ class Bucket:
         """Return a small object, the known content itself if it is still that; None if none is."""
         unless = {"IfNoneMatch": known.etag} if known else {}
 
-        async def get(storage: Any) -> Content:
-            async def whole(body: Any) -> bytes:
-                data: bytes = await body.read()
-                return data
-
-            return Content(*await self._taken(storage, key, whole, unless))
+        def get(storage: Any) -> Content:
+            return Content(*self._taken(storage, key, lambda body: body.read(), unless))
 
         try:
             return self._connection.run(get, SMALL_SECONDS)
@@ -82,54 +79,45 @@ class Bucket:
     def send(self, files: Mapping[str, Path]) -> None:
         """Send files by their keys, several at a time; each appears whole or not at all."""
 
-        async def send(storage: Any, key: str) -> None:
-            await storage._put_file(
-                str(files[key]), self._path(key), chunksize=PART_BYTES, max_concurrency=2
-            )
+        from boto3.s3.transfer import TransferConfig  # noqa: PLC0415 - of the optional package
+
+        parts = TransferConfig(
+            multipart_threshold=PART_BYTES, multipart_chunksize=PART_BYTES, max_concurrency=2
+        )
+
+        def send(storage: Any, key: str) -> None:
+            storage.upload_file(str(files[key]), **self._at(key), Config=parts)
 
         self._each(send, files)
 
     def fetch(self, files: Mapping[str, Path]) -> None:
         """Fetch objects into files by their keys; raises FileNotFoundError if one is missing."""
 
-        async def fetch(storage: Any, key: str) -> None:
-            async def save(body: Any) -> None:
+        def fetch(storage: Any, key: str) -> None:
+            def save(body: Any) -> None:
                 with files[key].open("wb") as file:
-                    while chunk := await body.read(CHUNK):
-                        file.write(chunk)
+                    shutil.copyfileobj(body, file)
 
-            await self._taken(storage, key, save)
+            self._taken(storage, key, save)
 
         self._each(fetch, files)
 
-    def sizes(self, below: str) -> dict[str, int]:
-        """Return the keys of an object, or of all below a folder, and their sizes in bytes."""
-
-        async def find(storage: Any) -> dict[str, int]:
-            found = await storage._find(self._path(below), detail=True)
-            return {self._relative(path): about["size"] for path, about in found.items()}
-
-        return self._connection.run(find)
+    def keys(self, below: str) -> set[str]:
+        """Return the keys of an object, or of all below a folder."""
+        found = self._listed("Contents", "Key", Prefix=self._root + below)
+        folder = f"{below}/" if below else ""
+        # consoles mark folders by objects whose keys end in a slash
+        return {key for key in found if f"{key}/".startswith(folder) and not key.endswith("/")}
 
     def folders(self) -> list[str]:
         """Return the first parts of the keys that have several."""
-
-        async def look(storage: Any) -> list[str]:
-            found = await storage._ls(self._path(""), detail=True, refresh=True)
-            return [self._relative(e["name"]) for e in found if e["type"] == "directory"]
-
-        try:
-            return self._connection.run(look, SMALL_SECONDS)
-        except FileNotFoundError:
-            return []
+        asked = {"Prefix": self._root, "Delimiter": "/"}
+        found = self._listed("CommonPrefixes", "Prefix", SMALL_SECONDS, **asked)
+        return [name.removesuffix("/") for name in found]
 
     def delete(self, keys: Iterable[str]) -> None:
         """Delete objects; those that are not there are fine."""
-
-        async def delete(storage: Any, key: str) -> None:
-            await storage._call_s3("delete_object", **self._at(key))
-
-        self._each(delete, keys)
+        self._each(lambda storage, key: storage.delete_object(**self._at(key)), keys)
 
     def require_conditions(self) -> None:
         """Raise StorageError unless the storage holds back a write whose condition is not met."""
@@ -153,60 +141,51 @@ class Bucket:
         return None
 
     def _put(self, key: str, data: bytes, condition: Mapping[str, str]) -> Content:
-        async def put(storage: Any) -> Content:
-            answer = await storage._call_s3("put_object", **self._at(key), Body=data, **condition)
+        def put(storage: Any) -> Content:
+            answer = storage.put_object(**self._at(key), Body=data, **condition)
             return Content(data, answer["ETag"])
 
         return self._connection.run(put, SMALL_SECONDS)
 
-    async def _taken(
+    def _taken(
         self,
         storage: Any,
         key: str,
-        take: Callable[[Any], Awaitable[T]],
+        take: Callable[[Any], T],
         unless: Mapping[str, str] | None = None,
     ) -> tuple[T, str]:
         """Return what is made of an object's body, and its mark; one that breaks off is re-read."""
-        from s3fs.core import S3_RETRYABLE_ERRORS  # noqa: PLC0415 - of the optional package
+        from botocore import exceptions  # noqa: PLC0415 - of the optional package
 
         for left in reversed(range(TRIES)):
-            answer = await storage._call_s3("get_object", **self._at(key), **(unless or {}))
+            answer = storage.get_object(**self._at(key), **(unless or {}))
             try:
-                return await take(answer["Body"]), answer["ETag"]
-            except S3_RETRYABLE_ERRORS:
+                with closing(answer["Body"]) as body:
+                    return take(body), answer["ETag"]
+            except (exceptions.HTTPClientError, exceptions.IncompleteReadError):
                 if not left:
                     raise
-            finally:
-                answer["Body"].close()
         raise AssertionError("the last try returns or raises")
 
-    def _each(self, work: Callable[[Any, str], Awaitable[None]], keys: Iterable[str]) -> None:
+    def _each(self, work: Callable[[Any, str], object], keys: Iterable[str]) -> None:
         """Work on all keys, several at a time; the first failure ends it."""
 
-        async def each(storage: Any) -> None:
-            turn = asyncio.Semaphore(AT_ONCE)
-
-            async def one(key: str) -> None:
-                async with turn:
-                    await work(storage, key)
-
-            failure = None
-            try:
-                async with asyncio.TaskGroup() as group:
-                    for key in keys:
-                        group.create_task(one(key))
-            except ExceptionGroup as failures:
-                failure = failures.exceptions[0]
-            if failure is not None:
-                raise failure
+        def each(storage: Any) -> None:
+            with ThreadPoolExecutor(AT_ONCE) as threads:
+                for _ in threads.map(lambda key: work(storage, key), keys):
+                    pass
 
         self._connection.run(each)
 
+    def _listed(
+        self, what: str, name: str, seconds: float | None = None, **asked: str
+    ) -> list[str]:
+        def look(storage: Any) -> list[str]:
+            pages = storage.get_paginator("list_objects_v2").paginate(Bucket=self._bucket, **asked)
+            found = (one[name] for page in pages for one in page.get(what, ()))
+            return [key.removeprefix(self._root) for key in found]
+
+        return self._connection.run(look, seconds)
+
     def _at(self, key: str) -> dict[str, str]:
-        return {"Bucket": self._bucket, "Key": f"{self._prefix}/{key}".strip("/")}
-
-    def _path(self, key: str) -> str:
-        return "/".join(filter(None, (self._bucket, self._prefix, key)))
-
-    def _relative(self, path: str) -> str:
-        return path.removeprefix(self._path("")).strip("/")
+        return {"Bucket": self._bucket, "Key": self._root + key}

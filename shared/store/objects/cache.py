@@ -10,7 +10,7 @@ from pathlib import Path
 
 from shared.atomic_files import read_small
 from shared.errors import BundleError
-from shared.store.manifest import MANIFEST, MOST_BYTES, parse_manifest, verify_bundle
+from shared.store.manifest import MANIFEST, MOST_BYTES, read_manifest, verify_bundle
 
 ABANDONED_SECONDS = 24 * 3600
 
@@ -78,7 +78,6 @@ class BundleCache:
             total += _size(path)
             if total > self._max_bytes and path.name not in staying:
                 self.drop(path.name)
-                total -= _size(path)
 
     def _remove_abandoned(self) -> None:
         """Remove what killed processes left half done."""
@@ -89,13 +88,7 @@ class BundleCache:
 
 def _verify(folder: Path, sha256: str) -> None:
     """Raise BundleError unless the folder holds the bundle whose manifest has this hash."""
-    try:
-        data = read_small(folder / MANIFEST, MOST_BYTES)
-    except OSError as error:
-        raise BundleError(f"{MANIFEST} cannot be read: {error.strerror}.", "manifest") from error
-    if hashlib.sha256(data).hexdigest() != sha256:
-        raise BundleError(f"{MANIFEST} does not have the SHA-256 that was published.", "manifest")
-    verify_bundle(folder, parse_manifest(data).files)
+    verify_bundle(folder, read_manifest(folder, sha256).files)
 
 
 def _last_used(path: Path) -> float:

@@ -1,12 +1,12 @@
 """The connection to an object storage: opened when first used, its failures put into words."""
 
-import asyncio
 import os
 import threading
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from importlib.util import find_spec
 from typing import Any, TypeVar
 
+from shared.background import in_background
 from shared.errors import StorageAwayError, StorageError
 
 CONNECT_SECONDS = 2
@@ -28,39 +28,36 @@ class NotModifiedError(Exception):
 
 
 class StorageConnection:
-    """Runs requests in the thread of fsspec, one connection for each process (after a fork)."""
+    """Runs requests by boto3's S3 client, one for each process (after a fork)."""
 
     def __init__(self, address: str) -> None:
         self._address = address
-        self._storage: Any = None
+        self._client: Any = None
         self._process = 0
         self._lock = threading.Lock()
 
-    def run(self, work: Callable[[Any], Awaitable[T]], seconds: float | None = None) -> T:
-        """Return what work makes of the s3fs file system, which it awaits.
+    def run(self, work: Callable[[Any], T], seconds: float | None = None) -> T:
+        """Return what work makes of the client, in a thread that is left behind after so long.
 
         Raises StorageError, FileNotFoundError if there is no such object, FileExistsError if a
         condition is not met, NotModifiedError. Errors of this machine's own disk pass through.
         """
-        storage = self._opened()
-        from fsspec.asyn import sync  # noqa: PLC0415 - of the optional package
-
         try:
-            result: T = sync(storage.loop, asyncio.wait_for, work(storage), seconds)
+            client = self._opened()
+            return in_background(lambda: work(client)).result(seconds)
         except Exception as error:
             raise _explained(error, self._address) from error
-        return result
 
     def _opened(self) -> Any:
         with self._lock:
             if self._process != os.getpid():
-                self._storage, self._process = _open(), os.getpid()
-            return self._storage
+                self._client, self._process = _open(), os.getpid()
+            return self._client
 
 
 def require_package() -> None:
-    """Raise StorageError unless s3fs is installed."""
-    if find_spec("s3fs") is None:
+    """Raise StorageError unless boto3 is installed."""
+    if find_spec("boto3") is None:
         raise StorageError(
             "The address begins with s3://, and the package for it is not installed.",
             "pip install 'readsmith[s3]'",
@@ -68,36 +65,32 @@ def require_package() -> None:
 
 
 def _open() -> Any:
-    from s3fs import S3FileSystem  # noqa: PLC0415 - only where a setting asks for it
+    from boto3.session import Session  # noqa: PLC0415 - only where a setting asks for it
+    from botocore.config import Config  # noqa: PLC0415 - likewise
 
     own_endpoint = {"AWS_ENDPOINT_URL", "AWS_ENDPOINT_URL_S3"} & set(os.environ)
-    storage = S3FileSystem(
-        skip_instance_cache=True,
-        use_listings_cache=False,
-        client_kwargs={"region_name": os.environ.get("AWS_REGION")},
-        config_kwargs={
-            "connect_timeout": CONNECT_SECONDS,
-            "read_timeout": SILENCE_SECONDS,
-            "retries": {"mode": "standard", "total_max_attempts": TRIES},
-            # hosts of one's own have no names for each bucket
-            "s3": {"addressing_style": "path"} if own_endpoint else {},
-        },
+    config = Config(
+        connect_timeout=CONNECT_SECONDS,
+        read_timeout=SILENCE_SECONDS,
+        retries={"mode": "standard", "total_max_attempts": TRIES},
+        # hosts of one's own have no names for each bucket
+        s3={"addressing_style": "path"} if own_endpoint else {},
     )
-    storage.retries = 1  # botocore repeats requests already
-    return storage
+    return Session(region_name=os.environ.get("AWS_REGION")).client("s3", config=config)
 
 
 def _explained(error: Exception, address: str) -> Exception:
     """Return the failure as run raises it."""
-    answer = getattr(error.__cause__, "response", None) or getattr(error, "response", None) or {}
+    # of an upload the context has it
+    answer = getattr(error, "response", None) or getattr(error.__context__, "response", None) or {}
     code = answer.get("Error", {}).get("Code", "")
     status = answer.get("ResponseMetadata", {}).get("HTTPStatusCode")
     if status == 304:
         return NotModifiedError()
     if code in MEANWHILE or status == 412:
         return FileExistsError(str(error))
-    if isinstance(error, FileNotFoundError) and code != "NoSuchBucket":
-        return error
+    if status == 404 and code != "NoSuchBucket":
+        return FileNotFoundError(str(error))
     return _refused(address, code, status) if answer else _unreachable(error, address)
 
 
@@ -117,33 +110,27 @@ def _refused(address: str, code: str, status: int | None) -> StorageError:
 
 
 def _unreachable(error: Exception, address: str) -> Exception:
-    from botocore.exceptions import (  # noqa: PLC0415 - of the optional package
-        BotoCoreError,
-        ConnectionError,
-        HTTPClientError,
-        NoCredentialsError,
-        SSLError,
-    )
+    from botocore import exceptions as botocore  # noqa: PLC0415 - of the optional package
 
-    if isinstance(error, NoCredentialsError):
+    if isinstance(error, botocore.NoCredentialsError):
         return StorageError(
             f"There are no credentials for {address}.",
             "Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or give this machine a role.",
         )
-    if isinstance(error, SSLError):
+    if isinstance(error, botocore.SSLError):
         return StorageAwayError(
             f"The storage of {address} cannot be reached safely: {_sentence(error)}",
             "See that AWS_ENDPOINT_URL is right, http or https too; AWS_CA_BUNDLE names a file "
             "with the certificate of an authority of your own.",
         )
     # Some of botocore's errors are OSErrors, too: these come first.
-    silent = isinstance(error, ConnectionError | HTTPClientError | TimeoutError)
-    if silent or "aiohttp" in type(error).__module__:
+    silent = botocore.ConnectionError | botocore.HTTPClientError | botocore.IncompleteReadError
+    if isinstance(error, silent | TimeoutError):
         return StorageAwayError(
             f"The storage of {address} cannot be reached: {_sentence(error)}",
             "See that AWS_ENDPOINT_URL is right (unset for AWS), and that it answers.",
         )
-    if isinstance(error, BotoCoreError) or _is_of_the_endpoint(error):
+    if isinstance(error, botocore.BotoCoreError) or _is_of_the_endpoint(error):
         return StorageError(
             f"The storage of {address} cannot be asked: {_sentence(error)}",
             "See that the settings AWS_… are right; AWS_ENDPOINT_URL begins with http:// or "

@@ -61,18 +61,15 @@ class Folder:
             _make((self.root / key).parent)
             copy_atomically(path, self.root / key)
 
-    def sizes(self, below: str) -> dict[str, int]:
+    def keys(self, below: str) -> set[str]:
         """Look for the file, or through the folder; links and the like count as files."""
         start = self.root / below
         found = [] if start.is_dir() else [start]
         for folder, folders, files in os.walk(start):
             paths = [Path(folder, name) for name in (*folders, *files)]
             found += [path for path in paths if path.is_symlink() or not path.is_dir()]
-        sizes = {}
-        for path in found:
-            with suppress(FileNotFoundError):  # another process removes it
-                sizes[path.relative_to(self.root).as_posix()] = path.lstat().st_size
-        return sizes
+        there = filter(os.path.lexists, found)  # another process may remove some
+        return {path.relative_to(self.root).as_posix() for path in there}
 
     def folders(self) -> list[str]:
         """Return the names of the folders in the root."""

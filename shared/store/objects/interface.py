@@ -42,8 +42,8 @@ class ObjectStore(Protocol):
     def send(self, files: Mapping[str, Path]) -> None:
         """Store copies of files by their keys."""
 
-    def sizes(self, below: str) -> dict[str, int]:
-        """Return the keys of an object, or of all below a folder, and their sizes in bytes."""
+    def keys(self, below: str) -> set[str]:
+        """Return the keys of an object, or of all below a folder."""
 
     def folders(self) -> list[str]:
         """Return the first parts of the keys that have several."""

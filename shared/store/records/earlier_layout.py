@@ -19,7 +19,7 @@ from pathlib import Path
 from pydantic import Field, ValidationError
 
 from shared.atomic_files import read_small
-from shared.errors import BundleError
+from shared.errors import BundleError, BundlePart
 from shared.store.manifest import MANIFEST, MOST_BYTES, Frozen, first_fault, parse_manifest
 from shared.store.objects.folder import written
 from shared.store.records.record import MOST_STEPS, Listed, ModelRecord, ModelSettings
@@ -109,13 +109,10 @@ def _listed(manifest: Path) -> Listed | None:
 
 
 def _current(folder: Path) -> int | None:
-    try:
-        text = read_small(folder / CURRENT, MOST_BYTES).decode("ascii", "replace").strip()
-    except (FileNotFoundError, NotADirectoryError):
+    data = _content(folder, CURRENT, "current")
+    if data is None:
         return None
-    except OSError as error:
-        message = f"{CURRENT} of model {folder.name} cannot be read: {error.strerror}."
-        raise BundleError(message, "current") from error
+    text = data.decode("ascii", "replace").strip()
     if not re.fullmatch(NUMBER, text):
         message = f"{CURRENT} of model {folder.name} says {text[:40]!r}, not a version number."
         raise BundleError(message, "current")
@@ -123,14 +120,20 @@ def _current(folder: Path) -> int | None:
 
 
 def _settings(folder: Path) -> ModelSettings:
+    data = _content(folder, SETTINGS, "settings")
     try:
-        return ModelSettings.model_validate_json(read_small(folder / SETTINGS, MOST_BYTES))
-    except (FileNotFoundError, NotADirectoryError):
-        return ModelSettings()
-    except OSError as error:
-        message = f"{SETTINGS} of model {folder.name} cannot be read: {error.strerror}."
-        raise BundleError(message, "settings") from error
+        return ModelSettings() if data is None else ModelSettings.model_validate_json(data)
     except ValidationError as error:
-        raise BundleError(
-            f"{SETTINGS} of model {folder.name} is not valid at {first_fault(error)}.", "settings"
-        ) from error
+        message = f"{SETTINGS} of model {folder.name} is not valid at {first_fault(error)}."
+        raise BundleError(message, "settings") from error
+
+
+def _content(folder: Path, name: str, part: BundlePart) -> bytes | None:
+    """Return what a file holds, None if there is none; raises BundleError."""
+    try:
+        return read_small(folder / name, MOST_BYTES)
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        message = f"{name} of model {folder.name} cannot be read: {error.strerror}."
+        raise BundleError(message, part) from error

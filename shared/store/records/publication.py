@@ -74,7 +74,7 @@ class Publication:
         with suppress(OSError, StorageError):  # what stays is in nobody's way
             record = self._records.look(self._model)
             known = {*record.versions, *record.unfinished}
-            keys = self._objects.sizes(f"{self._model}/versions")
+            keys = self._objects.keys(f"{self._model}/versions")
             self._objects.delete(key for key in keys if _is_dead(key, known, record.given))
 
     def _number(self) -> int:
@@ -116,7 +116,7 @@ class Publication:
             if number in record.versions:
                 return False
             with suppress(OSError):
-                self._objects.delete(self._objects.sizes(f"{self._model}/versions/{number}"))
+                self._objects.delete(self._objects.keys(f"{self._model}/versions/{number}"))
         return True
 
     def _sign(self, publication: str) -> str:

@@ -20,8 +20,9 @@ from hypothesis.errors import HypothesisWarning
 from pydantic import ValidationError
 from werkzeug.exceptions import RequestEntityTooLarge
 
-from predictor.requests.images import JsonBody, _json
+from predictor.requests.images import JsonBody
 from predictor.requests.multipart import split_form
+from predictor.requests.problems import validated
 from shared.errors import ImageRejectedError, ReadsmithError
 from shared.patterns.automaton import build_automaton
 from shared.patterns.limits import Limits
@@ -169,7 +170,7 @@ def parse_form(data: bytes) -> None:
 
 def parse_json(data: bytes) -> None:
     with suppress(ReadsmithError):
-        assert isinstance(_json(data), JsonBody)
+        assert isinstance(validated(JsonBody, data), JsonBody)
 
 
 def parse_job(data: bytes) -> None:

@@ -9,19 +9,20 @@ from typing import Annotated, Any, TypeVar
 from fastapi import APIRouter, Path, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import StreamingResponse
-from pydantic import Base64Bytes, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Base64Bytes, BaseModel, Field, ValidationError
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import UploadFile
 
 from shared.api.datasets import Correction, CorrectionPage
-from shared.errors import MalformedError, UnsupportedMediaError
+from shared.errors import MalformedError
 from shared.store.manifest import MODEL_NAME_PATTERN
 from trainer.api.access import AuditFacts
-from trainer.api.previews import IMAGE_HEADERS, decodable_format, preview
-from trainer.api.problems import problem_responses
+from trainer.api.previews import PREVIEW_RESPONSE, decodable_format, preview_answer
+from trainer.api.problems import media_type, problem_responses, unsupported_media
 from trainer.api.services import TheServices
 from trainer.database.corrections import MAX_IMAGE_BYTES, NewCorrection
 from trainer.schemas.job_request import Label
+from trainer.schemas.search_request import RequestPart
 
 Sent = TypeVar("Sent", bound=NewCorrection)
 ImageBytes = Annotated[bytes, Field(min_length=1, max_length=MAX_IMAGE_BYTES)]
@@ -39,10 +40,8 @@ class CorrectionJson(NewCorrection):
     image: Annotated[Base64Bytes, Field(min_length=1, max_length=MAX_IMAGE_BYTES)]
 
 
-class CorrectedText(BaseModel):
+class CorrectedText(RequestPart):
     """What an image really says."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
 
     text: Label
 
@@ -131,14 +130,11 @@ def read_correction(services: TheServices, name: ModelInPath, correction_id: str
 
 
 @router.get(
-    "/corrections/{correction_id}/image",
-    response_class=Response,
-    responses={200: {"content": {"image/png": {}}, "description": "The image."}},
+    "/corrections/{correction_id}/image", response_class=Response, responses=PREVIEW_RESPONSE
 )
 def show_corrected_image(services: TheServices, name: ModelInPath, correction_id: str) -> Response:
     """Show the image, as a PNG of at most 400 pixels a side."""
-    image = preview(services.corrections.image(name, correction_id))
-    return Response(image, 200, IMAGE_HEADERS, "image/png")
+    return preview_answer(services.corrections.image(name, correction_id))
 
 
 @router.patch("/corrections/{correction_id}", responses=problem_responses(408, 415))
@@ -156,17 +152,14 @@ def delete_correction(services: TheServices, name: ModelInPath, correction_id: s
 
 
 async def _sent(request: Request) -> CorrectionForm | CorrectionJson:
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    kind = media_type(request)
     if kind == "application/json":
         return _checked(CorrectionJson, _from_json(await request.body()))
     if kind == "multipart/form-data":
         async with request.form(max_files=1, max_fields=10) as form:
             return _checked(CorrectionForm, {n: await _value(v) for n, v in form.items()})
-    raise UnsupportedMediaError(
-        "unsupported_media_type",
-        f"The body came as {kind or 'no media type'}.",
-        "Send a form, curl -F image=@captcha.png -F text=2b827 …, or JSON.",
-    )
+    hint = "Send a form, curl -F image=@captcha.png -F text=2b827 …, or JSON."
+    raise unsupported_media(kind, hint)
 
 
 async def _value(value: UploadFile | str) -> bytes | str:

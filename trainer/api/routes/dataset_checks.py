@@ -4,26 +4,24 @@ from pathlib import Path
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
-from pydantic import BaseModel, ConfigDict
 
 from shared.api.datasets import DatasetCheck
-from trainer.api.previews import IMAGE_HEADERS, preview
+from trainer.api.previews import PREVIEW_RESPONSE, preview_answer
 from trainer.api.problems import problem_responses
 from trainer.api.services import Services, TheServices
 from trainer.database.rows import dataset_not_found
 from trainer.files.shared_files import upload_name
 from trainer.pipeline.datasets.check import check_upload, dataset_image
 from trainer.schemas.job_request import JobRequest, Labels
+from trainer.schemas.search_request import RequestPart
 
 router = APIRouter(
     prefix="/datasets/{dataset_id}", tags=["datasets"], responses=problem_responses(404, 422, 503)
 )
 
 
-class CheckRequest(BaseModel):
+class CheckRequest(RequestPart):
     """How a job would look at the dataset."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
     labels: Labels = "auto"
 
@@ -39,18 +37,13 @@ def check_dataset(services: TheServices, dataset_id: str, wanted: CheckRequest) 
     return check_upload(path, request, services.settings.dataset_limits)
 
 
-@router.get(
-    "/images",
-    response_class=Response,
-    responses={200: {"content": {"image/png": {}}, "description": "The image."}},
-)
+@router.get("/images", response_class=Response, responses=PREVIEW_RESPONSE)
 def show_image(
     services: TheServices, dataset_id: str, file: Annotated[str, Query(max_length=4096)]
 ) -> Response:
     """Show one image of the dataset, as a PNG of at most 400 pixels a side."""
     path = _zip(services, dataset_id)
-    image = preview(dataset_image(path, file, services.settings.dataset_limits))
-    return Response(image, 200, IMAGE_HEADERS, "image/png")
+    return preview_answer(dataset_image(path, file, services.settings.dataset_limits))
 
 
 def _zip(services: Services, dataset_id: str) -> Path:

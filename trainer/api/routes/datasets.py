@@ -1,25 +1,26 @@
 """Receive zips, written to disk as they arrive."""
 
+from shutil import copyfileobj
 from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter, Request, Response
 from fastapi.concurrency import contextmanager_in_threadpool
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import Field, ValidationError
 from python_multipart import MultipartParser
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import parse_options_header
 from starlette.concurrency import run_in_threadpool
 
 from shared.api.datasets import Upload, UploadList
-from shared.errors import MalformedError, UnsupportedMediaError, UnusableError
+from shared.errors import MalformedError, UnusableError
 from trainer.api.access import AuditFacts
-from trainer.api.problems import problem_responses
+from trainer.api.problems import media_type, problem_responses, unsupported_media
 from trainer.api.services import Services, TheServices
 from trainer.database.uploads import IncomingZip
 from trainer.pipeline.downloads.fetch import fetch
-from trainer.schemas.addresses import WebAddress
-from trainer.schemas.job_request import DatasetRequest
+from trainer.schemas.job_request import DatasetRequest, WebUrl
 from trainer.schemas.progress import Observer
+from trainer.schemas.search_request import RequestPart
 
 if TYPE_CHECKING:
     from python_multipart.multipart import MultipartCallbacks
@@ -27,20 +28,12 @@ if TYPE_CHECKING:
 CHUNK = 1 << 20
 
 
-class WebDataset(BaseModel):
+class WebDataset(RequestPart):
     """Where a zip lies."""
 
-    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
-
-    url: str = Field(max_length=2048)
+    url: WebUrl
     sha256: str | None = Field(None, pattern=r"^[0-9a-f]{64}$")
     """What the zip must hash to."""
-
-    @field_validator("url")
-    @classmethod
-    def _of_the_web(cls, value: str) -> str:
-        WebAddress.parse(value)
-        return value
 
 
 FIELDS = (b"file", b"dataset")
@@ -82,12 +75,11 @@ async def upload_dataset(
     the code of a 422 says why it could not be. It is kept until it is deleted, or until room is
     needed: then the oldest go that no queued or running job needs.
     """
-    kind = request.headers.get("content-type", "")
-    if kind.partition(";")[0].strip().lower() == "application/json":
+    if media_type(request) == "application/json":
         web = _web_dataset(await request.body())
         upload = await run_in_threadpool(upload_from_web, web, services)
         return _received(upload, facts, response)
-    boundary = _boundary(kind)
+    boundary = _boundary(request.headers.get("content-type", ""))
     announced = request.headers.get("content-length", "")
     room = services.uploads.incoming(int(announced) if announced.isdecimal() else None)
     async with contextmanager_in_threadpool(room) as incoming:
@@ -140,13 +132,10 @@ def _web_dataset(body: bytes) -> WebDataset:
 
 
 def _boundary(content_type: str) -> bytes:
-    media_type, options = parse_options_header(content_type)
-    if media_type != b"multipart/form-data" or b"boundary" not in options:
-        raise UnsupportedMediaError(
-            "unsupported_media_type",
-            f"The body came as {content_type or 'no media type'}.",
-            "Send a multipart form: curl -F file=@images.zip …",
-        )
+    kind, options = parse_options_header(content_type)
+    if kind != b"multipart/form-data" or b"boundary" not in options:
+        hint = "Send a multipart form: curl -F file=@images.zip …"
+        raise unsupported_media(content_type, hint)
     return options[b"boundary"]
 
 
@@ -186,7 +175,6 @@ class _Form:
 
     def _callbacks(self) -> "MultipartCallbacks":
         return {
-            "on_part_begin": self._begin_part,
             "on_header_field": lambda data, start, end: self._name.extend(data[start:end]),
             "on_header_value": lambda data, start, end: self._value.extend(data[start:end]),
             "on_header_end": self._end_header,
@@ -194,9 +182,6 @@ class _Form:
             "on_part_data": self._take_data,
             "on_end": self._end,
         }
-
-    def _begin_part(self) -> None:
-        self._disposition = b""
 
     def _end_header(self) -> None:
         if self._name.lower() == b"content-disposition":
@@ -206,6 +191,7 @@ class _Form:
 
     def _end_headers(self) -> None:
         options = parse_options_header(self._disposition)[1]
+        self._disposition = b""
         self._in_file = options.get(b"name") in FIELDS and b"filename" in options
         self._files += self._in_file
 
@@ -240,6 +226,5 @@ def upload_from_web(wanted: WebDataset, services: Services) -> Upload:
         path.open("rb") as zip_file,
         services.uploads.incoming(path.stat().st_size) as incoming,
     ):
-        while chunk := zip_file.read(CHUNK):
-            incoming.write(chunk)
+        copyfileobj(zip_file, incoming, CHUNK)
         return services.uploads.save(incoming)

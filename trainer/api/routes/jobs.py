@@ -6,16 +6,10 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Body, Depends, Header, Query, Request, Response
 
 from shared.api.jobs import Job, JobPage, Status
-from shared.errors import (
-    ConflictError,
-    DatasetNotFoundError,
-    NotFoundError,
-    UnsupportedMediaError,
-    UnusableError,
-)
+from shared.errors import ConflictError, DatasetNotFoundError, NotFoundError, UnusableError
 from shared.store.manifest import REPORT
 from trainer.api.access import AuditFacts
-from trainer.api.problems import problem_responses
+from trainer.api.problems import media_type, problem_responses, unsupported_media
 from trainer.api.services import Services, TheServices
 from trainer.schemas.job_request import JobRequest
 
@@ -23,13 +17,9 @@ router = APIRouter(tags=["jobs"], responses=problem_responses(422, 503))
 
 
 async def _require_json(request: Request) -> None:
-    media_type = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    if await request.body() and media_type != "application/json":
-        raise UnsupportedMediaError(
-            "unsupported_media_type",
-            f"The body came as {media_type or 'no media type'}.",
-            "Send JSON with the header Content-Type: application/json.",
-        )
+    kind = media_type(request)
+    if await request.body() and kind != "application/json":
+        raise unsupported_media(kind, "Send JSON with the header Content-Type: application/json.")
 
 
 @router.post(

@@ -1,33 +1,29 @@
 """Look at the published models, and choose what they serve."""
 
 from fastapi import APIRouter
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from shared.api.models import ModelList, ModelView, VersionView
 from shared.errors import BundleError
-from shared.store.manifest import Manifest
 from shared.store.records.record import ModelRecord
 from shared.store.store import ModelStore
 from trainer.api.access import AuditFacts
 from trainer.api.problems import problem_responses
 from trainer.api.services import TheServices
 from trainer.pipeline.publishing.pattern import accept_pattern
+from trainer.schemas.search_request import RequestPart
 
 router = APIRouter(tags=["models"])
 
 
-class PromotionRequest(BaseModel):
+class PromotionRequest(RequestPart):
     """Which version is to be served."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
 
     version: int = Field(ge=1)
 
 
-class PatternRequest(BaseModel):
+class PatternRequest(RequestPart):
     """What predictions are to fit; null for anything."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
 
     pattern: str | None
 
@@ -96,20 +92,6 @@ def _model(store: ModelStore, name: str) -> ModelView:
 
 def _version(store: ModelStore, name: str, number: int) -> VersionView:
     try:
-        return version_view(store.manifest(name, number))
+        return VersionView.model_validate(store.manifest(name, number), from_attributes=True)
     except BundleError as error:
         return VersionView(version=number, problem=error.message)
-
-
-def version_view(manifest: Manifest) -> VersionView:
-    """Return what is told of every version."""
-    return VersionView(
-        version=manifest.version,
-        created_at=manifest.created_at,
-        job_id=manifest.job_id,
-        preset=manifest.preset,
-        dataset=manifest.dataset,
-        metrics=manifest.metrics,
-        comparison=manifest.comparison,
-        proposed_pattern=manifest.proposed_pattern,
-    )

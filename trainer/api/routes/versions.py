@@ -11,17 +11,13 @@ from typing import IO, Annotated, Any
 from fastapi import APIRouter, Query, Response
 from fastapi.responses import FileResponse, StreamingResponse
 
-from shared.api.models import VersionComparison, VersionDetails, VersionView
+from shared.api.headers import IMAGE_HEADERS
+from shared.api.models import VersionComparison, VersionDetails
 from shared.errors import NotFoundError, ReadsmithError
-from shared.store.manifest import (
-    MANIFEST,
-    REPORT,
-    Manifest,
-)
-from shared.store.store import ModelStore
-from trainer.api.previews import IMAGE_HEADERS, preview
+from shared.store.manifest import MANIFEST, REPORT, Manifest
+from shared.store.store import ModelStore, version_not_found
+from trainer.api.previews import preview_answer
 from trainer.api.problems import problem_responses
-from trainer.api.routes.models import version_view
 from trainer.api.services import TheServices
 from trainer.pipeline.datasets.sources.image_files import IMAGE_ENDINGS
 from trainer.pipeline.evaluation.compare_versions import compare_versions
@@ -40,10 +36,8 @@ Version = Annotated[int, Query(ge=1, le=999_999_999)]
 def read_version(services: TheServices, name: str, version: int) -> VersionDetails:
     """Read what a version is."""
     manifest = _manifest(services.models, name, version)
-    view = version_view(manifest)
-    facts = manifest.model_dump(exclude={"vocabulary", *VersionView.model_fields})
-    known = {key: value for key, value in facts.items() if key in VersionDetails.model_fields}
-    return VersionDetails(**view.model_dump(), vocabulary="".join(manifest.vocabulary), **known)
+    told = manifest.model_copy(update={"vocabulary": "".join(manifest.vocabulary)})
+    return VersionDetails.model_validate(told, from_attributes=True)
 
 
 @router.get("/versions/{version}/report")
@@ -95,7 +89,7 @@ def download_file(services: TheServices, name: str, version: int, file: str) -> 
     if suffix == ".png":
         return FileResponse(path, media_type="image/png", headers=IMAGE_HEADERS)
     if suffix in IMAGE_ENDINGS:
-        return Response(preview(path.read_bytes()), 200, IMAGE_HEADERS, "image/png")
+        return preview_answer(path.read_bytes())
     kind = mimetypes.guess_type(file)[0] or "application/octet-stream"
     headers = _attachment(f"{name}-{version}-{Path(file).name}")
     return FileResponse(path, media_type=kind, headers=headers)
@@ -110,14 +104,10 @@ def compare(services: TheServices, name: str, a: Version, b: Version) -> Version
 
 
 def _manifest(store: ModelStore, name: str, version: int) -> Manifest:
-    """Return a kept version's manifest; raises ReadsmithError."""
+    """Return a retained version's manifest; raises ReadsmithError."""
     store.require(name)
-    if version not in (kept := store.versions(name)):
-        raise NotFoundError(
-            "version_not_found",
-            f"Model {name} has no version {version}.",
-            f"Kept: {', '.join(map(str, kept))}.",
-        )
+    if version not in (retained := store.versions(name)):
+        raise version_not_found(name, version, retained)
     return store.manifest(name, version)
 
 

@@ -64,6 +64,8 @@ def load_dataset(
     rehearsal = _rehearsal(base, source, checked) if base else Rehearsal.empty(spec)
     own, added = split_corrections(checked, found)
     train, validation, test = split(own, request, seen)
+    # Corrections are images that the model got wrong: in the test part they would not represent
+    # the images that come in.
     train += added
     vocabulary = _vocabulary(checked.images.labels, base)
     parts = {"train": len(train), "validation": len(validation), "test": len(test)}
@@ -110,6 +112,7 @@ def _rehearsal(base: Base, source: ImageSource, checked: Checked) -> Rehearsal:
     """Return the base's sampled images without those whose labels were corrected since."""
     if not base.rehearsal.labels:
         return base.rehearsal
+    # They would otherwise be rehearsed with their old, wrong labels.
     images = (open_image(source.read(name)) for name in checked.decided)
     return base.rehearsal.without({fit(image, base.image).tobytes() for image in images})
 

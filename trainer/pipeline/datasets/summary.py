@@ -65,6 +65,7 @@ def _warnings(rare: dict[str, int], found: FoundLabels) -> list[str]:
         warnings.append(
             f"{characters} seen fewer than {MIN_SEEN} times and will be predicted badly: {listed}"
         )
+    # Sets with several images per text number their files, as ABC_1.png and ABC_2.png.
     numbered = sum("_" in label or "-" in label for label in found.labels.values())
     if found.source == "file names" and numbered > len(found.labels) / 2:
         warnings.append(

@@ -39,6 +39,7 @@ def get(url: str, headers: Mapping[str, str], rules: DownloadRules) -> BaseHTTPR
             return answer
         answer.close()
         following = _address(location, web)
+        # Anyone on the way could then replace the file.
         if (web.scheme, following.scheme) == ("https", "http"):
             raise _refused(f"{web} redirects from https to http", "Give an https address.")
         web = following
@@ -77,6 +78,7 @@ def _directly(
                 ip, web.port, timeout=TIMEOUT, ssl_context=_tls(), server_hostname=web.host
             )
         )
+        # No retries or redirects by urllib3: Download resumes, and get checks each new address.
         try:
             return _open(pool, web.target, {"Host": web.authority, **headers})
         except (NewConnectionError, ConnectTimeoutError) as error:

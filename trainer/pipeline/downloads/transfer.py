@@ -4,16 +4,16 @@ import re
 import shutil
 import time
 from collections.abc import Callable
-from concurrent.futures import Future, wait
+from concurrent.futures import wait
 from contextlib import suppress
 from http.client import IncompleteRead
-from threading import Thread
 from typing import TypeVar
 from urllib.request import getproxies
 
 from urllib3.exceptions import HTTPError
 from urllib3.response import BaseHTTPResponse
 
+from shared.background import in_background
 from shared.errors import DatasetError, DiskFullError, DownloadFailedError
 from trainer.pipeline.downloads.http import get
 from trainer.pipeline.downloads.partial_file import PartFile, Validators
@@ -214,15 +214,7 @@ def watched(call: Callable[[], T], tick: Callable[[], None]) -> T:
     in its thread, and its result is dropped.
     """
     tick()
-    future: Future[T] = Future()
-
-    def run() -> None:
-        try:
-            future.set_result(call())
-        except BaseException as error:  # raised again by future.result()
-            future.set_exception(error)
-
-    Thread(target=run, daemon=True).start()
+    future = in_background(call)
     while not wait([future], CHECK_SECONDS).done:
         tick()
     return future.result()

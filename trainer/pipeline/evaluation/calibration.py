@@ -36,6 +36,8 @@ def fit_temperature(
     log-likelihood of the truth (the CTC loss) with a log-normal prior around 1. (Temperature
     scaling: Guo et al. 2017, section 4.2; the prior is ours, see docs/confidence.md.)
     """
+    # The likelihood of the truth, not of correct and wrong: on ten runs it gave the lower error
+    # (0.065 against 0.073), because it also uses how wrong a prediction is.
     classes = [vocabulary.encode(truth) for truth in truths]
 
     def cost(temperature: float) -> float:

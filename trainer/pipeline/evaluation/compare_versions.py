@@ -89,6 +89,7 @@ def _predict_all(folder: Path, manifest: Manifest, images: list[_Image]) -> list
     seen = read_seen_images(folder)
     predictions = []
     for _, source, image in images:
+        # One at a time, because the two versions' images have different sources.
         output = predict(graph, load_pixels(source, [image], manifest.image), manifest.image)
         [prediction] = decode(output, vocabulary, manifest.temperature)
         predictions.append(

@@ -48,6 +48,7 @@ def evaluate(trained: Trained, dataset: Dataset, observer: Observer) -> Evaluati
         bins=BINS,
         validation=calibration_error(before, validation),
         test=calibration_error(uncalibrated, test),
+        # Both parts: rare mistakes take all the images there are.
         thresholds=thresholds([*validation, *test]),
     )
     return Evaluation(
@@ -69,6 +70,7 @@ class _Evaluator:
 
     def calibrate(self) -> tuple[list[Judged], list[Judged]]:
         """Choose the temperature; return the validation part's results without and with it."""
+        # Not the test part: its calibration error is honest only if it chose nothing.
         chosen = self.dataset.validation[:CALIBRATION_IMAGES]
         truths = [image.label for image in chosen]
         output = np.concatenate([output for _, output in self._outputs(chosen)])

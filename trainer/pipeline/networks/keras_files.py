@@ -34,9 +34,8 @@ def write_onnx(model: Any, build: Path) -> None:
         # Keras uses names that NumPy has deprecated, and warns of the input names of old models.
         warnings.simplefilter("ignore", FutureWarning)
         warnings.simplefilter("ignore", UserWarning)
-        model(
-            np.zeros((1, *model.input_shape[1:]), np.float32)
-        )  # export needs a model that was called
+        # export() fails for a model that was never called.
+        model(np.zeros((1, *model.input_shape[1:]), np.float32))
         model.export(build / ONNX_MODEL, format="onnx", verbose=False)
 
 

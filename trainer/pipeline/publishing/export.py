@@ -125,6 +125,7 @@ def library_versions() -> dict[str, str]:
 def write_golden(evaluation: Evaluation, dataset: Dataset, build: Path) -> None:
     """Write a few images of the test part with their predictions."""
     predictions = evaluation.predictions[:GOLDEN_IMAGES]
+    # The predictor repeats these predictions before it serves the version.
     names = copy_images(predictions, dataset, build / "golden")
     golden = [
         GoldenPrediction(**asdict(prediction) | {"file": f"golden/{name}"}).model_dump()

@@ -57,11 +57,13 @@ def accept_pattern(store: ModelStore, model: str, pattern: str | None) -> None:
         _require_text(pattern)
         version = store.current_if_known(model) or store.versions(model)[-1]
         manifest = store.manifest(model, version)
+        # Otherwise every later request would fail with no_text_fits.
         build_automaton(Limits(pattern=pattern), manifest.vocabulary, manifest.time_steps)
     store.change_settings(model, ModelSettings(pattern=pattern))
 
 
 def _require_text(pattern: str) -> None:
+    # JSON can carry lone surrogates, which no file in UTF-8 can store.
     if not pattern or any("\ud800" <= character <= "\udfff" for character in pattern):
         raise LimitsError(
             "pattern_invalid",

@@ -1,11 +1,11 @@
 """The trials of a search: which comes next, the state of each, and the remaining budget."""
 
-from shared.api.jobs import Progress, TrialStatus
+from shared.api.jobs import Progress, TrialStatus, shown
 from trainer.pipeline.search.study import Study
 from trainer.schemas.job_request import JobRequest
 from trainer.schemas.progress import Observer
 from trainer.schemas.search_request import Search
-from trainer.schemas.trial import TrialLog, TrialRecord, score, shown
+from trainer.schemas.trial import TrialLog, TrialRecord, score
 
 MAX_STARTS = 2
 """A trial that was started this often without completing an epoch fails: it kills its process."""
@@ -50,6 +50,7 @@ class TrialTable:
         if following is None:
             return None
         number, parameters = following
+        # The minutes are stored: a resumed trial must make the same request to find its checkpoint.
         new = TrialRecord(number=number, parameters=parameters, max_minutes=left)
         record = self._records.setdefault(number, new)
         return record if self.restart(record) else self.begin()
@@ -89,6 +90,7 @@ class TrialTable:
         if value >= record.best:
             record.exact_match, record.cer = progress.exact_match, progress.cer
             record.loss = progress.validation_loss
+        # A resumed trial repeats the epochs after its last checkpoint.
         record.scores[progress.epoch - 1 :] = [value]
         record.epochs, record.seconds, record.starts = progress.epoch, progress.seconds, 0
         self._log.trial(record)

@@ -30,6 +30,7 @@ def augment(images: Any, strength: float, seed: Any) -> Any:
     # A little less than half of the images are blurred.
     blur = tf.clip_by_value(2 * draw(0.9) - 0.1, 0.0, 1.0)
     images += (_blurred(images) - images) * _per_image(blur)
+    # Stateless: a resumed run repeats the augmentation of an uninterrupted one.
     noise = tf.random.stateless_normal(tf.shape(images), seed)
     contrast, brightness, grain = 1 + draw(0.32), draw(0.32), tf.abs(draw(0.24))
     return images * _per_image(contrast) + _per_image(brightness) + noise * _per_image(grain)

@@ -43,6 +43,7 @@ def load_starter() -> Base:
 def _read(store: ModelStore, model: str, version: int, name: str) -> Base:
     manifest, folder = store.manifest(model, version), store.folder(model, version)
     needed = {KERAS_MODEL, SEEN_IMAGES, REHEARSAL} & set(manifest.files)
+    # A truncated h5 fails to load, but one flipped bit loads silently.
     verify_files(folder, {name: manifest.files[name] for name in needed})
     return Base(
         name=name,

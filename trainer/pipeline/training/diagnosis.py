@@ -55,6 +55,7 @@ def no_better_than_chance(best: Validation, labels: Iterable[str]) -> bool:
     labels: of the training part. Always predicting the most common of them is correct as often as
     it occurs, whatever the image.
     """
+    # Where half of the images have the same label, a dead model gets half of them correct.
     counts = Counter(labels)
     by_chance = max(counts.values()) / counts.total()
     return best.exact_match <= by_chance and best.cer >= MAX_CER

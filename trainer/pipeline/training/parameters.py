@@ -3,11 +3,11 @@
 from dataclasses import replace
 from typing import Any
 
+from shared.api.jobs import shown
 from trainer.pipeline.networks.presets import PRESETS
 from trainer.pipeline.training.results import Parameters
 from trainer.schemas.job_request import JobRequest
 from trainer.schemas.progress import Observer
-from trainer.schemas.trial import shown
 
 
 def choose_parameters(

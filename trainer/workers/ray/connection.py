@@ -1,7 +1,4 @@
-"""The worker's connection to a Ray cluster, through a driver process beside it.
-
-Ray itself is imported in that process only (trainer.workers.ray.driver_calls).
-"""
+"""The worker's connection to a Ray cluster, through a driver process beside it."""
 
 import logging
 import os
@@ -12,14 +9,13 @@ from collections.abc import Callable
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import suppress
-from importlib.util import find_spec
 from multiprocessing import get_context
 from typing import ParamSpec, TypeVar
 
-from shared.errors import ReadsmithError, SetupError, UnavailableError
+from shared.errors import ReadsmithError, UnavailableError
 from trainer.subprocesses import die_with_parent, in_clean_process
 from trainer.workers.executors import ExecutorUnavailableError
-from trainer.workers.ray import driver_calls
+from trainer.workers.ray import driver
 from trainer.workers.ray.messages import Machine
 
 RECONNECT_SECONDS = 10.0
@@ -54,7 +50,7 @@ class RayConnection:
                 1, get_context("spawn"), _init_driver_process, initargs=(os.getpid(),)
             )
             self._process = self._pool.submit(os.getpid)
-            self._connecting = self._pool.submit(driver_calls.connect, self._address)
+            self._connecting = self._pool.submit(driver.connect, self._address)
         if self._pool is None or not self._connecting.done():
             return False
         if not self._connected:
@@ -65,7 +61,7 @@ class RayConnection:
         return self._connected
 
     def call(self, function: Callable[P, T], *args: P.args, **kwargs: P.kwargs) -> T:
-        """Run a function of trainer.workers.ray.driver_calls in the driver; return its result.
+        """Run a function of trainer.workers.ray.driver in the driver process; return its result.
 
         Raises ExecutorUnavailableError.
         """
@@ -114,28 +110,16 @@ class RayConnection:
         pool.shutdown(wait=False, cancel_futures=True)
 
 
-def require_ray() -> None:
-    """Raise ReadsmithError package_missing if Ray is not installed."""
-    if find_spec("ray") is None:
-        raise SetupError(
-            "package_missing",
-            "READSMITH_EXECUTOR=ray needs the package ray.",
-            "pip install 'readsmith[ray]'",
-        )
-
-
 def list_machines(address: str) -> list[Machine]:
-    """Return a cluster's machines; raises ReadsmithError package_missing or ray_unavailable."""
-    require_ray()
+    """Return a cluster's machines; raises ReadsmithError ray_unavailable."""
     try:
-        machines: list[Machine] = in_clean_process(driver_calls.connect, address)
+        return in_clean_process(driver.connect, address)
     except (ExecutorUnavailableError, ReadsmithError) as error:
         raise UnavailableError(
             "ray_unavailable",
             f"The Ray cluster {address} is unreachable: {error}",
             "Start it, or correct READSMITH_RAY_ADDRESS; jobs wait for it.",
         ) from None
-    return machines
 
 
 def _init_driver_process(parent: int) -> None:

@@ -6,24 +6,27 @@ that waits for the cluster for too long ends this process, too, which the worker
 
 import os
 import signal
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
-
-os.environ["RAY_USAGE_STATS_ENABLED"] = "0"  # read when Ray is imported
+from functools import wraps
+from typing import Any, ParamSpec, TypeVar
 
 import ray
 from ray.exceptions import RayActorError, RayError, RayTaskError
 
 from trainer.schemas.job_request import Resources
-from trainer.workers.ray.actors import create_actor, join
+from trainer.workers.executors import ExecutorUnavailableError
+from trainer.workers.ray.actors import create_actor, is_there, join, live_machines
 from trainer.workers.ray.job_actor import JobActor
 from trainer.workers.ray.messages import AttemptState, Machine
 
 CONNECT_SECONDS = 60
 ANSWER_SECONDS = 15
 """Timeouts; after them the kernel ends this process."""
+
+P = ParamSpec("P")
+T = TypeVar("T")
 
 
 @dataclass
@@ -40,8 +43,22 @@ class _RemoteAttempt:
 _attempts: dict[str, _RemoteAttempt] = {}
 
 
+def _translates_errors(function: Callable[P, T]) -> Callable[P, T]:
+    """Raise ExecutorUnavailableError for any error: Ray's own may not survive the way back."""
+
+    @wraps(function)
+    def call(*args: P.args, **kwargs: P.kwargs) -> T:
+        try:
+            return function(*args, **kwargs)
+        except Exception as error:
+            raise ExecutorUnavailableError(str(error).partition("\n")[0]) from None
+
+    return call
+
+
+@_translates_errors
 def connect(address: str) -> list[Machine]:
-    """Become a driver of the cluster and return its machines; raises Ray's errors.
+    """Become a driver of the cluster and return its machines.
 
     From then on this process prints nothing: Ray would, about each machine that it loses.
     """
@@ -51,9 +68,10 @@ def connect(address: str) -> list[Machine]:
     with _timeout(CONNECT_SECONDS):
         join(address)
         signal.signal(signal.SIGTERM, signal.SIG_IGN)  # again: ray.init installs a handler
-        return _machines()
+        return live_machines()
 
 
+@_translates_errors
 def start(name: str, order: dict[str, Any], child: Sequence[str], resources: Resources) -> None:
     """Request an attempt's placement and run; the other functions find it by its name."""
     actor = create_actor(JobActor, resources)
@@ -61,6 +79,7 @@ def start(name: str, order: dict[str, Any], child: Sequence[str], resources: Res
     _attempts[name] = _RemoteAttempt(resources, actor, machine, code)
 
 
+@_translates_errors
 def poll(name: str) -> AttemptState:
     """Return the state of an attempt."""
     attempt, machine = _attempts.get(name), None
@@ -68,11 +87,11 @@ def poll(name: str) -> AttemptState:
         return AttemptState(lost="the cluster was unreachable", never_ran=True)
     with _timeout(ANSWER_SECONDS):
         try:
-            if not _is_there(attempt.machine):
+            if not is_there(attempt.machine):
                 return AttemptState(waiting=_why_waiting(attempt.resources))
             machine = ray.get(attempt.machine)
             return AttemptState(
-                machine, code=ray.get(attempt.code) if _is_there(attempt.code) else None
+                machine, code=ray.get(attempt.code) if is_there(attempt.code) else None
             )
         except RayError as error:
             # Ray schedules onto a dying node for some seconds: such a loss costs no attempt.
@@ -80,17 +99,19 @@ def poll(name: str) -> AttemptState:
             return AttemptState(machine, lost=_reason(error), never_ran=died and machine is None)
 
 
+@_translates_errors
 def count_waiting() -> int:
     """Return how many attempts wait for resources that some machine has when it is idle.
 
     Those that no machine could ever run do not count: they would block all later jobs.
     """
     with _timeout(ANSWER_SECONDS):
-        waiting = [each for each in _attempts.values() if not _is_there(each.machine)]
-        machines = _machines() if waiting else []
+        waiting = [each for each in _attempts.values() if not is_there(each.machine)]
+        machines = live_machines() if waiting else []
         return sum(not _lacking(each.resources, machines) for each in waiting)
 
 
+@_translates_errors
 def stop(name: str) -> None:
     """Ask an attempt to end its child."""
     if name in _attempts:
@@ -98,13 +119,15 @@ def stop(name: str) -> None:
             _attempts[name].actor.stop.remote()
 
 
+@_translates_errors
 def has_ended(name: str) -> bool:
     """Return whether an attempt has ended, in whatever way, or was never placed."""
     with _timeout(ANSWER_SECONDS):
         attempt = _attempts.get(name)
-        return attempt is None or _is_there(attempt.code) or not _is_there(attempt.machine)
+        return attempt is None or is_there(attempt.code) or not is_there(attempt.machine)
 
 
+@_translates_errors
 def kill(name: str) -> None:
     """Kill an attempt's actor in whatever state; the child dies with it."""
     if name in _attempts:
@@ -122,24 +145,6 @@ def _timeout(seconds: int) -> Iterator[None]:
         signal.alarm(0)
 
 
-def _is_there(reference: Any) -> bool:
-    done, _ = ray.wait([reference], timeout=0)
-    return bool(done)
-
-
-def _machines() -> list[Machine]:
-    return [
-        Machine(
-            node["NodeManagerHostname"],
-            node["Resources"].get("CPU", 0.0),
-            node["Resources"].get("GPU", 0.0),
-            int(node["Resources"].get("memory", 0)),
-        )
-        for node in ray.nodes()  # type: ignore[no-untyped-call]
-        if node["Alive"]
-    ]
-
-
 def _lacking(requested: Resources, machines: Sequence[Machine]) -> str:
     """Name the resources that no machine has; "" if one machine has all that are requested."""
     memory = requested.memory_bytes or 0
@@ -155,7 +160,7 @@ def _lacking(requested: Resources, machines: Sequence[Machine]) -> str:
 
 
 def _why_waiting(requested: Resources) -> str:
-    if lacking := _lacking(requested, _machines()):
+    if lacking := _lacking(requested, live_machines()):
         return f"No machine of the cluster has {lacking}; waiting for one."
     return "Waiting until a machine of the cluster has room."
 

@@ -13,8 +13,8 @@ from trainer.settings import Settings
 from trainer.subprocesses import GRACE_SECONDS
 from trainer.workers.child import RUN_JOB
 from trainer.workers.executors import ExecutorUnavailableError, RecordEvent, child_died
-from trainer.workers.ray import driver_calls
-from trainer.workers.ray.connection import RayConnection, require_ray
+from trainer.workers.ray import driver
+from trainer.workers.ray.connection import RayConnection
 from trainer.workers.ray.messages import AttemptState
 
 PLACEMENT_SECONDS = 10.0
@@ -39,8 +39,6 @@ class RayExecutor:
     polling_interval = 0.5
 
     def __init__(self, settings: Settings, child: Sequence[str] = RUN_JOB) -> None:
-        """Raise ReadsmithError package_missing if Ray is not installed."""
-        require_ray()
         if settings.jobs_database.startswith("sqlite"):
             log.warning(ONE_MACHINE)
         self.capacity = settings.jobs_in_flight
@@ -59,7 +57,7 @@ class RayExecutor:
         try:
             return (
                 self._connection.ready()
-                and self._connection.call(driver_calls.count_waiting) < MAX_WAITING
+                and self._connection.call(driver.count_waiting) < MAX_WAITING
             )
         except ExecutorUnavailableError:
             return False
@@ -71,7 +69,7 @@ class RayExecutor:
         # Each trial of a search requests the job's resources. If the search itself held them,
         # too, its trials could wait for a machine that it occupies.
         resources = request.resources if request.search is None else NO_RESOURCES
-        self._connection.call(driver_calls.start, name, order, self._child, resources)
+        self._connection.call(driver.start, name, order, self._child, resources)
         return RayAttempt(self._connection, name, record_event)
 
     def close(self) -> None:
@@ -92,7 +90,7 @@ class RayAttempt:
 
     def end(self) -> JobError | None:
         """Poll Ray; raises ExecutorUnavailableError also if Ray lost the attempt before it ran."""
-        state = self._connection.call(driver_calls.poll, self._name)
+        state = self._connection.call(driver.poll, self._name)
         if state.never_ran:
             raise ExecutorUnavailableError(f"Ray lost the attempt before it ran: {state.lost}.")
         if state.lost:
@@ -112,10 +110,10 @@ class RayAttempt:
         self._stopped = True
         try:
             call, deadline = self._connection.call, time.monotonic() + STOP_GRACE_SECONDS
-            call(driver_calls.stop, self._name)
-            while not call(driver_calls.has_ended, self._name) and time.monotonic() < deadline:
+            call(driver.stop, self._name)
+            while not call(driver.has_ended, self._name) and time.monotonic() < deadline:
                 time.sleep(0.1)
-            call(driver_calls.kill, self._name)
+            call(driver.kill, self._name)
         except ExecutorUnavailableError:
             # Actors end with their driver; one on a machine that is cut off runs on, but its
             # attempt is stale and cannot publish.

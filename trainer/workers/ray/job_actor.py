@@ -18,6 +18,21 @@ MACHINE_SETTINGS = ("state", "store_cache")
 """Settings that belong to a machine: folders whose content can be fetched again."""
 
 
+def machine_settings() -> dict[str, str]:
+    """Return those of MACHINE_SETTINGS that this machine's environment has."""
+    found = {name: os.environ.get(f"READSMITH_{name.upper()}") for name in MACHINE_SETTINGS}
+    return {name: value for name, value in found.items() if value}
+
+
+def thread_limits() -> dict[str, str]:
+    """Return the environment that keeps TensorFlow to the CPUs of this actor.
+
+    Ray sets OMP_NUM_THREADS to them; TensorFlow would use every core of the machine.
+    """
+    cpus = os.environ.get("OMP_NUM_THREADS", "1")
+    return {"TF_NUM_INTRAOP_THREADS": cpus, "TF_NUM_INTEROP_THREADS": cpus}
+
+
 class JobActor:
     """One attempt of a job; the other methods can be called while `run` runs (max_concurrency)."""
 
@@ -35,15 +50,9 @@ class JobActor:
 
         MACHINE_SETTINGS in this machine's environment override those of the order.
         """
-        own = {name: os.environ.get(f"READSMITH_{name.upper()}") for name in MACHINE_SETTINGS}
-        own["ray_address"] = ray.get_runtime_context().gcs_address
-        settings = order["settings"] | {name: value for name, value in own.items() if value}
-        order = {**order, "settings": settings}
-        # Ray sets OMP_NUM_THREADS to the actor's CPUs; TensorFlow would use every core of the
-        # machine.
-        cpus = os.environ.get("OMP_NUM_THREADS", "1")
-        threads = {"TF_NUM_INTRAOP_THREADS": cpus, "TF_NUM_INTEROP_THREADS": cpus}
-        self._child = start_child(order, arguments, threads)
+        own = {**machine_settings(), "ray_address": ray.get_runtime_context().gcs_address}
+        order = {**order, "settings": order["settings"] | own}
+        self._child = start_child(order, arguments, thread_limits())
         if self._stopped:  # stop() came before there was a child
             stop_group(self._child, 0)
         code = self._child.wait()

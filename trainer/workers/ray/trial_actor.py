@@ -4,11 +4,6 @@ Importing this imports Ray; TensorFlow is imported in the actor, on the node.
 """
 
 import os
-from typing import Any
-
-from trainer.workers.ray.messages import Outcome, TrialOrder
-
-os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # read when Ray is imported
 
 import ray
 from ray.exceptions import RayError, RayTaskError
@@ -18,8 +13,9 @@ from trainer.schemas.job_request import Resources
 from trainer.schemas.progress import Observer
 from trainer.settings import Settings
 from trainer.subprocesses import NICENESS
-from trainer.workers.ray.actors import create_actor
-from trainer.workers.ray.job_actor import MACHINE_SETTINGS
+from trainer.workers.ray.actors import create_actor, is_there, live_machines
+from trainer.workers.ray.job_actor import machine_settings, thread_limits
+from trainer.workers.ray.messages import Outcome, TrialOrder
 
 
 class TrialActor:
@@ -27,9 +23,7 @@ class TrialActor:
 
     def __init__(self) -> None:
         os.nice(NICENESS)
-        # As in JobActor: TensorFlow would use every core of the machine.
-        cpus = os.environ.get("OMP_NUM_THREADS", "1")
-        os.environ |= {"TF_NUM_INTRAOP_THREADS": cpus, "TF_NUM_INTEROP_THREADS": cpus}
+        os.environ |= thread_limits()
         self._observer = _Epochs()
 
     def run(self, order: TrialOrder) -> Outcome:
@@ -38,9 +32,8 @@ class TrialActor:
             train_trial,
         )
 
-        names = {name: os.environ.get(f"READSMITH_{name.upper()}") for name in MACHINE_SETTINGS}
-        own = {name: value for name, value in names.items() if value}
-        return Outcome(*train_trial(order, Settings(**order.settings | own), self._observer))
+        settings = Settings(**order.settings | machine_settings())
+        return train_trial(order, settings, self._observer)
 
     def epochs(self, known: int) -> list[Progress]:
         """Return the epochs after the first `known`."""
@@ -61,10 +54,9 @@ class _Epochs(Observer):
 def max_concurrent(resources: Resources) -> int:
     """Return how many trials with these resources the cluster can run at a time, at least 1."""
     slots = 0
-    for node in ray.nodes():  # type: ignore[no-untyped-call]
-        has = node["Resources"] if node["Alive"] else {}
-        fits = has.get("CPU", 0) // resources.cpus
-        slots += int(min(fits, has.get("GPU", 0) // resources.gpus) if resources.gpus else fits)
+    for machine in live_machines():
+        fits = machine.cpus // resources.cpus
+        slots += int(min(fits, machine.gpus // resources.gpus) if resources.gpus else fits)
     return max(1, slots)
 
 
@@ -80,11 +72,11 @@ class RemoteTrial:
     def poll(self) -> tuple[list[Progress], Outcome | None]:
         """Return the epochs since the last poll, and how the trial ended, None while it runs."""
         try:
-            ended = _is_there(self._outcome)
+            ended = is_there(self._outcome)
             if ended:
                 outcome: Outcome = ray.get(self._outcome)
                 return ray.get(self._actor.epochs.remote(self._known)), outcome
-            if not _is_there(self._epochs):
+            if not is_there(self._epochs):
                 return [], None
             new: list[Progress] = ray.get(self._epochs)
             self._known += len(new)
@@ -98,8 +90,3 @@ class RemoteTrial:
     def end(self) -> None:
         """Kill the actor in whatever state."""
         ray.kill(self._actor)
-
-
-def _is_there(reference: Any) -> bool:
-    done, _ = ray.wait([reference], timeout=0)
-    return bool(done)

@@ -11,13 +11,11 @@ from trainer.pipeline.training.checkpoint import FILE
 from trainer.pipeline.training.train import train
 from trainer.schemas.progress import Observer
 from trainer.settings import Settings
-from trainer.workers.ray.messages import TrialOrder
+from trainer.workers.ray.messages import Outcome, TrialOrder
 
 
-def train_trial(
-    order: TrialOrder, settings: Settings, observer: Observer
-) -> tuple[bytes | None, str | None]:
-    """Train a trial; return its checkpoint file and None, or None and why it failed."""
+def train_trial(order: TrialOrder, settings: Settings, observer: Observer) -> Outcome:
+    """Train a trial; return its checkpoint, or why it failed."""
     inputs = Inputs.of(settings, order.job_id, save_corrections=_corrections_gone)
     folder = inputs.work / order.folder
     folder.mkdir(parents=True, exist_ok=True)
@@ -27,12 +25,12 @@ def train_trial(
         dataset = load(order.request)
         require_same_parts(dataset, order.fingerprint)
         train(dataset, order.request, observer, folder, base, 0, inputs.job_files)
-        return (folder / FILE).read_bytes(), None
+        return Outcome((folder / FILE).read_bytes())
     except Exception as error:
         why = why_failed(error)
         if why is None:
             raise
-        return None, why
+        return Outcome(failure=why)
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 

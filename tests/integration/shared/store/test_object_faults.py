@@ -108,7 +108,7 @@ def test_a_killed_publisher_leaves_no_half_version_and_can_try_again(
     assert store.versions("default") == [1, version]
     assert store.current("default") == version
     assert_whole(store)
-    numbers = {key.split("/")[2] for key in Bucket(ADDRESS).sizes("default/versions")}
+    numbers = {key.split("/")[2] for key in Bucket(ADDRESS).keys("default/versions")}
     assert numbers == {"1", str(version)}
 
 
@@ -275,7 +275,7 @@ def test_a_storage_that_writes_without_regard_to_conditions_is_refused(
     assert "without regard to conditions" in (store.problem() or "")
     with pytest.raises(StorageError, match="without regard to conditions"):
         publish(store, tmp_path / "1")
-    assert Bucket(ADDRESS).sizes("") == {}
+    assert Bucket(ADDRESS).keys("") == set()
 
 
 def test_without_the_package_a_setting_says_what_to_install(

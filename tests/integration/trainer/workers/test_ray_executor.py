@@ -282,7 +282,7 @@ def test_a_real_training_runs_on_the_cluster(
 
 
 def test_a_missing_package_is_named(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("trainer.workers.ray.connection.find_spec", lambda name: None)
+    monkeypatch.setattr("trainer.workers.executors.find_spec", lambda name: None)
     with pytest.raises(ReadsmithError, match="needs the package ray") as raised:
         make_executor(settings)
     assert raised.value.hint == "pip install 'readsmith[ray]'"

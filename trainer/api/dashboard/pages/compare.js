@@ -9,7 +9,7 @@ const SHOWN = 60;
 
 const CHOICES = {
   different: ["read differently", ({ a, b }) => a.text !== b.text],
-  wrong: ["read wrong by either", ({ a, b }) => !(a.correct && b.correct)],
+  wrong: ["wrong in either", ({ a, b }) => !(a.correct && b.correct)],
   all: ["all", () => true],
 };
 

@@ -1,4 +1,4 @@
-// The corrections of a model, and predictions that wait for a look.
+// The corrections of a model, and predictions that wait for review.
 
 import { actionButton, attempt } from "../lib/action.js";
 import { api, download, imageView } from "../lib/api.js";
@@ -40,12 +40,12 @@ async function showOne(main, name, signal) {
     h("p", { class: "crumbs" }, h("a", { href: "#/corrections" }, "Corrections"), ` / ${name}`),
     h("div", { class: "page-head" }, h("h1", {}, `Corrections of ${name}`), head),
     trouble,
-    h("section", { class: "card", "aria-labelledby": "kept" }, h("h2", { id: "kept" }, "Kept"), list),
+    h("section", { class: "card", "aria-labelledby": "stored" }, h("h2", { id: "stored" }, "Stored"), list),
   );
   const draw = async () => {
     const page = await api(`${modelPath(name, "corrections")}?limit=${PAGE}`, { signal });
     replace(head, page.count > 0 && exportButton(name, { trouble, signal }));
-    replace(list, page.count ? keptList(name, page, { trouble, signal, draw }) : nothingKept());
+    replace(list, page.count ? correctionList(name, page, { trouble, signal, draw }) : noCorrections());
   };
   await draw();
   main.append(await reviewCard(name, draw, signal));
@@ -56,16 +56,16 @@ function exportButton(name, { trouble, signal }) {
   return actionButton("Export as zip", save, { trouble });
 }
 
-function nothingKept() {
+function noCorrections() {
   const link = h("a", { class: "button primary", href: "#/try" }, "Try it");
-  return emptyState("No corrections yet", h("p", {}, "A prediction that is put right is kept here."), link);
+  return emptyState("No corrections yet", h("p", {}, "Corrected predictions are stored here."), link);
 }
 
-function keptList(name, page, parts) {
+function correctionList(name, page, parts) {
   const list = h("ul", { class: "labels" });
   const more = h("div", { class: "actions" });
   const add = (next) => {
-    list.append(...next.data.map((one) => keptCorrection(name, one, parts)));
+    list.append(...next.data.map((one) => correctionRow(name, one, parts)));
     const after = `${modelPath(name, "corrections")}?limit=${PAGE}&after=${next.data.at(-1)?.id}`;
     const showMore = async () => add(await api(after, { signal: parts.signal }));
     replace(more, next.has_more && actionButton("Show older ones", showMore, { trouble: parts.trouble }));
@@ -75,7 +75,7 @@ function keptList(name, page, parts) {
   return [h("p", { class: "help" }, help), list, more];
 }
 
-function keptCorrection(name, one, parts) {
+function correctionRow(name, one, parts) {
   const at = modelPath(name, "corrections", one.id);
   const input = textInput({ value: one.text, "aria-label": `Text of the image read as ${one.read ?? "unknown"}` });
   const change = async () => {

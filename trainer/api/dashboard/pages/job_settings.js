@@ -67,7 +67,7 @@ function advanced(controls) {
     field("Kind of model", controls.preset),
     field("Epochs", controls.epochs, "How often every image is shown."),
     field("At most so many minutes", controls.max_minutes, "Of training; with a search, for all trials together."),
-    field("Trials of a search", controls.trials, "Trains so often, with other learning rates and variation, and keeps the best."),
+    field("Trials of a search", controls.trials, "Trains so often, with other learning rates and variation, and uses the best."),
     field("Start from", controls.base, "starter, none, or the number of a version of this model."),
     field("Serve the new version", controls.promote),
     field("Seed", controls.seed, "The same seed splits the images in the same way."),

@@ -82,7 +82,7 @@ function outcome(job) {
   );
 }
 
-/** Draw anew without taking the focus from who tabs through the links. */
+/** Redraw without taking the focus from who tabs through the links. */
 function keepFocus(node, draw) {
   const href = node.contains(document.activeElement) && document.activeElement.getAttribute("href");
   draw();

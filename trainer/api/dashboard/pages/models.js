@@ -134,7 +134,7 @@ function compareCard(model) {
     "section",
     { class: "card", "aria-labelledby": "compare" },
     h("h2", { id: "compare" }, "Compare two versions"),
-    h("p", { class: "help" }, `Both read the held-out images of either; ${count(numbers.length, "version")} are kept.`),
+    h("p", { class: "help" }, `Both read the held-out images of either; ${count(numbers.length, "version")} are retained.`),
     h(
       "form",
       { class: "stack", onsubmit: compare },

@@ -69,7 +69,7 @@ function earlierUploads(take, signal) {
   const show = async () => {
     try {
       const { data } = await api("/datasets", { signal });
-      replace(list, data.length ? h("ul", { class: "plain" }, data.map(row)) : h("p", { class: "faint" }, "None is kept."));
+      replace(list, data.length ? h("ul", { class: "plain" }, data.map(row)) : h("p", { class: "faint" }, "None is stored."));
     } catch (error) {
       if (!signal.aborted) replace(list, errorBox(error));
     }
@@ -91,7 +91,7 @@ function takeDrops(zone, sendFile, signal) {
     mark(false);
     if (event.dataTransfer.files.length) sendFile(event.dataTransfer.files[0]);
   });
-  // A file that misses the zone shall not replace the page.
+  // A file that misses the zone must not replace the page.
   for (const kind of ["dragover", "drop"]) {
     window.addEventListener(kind, (event) => event.preventDefault(), { signal });
   }

@@ -1,4 +1,4 @@
-// One version: what was measured, what it gets wrong, and labels to be put right.
+// One version: what was measured, what it gets wrong, and labels to be corrected.
 
 import { ApiError, api } from "../lib/api.js";
 import { chip, emptyState, figures, h, replace } from "../lib/dom.js";

@@ -1,4 +1,4 @@
-// Labels that may be wrong, each to be kept, put right or left out; then trained again.
+// Labels that may be wrong, each to be confirmed, corrected or left out; then trained again.
 
 import { actionButton } from "../lib/action.js";
 import { api, imageView } from "../lib/api.js";
@@ -33,11 +33,11 @@ export function labelsCard(at, report, { job, corrections }, signal) {
     h("h2", { id: "labels" }, "Are these labels right?"),
     part(
       "Suspected labels",
-      "Images that it learned from and still reads otherwise, the surest first.",
+      "Training images for which it predicts another text, the most confident first.",
       report.suspects ?? [],
       show,
     ),
-    part("Worst predictions", "Held-out images that it reads wrong, the surest first.", report.worst, show),
+    part("Worst predictions", "Held-out images with wrong predictions, the most confident first.", report.worst, show),
     h("div", { class: "sticky" }, bar, again),
   );
 }
@@ -63,7 +63,7 @@ function imageOf({ file, image: path, truth }, at, job, signal) {
   if (path) return imageView(`${at}/files/${path}`, alt, signal);
   const id = job?.request.dataset.id;
   if (id) return imageView(`/datasets/${id}/images?file=${encodeURIComponent(file)}`, alt, signal);
-  return h("span", { class: "missing" }, "no image is kept");
+  return h("span", { class: "missing" }, "no image is stored");
 }
 
 /** An image with its three choices; change(file, label) hears of each, undefined for "keep". */

@@ -1,4 +1,4 @@
-// The curves of a job: loss, and how much is read right.
+// The curves of a job: loss, and how much is correct.
 
 import { lineChart } from "./chart.js";
 import { h, replace } from "../lib/dom.js";

@@ -27,12 +27,12 @@ export function trialsCard(job) {
   );
 }
 
-/** Say how trials have ended since: "Trial 3 is finished: 97.1 % read right."; null if none has. */
+/** Say how trials have ended since: "Trial 3 is finished: 97.1 % correct."; null if none has. */
 export function trialNews(before, job) {
   const ran = new Set((before.trials ?? []).filter((one) => one.status !== "running").map((one) => one.number));
   const ended = (job.trials ?? []).findLast((one) => one.status !== "running" && !ran.has(one.number));
   if (!ended) return null;
-  return `Trial ${ended.number} ${ended.status === "failed" ? "has failed" : `is ${ended.status}: ${percent(ended.exact_match)} read right`}.`;
+  return `Trial ${ended.number} ${ended.status === "failed" ? "has failed" : `is ${ended.status}: ${percent(ended.exact_match)} correct`}.`;
 }
 
 /** The finished trial that has the best validation score, as the trainer chooses it. */

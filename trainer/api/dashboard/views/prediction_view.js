@@ -1,4 +1,4 @@
-// A prediction as the predictor answers it, and how it is put right.
+// A prediction as the predictor answers it, and how it is corrected.
 
 import { actionButton } from "../lib/action.js";
 import { api } from "../lib/api.js";
@@ -40,11 +40,11 @@ export function alternativesView(alternatives, text) {
   return [h("h3", {}, "It might also be"), h("ul", { class: "plain" }, others.map(one))];
 }
 
-/** Keep the right text of an image (a Blob) among the model's corrections; returns the correction.
+/** Store the right text of an image (a Blob) among the model's corrections; returns the correction.
  *
- * prediction: {model, version, text, confidence} as it was read; source: where it is put right.
+ * prediction: {model, version, text, confidence} as it was read; source: where it was corrected.
  */
-export function keepCorrection(image, text, { model, version, text: read, confidence }, source, signal) {
+export function saveCorrection(image, text, { model, version, text: read, confidence }, source, signal) {
   const form = new FormData();
   form.append("image", image, "image");
   for (const [name, value] of Object.entries({ text, read, confidence, version, source })) {
@@ -64,12 +64,12 @@ export function correctionForm(image, prediction, signal) {
   const trouble = h("div", { class: "slot" });
   const save = async () => {
     const owner = prediction.model === STARTER ? { ...prediction, model: "default", version: null } : prediction;
-    const { model, text } = await keepCorrection(image, input.value, owner, "dashboard", signal);
-    announce(`Kept: it says ${text}.`);
+    const { model, text } = await saveCorrection(image, input.value, owner, "dashboard", signal);
+    announce(`Stored: it says ${text}.`);
     const link = h("a", { href: `#/corrections/${encodeURIComponent(model)}` }, `the corrections of ${model}`);
-    replace(trouble, h("p", { class: "notice" }, "Kept among ", link, ": a training may add them to its images."));
+    replace(trouble, h("p", { class: "notice" }, "Stored among ", link, ": a training may add them to its images."));
   };
-  const button = actionButton("Keep", save, { trouble });
+  const button = actionButton("Store", save, { trouble });
   const enter = (event) => (event.preventDefault(), button.click());
   return h(
     "details",

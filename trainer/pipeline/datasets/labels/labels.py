@@ -125,6 +125,7 @@ def _may_hold_labels(name: str) -> bool:
 def _decide(found: FoundLabels, relabel: Mapping[str, str | None], images: Sequence[str]) -> None:
     found.decided = {name: relabel[name] for name in images if name in relabel}
     found.unknown = len(relabel) - len(found.decided)
+    # A decided label also replaces one that was missing, unusable or conflicting.
     files = {shown(name) for name in found.decided}
     found.problems = [problem for problem in found.problems if problem.file not in files]
 
@@ -187,6 +188,8 @@ class _LabelPattern:
         """Return the label, None if the name does not match; raises ReadsmithError."""
         stem, began = PurePosixPath(name).stem, time.monotonic()
         try:
+            # A user's pattern, such as (a|aa)+$, may backtrack for hours. Python's re cannot be
+            # interrupted; the package regex has timeouts.
             match = self._pattern.search(stem, timeout=max(self._seconds_left, 0.001))
         except TimeoutError:
             raise DatasetError(
@@ -259,7 +262,7 @@ def _paths_by_name(names: Sequence[str]) -> Mapping[str, str | None]:
 
 def _resolve(filename: str, folder: PurePosixPath, paths: Mapping[str, str | None]) -> str | None:
     """Find a listed file: relative to its label file, to the root, or by a unique base name."""
-    path = PurePosixPath(filename.replace("\\", "/"))
+    path = PurePosixPath(filename.replace("\\", "/"))  # lists written on Windows
     for candidate in ((folder / path).as_posix(), path.as_posix(), path.name):
         if paths.get(candidate):
             return paths[candidate]

@@ -135,6 +135,7 @@ def _samples(path: Path) -> Iterator[_Sample]:
         for member in _members(file, path):
             folder, _, name = member.name.rpartition("/")
             key = f"{folder}/{name.partition('.')[0]}"
+            # Without a maximum, a million files of one name would be held in memory.
             if key != sample.key or len(sample) == MAX_FILES_PER_SAMPLE:
                 yield sample
                 sample = _Sample(key)
@@ -143,6 +144,7 @@ def _samples(path: Path) -> Iterator[_Sample]:
             elif name.lower().endswith(".txt") and sample.text is None:
                 sample.text = file.text(member)
             elif name.lower() in LABEL_FILES:
+                # Ignored, it would silently give way to the file names as labels.
                 raise DatasetError(
                     "labels_not_found",
                     f"{path.name} holds {shown(member.name)}; in a tar, each label must be a "

@@ -89,6 +89,7 @@ def copy_images(
     names = []
     for index, prediction in enumerate(predictions, 1):
         names.append(f"{index:04}{Path(prediction.file).suffix.lower()}")
+        # The original bytes: versions are compared on what the evaluation saw.
         (folder / names[-1]).write_bytes(dataset.source.read(prediction.file))
     return names
 

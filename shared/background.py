@@ -1,0 +1,25 @@
+"""Calls that may block for longer than their caller can wait."""
+
+from collections.abc import Callable
+from concurrent.futures import Future
+from threading import Thread
+from typing import TypeVar
+
+T = TypeVar("T")
+
+
+def in_background(call: Callable[[], T]) -> Future[T]:
+    """Start a call in a thread of its own, which holds up nobody's exit.
+
+    Its result, or what it raises, comes through the future; whoever stops waiting leaves it behind.
+    """
+    future: Future[T] = Future()
+
+    def run() -> None:
+        try:
+            future.set_result(call())
+        except BaseException as error:  # handed on to the caller
+            future.set_exception(error)
+
+    Thread(target=run, daemon=True).start()
+    return future
