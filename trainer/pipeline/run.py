@@ -3,10 +3,12 @@
 from typing import TYPE_CHECKING
 
 from shared.api.jobs import Stage
+from shared.store.manifest import Manifest
 from trainer.pipeline.context import Load, RunContext, prepare
 from trainer.pipeline.datasets.dataset import Dataset
 from trainer.pipeline.downloads.fetch import describe
 from trainer.pipeline.evaluation.evaluate import evaluate
+from trainer.pipeline.evaluation.predictions import Evaluation
 from trainer.pipeline.evaluation.promotion import Promotion, compare_with, report_outcome
 from trainer.pipeline.publishing.export import (
     Origin,
@@ -15,6 +17,7 @@ from trainer.pipeline.publishing.export import (
     make_manifest,
     require_same_predictions,
 )
+from trainer.pipeline.training.results import Trained
 from trainer.pipeline.training.train import train
 from trainer.schemas.job_request import JobRequest
 from trainer.schemas.progress import Observer, RunResult
@@ -77,6 +80,16 @@ def run(
     )
     promoted = inputs.store.current_if_known(published.model) == published.version
     report_outcome(published, promoted, observer)
+    return _result(request, trained, evaluation, published, promoted)
+
+
+def _result(
+    request: JobRequest,
+    trained: Trained,
+    evaluation: Evaluation,
+    published: Manifest,
+    promoted: bool,
+) -> RunResult:
     return RunResult(
         model=published.model,
         version=published.version,
