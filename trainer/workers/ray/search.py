@@ -47,7 +47,7 @@ def train_at_once(trials: Trials, settings: Settings) -> None:
 
 def _start(trials: Trials, record: TrialRecord, settings: dict[str, Any]) -> RemoteTrial:
     request = trials.table.request_of(record)
-    fingerprint = trials.images.plain.fingerprint
+    fingerprint = trials.plain.fingerprint
     order = TrialOrder(settings, trials.context.job_id, folder_of(record), request, fingerprint)
     return RemoteTrial(order, request.resources)
 
