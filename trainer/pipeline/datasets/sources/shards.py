@@ -52,7 +52,7 @@ def shards_of(folder: Path) -> list[Path]:
 
 
 @dataclass
-class _Columns:
+class _ShardIndex:
     """The location of each image, in columns: about 60 bytes an image."""
 
     names: Texts = field(default_factory=Texts)
@@ -76,7 +76,7 @@ class ShardSource:
     def __init__(self, paths: Sequence[Path], limits: DatasetLimits) -> None:
         self.limits = limits
         self._paths = list(paths)
-        self._columns = _Columns()
+        self._index = _ShardIndex()
         files = 0
         for number, path in enumerate(paths):
             for sample in _samples(path):
@@ -84,42 +84,42 @@ class ShardSource:
                 if files > limits.shard_files:
                     raise too_many_files(files, limits.shard_files)
                 self._add(number, sample)
-        self._by_name = NameIndex(self._columns.names)
+        self._by_name = NameIndex(self._index.names)
         if (name := self._by_name.repeated()) is not None:
             raise _unsafe(name, "is in its shard twice")
 
     @property
     def images(self) -> Texts:
         """The names of all images, in the order of the shards."""
-        return self._columns.names
+        return self._index.names
 
     @property
     def ignored(self) -> int:
         """How many files are neither an image nor the label of one."""
-        return self._columns.ignored
+        return self._index.ignored
 
     def text(self, index: int) -> str | None:
         """Return the text beside the image at this index, None if it has none."""
-        return self._columns.texts[index] if self._columns.labelled[index] else None
+        return self._index.texts[index] if self._index.labelled[index] else None
 
     @property
     def labelled(self) -> bool:
         """Whether any image has a text file beside it."""
-        return any(self._columns.labelled)
+        return any(self._index.labelled)
 
     def names(self) -> list[str]:
         """Return the names of all images."""
-        return list(self._columns.names)
+        return list(self._index.names)
 
     def read(self, name: str) -> bytes:
         """Return an image's bytes."""
         index = self._by_name.of(name)
-        size = self._columns.sizes[index]
+        size = self._index.sizes[index]
         require_small(size)
-        path = self._paths[self._columns.shards[index]]
+        path = self._paths[self._index.shards[index]]
         try:
             with path.open("rb", buffering=0) as file:
-                file.seek(self._columns.offsets[index])
+                file.seek(self._index.offsets[index])
                 return file.read(size)
         except OSError as error:
             raise UnreadableEntryError(error.strerror or str(error)) from error
@@ -128,17 +128,17 @@ class ShardSource:
         return f"{self._paths[shard].name}/" if len(self._paths) > 1 else ""
 
     def _add(self, shard: int, sample: "_Sample") -> None:
-        columns = self._columns
+        index = self._index
         for image in sample.images:
-            columns.names.append(self._prefix(shard) + image.name)
-            columns.texts.append(sample.text or "")
-            columns.labelled.append(sample.text is not None)
-            columns.shards.append(shard)
-            columns.offsets.append(image.offset_data)
-            columns.sizes.append(image.size)
-        columns.ignored += sample.others
+            index.names.append(self._prefix(shard) + image.name)
+            index.texts.append(sample.text or "")
+            index.labelled.append(sample.text is not None)
+            index.shards.append(shard)
+            index.offsets.append(image.offset_data)
+            index.sizes.append(image.size)
+        index.ignored += sample.others
         if sample.text is not None and not sample.images:
-            columns.ignored += 1
+            index.ignored += 1
 
 
 @dataclass
