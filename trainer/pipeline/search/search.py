@@ -39,7 +39,7 @@ def search(
     logging.getLogger("tensorflow").setLevel(logging.ERROR)  # it warns of every further model
     assert request.search is not None  # noqa: S101 - says the type
     table = TrialTable(request, request.search, observer, context.trials)
-    trials = Trials(request, table, request.search, dataset, load, base, observer, context)
+    trials = Trials(table, dataset, load, base, observer, context)
     # A parameter, because importing the Ray driver here would make a cycle of imports.
     (train_trials or _train_in_turn)(trials)
     return _resume_best(trials)

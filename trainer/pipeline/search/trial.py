@@ -16,7 +16,7 @@ from trainer.pipeline.training.results import Trained
 from trainer.pipeline.training.train import train
 from trainer.schemas.job_request import JobRequest
 from trainer.schemas.progress import Observer
-from trainer.schemas.search_request import OF_THE_IMAGE, Search
+from trainer.schemas.search_request import OF_THE_IMAGE
 from trainer.schemas.trial import TrialRecord
 
 
@@ -32,10 +32,7 @@ class TrainedTrial(NamedTuple):
 class Trials:
     """What the trials of a job share."""
 
-    request: JobRequest
-    """The job's."""
     table: TrialTable
-    searched: Search
     plain: Dataset
     """The dataset of trials that do not change the image spec."""
     load: Load
@@ -65,7 +62,7 @@ class Trials:
 
         Raises ReadsmithError label_too_long if an image would be left out.
         """
-        if not set(OF_THE_IMAGE) & set(self.searched.parameters):
+        if not set(OF_THE_IMAGE) & set(self.table.search.parameters):
             return self.plain
         dataset = self.load(request)
         require_same_parts(dataset, self.plain.fingerprint)
