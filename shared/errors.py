@@ -60,6 +60,8 @@ class ReadsmithError(Exception):
     codes: ClassVar[Mapping[str, str]] = {}
     """What each code means. A code belongs to one class; subclasses without codes share those
     of their parent."""
+    takes_any_code: ClassVar[bool] = False
+    """For the client alone: a newer service may answer with a code that is not known here."""
 
     def __init__(
         self,
@@ -70,7 +72,7 @@ class ReadsmithError(Exception):
         headers: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(message)
-        if code not in self.codes:
+        if code not in self.codes and not self.takes_any_code:
             raise TypeError(f"{type(self).__name__} has no code {code!r}")
         self.code = code
         self.message = message

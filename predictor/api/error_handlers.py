@@ -10,16 +10,8 @@ from predictor.api.status import ROUTES
 from predictor.requests.multipart import MAX_TEXT_FIELDS_BYTES
 from predictor.settings import PredictorSettings
 from predictor.telemetry import metrics
-from shared.api.problems import problem
-from shared.errors import (
-    FailedError,
-    MalformedError,
-    MethodNotAllowedError,
-    NotFoundError,
-    ReadsmithError,
-    RequestTimeoutError,
-    TooLargeError,
-)
+from shared.api.problems import MEDIA_TYPE, problem
+from shared.errors import ReadsmithError, of_status
 
 log = logging.getLogger("readsmith.predictor")
 
@@ -29,9 +21,7 @@ RETRY_AFTER_SECONDS = 5
 def add_error_answers(app: Flask, settings: PredictorSettings) -> None:
     """Have every error answered with a problem document, and counted."""
 
-    @app.errorhandler(ReadsmithError)
-    def known(error: ReadsmithError) -> Response:
-        return _problem_answer(error)
+    app.register_error_handler(ReadsmithError, _problem_answer)
 
     @app.errorhandler(HTTPException)
     def http(error: HTTPException) -> Response:
@@ -42,30 +32,19 @@ def add_error_answers(app: Flask, settings: PredictorSettings) -> None:
 
     @app.errorhandler(ParseException)
     def broken_chunks(error: ParseException) -> Response:
-        return _problem_answer(
-            MalformedError(
-                "bad_request", f"The body is not valid: {error}.", "Send it again, whole.", "body"
-            )
-        )
+        message = f"The body is not valid: {error}."
+        return _problem_answer(of_status(400, message, "Send it again, whole.", "body"))
 
     @app.errorhandler(ClientDisconnected)
     def cut_off(_error: ClientDisconnected) -> Response:
-        return _problem_answer(
-            RequestTimeoutError(
-                "request_timeout", "The body did not come whole.", "Send it without pauses.", "body"
-            )
-        )
+        message = "The body did not come whole."
+        return _problem_answer(of_status(408, message, "Send it without pauses.", "body"))
 
     @app.errorhandler(Exception)
     def unexpected(error: Exception) -> Response:
         log.error("request %s failed", g.stats.request_id, exc_info=error)
-        return _problem_answer(
-            FailedError(
-                "internal_error",
-                "The predictor failed on this request.",
-                "Its log tells more under the request_id.",
-            )
-        )
+        hint = "Its log tells more under the request_id."
+        return _problem_answer(of_status(500, "The predictor failed on this request.", hint))
 
 
 def _problem_answer(error: ReadsmithError) -> Response:
@@ -74,7 +53,7 @@ def _problem_answer(error: ReadsmithError) -> Response:
     metrics.problem_answered(error.code)
     answer = jsonify({**document, "request_id": g.stats.request_id})
     answer.status_code = document["status"]
-    answer.content_type = "application/problem+json"
+    answer.content_type = MEDIA_TYPE
     answer.headers.update(error.headers)
     if answer.status_code == 503:
         answer.headers["Retry-After"] = str(RETRY_AFTER_SECONDS)
@@ -86,21 +65,14 @@ def _from_http(error: HTTPException, settings: PredictorSettings) -> ReadsmithEr
     routes = f"Routes: {', '.join(ROUTES)}."
     match error.code:
         case 404:
-            return NotFoundError("not_found", f"There is nothing at {request.path[:80]}.", routes)
+            return of_status(404, f"There is nothing at {request.path[:80]}.", routes)
         case 405:
-            return MethodNotAllowedError(
-                "method_not_allowed", f"{request.path} does not take {request.method}.", routes
-            )
+            return of_status(405, f"{request.path} does not take {request.method}.", routes)
         case 413:
-            return TooLargeError(
-                "body_too_large",
-                "The request's body is too large.",
+            limits = (
                 f"The limit is {settings.max_body_bytes:,} bytes, in them {settings.max_images} "
-                f"images and {MAX_TEXT_FIELDS_BYTES:,} bytes of other fields.",
-                "body",
+                f"images and {MAX_TEXT_FIELDS_BYTES:,} bytes of other fields."
             )
-    return MalformedError(
-        "bad_request",
-        error.description or "The request is not valid.",
-        "GET /docs shows what can be asked.",
-    )
+            return of_status(413, "The request's body is too large.", limits, "body")
+    message = error.description or "The request is not valid."
+    return of_status(400, message, "GET /docs shows what can be asked.")

@@ -30,8 +30,9 @@ def add_predictions(
         stats: RequestStats = g.stats
         requested = parse(request, settings)
         stats.done(PARSE)
-        model = registry.answering(requested.model)
-        engine = registry.engine(model, requested.options.version)
+        options = requested.options
+        model = registry.answering(options.model)
+        engine = registry.engine(model, options.version)
         if engine is None:
             raise _no_such_model(model, registry)
         stats.model, stats.version = engine.manifest.model, engine.manifest.version
@@ -40,11 +41,9 @@ def add_predictions(
             "version": stats.version,
             "request_id": stats.request_id,
         }
-        if model == STARTER and requested.model is None:
+        if model == STARTER and options.model is None:
             origin["note"] = UNTRAINED
-        options = requested.options.with_default_pattern(
-            registry.pattern(model), engine.require_possible
-        )
+        options = options.with_default_pattern(registry.pattern(model), engine.require_possible)
         answers = _read(engine, requested, options, stats)
         _count(answers, engine, stats, settings.low_confidence)
         if kept is not None:

@@ -50,8 +50,6 @@ class PredictRequest:
     """The parsed body of POST /predict."""
 
     uploads: tuple[SentImage, ...]
-    model: str | None
-    """The requested model, if one is named."""
     options: PredictionOptions
     several: bool
     """Whether the answer is a list, in which an invalid image has an error of its own."""
@@ -108,7 +106,7 @@ def parse(request: Request, settings: PredictorSettings) -> PredictRequest:
         )
     check_lengths(options)
     uploads = tuple(_upload(field, image, settings) for field, image in sent)
-    return PredictRequest(uploads, options.model, options, several or len(uploads) > 1)
+    return PredictRequest(uploads, options, several or len(uploads) > 1)
 
 
 def body_of(request: Request) -> bytes:

@@ -11,6 +11,8 @@ class ServiceError(ReadsmithError):
     wrong, if one is.
     """
 
+    takes_any_code = True
+
     def __init__(
         self,
         code: str,
@@ -21,9 +23,6 @@ class ServiceError(ReadsmithError):
     ) -> None:
         super().__init__(code, message, hint, field)
         self.status = status
-
-    def _require_own(self, code: str) -> None:
-        """Take any: a newer service may have more of them."""
 
 
 def refused(problem: Problem) -> ServiceError:

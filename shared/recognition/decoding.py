@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -158,24 +159,17 @@ def at_temperature(probabilities: NDArray[np.float32], temperature: float) -> ND
 def _best_path(
     path: NDArray[np.intp], steps: NDArray[np.float32], vocabulary: Vocabulary
 ) -> DecodedText:
-    starts = np.flatnonzero(np.diff(path, prepend=-1))
-    peaks = np.maximum.reduceat(steps[np.arange(len(path)), path], starts)
-    first = starts.tolist()
+    starts = np.flatnonzero(np.diff(path, prepend=-1)).tolist()
     runs = [
-        (index, peak, start, end)
-        for index, peak, start, end in zip(
-            path[starts].tolist(), peaks.tolist(), first, [*first[1:], len(path)], strict=True
-        )
-        if index != vocabulary.blank_index
+        (start, end)
+        for start, end in pairwise([*starts, len(path)])
+        if path[start] != vocabulary.blank_index
     ]
-    classes = [index for index, *_ in runs]
+    classes = [int(path[start]) for start, _ in runs]
     return DecodedText(
         text=vocabulary.decode(classes),
         confidence=text_probability(steps, classes, vocabulary.blank_index),
-        characters=tuple(
-            DecodedCharacter(vocabulary.characters[index], peak, start / len(path), end / len(path))
-            for index, peak, start, end in runs
-        ),
+        characters=_characters(steps, classes, runs, vocabulary),
     )
 
 

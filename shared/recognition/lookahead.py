@@ -63,13 +63,10 @@ class Lookahead:
 
     def extensions(self, step: int, state: int) -> list[Extension]:
         """Return the possible next classes at a step in a state, the best path first."""
-        key = (step, state)
-        if key not in self._extensions:
-            self._extensions[key] = self._sorted_extensions(step, state)
-        return self._extensions[key]
-
-    def _sorted_extensions(self, step: int, state: int) -> list[Extension]:
-        onwards = self.after_character[step + 1].ravel().take(self.targets[state])
-        onwards += self.logarithms[step, :-1]
-        order = np.argsort(-onwards)
-        return list(zip(order.tolist(), onwards[order].tolist(), strict=True))
+        if (step, state) not in self._extensions:
+            onwards = self.after_character[step + 1].ravel().take(self.targets[state])
+            onwards += self.logarithms[step, :-1]
+            order = np.argsort(-onwards)
+            sorted_onwards = zip(order.tolist(), onwards[order].tolist(), strict=True)
+            self._extensions[step, state] = list(sorted_onwards)
+        return self._extensions[step, state]

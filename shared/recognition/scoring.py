@@ -7,12 +7,18 @@ from dataclasses import dataclass
 
 def edit_distance(a: str, b: str) -> int:
     """Return the fewest insertions, deletions and substitutions from a to b (Levenshtein 1966)."""
-    row = list(range(len(b) + 1))
+    return edit_costs(a, b)[-1][-1]
+
+
+def edit_costs(a: str, b: str) -> list[list[int]]:
+    """Return the edit distances of all prefixes of both. (Wagner and Fischer 1974.)"""
+    costs = [list(range(len(b) + 1))]
     for i, left in enumerate(a, 1):
-        diagonal, row[0] = row[0], i
-        for j, right in enumerate(b, 1):
-            diagonal, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, diagonal + (left != right))
-    return row[-1]
+        row = [i]
+        for j, right in enumerate(b):
+            row.append(min(costs[-1][j] + (left != right), costs[-1][j + 1] + 1, row[j] + 1))
+        costs.append(row)
+    return costs
 
 
 def wilson_interval(successes: int, trials: int) -> tuple[float, float]:

@@ -2,8 +2,9 @@
 
 import os
 from collections.abc import Mapping
-from typing import IO, NamedTuple
+from typing import IO
 
+from starlette.responses import Response
 from urllib3 import Timeout, connection_from_url
 from urllib3.exceptions import HTTPError
 
@@ -19,14 +20,6 @@ TIMEOUT = Timeout(connect=3, read=120)
 CONNECTIONS = 8
 
 
-class ProxiedAnswer(NamedTuple):
-    """What the predictor has answered."""
-
-    status: int
-    headers: dict[str, str]
-    body: bytes
-
-
 class PredictorLink:
     """Connections to one predictor, for any number of threads."""
 
@@ -40,7 +33,7 @@ class PredictorLink:
         headers: Mapping[str, str],
         address: str | None,
         body: IO[bytes] | None = None,
-    ) -> ProxiedAnswer:
+    ) -> Response:
         """Send a request whose own headers and client's address are given; return the answer.
 
         Raises ReadsmithError predictor_unavailable.
@@ -65,4 +58,5 @@ class PredictorLink:
                 "Start it, and set READSMITH_PREDICTOR_URL to where it listens.",
             ) from error
         passed = {n: answer.headers[n] for n in ANSWERED_WITH if n in answer.headers}
-        return ProxiedAnswer(answer.status, passed, answer.data)
+        passed["X-Content-Type-Options"] = "nosniff"
+        return Response(answer.data, answer.status, passed)

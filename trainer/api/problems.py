@@ -16,7 +16,6 @@ from starlette.requests import ClientDisconnect
 
 from shared.api.problems import MEDIA_TYPE, FieldProblem, problem
 from shared.errors import (
-    FailedError,
     MalformedError,
     ReadsmithError,
     UnsupportedMediaError,
@@ -128,7 +127,7 @@ async def _on_disconnect(request: Request, error: ClientDisconnect) -> Response:
 
 async def _on_unexpected(request: Request, error: Exception) -> Response:
     hint = "The trainer's log has the details."
-    return answer(FailedError("internal_error", "Internal server error.", hint))
+    return answer(of_status(500, "Internal server error.", hint))
 
 
 HANDLERS: dict[int | type[Exception], Callable[[Request, Any], Coroutine[Any, Any, Response]]] = {

@@ -6,7 +6,7 @@ from typing import Any, Final
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from shared.errors import HeadersTooLargeError, MalformedError, ReadsmithError
+from shared.errors import of_status
 from trainer.api.problems import answer
 
 HEAD_BYTES: Final = 32_768
@@ -45,12 +45,10 @@ class HttpProtocol(H11Protocol):
         if self.conn.our_state not in (h11.IDLE, h11.SEND_RESPONSE):
             self.transport.close()  # the answer was under way when the body broke
             return
-        error: ReadsmithError = MalformedError(
-            "bad_request", "This is not valid HTTP/1.1.", "Let a client write the request."
-        )
+        error = of_status(400, "This is not valid HTTP/1.1.", "Let a client write the request.")
         if len(self.conn.trailing_data[0]) > HEAD_BYTES:
             message = f"The request line and headers have more than {HEAD_BYTES} bytes."
-            error = HeadersTooLargeError("headers_too_large", message, "Send less in them.")
+            error = of_status(431, message, "Send less in them.")
         refusal = answer(error, headers={"Connection": "close"})
         for event in (
             h11.Response(status_code=error.http_status, headers=refusal.raw_headers),

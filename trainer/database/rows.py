@@ -10,6 +10,7 @@ from shared.api.jobs import Job, Status
 from shared.errors import DatasetNotFoundError, NotFoundError, ReadsmithError
 from trainer.database.tables import datasets, events, jobs, now, trials
 from trainer.schemas.job_request import JobRequest
+from trainer.schemas.progress import RunResult
 from trainer.schemas.trial import TrialRecord
 
 
@@ -71,13 +72,11 @@ def whole_job_of(connection: Connection, row: Row[Any]) -> Job:
 def job_of(row: Row[Any]) -> Job:
     """Build the job as the API shows it, without trials."""
     request = JobRequest.model_validate(row.request)
-    result = row.result or {}
+    result = {"model": request.model, "preset": request.preset} | (row.result or {})
     return Job(
         id=row.id,
         status=row.status,
         stage=row.stage,
-        model=request.model,
-        preset=result.get("preset", request.preset),
         request=request.model_dump(mode="json"),
         metadata=request.metadata,
         created_at=moment(row.created_at),
@@ -86,15 +85,9 @@ def job_of(row: Row[Any]) -> Job:
         attempt=row.attempt,
         progress=row.progress,
         dataset=row.dataset,
-        metrics=result.get("metrics"),
-        calibration=result.get("calibration"),
-        comparison=result.get("comparison"),
-        seconds_to=result.get("seconds_to"),
-        parameters=result.get("parameters"),
         trials=None,
-        version=result.get("version"),
-        promoted=result.get("promoted"),
         error=row.error,
+        **{name: result.get(name) for name in RunResult.model_fields},
     )
 
 

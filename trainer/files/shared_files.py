@@ -5,6 +5,7 @@ A file has a name with slashes: `uploads/<dataset id>.zip`, `corrections/<model>
 """
 
 import os
+import shutil
 from abc import ABC, abstractmethod
 from pathlib import Path
 
@@ -87,6 +88,14 @@ class FolderFiles(SharedFiles):
             return (self._root / name).read_bytes()
         except FileNotFoundError:
             return None
+
+    def remove(self, prefix: str) -> None:
+        """Unlink the file or the whole folder; the folders above stay: a file may arrive there."""
+        path = self._root / prefix
+        if path.is_dir():
+            shutil.rmtree(path)
+        else:
+            path.unlink(missing_ok=True)
 
     def local(self, name: str, cache: Path) -> Path | None:
         """Return the file itself."""

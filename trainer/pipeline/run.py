@@ -1,6 +1,5 @@
 """A training run, from its request to the published version. Importing this imports TensorFlow."""
 
-from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from shared.api.jobs import Stage
@@ -69,12 +68,8 @@ def run(
     build_bundle(trained, evaluation, dataset, build)
     require_same_predictions(build, dataset, evaluation)
     observer.checkpoint()  # publishing cannot be undone
-    origin = Origin(
-        job_id=context.job_id,
-        attempt=context.attempt,
-        dataset=inputs.local.name if inputs.local else describe(request.dataset),
-        base=trained.base,
-    )
+    name = inputs.local.name if inputs.local else describe(request.dataset)
+    origin = Origin(context.job_id, context.attempt, name)
     published = inputs.store.publish(
         build,
         make_manifest(trained, evaluation, dataset, request, origin, promotion),
@@ -103,7 +98,7 @@ def _result(
         calibration=evaluation.calibration,
         comparison=published.comparison,
         seconds_to=trained.seconds_to,
-        parameters=asdict(trained.parameters),
+        parameters=published.parameters,
         preset=request.preset,
     )
 

@@ -56,23 +56,24 @@ class Synthetic(RequestPart):
         return self
 
 
+def _web_url(value: str) -> str:
+    WebAddress.parse(value)
+    return value
+
+
+WebUrl = Annotated[str, Field(max_length=2048), AfterValidator(_web_url)]
+
+
 class DatasetRequest(RequestPart):
     """Where the labelled images come from: exactly one of `url`, `id` and `synthetic`."""
 
-    url: str | None = Field(None, max_length=2048)
+    url: WebUrl | None = None
     """A zip to download."""
     sha256: str | None = Field(None, pattern=r"^[0-9a-f]{64}$")
     """What the downloaded zip must hash to."""
     id: str | None = Field(None, pattern=r"^dataset-[0-9a-f]{32}$")
     """A zip that was sent to POST /datasets."""
     synthetic: Synthetic | None = None
-
-    @field_validator("url")
-    @classmethod
-    def _of_the_web(cls, value: str | None) -> str | None:
-        if value is not None:
-            WebAddress.parse(value)
-        return value
 
     @model_validator(mode="after")
     def _one_source(self) -> "DatasetRequest":

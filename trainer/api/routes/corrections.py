@@ -9,7 +9,7 @@ from typing import Annotated, Any, TypeVar
 from fastapi import APIRouter, Path, Query, Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import StreamingResponse
-from pydantic import Base64Bytes, BaseModel, ConfigDict, Field, ValidationError
+from pydantic import Base64Bytes, BaseModel, Field, ValidationError
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import UploadFile
 
@@ -22,6 +22,7 @@ from trainer.api.problems import media_type, problem_responses, unsupported_medi
 from trainer.api.services import TheServices
 from trainer.database.corrections import MAX_IMAGE_BYTES, NewCorrection
 from trainer.schemas.job_request import Label
+from trainer.schemas.search_request import RequestPart
 
 Sent = TypeVar("Sent", bound=NewCorrection)
 ImageBytes = Annotated[bytes, Field(min_length=1, max_length=MAX_IMAGE_BYTES)]
@@ -39,10 +40,8 @@ class CorrectionJson(NewCorrection):
     image: Annotated[Base64Bytes, Field(min_length=1, max_length=MAX_IMAGE_BYTES)]
 
 
-class CorrectedText(BaseModel):
+class CorrectedText(RequestPart):
     """What an image really says."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
 
     text: Label
 

@@ -4,7 +4,6 @@ from pathlib import Path
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Response
-from pydantic import BaseModel, ConfigDict
 
 from shared.api.datasets import DatasetCheck
 from trainer.api.previews import PREVIEW_RESPONSE, preview_answer
@@ -14,16 +13,15 @@ from trainer.database.rows import dataset_not_found
 from trainer.files.shared_files import upload_name
 from trainer.pipeline.datasets.check import check_upload, dataset_image
 from trainer.schemas.job_request import JobRequest, Labels
+from trainer.schemas.search_request import RequestPart
 
 router = APIRouter(
     prefix="/datasets/{dataset_id}", tags=["datasets"], responses=problem_responses(404, 422, 503)
 )
 
 
-class CheckRequest(BaseModel):
+class CheckRequest(RequestPart):
     """How a job would look at the dataset."""
-
-    model_config = ConfigDict(extra="forbid", strict=True, frozen=True)
 
     labels: Labels = "auto"
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter, Request, Response
 from fastapi.concurrency import contextmanager_in_threadpool
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import Field, ValidationError
 from python_multipart import MultipartParser
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import parse_options_header
@@ -18,9 +18,9 @@ from trainer.api.problems import media_type, problem_responses, unsupported_medi
 from trainer.api.services import Services, TheServices
 from trainer.database.uploads import IncomingZip
 from trainer.pipeline.downloads.fetch import fetch
-from trainer.schemas.addresses import WebAddress
-from trainer.schemas.job_request import DatasetRequest
+from trainer.schemas.job_request import DatasetRequest, WebUrl
 from trainer.schemas.progress import Observer
+from trainer.schemas.search_request import RequestPart
 
 if TYPE_CHECKING:
     from python_multipart.multipart import MultipartCallbacks
@@ -28,20 +28,12 @@ if TYPE_CHECKING:
 CHUNK = 1 << 20
 
 
-class WebDataset(BaseModel):
+class WebDataset(RequestPart):
     """Where a zip lies."""
 
-    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
-
-    url: str = Field(max_length=2048)
+    url: WebUrl
     sha256: str | None = Field(None, pattern=r"^[0-9a-f]{64}$")
     """What the zip must hash to."""
-
-    @field_validator("url")
-    @classmethod
-    def _of_the_web(cls, value: str) -> str:
-        WebAddress.parse(value)
-        return value
 
 
 FIELDS = (b"file", b"dataset")
@@ -183,7 +175,6 @@ class _Form:
 
     def _callbacks(self) -> "MultipartCallbacks":
         return {
-            "on_part_begin": self._begin_part,
             "on_header_field": lambda data, start, end: self._name.extend(data[start:end]),
             "on_header_value": lambda data, start, end: self._value.extend(data[start:end]),
             "on_header_end": self._end_header,
@@ -191,9 +182,6 @@ class _Form:
             "on_part_data": self._take_data,
             "on_end": self._end,
         }
-
-    def _begin_part(self) -> None:
-        self._disposition = b""
 
     def _end_header(self) -> None:
         if self._name.lower() == b"content-disposition":
@@ -203,6 +191,7 @@ class _Form:
 
     def _end_headers(self) -> None:
         options = parse_options_header(self._disposition)[1]
+        self._disposition = b""
         self._in_file = options.get(b"name") in FIELDS and b"filename" in options
         self._files += self._in_file
 

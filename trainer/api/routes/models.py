@@ -1,7 +1,7 @@
 """Look at the published models, and choose what they serve."""
 
 from fastapi import APIRouter
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from shared.api.models import ModelList, ModelView, VersionView
 from shared.errors import BundleError
@@ -11,22 +11,19 @@ from trainer.api.access import AuditFacts
 from trainer.api.problems import problem_responses
 from trainer.api.services import TheServices
 from trainer.pipeline.publishing.pattern import accept_pattern
+from trainer.schemas.search_request import RequestPart
 
 router = APIRouter(tags=["models"])
 
 
-class PromotionRequest(BaseModel):
+class PromotionRequest(RequestPart):
     """Which version is to be served."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
 
     version: int = Field(ge=1)
 
 
-class PatternRequest(BaseModel):
+class PatternRequest(RequestPart):
     """What predictions are to fit; null for anything."""
-
-    model_config = ConfigDict(extra="forbid", strict=True)
 
     pattern: str | None
 

@@ -81,7 +81,7 @@ async def _passed_on(
     body: IO[bytes] | None = None,
 ) -> Response:
     query = request.url.query
-    answer = await run_in_threadpool(
+    return await run_in_threadpool(
         services.predictor.ask,
         request.method,
         f"{path}?{query}" if query else path,
@@ -89,5 +89,3 @@ async def _passed_on(
         client_address(request.scope, services.settings.behind_gateway),
         body,
     )
-    nosniff = {"X-Content-Type-Options": "nosniff"}
-    return Response(answer.body, answer.status, answer.headers | nosniff)

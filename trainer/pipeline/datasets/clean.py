@@ -3,7 +3,7 @@
 import hashlib
 from array import array
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -20,9 +20,6 @@ from trainer.pipeline.datasets.sources.source import ImageSource
 from trainer.pipeline.datasets.sources.text_columns import first_occurrences
 from trainer.pipeline.datasets.sources.threads import map_in_threads
 
-MODES = ("L", "RGB")
-"""Of images that open_image returns."""
-
 
 @dataclass
 class Checked:
@@ -34,47 +31,23 @@ class Checked:
     brightness: "array[float]" = field(default_factory=lambda: array("d"))
     """The share_of_brightness of each image."""
     problems: list[DatasetProblem] = field(default_factory=list)
+    conflicting: set[str] = field(default_factory=set)
+    """The first files of images with conflicting labels, which are left out."""
     decided: list[str] = field(default_factory=list)
     """Readable files whose label was corrected by a user."""
 
 
-@dataclass(frozen=True)
-class _Image:
-    digest: bytes
-    size: tuple[int, int]
-    mode: str
-    brightness: float
-
-
-@dataclass
-class _Inspected:
-    """The properties of the images, in columns: a set of millions needs no object of each."""
-
-    digests: bytearray = field(default_factory=bytearray)
-    widths: "array[int]" = field(default_factory=lambda: array("I"))
-    heights: "array[int]" = field(default_factory=lambda: array("I"))
-    modes: "array[int]" = field(default_factory=lambda: array("B"))
-    brightness: "array[float]" = field(default_factory=lambda: array("d"))
-    unreadable: dict[int, DatasetProblem] = field(default_factory=dict)
-
-    def add(self, index: int, image: _Image | DatasetProblem) -> None:
-        """Append the image at the next index; an unreadable one equals no other."""
-        if isinstance(image, DatasetProblem):
-            self.unreadable[index] = image
-            image = _Image(hashlib.sha256(b"%d" % index).digest(), (0, 0), "L", 0.0)
-        self.digests += image.digest
-        self.widths.append(image.size[0])
-        self.heights.append(image.size[1])
-        self.modes.append(MODES.index(image.mode))
-        self.brightness.append(image.brightness)
-
-    def digest(self, index: int) -> bytes:
-        """Return the hash of the image at an index."""
-        return bytes(self.digests[index * HASH_BYTES : (index + 1) * HASH_BYTES])
-
-    def firsts(self) -> NDArray[np.int64]:
-        """Return for each image the index of the first with the same pixels."""
-        return first_occurrences(np.frombuffer(self.digests, np.uint8).reshape(-1, HASH_BYTES))
+_Image = tuple[bytes, int, int, str, float]
+_INSPECTED = np.dtype(
+    [
+        ("digest", f"V{HASH_BYTES}"),
+        ("width", np.uint32),
+        ("height", np.uint32),
+        ("mode", "U3"),
+        ("brightness", np.float64),
+    ]
+)
+"""An image's properties, in an array of them: a set of millions needs no object of each."""
 
 
 def check_images(source: ImageSource, found: FoundLabels) -> Checked:
@@ -84,28 +57,33 @@ def check_images(source: ImageSource, found: FoundLabels) -> Checked:
     each image twice.
     """
     names = found.names()
-    inspected = _Inspected()
+    inspected = np.zeros(len(names), _INSPECTED)
+    unreadable: dict[int, DatasetProblem] = {}
     for index, image in enumerate(map_in_threads(lambda name: _inspect(source, name), names)):
-        inspected.add(index, image)
+        if isinstance(image, DatasetProblem):
+            unreadable[index] = image
+            inspected[index]["digest"] = hashlib.sha256(b"%d" % index).digest()  # equals no other
+        else:
+            inspected[index] = image
     checked = Checked(problems=list(found.problems))
-    conflicting: set[str] = set()
-    checked.images = ImageTable(_unique_images(names, found, inspected, checked, conflicting))
-    _drop_conflicting(checked, conflicting)
+    checked.images = ImageTable(_unique_images(names, found, inspected, unreadable, checked))
+    _drop_conflicting(checked)
     return checked
 
 
 def _unique_images(
     names: Sequence[str],
     found: FoundLabels,
-    inspected: _Inspected,
+    inspected: NDArray[np.void],
+    unreadable: Mapping[int, DatasetProblem],
     checked: Checked,
-    conflicting: set[str],
 ) -> Iterator[LabelledImage]:
     """Yield the usable images; record the problems of the rest, and conflicting labels."""
-    for index, first in enumerate(inspected.firsts()):
+    digests = np.frombuffer(inspected["digest"].tobytes(), np.uint8).reshape(-1, HASH_BYTES)
+    for index, first in enumerate(first_occurrences(digests)):
         name, other = names[index], names[first]
-        if index in inspected.unreadable:
-            checked.problems.append(inspected.unreadable[index])
+        if index in unreadable:
+            checked.problems.append(unreadable[index])
             continue
         if name in found.decided:
             checked.decided.append(name)
@@ -114,14 +92,15 @@ def _unique_images(
             valid, decided = found.label(other), other in found.decided
             checked.problems.append(_duplicate(name, label, other, valid, decided))
             if valid != label and not decided:
-                conflicting.add(other)
+                checked.conflicting.add(other)
         elif label is None:
             checked.problems.append(DatasetProblem("dropped", name, "The request leaves it out."))
         else:
-            yield LabelledImage(name, label, inspected.digest(index).hex())
-            checked.sizes[inspected.widths[index], inspected.heights[index]] += 1
-            checked.modes[MODES[inspected.modes[index]]] += 1
-            checked.brightness.append(inspected.brightness[index])
+            digest, width, height, mode, brightness = inspected[index].item()
+            yield LabelledImage(name, label, digest.hex())
+            checked.sizes[width, height] += 1
+            checked.modes[mode] += 1
+            checked.brightness.append(brightness)
 
 
 def _duplicate(
@@ -141,13 +120,14 @@ def _duplicate(
 
 
 def _inspect(source: ImageSource, name: str) -> _Image | DatasetProblem:
+    """Decode an image; return its row of _INSPECTED, or why it cannot be decoded."""
     try:
         image = open_image(source.read(name))
     except UnreadableEntryError as error:
         return DatasetProblem("unreadable", name, f"It {error}.")
     except ImageRejectedError as error:
         return DatasetProblem("unreadable", name, error.message)
-    return _Image(_digest(image), image.size, image.mode, share_of_brightness(image))
+    return _digest(image), *image.size, image.mode, share_of_brightness(image)
 
 
 def content_hash(data: bytes) -> str:
@@ -163,10 +143,9 @@ def _digest(image: Image.Image) -> bytes:
     return hashlib.sha256(f"{image.mode}{image.size}".encode() + image.tobytes()).digest()
 
 
-def _drop_conflicting(checked: Checked, names: set[str]) -> None:
+def _drop_conflicting(checked: Checked) -> None:
     # All files of such an image go: nothing tells which of its labels is correct.
-    if not names:
-        return
+    names = checked.conflicting
     detail = "Another file holds the same image with another label."
     checked.problems += [
         DatasetProblem("conflicting_labels", name, detail) for name in sorted(names)

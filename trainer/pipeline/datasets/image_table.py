@@ -1,7 +1,8 @@
 """Labelled images in columns: a set of millions needs no Python object for each."""
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, field
+from copy import copy
+from dataclasses import dataclass
 from typing import overload
 
 import numpy as np
@@ -20,13 +21,6 @@ class LabelledImage:
     """SHA-256 of its decoded pixels in hexadecimal, the same in every lossless file format."""
 
 
-@dataclass
-class _Columns:
-    names: Texts = field(default_factory=Texts)
-    labels: Texts = field(default_factory=Texts)
-    contents: bytearray = field(default_factory=bytearray)
-
-
 HASH_BYTES = 32
 
 
@@ -34,17 +28,16 @@ class ImageTable(Sequence[LabelledImage]):
     """Rows of a table of images; each LabelledImage is created on access."""
 
     def __init__(self, images: Iterable[LabelledImage] = ()) -> None:
-        self._columns = _Columns()
+        self._names, self._labels, self._contents = Texts(), Texts(), bytearray()
         for image in images:
-            self._columns.names.append(image.name)
-            self._columns.labels.append(image.label)
-            self._columns.contents += bytes.fromhex(image.content)
-        self._rows = np.arange(len(self._columns.names))
+            self._names.append(image.name)
+            self._labels.append(image.label)
+            self._contents += bytes.fromhex(image.content)
+        self._rows = np.arange(len(self._names))
 
     def take(self, which: ArrayLike | slice) -> "ImageTable":
         """Return the images at these indices, in this order, of the same table."""
-        part = ImageTable.__new__(ImageTable)
-        part._columns = self._columns
+        part = copy(self)  # shares the columns
         part._rows = self._rows[which if isinstance(which, slice) else np.asarray(which, np.intp)]
         return part
 
@@ -54,7 +47,7 @@ class ImageTable(Sequence[LabelledImage]):
 
     def __add__(self, other: "ImageTable") -> "ImageTable":
         """Return the rows of both, which must share a table."""
-        assert self._columns is other._columns  # noqa: S101 - nothing else is ever joined
+        assert self._names is other._names  # noqa: S101 - nothing else is ever joined
         part = self.take(slice(0, 0))
         part._rows = np.concatenate([self._rows, other._rows])
         return part
@@ -66,12 +59,12 @@ class ImageTable(Sequence[LabelledImage]):
     @property
     def labels(self) -> Iterator[str]:
         """The labels, in order."""
-        return (self._columns.labels[int(row)] for row in self._rows)
+        return (self._labels[int(row)] for row in self._rows)
 
     @property
     def contents(self) -> NDArray[np.uint8]:
         """The hashes, uint8 (N, 32)."""
-        table = np.frombuffer(self._columns.contents, np.uint8)
+        table = np.frombuffer(self._contents, np.uint8)
         return table.reshape(-1, HASH_BYTES)[self._rows]
 
     def __len__(self) -> int:
@@ -85,6 +78,5 @@ class ImageTable(Sequence[LabelledImage]):
         if isinstance(which, slice):
             return self.take(which)
         row = int(self._rows[which])
-        content = self._columns.contents[row * HASH_BYTES : (row + 1) * HASH_BYTES]
-        columns = self._columns
-        return LabelledImage(columns.names[row], columns.labels[row], content.hex())
+        content = self._contents[row * HASH_BYTES : (row + 1) * HASH_BYTES]
+        return LabelledImage(self._names[row], self._labels[row], content.hex())

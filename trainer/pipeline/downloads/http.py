@@ -80,15 +80,7 @@ def _directly(
         )
         # No retries or redirects by urllib3: Download resumes, and get checks each new address.
         try:
-            return pool.urlopen(
-                "GET",
-                web.target,
-                headers={"Host": web.authority, **headers},
-                retries=False,
-                redirect=False,
-                preload_content=False,
-                decode_content=False,
-            )
+            return _open(pool, web.target, {"Host": web.authority, **headers})
         except (NewConnectionError, ConnectTimeoutError) as error:
             unreachable = error
     assert unreachable is not None  # noqa: S101 - there is at least one address
@@ -108,9 +100,16 @@ def _by_proxy(
         timeout=TIMEOUT,
         ssl_context=_tls(),
     )
-    return manager.urlopen(
+    return _open(manager, str(web), headers)
+
+
+def _open(
+    pool: HTTPConnectionPool | ProxyManager, target: str, headers: Mapping[str, str]
+) -> BaseHTTPResponse:
+    """Send a GET once; the body is yet to be read."""
+    return pool.urlopen(
         "GET",
-        str(web),
+        target,
         headers=headers,
         retries=False,
         redirect=False,

@@ -1,32 +1,23 @@
 """Draws a labelled set with the `captcha` library, the same for the same parameters."""
 
+import csv
 import io
 import random
 import zipfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import captcha.image
 
 from trainer.schemas.job_request import Synthetic
 
 
-class _SeededSecrets:
+class _SeededSecrets(random.Random):
     """Stands in for the module `secrets`, from which the library draws its variation."""
 
-    def __init__(self, seed: int) -> None:
-        self._random = random.Random(seed)  # noqa: S311 - images, not secrets
-
-    def randbelow(self, limit: int) -> int:
-        return self._random.randrange(limit)
-
-    def randbits(self, bits: int) -> int:
-        return self._random.getrandbits(bits)
-
-    def choice(self, options: Sequence[Any]) -> Any:
-        return self._random.choice(options)
+    randbelow = random.Random.randrange
+    randbits = random.Random.getrandbits
 
 
 def draw_dataset(
@@ -36,14 +27,25 @@ def draw_dataset(
 
     checkpoint is called before each image, and may raise to stop it.
     """
-    rows = ["filename,text"]
+    write_set(_drawings(parameters), target, checkpoint)
+
+
+def write_set(
+    drawings: Iterable[tuple[str, bytes]],
+    target: Path,
+    checkpoint: Callable[[], None] = lambda: None,
+) -> None:
+    """Write a zip of texts and their PNG images; for checkpoint see draw_dataset."""
+    labels = io.StringIO()
+    rows = csv.writer(labels, lineterminator="\n")
+    rows.writerow(("filename", "text"))
     with zipfile.ZipFile(target, "w") as archive:
-        for index, (text, image) in enumerate(_drawings(parameters), 1):
+        for index, (text, image) in enumerate(drawings, 1):
             checkpoint()
             name = f"{index:06}.png"
             archive.writestr(zipfile.ZipInfo(name), image)  # dated 1980: equal bytes
-            rows.append(f"{name},{text}")
-        archive.writestr(zipfile.ZipInfo("labels.csv"), "\n".join(rows) + "\n")
+            rows.writerow((name, text))
+        archive.writestr(zipfile.ZipInfo("labels.csv"), labels.getvalue())
 
 
 def _drawings(parameters: Synthetic) -> Iterator[tuple[str, bytes]]:

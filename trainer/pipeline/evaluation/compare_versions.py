@@ -4,7 +4,7 @@ from pathlib import Path
 
 from shared.api.models import ComparedImage, VersionComparison, VersionPrediction
 from shared.errors import ConflictError
-from shared.recognition.decoding import DecodedText, decode
+from shared.recognition.decoding import decode
 from shared.store.manifest import ONNX_MODEL, REPORT, Manifest, verify_files
 from shared.store.store import ModelStore
 from trainer.pipeline.datasets.clean import content_hash
@@ -70,7 +70,7 @@ def _held_out(store: ModelStore, model: str, manifests: dict[int, Manifest]) -> 
         if not listed:
             continue
         source = FolderSource(folder / HELD_OUT)
-        for name, label in sorted(find_labels(source, "manifest").labels.items()):
+        for name, label in find_labels(source, "manifest").labels.items():
             content = content_hash(source.read(name))
             image = LabelledImage(name, label, content)
             images.setdefault(content, (version, source, image))
@@ -92,16 +92,12 @@ def _predict_all(folder: Path, manifest: Manifest, images: list[_Image]) -> list
         # One at a time, because the two versions' images have different sources.
         output = predict(graph, load_pixels(source, [image], manifest.image), manifest.image)
         [prediction] = decode(output, vocabulary, manifest.temperature)
-        predictions.append(_described(prediction, image, seen))
+        predictions.append(
+            VersionPrediction(
+                text=prediction.text,
+                confidence=prediction.confidence,
+                correct=prediction.text == image.label,
+                seen=is_among(image, seen),
+            )
+        )
     return predictions
-
-
-def _described(
-    prediction: DecodedText, image: LabelledImage, seen: frozenset[str]
-) -> VersionPrediction:
-    return VersionPrediction(
-        text=prediction.text,
-        confidence=prediction.confidence,
-        correct=prediction.text == image.label,
-        seen=is_among(image, seen),
-    )

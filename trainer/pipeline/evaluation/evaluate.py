@@ -3,6 +3,7 @@
 import heapq
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 
 import numpy as np
 from numpy.typing import NDArray
@@ -54,11 +55,7 @@ def evaluate(trained: Trained, dataset: Dataset, observer: Observer) -> Evaluati
         metrics=_metrics(trained, dataset, predictions),
         calibration=calibration,
         predictions=tuple(predictions),
-        suspects=tuple(
-            heapq.nlargest(
-                SUSPECTS, evaluator.suspects(), key=lambda prediction: prediction.confidence
-            )
-        ),
+        suspects=tuple(heapq.nlargest(SUSPECTS, evaluator.suspects(), attrgetter("confidence"))),
     )
 
 

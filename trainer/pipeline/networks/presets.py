@@ -3,6 +3,7 @@
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import keras
@@ -37,14 +38,6 @@ class Preset:
     """0 for none, 1 for the usual strength."""
 
 
-def _adam(learning_rate: float) -> Any:
-    return keras.optimizers.Adam(learning_rate)
-
-
-def _adamw(learning_rate: float) -> Any:
-    return keras.optimizers.AdamW(learning_rate, weight_decay=0.01, clipnorm=5.0)
-
-
 def _warm_up_and_cosine(done: float) -> float:
     """Return the factor: linear warm-up, then half a cosine down (Loshchilov and Hutter 2017)."""
     if done < WARM_UP_SHARE:
@@ -61,7 +54,7 @@ def _epochs_for_columns(images: int, width: int) -> int:
 PRESETS: dict[PresetName, Preset] = {
     "conv": Preset(
         conv.build_model,
-        _adamw,
+        partial(keras.optimizers.AdamW, weight_decay=0.01, clipnorm=5.0),
         _warm_up_and_cosine,
         _epochs_for_columns,
         batch_size=16,
@@ -71,7 +64,7 @@ PRESETS: dict[PresetName, Preset] = {
     ),
     "crnn": Preset(
         crnn.build_model,
-        _adam,
+        keras.optimizers.Adam,
         lambda _done: 1.0,
         lambda _images, _width: 100,
         batch_size=16,

@@ -16,7 +16,7 @@ from trainer.pipeline.datasets.dataset import Dataset
 from trainer.pipeline.datasets.seen_images import write_seen_images
 from trainer.pipeline.evaluation.predictions import Evaluation
 from trainer.pipeline.evaluation.promotion import Promotion
-from trainer.pipeline.evaluation.report.write import write_report
+from trainer.pipeline.evaluation.report.write import copy_images, write_report
 from trainer.pipeline.networks.keras_files import predict_with_files, write_models
 from trainer.pipeline.publishing.pattern import propose_pattern
 from trainer.pipeline.training.rehearsal import write_rehearsal
@@ -30,18 +30,17 @@ LIBRARIES = ("keras", "tensorflow-cpu", "tensorflow", "numpy", "pillow", "onnxru
 
 @dataclass(frozen=True)
 class Origin:
-    """The job and attempt that make the bundle, its dataset and its base."""
+    """The job and attempt that make the bundle, and the name of their dataset."""
 
     job_id: str
     attempt: int
     dataset: str
-    base: str | None
 
 
 def build_bundle(trained: Trained, evaluation: Evaluation, dataset: Dataset, build: Path) -> None:
     """Write everything but the manifest into an empty folder."""
     write_models(trained.model, build)
-    _write_golden(evaluation, dataset, build)
+    write_golden(evaluation, dataset, build)
     write_seen_images(dataset.train + dataset.validation, dataset.seen, build)
     write_rehearsal(dataset, trained.parameters.seed, build)
     write_report(trained, evaluation, dataset, build / REPORT)
@@ -77,7 +76,7 @@ def make_manifest(
     dataset: Dataset,
     request: JobRequest,
     origin: Origin,
-    promotion: Promotion,
+    promotion: Promotion | None = None,
 ) -> Callable[[int, dict[str, FileEntry]], Manifest]:
     """Return the function that writes the manifest once version and files are known."""
 
@@ -91,7 +90,7 @@ def make_manifest(
             created_at=datetime.now(UTC),
             origin="trained",
             preset=request.preset,
-            base=origin.base,
+            base=trained.base,
             dataset=origin.dataset,
             vocabulary=dataset.vocabulary.characters,
             blank_index=dataset.vocabulary.blank_index,
@@ -102,7 +101,7 @@ def make_manifest(
             proposed_pattern=propose_pattern(dataset.labels),
             metrics=evaluation.metrics,
             calibration=evaluation.calibration,
-            comparison=promotion.comparison,
+            comparison=promotion.comparison if promotion else None,
             seed=request.seed,
             parameters=asdict(trained.parameters),
             libraries=library_versions(),
@@ -123,22 +122,15 @@ def library_versions() -> dict[str, str]:
     return versions
 
 
-def _write_golden(evaluation: Evaluation, dataset: Dataset, build: Path) -> None:
+def write_golden(evaluation: Evaluation, dataset: Dataset, build: Path) -> None:
     """Write a few images of the test part with their predictions."""
-    golden = []
-    (build / "golden").mkdir()
-    for index, prediction in enumerate(evaluation.predictions[:GOLDEN_IMAGES], 1):
-        # The predictor repeats these predictions before it serves the version.
-        file = f"golden/{index:04}{Path(prediction.file).suffix.lower()}"
-        (build / file).write_bytes(dataset.source.read(prediction.file))
-        golden.append(
-            GoldenPrediction(
-                file=file,
-                truth=prediction.truth,
-                text=prediction.text,
-                confidence=prediction.confidence,
-            ).model_dump()
-        )
+    predictions = evaluation.predictions[:GOLDEN_IMAGES]
+    # The predictor repeats these predictions before it serves the version.
+    names = copy_images(predictions, dataset, build / "golden")
+    golden = [
+        GoldenPrediction(**asdict(prediction) | {"file": f"golden/{name}"}).model_dump()
+        for name, prediction in zip(names, predictions, strict=True)
+    ]
     (build / GOLDEN_PREDICTIONS).write_text(json.dumps(golden, ensure_ascii=False, indent=2))
 
 

@@ -10,10 +10,10 @@ from typing import Any
 import keras
 
 from shared.api.jobs import Progress
-from shared.errors import FailedError, ReadsmithError
+from shared.errors import FailedError
 from trainer.pipeline.context import Load, RunContext
 from trainer.pipeline.datasets.dataset import Base, Dataset
-from trainer.pipeline.search.trial import TrainedTrial, TrainTrials, TrialImages, Trials, why_failed
+from trainer.pipeline.search.trial import TrainedTrial, TrainTrials, Trials, why_failed
 from trainer.pipeline.search.trials import StoppedTrialError, TrialTable
 from trainer.pipeline.training.parameters import choose_parameters, report_settings
 from trainer.schemas.job_request import JobRequest
@@ -39,8 +39,7 @@ def search(
     logging.getLogger("tensorflow").setLevel(logging.ERROR)  # it warns of every further model
     assert request.search is not None  # noqa: S101 - says the type
     table = TrialTable(request, request.search, observer, context.trials)
-    images = TrialImages(dataset, load)
-    trials = Trials(request, table, request.search, images, base, observer, context)
+    trials = Trials(table, dataset, load, base, observer, context)
     # A parameter, because importing the Ray driver here would make a cycle of imports.
     (train_trials or _train_in_turn)(trials)
     return _resume_best(trials)
@@ -78,7 +77,13 @@ def _resume_best(trials: Trials) -> TrainedTrial:
     """
     best = trials.table.best
     if best is None:
-        raise _none_learned(trials.table)
+        records = trials.table.records
+        errors = {record.error for record in records if record.error}
+        raise FailedError(
+            "search_failed",
+            f"None of the {len(records)} trials learned: {' '.join(sorted(errors))}",
+            "Train once without a search; if that works, search near the values that it chooses.",
+        )
     found = trials.train(best, trials.observer)
     trials.observer.event(
         "best", f"Trial {best.number} is the best on validation.", {"number": best.number}
@@ -89,15 +94,6 @@ def _resume_best(trials: Trials) -> TrainedTrial:
     report_settings(chosen, reasons | found_best, trials.observer)
     trials.observer.summary(found.dataset.summary)
     return found
-
-
-def _none_learned(table: TrialTable) -> ReadsmithError:
-    reasons = {record.error for record in table.records if record.error}
-    return FailedError(
-        "search_failed",
-        f"None of the {len(table.records)} trials learned: {' '.join(sorted(reasons))}",
-        "Train once without a search; if that works, search near the values that it chooses.",
-    )
 
 
 class _TrialObserver(Observer):

@@ -16,29 +16,8 @@ from trainer.pipeline.training.results import Trained
 from trainer.pipeline.training.train import train
 from trainer.schemas.job_request import JobRequest
 from trainer.schemas.progress import Observer
-from trainer.schemas.search_request import OF_THE_IMAGE, Search
+from trainer.schemas.search_request import OF_THE_IMAGE
 from trainer.schemas.trial import TrialRecord
-
-
-@dataclass(frozen=True)
-class TrialImages:
-    """The dataset of a search, and how to load it with another image spec."""
-
-    plain: Dataset
-    """The dataset of trials that do not change the image spec."""
-    load: Load
-    """Loads the dataset by a request."""
-
-    def of(self, request: JobRequest, searched: Search) -> Dataset:
-        """Return a trial's dataset, split into the same three parts.
-
-        Raises ReadsmithError label_too_long if an image would be left out.
-        """
-        if not set(OF_THE_IMAGE) & set(searched.parameters):
-            return self.plain
-        dataset = self.load(request)
-        require_same_parts(dataset, self.plain.fingerprint)
-        return dataset
 
 
 class TrainedTrial(NamedTuple):
@@ -53,11 +32,11 @@ class TrainedTrial(NamedTuple):
 class Trials:
     """What the trials of a job share."""
 
-    request: JobRequest
-    """The job's."""
     table: TrialTable
-    searched: Search
-    images: TrialImages
+    plain: Dataset
+    """The dataset of trials that do not change the image spec."""
+    load: Load
+    """Loads the dataset by a request."""
     base: Base | None
     observer: Observer
     context: RunContext
@@ -71,12 +50,23 @@ class Trials:
         may do better.
         """
         request = self.table.request_of(record)
-        dataset = self.images.of(request, self.searched)
+        dataset = self._dataset_of(request)
         folder = self.context.inputs.work / folder_of(record)
         folder.mkdir(exist_ok=True)
         job_files = self.context.inputs.job_files
         trained = train(dataset, request, observer, folder, self.base, 0, job_files)
         return TrainedTrial(request, dataset, trained)
+
+    def _dataset_of(self, request: JobRequest) -> Dataset:
+        """Return a trial's dataset, split into the same three parts.
+
+        Raises ReadsmithError label_too_long if an image would be left out.
+        """
+        if not set(OF_THE_IMAGE) & set(self.table.search.parameters):
+            return self.plain
+        dataset = self.load(request)
+        require_same_parts(dataset, self.plain.fingerprint)
+        return dataset
 
     def clear(self) -> None:
         """Delete the files of the trials that have ended, except the best."""

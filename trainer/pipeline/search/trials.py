@@ -29,8 +29,8 @@ class TrialTable:
         observer: Observer,
         log: TrialLog,
     ) -> None:
-        self._request = request
-        self._search = search
+        self.request = request
+        self.search = search
         self._observer = observer
         self._log = log
         self.at_once = 1
@@ -44,7 +44,7 @@ class TrialTable:
         left = self._minutes_left()
         if self._interrupted:
             self._interrupted -= 1
-        elif len(self._records) == self._search.trials or (left is not None and left <= 0):
+        elif len(self._records) == self.search.trials or (left is not None and left <= 0):
             return None
         following = self._study.ask()
         if following is None:
@@ -59,7 +59,7 @@ class TrialTable:
         """Start a trial, also after its process died; False if that happened too often."""
         record.starts += 1
         settings = ", ".join(f"{name} {shown(value)}" for name, value in record.parameters.items())
-        self._report(record, f"Trial {record.number} of up to {self._search.trials}: {settings}.")
+        self._report(record, f"Trial {record.number} of up to {self.search.trials}: {settings}.")
         if record.starts > MAX_STARTS:
             self.fail(
                 record, "Its process died twice before the first epoch; it may need more memory."
@@ -70,12 +70,12 @@ class TrialTable:
     def request_of(self, record: TrialRecord) -> JobRequest:
         """Return the job's request with a trial's parameters as if the user had requested them."""
         chosen = dict(record.parameters)
-        preset = chosen.pop("preset", self._request.preset)
-        hyperparameters = self._request.hyperparameters
+        preset = chosen.pop("preset", self.request.preset)
+        hyperparameters = self.request.hyperparameters
         limits = [hyperparameters.max_minutes, record.max_minutes]
         minutes = min((limit for limit in limits if isinstance(limit, float)), default="auto")
         changes = {**chosen, "max_minutes": minutes}
-        return self._request.model_copy(
+        return self.request.model_copy(
             update={
                 "preset": preset,
                 "hyperparameters": hyperparameters.model_copy(update=changes),
@@ -138,7 +138,7 @@ class TrialTable:
 
     def _minutes_left(self) -> float | None:
         """Return the minutes of training that remain, None without a limit."""
-        limit = self._search.max_minutes
+        limit = self.search.max_minutes
         spent = sum(record.seconds for record in self.records) / self.at_once
         return None if limit is None else limit - spent / 60
 
@@ -146,6 +146,6 @@ class TrialTable:
         """Estimate the seconds of the trials after this one by the mean of those that ended."""
         ended = [one.seconds for one in self.records if one.ended]
         each = sum(ended) / len(ended) if ended else progress.seconds + progress.seconds_left
-        seconds = each * (self._search.trials - len(self._records))
+        seconds = each * (self.search.trials - len(self._records))
         left = self._minutes_left()
         return seconds if left is None else max(0.0, min(seconds, left * 60))

@@ -71,22 +71,14 @@ def save(folder: Path, state: State, run: str, job_files: JobFiles | None = None
 
     job_files: stores a copy, because the run may resume on another machine.
     """
-    rest = {
+    rest = vars(state) | {
         "run": run,
-        "restarts": state.restarts,
         "best": vars(state.best) if state.best else None,
-        "since_best": state.since_best,
-        "skipped": state.skipped,
-        "lowest_loss": state.lowest_loss,
-        "seconds": state.seconds,
-        "seconds_before": state.seconds_before,
-        "seconds_to": state.seconds_to,
         "history": [progress.model_dump() for progress in state.history],
     }
-    arrays: dict[str, Any] = {
-        f"weight_{index:04}": array for index, array in enumerate(state.weights)
-    }
-    arrays |= {f"best_{index:04}": array for index, array in enumerate(state.best_weights)}
+    weights, best_weights = rest.pop("weights"), rest.pop("best_weights")
+    arrays = {f"weight_{index:04}": array for index, array in enumerate(weights)}
+    arrays |= {f"best_{index:04}": array for index, array in enumerate(best_weights)}
     buffer = io.BytesIO()
     np.savez(buffer, state=np.frombuffer(json.dumps(rest).encode(), np.uint8), **arrays)
     write_atomically(folder / FILE, buffer.getvalue())
@@ -103,19 +95,11 @@ def load(folder: Path, run: str, job_files: JobFiles | None = None) -> State | N
         return None
     with np.load(path, allow_pickle=False) as arrays:
         rest = json.loads(arrays["state"].tobytes())
-        if rest["run"] != run:
+        if rest.pop("run") != run:
             return None
         names = sorted(arrays.files)
-        return State(
-            weights=[arrays[name] for name in names if name.startswith("weight_")],
-            best_weights=[arrays[name] for name in names if name.startswith("best_")],
-            restarts=rest["restarts"],
-            best=Validation(**rest["best"]) if rest["best"] else None,
-            since_best=rest["since_best"],
-            skipped=rest["skipped"],
-            lowest_loss=rest["lowest_loss"],
-            seconds=rest["seconds"],
-            seconds_before=rest["seconds_before"],
-            seconds_to=rest["seconds_to"],
-            history=[Progress(**progress) for progress in rest["history"]],
-        )
+        weights = [arrays[name] for name in names if name.startswith("weight_")]
+        best_weights = [arrays[name] for name in names if name.startswith("best_")]
+    rest["best"] = Validation(**rest["best"]) if rest["best"] else None
+    rest["history"] = [Progress(**progress) for progress in rest["history"]]
+    return State(weights, best_weights, **rest)

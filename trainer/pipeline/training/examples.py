@@ -7,7 +7,6 @@ import math
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,48 +30,12 @@ Batch = tuple[NDArray[np.uint8], NDArray[np.int32]]
 """Images (N, H, W, C) and encoded labels (N, longest)."""
 
 
-class Part(Protocol):
-    """Labelled images that are yielded in batches."""
-
-    def __len__(self) -> int:
-        """Return the number of images."""
-
-    def in_order(self, size: int) -> Iterator[Batch]:
-        """Yield every image once, in batches, in stored order."""
-
-    def shuffled(self, size: int, seed: int, epoch: int) -> Iterator[Batch]:
-        """Yield every image once, in batches; the order depends on seed and epoch alone."""
-
-
-@dataclass(frozen=True)
-class InMemoryPart:
-    """Decoded images, uint8 (N, H, W, C), and encoded labels, int32 (N, longest)."""
-
-    pixels: NDArray[np.uint8]
-    labels: NDArray[np.int32]
-
-    def __len__(self) -> int:
-        return len(self.pixels)
-
-    def in_order(self, size: int) -> Iterator[Batch]:
-        """Yield every image once, in batches, in stored order."""
-        for start in range(0, len(self.pixels), size):
-            yield self.pixels[start : start + size], self.labels[start : start + size]
-
-    def shuffled(self, size: int, seed: int, epoch: int) -> Iterator[Batch]:
-        """Yield every image once, in batches, shuffled as a whole."""
-        order = np.random.default_rng((seed, epoch)).permutation(len(self.pixels))
-        for start in range(0, len(order), size):
-            chosen = np.sort(order[start : start + size])
-            yield self.pixels[chosen], self.labels[chosen]
-
-
 @dataclass(frozen=True)
 class Examples:
     """The training part with the rehearsed images, and the validation part."""
 
-    train: Part
-    validation: Part
+    train: "StreamedPart"
+    validation: "StreamedPart"
 
     @classmethod
     def of(cls, dataset: Dataset) -> "Examples":
@@ -83,14 +46,10 @@ class Examples:
         )
 
 
-def _part(dataset: Dataset, images: ImageTable, rehearsal: Rehearsal) -> Part:
+def _part(dataset: Dataset, images: ImageTable, rehearsal: Rehearsal) -> "StreamedPart":
     count = len(images) + len(rehearsal.labels)
-    if count * math.prod(dataset.image.shape) > IN_MEMORY:
-        return StreamedPart(dataset, images, rehearsal)
-    return InMemoryPart(
-        load_pixels(dataset.source, images, dataset.image, further=rehearsal.pixels),
-        encode_labels([*images.labels, *rehearsal.labels], dataset.vocabulary),
-    )
+    large = count * math.prod(dataset.image.shape) > IN_MEMORY
+    return (StreamedPart if large else InMemoryPart)(dataset, images, rehearsal)
 
 
 class StreamedPart:
@@ -113,18 +72,22 @@ class StreamedPart:
     def shuffled(self, size: int, seed: int, epoch: int) -> Iterator[Batch]:
         """Yield every image once, in batches; the order depends on seed and epoch alone."""
         chance = np.random.default_rng((seed, epoch))
+        for pixels, labels in self._decoded_windows(size, chance):
+            order = chance.permutation(len(pixels))
+            for start in range(0, len(order), size):
+                chosen = np.sort(order[start : start + size])
+                yield pixels[chosen], labels[chosen]
+
+    def _decoded_windows(self, size: int, chance: np.random.Generator) -> Iterator[Batch]:
         windows = self._windows(size, chance)
         # The next window is decoded while training runs, which releases the interpreter's lock.
         with ThreadPoolExecutor(1) as ahead:
             coming = ahead.submit(self._load, windows[0])
-            for following in (*windows[1:], None):
-                pixels, labels = coming.result()
-                if following is not None:
-                    coming = ahead.submit(self._load, following)
-                order = chance.permutation(len(pixels))
-                for start in range(0, len(order), size):
-                    chosen = order[start : start + size]
-                    yield pixels[chosen], labels[chosen]
+            for following in windows[1:]:
+                window = coming.result()
+                coming = ahead.submit(self._load, following)
+                yield window
+            yield coming.result()
 
     def _windows(self, size: int, chance: np.random.Generator) -> list[NDArray[np.intp]]:
         """Return the rows of each window, in rising order."""
@@ -148,12 +111,24 @@ class StreamedPart:
         return pixels, encode_labels(labels, dataset.vocabulary, self._longest)
 
 
-def encode_labels(
-    labels: Sequence[str], vocabulary: Vocabulary, longest: int | None = None
-) -> NDArray[np.int32]:
+class InMemoryPart(StreamedPart):
+    """Images that are decoded once, and shuffled as a whole."""
+
+    def __init__(self, dataset: Dataset, images: ImageTable, rehearsal: Rehearsal) -> None:
+        super().__init__(dataset, images, rehearsal)
+        self._whole = super()._load(np.arange(len(self)))
+
+    def _decoded_windows(self, size: int, chance: np.random.Generator) -> Iterator[Batch]:
+        yield self._whole
+
+    def _load(self, rows: NDArray[np.intp]) -> Batch:
+        pixels, labels = self._whole
+        return pixels[rows], labels[rows]
+
+
+def encode_labels(labels: Sequence[str], vocabulary: Vocabulary, longest: int) -> NDArray[np.int32]:
     """Return classes, int32 (N, longest), PADDING after shorter labels."""
-    width = max(map(len, labels)) if longest is None else longest
-    encoded = np.full((len(labels), width), PADDING, np.int32)
+    encoded = np.full((len(labels), longest), PADDING, np.int32)
     for row, label in zip(encoded, labels, strict=True):
         row[: len(label)] = vocabulary.encode(label)
     return encoded

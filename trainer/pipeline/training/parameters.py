@@ -26,14 +26,11 @@ def choose_parameters(
         "learning_rate": (preset.learning_rate, of_preset),
         "augmentation": (preset.augmentation, f"{of_preset}; less after a restart"),
     }
-    requested = {name: getattr(wanted, name) for name in auto}
-    values = {
-        name: auto[name][0] if requested[name] == "auto" else requested[name] for name in auto
+    choices = {
+        name: choice if (value := getattr(wanted, name)) == "auto" else (value, "as requested")
+        for name, choice in auto.items()
     }
-    reasons = {
-        name: reason if requested[name] == "auto" else "as requested"
-        for name, (_, reason) in auto.items()
-    }
+    values = {name: value for name, (value, _) in choices.items()}
     patience = preset.patience or values["epochs"] if wanted.patience == "auto" else wanted.patience
     parameters = Parameters(
         **values,
@@ -42,7 +39,7 @@ def choose_parameters(
         max_minutes=None if wanted.max_minutes == "auto" else wanted.max_minutes,
         seed=request.seed,
     )
-    return parameters, reasons
+    return parameters, {name: reason for name, (_, reason) in choices.items()}
 
 
 def report_settings(chosen: Parameters, reasons: dict[str, str], observer: Observer) -> None:

@@ -5,7 +5,6 @@ not replace the old one: 100 new images alone took the old look from 100 % to 69
 catastrophic forgetting, rehearsal and pseudorehearsal.)
 """
 
-import io
 from pathlib import Path
 
 import numpy as np
@@ -27,9 +26,7 @@ def write_rehearsal(dataset: Dataset, seed: int, bundle: Path) -> None:
     rehearsed = [index - len(dataset.train) for index in chosen if index >= len(dataset.train)]
     pixels = [load_pixels(dataset.source, images, dataset.image), earlier.pixels[rehearsed]]
     labels = [*(image.label for image in images), *(earlier.labels[index] for index in rehearsed)]
-    buffer = io.BytesIO()
-    np.savez_compressed(buffer, pixels=np.concatenate(pixels), labels=np.array(labels))
-    (bundle / REHEARSAL).write_bytes(buffer.getvalue())
+    np.savez_compressed(bundle / REHEARSAL, pixels=np.concatenate(pixels), labels=np.array(labels))
 
 
 def read_rehearsal(bundle: Path, image: ImageSpec) -> Rehearsal:

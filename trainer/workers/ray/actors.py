@@ -6,6 +6,7 @@ from typing import Any
 import ray
 
 from trainer.schemas.job_request import Resources
+from trainer.workers.ray.messages import Machine
 
 
 def join(address: str) -> None:
@@ -20,6 +21,20 @@ def join(address: str) -> None:
         configure_logging=False,
         logging_level=logging.ERROR,
     )
+
+
+def live_machines() -> list[Machine]:
+    """Return the cluster's machines."""
+    return [
+        Machine(
+            node["NodeManagerHostname"],
+            node["Resources"].get("CPU", 0.0),
+            node["Resources"].get("GPU", 0.0),
+            int(node["Resources"].get("memory", 0)),
+        )
+        for node in ray.nodes()  # type: ignore[no-untyped-call]
+        if node["Alive"]
+    ]
 
 
 def create_actor(actor: type, resources: Resources) -> Any:

@@ -12,14 +12,12 @@ from dataclasses import dataclass
 from functools import wraps
 from typing import Any, ParamSpec, TypeVar
 
-os.environ["RAY_USAGE_STATS_ENABLED"] = "0"  # read when Ray is imported
-
 import ray
 from ray.exceptions import RayActorError, RayError, RayTaskError
 
 from trainer.schemas.job_request import Resources
 from trainer.workers.executors import ExecutorUnavailableError
-from trainer.workers.ray.actors import create_actor, is_there, join
+from trainer.workers.ray.actors import create_actor, is_there, join, live_machines
 from trainer.workers.ray.job_actor import JobActor
 from trainer.workers.ray.messages import AttemptState, Machine
 
@@ -70,7 +68,7 @@ def connect(address: str) -> list[Machine]:
     with _timeout(CONNECT_SECONDS):
         join(address)
         signal.signal(signal.SIGTERM, signal.SIG_IGN)  # again: ray.init installs a handler
-        return _machines()
+        return live_machines()
 
 
 @_translates_errors
@@ -109,7 +107,7 @@ def count_waiting() -> int:
     """
     with _timeout(ANSWER_SECONDS):
         waiting = [each for each in _attempts.values() if not is_there(each.machine)]
-        machines = _machines() if waiting else []
+        machines = live_machines() if waiting else []
         return sum(not _lacking(each.resources, machines) for each in waiting)
 
 
@@ -147,19 +145,6 @@ def _timeout(seconds: int) -> Iterator[None]:
         signal.alarm(0)
 
 
-def _machines() -> list[Machine]:
-    return [
-        Machine(
-            node["NodeManagerHostname"],
-            node["Resources"].get("CPU", 0.0),
-            node["Resources"].get("GPU", 0.0),
-            int(node["Resources"].get("memory", 0)),
-        )
-        for node in ray.nodes()  # type: ignore[no-untyped-call]
-        if node["Alive"]
-    ]
-
-
 def _lacking(requested: Resources, machines: Sequence[Machine]) -> str:
     """Name the resources that no machine has; "" if one machine has all that are requested."""
     memory = requested.memory_bytes or 0
@@ -175,7 +160,7 @@ def _lacking(requested: Resources, machines: Sequence[Machine]) -> str:
 
 
 def _why_waiting(requested: Resources) -> str:
-    if lacking := _lacking(requested, _machines()):
+    if lacking := _lacking(requested, live_machines()):
         return f"No machine of the cluster has {lacking}; waiting for one."
     return "Waiting until a machine of the cluster has room."
 

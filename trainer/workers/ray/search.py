@@ -27,7 +27,7 @@ def train_at_once(trials: Trials, settings: Settings) -> None:
     """
     join(settings.ray_address)  # this process already runs on a node of that cluster
     table = trials.table
-    table.at_once = min(trials.searched.trials, max_concurrent(trials.request.resources))
+    table.at_once = min(table.search.trials, max_concurrent(table.request.resources))
     for_nodes = settings.model_dump(mode="json")
     running: list[Running] = []
     try:
@@ -47,7 +47,7 @@ def train_at_once(trials: Trials, settings: Settings) -> None:
 
 def _start(trials: Trials, record: TrialRecord, settings: dict[str, Any]) -> RemoteTrial:
     request = trials.table.request_of(record)
-    fingerprint = trials.images.plain.fingerprint
+    fingerprint = trials.plain.fingerprint
     order = TrialOrder(settings, trials.context.job_id, folder_of(record), request, fingerprint)
     return RemoteTrial(order, request.resources)
 

@@ -5,10 +5,6 @@ Importing this imports Ray; TensorFlow is imported in the actor, on the node.
 
 import os
 
-from trainer.workers.ray.messages import Outcome, TrialOrder
-
-os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # read when Ray is imported
-
 import ray
 from ray.exceptions import RayError, RayTaskError
 
@@ -17,8 +13,9 @@ from trainer.schemas.job_request import Resources
 from trainer.schemas.progress import Observer
 from trainer.settings import Settings
 from trainer.subprocesses import NICENESS
-from trainer.workers.ray.actors import create_actor, is_there
+from trainer.workers.ray.actors import create_actor, is_there, live_machines
 from trainer.workers.ray.job_actor import machine_settings, thread_limits
+from trainer.workers.ray.messages import Outcome, TrialOrder
 
 
 class TrialActor:
@@ -57,10 +54,9 @@ class _Epochs(Observer):
 def max_concurrent(resources: Resources) -> int:
     """Return how many trials with these resources the cluster can run at a time, at least 1."""
     slots = 0
-    for node in ray.nodes():  # type: ignore[no-untyped-call]
-        has = node["Resources"] if node["Alive"] else {}
-        fits = has.get("CPU", 0) // resources.cpus
-        slots += int(min(fits, has.get("GPU", 0) // resources.gpus) if resources.gpus else fits)
+    for machine in live_machines():
+        fits = machine.cpus // resources.cpus
+        slots += int(min(fits, machine.gpus // resources.gpus) if resources.gpus else fits)
     return max(1, slots)
 
 

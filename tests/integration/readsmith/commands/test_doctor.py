@@ -130,7 +130,7 @@ def test_a_model_that_reads_otherwise_than_in_training_is_found(tmp_path: Path) 
     (finding,) = doctor_store.models(str(tmp_path / "store"))
 
     assert finding.state is Severity.PROBLEM
-    assert "golden/0001.png reads 'cba'" in finding.message
+    assert "golden/0001.png is 'cba'" in finding.message
     assert "readsmith models rollback odd" in finding.advice
 
 

@@ -4,7 +4,7 @@ In shards: in the text file beside the image, else in the file name.
 """
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
@@ -47,7 +47,8 @@ class FoundLabels:
 
     source: str
     """Where the labels come from, for messages."""
-    labels: Mapping[str, str] = field(default_factory=dict)
+    labels: TextTable = field(default_factory=lambda: TextTable(Texts(), Texts()))
+    """In the order of the source, in which disks read fastest."""
     problems: list[DatasetProblem] = field(default_factory=list)
     ignored: int = 0
     """Files that are neither images nor a label file."""
@@ -68,11 +69,9 @@ class FoundLabels:
 
         First, because of files with the same image the first one's label is used.
         """
-        if isinstance(self.labels, TextTable) and not self.decided:
-            return self.labels.names  # in the shards' order, in which disks read fastest
-        others = (name for name in self.labels if name not in self.decided)
-        in_order = others if isinstance(self.labels, TextTable) else sorted(others)
-        return [*self.decided, *in_order]
+        if not self.decided:
+            return self.labels.names
+        return [*self.decided, *(name for name in self.labels if name not in self.decided)]
 
     def label(self, name: str) -> str | None:
         """Return the valid label; None for an image that is left out."""
@@ -133,12 +132,19 @@ def _decide(found: FoundLabels, relabel: Mapping[str, str | None], images: Seque
 
 def _from_names(images: Sequence[str], how: Labels) -> FoundLabels:
     label_of, source = _label_reader(how)
-    found, labels = FoundLabels(source), dict[str, str]()
-    for name in images:
-        if (label := _usable(found, name, label_of(name), NO_MATCH)) is not None:
-            labels[name] = label
-    found.labels = labels
+    found = FoundLabels(source)
+    _add_labels(found, ((name, label_of(name)) for name in images), NO_MATCH)
     return found
+
+
+def _add_labels(found: FoundLabels, texts: Iterable[tuple[str, str | None]], why_none: str) -> None:
+    """Add the usable labels, by name, and the problems of the others."""
+    names, labels = Texts(), Texts()
+    for name, text in texts:
+        if (label := _usable(found, name, text, why_none)) is not None:
+            names.append(name)
+            labels.append(label)
+    found.labels = TextTable(names, labels)
 
 
 def _from_shards(source: ShardSource, how: Labels) -> FoundLabels:
@@ -152,17 +158,13 @@ def _from_shards(source: ShardSource, how: Labels) -> FoundLabels:
     label_of, where = _label_reader(how)
     found = FoundLabels("text files beside the images" if beside else where)
     found.ignored = source.ignored
-    names, labels = Texts(), Texts()
-    for index, name in enumerate(source.images):
-        if not printable(name):
-            found.problems.append(_unprintable(name))
-            continue
-        text = source.text(index) if beside else label_of(name)
-        why = "It has no text file beside it." if beside else NO_MATCH
-        if (label := _usable(found, name, text, why)) is not None:
-            names.append(name)
-            labels.append(label)
-    found.labels = TextTable(names, labels)
+    found.problems += [_unprintable(name) for name in source.images if not printable(name)]
+    texts = (
+        (name, source.text(index) if beside else label_of(name))
+        for index, name in enumerate(source.images)
+        if printable(name)
+    )
+    _add_labels(found, texts, "It has no text file beside it." if beside else NO_MATCH)
     return found
 
 
@@ -226,7 +228,8 @@ def _from_manifests(
         for name in images
         if name not in listed
     ]
-    found.labels = labels
+    in_order = dict(sorted(labels.items()))
+    found.labels = TextTable(Texts(in_order), Texts(in_order.values()))
     return found
 
 

@@ -51,21 +51,6 @@ def shards_of(folder: Path) -> list[Path]:
     return sorted(path for path in files if path.suffix.lower() == ".tar")
 
 
-@dataclass
-class _Columns:
-    """The location of each image, in columns: about 60 bytes an image."""
-
-    names: Texts = field(default_factory=Texts)
-    texts: Texts = field(default_factory=Texts)
-    """Of the text files beside the images; empty where there is none."""
-    labelled: bytearray = field(default_factory=bytearray)
-    shards: "array[int]" = field(default_factory=lambda: array("I"))
-    offsets: "array[int]" = field(default_factory=lambda: array("Q"))
-    sizes: "array[int]" = field(default_factory=lambda: array("Q"))
-    ignored: int = 0
-    """Files that are neither an image nor the label of one."""
-
-
 class ShardSource:
     """Images in tar files; of several files, each called <name of the shard>/<name in it>.
 
@@ -75,8 +60,14 @@ class ShardSource:
 
     def __init__(self, paths: Sequence[Path], limits: DatasetLimits) -> None:
         self.limits = limits
+        self.images = Texts()
+        """The names of all images, in the order of the shards."""
+        self.ignored = 0
+        """How many files are neither an image nor the label of one."""
         self._paths = list(paths)
-        self._columns = _Columns()
+        self._texts = Texts()  # beside the images; empty where there is none
+        self._labelled = bytearray()
+        self._located = array("Q")  # shard, offset and size of each image
         files = 0
         for number, path in enumerate(paths):
             for sample in _samples(path):
@@ -84,61 +75,45 @@ class ShardSource:
                 if files > limits.shard_files:
                     raise too_many_files(files, limits.shard_files)
                 self._add(number, sample)
-        self._by_name = NameIndex(self._columns.names)
+        self._by_name = NameIndex(self.images)
         if (name := self._by_name.repeated()) is not None:
             raise _unsafe(name, "is in its shard twice")
 
-    @property
-    def images(self) -> Texts:
-        """The names of all images, in the order of the shards."""
-        return self._columns.names
-
-    @property
-    def ignored(self) -> int:
-        """How many files are neither an image nor the label of one."""
-        return self._columns.ignored
-
     def text(self, index: int) -> str | None:
         """Return the text beside the image at this index, None if it has none."""
-        return self._columns.texts[index] if self._columns.labelled[index] else None
+        return self._texts[index] if self._labelled[index] else None
 
     @property
     def labelled(self) -> bool:
         """Whether any image has a text file beside it."""
-        return any(self._columns.labelled)
+        return any(self._labelled)
 
     def names(self) -> list[str]:
         """Return the names of all images."""
-        return list(self._columns.names)
+        return list(self.images)
 
     def read(self, name: str) -> bytes:
         """Return an image's bytes."""
         index = self._by_name.of(name)
-        size = self._columns.sizes[index]
+        shard, offset, size = self._located[3 * index : 3 * index + 3]
         require_small(size)
-        path = self._paths[self._columns.shards[index]]
         try:
-            with path.open("rb", buffering=0) as file:
-                file.seek(self._columns.offsets[index])
+            with self._paths[shard].open("rb", buffering=0) as file:
+                file.seek(offset)
                 return file.read(size)
         except OSError as error:
             raise UnreadableEntryError(error.strerror or str(error)) from error
 
-    def _prefix(self, shard: int) -> str:
-        return f"{self._paths[shard].name}/" if len(self._paths) > 1 else ""
-
     def _add(self, shard: int, sample: "_Sample") -> None:
-        columns = self._columns
+        prefix = f"{self._paths[shard].name}/" if len(self._paths) > 1 else ""
         for image in sample.images:
-            columns.names.append(self._prefix(shard) + image.name)
-            columns.texts.append(sample.text or "")
-            columns.labelled.append(sample.text is not None)
-            columns.shards.append(shard)
-            columns.offsets.append(image.offset_data)
-            columns.sizes.append(image.size)
-        columns.ignored += sample.others
+            self.images.append(prefix + image.name)
+            self._texts.append(sample.text or "")
+            self._labelled.append(sample.text is not None)
+            self._located.extend((shard, image.offset_data, image.size))
+        self.ignored += sample.others
         if sample.text is not None and not sample.images:
-            columns.ignored += 1
+            self.ignored += 1
 
 
 @dataclass

@@ -91,10 +91,6 @@ def first_occurrences(digests: NDArray[np.uint8]) -> NDArray[np.int64]:
 
     digests: uint8 (N, 32).
     """
-    order = np.lexsort(digests.view(np.uint64).T)  # stable: of equal rows, the first comes first
-    ordered = digests[order]
-    starts = np.ones(len(digests), bool)
-    starts[1:] = (ordered[1:] != ordered[:-1]).any(axis=1)
-    first = np.empty(len(digests), np.int64)
-    first[order] = order[starts][np.cumsum(starts) - 1]
-    return first
+    rows = digests.view(np.uint64)
+    _, firsts, groups = np.unique(rows, axis=0, return_index=True, return_inverse=True)
+    return np.asarray(firsts[groups.ravel()])

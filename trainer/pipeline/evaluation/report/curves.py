@@ -20,21 +20,14 @@ def draw_learning_curves(history: Sequence[Progress], file: Path) -> None:
     marker = "o" if len(history) == 1 else None  # a line through one point is invisible
     figure = Figure(figsize=SIZE, dpi=100, layout="constrained")
     losses, matches = figure.subplots(1, 2)
-    losses.plot(epochs, [progress.loss for progress in history], marker=marker, label="training")
-    losses.plot(
-        epochs,
-        [progress.validation_loss for progress in history],
-        marker=marker,
-        label="validation",
-    )
+    for axes, value, colour, label in (
+        (losses, "loss", "C0", "training"),
+        (losses, "validation_loss", "C1", "validation"),
+        (matches, "exact_match", "C1", "validation"),
+    ):
+        values = [getattr(progress, value) for progress in history]
+        axes.plot(epochs, values, marker=marker, color=colour, label=label)
     losses.set(title="CTC loss", ylabel="nats per image", yscale="log")
-    matches.plot(
-        epochs,
-        [progress.exact_match for progress in history],
-        marker=marker,
-        color="C1",
-        label="validation",
-    )
     matches.set(title="Exact match", ylabel="share of images", ylim=(-0.02, 1.02))
     matches.yaxis.set_major_formatter(PercentFormatter(1.0))
     for axes in (losses, matches):

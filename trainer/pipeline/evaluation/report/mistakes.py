@@ -4,6 +4,8 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from typing import Any
 
+from shared.recognition.scoring import edit_costs
+
 Pair = tuple[str, str]
 """(truth, text) of an image, or of one character, where "" stands for none."""
 
@@ -13,7 +15,7 @@ def align(truth: str, text: str) -> list[Pair]:
 
     Prefers a confusion to an insertion and a deletion. (Wagner and Fischer 1974.)
     """
-    costs = _edit_costs(truth, text)
+    costs = edit_costs(truth, text)
     pairs = []
     i, j = len(truth), len(text)
     while i or j:
@@ -27,17 +29,6 @@ def align(truth: str, text: str) -> list[Pair]:
             j -= 1
             pairs.append(("", text[j]))
     return pairs[::-1]
-
-
-def _edit_costs(truth: str, text: str) -> list[list[int]]:
-    """Return the edit distances of all prefixes of both."""
-    costs = [list(range(len(text) + 1))]
-    for i, left in enumerate(truth, 1):
-        row = [i]
-        for j, right in enumerate(text):
-            row.append(min(costs[-1][j] + (left != right), costs[-1][j + 1] + 1, row[j] + 1))
-        costs.append(row)
-    return costs
 
 
 def describe_mistakes(pairs: Iterable[Pair]) -> dict[str, Any]:

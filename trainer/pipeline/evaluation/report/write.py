@@ -24,7 +24,7 @@ def write_report(trained: Trained, evaluation: Evaluation, dataset: Dataset, fol
     folder.mkdir()
     _write_metrics(trained, evaluation, folder / "metrics.json")
     _write_predictions(evaluation.predictions, folder / "test_predictions.csv")
-    _write_suspects(evaluation.suspects, folder / "suspects.csv")
+    _write_predictions(evaluation.suspects, folder / "suspects.csv", truth="label")
     _write_worst(evaluation.predictions, dataset, folder / "worst")
     draw_learning_curves(trained.history, folder / "learning_curves.png")
     write_tensorboard(trained.history, folder / "tensorboard")
@@ -50,14 +50,12 @@ def _wrong(predictions: Iterable[LabelledPrediction]) -> list[LabelledPrediction
     return sorted(wrong, key=lambda prediction: prediction.confidence, reverse=True)
 
 
-def _write_predictions(predictions: Sequence[LabelledPrediction], path: Path) -> None:
+def _write_predictions(
+    predictions: Sequence[LabelledPrediction], path: Path, truth: str = "truth"
+) -> None:
+    """Write a row per prediction; truth: the heading of the labels."""
     rows = ((p.file, p.truth, p.text, p.confidence) for p in predictions)
-    _write_csv(path, ("file", "truth", "text", "confidence"), rows)
-
-
-def _write_suspects(suspects: Sequence[LabelledPrediction], path: Path) -> None:
-    rows = ((p.file, p.truth, p.text, p.confidence) for p in suspects)
-    _write_csv(path, ("file", "label", "text", "confidence"), rows)
+    _write_csv(path, ("file", truth, "text", "confidence"), rows)
 
 
 def _write_worst(predictions: Sequence[LabelledPrediction], dataset: Dataset, folder: Path) -> None:
@@ -77,14 +75,23 @@ def _write_worst(predictions: Sequence[LabelledPrediction], dataset: Dataset, fo
 
 def _write_held_out(evaluation: Evaluation, dataset: Dataset, folder: Path) -> None:
     """Write up to HELD_OUT_IMAGES images of the test part as a labelled set."""
-    folder.mkdir()
-    rows = []
-    for index, prediction in enumerate(evaluation.predictions[:HELD_OUT_IMAGES], 1):
-        name = f"{index:04}{Path(prediction.file).suffix.lower()}"
-        # The original bytes: versions are compared on what the evaluation saw.
-        (folder / name).write_bytes(dataset.source.read(prediction.file))
-        rows.append((name, prediction.truth))
+    predictions = evaluation.predictions[:HELD_OUT_IMAGES]
+    names = copy_images(predictions, dataset, folder)
+    rows = zip(names, (prediction.truth for prediction in predictions), strict=True)
     _write_csv(folder / "labels.csv", ("filename", "text"), rows)
+
+
+def copy_images(
+    predictions: Sequence[LabelledPrediction], dataset: Dataset, folder: Path
+) -> list[str]:
+    """Copy the images of predictions into a new folder; return their new names."""
+    folder.mkdir()
+    names = []
+    for index, prediction in enumerate(predictions, 1):
+        names.append(f"{index:04}{Path(prediction.file).suffix.lower()}")
+        # The original bytes: versions are compared on what the evaluation saw.
+        (folder / names[-1]).write_bytes(dataset.source.read(prediction.file))
+    return names
 
 
 def _write_csv(path: Path, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:

@@ -15,7 +15,7 @@ from trainer.pipeline.datasets.sources.source import ImageSource
 from trainer.pipeline.networks.presets import PRESETS
 from trainer.pipeline.training import examples
 from trainer.pipeline.training import examples as streaming
-from trainer.pipeline.training.examples import Examples, InMemoryPart, Part, StreamedPart
+from trainer.pipeline.training.examples import Examples, InMemoryPart, StreamedPart
 from trainer.pipeline.training.fitting import Fitting
 from trainer.pipeline.training.parameters import choose_parameters
 from trainer.schemas.job_request import Hyperparameters, JobRequest
@@ -41,7 +41,7 @@ def streamed(dataset: Dataset, rehearsal: Rehearsal | None = None) -> StreamedPa
     return StreamedPart(dataset, dataset.train, rehearsal or Rehearsal.empty(dataset.image))
 
 
-def shown(part: Part, dataset: Dataset, seed: int, epoch: int) -> list[tuple[str, bytes]]:
+def shown(part: StreamedPart, dataset: Dataset, seed: int, epoch: int) -> list[tuple[str, bytes]]:
     """Return labels and images in the order in which training sees them."""
     return [
         (dataset.vocabulary.decode(c for c in label if c >= 0), pixels.tobytes())
