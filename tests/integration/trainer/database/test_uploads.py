@@ -80,6 +80,14 @@ def test_an_upload_is_kept_until_it_is_deleted(
     assert removal(uploads, upload) == "dataset_not_found"
 
 
+def test_after_the_last_upload_was_deleted_the_next_is_taken(
+    uploads: Uploads, data: bytes, settings: Settings
+) -> None:
+    uploads.remove(send(uploads, data).id)
+    upload = send(uploads, data)
+    assert files(settings) == [f"{upload.id}.zip"]
+
+
 def test_an_upload_stays_while_a_job_may_need_it(
     uploads: Uploads, data: bytes, store: JobStore, queue: JobQueue
 ) -> None:
