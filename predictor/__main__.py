@@ -43,9 +43,9 @@ class _Server(BaseApplication):  # type: ignore[misc]
     def load(self) -> Callable[..., Any]:
         """Build the app; gunicorn calls this in each worker, after the fork."""
         # Imported here: ONNX Runtime's threads do not survive a fork.
-        from predictor.api.app import create_app  # noqa: PLC0415
-        from predictor.models.registry import Registry  # noqa: PLC0415
-        from predictor.telemetry.access_log import AccessLog  # noqa: PLC0415
+        from predictor.api.app import create_app  # noqa: PLC0415 - after the fork
+        from predictor.models.registry import Registry  # noqa: PLC0415 - after the fork
+        from predictor.telemetry.access_log import AccessLog  # noqa: PLC0415 - after the fork
 
         start_audit_log()
         registry = Registry(self._settings)
@@ -60,9 +60,9 @@ class _Server(BaseApplication):  # type: ignore[misc]
 
 def _start_feedback(settings: PredictorSettings) -> "tuple[ImageArchive | None, Outbox | None]":
     """Start the image archive and the outbox, if they are on; call it after the fork."""
-    from predictor.feedback.image_archive import ImageArchive  # noqa: PLC0415
-    from predictor.feedback.outbox import Outbox  # noqa: PLC0415
-    from predictor.feedback.trainer_client import TrainerClient  # noqa: PLC0415
+    from predictor.feedback.image_archive import ImageArchive  # noqa: PLC0415 - after the fork
+    from predictor.feedback.outbox import Outbox  # noqa: PLC0415 - after the fork
+    from predictor.feedback.trainer_client import TrainerClient  # noqa: PLC0415 - after the fork
 
     archive = outbox = None
     if settings.image_archive is not None:

@@ -76,6 +76,6 @@ def _init_worker(worker: object) -> None:
 
 def _remove_metrics(_server: object, worker: Any) -> None:
     """Delete a dead worker's gauges, so that no version that it served is still shown."""
-    from prometheus_client import multiprocess  # noqa: PLC0415  after the folder is named
+    from prometheus_client import multiprocess  # noqa: PLC0415 - after the folder is named
 
     multiprocess.mark_process_dead(worker.pid)  # type: ignore[no-untyped-call]

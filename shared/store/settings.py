@@ -42,6 +42,6 @@ class StoreSettings(BaseModel):
         if not is_object_storage(self.store):
             return ModelStore(self.store, keep)
         from shared.store.object_store import ObjectModelStore  # noqa: PLC0415 - only for s3://
-        from shared.store.objects.bucket import Bucket  # noqa: PLC0415
+        from shared.store.objects.bucket import Bucket  # noqa: PLC0415 - likewise
 
         return ObjectModelStore(Bucket(self.store), self.bundle_cache, keep)

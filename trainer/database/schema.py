@@ -63,7 +63,7 @@ def bring_up_to_date(connection: Connection, tables: MetaData) -> None:
 def migrate(connection: Connection, revision: str = "head") -> None:
     """Migrate to a revision, all or nothing, in the connection's transaction."""
     from alembic import command  # noqa: PLC0415 - most starts migrate nothing
-    from alembic.config import Config  # noqa: PLC0415
+    from alembic.config import Config  # noqa: PLC0415 - likewise
 
     config = Config(attributes={"connection": connection})
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))

@@ -98,12 +98,12 @@ def convert(build: Path) -> Graph:
     """Load the h5, check its shapes and write the ONNX file beside it. For a clean process."""
     limit_this_process(MEMORY, SECONDS)
     require_harmless(build / KERAS_MODEL)
-    from trainer.pipeline.networks.inference import OnnxGraph  # noqa: PLC0415
+    from trainer.pipeline.networks.inference import OnnxGraph  # noqa: PLC0415 - heavy
     from trainer.pipeline.networks.keras_files import (  # noqa: PLC0415 - imports TensorFlow
         load_foreign,
         write_onnx,
     )
-    from trainer.pipeline.publishing.export import library_versions  # noqa: PLC0415
+    from trainer.pipeline.publishing.export import library_versions  # noqa: PLC0415 - heavy
 
     model = load_foreign(build / KERAS_MODEL)
     if len(model.inputs) != 1 or len(model.outputs) != 1:
