@@ -207,7 +207,7 @@ def test_a_read_only_volume_is_named_and_what_is_served_stays(
             job = over(store, store.create(JobRequest()).id)
             assert job.error is not None and job.error.code == "storage_unavailable"
             assert trainer.get("/readyz").status_code == 503
-            answer = trainer.post("/models/default/promote", json={"version": 1})
+            answer = trainer.post("/models/default/pattern", json={"pattern": "[a-c]+"})
             problem(answer, 503, "storage_unavailable")
             assert (read(predictor)["text"], read(predictor)["version"]) == ("abc", 1)
         assert over(store, store.create(JobRequest()).id).version == 2
