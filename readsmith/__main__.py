@@ -18,7 +18,8 @@ from readsmith.output import Commands
 
 app = typer.Typer(
     cls=Commands,
-    help="Trains and serves readers of short text lines.\n\nExample: readsmith up --first-job",
+    help="Trains and serves models that read short text lines.\n\n"
+    "Example: readsmith up --first-job",
     pretty_exceptions_enable=False,
 )
 for command in (up, check, pack, train, evaluate, predict, jobs, learning_curve, doctor):

@@ -11,7 +11,7 @@ T = TypeVar("T")
 def in_background(call: Callable[[], T]) -> Future[T]:
     """Start a call in a thread of its own, which holds up nobody's exit.
 
-    Its result, or what it raises, comes through the future; whoever stops waiting leaves it behind.
+    Its result, or what it raises, comes through the future; who stops waiting abandons it.
     """
     future: Future[T] = Future()
 

@@ -5,7 +5,7 @@ import os
 # Read by Keras and TensorFlow when they are first imported, in whichever process that is.
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
-# A GPU is shared with the processes that read a model anew, and reads as exactly as a CPU does.
+# A GPU is shared with the processes that reload a model, and must predict as exactly as a CPU does.
 os.environ.setdefault("TF_FORCE_GPU_ALLOW_GROWTH", "true")
 os.environ.setdefault("NVIDIA_TF32_OVERRIDE", "0")
 

@@ -30,7 +30,7 @@ def main() -> None:
         http=HttpProtocol,
         h11_max_incomplete_event_size=HEAD_BYTES,
         ws="none",
-        proxy_headers=False,  # else whoever is on this machine could say another address
+        proxy_headers=False,  # else any process on this machine could claim another address
         timeout_graceful_shutdown=SHUTDOWN_SECONDS,
     )
     logging.getLogger("uvicorn.access").addFilter(_leave_out_query)

@@ -35,7 +35,7 @@ def decode_single_prediction(pred: Any) -> str:
         np.log(pred + 1e-7), input_len, strategy="greedy", mask_index=manifest.blank_index
     )
     classes = [int(index) for index in np.asarray(results)[0][0] if index >= 0]
-    return manifest.reader_vocabulary().decode(classes)
+    return manifest.model_vocabulary().decode(classes)
 
 
 @app.post("/predict")

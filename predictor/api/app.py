@@ -22,7 +22,7 @@ def create_app(
     settings: PredictorSettings,
     registry: Registry,
     access_log: AccessLog | None = None,
-    kept: ImageArchive | None = None,
+    archive: ImageArchive | None = None,
     outbox: Outbox | None = None,
 ) -> Flask:
     """Build the app that answers with the registry's models; the caller starts what it gives."""
@@ -32,9 +32,9 @@ def create_app(
     add_request_hooks(app, access_log)
     add_access(app, settings)
     add_error_answers(app, settings)
-    add_predictions(app, settings, registry, kept)
-    add_review(app, kept)
-    add_feedback(app, settings, kept, outbox)
+    add_predictions(app, settings, registry, archive)
+    add_review(app, archive)
+    add_feedback(app, settings, archive, outbox)
     add_status(app, registry)
     add_start_page(app)
     add_docs(app)

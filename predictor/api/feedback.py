@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from flask import Flask, Request, request
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
-from predictor.api.review import not_kept
+from predictor.api.review import archive_disabled
 from predictor.feedback.image_archive import ArchivedImage, ImageArchive
 from predictor.feedback.outbox import Outbox
 from predictor.feedback.trainer_client import TrainerClient
@@ -46,7 +46,7 @@ class FeedbackRequest(BaseModel):
         None,
         min_length=1,
         max_length=64,
-        description="the request_id of a prediction that was kept",
+        description="the request_id of a prediction that was archived",
     )
     index: int = Field(
         0, ge=0, le=1_000_000, description="the image's place in that request, from 0"
@@ -68,7 +68,7 @@ class JsonFeedback(FeedbackRequest):
 def add_feedback(
     app: Flask,
     settings: PredictorSettings,
-    kept: ImageArchive | None,
+    archive: ImageArchive | None,
     outbox: Outbox | None,
 ) -> None:
     """Add the route; None stands for what the settings leave out."""
@@ -83,7 +83,7 @@ def add_feedback(
                 "READSMITH_TRAINER_URL says so, for example http://127.0.0.1:8000.",
             )
         told, sent = _parse(request, settings)
-        read = None if sent is not None else _archived(kept, told)
+        read = None if sent is not None else _archived(archive, told)
         image = read.image if read else sent
         assert image is not None  # noqa: S101  told by request_id, or sent
         model = told.model or (read.model if read else settings.default_model)
@@ -100,15 +100,15 @@ def add_feedback(
                 raise
             outbox.add(model, sha256, correction)
             status = "queued"
-        if kept is not None and read is not None:
-            kept.mark_done(read.id)
+        if archive is not None and read is not None:
+            archive.mark_done(read.id)
         return {"status": status, "model": model, "text": told.text}, 202
 
 
-def _archived(kept: ImageArchive | None, told: FeedbackRequest) -> ArchivedImage:
-    if kept is None:
-        raise not_kept()
-    return kept.get(f"{told.request_id}.{told.index}")
+def _archived(archive: ImageArchive | None, told: FeedbackRequest) -> ArchivedImage:
+    if archive is None:
+        raise archive_disabled()
+    return archive.get(f"{told.request_id}.{told.index}")
 
 
 def _correction(text: str, image: bytes, read: ArchivedImage | None) -> bytes:

@@ -21,7 +21,7 @@ from shared.store.builtin import STARTER, UNTRAINED
 
 
 def add_predictions(
-    app: Flask, settings: PredictorSettings, registry: Registry, kept: ImageArchive | None
+    app: Flask, settings: PredictorSettings, registry: Registry, archive: ImageArchive | None
 ) -> None:
     """Add POST /predict, which answers with the registry's models."""
 
@@ -46,8 +46,8 @@ def add_predictions(
         options = options.with_default_pattern(registry.pattern(model), engine.require_possible)
         answers = _read(engine, requested, options, stats)
         _count(answers, engine, stats, settings.low_confidence)
-        if kept is not None:
-            kept.add(to_archive(requested, answers, stats, settings.default_model))
+        if archive is not None:
+            archive.add(to_archive(requested, answers, stats, settings.default_model))
         if requested.several:
             return {"results": answers, **origin}
         return {**answers[0], **origin}

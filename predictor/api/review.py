@@ -1,4 +1,4 @@
-"""The routes of kept images: a queue for people, the least sure predictions first."""
+"""The routes of archived images: a queue for review, the least confident predictions first."""
 
 import io
 from datetime import UTC, datetime
@@ -23,35 +23,35 @@ class ReviewQuery(BaseModel):
     limit: int = Field(50, ge=1, le=1000, description="a number from 1 to 1000")
 
 
-def add_review(app: Flask, kept: ImageArchive | None) -> None:
-    """Add the routes; kept is None where images are not kept."""
+def add_review(app: Flask, archive: ImageArchive | None) -> None:
+    """Add the routes; archive is None where no images are archived."""
 
     @app.get("/review")
     def review() -> dict[str, Any]:
         query = validated(ReviewQuery, request.args.to_dict())
-        images, count = _required(kept).least_confident(query.model, query.limit)
+        images, count = _required(archive).least_confident(query.model, query.limit)
         return {"data": [_described(one) for one in images], "count": count}
 
     @app.get("/review/<image_id>")
     def review_image(image_id: str) -> Response:
-        image = open_image(_required(kept).get(image_id).image)
+        image = open_image(_required(archive).get(image_id).image)
         file = io.BytesIO()
         image.save(file, "PNG")  # whatever else the file held stays here
         return Response(file.getvalue(), 200, IMAGE_HEADERS, content_type="image/png")
 
     @app.delete("/review/<image_id>")
     def looked_at(image_id: str) -> tuple[str, int]:
-        _required(kept).remove(image_id)
+        _required(archive).remove(image_id)
         return "", 204
 
 
-def _required(kept: ImageArchive | None) -> ImageArchive:
-    if kept is None:
-        raise not_kept()
-    return kept
+def _required(archive: ImageArchive | None) -> ImageArchive:
+    if archive is None:
+        raise archive_disabled()
+    return archive
 
 
-def not_kept() -> ReadsmithError:
+def archive_disabled() -> ReadsmithError:
     """Return the error that says that keeping images is off."""
     return NotFoundError(
         "archive_disabled",
@@ -60,14 +60,14 @@ def not_kept() -> ReadsmithError:
     )
 
 
-def _described(kept: ArchivedImage) -> dict[str, Any]:
+def _described(archived: ArchivedImage) -> dict[str, Any]:
     return {
-        "request_id": kept.request_id,
-        "index": kept.position,
-        "model": kept.model,
-        "version": kept.version,
-        "text": kept.text,
-        "confidence": kept.confidence,
-        "created_at": datetime.fromtimestamp(kept.created, UTC).isoformat(),
-        "image": f"/review/{kept.id}",
+        "request_id": archived.request_id,
+        "index": archived.position,
+        "model": archived.model,
+        "version": archived.version,
+        "text": archived.text,
+        "confidence": archived.confidence,
+        "created_at": datetime.fromtimestamp(archived.created, UTC).isoformat(),
+        "image": f"/review/{archived.id}",
     }

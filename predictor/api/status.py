@@ -12,9 +12,9 @@ SERVICE = "Readsmith predictor: reads short text lines in images"
 ROUTES = {
     "POST /predict": 'read images, e.g. curl -F "image=@captcha.png" …/predict',
     "POST /feedback": "what an image really says, handed over to the trainer",
-    "GET /review": "kept images that wait for a look, the least sure predictions first",
-    "GET /review/{image_id}": "a kept image",
-    "DELETE /review/{image_id}": "delete a kept image: it has been looked at",
+    "GET /review": "archived images that wait for review, the least confident predictions first",
+    "GET /review/{image_id}": "an archived image",
+    "DELETE /review/{image_id}": "delete an archived image: it has been reviewed",
     "GET /models": "the models that answer now",
     "GET /healthz": "is this process alive",
     "GET /readyz": "can it read, and which versions",

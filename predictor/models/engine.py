@@ -53,7 +53,7 @@ class Engine:
         self.low_confidence_threshold = low_confidence_threshold(manifest.calibration)
         self._session = session
         self._input = session.get_inputs()[0].name
-        self._vocabulary = manifest.reader_vocabulary()
+        self._vocabulary = manifest.model_vocabulary()
 
     @classmethod
     def load(cls, folder: Path, manifest: Manifest, *, threads: int = 1) -> "Engine":

@@ -164,11 +164,11 @@ class Client:
         return self._trainer.ask(EventPage, "GET", path, repeat=True, params={"after": after}).data
 
     def model(self, name: str) -> ModelView:
-        """Return the kept versions of a model, and which is served."""
+        """Return the retained versions of a model, and which is served."""
         return self._trainer.ask(ModelView, "GET", f"/models/{quote(name, safe='')}", repeat=True)
 
     def promote(self, name: str, version: int) -> ModelView:
-        """Make a kept version the one that is served."""
+        """Make a retained version the served one."""
         return self._change(name, "promote", {"version": version}, repeat=True)
 
     def rollback(self, name: str) -> ModelView:

@@ -57,13 +57,13 @@ def create(
     if as_json:
         print_json({"name": name, "scopes": sorted(set(scopes)), "key": token})
     else:
-        say(err, f"The key {name}, which is kept as a hash in {keys} and shown this once:")
+        say(err, f"The key {name}, stored as a hash in {keys} and shown this once:")
         say(out, token)
 
 
 @app.command("list")
 def list_keys(keys: File = FILE, as_json: options.Json = False) -> None:
-    """List the keys: names, scopes and limits. The keys themselves are not kept.
+    """List the keys: names, scopes and limits. The keys themselves are not stored.
 
     Example: readsmith keys list
     """
@@ -89,7 +89,7 @@ def revoke(name: Name, keys: File = FILE, as_json: options.Json = False) -> None
         return
     say(out, f"Revoked {name}; {left} left.")
     if not left:
-        say(err, f"Nobody is let in now. To go without keys, remove {keys} and start anew.")
+        say(err, f"Nobody is let in now. To go without keys, remove {keys} and restart.")
 
 
 def _facts(key: ApiKey) -> dict[str, object]:

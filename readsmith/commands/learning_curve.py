@@ -92,9 +92,9 @@ def conclusion(points: "Sequence[Point]", expected: "Forecast | None") -> str:
         )
     if points[-1].exact == images:
         return (
-            f"All {images} held-out images are read right, so they cannot show what more labels "
-            f"would bring. Of others like them at least {percent(points[-1].interval[0])} would be "
-            "right (95 % interval)."
+            f"All {images} held-out images are predicted correctly, so they cannot show what more "
+            f"labels would bring. Of others like them at least {percent(points[-1].interval[0])} "
+            "would be correct (95 % interval)."
         )
     left, match = expected.errors_left, expected.exact_match
     gain = (

@@ -18,7 +18,7 @@ Name = Annotated[
         metavar="MODEL",
         help="The model's name.",
         callback=options.model_name,
-        autocompletion=options.models_kept,
+        autocompletion=options.known_models,
     ),
 ]
 
@@ -45,11 +45,11 @@ def _is_given(context: typer.Context, option: str) -> bool:
 @app.command()
 def promote(
     model: Name,
-    version: Annotated[int, typer.Argument(min=1, help="A kept version.")],
+    version: Annotated[int, typer.Argument(min=1, help="A retained version.")],
     store: options.Store = options.STORE,
     as_json: options.Json = False,
 ) -> None:
-    """Make a kept version the one that is served, once its files have been verified.
+    """Make a retained version the served one, once its files have been verified.
 
     Example: readsmith models promote captcha 3
     """
@@ -173,8 +173,8 @@ def _version(store: ModelStore, model: str, number: int) -> dict[str, Any]:
         manifest = store.manifest(model, number)
     except ReadsmithError as error:
         return about | {"error": {"code": error.code, "message": error.message}}
-    kept = {"created_at", "origin", "preset", "dataset", "vocabulary", "metrics"}
-    return about | manifest.model_dump(mode="json", include=kept)
+    shown = {"created_at", "origin", "preset", "dataset", "vocabulary", "metrics"}
+    return about | manifest.model_dump(mode="json", include=shown)
 
 
 def _row(version: dict[str, Any]) -> tuple[object, ...]:

@@ -69,7 +69,7 @@ def train(
         with contextlib.redirect_stdout(sys.stderr):  # libraries print; stdout is for the result
             result = _run(request, local_path(dataset), models, state, log)
     except KeyboardInterrupt:
-        say(err, "Stopped. Nothing is published, and the same command begins anew. A job of")
+        say(err, "Stopped. Nothing is published, and the same command starts over. A job of")
         say(err, "the service (readsmith up) goes on from its last epoch when it is cut off.")
         raise
     bundle = models.folder(result.model, result.version)

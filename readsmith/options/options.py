@@ -46,7 +46,7 @@ def place(place: str) -> str:
         raise typer.BadParameter(f"It {error}.") from None
 
 
-def models_kept(context: typer.Context) -> list[str]:
+def known_models(context: typer.Context) -> list[str]:
     """Return the models of the store that is meant, and the starter, for completion."""
     from shared.store.builtin import STARTER
     from shared.store.location import is_object_storage
@@ -83,7 +83,7 @@ OptionalDataset = Annotated[
 Model = Annotated[
     str,
     typer.Option(
-        "--model", help="The model's name.", callback=model_name, autocompletion=models_kept
+        "--model", help="The model's name.", callback=model_name, autocompletion=known_models
     ),
 ]
 ModelIfNamed = Annotated[
@@ -93,7 +93,7 @@ ModelIfNamed = Annotated[
         help="The model's name; without it, the predictor's default one, or default in a store; "
         "the starter answers where nothing is trained yet.",
         callback=lambda model: model and model_name(model),
-        autocompletion=models_kept,
+        autocompletion=known_models,
     ),
 ]
 Version = Annotated[
@@ -105,7 +105,7 @@ Store = Annotated[
     typer.Option(
         "--store",
         envvar="READSMITH_STORE",
-        help="Where published models lie: a folder, or s3://bucket/prefix.",
+        help="Where published models are stored: a folder, or s3://bucket/prefix.",
         callback=place,
     ),
 ]
@@ -160,7 +160,7 @@ RetainedVersions = Annotated[
         "--retained-versions",
         min=1,
         envvar="READSMITH_RETAINED_VERSIONS",
-        help="Versions that are kept; besides them always the served one and the one before it.",
+        help="Versions that are retained, besides the served one and the one before it.",
     ),
 ]
 TopK = Annotated[int | None, typer.Option("--top-k", help="Show so many of the likeliest texts.")]

@@ -30,7 +30,7 @@ class FirstJobResult:
 
     @property
     def correct(self) -> int:
-        """How many held-out images were read right."""
+        """How many predictions on held-out images were correct."""
         return sum(prediction.correct for prediction in self.predictions)
 
     @property

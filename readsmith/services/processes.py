@@ -75,12 +75,12 @@ class Address:
 
 
 def require_room(folder: Path) -> None:
-    """Raise ReadsmithError disk_full if there is too little room where a folder will lie."""
+    """Raise ReadsmithError disk_full if there is too little room where a folder will be."""
     free = shutil.disk_usage(existing_part(folder)).free
     if free < FREE_BYTES:
         raise DiskFullError(
             "disk_full",
-            f"Only {free / 1e9:.1f} GB are free where {folder} lies; 1 GB is needed.",
+            f"Only {free / 1e9:.1f} GB are free for {folder}; 1 GB is needed.",
             "Make room, or choose another folder with --state and --store.",
         )
 

@@ -6,7 +6,7 @@ from pydantic import BaseModel, ConfigDict
 
 
 class Answer(BaseModel):
-    """What a service says; fields that a newer one adds are kept beside the known ones."""
+    """What a service says; fields that a newer one adds are passed through."""
 
     model_config = ConfigDict(frozen=True, extra="allow")
 

@@ -1,4 +1,4 @@
-"""Where something lies: in a folder, or below a prefix of a bucket."""
+"""Where something is stored: in a folder, or below a prefix of a bucket."""
 
 import re
 

@@ -210,7 +210,7 @@ class Manifest(Frozen):
                 raise ValueError(f"files lists {name!r}, which lies outside the bundle")
         return self
 
-    def reader_vocabulary(self) -> Vocabulary:
+    def model_vocabulary(self) -> Vocabulary:
         """Return the vocabulary as the decoder wants it."""
         return Vocabulary(self.vocabulary)
 

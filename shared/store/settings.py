@@ -1,4 +1,4 @@
-"""The settings about where the published models lie."""
+"""The settings about where the published models are stored."""
 
 import os
 from pathlib import Path

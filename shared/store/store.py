@@ -232,7 +232,7 @@ class ModelStore:
         try:
             return bool(self._records.look(name).versions)
         except BundleError:
-            return True  # it hides no others, and whoever asks for it is told
+            return True  # it hides no others, and a request for it reports it
 
     def _present(self, model: str, record: ModelRecord) -> ModelRecord:
         """Return the record without versions that somebody has removed by hand."""
@@ -276,7 +276,7 @@ class ModelStore:
         except BundleError as error:
             earlier = not os.path.lexists(folder / RECORD)
             if earlier and error.part == "settings":
-                raise  # they need not be lost: whoever mends the file has them
+                raise  # they need not be lost: repairing the file restores them
             damaged = folder / (CURRENT if earlier else RECORD)
             damaged.replace(folder / f"{damaged.name}.damaged")
             log.warning("%s It is named %s.damaged now.", error.message, damaged.name)

@@ -1,4 +1,4 @@
-"""Small copies of images for people to look at, made anew from what was read."""
+"""Small copies of images for people to look at, re-encoded from the decoded pixels."""
 
 import io
 import threading

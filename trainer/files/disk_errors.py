@@ -20,7 +20,7 @@ UNUSABLE = {
 def storage_error(error: OSError) -> DiskFullError | StorageError | None:
     """Put a failure of the disk into words (disk_full, storage_unavailable); None for any other.
 
-    The file is named, but not where it lies: strangers may read this.
+    The file is named, but not its folder: strangers may read this.
     """
     name = Path(str(error.filename or "a file")).name
     if error.errno in FULL:

@@ -29,7 +29,7 @@ class JobFiles:
     def fetch(self, path: Path) -> None:
         """Bring a file to where it was written, if it was saved.
 
-        One that lies there is replaced: an attempt on another machine may have gone further.
+        One that is there is replaced: an attempt on another machine may have gone further.
         Raises OSError or ReadsmithError.
         """
         path.parent.mkdir(parents=True, exist_ok=True)

@@ -69,13 +69,13 @@ class FolderFiles(SharedFiles):
         self._root = root
 
     def save(self, path: Path, name: str) -> None:
-        """Link the file, or copy it where it lies on another disk."""
+        """Link the file, or copy it from another disk."""
         target = self._root / name
         target.parent.mkdir(parents=True, exist_ok=True)
         _put(path, target)
 
     def fetch(self, name: str, path: Path) -> bool:
-        """Link the file, or copy it where the path lies on another disk."""
+        """Link the file, or copy it to another disk."""
         try:
             _put(self._root / name, path)
         except FileNotFoundError:

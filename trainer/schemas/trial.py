@@ -1,4 +1,4 @@
-"""The trials of a search, as everybody sees them and as they are kept."""
+"""The trials of a search, as the API shows them and as they are stored."""
 
 import math
 from typing import Protocol

@@ -16,7 +16,7 @@ IMAGE: Final = {"type": "string", "format": "binary"}
 REQUEST_ID: Final = {
     "name": "X-Request-ID",
     "in": "header",
-    "description": "Kept as the request's id if it is 1 to 64 letters, digits, dots, dashes or "
+    "description": "Used as the request's id if it is 1 to 64 letters, digits, dots, dashes or "
     "underscores; otherwise the predictor makes one.",
     "schema": {"type": "string"},
 }
@@ -62,7 +62,7 @@ def _feedback() -> Json:
     return {
         "required": True,
         "description": "The right text, and the image itself or the request_id of a prediction "
-        "whose image was kept.",
+        "whose image was archived.",
         "content": {
             "multipart/form-data": {"schema": multipart},
             "application/json": {"schema": _reference(JsonFeedback)},

@@ -45,17 +45,17 @@ def doctor(
 def _findings(store: str, state: Path) -> Iterator[Finding]:
     from readsmith.commands.doctor import installation, services
     from readsmith.commands.doctor import ray as doctor_ray
-    from readsmith.commands.doctor import store as kept
+    from readsmith.commands.doctor import store as stores
 
     yield from _guarded("python", installation.python)
     yield from _guarded("libraries", installation.libraries)
     yield from _guarded("processor", installation.processor)
     yield from _guarded("tensorflow", installation.tensorflow)
-    yield from _guarded("store", lambda: kept.store(store))
-    yield from _guarded("state", lambda: kept.state(state))
-    yield from _guarded("starter", kept.starter)
-    yield from _guarded("models", lambda: kept.models(store))
-    yield from _guarded("clock", lambda: kept.clock(store))
+    yield from _guarded("store", lambda: stores.store(store))
+    yield from _guarded("state", lambda: stores.state(state))
+    yield from _guarded("starter", stores.starter)
+    yield from _guarded("models", lambda: stores.models(store))
+    yield from _guarded("clock", lambda: stores.clock(store))
     about_settings = list(_guarded("settings", services.settings))
     yield from about_settings
     if any(finding.state is Severity.PROBLEM for finding in about_settings):

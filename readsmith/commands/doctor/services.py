@@ -151,7 +151,7 @@ def _running(address: Address) -> Finding | None:
         return None
     running = f"{address.url}: the {address.service} {found} runs"
     if address.service == "trainer" and found != (installed := version("readsmith")):
-        advice = f"Start it anew: {installed} is installed."
+        advice = f"Restart it: {installed} is installed."
         return warning("ports", f"{running}, but this is {installed}", advice)
     return _ready(address, running)
 

@@ -22,7 +22,7 @@ PATIENCE = timedelta(minutes=5)
 
 
 def store(place: str) -> Iterator[Finding]:
-    """Check rights, locks and room where models are kept, or that an object storage answers."""
+    """Check rights, locks and room where models are stored, or that an object storage answers."""
     if not is_object_storage(place):
         yield _folder("store", Path(place))
     elif complaint := open_store(place).problem():
@@ -32,7 +32,7 @@ def store(place: str) -> Iterator[Finding]:
 
 
 def state(folder: Path) -> Iterator[Finding]:
-    """Check rights, locks and room where jobs are kept."""
+    """Check rights, locks and room where jobs are stored."""
     yield _folder("state", folder)
 
 
@@ -58,7 +58,7 @@ def starter() -> Iterator[Finding]:
     """Read with ONNX Runtime and the model that comes with Readsmith."""
     complaint = _complaints(builtin_store(), (STARTER,))[STARTER]
     if complaint:
-        yield problem("starter", complaint, "Install Readsmith anew: the package is damaged.")
+        yield problem("starter", complaint, "Reinstall Readsmith: the package is damaged.")
     else:
         yield ok("starter", "ONNX Runtime reads its images as it should")
 

@@ -104,7 +104,7 @@ def _listed(manifest: Path) -> Listed | None:
         data = read_small(manifest, MOST_BYTES)
         job_id = parse_manifest(data).job_id
     except (OSError, BundleError):
-        pass  # whoever asks for the version is told
+        pass  # a request for the version reports it
     return Listed(manifest_sha256=hashlib.sha256(data).hexdigest(), job_id=job_id)
 
 

@@ -56,8 +56,8 @@ class ModelRecord(Frozen):
     unfinished: dict[int, Unfinished] = Field(default_factory=dict)
     settings: ModelSettings = ModelSettings()
     changes: tuple[str, ...] = Field((), strict=False)
-    """The last changes by their own random names, so that whoever made one can tell that it was
-    made though the answer was lost."""
+    """The last changes by their own random names, so that the process that made one can tell that
+    it was made though the answer was lost."""
 
     @property
     def numbers(self) -> list[int]:

@@ -115,7 +115,7 @@ def require_golden_predictions(folder: Path, models: ModelStore, version: int) -
     inputs = [preprocess((folder / each["file"]).read_bytes(), manifest.image) for each in golden]
     session = onnxruntime.InferenceSession(folder / ONNX_MODEL)
     (output,) = session.run(None, {session.get_inputs()[0].name: np.stack(inputs)})
-    predictions = decode(output, manifest.reader_vocabulary(), manifest.temperature)
+    predictions = decode(output, manifest.model_vocabulary(), manifest.temperature)
     assert [prediction.text for prediction in predictions] == [each["text"] for each in golden]
 
 

@@ -85,7 +85,7 @@ async def correct(
     request: Request,
     response: Response,
 ) -> Correction:
-    """Say what an image really says; of an image that has been sent before, say it anew.
+    """Submit an image's true text; for an image that was sent before, update it.
 
     A form with the file `image` and the field `text`, or JSON with the image in base64. What
     was read, how surely and by which version may be told, too. The model need not exist yet.
@@ -93,11 +93,11 @@ async def correct(
     sent = await _sent(request)
     ending = await run_in_threadpool(decodable_format, sent.image)
     save = services.corrections.save
-    kept, is_new = await run_in_threadpool(save, name, sent.image, ending, sent)
-    facts["correction_id"] = kept.id
+    saved, is_new = await run_in_threadpool(save, name, sent.image, ending, sent)
+    facts["correction_id"] = saved.id
     response.status_code = 201 if is_new else 200
-    response.headers["Location"] = f"/models/{name}/corrections/{kept.id}"
-    return kept
+    response.headers["Location"] = f"/models/{name}/corrections/{saved.id}"
+    return saved
 
 
 @router.get("/corrections")

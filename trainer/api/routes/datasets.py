@@ -29,7 +29,7 @@ CHUNK = 1 << 20
 
 
 class WebDataset(RequestPart):
-    """Where a zip lies."""
+    """Where a zip is."""
 
     url: WebUrl
     sha256: str | None = Field(None, pattern=r"^[0-9a-f]{64}$")
@@ -72,7 +72,7 @@ async def upload_dataset(
     A tar will do, too: a WebDataset shard, in which a text file beside each image is its label.
 
     Or send JSON with the `url` of one, which is then downloaded by the rules that hold for jobs;
-    the code of a 422 says why it could not be. It is kept until it is deleted, or until room is
+    the code of a 422 says why it could not be. It is stored until it is deleted, or until room is
     needed: then the oldest go that no queued or running job needs.
     """
     if media_type(request) == "application/json":

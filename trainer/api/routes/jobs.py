@@ -95,8 +95,8 @@ def read_report(services: TheServices, job_id: str) -> dict[str, Any]:
     except FileNotFoundError:
         raise NotFoundError(
             "report_not_found",
-            f"Version {job.version} of {job.model} holds no report, or is no longer kept.",
-            f"GET /models/{job.model} names the versions that are kept.",
+            f"Version {job.version} of {job.model} holds no report, or is no longer retained.",
+            f"GET /models/{job.model} names the retained versions.",
         ) from None
     return report
 
@@ -106,7 +106,7 @@ def _require_base(request: JobRequest, services: Services) -> None:
     if isinstance(request.base, int) and request.base not in versions:
         there = f"the versions {', '.join(map(str, versions))}" if versions else "no version yet"
         message = f"Model {request.model} has {there}, not {request.base}."
-        hint = f"GET /models/{request.model} names the versions that are kept."
+        hint = f"GET /models/{request.model} names the retained versions."
         raise UnusableError("request_invalid", message, hint, "base")
 
 

@@ -45,7 +45,7 @@ def read_model(services: TheServices, name: str) -> ModelView:
 def promote(
     services: TheServices, facts: AuditFacts, name: str, wanted: PromotionRequest
 ) -> ModelView:
-    """Make a kept version the one that is served, once its files have been verified."""
+    """Make a retained version the served one, once its files have been verified."""
     facts["version"] = wanted.version
     services.models.promote(name, wanted.version)
     return _known(services.models, name)

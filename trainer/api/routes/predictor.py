@@ -12,7 +12,7 @@ from trainer.api.problems import problem_responses
 from trainer.api.services import TheServices
 
 IN_MEMORY = 1_000_000
-"""Bytes of a request's body; more lie on the disk on their way."""
+"""Bytes of a request's body; larger ones are buffered on disk."""
 
 ANSWER: dict[int | str, dict[str, Any]] = {
     200: {"description": "What the predictor answers; its errors pass as they are."}
@@ -58,19 +58,19 @@ async def list_served_models(services: TheServices, request: Request) -> Respons
 
 @router.get("/review", response_class=Response, responses=problem_responses(404))
 async def list_archived_images(services: TheServices, request: Request) -> Response:
-    """List the images that the predictor has kept for a look, the least sure prediction first."""
+    """List the images that the predictor has archived, the least confident prediction first."""
     return await _passed_on(services, request, "/review")
 
 
 @router.get("/review/{image_id}", response_class=Response, responses=problem_responses(404, 422))
 async def show_archived_image(services: TheServices, request: Request, image_id: str) -> Response:
-    """Show an image that the predictor has kept."""
+    """Show an image that the predictor has archived."""
     return await _passed_on(services, request, f"/review/{quote(image_id, safe='')}")
 
 
 @router.delete("/review/{image_id}", response_class=Response, responses=problem_responses(404, 422))
 async def delete_archived_image(services: TheServices, request: Request, image_id: str) -> Response:
-    """Delete an image that the predictor has kept: it has been looked at."""
+    """Delete an image that the predictor has archived: it has been reviewed."""
     return await _passed_on(services, request, f"/review/{quote(image_id, safe='')}")
 
 

@@ -85,7 +85,7 @@ def _predict_all(folder: Path, manifest: Manifest, images: list[_Image]) -> list
     )
 
     verify_files(folder, {ONNX_MODEL: manifest.files[ONNX_MODEL]})
-    graph, vocabulary = OnnxGraph(folder / ONNX_MODEL), manifest.reader_vocabulary()
+    graph, vocabulary = OnnxGraph(folder / ONNX_MODEL), manifest.model_vocabulary()
     seen = read_seen_images(folder)
     predictions = []
     for _, source, image in images:

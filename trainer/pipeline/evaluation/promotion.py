@@ -77,7 +77,7 @@ def _predict_unseen(
     needed = {ONNX_MODEL, SEEN_IMAGES} & set(manifest.files)
     verify_files(folder, {name: manifest.files[name] for name in needed})
     images = unseen(dataset.test, folder)
-    graph, vocabulary = OnnxGraph(folder / ONNX_MODEL), manifest.reader_vocabulary()
+    graph, vocabulary = OnnxGraph(folder / ONNX_MODEL), manifest.model_vocabulary()
     texts: dict[str, str] = {}
     for chunk, output in outputs(graph, dataset.source, images, manifest.image, observer):
         for image, prediction in zip(chunk, decode(output, vocabulary), strict=True):

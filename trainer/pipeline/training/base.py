@@ -48,7 +48,7 @@ def _read(store: ModelStore, model: str, version: int, name: str) -> Base:
     return Base(
         name=name,
         image=manifest.image,
-        vocabulary=manifest.reader_vocabulary(),
+        vocabulary=manifest.model_vocabulary(),
         weights=weights_of(load_keras(folder / KERAS_MODEL)),
         seen=read_seen_images(folder),
         rehearsal=read_rehearsal(folder, manifest.image),

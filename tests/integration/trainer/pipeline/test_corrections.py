@@ -47,5 +47,5 @@ def test_a_corrected_prediction_is_right_in_the_next_version(
     manifest, folder = store.manifest("quick", 1), store.folder("quick", 1)
     graph = OnnxGraph(folder / ONNX_MODEL)
     inputs = [preprocess(data, manifest.image)[None] for data in images]
-    read = [decode(graph.predict_on_batch(one), manifest.reader_vocabulary())[0] for one in inputs]
+    read = [decode(graph.predict_on_batch(one), manifest.model_vocabulary())[0] for one in inputs]
     assert [prediction.text for prediction in read].count("T") >= 5

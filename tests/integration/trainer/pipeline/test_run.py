@@ -172,7 +172,7 @@ def test_both_files_read_the_golden_images_as_the_trainer_did(finished: Finished
         session.run(None, {session.get_inputs()[0].name: inputs})[0],
     ):
         assert output.shape[1:] == (manifest.time_steps, len(manifest.vocabulary) + 1)
-        predictions = decode(output, manifest.reader_vocabulary(), manifest.temperature)
+        predictions = decode(output, manifest.model_vocabulary(), manifest.temperature)
         assert [r.text for r in predictions] == [g["text"] for g in golden]
         assert [r.confidence for r in predictions] == pytest.approx(
             [g["confidence"] for g in golden], abs=1e-3

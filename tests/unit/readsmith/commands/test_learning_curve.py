@@ -28,7 +28,7 @@ def test_it_says_that_it_cannot_tell() -> None:
 def test_it_says_that_a_perfect_test_part_shows_nothing_more() -> None:
     text = concluded(80, 98, 100, images=100)
 
-    assert text.startswith("All 100 held-out images are read right")
+    assert text.startswith("All 100 held-out images are predicted correctly")
     assert "96.3 %" in text
 
 
