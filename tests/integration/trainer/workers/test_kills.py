@@ -6,7 +6,10 @@ there. The long form, with it, is tests/faults/jobs/test_kills.py.
 
 import os
 import signal
+import sqlite3
+import time
 from collections import defaultdict
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -89,6 +92,8 @@ def test_a_worker_that_comes_back_late_writes_and_publishes_nothing(
     with workers(settings, "small") as (late,):
         wait_until(lambda: fallen(settings, job_id))
         _, late_child = fallen(settings, job_id)[0]
+        wait_until(lambda: is_stopped(late.pid) and is_stopped(late_child))
+        stop_outside_transactions(settings, late.pid)
         with workers(settings, "small"):
             wait_until(lambda: store.get(job_id).status is Status.SUCCEEDED)
             seen = told_by_attempt(store, job_id)
@@ -103,6 +108,25 @@ def test_a_worker_that_comes_back_late_writes_and_publishes_nothing(
     assert ModelStore(settings.store).manifest("default", job.version).attempt > 1
     left = [path.name for path in Path(settings.store).glob("default/versions/*")]
     assert left == [str(job.version)]
+
+
+def is_stopped(pid: int) -> bool:
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
+
+
+def stop_outside_transactions(settings: Settings, pid: int) -> None:
+    """Let a stopped process go on until it holds no lock of the database: nobody could write."""
+    while True:
+        with closing(sqlite3.connect(settings.state / "jobs.sqlite", timeout=0.5)) as database:
+            try:
+                database.execute("BEGIN IMMEDIATE")
+            except sqlite3.OperationalError:
+                os.kill(pid, signal.SIGCONT)
+                time.sleep(0.01)
+                os.kill(pid, signal.SIGSTOP)
+                wait_until(lambda: is_stopped(pid))
+            else:
+                return
 
 
 def told_by_attempt(store: JobStore, job_id: str) -> dict[int, list[int]]:
