@@ -70,7 +70,7 @@ def test_a_nearly_full_disk_is_one_clear_error(
 ) -> None:
     monkeypatch.setattr("shutil.disk_usage", lambda path: SimpleNamespace(free=300_000_000))
 
-    with pytest.raises(ReadsmithError, match=r"Only 0\.3 GB are free where .*var/models lies"):
+    with pytest.raises(ReadsmithError, match=r"Only 0\.3 GB are free for .*var/models"):
         require_room(tmp_path / "var/models")
 
 
