@@ -4,6 +4,7 @@
 # make test-browser   the dashboard and the predictor's page in a real Chromium   (apt install chromium)
 # make test-docker   builds the images and tries them out (needs a Docker engine and docker-compose)
 # make test-faults   the long tests of what is promised when things go wrong (docs/reliability.md)
+# make test-attack   attacks on running services: nobody else waits, memory stays bounded (docs/reliability.md)
 # make test-cluster   three hosts on this one, a node cut off in mid-training (needs root and PostgreSQL; minutes)
 # make soak   20 minutes of constant requests beside training: does anything fail or grow?   (ARGS="--minutes 2")
 # make bench-train   training measured against the seed recipe, hours   (ARGS="--part v2 --seeds 1")
@@ -26,7 +27,7 @@ INSTALLED := .venv/installed
 # Four processes even on two cores, as many tests wait; files start in the order of tests/conftest.py.
 PARALLEL := -n 4 --dist loadfile --no-loadscope-reorder
 
-.PHONY: run test test-fast test-browser docs test-docker test-faults test-cluster soak bench-train bench-train-profile bench-predict bench-new-look bench-queue bench-ray bench-gateway bench-store bench-api capacity house starter screenshots format lock clean
+.PHONY: run test test-fast test-browser docs test-docker test-faults test-attack test-cluster soak bench-train bench-train-profile bench-predict bench-new-look bench-queue bench-ray bench-gateway bench-store bench-api capacity house starter screenshots format lock clean
 
 run: $(INSTALLED)
 	@$(BIN)/readsmith up --first-job $(if $(DATASET),--dataset "$(DATASET)") $(if $(ONCE),--once)
@@ -49,6 +50,9 @@ test-docker: $(INSTALLED)
 
 test-faults: $(INSTALLED)
 	READSMITH_TEST_FAULTS=1 $(BIN)/pytest -s --durations=0 tests/faults $(ARGS)
+
+test-attack: $(INSTALLED)
+	READSMITH_TEST_ATTACK=1 $(BIN)/pytest --durations=0 tests/attack $(ARGS)
 
 test-cluster: $(INSTALLED)
 	READSMITH_TEST_CLUSTER=1 $(BIN)/pytest -s tests/cluster $(ARGS)
