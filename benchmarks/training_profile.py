@@ -24,7 +24,7 @@ from rich.table import Table
 
 from benchmarks.record import Machine
 from shared.recognition.decoding import decode
-from shared.recognition.preprocessing import normalize
+from shared.recognition.preprocessing import to_batch
 from trainer.pipeline.datasets.load import load_dataset
 from trainer.pipeline.downloads.synthetic import draw_dataset
 from trainer.pipeline.networks.ctc import ctc_loss
@@ -104,7 +104,7 @@ def _batches(fitting: Fitting, count: int) -> dict[str, list[float]]:
         began = time.perf_counter()
         pixels, labels = next(shown)
         taken = time.perf_counter()
-        images = normalize(pixels, fitting.dataset.image)
+        images = to_batch(pixels, fitting.dataset.image)
         ready = time.perf_counter()
         times["load the images"].append(taken - began)
         times["standardise"].append(ready - taken)

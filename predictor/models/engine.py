@@ -16,7 +16,7 @@ from shared.errors import BundleError, ImageRejectedError
 from shared.patterns.automaton import Automaton, build_automaton
 from shared.patterns.limits import Limits
 from shared.recognition.decoding import DecodedText, decode, decode_within
-from shared.recognition.preprocessing import covered_width, fit, open_image, to_input
+from shared.recognition.preprocessing import fit, open_image, to_input
 from shared.store.manifest import ONNX_MODEL, Calibration, Manifest, read_file
 
 BATCH = 4
@@ -39,10 +39,10 @@ Answer = TypeVar("Answer", DecodedText, DecodedText | None)
 
 @dataclass(frozen=True)
 class _Input:
-    """An image as the graph's input, and the share of the input's width that it covers."""
+    """An image as the graph's input, and where in the image the input's edges lie."""
 
     values: NDArray[np.float32]
-    covered: float
+    span: tuple[float, float]
 
 
 class Engine:
@@ -126,14 +126,21 @@ class Engine:
         for start in range(0, len(images), BATCH):
             inputs = [self._prepare(image, stats) for image in images[start : start + BATCH]]
             stats.done(PREPARE)
-            accepted = [one.values for one in inputs if not isinstance(one, ImageRejectedError)]
-            answers = iter(self._run(np.stack(accepted), decoding, stats) if accepted else ())
+            # By width: an input gets the same answer whatever it shares a batch with.
+            batches: dict[tuple[int, ...], list[NDArray[np.float32]]] = {}
+            for one in inputs:
+                if not isinstance(one, ImageRejectedError):
+                    batches.setdefault(one.values.shape, []).append(one.values)
+            answers = {
+                shape: iter(self._run(np.stack(values), decoding, stats))
+                for shape, values in batches.items()
+            }
             for one in inputs:
                 if isinstance(one, ImageRejectedError):
                     yield one
                 else:
-                    answer = next(answers)
-                    yield answer and answer.on(one.covered)
+                    answer = next(answers[one.values.shape])
+                    yield answer and answer.within(one.span)
 
     def _prepare(self, data: bytes, stats: RequestStats) -> "_Input | ImageRejectedError":
         try:
@@ -143,7 +150,7 @@ class Engine:
         sizes = self.manifest.image_sizes
         stats.unseen_sizes += sizes is not None and not sizes.hold(image.size)
         spec = self.manifest.image
-        return _Input(to_input(image, spec), covered_width(image.size, spec))
+        return _Input(to_input(image, spec), spec.span(image.size))
 
     def _run(
         self,
@@ -168,16 +175,26 @@ class Engine:
                 f"{ONNX_MODEL} has {len(inputs)} inputs and {len(outputs)} outputs, not one each.",
                 "graph",
             )
-        shape = self.manifest.image.shape
-        if inputs[0].type != "tensor(float)" or tuple(inputs[0].shape[1:]) != shape:
+        image = self.manifest.image
+        taken = tuple(None if isinstance(each, str) else each for each in inputs[0].shape[1:])
+        if inputs[0].type != "tensor(float)" or taken != image.shape:
             raise BundleError(
                 f"{ONNX_MODEL} takes {inputs[0].type} {inputs[0].shape}, "
-                f"the manifest says float32 (N, {', '.join(map(str, shape))}).",
+                f"the manifest says float32 (N, {', '.join(map(str, image.shape))}).",
                 "graph",
             )
+        widths = {image.input_width((1, 10_000)), image.width}
+        for width in widths:
+            self._check_output(width)
+
+    def _check_output(self, width: int) -> None:
+        """Run the graph on black images of this width; raises BundleError."""
+        image = self.manifest.image
         batch = 2  # a graph with a fixed batch of one would pass with one
+        shape = tuple(width if side is None else side for side in image.shape)
         found = self._probabilities(np.zeros((batch, *shape), dtype=np.float32))
-        expected = (batch, self.manifest.time_steps, self._vocabulary.classes)
+        steps = self.manifest.time_steps * width // image.width
+        expected = (batch, steps, self._vocabulary.classes)
         if found.dtype != np.float32 or found.shape != expected:
             raise BundleError(
                 f"{ONNX_MODEL} returns {found.dtype} {found.shape}, "

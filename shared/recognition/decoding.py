@@ -53,12 +53,20 @@ class DecodedText:
     alternatives: tuple[Hypothesis, ...] = ()
     """The likeliest texts, this one first; empty unless they were requested."""
 
-    def on(self, covered: float) -> "DecodedText":
-        """Return the prediction located within an image that covers this share of the input."""
-        if covered == 1:
+    def within(self, span: tuple[float, float]) -> "DecodedText":
+        """Return the prediction located within the image, in which the input spans this part.
+
+        span: the input's left and right edge in shares of the image's width.
+        """
+        left, right = span
+        if span == (0, 1):
             return self
         characters = tuple(
-            replace(one, start=min(1.0, one.start / covered), end=min(1.0, one.end / covered))
+            replace(
+                one,
+                start=min(1.0, left + one.start * (right - left)),
+                end=min(1.0, left + one.end * (right - left)),
+            )
             for one in self.characters
         )
         return replace(self, characters=characters)

@@ -1,8 +1,37 @@
 """How an image becomes a model's input."""
 
-from typing import Literal
+import math
+from typing import Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+WIDTH_STEP = 32
+"""Pixels; inputs that follow their image's width are multiples of it, so that images of similar
+width share a batch."""
+
+
+class Region(BaseModel):
+    """The part of every image that holds the text; sides as shares of its width and height."""
+
+    model_config = ConfigDict(frozen=True, strict=True, extra="forbid")
+
+    left: float = Field(ge=0, lt=1)
+    top: float = Field(ge=0, lt=1)
+    right: float = Field(gt=0, le=1)
+    bottom: float = Field(gt=0, le=1)
+
+    @model_validator(mode="after")
+    def _holds_something(self) -> Self:
+        if self.left >= self.right or self.top >= self.bottom:
+            raise ValueError("left must be below right, and top below bottom")
+        return self
+
+    def box(self, size: tuple[int, int]) -> tuple[int, int, int, int]:
+        """Return left, top, right and bottom in pixels of an image of this width and height."""
+        width, height = size
+        left, top = math.floor(self.left * width), math.floor(self.top * height)
+        right, bottom = math.ceil(self.right * width), math.ceil(self.bottom * height)
+        return left, top, max(left + 1, right), max(top + 1, bottom)
 
 
 class ImageSpec(BaseModel):
@@ -12,18 +41,56 @@ class ImageSpec(BaseModel):
 
     height: int = Field(ge=8, le=2048)
     width: int = Field(ge=8, le=8192)
+    """Of every input; the greatest one where the width follows the image."""
     channels: Literal[1, 3]
-    resize: Literal["stretch", "pad"]
-    """pad: keep the aspect ratio, fill the right and the bottom with the image's mean."""
+    resize: Literal["stretch", "pad", "follow"]
+    """stretch: to height and width. pad: keep the aspect ratio, fill the right and the bottom with
+    the image's mean. follow: to the height; the width follows the image's, up to ``width``."""
     standardize: bool
     """True: zero mean and unit variance per image. False: values in [0, 1]; a set of licence plates
     then gave nothing but blanks, even after 40 epochs."""
     layout: Literal["HWC", "WHC"] = "HWC"
     """WHC: transposed, as models of the Keras captcha tutorial take it."""
+    region: Region | None = None
+    """What is cut out of an image first; None: nothing."""
+    widening: float = Field(1.0, gt=0, le=16, allow_inf_nan=False)
+    """Where the width follows the image's: by how much the aspect ratio is stretched, for text too
+    narrow to be told apart otherwise."""
 
     @property
-    def shape(self) -> tuple[int, int, int]:
-        """The shape of one input, channels last."""
+    def shape(self) -> tuple[int, int | None, int] | tuple[int | None, int, int]:
+        """The shape of one input, channels last; None for a width that follows the image."""
+        width = None if self.resize == "follow" else self.width
         if self.layout == "WHC":
-            return self.width, self.height, self.channels
-        return self.height, self.width, self.channels
+            return width, self.height, self.channels
+        return self.height, width, self.channels
+
+    def content_size(self, size: tuple[int, int]) -> tuple[int, int]:
+        """Return width and height, in the input, of an image of this width and height."""
+        left, top, right, bottom = self.region.box(size) if self.region else (0, 0, *size)
+        width, height = right - left, bottom - top
+        if self.resize == "stretch":
+            return self.width, self.height
+        if self.resize == "follow":
+            own = round(width / height * self.height * self.widening)
+            return min(self.width, max(1, own)), self.height
+        scale = min(self.width / width, self.height / height)
+        return (
+            min(self.width, max(1, round(width * scale))),
+            min(self.height, max(1, round(height * scale))),
+        )
+
+    def input_width(self, size: tuple[int, int]) -> int:
+        """Return the width of the input for an image of this width and height."""
+        if self.resize != "follow":
+            return self.width
+        return min(self.width, math.ceil(self.content_size(size)[0] / WIDTH_STEP) * WIDTH_STEP)
+
+    def span(self, size: tuple[int, int]) -> tuple[float, float]:
+        """Return where the input's left and right edge lie in an image of this width and height.
+
+        In shares of the image's width; an input that is wider than its content ends beyond it.
+        """
+        left, right = (self.region.left, self.region.right) if self.region else (0.0, 1.0)
+        covered = self.content_size(size)[0] / self.input_width(size)
+        return left, left + (right - left) / covered

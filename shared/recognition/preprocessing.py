@@ -1,5 +1,7 @@
 """From an image's bytes to a model's input: the same code for training and for serving."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageChops, ImageStat, UnidentifiedImageError
@@ -159,16 +161,24 @@ def _on_background(image: Image.Image) -> Image.Image:
 
 
 def fit(image: Image.Image, spec: ImageSpec) -> NDArray[np.uint8]:
-    """Bring an image to the spec's size and channels: uint8 (H, W, C), bilinear, antialiased."""
+    """Bring an image to the spec's size and channels: uint8 (H, W, C), bilinear, antialiased.
+
+    W is the spec's input_width of the image's size.
+    """
     mode = "L" if spec.channels == 1 else "RGB"
     if image.mode != mode:
         image = image.convert(mode)
-    size = (spec.width, spec.height)
-    if spec.resize == "pad":
-        return _pad(image, size)
-    if image.size != size:
-        image = image.resize(size, Image.Resampling.BILINEAR)
-    return _pixels(image).reshape(spec.height, spec.width, spec.channels)
+    content, width = spec.content_size(image.size), spec.input_width(image.size)
+    box = None if spec.region is None else spec.region.box(image.size)
+    if image.size != content or box is not None:
+        image = image.resize(content, Image.Resampling.BILINEAR, box)
+    pixels = _pixels(image).reshape(content[1], content[0], spec.channels)
+    if content == (width, spec.height):
+        return pixels
+    canvas = np.empty((spec.height, width, spec.channels), dtype=np.uint8)
+    canvas[:] = np.round(pixels.mean(axis=(0, 1)))
+    canvas[: content[1], : content[0]] = pixels
+    return canvas
 
 
 def _pixels(image: Image.Image) -> NDArray[np.uint8]:
@@ -176,31 +186,18 @@ def _pixels(image: Image.Image) -> NDArray[np.uint8]:
     return np.frombuffer(image.tobytes(), dtype=np.uint8)
 
 
-def covered_width(size: tuple[int, int], spec: ImageSpec) -> float:
-    """Return the share of the input's width that an image of this size covers, in (0, 1]."""
-    if spec.resize == "stretch":
-        return 1.0
-    return _inner(size, (spec.width, spec.height))[0] / spec.width
+def to_batch(images: Sequence[NDArray[np.uint8]], spec: ImageSpec) -> NDArray[np.float32]:
+    """Turn fitted images, uint8 (H, w, C), into a batch of inputs as wide as its widest image.
 
-
-def _inner(size: tuple[int, int], box: tuple[int, int]) -> tuple[int, int]:
-    """Return width and height of an image that is fitted into a box without distortion."""
-    scale = min(box[0] / size[0], box[1] / size[1])
-    return (
-        min(box[0], max(1, round(size[0] * scale))),
-        min(box[1], max(1, round(size[1] * scale))),
-    )
-
-
-def _pad(image: Image.Image, size: tuple[int, int]) -> NDArray[np.uint8]:
-    inner = _inner(image.size, size)
-    if image.size != inner:
-        image = image.resize(inner, Image.Resampling.BILINEAR)
-    pixels = _pixels(image).reshape(inner[1], inner[0], -1)
-    canvas = np.empty((size[1], size[0], pixels.shape[2]), dtype=np.uint8)
-    canvas[:] = np.round(pixels.mean(axis=(0, 1)))
-    canvas[: inner[1], : inner[0]] = pixels
-    return canvas
+    Narrower ones are normalised first, then filled with zeros: the mean if they are standardised.
+    """
+    widest = max(image.shape[1] for image in images)
+    if all(image.shape[1] == widest for image in images):
+        return normalize(np.stack(images), spec)
+    batch = np.zeros((len(images), spec.height, widest, spec.channels), np.float32)
+    for row, image in zip(batch, images, strict=True):
+        row[:, : image.shape[1]] = normalize(image[np.newaxis], spec)[0]
+    return batch
 
 
 def normalize(pixels: NDArray[np.uint8], spec: ImageSpec) -> NDArray[np.float32]:
@@ -219,7 +216,7 @@ def normalize(pixels: NDArray[np.uint8], spec: ImageSpec) -> NDArray[np.float32]
 
 
 def preprocess(data: bytes, spec: ImageSpec) -> NDArray[np.float32]:
-    """Turn one image's bytes into one input, float32 of shape ``spec.shape``.
+    """Turn one image's bytes into one input, float32 (H, W, C), or (W, H, C) for layout WHC.
 
     Raises ImageRejectedError.
     """
@@ -227,7 +224,7 @@ def preprocess(data: bytes, spec: ImageSpec) -> NDArray[np.float32]:
 
 
 def to_input(image: Image.Image, spec: ImageSpec) -> NDArray[np.float32]:
-    """Turn an opened image into one input, float32 of shape ``spec.shape``."""
+    """Turn an opened image into one input, float32 (H, W, C), or (W, H, C) for layout WHC."""
     return np.asarray(normalize(fit(image, spec)[np.newaxis], spec)[0])
 
 

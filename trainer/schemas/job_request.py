@@ -15,6 +15,7 @@ from pydantic import (
 )
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
+from shared.recognition.image_spec import Region
 from shared.store.builtin import not_builtin
 from shared.store.manifest import ModelName
 from trainer.schemas.addresses import WebAddress
@@ -130,8 +131,11 @@ class Hyperparameters(RequestPart):
     """Epochs without a better validation result after which training stops."""
     height: Annotated[int, Field(ge=16, le=512)] | Auto = "auto"
     width: Annotated[int, Field(ge=16, le=4096, multiple_of=4)] | Auto = "auto"
-    resize: Literal["stretch", "pad"] | Auto = "auto"
-    """Stretch images to the input's size, or keep their aspect on a plain ground."""
+    region: Region | Literal["whole"] | Auto = "auto"
+    """The part of every image that holds the text, its sides as shares of width and height."""
+    resize: Literal["stretch", "pad", "follow"] | Auto = "auto"
+    """Stretch images to the input's size, keep their aspect ratio on a plain ground, or let the
+    input's width follow the image."""
     channels: Annotated[Literal[1, 3] | Auto, BeforeValidator(_no_stand_in)] = "auto"
     """1 for gray, 3 for colour."""
     standardize: bool | Auto = "auto"

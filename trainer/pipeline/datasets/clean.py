@@ -1,7 +1,6 @@
 """Decodes every labelled image once; drops unreadable images, duplicates and conflicts."""
 
 import hashlib
-from array import array
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,7 +11,6 @@ from PIL import Image
 
 from shared.errors import ImageRejectedError
 from shared.recognition.preprocessing import open_image
-from trainer.pipeline.datasets.image_spec import share_of_brightness
 from trainer.pipeline.datasets.image_table import HASH_BYTES, ImageTable, LabelledImage
 from trainer.pipeline.datasets.labels.labels import DatasetProblem, FoundLabels
 from trainer.pipeline.datasets.sources.image_files import UnreadableEntryError
@@ -28,8 +26,6 @@ class Checked:
     images: ImageTable = field(default_factory=ImageTable)
     sizes: Counter[tuple[int, int]] = field(default_factory=Counter)
     modes: Counter[str] = field(default_factory=Counter)
-    brightness: "array[float]" = field(default_factory=lambda: array("d"))
-    """The share_of_brightness of each image."""
     problems: list[DatasetProblem] = field(default_factory=list)
     conflicting: set[str] = field(default_factory=set)
     """The first files of images with conflicting labels, which are left out."""
@@ -37,14 +33,13 @@ class Checked:
     """Readable files whose label was corrected by a user."""
 
 
-_Image = tuple[bytes, int, int, str, float]
+_Image = tuple[bytes, int, int, str]
 _INSPECTED = np.dtype(
     [
         ("digest", f"V{HASH_BYTES}"),
         ("width", np.uint32),
         ("height", np.uint32),
         ("mode", "U3"),
-        ("brightness", np.float64),
     ]
 )
 """An image's properties, in an array of them: a set of millions needs no object of each."""
@@ -96,11 +91,10 @@ def _unique_images(
         elif label is None:
             checked.problems.append(DatasetProblem("dropped", name, "The request leaves it out."))
         else:
-            digest, width, height, mode, brightness = inspected[index].item()
-            yield LabelledImage(name, label, digest.hex())
+            digest, width, height, mode = inspected[index].item()
+            yield LabelledImage(name, label, digest.hex(), (width, height))
             checked.sizes[width, height] += 1
             checked.modes[mode] += 1
-            checked.brightness.append(brightness)
 
 
 def _duplicate(
@@ -127,7 +121,7 @@ def _inspect(source: ImageSource, name: str) -> _Image | DatasetProblem:
         return DatasetProblem("unreadable", name, f"It {error}.")
     except ImageRejectedError as error:
         return DatasetProblem("unreadable", name, error.message)
-    return _digest(image), *image.size, image.mode, share_of_brightness(image)
+    return _digest(image), *image.size, image.mode
 
 
 def content_hash(data: bytes) -> str:

@@ -18,20 +18,15 @@ from trainer.pipeline.datasets.sources.source import ImageSource
 
 @dataclass(frozen=True)
 class Rehearsal:
-    """Images sampled from an earlier training part, uint8 (N, H, W, C), and their labels."""
+    """Images sampled from an earlier training part, uint8 (H, W, C) each, and their labels."""
 
-    pixels: NDArray[np.uint8]
-    labels: tuple[str, ...]
-
-    @classmethod
-    def empty(cls, image: ImageSpec) -> "Rehearsal":
-        """Return one without images."""
-        return cls(np.empty((0, image.height, image.width, image.channels), np.uint8), ())
+    pixels: tuple[NDArray[np.uint8], ...] = ()
+    labels: tuple[str, ...] = ()
 
     def without(self, images: Set[bytes]) -> "Rehearsal":
         """Return the sample without the images whose pixels are these bytes."""
         rest = [i for i, pixels in enumerate(self.pixels) if pixels.tobytes() not in images]
-        return Rehearsal(self.pixels[rest], tuple(self.labels[i] for i in rest))
+        return Rehearsal(tuple(self.pixels[i] for i in rest), tuple(self.labels[i] for i in rest))
 
 
 @dataclass(frozen=True)

@@ -1,5 +1,6 @@
 """Labelled images in columns: a set of millions needs no Python object for each."""
 
+from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from copy import copy
 from dataclasses import dataclass
@@ -19,6 +20,8 @@ class LabelledImage:
     label: str
     content: str
     """SHA-256 of its decoded pixels in hexadecimal, the same in every lossless file format."""
+    size: tuple[int, int]
+    """Width and height in pixels."""
 
 
 HASH_BYTES = 32
@@ -29,10 +32,12 @@ class ImageTable(Sequence[LabelledImage]):
 
     def __init__(self, images: Iterable[LabelledImage] = ()) -> None:
         self._names, self._labels, self._contents = Texts(), Texts(), bytearray()
+        self._sizes = array("L")
         for image in images:
             self._names.append(image.name)
             self._labels.append(image.label)
             self._contents += bytes.fromhex(image.content)
+            self._sizes.extend(image.size)
         self._rows = np.arange(len(self._names))
 
     def take(self, which: ArrayLike | slice) -> "ImageTable":
@@ -79,4 +84,5 @@ class ImageTable(Sequence[LabelledImage]):
             return self.take(which)
         row = int(self._rows[which])
         content = self._contents[row * HASH_BYTES : (row + 1) * HASH_BYTES]
-        return LabelledImage(self._names[row], self._labels[row], content.hex())
+        size = self._sizes[2 * row], self._sizes[2 * row + 1]
+        return LabelledImage(self._names[row], self._labels[row], content.hex(), size)

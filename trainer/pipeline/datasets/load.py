@@ -13,8 +13,13 @@ from shared.recognition.vocabulary import Vocabulary, required_time_steps
 from shared.store.manifest import ImageSizes
 from trainer.pipeline.datasets.clean import Checked, check_images, split_corrections
 from trainer.pipeline.datasets.dataset import Base, Dataset, Rehearsal
-from trainer.pipeline.datasets.image_spec import choose_image_spec, time_steps
 from trainer.pipeline.datasets.image_table import LabelledImage
+from trainer.pipeline.datasets.inputs.appearance import measure_appearance
+from trainer.pipeline.datasets.inputs.image_spec import (
+    choose_image_spec,
+    time_steps,
+    time_steps_of,
+)
 from trainer.pipeline.datasets.labels.labels import DatasetProblem, FoundLabels, find_labels
 from trainer.pipeline.datasets.seen_images import is_among
 from trainer.pipeline.datasets.sources.image_files import IMAGE_ENDINGS
@@ -53,15 +58,14 @@ def load_dataset(
     checked = check_images(source, found)
     _require_enough(checked, found)
     if base is None:
-        spec, reasons = choose_image_spec(
-            checked.sizes, checked.brightness, checked.images.labels, request
-        )
+        appearance = measure_appearance(source, checked.images)
+        spec, reasons = choose_image_spec(checked.images, appearance, request)
     else:
         spec, reasons = base.image, dict.fromkeys(ImageSpec.model_fields, "as in the base version")
     _drop_too_long(checked, spec)
     _require_enough(checked, found)
     seen = base.seen if base else frozenset()
-    rehearsal = _rehearsal(base, source, checked) if base else Rehearsal.empty(spec)
+    rehearsal = _rehearsal(base, source, checked) if base else Rehearsal()
     own, added = split_corrections(checked, found)
     train, validation, test = split(own, request, seen)
     # Corrections are images that the model got wrong: in the test part they would not represent
@@ -133,14 +137,12 @@ def _vocabulary(labels: Iterable[str], base: Base | None) -> Vocabulary:
 
 
 def _drop_too_long(checked: Checked, spec: ImageSpec) -> None:
-    steps = time_steps(spec)
-
     def fits(image: LabelledImage) -> bool:
-        needed = required_time_steps(image.label)
-        if needed > steps:
-            detail = f"Its label needs {needed} time steps, the model has {steps}."
+        needed, has = required_time_steps(image.label), time_steps_of(image.size, spec)
+        if needed > has:
+            detail = f"Its label needs {needed} time steps, the model has {has} for it."
             checked.problems.append(DatasetProblem("label_too_long", image.name, detail))
-        return needed <= steps
+        return needed <= has
 
     checked.images = checked.images.where(fits)
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from shared.api.models import ComparedImage, VersionComparison, VersionPrediction
 from shared.errors import ConflictError
 from shared.recognition.decoding import decode
+from shared.recognition.preprocessing import open_image
 from shared.store.manifest import ONNX_MODEL, REPORT, Manifest, verify_files
 from shared.store.store import ModelStore
 from trainer.pipeline.datasets.clean import content_hash
@@ -71,9 +72,9 @@ def _held_out(store: ModelStore, model: str, manifests: dict[int, Manifest]) -> 
             continue
         source = FolderSource(folder / HELD_OUT)
         for name, label in find_labels(source, "manifest").labels.items():
-            content = content_hash(source.read(name))
-            image = LabelledImage(name, label, content)
-            images.setdefault(content, (version, source, image))
+            data = source.read(name)
+            image = LabelledImage(name, label, content_hash(data), open_image(data).size)
+            images.setdefault(image.content, (version, source, image))
     return list(images.values())
 
 

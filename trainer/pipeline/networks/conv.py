@@ -35,7 +35,7 @@ def build_model(image: ImageSpec, classes: int) -> Any:
     x = _normalised(x, "mix")
     x = _along_width(x, "width1")
     x = _along_width(x, "width2")
-    x = layers.Reshape((x.shape[2], WIDTH_CHANNELS), name="columns")(x)
+    x = layers.Reshape((-1, WIDTH_CHANNELS), name="columns")(x)
     x = layers.Dropout(0.2, name="dropout")(x)
     x = layers.Dense(classes, activation="softmax", name="output", dtype="float32")(x)
     output = CTCLayer(name="ctc_loss", dtype="float32")(labels, x)

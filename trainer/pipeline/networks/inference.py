@@ -9,7 +9,7 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from shared.recognition.image_spec import ImageSpec
-from shared.recognition.preprocessing import fit, normalize, open_image
+from shared.recognition.preprocessing import fit, open_image, to_batch
 from trainer.pipeline.datasets.image_table import LabelledImage
 from trainer.pipeline.datasets.sources.source import ImageSource
 from trainer.pipeline.datasets.sources.threads import map_in_threads
@@ -24,20 +24,9 @@ def load_pixels(
     source: ImageSource,
     images: Sequence[LabelledImage],
     spec: ImageSpec,
-    further: NDArray[np.uint8] | None = None,
-) -> NDArray[np.uint8]:
-    """Decode each image once: uint8 (N, H, W, C).
-
-    further: decoded images to append.
-    """
-    count = len(images) + (0 if further is None else len(further))
-    pixels = np.empty((count, spec.height, spec.width, spec.channels), np.uint8)
-    fitted = map_in_threads(lambda one: fit(open_image(source.read(one.name)), spec), images)
-    for index, one in enumerate(fitted):
-        pixels[index] = one
-    if further is not None:
-        pixels[len(images) :] = further
-    return pixels
+) -> list[NDArray[np.uint8]]:
+    """Decode each image once and fit it to the spec: uint8 (H, W, C) each."""
+    return list(map_in_threads(lambda one: fit(open_image(source.read(one.name)), spec), images))
 
 
 class OnnxGraph:
@@ -53,11 +42,34 @@ class OnnxGraph:
         return output
 
 
-def predict(model: Any, pixels: NDArray[np.uint8], image: ImageSpec) -> NDArray[np.float32]:
-    """Run a model over all images: float32 (N, T, classes)."""
-    batches = [pixels[i : i + BATCH] for i in range(0, len(pixels), BATCH)]
-    outputs = [model.predict_on_batch(normalize(batch, image)) for batch in batches]
-    return np.concatenate(outputs)
+def predict(
+    model: Any, pixels: Sequence[NDArray[np.uint8]], image: ImageSpec
+) -> NDArray[np.float32]:
+    """Run a model over fitted images: float32 (N, T, classes), T of the widest.
+
+    The steps beyond an image's own are surely blank, which leaves its text's probability as it is.
+    """
+    # By width: an image gets the same output whatever it shares a batch with, as when served.
+    by_width: dict[int, list[int]] = {}
+    for index, one in enumerate(pixels):
+        by_width.setdefault(one.shape[1], []).append(index)
+    outputs: list[NDArray[np.float32]] = [np.empty(0, np.float32)] * len(pixels)
+    for rows in by_width.values():
+        for start in range(0, len(rows), BATCH):
+            batch = rows[start : start + BATCH]
+            found = model.predict_on_batch(to_batch([pixels[row] for row in batch], image))
+            for row, output in zip(batch, found, strict=True):
+                outputs[row] = output
+    return _joined(outputs)
+
+
+def _joined(outputs: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
+    longest = max(len(output) for output in outputs)
+    joined = np.zeros((len(outputs), longest, outputs[0].shape[1]), np.float32)
+    joined[:, :, -1] = 1
+    for row, output in zip(joined, outputs, strict=True):
+        row[: len(output)] = output
+    return joined
 
 
 def outputs(

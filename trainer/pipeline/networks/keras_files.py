@@ -12,7 +12,7 @@ import numpy as np
 
 from shared.errors import ModelFileError, first_line
 from shared.recognition.decoding import DecodedText, decode
-from shared.recognition.image_spec import ImageSpec
+from shared.recognition.image_spec import WIDTH_STEP, ImageSpec
 from shared.recognition.vocabulary import Vocabulary
 from shared.store.manifest import KERAS_MODEL, ONNX_MODEL
 from trainer.pipeline.datasets.image_table import LabelledImage
@@ -35,7 +35,7 @@ def write_onnx(model: Any, build: Path) -> None:
         warnings.simplefilter("ignore", FutureWarning)
         warnings.simplefilter("ignore", UserWarning)
         # export() fails for a model that was never called.
-        model(np.zeros((1, *model.input_shape[1:]), np.float32))
+        model(np.zeros((1, *(side or WIDTH_STEP for side in model.input_shape[1:])), np.float32))
         model.export(build / ONNX_MODEL, format="onnx", verbose=False)
 
 

@@ -13,7 +13,7 @@ from optuna.distributions import (
 from optuna.trial import TrialState, create_trial
 
 from shared.api.jobs import TrialStatus, Value
-from trainer.pipeline.datasets.image_spec import STEP
+from trainer.pipeline.datasets.inputs.image_spec import STEP
 from trainer.schemas.search_request import WHOLE, Search, Values
 from trainer.schemas.trial import TrialRecord
 

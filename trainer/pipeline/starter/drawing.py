@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageDraw, ImageFilter, ImageFont
 
-from trainer.pipeline.datasets.image_spec import STARTER_HEIGHT
+from trainer.pipeline.datasets.inputs.image_spec import STARTER_HEIGHT
 
 LETTERS = "abcdefghijklmnopqrstuvwxyz"
 DIGITS = "0123456789"

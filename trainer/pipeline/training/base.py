@@ -51,7 +51,7 @@ def _read(store: ModelStore, model: str, version: int, name: str) -> Base:
         vocabulary=manifest.model_vocabulary(),
         weights=weights_of(load_keras(folder / KERAS_MODEL)),
         seen=read_seen_images(folder),
-        rehearsal=read_rehearsal(folder, manifest.image),
+        rehearsal=read_rehearsal(folder),
     )
 
 
@@ -90,7 +90,7 @@ def copy_weights(base: Base, model: Any, vocabulary: Vocabulary) -> None:
     """Copy a base's weights: hidden layers whole, the output layer character by character.
 
     Characters that the base lacks retain their fresh weights. A base for gray images also fits
-    colour.
+    colour, and one of any height.
     """
     known, weights = base.vocabulary, base.weights
     layers = {layer.name: layer for layer in model.layers}
@@ -98,7 +98,7 @@ def copy_weights(base: Base, model: Any, vocabulary: Vocabulary) -> None:
     for name in hidden:
         fresh = layers[name].get_weights()
         layers[name].set_weights(
-            [_with_channels(old, new.shape) for old, new in zip(weights[name], fresh, strict=True)]
+            [_fitted(old, new.shape) for old, new in zip(weights[name], fresh, strict=True)]
         )
     columns = {
         known.encode(character)[0]: vocabulary.encode(character)[0]
@@ -111,9 +111,24 @@ def copy_weights(base: Base, model: Any, vocabulary: Vocabulary) -> None:
     layers[output].set_weights(fresh)
 
 
-def _with_channels(weights: Any, shape: tuple[int, ...]) -> Any:
-    """Spread a kernel (H, W, 1, filters) over colour channels: their mean is the gray."""
+def _fitted(weights: Any, shape: tuple[int, ...]) -> Any:
+    """Bring a kernel (H, W, channels, filters) to the shape of another image spec.
+
+    Over more channels it is spread, so that their mean is the gray. Over more or fewer rows, as
+    where a network folds the height, it is stretched, so that its sum is the same.
+    """
     if weights.shape == shape:
         return weights
-    channels = shape[2]
-    return np.repeat(weights, channels, axis=2) / channels
+    if weights.shape[2] != shape[2]:
+        weights = np.repeat(weights, shape[2], axis=2) / shape[2]
+    rows, wanted = weights.shape[0], shape[0]
+    edges = np.linspace(0, rows, wanted + 1)
+    total = np.concatenate([np.zeros_like(weights[:1]), np.cumsum(weights, axis=0)])
+    at = [_between(total, edge) for edge in edges]
+    return np.diff(at, axis=0)
+
+
+def _between(total: Any, edge: float) -> Any:
+    """Return the running sum of rows up to an edge between two of them."""
+    below = min(int(edge), len(total) - 2)
+    return total[below] + (edge - below) * (total[below + 1] - total[below])

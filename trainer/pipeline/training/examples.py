@@ -3,7 +3,6 @@
 A small set is decoded once and held in memory; a large one is streamed, a window at a time.
 """
 
-import math
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from shared.recognition.image_spec import ImageSpec
 from shared.recognition.vocabulary import Vocabulary
 from trainer.pipeline.datasets.dataset import Dataset, Rehearsal
 from trainer.pipeline.datasets.image_table import ImageTable
@@ -26,8 +26,12 @@ the one being decoded."""
 BLOCK = 64
 """Neighbouring images that are read together: disks read 200 kB faster than single images."""
 
-Batch = tuple[NDArray[np.uint8], NDArray[np.int32]]
-"""Images (N, H, W, C) and encoded labels (N, longest)."""
+SIMILAR = 8
+"""Batches whose images are sorted by width together, where the width follows the image: each is
+as wide as its widest."""
+
+Batch = tuple[list[NDArray[np.uint8]], NDArray[np.int32]]
+"""Fitted images (H, W, C) and encoded labels (N, longest)."""
 
 
 @dataclass(frozen=True)
@@ -42,14 +46,19 @@ class Examples:
         """Decode the images of both parts, unless they are too many for memory."""
         return cls(
             _part(dataset, dataset.train, dataset.rehearsal),
-            _part(dataset, dataset.validation, Rehearsal.empty(dataset.image)),
+            _part(dataset, dataset.validation, Rehearsal()),
         )
 
 
 def _part(dataset: Dataset, images: ImageTable, rehearsal: Rehearsal) -> "StreamedPart":
     count = len(images) + len(rehearsal.labels)
-    large = count * math.prod(dataset.image.shape) > IN_MEMORY
+    large = count * _bytes(dataset.image) > IN_MEMORY
     return (StreamedPart if large else InMemoryPart)(dataset, images, rehearsal)
+
+
+def _bytes(image: ImageSpec) -> int:
+    """Return the bytes of the largest fitted image."""
+    return image.height * image.width * image.channels
 
 
 class StreamedPart:
@@ -74,9 +83,9 @@ class StreamedPart:
         chance = np.random.default_rng((seed, epoch))
         for pixels, labels in self._decoded_windows(size, chance):
             order = chance.permutation(len(pixels))
-            for start in range(0, len(order), size):
-                chosen = np.sort(order[start : start + size])
-                yield pixels[chosen], labels[chosen]
+            widths = np.array([one.shape[1] for one in pixels])
+            for chosen in _batches(order, widths, size, chance):
+                yield [pixels[row] for row in chosen], labels[chosen]
 
     def _decoded_windows(self, size: int, chance: np.random.Generator) -> Iterator[Batch]:
         windows = self._windows(size, chance)
@@ -91,8 +100,7 @@ class StreamedPart:
 
     def _windows(self, size: int, chance: np.random.Generator) -> list[NDArray[np.intp]]:
         """Return the rows of each window, in rising order."""
-        image = self._dataset.image
-        fitting = WINDOW_BYTES // (image.height * image.width * image.channels)
+        fitting = WINDOW_BYTES // _bytes(self._dataset.image)
         window = max(1, fitting // size) * size  # whole batches
         starts = chance.permutation(np.arange(0, len(self), BLOCK))
         rows = (starts[:, np.newaxis] + np.arange(BLOCK)).ravel()
@@ -104,9 +112,8 @@ class StreamedPart:
         own, rehearsed = np.split(rows, [np.searchsorted(rows, len(self._images))])
         images, rehearsed = self._images.take(own), rehearsed - len(self._images)
         dataset, rehearsal = self._dataset, self._rehearsal
-        pixels = load_pixels(
-            dataset.source, images, dataset.image, further=rehearsal.pixels[rehearsed]
-        )
+        pixels = load_pixels(dataset.source, images, dataset.image)
+        pixels += [rehearsal.pixels[row] for row in rehearsed]
         labels = [*images.labels, *(rehearsal.labels[row] for row in rehearsed)]
         return pixels, encode_labels(labels, dataset.vocabulary, self._longest)
 
@@ -123,7 +130,21 @@ class InMemoryPart(StreamedPart):
 
     def _load(self, rows: NDArray[np.intp]) -> Batch:
         pixels, labels = self._whole
-        return pixels[rows], labels[rows]
+        return [pixels[row] for row in rows], labels[rows]
+
+
+def _batches(
+    order: NDArray[np.intp], widths: NDArray[np.int_], size: int, chance: np.random.Generator
+) -> Iterator[NDArray[np.intp]]:
+    """Yield the rows of each batch, which are of similar width and in rising order."""
+    alike = len(np.unique(widths)) == 1
+    together = size if alike else size * SIMILAR
+    for start in range(0, len(order), together):
+        rows = order[start : start + together]
+        rows = rows[np.argsort(widths[rows], kind="stable")]
+        starts = np.arange(0, len(rows), size)
+        for at in starts if alike else chance.permutation(starts):
+            yield np.sort(rows[at : at + size])
 
 
 def encode_labels(labels: Sequence[str], vocabulary: Vocabulary, longest: int) -> NDArray[np.int32]:

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from shared.api.jobs import Progress
 from shared.recognition.decoding import decode
-from shared.recognition.preprocessing import normalize
+from shared.recognition.preprocessing import to_batch
 from shared.recognition.scoring import Score
 from trainer.pipeline.datasets.dataset import Base, Dataset
 from trainer.pipeline.networks.ctc import ctc_loss
@@ -138,7 +138,7 @@ class Fitting:
             self.optimizer.learning_rate.assign(
                 parameters.learning_rate * self.preset.schedule(min(done, 1.0))
             )
-            images = normalize(pixels, self.dataset.image)
+            images = to_batch(pixels, self.dataset.image)
             seed = np.array([parameters.seed % 2**31, index], np.int32)
             loss = self._step(images, labels, seed)
             total += float(loss) * len(pixels)

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import numpy as np
 
-from shared.recognition.image_spec import ImageSpec
 from shared.store.manifest import REHEARSAL
 from trainer.pipeline.datasets.dataset import Dataset, Rehearsal
 from trainer.pipeline.networks.inference import load_pixels
@@ -24,15 +23,29 @@ def write_rehearsal(dataset: Dataset, seed: int, bundle: Path) -> None:
     chosen = np.random.default_rng(seed).permutation(count)[:IMAGES]
     images = [dataset.train[int(index)] for index in chosen if index < len(dataset.train)]
     rehearsed = [index - len(dataset.train) for index in chosen if index >= len(dataset.train)]
-    pixels = [load_pixels(dataset.source, images, dataset.image), earlier.pixels[rehearsed]]
+    pixels = [
+        *load_pixels(dataset.source, images, dataset.image),
+        *(earlier.pixels[index] for index in rehearsed),
+    ]
     labels = [*(image.label for image in images), *(earlier.labels[index] for index in rehearsed)]
-    np.savez_compressed(bundle / REHEARSAL, pixels=np.concatenate(pixels), labels=np.array(labels))
+    widths = np.array([one.shape[1] for one in pixels])
+    # One array: images of different widths side by side in rows of the widest.
+    together = np.zeros(
+        (len(pixels), pixels[0].shape[0], widths.max(), pixels[0].shape[2]), np.uint8
+    )
+    for row, one in zip(together, pixels, strict=True):
+        row[:, : one.shape[1]] = one
+    np.savez_compressed(bundle / REHEARSAL, pixels=together, widths=widths, labels=np.array(labels))
 
 
-def read_rehearsal(bundle: Path, image: ImageSpec) -> Rehearsal:
+def read_rehearsal(bundle: Path) -> Rehearsal:
     """Return a bundle's sample; empty if it has none (imported, or of an early Readsmith)."""
     file = bundle / REHEARSAL
     if not file.exists():
-        return Rehearsal.empty(image)
+        return Rehearsal()
     with np.load(file, allow_pickle=False) as arrays:
-        return Rehearsal(arrays["pixels"], tuple(arrays["labels"].tolist()))
+        together, labels = arrays["pixels"], tuple(arrays["labels"].tolist())
+        # Bundles of format 1 have no widths: all their images are equally wide.
+        widths = arrays["widths"] if "widths" in arrays else [together.shape[2]] * len(labels)
+    pixels = (row[:, :width] for row, width in zip(together, widths, strict=True))
+    return Rehearsal(tuple(pixels), labels)

@@ -8,6 +8,7 @@ import tensorflow as tf
 
 from trainer.files.job_files import JobFiles
 from trainer.pipeline.datasets.dataset import Base, Dataset
+from trainer.pipeline.datasets.inputs.image_spec import time_steps
 from trainer.pipeline.networks.presets import PRESETS
 from trainer.pipeline.training.base import load_starter
 from trainer.pipeline.training.checkpoint import State, load, save
@@ -88,11 +89,11 @@ def train(
 
 
 def _starter(dataset: Dataset, request: JobRequest) -> Base | None:
-    """Return the starter if it is requested and fits; its layers fit any width."""
+    """Return the starter if it is requested and fits; its layers fit any height and width."""
     if request.base != "starter" or request.preset != "conv":
         return None
     starter = load_starter()
-    fields = ("height", "standardize", "layout")
+    fields = ("standardize", "layout")
     fits = all(getattr(dataset.image, n) == getattr(starter.image, n) for n in fields)
     return starter if fits else None
 
@@ -149,7 +150,7 @@ def _trained(fitting: Fitting, state: State, base: Base | None) -> Trained:
     images = len(fitting.dataset.train) * state.epoch
     return Trained(
         model=fitting.inference_model,
-        time_steps=int(fitting.inference_model.output_shape[1]),
+        time_steps=time_steps(fitting.dataset.image),
         base=base.name if base else None,
         parameters=fitting.parameters,
         validation=state.best,

@@ -12,7 +12,7 @@ import pytest
 import tensorflow as tf
 
 from shared.recognition.decoding import decode
-from shared.recognition.preprocessing import normalize
+from shared.recognition.preprocessing import to_batch
 from shared.store.manifest import KERAS_MODEL, ONNX_MODEL
 from tests.support.jobs.observer import Recorder
 from tests.support.labelled_images import labelled_zip, texts
@@ -113,7 +113,7 @@ def train_on_two_devices(folder: Path) -> Spread:
 def take_step(fitting: Fitting, state: State, images: int) -> Step:
     fitting.restore(state)
     pixels, labels = next(fitting.examples.train.in_order(images))
-    inputs = normalize(pixels, fitting.dataset.image)
+    inputs = to_batch(pixels, fitting.dataset.image)
     loss = fitting._step(inputs, labels, np.zeros(2, np.int32))
     return Step(float(loss), fitting.first_state(0, 0.0).weights)
 

@@ -73,7 +73,10 @@ BROKEN = {
     "other time steps": (onnx_graph(time_steps=TIME_STEPS // 2), r"\(2, 4, 4\)"),
     "other vocabulary": (onnx_graph("abcd"), r"\(2, 8, 5\)"),
     "other size": (other_input(TensorProto.FLOAT, (9, 9, 1)), r"\(N, 16, 64, 1\)"),
-    "other type": (other_input(TensorProto.DOUBLE, SPEC.shape), r"tensor\(double\)"),
+    "other type": (
+        other_input(TensorProto.DOUBLE, (SPEC.height, SPEC.width, 1)),
+        r"tensor\(double\)",
+    ),
     "no probabilities": (not_probabilities(), "probabilities"),
     "one image only": (one_image_at_a_time(), "cannot be run"),
 }

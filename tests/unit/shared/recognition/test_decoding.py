@@ -175,10 +175,12 @@ def test_an_image_in_which_no_text_fits_has_no_prediction() -> None:
     assert prediction.text == "b"
 
 
-def test_places_are_shares_of_an_image_that_covers_part_of_the_input() -> None:
+def test_places_are_shares_of_the_image_in_which_the_input_spans_a_part() -> None:
     prediction = DecodedText(
         "a", 1.0, (DecodedCharacter("a", 1.0, 0.25, 0.5), DecodedCharacter("b", 1.0, 0.4, 0.75))
     )
-    places = [(one.start, one.end) for one in prediction.on(0.5).characters]
-    assert places == [(0.5, 1.0), (0.8, 1.0)]
-    assert prediction.on(1.0) == prediction
+    twice = prediction.within((0.0, 2.0)).characters
+    assert [(one.start, one.end) for one in twice] == [(0.5, 1.0), (0.8, 1.0)]
+    middle = prediction.within((0.5, 0.75)).characters
+    assert [(one.start, one.end) for one in middle] == [(0.5625, 0.625), (0.6, 0.6875)]
+    assert prediction.within((0.0, 1.0)) == prediction

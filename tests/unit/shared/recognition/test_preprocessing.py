@@ -7,10 +7,18 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from PIL import Image
+from pydantic import ValidationError
 
 from shared.errors import ImageRejectedError
-from shared.recognition.image_spec import ImageSpec
-from shared.recognition.preprocessing import MAX_PIXELS, covered_width, open_image, preprocess
+from shared.recognition.image_spec import ImageSpec, Region
+from shared.recognition.preprocessing import (
+    MAX_PIXELS,
+    fit,
+    normalize,
+    open_image,
+    preprocess,
+    to_batch,
+)
 from tests.support.models.bundles import SPEC, encoded, image
 
 DARK_ON_LIGHT = image("cab")
@@ -260,11 +268,76 @@ def test_a_tag_of_an_unexpected_type_is_a_refusal() -> None:
         open_image(bytes(data))
 
 
-@pytest.mark.parametrize(("size", "covered"), [((100, 25), 1.0), ((50, 25), 0.5), ((9, 900), 0.01)])
-def test_a_padded_image_covers_its_share_of_the_width(
-    size: tuple[int, int], covered: float
-) -> None:
+@pytest.mark.parametrize(("size", "end"), [((100, 25), 1.0), ((50, 25), 2.0), ((9, 900), 100.0)])
+def test_a_padded_image_ends_before_its_input_does(size: tuple[int, int], end: float) -> None:
     padded = ImageSpec(height=25, width=100, channels=1, resize="pad", standardize=False)
     stretched = padded.model_copy(update={"resize": "stretch"})
-    assert covered_width(size, padded) == covered
-    assert covered_width(size, stretched) == 1
+    assert padded.span(size) == (0, end)
+    assert stretched.span(size) == (0, 1)
+
+
+FOLLOWING = ImageSpec(height=32, width=320, channels=1, resize="follow", standardize=True)
+
+
+@pytest.mark.parametrize(
+    ("size", "width", "content"),
+    [
+        ((64, 32), 64, 64),
+        ((65, 32), 96, 65),
+        ((200, 20), 320, 320),
+        ((5000, 20), 320, 320),
+        ((1, 900), 32, 1),
+    ],
+)
+def test_an_input_is_as_wide_as_its_image_in_steps(
+    size: tuple[int, int], width: int, content: int
+) -> None:
+    assert FOLLOWING.input_width(size) == width
+    pixels = fit(Image.new("L", size, 9), FOLLOWING)
+    assert pixels.shape == (32, width, 1)
+    assert FOLLOWING.content_size(size) == (content, 32)
+
+
+def test_narrow_text_is_widened() -> None:
+    wider = FOLLOWING.model_copy(update={"widening": 2.5})
+    assert wider.content_size((64, 32)) == (160, 32)
+    assert wider.span((64, 32)) == (0, 1)
+
+
+def test_a_batch_is_as_wide_as_its_widest_image_and_each_is_normalised_alone() -> None:
+    chance = np.random.default_rng(0)
+    images = [chance.integers(0, 256, (32, width, 1), np.uint8) for width in (32, 96, 64)]
+    batch = to_batch(images, FOLLOWING)
+    assert batch.shape == (3, 32, 96, 1)
+    for row, one in zip(batch, images, strict=True):
+        alone = normalize(one[np.newaxis], FOLLOWING)[0]
+        assert np.array_equal(row[:, : one.shape[1]], alone)
+        assert not row[:, one.shape[1] :].any()
+
+
+def test_only_the_region_becomes_the_input() -> None:
+    region = Region(left=0.25, top=0.5, right=0.75, bottom=1.0)
+    spec = ImageSpec(
+        height=10, width=50, channels=1, resize="stretch", standardize=False, region=region
+    )
+    whole = np.zeros((20, 100), np.uint8)
+    whole[10:, 25:75] = np.arange(50)
+    found = fit(Image.fromarray(whole), spec)
+    assert np.array_equal(found[..., 0], whole[10:, 25:75])
+    assert spec.span((100, 20)) == (0.25, 0.75)
+
+
+@pytest.mark.parametrize(
+    "sides", [(0.5, 0, 0.5, 1), (0.6, 0, 0.5, 1), (0, 0.9, 1, 0.1), (-0.1, 0, 1, 1), (0, 0, 1, 1.1)]
+)
+def test_a_region_holds_something(sides: tuple[float, float, float, float]) -> None:
+    left, top, right, bottom = map(float, sides)
+    with pytest.raises(ValidationError):
+        Region(left=left, top=top, right=right, bottom=bottom)
+
+
+@pytest.mark.parametrize("size", [(1, 1), (2, 3), (1, 500), (500, 1)])
+def test_a_region_of_the_smallest_image_is_a_pixel_at_least(size: tuple[int, int]) -> None:
+    left, top, right, bottom = Region(left=0.4, top=0.4, right=0.41, bottom=0.41).box(size)
+    assert 0 <= left < right <= size[0]
+    assert 0 <= top < bottom <= size[1]

@@ -23,7 +23,8 @@ REQUEST = JobRequest()
 
 
 def an_image(number: int, label: str) -> LabelledImage:
-    return LabelledImage(f"{number}.png", label, hashlib.sha256(b"%d" % number).hexdigest())
+    content = hashlib.sha256(b"%d" % number).hexdigest()
+    return LabelledImage(f"{number}.png", label, content, (8, 8))
 
 
 def some_images(count: int) -> ImageTable:
@@ -75,7 +76,7 @@ def test_a_test_part_that_the_base_version_has_seen_is_warned_of(tmp_path: Path)
     dataset = labelled_zip(tmp_path / "set.zip", texts(60))
     first = load_dataset(dataset, REQUEST)
     everything = frozenset(i.content[:16] for i in (*first.train, *first.validation, *first.test))
-    base = Base("m/1", first.image, first.vocabulary, {}, everything, Rehearsal.empty(first.image))
+    base = Base("m/1", first.image, first.vocabulary, {}, everything, Rehearsal())
     again = load_dataset(dataset, REQUEST, base)
     assert "was trained on 6 of the 6 test images" in again.summary["warnings"][-1]
 
@@ -194,7 +195,7 @@ def test_numbered_file_names_get_a_hint_about_patterns(tmp_path: Path) -> None:
 
 def test_a_base_gives_its_image_spec_and_its_characters_first(tmp_path: Path) -> None:
     spec = ImageSpec(height=40, width=80, channels=1, resize="pad", standardize=True)
-    base = Base("model/1", spec, Vocabulary("XQ"), {}, frozenset(), Rehearsal.empty(spec))
+    base = Base("model/1", spec, Vocabulary("XQ"), {}, frozenset(), Rehearsal())
     dataset = load_dataset(labelled_zip(tmp_path / "set.zip", texts(20)), REQUEST, base)
     assert dataset.image == spec
     assert dataset.vocabulary.characters == ("X", "Q", "A", "H")

@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from shared.recognition.image_spec import ImageSpec
-from trainer.pipeline.datasets.image_spec import time_steps
+from trainer.pipeline.datasets.inputs.image_spec import time_steps
 from trainer.pipeline.networks.ctc import PADDING, ctc_loss
 from trainer.pipeline.networks.presets import PRESETS
 

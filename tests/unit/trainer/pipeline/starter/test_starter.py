@@ -66,14 +66,14 @@ def test_a_reader_of_colour_starts_from_it_and_reads_gray_as_it_does() -> None:
     for model in (colour, gray):
         copy_weights(load_starter(), model, vocabulary)
     pixels = np.random.default_rng(0).integers(0, 256, (2, HEIGHT, 96, 1), np.uint8)
-    expected = predict(gray, pixels, SPEC)
-    assert np.allclose(predict(colour, pixels.repeat(3, axis=3), spec), expected, atol=1e-4)
+    expected = predict(gray, list(pixels), SPEC)
+    assert np.allclose(predict(colour, list(pixels.repeat(3, axis=3)), spec), expected, atol=1e-4)
 
 
 def test_known_characters_keep_their_weights_and_new_ones_start_fresh() -> None:
     known, wanted = Vocabulary("xyz"), Vocabulary("zéx")
     old = reader("xyz")
-    base = Base("m/1", SPEC, known, weights_of(old), frozenset(), Rehearsal.empty(SPEC))
+    base = Base("m/1", SPEC, known, weights_of(old), frozenset(), Rehearsal())
     new = reader("zéx")
     fresh = weights_of(new)["output"]
     copy_weights(base, new, wanted)
@@ -92,6 +92,6 @@ def test_a_model_started_from_it_reads_drawn_text_before_any_training(characters
     chance = random.Random(0)
     labels = ["".join(chance.choices(characters, k=4)) for _ in range(40)]
     images = [fit(open_image(image(text, (96, 32), i)), SPEC) for i, text in enumerate(labels)]
-    predictions = decode(predict(model, np.stack(images), SPEC), vocabulary)
+    predictions = decode(predict(model, images, SPEC), vocabulary)
     score = Score.of((text, r.text) for text, r in zip(labels, predictions, strict=True))
     assert score.cer < 0.3

@@ -38,7 +38,7 @@ def dataset(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Dataset:
 
 
 def streamed(dataset: Dataset, rehearsal: Rehearsal | None = None) -> StreamedPart:
-    return StreamedPart(dataset, dataset.train, rehearsal or Rehearsal.empty(dataset.image))
+    return StreamedPart(dataset, dataset.train, rehearsal or Rehearsal())
 
 
 def shown(part: StreamedPart, dataset: Dataset, seed: int, epoch: int) -> list[tuple[str, bytes]]:
@@ -82,7 +82,7 @@ def test_neighbours_on_the_disk_are_spread_over_the_epoch(dataset: Dataset) -> N
 
 def test_what_is_rehearsed_is_shown_among_the_images(dataset: Dataset) -> None:
     pixels = np.arange(3, dtype=np.uint8)[:, None, None, None] * np.ones((1, 32, 64, 1), np.uint8)
-    part = streamed(dataset, Rehearsal(pixels, ("0", "1", "2")))
+    part = streamed(dataset, Rehearsal(tuple(pixels), ("0", "1", "2")))
     assert len(part) == len(dataset.train) + 3
     seen = dict(shown(part, dataset, 0, 0))
     assert [seen[str(i)] for i in range(3)] == [one.tobytes() for one in pixels]

@@ -2,13 +2,13 @@ from pathlib import Path
 
 import numpy as np
 
-from tests.support.labelled_images import labelled_zip, texts
-from trainer.pipeline.datasets.dataset import Base, Dataset
+from tests.support.labelled_images import image, labelled_zip, texts, write_zip
+from trainer.pipeline.datasets.dataset import Base, Dataset, Rehearsal
 from trainer.pipeline.datasets.load import load_dataset
 from trainer.pipeline.networks.inference import load_pixels
 from trainer.pipeline.training.examples import Examples
 from trainer.pipeline.training.rehearsal import read_rehearsal, write_rehearsal
-from trainer.schemas.job_request import JobRequest
+from trainer.schemas.job_request import FilenameLabels, FilenameLabelSource, JobRequest
 
 
 def loaded(folder: Path, count: int, seed: int, base: Base | None = None) -> Dataset:
@@ -18,7 +18,7 @@ def loaded(folder: Path, count: int, seed: int, base: Base | None = None) -> Dat
 
 def base_of(dataset: Dataset, bundle: Path) -> Base:
     write_rehearsal(dataset, 0, bundle)
-    rehearsal = read_rehearsal(bundle, dataset.image)
+    rehearsal = read_rehearsal(bundle)
     return Base("m/1", dataset.image, dataset.vocabulary, {}, frozenset(), rehearsal)
 
 
@@ -42,11 +42,21 @@ def test_training_goes_on_showing_what_the_base_rehearses(tmp_path: Path) -> Non
     [(pixels, labels)] = Examples.of(dataset).train.in_order(1000)
     own, rehearsed = len(dataset.train), len(base.rehearsal.labels)
     assert len(pixels) == len(labels) == own + rehearsed
-    assert np.array_equal(pixels[own:], base.rehearsal.pixels)
+    assert np.array_equal(np.stack(pixels[own:]), np.stack(base.rehearsal.pixels))
     words = [dataset.vocabulary.decode(c for c in row if c >= 0) for row in labels]
     assert tuple(words[own:]) == base.rehearsal.labels
 
 
 def test_a_bundle_without_a_sample_rehearses_nothing(tmp_path: Path) -> None:
-    image = loaded(tmp_path, 60, 0).image
-    assert read_rehearsal(tmp_path, image).pixels.shape == (0, *image.shape)
+    assert read_rehearsal(tmp_path) == Rehearsal()
+
+
+def test_a_sample_keeps_images_of_different_widths(tmp_path: Path) -> None:
+    entries = {f"AB_{i:02}.png": image("AB", (40 + 10 * i, 20), i) for i in range(30)}
+    request = JobRequest(labels=FilenameLabelSource(filename=FilenameLabels(pattern="[A-Z]+")))
+    dataset = load_dataset(write_zip(tmp_path / "set.zip", entries), request)
+    write_rehearsal(dataset, 0, tmp_path)
+    written = load_pixels(dataset.source, dataset.train, dataset.image)
+    assert len({one.shape for one in written}) > 3
+    kept = read_rehearsal(tmp_path).pixels
+    assert sorted(one.tobytes() for one in kept) == sorted(one.tobytes() for one in written)

@@ -1,0 +1,1 @@
+"""How a set's images become inputs: what is measured on them, and what is chosen."""
