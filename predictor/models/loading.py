@@ -8,7 +8,6 @@ from pydantic import Field, TypeAdapter, ValidationError
 from predictor.models.engine import Engine
 from shared.errors import BundleError, ImageRejectedError
 from shared.store.manifest import (
-    GOLDEN_PREDICTIONS,
     MANIFEST,
     GoldenPrediction,
     Manifest,
@@ -45,17 +44,18 @@ def load_version(store: ModelStore, model: str, version: int, *, threads: int) -
 
 
 def _golden_predictions(folder: Path, manifest: Manifest) -> list[GoldenPrediction]:
+    name = manifest.golden_predictions
     try:
-        predictions = _PREDICTIONS.validate_json(read_file(folder, GOLDEN_PREDICTIONS, "golden"))
+        predictions = _PREDICTIONS.validate_json(read_file(folder, name, "golden"))
     except ValidationError as error:
-        message = f"{GOLDEN_PREDICTIONS} is not valid at {first_fault(error)}."
+        message = f"{name} is not valid at {first_fault(error)}."
         raise BundleError(message, "golden") from error
     if not predictions and manifest.origin == "trained":
-        raise BundleError(f"{GOLDEN_PREDICTIONS} names no image to verify it with.", "golden")
+        raise BundleError(f"{name} names no image to verify it with.", "golden")
     for golden in predictions:
         if golden.file not in manifest.files:
             # Only listed files have been verified; a name could also lead out of the bundle.
-            message = f"{GOLDEN_PREDICTIONS} names {golden.file[:100]}, not a file of the bundle."
+            message = f"{name} names {golden.file[:100]}, not a file of the bundle."
             raise BundleError(message, "golden")
     return predictions
 

@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Collection, Mapping
 from datetime import datetime
 from pathlib import Path, PurePosixPath
-from typing import Annotated, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -14,11 +14,12 @@ from shared.recognition.image_spec import ImageSpec
 from shared.recognition.scoring import wilson_interval
 from shared.recognition.vocabulary import Vocabulary
 
-FORMAT: Final = 1
+FORMAT: Final = 2
 MANIFEST = "manifest.json"
 KERAS_MODEL = "prediction_model.h5"
 ONNX_MODEL = "prediction_model.onnx"
-GOLDEN_PREDICTIONS = "golden/readings.json"
+GOLDEN_PREDICTIONS = "golden/predictions.json"
+GOLDEN_OF_FORMAT_1 = "golden/readings.json"
 SEEN_IMAGES = "seen_images.txt"
 REHEARSAL = "rehearsal.npz"
 REPORT = "report"
@@ -161,9 +162,17 @@ class Comparison(Frozen):
 
 
 class Manifest(Frozen):
-    """One version's contract."""
+    """One version's contract.
 
-    format: Literal[1] = FORMAT
+    From format 2 on, fields that are not known are ignored, so that a later release can add what
+    an earlier one can do without; what it cannot do without stands in ``requires``.
+    """
+
+    model_config = ConfigDict(extra="ignore")
+
+    format: Literal[1, 2] = FORMAT
+    requires: tuple[str, ...] = Field((), strict=False)
+    """What a reader must know beside the format itself; nothing so far."""
     model: ModelName
     version: int = Field(ge=1)
     job_id: str
@@ -179,6 +188,7 @@ class Manifest(Frozen):
     blank_index: int = Field(ge=1)
     image: ImageSpec
     time_steps: int = Field(ge=1)
+    """Of the widest input, where the width follows the image."""
     label_lengths: dict[str, int]
     """How many labels of each length were seen."""
     image_sizes: ImageSizes | None = None
@@ -194,14 +204,25 @@ class Manifest(Frozen):
     libraries: dict[str, str]
     files: dict[str, FileEntry]
 
+    @model_validator(mode="before")
+    @classmethod
+    def _known(cls, document: Any) -> Any:
+        if isinstance(document, dict) and document.get("format") == 1:
+            for name in document.keys() - cls.model_fields.keys():
+                raise ValueError(f"{name} is not a field of format 1")
+        return document
+
     @model_validator(mode="after")
     def _consistent(self) -> "Manifest":
+        if self.requires:
+            needed = ", ".join(self.requires)
+            raise ValueError(f"it requires {needed[:100]}, which this release does not know")
         if self.blank_index != Vocabulary(self.vocabulary).blank_index:
             raise ValueError(
                 f"blank_index is {self.blank_index}, "
                 f"but the blank comes after the {len(self.vocabulary)} characters"
             )
-        for name in (KERAS_MODEL, ONNX_MODEL, GOLDEN_PREDICTIONS):
+        for name in (KERAS_MODEL, ONNX_MODEL, self.golden_predictions):
             if name not in self.files:
                 raise ValueError(f"files does not list {name}")
         for name in self.files:
@@ -209,6 +230,11 @@ class Manifest(Frozen):
             if path.is_absolute() or ".." in path.parts or "\\" in name:
                 raise ValueError(f"files lists {name!r}, which lies outside the bundle")
         return self
+
+    @property
+    def golden_predictions(self) -> str:
+        """The name of the file of its golden predictions."""
+        return GOLDEN_OF_FORMAT_1 if self.format == 1 else GOLDEN_PREDICTIONS
 
     def model_vocabulary(self) -> Vocabulary:
         """Return the vocabulary as the decoder wants it."""
@@ -245,7 +271,9 @@ def parse_manifest(data: bytes, sha256: str | None = None, name: str = MANIFEST)
     except ValidationError as error:
         message = f"{MANIFEST} is not valid at {first_fault(error)}."
         if error.errors()[0]["loc"] == ("format",):
-            message = f"{MANIFEST} is of another format than {FORMAT}, which this release reads."
+            message = (
+                f"{MANIFEST} is of another format than 1 and {FORMAT}, which this release reads."
+            )
         raise BundleError(message, "manifest") from error
 
 

@@ -21,7 +21,7 @@ def predictor(site: Site, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
     folder = tmp_path_factory.mktemp("predictor")
     store = ModelStore(folder / "models")
     publish(store, folder / "sure")
-    unsure = {ONNX_MODEL: onnx_graph(sharpness=20.0), "golden/readings.json": b"[]"}
+    unsure = {ONNX_MODEL: onnx_graph(sharpness=20.0), "golden/predictions.json": b"[]"}
     publish(store, folder / "unsure", model="unsure", files=unsure, change=imported)
     with services.predictor(folder, READSMITH_TRAINER_URL=site.url) as predictor:
         yield predictor

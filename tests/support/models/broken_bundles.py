@@ -231,7 +231,7 @@ BREAKAGES = {
         listed(ONNX_MODEL, onnx_graph(sharpness=2.0)), "golden", "in the trainer it was 'abc'"
     ),
     "golden predictions no JSON": Breakage(
-        listed(GOLDEN_PREDICTIONS, b"["), "golden", "readings.json is not valid"
+        listed(GOLDEN_PREDICTIONS, b"["), "golden", "predictions.json is not valid"
     ),
     "golden predictions empty": Breakage(
         listed(GOLDEN_PREDICTIONS, b"[]"), "golden", "names no image"

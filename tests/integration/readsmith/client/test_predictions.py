@@ -23,7 +23,7 @@ def url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     folder = tmp_path_factory.mktemp("predictor")
     store = ModelStore(folder / "models")
     publish(store, folder / "1", model="stripes")
-    unsure = {ONNX_MODEL: onnx_graph(sharpness=20.0), "golden/readings.json": b"[]"}
+    unsure = {ONNX_MODEL: onnx_graph(sharpness=20.0), "golden/predictions.json": b"[]"}
     publish(store, folder / "2", model="stripes", files=unsure, change=imported)
     with services.predictor(folder, READSMITH_MAX_IMAGES=str(MOST_IMAGES)) as predictor:
         yield predictor.url

@@ -160,7 +160,7 @@ def again(finished: Finished) -> Trained:
 
 def test_both_files_read_the_golden_images_as_the_trainer_did(finished: Finished) -> None:
     manifest = finished.manifest
-    golden = json.loads((finished.folder / "golden" / "readings.json").read_text())
+    golden = json.loads((finished.folder / "golden" / "predictions.json").read_text())
     inputs = np.stack(
         [preprocess((finished.folder / g["file"]).read_bytes(), manifest.image) for g in golden]
     )

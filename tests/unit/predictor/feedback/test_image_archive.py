@@ -117,7 +117,7 @@ def client(tmp_path: Path) -> FlaskClient:
     """A client of a predictor that keeps images; its version 2 is less sure than version 1."""
     store = ModelStore(tmp_path / "models")
     publish(store, tmp_path / "1")
-    unsure = {ONNX_MODEL: onnx_graph(sharpness=20.0), "golden/readings.json": b"[]"}
+    unsure = {ONNX_MODEL: onnx_graph(sharpness=20.0), "golden/predictions.json": b"[]"}
     publish(store, tmp_path / "2", files=unsure, change=imported)
     settings = PredictorSettings(store=store.root, image_archive=tmp_path / "images")
     registry = Registry(settings)

@@ -231,7 +231,7 @@ def test_an_imported_h5_is_served_without_golden_images(
     publish(
         store,
         tmp_path / "imported",
-        files={"golden/readings.json": b"[]"},
+        files={"golden/predictions.json": b"[]"},
         change=imported,
     )
     registry.poll()

@@ -37,7 +37,9 @@ def client(tmp_path_factory: pytest.TempPathFactory) -> FlaskClient:
     store = ModelStore(folder / "models")
     publish(store, folder / "1")
     unsure = {ONNX_MODEL: onnx_graph(sharpness=20.0)}
-    publish(store, folder / "2", files={**unsure, "golden/readings.json": b"[]"}, change=imported)
+    publish(
+        store, folder / "2", files={**unsure, "golden/predictions.json": b"[]"}, change=imported
+    )
     settings = PredictorSettings(store=store.root, max_images=3)
     registry = Registry(settings)
     registry.poll()

@@ -16,7 +16,7 @@ from tests.support.models.bundles import imported, onnx_graph, png, publish
 @pytest.fixture
 def store(tmp_path: Path) -> Path:
     """A store with the model `stripes`, which is not very sure of what it reads."""
-    unsure = {ONNX_MODEL: onnx_graph(sharpness=20.0), "golden/readings.json": b"[]"}
+    unsure = {ONNX_MODEL: onnx_graph(sharpness=20.0), "golden/predictions.json": b"[]"}
     publish(
         ModelStore(tmp_path / "store"),
         tmp_path / "build",

@@ -32,8 +32,9 @@ def test_a_manifest_is_read_as_it_was_written(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("change", "named"),
     [
-        (lambda d: d.update(format=2), "format"),
-        (lambda d: d.update(surprise=1), "surprise"),
+        (lambda d: d.update(format=3), "format than 1 and 2"),
+        (lambda d: d.update(format=1, surprise=1), "surprise is not a field of format 1"),
+        (lambda d: d.update(requires=["smell"]), "requires smell, which this release"),
         (lambda d: d.pop("vocabulary"), "vocabulary"),
         (lambda d: d.update(version="1"), "version"),
         (lambda d: d["image"].update(resize="crop"), "image.resize"),
@@ -50,6 +51,12 @@ def test_a_manifest_that_breaks_the_contract_is_refused_by_name(
     rewrite(folder, change)
     with pytest.raises(BundleError, match=named):
         read_manifest(folder)
+
+
+def test_a_field_of_a_later_release_is_ignored(folder: Path) -> None:
+    manifest = read_manifest(folder)
+    rewrite(folder, lambda document: document.update(surprise=1))
+    assert read_manifest(folder) == manifest
 
 
 def test_a_missing_manifest_and_one_that_is_no_json_are_refused(folder: Path) -> None:
