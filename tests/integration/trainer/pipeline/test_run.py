@@ -110,6 +110,8 @@ def test_the_report_tells_what_is_read_wrong(finished: Finished) -> None:
         with Image.open(report / "worst" / row["image"]) as image:
             assert image.size == SIZE
     assert (report / "learning_curves.png").stat().st_size > 5000
+    with Image.open(report / "inputs.png") as inputs:
+        assert inputs.size == (4 * 64 + 3 * 4, 4 * 32 + 3 * 4)
     assert len(list((report / "tensorboard").iterdir())) == 1
 
 

@@ -153,11 +153,12 @@ function eventLine(event) {
 
 function settings(job, events) {
   const chosen = events.findLast((one) => one.type === "settings")?.data ?? {};
-  const { image = {}, reasons = {} } = job.dataset ?? {};
+  const { reasons = {} } = job.dataset ?? {};
   const rows = [
     ["preset", job.preset, ""],
     ...Object.entries(chosen).map(([name, { value, reason }]) => [name, value, reason]),
-    ...Object.entries(reasons).map(([name, why]) => [name, image[name], why.replace(/^\w+: /, "")]),
+    // "48: the text has 32 rows": what was chosen, and why.
+    ...Object.entries(reasons).map(([name, choice]) => [name, ...choice.split(/: (.*)/s)]),
     ["seed", job.request.seed, ""],
     ["base", job.request.base, ""],
   ];

@@ -1,11 +1,13 @@
 // One version: what was measured, what it gets wrong, and labels to be corrected.
 
-import { ApiError, api } from "../lib/api.js";
+import { ApiError, api, imageView } from "../lib/api.js";
 import { chip, emptyState, figures, h, replace } from "../lib/dom.js";
 import { ago, duration, moment, percent } from "../lib/format.js";
 import { downloads, interval, modelPath, serveButton } from "../views/version_view.js";
 import { labelsCard } from "./version_labels.js";
 import { mistakeCards } from "./version_mistakes.js";
+
+const INPUTS = "report/inputs.png";
 
 export async function show(main, { name, version }, signal) {
   const trouble = h("div", { class: "slot" });
@@ -34,7 +36,7 @@ export async function show(main, { name, version }, signal) {
   main.append(
     details.metrics ? measuredCard(details) : emptyState("This version was not measured here."),
     ...(report ? [labelsCard(at, report, { job, corrections: corrections.count }, signal), mistakeCards(report, details.calibration)] : []),
-    factsCard(details, job),
+    factsCard(at, details, job, signal),
     filesCard(name, details, { trouble, signal }),
   );
 }
@@ -77,7 +79,7 @@ function compared({ version, images, exact_match, served_exact_match, gained, lo
   );
 }
 
-function factsCard(details, job) {
+function factsCard(at, details, job, signal) {
   const { image, label_lengths: byLength } = details;
   const lengths = Object.entries(byLength).map(([length, n]) => `${length}: ${n}`);
   const facts = [
@@ -86,7 +88,7 @@ function factsCard(details, job) {
     ["Images", details.dataset],
     ["Vocabulary", h("code", {}, [...details.vocabulary].join(" "))],
     ["Labels by length", lengths.join(", ")],
-    ["Input", `${image.width} × ${image.height}, ${image.channels === 1 ? "gray" : "colour"}, ${image.resize}`],
+    ["Input", inputText(image)],
     ["Preset", details.preset ?? "–"],
     ["Started from", details.base ?? "nothing"],
     ["Seed", details.seed],
@@ -97,7 +99,18 @@ function factsCard(details, job) {
     { class: "card", "aria-labelledby": "facts" },
     h("h2", { id: "facts" }, "What it is"),
     h("dl", { class: "facts" }, facts.map(([key, value]) => [h("dt", {}, key), h("dd", {}, value)])),
+    details.files[INPUTS] && [
+      h("h3", {}, "As the network sees them"),
+      imageView(`${at}/files/${INPUTS}`, "Training images after cutting, resizing and conversion", signal),
+    ],
   );
+}
+
+function inputText({ width, height, channels, resize, region }) {
+  const size = resize === "follow" ? `up to ${width} × ${height}` : `${width} × ${height}`;
+  const part = region ? `, rows ${percent(region.top)} to ${percent(region.bottom)}` : "";
+  const columns = region ? `, columns ${percent(region.left)} to ${percent(region.right)}` : "";
+  return `${size}, ${channels === 1 ? "gray" : "colour"}, ${resize}${part}${columns}`;
 }
 
 function filesCard(name, { version, files }, parts) {

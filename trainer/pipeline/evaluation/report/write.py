@@ -10,6 +10,7 @@ from shared.recognition.preprocessing import open_image
 from trainer.pipeline.datasets.dataset import Dataset
 from trainer.pipeline.evaluation.predictions import Evaluation, LabelledPrediction
 from trainer.pipeline.evaluation.report.curves import draw_learning_curves, write_tensorboard
+from trainer.pipeline.evaluation.report.inputs import draw_inputs
 from trainer.pipeline.evaluation.report.mistakes import describe_mistakes
 from trainer.pipeline.training.results import Trained
 
@@ -26,6 +27,7 @@ def write_report(trained: Trained, evaluation: Evaluation, dataset: Dataset, fol
     _write_predictions(evaluation.predictions, folder / "test_predictions.csv")
     _write_predictions(evaluation.suspects, folder / "suspects.csv", truth="label")
     _write_worst(evaluation.predictions, dataset, folder / "worst")
+    draw_inputs(dataset, folder / "inputs.png")
     draw_learning_curves(trained.history, folder / "learning_curves.png")
     write_tensorboard(trained.history, folder / "tensorboard")
     _write_held_out(evaluation, dataset, folder / "held_out")
