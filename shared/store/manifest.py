@@ -209,7 +209,7 @@ class Manifest(Frozen):
     def _known(cls, document: Any) -> Any:
         if isinstance(document, dict) and document.get("format") == 1:
             for name in document.keys() - cls.model_fields.keys():
-                raise ValueError(f"{name} is not a field of format 1")
+                raise ValueError(f"{name[:100]} is not a field of format 1")
         return document
 
     @model_validator(mode="after")

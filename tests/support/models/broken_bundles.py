@@ -169,11 +169,18 @@ BREAKAGES = {
     "manifest huge": Breakage(text(" " * 10_000_001), "manifest", "more than 10,000,000 bytes"),
     "manifest deeply nested": Breakage(text("[" * 100_000), "manifest", "not valid at document"),
     "manifest of a newer format": Breakage(
-        manifest(lambda m: m.update(format=2, novelty=1)), "manifest", "of another format than 1"
+        manifest(lambda m: m.update(format=3, novelty=1)),
+        "manifest",
+        "of another format than 1 and 2",
     ),
-    "unknown field": Breakage(manifest(lambda m: m.update(novelty=1)), "manifest", "at novelty"),
+    "unknown field": Breakage(
+        manifest(lambda m: m.update(format=1, novelty=1)), "manifest", "novelty is not a field"
+    ),
+    "unknown requirement": Breakage(
+        manifest(lambda m: m.update(requires=["novelty"])), "manifest", "requires novelty"
+    ),
     "unknown field with a long name": Breakage(
-        manifest(lambda m: m.update({"x" * 100_000: 1})), "manifest", "at x{100}: "
+        manifest(lambda m: m.update({"format": 1, "x" * 100_000: 1})), "manifest", "x{100} is not"
     ),
     "hash missing": Breakage(
         manifest(lambda m: m["files"][ONNX_MODEL].pop("sha256")), "manifest", "onnx.sha256: Field"
