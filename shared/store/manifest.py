@@ -161,6 +161,22 @@ class Comparison(Frozen):
         return most < 0.5
 
 
+class Learned(Frozen):
+    """Whether the model needs fewer edits than answers that know nothing of the images."""
+
+    images: int = Field(ge=1)
+    """Of the test part; with the validation part where that is small."""
+    cer: float = Field(ge=0)
+    constant: str
+    """The text that is nearest to all labels."""
+    constant_cer: float = Field(ge=0)
+    """If every image is answered with it."""
+    shuffled_cer: float = Field(ge=0)
+    """If the model's answers are exchanged among the images."""
+    proven: bool
+    """Whether the model has fewer edits than both, at 95 % confidence."""
+
+
 class Manifest(Frozen):
     """One version's contract.
 
@@ -197,6 +213,8 @@ class Manifest(Frozen):
     """What all labels fit; predictions must fit it only once a user has accepted it."""
     metrics: Metrics | None
     calibration: Calibration | None = None
+    learned: Learned | None = None
+    """None where the images were too few to tell, and in bundles of format 1."""
     comparison: Comparison | None = None
     """With the version that was served before it, if there was one that could be read with."""
     seed: int

@@ -55,6 +55,7 @@ def run(
     evaluation = evaluate(trained, dataset, observer)
     promotion = Promotion(
         request.promote,
+        evaluation.learned,
         compare=lambda served: compare_with(
             served, evaluation.predictions, dataset, inputs.store, request.model, observer
         ),

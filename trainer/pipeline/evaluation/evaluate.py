@@ -21,6 +21,7 @@ from trainer.pipeline.evaluation.calibration import (
     judge,
     thresholds,
 )
+from trainer.pipeline.evaluation.learned import measure_learned
 from trainer.pipeline.evaluation.predictions import Evaluation, LabelledPrediction
 from trainer.pipeline.networks.inference import outputs
 from trainer.pipeline.training.results import Trained
@@ -28,6 +29,8 @@ from trainer.schemas.progress import Observer
 
 CALIBRATION_IMAGES = 1000
 """Of the validation part; enough to choose one number."""
+SMALL_TEST = 30
+"""Test images below which those of the validation part also tell whether the model has learned."""
 SUSPECTS = 200
 """Suspect labels that are reported; a user who corrects that many trains again anyway."""
 SUSPICIOUS = 0.5
@@ -42,6 +45,8 @@ def evaluate(trained: Trained, dataset: Dataset, observer: Observer) -> Evaluati
     evaluator = _Evaluator(trained, dataset, observer)
     before, validation = evaluator.calibrate()
     uncalibrated, predictions = evaluator.predict_test_part()
+    # The validation part has chosen the weights only: good enough to tell learning from chance.
+    told_by = [] if len(predictions) >= SMALL_TEST else evaluator.predict_validation_part()
     test = [(prediction.confidence, prediction.correct) for prediction in predictions]
     calibration = Calibration(
         temperature=evaluator.temperature,
@@ -55,6 +60,7 @@ def evaluate(trained: Trained, dataset: Dataset, observer: Observer) -> Evaluati
         metrics=_metrics(trained, dataset, predictions),
         calibration=calibration,
         predictions=tuple(predictions),
+        learned=measure_learned([*predictions, *told_by], trained.parameters.seed),
         suspects=tuple(heapq.nlargest(SUSPECTS, evaluator.suspects(), attrgetter("confidence"))),
     )
 
@@ -85,6 +91,11 @@ class _Evaluator:
             uncalibrated += self._judge(output, [image.label for image in images], 1.0)
             predictions += self._predictions(images, output)
         return uncalibrated, predictions
+
+    def predict_validation_part(self) -> list[LabelledPrediction]:
+        """Return the validation part's calibrated predictions."""
+        parts = self._outputs(self.dataset.validation)
+        return [one for images, output in parts for one in self._predictions(images, output)]
 
     def suspects(self) -> Iterator[LabelledPrediction]:
         """Yield confident predictions of the other two parts that contradict the label.

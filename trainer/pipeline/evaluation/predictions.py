@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from shared.store.manifest import Calibration, Metrics
+from shared.store.manifest import Calibration, Learned, Metrics
 
 
 @dataclass(frozen=True)
@@ -30,6 +30,8 @@ class Evaluation:
     calibration: Calibration
     predictions: tuple[LabelledPrediction, ...]
     """Of the test part."""
+    learned: Learned | None
+    """None where the images are too few to tell."""
     suspects: tuple[LabelledPrediction, ...]
     """Predictions of training and validation images that contradict their labels with confidence,
     the most confident first."""

@@ -6,7 +6,14 @@ from pathlib import Path
 
 from shared.recognition.decoding import decode
 from shared.recognition.scoring import wilson_interval
-from shared.store.manifest import ONNX_MODEL, SEEN_IMAGES, Comparison, Manifest, verify_files
+from shared.store.manifest import (
+    ONNX_MODEL,
+    SEEN_IMAGES,
+    Comparison,
+    Learned,
+    Manifest,
+    verify_files,
+)
 from shared.store.store import ModelStore
 from trainer.pipeline.datasets.dataset import Dataset
 from trainer.pipeline.datasets.seen_images import unseen
@@ -18,9 +25,10 @@ from trainer.schemas.progress import CancelledRunError, Observer
 
 @dataclass
 class Promotion:
-    """Decides whether a new version is served, by its comparison with the served one."""
+    """Decides whether a new version is served: if it has learned, and is not clearly worse."""
 
     wanted: Promote
+    learned: Learned | None
     compare: Callable[[int], Comparison | None]
     served: int | None = field(default=None, init=False)
     """The version that the new one was compared with."""
@@ -36,7 +44,8 @@ class Promotion:
         """Return whether to promote; compares again if another version is served by now."""
         self.measure(served)
         if self.wanted == "auto":
-            return self.comparison is None or not self.comparison.clearly_worse
+            worse = self.comparison is not None and self.comparison.clearly_worse
+            return self.learned is not None and self.learned.proven and not worse
         return self.wanted == "always"
 
 
@@ -117,12 +126,28 @@ def report_outcome(published: Manifest, promoted: bool, observer: Observer) -> N
             f" {_share(comparison.served_exact_match, comparison.served_exact_match_interval)};"
             f" {comparison.gained} only the new one, {comparison.lost} only the old one."
         )
+    if not promoted and not (published.learned and published.learned.proven):
+        message += f" {_why_unproven(published)}"
     data = {
         "version": published.version,
         "promoted": promoted,
         "comparison": comparison and comparison.model_dump(mode="json"),
     }
     observer.event("promotion", message, data)
+
+
+def _why_unproven(published: Manifest) -> str:
+    """Return why a version was not shown to have learned, and how to serve it all the same."""
+    learned = published.learned
+    serve = f"Serve it all the same: readsmith models promote {published.model} {published.version}"
+    if learned is None:
+        return f"The images held back are too few to tell whether it has learned. {serve}."
+    return (
+        f"It was not shown to have learned: on {learned.images} images that it was not trained on, "
+        f"its character error rate is {learned.cer:.0%}; answering {learned.constant!r} every time "
+        f"has {learned.constant_cer:.0%}, its own answers exchanged among the images have "
+        f"{learned.shuffled_cer:.0%}. {serve}."
+    )
 
 
 def _share(share: float, interval: tuple[float, float]) -> str:

@@ -101,6 +101,7 @@ def make_manifest(
             proposed_pattern=propose_pattern(dataset.labels),
             metrics=evaluation.metrics,
             calibration=evaluation.calibration,
+            learned=evaluation.learned,
             comparison=promotion.comparison if promotion else None,
             seed=request.seed,
             parameters=asdict(trained.parameters),

@@ -45,5 +45,9 @@ function result(job) {
 function served(job) {
   if (job.promoted) return "It is served now.";
   if (job.request.promote === "never") return "It is not served: that is left to you.";
-  return `Version ${job.comparison.version} is still served, since it reads the same held-out images clearly better.`;
+  const { comparison } = job;
+  if (comparison && comparison.lost > comparison.gained) {
+    return `Version ${comparison.version} is still served, since it reads the same held-out images clearly better.`;
+  }
+  return "It is not served: the held-out images do not show that it has learned, as the last event says. You can serve it all the same, on its page.";
 }

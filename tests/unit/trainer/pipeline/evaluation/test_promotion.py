@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from shared.store.manifest import ONNX_MODEL, SEEN_IMAGES, Comparison
+from shared.store.manifest import ONNX_MODEL, SEEN_IMAGES, Comparison, Learned
 from shared.store.store import ModelStore
 from tests.support.jobs.observer import Recorder
 from tests.support.labelled_images import write_zip
@@ -50,8 +50,14 @@ def compare(
     )
 
 
+def learned(*, proven: bool = True) -> Learned:
+    return Learned(
+        images=12, cer=0.1, constant="abc", constant_cer=0.7, shuffled_cer=0.8, proven=proven
+    )
+
+
 def promotion(dataset: Dataset, store: ModelStore, right: int, wanted: Promote) -> Promotion:
-    return Promotion(wanted, lambda _: compare(dataset, store, right))
+    return Promotion(wanted, learned(), lambda _: compare(dataset, store, right))
 
 
 def test_both_versions_are_measured_on_the_same_images(
@@ -175,6 +181,34 @@ def test_a_cancelled_run_compares_no_further(
         compare(dataset, store, 12, Recorder(cancel_after=0))
 
 
+@pytest.mark.parametrize("evidence", [None, learned(proven=False)])
+@pytest.mark.parametrize(("wanted", "promoted"), [("auto", False), ("always", True)])
+def test_what_was_not_shown_to_have_learned_is_served_only_on_demand(
+    evidence: Learned | None, wanted: Promote, promoted: bool
+) -> None:
+    assert Promotion(wanted, evidence, lambda _: None).decide(None) is promoted
+
+
+@pytest.mark.parametrize(
+    ("evidence", "why"),
+    [
+        (None, "held back are too few to tell whether it has learned"),
+        (learned(proven=False), "error rate is 10%; answering 'abc' every time has 70%"),
+    ],
+)
+def test_why_it_is_not_served_and_how_to_serve_it_is_said(
+    store: ModelStore, tmp_path: Path, evidence: Learned | None, why: str
+) -> None:
+    publish(store, tmp_path / "build")
+    recorder = Recorder()
+    report_outcome(
+        store.manifest("default", 1).model_copy(update={"learned": evidence}), False, recorder
+    )
+    [(_, message)] = recorder.events
+    assert why in message
+    assert message.endswith("Serve it all the same: readsmith models promote default 1.")
+
+
 def test_what_became_current_meanwhile_is_compared_with_too(
     dataset: Dataset, store: ModelStore, tmp_path: Path
 ) -> None:
@@ -183,7 +217,7 @@ def test_what_became_current_meanwhile_is_compared_with_too(
     def remember(served: int) -> None:
         compared_with.append(served)
 
-    waiting = Promotion("auto", remember)
+    waiting = Promotion("auto", learned(), remember)
     publish(store, tmp_path / "build")
     waiting.measure(store.current("default"))
     publish(store, tmp_path / "build")
