@@ -41,8 +41,9 @@ def test_the_first_ctrl_c_publishes_what_is_learned(
     assert "Finishing: what is learned so far is published." in err
     assert "Published default version 1" in out
     assert training.returncode == 0
-    manifest = ModelStore(tmp_path / "models").manifest("default", 1)
-    assert 4 <= manifest.parameters["epochs"] < 20
+    metrics = ModelStore(tmp_path / "models").manifest("default", 1).metrics
+    assert metrics is not None
+    assert 4 <= metrics.epochs < 20
 
 
 def test_the_second_stops_at_once_and_publishes_nothing(
