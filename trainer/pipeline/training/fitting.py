@@ -254,7 +254,7 @@ class Fitting:
     def _progress(self, state: State, loss: float, validation: Validation) -> Progress:
         since_restart = state.seconds - state.seconds_before
         epochs = state.steps / self.steps_per_epoch
-        end = expected_end(state.decay, state.steps)
+        end = self._expected_end(state)
         return Progress(
             epoch=math.ceil(epochs),
             epochs=math.ceil(end / self.steps_per_epoch),
@@ -267,9 +267,13 @@ class Fitting:
             seconds_left=self._seconds_left(state, since_restart / state.steps, state.seconds),
         )
 
+    def _expected_end(self, state: State) -> int:
+        characters = len(self.dataset.vocabulary.characters)
+        return expected_end(state.decay, state.steps, characters)
+
     def _seconds_left(self, state: State, step_seconds: float, spent: float) -> float:
         """Estimate the rest of the training from the time of a step."""
-        left = (expected_end(state.decay, state.steps) - state.steps) * step_seconds
+        left = (self._expected_end(state) - state.steps) * step_seconds
         if self.parameters.max_minutes is not None:
             left = min(left, self.parameters.max_minutes * 60 - spent)
         return max(0.0, left)

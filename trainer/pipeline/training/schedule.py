@@ -26,8 +26,9 @@ GAIN = 0.1
 """Relative improvement within the last third of the steps that is worth training on for."""
 LEARNED_LOSS = 0.02
 """In nats per image: from here on, only chance makes the loss half or twice as large."""
-EXPECTED_STEPS = 1500
-"""Of a training that ends by itself, before anything is known about it."""
+STEPS_PER_CHARACTER = 40
+"""Steps that a training is expected to take, before anything is known about it, for each character
+of the vocabulary: sets at hand took 33 to 65, however many images they have."""
 EXPECTED_GROWTH = 1.5
 """Later: how many steps in all for each so far."""
 
@@ -70,9 +71,12 @@ def hurried(decay: Decay | None, step: int, steps: int) -> Decay:
     return Decay(step - done / (1 - done) * steps, step + steps)
 
 
-def expected_end(decay: Decay | None, step: int) -> int:
-    """Return the step at which training is expected to end."""
-    return decay.end if decay else max(EXPECTED_STEPS, round(EXPECTED_GROWTH * step))
+def expected_end(decay: Decay | None, step: int, characters: int) -> int:
+    """Return the step at which training is expected to end; characters: of the vocabulary."""
+    if decay is not None:
+        return decay.end
+    shortest = MIN_STEPS + MIN_DECAY_STEPS
+    return max(shortest, STEPS_PER_CHARACTER * characters, round(EXPECTED_GROWTH * step))
 
 
 def finish_steps(step: int) -> int:

@@ -10,6 +10,7 @@ from trainer.pipeline.training.schedule import (
     FINISH_SHARE,
     MIN_DECAY_STEPS,
     MIN_FINISH_STEPS,
+    MIN_STEPS,
     Decay,
     decay_from,
     expected_end,
@@ -108,6 +109,10 @@ def test_a_finish_ends_soon_and_never_later_and_never_makes_the_rate_jump_up(
 
 
 def test_the_expected_end_is_known_once_the_rate_falls() -> None:
-    assert expected_end(Decay(5, 50), 10) == 50
-    assert expected_end(None, 10_000) > 10_000
-    assert expected_end(None, 0) == expected_end(None, 10) > 500
+    assert expected_end(Decay(5, 50), 10, characters=30) == 50
+
+
+def test_before_that_it_is_a_guess_by_the_characters_and_the_steps_so_far() -> None:
+    digits, words, more, most = (expected_end(None, 10, count) for count in (2, 30, 100, 1000))
+    assert MIN_STEPS < digits < words < more < most
+    assert expected_end(None, 10_000, characters=30) > 10_000
