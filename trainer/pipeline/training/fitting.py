@@ -127,7 +127,8 @@ class Fitting:
         loss = self._train_epoch(state, started)
         if not self.devices.plain:
             self.inference_model.set_weights(self.model.get_weights())
-        validation = self._validate()
+        decaying = state.decay is not None and state.steps > state.decay.start
+        validation = self._validate(decaying=decaying)
         state.seconds = time.monotonic() - started
         state.weights = self._weights()
         state.record(validation, self.inference_model.get_weights())
@@ -240,7 +241,7 @@ class Fitting:
         self.optimizer.apply(tape.gradient(loss, variables), variables)
         return loss
 
-    def _validate(self) -> Validation:
+    def _validate(self, *, decaying: bool) -> Validation:
         losses: list[NDArray[np.float32]] = []
         texts: list[str] = []
         for pixels, labels in self.examples.validation.in_order(CHUNK):
@@ -249,7 +250,7 @@ class Fitting:
             texts += (prediction.text for prediction in decode(output, self.dataset.vocabulary))
         score = Score.of(zip(self.dataset.validation.labels, texts, strict=True))
         loss = float(np.concatenate(losses).mean())
-        return Validation(score.exact_match, loss, score.cer, not any(texts))
+        return Validation(score.exact_match, loss, score.cer, not any(texts), decaying)
 
     def _progress(self, state: State, loss: float, validation: Validation) -> Progress:
         since_restart = state.seconds - state.seconds_before

@@ -28,6 +28,8 @@ class Validation:
     loss: float
     cer: float
     all_empty: bool
+    decaying: bool = False
+    """Whether the learning rate had begun to fall."""
 
 
 @dataclass
