@@ -60,7 +60,7 @@ def measure(measurement: Measurement) -> Run:
         train_images=len(dataset.train),
         validation_images=len(dataset.validation),
         test_images=len(dataset.test),
-        epochs=len(observer.epochs),
+        epochs=observer.epochs[-1].epoch if observer.epochs else 0,
         check_seconds=checked - began,
         fit_seconds=fitted - checked,
         train_seconds=observer.epochs[-1].seconds if observer.epochs else fitted - checked,

@@ -4,6 +4,7 @@ Preset crnn, Adam 0.001, batches of 16, values in [0, 1], no augmentation, 100 e
 patience 10. No restart, and no diagnosis on the plateau where a CTC model begins.
 """
 
+import math
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -24,17 +25,13 @@ def train_reference(dataset: Dataset, request: JobRequest, observer: Observer, w
     """Train on a set without standardisation; return the inference model with its best weights."""
     tf.config.experimental.enable_op_determinism()
     keras.utils.set_random_seed(request.seed)
-    parameters, _ = choose_parameters(request, len(dataset.train), dataset.image.width)
+    parameters, _ = choose_parameters(request)
     fitting = Fitting(
         dataset, Examples.of(dataset), PRESETS[request.preset], parameters, None, observer
     )
     state = fitting.first_state(restarts=0, seconds=0.0)
-    seconds = (parameters.max_minutes or float("inf")) * 60
-    while (
-        state.epoch < parameters.epochs
-        and state.since_best < parameters.patience
-        and state.seconds < seconds
-    ):
+    patience = parameters.patience or math.inf
+    while state.since_best < patience and not fitting.is_over(state, state.seconds):
         fitting.epoch(state)
     fitting.inference_model.set_weights(state.best_weights)
     return fitting.inference_model

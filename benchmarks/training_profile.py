@@ -77,7 +77,7 @@ def profile(path: Path, preset: PresetName, batches: int) -> tuple[Seconds, Seco
     marks.append(time.monotonic())
     examples = Examples.of(dataset)
     marks.append(time.monotonic())
-    parameters, _ = choose_parameters(request, len(examples.train), dataset.image.width)
+    parameters, _ = choose_parameters(request)
     base = load_starter() if preset == "conv" else None
     fitting = Fitting(dataset, examples, PRESETS[preset], parameters, base, Observer())
     marks.append(time.monotonic())

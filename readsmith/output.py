@@ -131,3 +131,10 @@ def percent(share: float) -> str:
 def interval(bounds: Iterable[float]) -> str:
     """Write the bounds of a share's 95 % interval for people."""
     return f"95 % interval {' to '.join(map(percent, bounds))}"
+
+
+def duration(seconds: float) -> str:
+    """Write seconds as m:ss or h:mm:ss."""
+    minutes, rest = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.progress import BarColumn, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.progress import Progress as Bar
 
-from readsmith.output import percent, say
+from readsmith.output import duration, percent, say
 from shared.api.jobs import Progress, Stage
 from trainer.schemas.progress import Observer
 
@@ -35,6 +35,7 @@ class TrainingDisplay(Observer):
         )
         self._task = self._bar.add_task("", visible=False)
         self._stage: Stage | None = None
+        self._finishing = False
 
     def __enter__(self) -> Self:
         if self._console.is_terminal:
@@ -73,6 +74,21 @@ class TrainingDisplay(Observer):
             completed=progress.epoch,
             total=progress.epochs,
         )
+
+    def finish(self) -> bool:
+        """Ask the training to end soon; False if none is going on, or it was asked before."""
+        if self._stage is not Stage.TRAIN or self._finishing:
+            return False
+        self._finishing = True
+        say(
+            self._console,
+            "  Finishing: what is learned so far is published. Ctrl-C again stops at once.",
+        )
+        return True
+
+    def finishing(self) -> bool:
+        """Return whether it was asked to."""
+        return self._finishing
 
     def summary(self, summary: dict[str, Any]) -> None:
         """Say what the dataset check found."""
@@ -118,10 +134,3 @@ def summary_line(summary: dict[str, Any]) -> str:
     )
     left_out = ", ".join(f"{n} {reason}" for reason, n in summary["left_out"].items())
     return f"{line}; left out: {left_out}" if left_out else line
-
-
-def duration(seconds: float) -> str:
-    """Write seconds as m:ss or h:mm:ss."""
-    minutes, rest = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02}:{rest:02}" if hours else f"{minutes}:{rest:02}"

@@ -166,6 +166,7 @@ class ConflictError(ReadsmithError):
     http_status = 409
     codes = {
         "job_final": "The job has ended.",
+        "job_not_training": "Only the training of a running job can be finished.",
         "job_publishing": "The job publishes its version and cannot be cancelled.",
         "job_not_succeeded": "Only a job that has succeeded has a report.",
         "dataset_in_use": "A queued or running job needs the dataset.",

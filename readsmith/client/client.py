@@ -146,6 +146,10 @@ class Client:
         """Ask a job to stop and return it."""
         return self._trainer.ask(Job, "POST", f"/jobs/{quote(job_id, safe='')}/cancel")
 
+    def finish(self, job_id: str) -> Job:
+        """Ask a job in training to end it soon and publish the best; return the job."""
+        return self._trainer.ask(Job, "POST", f"/jobs/{quote(job_id, safe='')}/finish")
+
     def events(
         self, job_id: str, after: int = 0, *, watch: Callable[[], None] = lambda: None
     ) -> Iterator[Event]:

@@ -1,10 +1,13 @@
 """`readsmith train`: from labelled images to a published version, without any service."""
 
 import contextlib
+import signal
 import sys
 import tempfile
 import uuid
+from collections.abc import Iterator
 from pathlib import Path
+from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from readsmith.options import options
@@ -18,6 +21,7 @@ from shared.store.manifest import REPORT, Calibration
 from shared.store.store import RETAINED_VERSIONS, ModelStore
 
 if TYPE_CHECKING:
+    from readsmith.progress_display import TrainingDisplay
     from trainer.schemas.job_request import JobRequest
     from trainer.schemas.progress import RunResult
     from trainer.schemas.trial import TrialList, TrialRecord
@@ -44,6 +48,8 @@ def train(
     as_json: options.Json = False,
 ) -> None:
     """Train a model and publish it, without any service.
+
+    Ctrl-C ends the training soon and publishes what it has learned; a second one stops at once.
 
     Example: readsmith train captchas.zip --model captcha --max-minutes 10
     """
@@ -120,7 +126,23 @@ def _run(
             may_publish=lambda: None,
             trials=log,
         )
-        return run(request, context, display)
+        with _finished_by_ctrl_c(display):
+            return run(request, context, display)
+
+
+@contextlib.contextmanager
+def _finished_by_ctrl_c(display: "TrainingDisplay") -> Iterator[None]:
+    """Let the first Ctrl-C of a training finish it; the next, or one elsewhere, stops the run."""
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        if not display.finish():
+            signal.default_int_handler(number, frame)
+
+    before = signal.signal(signal.SIGINT, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _as_json(result: "RunResult", report: Path, trials: "list[TrialRecord]") -> dict[str, Any]:

@@ -50,10 +50,11 @@ class Stage(StrEnum):
 
 
 class Progress(Answer):
-    """Where training stands; sent after every epoch."""
+    """Where training stands; sent after each validation."""
 
     epoch: int
     epochs: int
+    """Expected in all; certain only where the request says how many, or once the rate falls."""
     loss: float
     validation_loss: float
     exact_match: float
@@ -64,7 +65,7 @@ class Progress(Answer):
     seconds: float
     """Since training began."""
     seconds_left: float
-    """Estimated; early stopping may end sooner."""
+    """Estimated: training ends when validation stops improving, which may be sooner or later."""
 
 
 class JobProgress(Progress):
@@ -142,6 +143,8 @@ class Job(Answer):
     finished_at: datetime | None = None
     attempt: int
     """How often a worker has taken the job up."""
+    finish_requested: bool = False
+    """Whether it was asked to end its training and publish what it has learned."""
     progress: JobProgress | None = None
     dataset: dict[str, Any] | None = None
     """The dataset summary."""

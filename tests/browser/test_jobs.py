@@ -122,6 +122,26 @@ def test_a_chart_has_its_numbers_in_a_table_that_grows(
     run.cancelled()
 
 
+def test_a_training_is_finished_early(
+    site: Site, page: Page, job: str, run: ActingWorker, require_accessible: RequireAccessible
+) -> None:
+    finish = page.get_by_role("button", name="Finish now")
+    page.goto(f"{site.url}/#/jobs/{job}")
+    run.observer.stage(Stage.DATASET)
+    expect(page.get_by_role("button", name="Cancel")).to_be_visible()
+    expect(finish).to_have_count(0)
+    run.train(epochs=0)
+    run.observer.estimate(180)
+    expect(page.get_by_text("Training, about 3 minutes left")).to_be_visible()
+    require_accessible(page)
+    finish.click()
+    expect(page.get_by_role("status")).to_have_text("The job is asked to finish.")
+    expect(finish).to_have_count(0)
+    run.observer.checkpoint()
+    assert run.observer.finishing()
+    run.cancelled()
+
+
 def test_a_job_is_cancelled_and_started_again(
     site: Site, page: Page, job: str, run: ActingWorker
 ) -> None:

@@ -66,11 +66,13 @@ class JobQueue:
         with self._held(claim) as (connection, _):
             _set(connection, claim, lease_until=now() + self._lease_seconds)
 
-    def check(self, claim: Claim) -> None:
-        """Raise CancelledRunError if cancellation of the job was requested."""
+    def check(self, claim: Claim) -> bool:
+        """Return whether the job was asked to finish; raise CancelledRunError if to stop."""
         with self._database.reading.begin() as connection:
-            if _must_hold(find(connection, claim.job_id), claim).cancel_requested:
-                raise CancelledRunError
+            row = _must_hold(find(connection, claim.job_id), claim)
+        if row.cancel_requested:
+            raise CancelledRunError
+        return bool(row.finish_requested)
 
     def begin_publishing(self, claim: Claim) -> None:
         """Pass the point after which the job cannot be cancelled; raises CancelledRunError."""

@@ -1,11 +1,11 @@
-"""The API's interface to the jobs: create, list, follow and cancel them."""
+"""The API's interface to the jobs: create, list, follow, cancel and finish them."""
 
 import uuid
 from typing import Any
 
 from sqlalchemy import Connection, Row, func, insert, select, update
 
-from shared.api.jobs import Event, EventPage, Job, JobPage, Status
+from shared.api.jobs import Event, EventPage, Job, JobPage, Stage, Status
 from shared.errors import BusyError, ConflictError, UnusableError
 from trainer.database.rows import find, find_dataset, job_of, moment, move, record, whole_job_of
 from trainer.database.tables import Database, events, jobs, now, serialize_writers, workers
@@ -74,6 +74,22 @@ class JobStore:
                 requested = update(jobs).where(jobs.c.id == job_id).values(cancel_requested=True)
                 connection.execute(requested)
                 record(connection, job_id, "cancel", "Cancellation requested.", {})
+            return whole_job_of(connection, find(connection, job_id))
+
+    def finish(self, job_id: str) -> Job:
+        """Ask a training job to end its training and publish the best; idempotent.
+
+        Raises ReadsmithError job_final or job_not_training.
+        """
+        with self._database.writing.begin() as connection:
+            row = find(connection, job_id, lock=True)
+            _must_be_unfinished(row, "finish")
+            if not row.finish_requested:
+                _must_be_training(row)
+                requested = update(jobs).where(jobs.c.id == job_id).values(finish_requested=True)
+                connection.execute(requested)
+                message = "Asked to finish: the rest is trained quickly, and the best published."
+                record(connection, job_id, "finish", message, {})
             return whole_job_of(connection, find(connection, job_id))
 
     def events(self, job_id: str, limit: int, after: int = 0) -> EventPage:
@@ -146,11 +162,26 @@ def _same_request(job: Job, request: JobRequest) -> Job:
     return job
 
 
-def _must_be_cancellable(row: Row[Any]) -> None:
+def _must_be_unfinished(row: Row[Any], to: str) -> None:
     if Status(row.status).is_final:
         raise ConflictError(
-            "job_final", f"Job {row.id} has ended: {row.status}.", "There is nothing to cancel."
+            "job_final", f"Job {row.id} has ended: {row.status}.", f"There is nothing to {to}."
         )
+
+
+def _must_be_training(row: Row[Any]) -> None:
+    if row.status != Status.RUNNING or row.stage != Stage.TRAIN or row.cancel_requested:
+        stands = f"in stage {row.stage}" if row.stage else row.status
+        stands = "being cancelled" if row.cancel_requested else stands
+        raise ConflictError(
+            "job_not_training",
+            f"Job {row.id} is {stands}, so its training cannot be finished.",
+            "Only a running job in stage train can; GET /jobs/{job_id} tells the stage.",
+        )
+
+
+def _must_be_cancellable(row: Row[Any]) -> None:
+    _must_be_unfinished(row, "cancel")
     if row.publishing:
         raise ConflictError(
             "job_publishing",

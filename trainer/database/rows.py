@@ -83,6 +83,7 @@ def job_of(row: Row[Any]) -> Job:
         started_at=row.started_at and moment(row.started_at),
         finished_at=row.finished_at and moment(row.finished_at),
         attempt=row.attempt,
+        finish_requested=row.finish_requested,
         progress=row.progress,
         dataset=row.dataset,
         trials=None,

@@ -20,6 +20,7 @@ from sqlalchemy import (
     Table,
     Text,
     UniqueConstraint,
+    false,
     text,
 )
 from sqlalchemy.exc import DBAPIError, InternalError, OperationalError, SQLAlchemyError
@@ -60,6 +61,8 @@ jobs = Table(
     Column("lease_until", Double),
     Column("cancel_requested", Boolean, nullable=False, default=False),
     Column("publishing", Boolean, nullable=False, default=False),
+    # A default of the database's own: SQLite adds no column to rows that would have no value.
+    Column("finish_requested", Boolean, nullable=False, server_default=false()),
     Column("progress", JSON(none_as_null=True)),
     Column("dataset", JSON(none_as_null=True)),
     Column("result", JSON(none_as_null=True)),

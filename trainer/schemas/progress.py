@@ -27,10 +27,29 @@ class Observer:
     def event(self, kind: str, message: str, data: dict[str, Any] | None = None) -> None:
         """Say something worth keeping: a choice with its reason, a warning, a restart."""
 
+    def estimate(self, seconds_left: float) -> None:
+        """Say how long training will take, once its first steps have been timed."""
+        message = f"Training will take about {in_words(seconds_left)}."
+        self.event("estimate", message, {"seconds_left": seconds_left})
+
+    def finishing(self) -> bool:
+        """Return whether training should end soon, and the best be published; as of the latest
+        checkpoint.
+        """
+        return False
+
     def checkpoint(self) -> None:
         """Give the chance to stop; raises CancelledRunError. Called at least once a second
         or at the next batch.
         """
+
+
+def in_words(seconds: float) -> str:
+    """Return a rough duration in words."""
+    for unit, length in (("hour", 3600), ("minute", 60)):
+        if seconds >= 1.5 * length:
+            return f"{seconds / length:.0f} {unit}s"
+    return f"{max(1, round(seconds, -1)):.0f} seconds"
 
 
 class RunResult(BaseModel):

@@ -74,4 +74,4 @@ class Search(RequestPart):
     trials: int = Field(10, ge=1, le=1000)
     """At most so many training runs."""
     max_minutes: Annotated[float, Field(gt=0, le=10_080)] | None = None
-    """Of training, all trials together: the last trial's schedule is shortened to what is left."""
+    """Of training, all trials together: the last one ends, with a low learning rate, by then."""

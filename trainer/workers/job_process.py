@@ -25,7 +25,7 @@ from shared.errors import DiskFullError, FailedError, ReadsmithError
 from trainer.database.corrections import Corrections
 from trainer.database.job_queue import JobQueue
 from trainer.database.rows import moment
-from trainer.database.tables import Database, retried, unavailable
+from trainer.database.tables import Database, Result, retried, unavailable
 from trainer.files.cache import limit_cache
 from trainer.files.disk_errors import storage_error
 from trainer.schemas.job import Claim, LostClaimError
@@ -63,6 +63,7 @@ class JobObserver(Observer):
         self._queue = queue
         self._claim = claim
         self._checked = -math.inf
+        self._finishing = False
 
     def stage(self, stage: Stage) -> None:
         """Record that a stage begins."""
@@ -103,16 +104,20 @@ class JobObserver(Observer):
     def checkpoint(self) -> None:
         """Raise CancelledRunError if cancellation of the job was requested."""
         if time.monotonic() - self._checked >= CHECK_SECONDS:
-            self._write(self._queue.check)
+            self._finishing = self._write(self._queue.check)
             self._checked = time.monotonic()
+
+    def finishing(self) -> bool:
+        """Return whether the job was asked to finish."""
+        return self._finishing
 
     def may_publish(self) -> None:
         """Pass the point after which the job cannot be cancelled; raises CancelledRunError."""
         self._write(self._queue.begin_publishing)
 
-    def _write(self, write: Callable[..., None], *what: Any) -> None:
+    def _write(self, write: Callable[..., Result], *what: Any) -> Result:
         try:
-            retried(lambda: write(self._claim, *what))
+            return retried(lambda: write(self._claim, *what))
         except LostClaimError:
             raise CancelledRunError from None
 

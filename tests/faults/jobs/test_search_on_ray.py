@@ -58,6 +58,12 @@ def running(job: Job) -> int:
     return sum(trial.status == "running" for trial in job.trials or [])
 
 
+def epochs(job: Job) -> int:
+    """Return those that both trials have trained."""
+    trained = [trial.epochs for trial in job.trials or []]
+    return min(trained) if len(trained) == 2 else 0
+
+
 def test_trials_run_at_the_same_time_and_the_best_is_published_once(
     store: JobStore, settings: Settings
 ) -> None:
@@ -94,4 +100,22 @@ def test_a_trial_goes_on_elsewhere_when_its_node_dies(
     job = store.get(job_id)
     assert job.status is Status.SUCCEEDED, job.error
     assert [trial.status for trial in job.trials or []] == ["finished"] * 3
+    require_one_version(settings, job)
+
+
+def test_a_search_that_is_asked_to_finish_ends_its_trials_on_their_nodes(
+    store: JobStore, settings: Settings
+) -> None:
+    job_id = store.create(search([8, 16], epochs=10_000)).id
+    worker = start_worker(settings, RUN_JOB)
+    try:
+        wait_until(lambda: epochs(store.get(job_id)) > 5)
+        store.finish(job_id)
+        wait_until(lambda: store.get(job_id).status.is_final)
+    finally:
+        worker.kill()
+        worker.wait()
+    job = store.get(job_id)
+    assert job.status is Status.SUCCEEDED, job.error
+    assert [trial.status for trial in job.trials or []] == ["finished"] * 2
     require_one_version(settings, job)

@@ -7,10 +7,14 @@ from trainer.schemas.progress import CancelledRunError, Observer
 
 
 class Recorder(Observer):
-    """Keeps everything; raises CancelledRunError at the checkpoint after cancel_after others."""
+    """Keeps everything; raises CancelledRunError at the checkpoint after cancel_after others.
 
-    def __init__(self, cancel_after: int | None = None) -> None:
+    After finish_after checkpoints it asks the run to finish.
+    """
+
+    def __init__(self, cancel_after: int | None = None, finish_after: int | None = None) -> None:
         self.cancel_after = cancel_after
+        self.finish_after = finish_after
         self.checkpoints = 0
         self.stages: list[Stage] = []
         self.epochs: list[Progress] = []
@@ -33,3 +37,6 @@ class Recorder(Observer):
         if self.cancel_after is not None and self.checkpoints >= self.cancel_after:
             raise CancelledRunError
         self.checkpoints += 1
+
+    def finishing(self) -> bool:
+        return self.finish_after is not None and self.checkpoints >= self.finish_after

@@ -1,4 +1,4 @@
-"""Post, list, read and cancel jobs."""
+"""Post, list, read, cancel and finish jobs."""
 
 import json
 from typing import Annotated, Any
@@ -71,6 +71,16 @@ def read_job(services: TheServices, job_id: str) -> Job:
 def cancel_job(services: TheServices, job_id: str) -> Job:
     """Cancel a queued job, or ask a running one to stop, which it does within 10 s."""
     return services.jobs.cancel(job_id)
+
+
+@router.post("/jobs/{job_id}/finish", responses=problem_responses(404, 409))
+def finish_job(services: TheServices, job_id: str) -> Job:
+    """Ask a job in stage train to end its training soon and publish the best.
+
+    Its learning rate falls at once, within a tenth of the steps so far; then it is evaluated and
+    published as usual. A search ends the trials that are running, and goes on with the best.
+    """
+    return services.jobs.finish(job_id)
 
 
 @router.get("/jobs/{job_id}/report", responses=problem_responses(404, 409))

@@ -88,8 +88,7 @@ def _resume_best(trials: Trials) -> TrainedTrial:
     trials.observer.event(
         "best", f"Trial {best.number} is the best on validation.", {"number": best.number}
     )
-    images = len(found.dataset.train) + len(found.dataset.rehearsal.labels)
-    chosen, reasons = choose_parameters(found.request, images, found.dataset.image.width)
+    chosen, reasons = choose_parameters(found.request)
     found_best = dict.fromkeys(best.parameters.keys() & reasons, "best value of the search")
     report_settings(chosen, reasons | found_best, trials.observer)
     trials.observer.summary(found.dataset.summary)
@@ -109,6 +108,14 @@ class _TrialObserver(Observer):
     def event(self, kind: str, message: str, data: dict[str, Any] | None = None) -> None:
         """Forward to the job's observer."""
         self._trials.observer.event(kind, message, data)
+
+    def estimate(self, seconds_left: float) -> None:
+        """Forward what the whole search will take."""
+        self._trials.observer.estimate(self._trials.table.seconds_left(0.0, seconds_left))
+
+    def finishing(self) -> bool:
+        """Forward the answer of the job's observer."""
+        return self._trials.observer.finishing()
 
     def checkpoint(self) -> None:
         """Forward to the job's observer, which may raise."""

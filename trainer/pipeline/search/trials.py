@@ -40,11 +40,14 @@ class TrialTable:
         self._study = Study(search, request.seed, earlier)
 
     def begin(self) -> TrialRecord | None:
-        """Start the next trial; None if there is none, or the budget is spent."""
+        """Start the next trial; None if there is none, the budget is spent, or the job should end.
+
+        A job that should finish before its first trial trains that one, briefly.
+        """
         left = self._minutes_left()
         if self._interrupted:
             self._interrupted -= 1
-        elif len(self._records) == self.search.trials or (left is not None and left <= 0):
+        elif self._is_over(left):
             return None
         following = self._study.ask()
         if following is None:
@@ -90,12 +93,14 @@ class TrialTable:
         if value >= record.best:
             record.exact_match, record.cer = progress.exact_match, progress.cer
             record.loss = progress.validation_loss
-        # A resumed trial repeats the epochs after its last checkpoint.
-        record.scores[progress.epoch - 1 :] = [value]
+        # A resumed trial repeats the epochs after its last checkpoint. Epochs without a validation
+        # of their own count as the next that has one, so that trials are compared by epochs.
+        del record.scores[progress.epoch - 1 :]
+        record.scores += [value] * (progress.epoch - len(record.scores))
         record.epochs, record.seconds, record.starts = progress.epoch, progress.seconds, 0
         self._log.trial(record)
         if self.at_once == 1:  # else epochs of several trials would mix in one curve
-            left = progress.seconds_left + self._seconds_of_others(progress)
+            left = self.seconds_left(progress.seconds, progress.seconds_left)
             self._observer.progress(progress.model_copy(update={"seconds_left": left}))
         if self._study.should_prune(record, progress.epochs):
             raise StoppedTrialError
@@ -136,16 +141,27 @@ class TrialTable:
         data = record.model_dump(mode="json", include={"number", "parameters", "status"})
         self._observer.event("trial", message, data)
 
+    def _is_over(self, minutes_left: float | None) -> bool:
+        """Return whether no new trial begins."""
+        spent = minutes_left is not None and minutes_left <= 0
+        finishing = self._observer.finishing() and len(self._records) > 0
+        return finishing or spent or len(self._records) == self.search.trials
+
     def _minutes_left(self) -> float | None:
         """Return the minutes of training that remain, None without a limit."""
         limit = self.search.max_minutes
         spent = sum(record.seconds for record in self.records) / self.at_once
         return None if limit is None else limit - spent / 60
 
-    def _seconds_of_others(self, progress: Progress) -> float:
-        """Estimate the seconds of the trials after this one by the mean of those that ended."""
+    def seconds_left(self, spent: float, left: float) -> float:
+        """Estimate the rest of the search, whose present trial has spent and left so many seconds.
+
+        The trials after it take as long as those that have ended, on average.
+        """
+        if self._observer.finishing():
+            return left
         ended = [one.seconds for one in self.records if one.ended]
-        each = sum(ended) / len(ended) if ended else progress.seconds + progress.seconds_left
+        each = sum(ended) / len(ended) if ended else spent + left
         seconds = each * (self.search.trials - len(self._records))
-        left = self._minutes_left()
-        return seconds if left is None else max(0.0, min(seconds, left * 60))
+        limit = self._minutes_left()
+        return left + (seconds if limit is None else max(0.0, min(seconds, limit * 60)))

@@ -1,6 +1,9 @@
 """A model with its optimizer and its data, trained epoch by epoch. Imports TensorFlow."""
 
+import math
 import time
+from collections.abc import Iterator
+from itertools import chain
 from typing import Any
 
 import keras
@@ -20,12 +23,28 @@ from trainer.pipeline.training.augmentation import augment
 from trainer.pipeline.training.base import copy_weights
 from trainer.pipeline.training.checkpoint import State
 from trainer.pipeline.training.devices import CPU, Devices, learn_part, share_statistics
-from trainer.pipeline.training.examples import Examples
+from trainer.pipeline.training.examples import Batch, Examples
 from trainer.pipeline.training.results import Parameters, Validation
+from trainer.pipeline.training.schedule import (
+    DECAY_SHARE,
+    WARM_UP_SHARE,
+    WARM_UP_STEPS,
+    Decay,
+    expected_end,
+    finish_steps,
+    hurried,
+    planned,
+)
 from trainer.schemas.progress import Observer
 
 MILESTONES = (0.95, 0.99)
 """Exact match on validation for which the training seconds are reported."""
+
+VALIDATION_STEPS = 50
+"""Steps between two validations of a small set: after each epoch of eight steps, they took longer
+than the training."""
+TIMED_STEPS = range(3, 8)
+"""Steps that are timed for the first estimate. The ones before are slower: they compile."""
 
 
 class Fitting:
@@ -65,11 +84,19 @@ class Fitting:
             copy_weights(base, self.inference_model, dataset.vocabulary)
             self.model.set_weights(self.inference_model.get_weights())
         self._step = tf.function(self._train_step, reduce_retracing=True)
+        self._timed_since: float | None = None
 
     @property
     def steps_per_epoch(self) -> int:
         """The number of batches that hold every training image once."""
         return -(-len(self.examples.train) // self.parameters.batch_size)
+
+    @property
+    def epochs_per_validation(self) -> int:
+        """1 where epochs or patience are counted."""
+        if self.parameters.epochs is not None or self.parameters.patience is not None:
+            return 1
+        return max(1, round(VALIDATION_STEPS / self.steps_per_epoch))
 
     def first_state(self, restarts: int, seconds: float) -> State:
         """Return the state before the first epoch.
@@ -77,6 +104,7 @@ class Fitting:
         restarts: restarts so far; seconds: the training time that they took.
         """
         return State(
+            decay=self._planned_decay(),
             weights=self._weights(),
             best_weights=self.model.get_weights(),
             restarts=restarts,
@@ -89,14 +117,18 @@ class Fitting:
         """Resume from a checkpoint's state."""
         for variable, value in zip(self._variables(), state.weights, strict=True):
             variable.assign(value)
+        if state.epoch and not state.steps:  # an earlier release counted epochs only
+            state.steps = state.epoch * self.steps_per_epoch
+            state.decay = self._planned_decay()
 
     def epoch(self, state: State) -> None:
-        """Train on every image once, validate, and update the state."""
+        """Train until the next validation, validate, and update the state."""
         started = time.monotonic() - state.seconds
         loss = self._train_epoch(state, started)
         if not self.devices.plain:
             self.inference_model.set_weights(self.model.get_weights())
-        validation = self._validate()
+        decaying = state.decay is not None and state.steps > state.decay.start
+        validation = self._validate(decaying=decaying)
         state.seconds = time.monotonic() - started
         state.weights = self._weights()
         state.record(validation, self.inference_model.get_weights())
@@ -106,6 +138,21 @@ class Fitting:
         progress = self._progress(state, loss, validation)
         state.history.append(progress)
         self.observer.progress(progress)
+
+    def is_over(self, state: State, seconds: float) -> bool:
+        """Return whether the schedule or the time has ended; seconds: of training so far."""
+        ended = state.decay is not None and state.steps >= state.decay.end
+        return ended or self.is_out_of_time(seconds)
+
+    def is_out_of_time(self, seconds: float) -> bool:
+        """Return whether max_minutes are over; seconds: of training so far."""
+        minutes = self.parameters.max_minutes
+        return minutes is not None and seconds >= minutes * 60
+
+    def _planned_decay(self) -> Decay | None:
+        """Return the decay of a training whose epochs are given."""
+        epochs, decays = self.parameters.epochs, self.preset.decays
+        return planned(epochs * self.steps_per_epoch, decays=decays) if epochs else None
 
     def _build_model(self) -> Any:
         return self.preset.build_model(self.dataset.image, self.dataset.vocabulary.classes)
@@ -126,28 +173,59 @@ class Fitting:
         return [variable.numpy() for variable in self._variables()]
 
     def _train_epoch(self, state: State, started: float) -> float:
-        """Train on every image once; return the mean loss per image."""
-        parameters, steps = self.parameters, self.steps_per_epoch
-        batches = self.examples.train.shuffled(parameters.batch_size, parameters.seed, state.epoch)
-        total = 0.0
-        for index, (pixels, labels) in enumerate(batches, state.epoch * steps):
+        """Train until the next validation or the end; return the mean loss per image."""
+        total, images = 0.0, 0
+        for pixels, labels in self._batches(state.epoch):
             self.observer.checkpoint()
-            of_schedule = index / steps + state.skipped
-            # By the clock too: a run that a time limit ends has then had its low learning rates.
-            done = max(of_schedule / parameters.epochs, self._time_spent(started))
-            self.optimizer.learning_rate.assign(
-                parameters.learning_rate * self.preset.schedule(min(done, 1.0))
-            )
-            images = to_batch(pixels, self.dataset.image)
-            seed = np.array([parameters.seed % 2**31, index], np.int32)
-            loss = self._step(images, labels, seed)
+            self._plan_end(state, time.monotonic() - started)
+            self.optimizer.learning_rate.assign(self._learning_rate(state))
+            seed = np.array([self.parameters.seed % 2**31, state.steps], np.int32)
+            loss = self._step(to_batch(pixels, self.dataset.image), labels, seed)
             total += float(loss) * len(pixels)
-        return total / len(self.examples.train)
+            images += len(pixels)
+            state.steps += 1
+            self._estimate(state, time.monotonic() - started)
+            if self.is_over(state, time.monotonic() - started):
+                break  # also in mid-epoch: an epoch of a large set takes hours
+        return total / images
 
-    def _time_spent(self, started: float) -> float:
-        """Return the elapsed share of max_minutes, 0 without that limit."""
-        minutes = self.parameters.max_minutes
-        return 0.0 if minutes is None else (time.monotonic() - started) / (minutes * 60)
+    def _estimate(self, state: State, seconds: float) -> None:
+        """Say how long training will take, once a few steps have been timed."""
+        if state.steps == TIMED_STEPS.start:
+            self._timed_since = seconds
+        elif state.steps == TIMED_STEPS.stop and self._timed_since is not None:
+            each = (seconds - self._timed_since) / len(TIMED_STEPS)
+            self.observer.estimate(self._seconds_left(state, each, seconds))
+
+    def _batches(self, epoch: int) -> Iterator[Batch]:
+        """Yield the batches of the epochs until the next validation."""
+        batch_size, seed = self.parameters.batch_size, self.parameters.seed
+        epochs = range(epoch, epoch + self.epochs_per_validation)
+        return chain.from_iterable(
+            self.examples.train.shuffled(batch_size, seed, each) for each in epochs
+        )
+
+    def _learning_rate(self, state: State) -> float:
+        rate, epochs = self.parameters.learning_rate, self.parameters.epochs
+        if self.preset.decays:
+            steps = WARM_UP_SHARE * epochs * self.steps_per_epoch if epochs else math.inf
+            rate *= min(1.0, (state.steps + 1) / min(WARM_UP_STEPS, max(1.0, steps)))
+        return rate * (state.decay.factor(state.steps) if state.decay else 1.0)
+
+    def _plan_end(self, state: State, seconds: float) -> None:
+        """Begin the decay, or hurry it, if the run should finish or its time is nearly over."""
+        before = state.decay
+        if self.observer.finishing():
+            state.decay = hurried(before, state.steps, finish_steps(state.steps))
+            if state.decay != before:
+                message = f"Asked to finish: {state.decay.end - state.steps} more steps."
+                self.observer.event("finishing", message)
+        elif self.preset.decays and state.steps and self.parameters.max_minutes is not None:
+            left = self.parameters.max_minutes * 60 - seconds
+            trained = seconds - state.seconds_before
+            if left <= DECAY_SHARE * trained:
+                steps = max(1, round(left / trained * state.steps))
+                state.decay = hurried(before, state.steps, steps)
 
     def _train_step(self, images: Any, labels: Any, seed: Any) -> Any:
         if self.parameters.augmentation:
@@ -163,7 +241,7 @@ class Fitting:
         self.optimizer.apply(tape.gradient(loss, variables), variables)
         return loss
 
-    def _validate(self) -> Validation:
+    def _validate(self, *, decaying: bool) -> Validation:
         losses: list[NDArray[np.float32]] = []
         texts: list[str] = []
         for pixels, labels in self.examples.validation.in_order(CHUNK):
@@ -172,25 +250,34 @@ class Fitting:
             texts += (prediction.text for prediction in decode(output, self.dataset.vocabulary))
         score = Score.of(zip(self.dataset.validation.labels, texts, strict=True))
         loss = float(np.concatenate(losses).mean())
-        return Validation(score.exact_match, loss, score.cer, not any(texts))
+        return Validation(score.exact_match, loss, score.cer, not any(texts), decaying)
 
     def _progress(self, state: State, loss: float, validation: Validation) -> Progress:
-        epoch, epochs = state.epoch + 1, self.parameters.epochs - state.skipped
         since_restart = state.seconds - state.seconds_before
-        left = since_restart / epoch * (epochs - epoch)
-        if self.parameters.max_minutes is not None:
-            left = min(left, max(0.0, self.parameters.max_minutes * 60 - state.seconds))
+        epochs = state.steps / self.steps_per_epoch
+        end = self._expected_end(state)
         return Progress(
-            epoch=epoch,
-            epochs=epochs,
+            epoch=math.ceil(epochs),
+            epochs=math.ceil(end / self.steps_per_epoch),
             loss=loss,
             validation_loss=validation.loss,
             exact_match=validation.exact_match,
             cer=validation.cer,
-            images_per_second=epoch * len(self.examples.train) / since_restart,
+            images_per_second=epochs * len(self.examples.train) / since_restart,
             seconds=state.seconds,
-            seconds_left=left,
+            seconds_left=self._seconds_left(state, since_restart / state.steps, state.seconds),
         )
+
+    def _expected_end(self, state: State) -> int:
+        characters = len(self.dataset.vocabulary.characters)
+        return expected_end(state.decay, state.steps, characters)
+
+    def _seconds_left(self, state: State, step_seconds: float, spent: float) -> float:
+        """Estimate the rest of the training from the time of a step."""
+        left = (self._expected_end(state) - state.steps) * step_seconds
+        if self.parameters.max_minutes is not None:
+            left = min(left, self.parameters.max_minutes * 60 - spent)
+        return max(0.0, left)
 
 
 def _losses(labels: NDArray[np.int32], output: NDArray[np.float32]) -> list[NDArray[np.float32]]:

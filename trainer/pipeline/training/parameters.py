@@ -3,25 +3,23 @@
 from dataclasses import replace
 from typing import Any
 
-from shared.api.jobs import shown
+from shared.api.jobs import Value, shown
 from trainer.pipeline.networks.presets import PRESETS
 from trainer.pipeline.training.results import Parameters
 from trainer.schemas.job_request import JobRequest
 from trainer.schemas.progress import Observer
 
+MAX_MINUTES = 24 * 60.0
+"""Of a training that ends by itself: the loss of a huge set may fall for weeks."""
+UNTIL_LEARNED = f"until validation stops improving, at most {MAX_MINUTES / 60:.0f} hours"
 
-def choose_parameters(
-    request: JobRequest, images: int, width: int
-) -> tuple[Parameters, dict[str, str]]:
-    """Return the effective parameters and, by name, the reason for each.
 
-    images: in the training part. width: of the input, in pixels.
-    """
+def choose_parameters(request: JobRequest) -> tuple[Parameters, dict[str, str]]:
+    """Return the effective parameters and, by name, the reason for each."""
     preset, wanted = PRESETS[request.preset], request.hyperparameters
-    epochs = preset.choose_epochs(images, width)
     of_preset = f"the best for preset {request.preset}"
     auto: dict[str, tuple[Any, str]] = {
-        "epochs": (epochs, f"about {epochs * images:,} images in all, {width} pixels wide"),
+        "epochs": (preset.epochs, of_preset if preset.epochs else UNTIL_LEARNED),
         "batch_size": (preset.batch_size, of_preset),
         "learning_rate": (preset.learning_rate, of_preset),
         "augmentation": (preset.augmentation, f"{of_preset}; less after a restart"),
@@ -31,12 +29,11 @@ def choose_parameters(
         for name, choice in auto.items()
     }
     values = {name: value for name, (value, _) in choices.items()}
-    patience = preset.patience or values["epochs"] if wanted.patience == "auto" else wanted.patience
+    cap = MAX_MINUTES if values["epochs"] is None else None
     parameters = Parameters(
         **values,
-        patience=patience,
-        may_shorten=wanted.epochs == "auto" and preset.patience is None,
-        max_minutes=None if wanted.max_minutes == "auto" else wanted.max_minutes,
+        patience=preset.patience if wanted.patience == "auto" else wanted.patience,
+        max_minutes=cap if wanted.max_minutes == "auto" else wanted.max_minutes,
         seed=request.seed,
     )
     return parameters, {name: reason for name, (_, reason) in choices.items()}
@@ -45,12 +42,17 @@ def choose_parameters(
 def report_settings(chosen: Parameters, reasons: dict[str, str], observer: Observer) -> None:
     """Emit the choices and their reasons as an event."""
     settings = {
-        name: {"value": getattr(chosen, name), "reason": why} for name, why in reasons.items()
+        name: {"value": _value(getattr(chosen, name)), "reason": why}
+        for name, why in reasons.items()
     }
     chosen_values = (
         f"{name} {shown(one['value'])} ({one['reason']})" for name, one in settings.items()
     )
     observer.event("settings", f"Chosen: {', '.join(chosen_values)}.", settings)
+
+
+def _value(value: Value | None) -> Value:
+    return "auto" if value is None else value
 
 
 def gentler(parameters: Parameters, request: JobRequest, restarts: int) -> Parameters:
@@ -66,7 +68,7 @@ def gentler(parameters: Parameters, request: JobRequest, restarts: int) -> Param
     return replace(
         parameters,
         learning_rate=slower if wanted.learning_rate == "auto" else parameters.learning_rate,
-        epochs=parameters.epochs * 2 if wanted.epochs == "auto" else parameters.epochs,
+        epochs=parameters.epochs and parameters.epochs * (2 if wanted.epochs == "auto" else 1),
         augmentation=less if wanted.augmentation == "auto" else parameters.augmentation,
         seed=parameters.seed + restarts,  # the same seed could fail the same way
     )

@@ -10,13 +10,12 @@ from shared.api.jobs import Progress
 class Parameters:
     """The effective training parameters, with "auto" resolved."""
 
-    epochs: int
+    epochs: int | None
+    """None until training has ended, where it ends by itself."""
     batch_size: int
     learning_rate: float
-    patience: int
+    patience: int | None
     augmentation: float
-    may_shorten: bool
-    """Whether epochs may be skipped once validation is nearly perfect."""
     max_minutes: float | None
     seed: int
 
@@ -29,6 +28,8 @@ class Validation:
     loss: float
     cer: float
     all_empty: bool
+    decaying: bool = False
+    """Whether the learning rate had begun to fall."""
 
 
 @dataclass

@@ -1,6 +1,7 @@
 """Stage 3: fit a model to the training part; the validation part chooses the weights."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import keras
@@ -22,17 +23,13 @@ from trainer.pipeline.training.diagnosis import (
 from trainer.pipeline.training.examples import Examples
 from trainer.pipeline.training.fitting import Fitting
 from trainer.pipeline.training.parameters import choose_parameters, gentler, report_settings
-from trainer.pipeline.training.results import Parameters, Trained
+from trainer.pipeline.training.results import Trained
+from trainer.pipeline.training.schedule import MIN_STEPS, decay_from, improves
 from trainer.schemas.job_request import JobRequest
 from trainer.schemas.progress import Observer
 
 MAX_RESTARTS = 2
-
-SATURATED, SATURATED_EPOCHS, SATURATED_IMAGES = 0.985, 5, 50
-"""Exact match, epochs in a row and validation images from which on only a falling learning rate
-still helps."""
-ENDING = 0.3
-"""Last share of the schedule, which is never skipped: its small steps bring the last per cent."""
+LEARNED = "Validation improves no more: the learning rate falls, then training ends."
 
 
 def train(
@@ -56,11 +53,8 @@ def train(
     devices = find_devices()
     base = base or _starter(dataset, request)
     examples = Examples.of(dataset)
-    images = len(examples.train)
-    chosen, reasons = choose_parameters(request, images, dataset.image.width)
-    # With the fingerprint: a URL's content may have changed since the run was interrupted.
-    data = f"{dataset.image} {dataset.vocabulary.characters} {dataset.fingerprint}"
-    run = f"{request.model_dump_json()} {data}"
+    chosen, reasons = choose_parameters(request)
+    run = _identity(request, dataset)
     state = load(work, run, job_files)
     restarts, seconds = (state.restarts, state.seconds) if state else (0, 0.0)
     if state is None:
@@ -75,17 +69,36 @@ def train(
         if state is None:
             state = fitting.first_state(restarts, seconds)
         else:
-            if not _finished(state, parameters):
+            if not _finished(fitting, state):
                 observer.event("resumed", f"Resuming after epoch {state.epoch}, {devices}.")
             fitting.restore(state)
         reason = _fit(fitting, state, lambda state: save(work, state, run, job_files))
         if state.best is not None and not no_better_than_chance(state.best, dataset.train.labels):
             return _trained(fitting, state, base)
-        out_of_time = _is_out_of_time(state, parameters)
-        if out_of_time or restarts == max_restarts:
+        out_of_time = fitting.is_out_of_time(state.seconds)
+        if out_of_time or observer.finishing() or restarts == max_restarts:
             raise did_not_learn(dataset, state, out_of_time=out_of_time)
         observer.event("restart", f"{reason} Restarting with gentler settings.")
         restarts, seconds, state = restarts + 1, state.seconds, None
+
+
+def _identity(request: JobRequest, dataset: Dataset) -> str:
+    """Return what tells a run's checkpoint from another's.
+
+    Fields that earlier releases did not have are left out where they say nothing, so that their
+    checkpoints go on.
+    """
+    unset = {"hyperparameters": {"region"}} if request.hyperparameters.region == "auto" else {}
+    image = " ".join(
+        f"{name}={value!r}"
+        for name, value in dataset.image
+        if (name, value) not in (("region", None), ("widening", 1.0))
+    )
+    # With the fingerprint: a URL's content may have changed since the run was interrupted.
+    return (
+        f"{request.model_dump_json(exclude=unset)} {image} "
+        f"{dataset.vocabulary.characters} {dataset.fingerprint}"
+    )
 
 
 def _starter(dataset: Dataset, request: JobRequest) -> Base | None:
@@ -100,63 +113,46 @@ def _starter(dataset: Dataset, request: JobRequest) -> Base | None:
 
 def _fit(fitting: Fitting, state: State, save_state: Callable[[State], None]) -> str:
     """Train to the end, or until a diagnosis; return how it ended."""
-    while not _finished(state, fitting.parameters):
+    while not _finished(fitting, state):
         reason = diagnose(state, fitting.steps_per_epoch) if state.epoch else None
         if reason is not None:
             return reason
         fitting.epoch(state)
-        _shorten(fitting, state)
+        if state.decay is None and _has_learned(state):
+            state.decay = decay_from(state.steps)
+            fitting.observer.event("learned", LEARNED, vars(state.decay))
         save_state(state)
     return f"After {epochs(state.epoch)} hardly any text is predicted correctly."
 
 
-def _shorten(fitting: Fitting, state: State) -> None:
-    """Skip the middle of the schedule once validation is nearly perfect."""
-    parameters = fitting.parameters
-    last = [progress.exact_match for progress in state.history[-SATURATED_EPOCHS:]]
-    if (
-        parameters.may_shorten
-        and not state.skipped
-        and len(fitting.dataset.validation) >= SATURATED_IMAGES
-        and len(last) == SATURATED_EPOCHS
-        and min(last) >= SATURATED
-    ):
-        state.skipped = max(0, round((1 - ENDING) * parameters.epochs) - state.epoch)
-        fitting.observer.event(
-            "shortened",
-            f"Each of the last {SATURATED_EPOCHS} epochs has an exact match of {min(last):.1%} or "
-            f"more on validation: {state.skipped} epochs are skipped.",
-        )
+def _has_learned(state: State) -> bool:
+    """Return whether validation has stopped improving, so that only the decay still helps."""
+    # While all texts are empty, the loss stands still: every CTC model begins so.
+    predicts = state.best is not None and not state.best.all_empty
+    return predicts and state.steps >= MIN_STEPS and not improves(state.history)
 
 
-def _finished(state: State, parameters: Parameters) -> bool:
-    if state.epoch + state.skipped >= parameters.epochs:
+def _finished(fitting: Fitting, state: State) -> bool:
+    if fitting.is_over(state, state.seconds):
         return True
-    if _is_out_of_time(state, parameters):
-        return True
-    # While all texts are empty, patience does not count: every CTC model begins so.
-    learning = state.best is not None and not state.best.all_empty
-    return learning and state.since_best >= parameters.patience
-
-
-def _is_out_of_time(state: State, parameters: Parameters) -> bool:
-    minutes = parameters.max_minutes
-    return minutes is not None and state.seconds >= minutes * 60
+    patience = fitting.parameters.patience
+    # While all texts are empty, patience does not count, likewise.
+    predicts = state.best is not None and not state.best.all_empty
+    return patience is not None and predicts and state.since_best >= patience
 
 
 def _trained(fitting: Fitting, state: State, base: Base | None) -> Trained:
     assert state.best is not None  # noqa: S101 - there is at least one epoch
     fitting.inference_model.set_weights(state.best_weights)
-    images = len(fitting.dataset.train) * state.epoch
     return Trained(
         model=fitting.inference_model,
         time_steps=time_steps(fitting.dataset.image),
         base=base.name if base else None,
-        parameters=fitting.parameters,
+        parameters=replace(fitting.parameters, epochs=state.epoch),
         validation=state.best,
         seconds=state.seconds,
         epochs=state.epoch,
-        images_per_second=images / state.seconds,
+        images_per_second=len(fitting.dataset.train) * state.epoch / state.seconds,
         seconds_to=state.seconds_to,
         history=state.history,
     )

@@ -37,6 +37,9 @@ def train_at_once(trials: Trials, settings: Settings) -> None:
             if not running:
                 return
             trials.observer.checkpoint()
+            if trials.observer.finishing():
+                for _, remote in running:
+                    remote.finish()
             running = [left for one in running for left in _poll(trials, one, for_nodes)]
             trials.clear()
             time.sleep(POLL_SECONDS)

@@ -35,6 +35,10 @@ class TrialActor:
         settings = Settings(**order.settings | machine_settings())
         return train_trial(order, settings, self._observer)
 
+    def finish(self) -> None:
+        """End the training soon, with what it has learned."""
+        self._observer.finish()
+
     def epochs(self, known: int) -> list[Progress]:
         """Return the epochs after the first `known`."""
         return self._observer.epochs[known:]
@@ -45,6 +49,15 @@ class _Epochs(Observer):
 
     def __init__(self) -> None:
         self.epochs: list[Progress] = []
+        self._finishing = False
+
+    def finish(self) -> None:
+        """Ask the training to finish."""
+        self._finishing = True
+
+    def finishing(self) -> bool:
+        """Return whether it was asked to."""
+        return self._finishing
 
     def progress(self, progress: Progress) -> None:
         """Append an epoch."""
@@ -86,6 +99,10 @@ class RemoteTrial:
         except RayError:
             return [], Outcome(lost=True)
         return new, None
+
+    def finish(self) -> None:
+        """Ask the trial to end its training soon; does not wait, and may be repeated."""
+        self._actor.finish.remote()
 
     def end(self) -> None:
         """Kill the actor in whatever state."""

@@ -96,6 +96,21 @@ def test_the_command_jobs_shows_lists_and_cancels_a_job(client: Client, run: Run
     assert again.stderr.startswith("Error: ")
 
 
+def test_a_job_that_does_not_train_cannot_be_finished(client: Client, run: Run, url: str) -> None:
+    job = client.start_job()
+
+    with pytest.raises(ServiceError) as raised:
+        client.finish(job.id)
+    asked = run("jobs", job.id, "--finish", "--url", url)
+    both = run("jobs", job.id, "--finish", "--cancel", "--url", url)
+    client.cancel(job.id)
+
+    assert (raised.value.code, raised.value.status) == ("job_not_training", 409)
+    assert asked.exit_code == 1
+    assert "so its training cannot be finished" in asked.stderr
+    assert both.exit_code == 2
+
+
 def test_one_key_makes_one_job_and_without_one_each_is_new(client: Client) -> None:
     first = client.start_job(idempotency_key="mine")
 

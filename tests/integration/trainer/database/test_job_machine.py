@@ -49,10 +49,13 @@ class Expected:
     lease_until: float = 0
     cancel_requested: bool = False
     publishing: bool = False
+    trains: bool = False
+    finish_requested: bool = False
     events: int = 1
 
     def move(self, to: Status) -> None:
         self.status = to
+        self.trains = False
         self.events += 1
 
     def put_back(self, losses: int) -> None:
@@ -131,6 +134,20 @@ class Jobs(RuleBasedStateMachine):
             job.cancel_requested = True
             job.events += 1
 
+    @rule(job_id=jobs)
+    def finish(self, job_id: str) -> None:
+        job = self.expected[job_id]
+        may = job.finish_requested or (job.trains and not job.cancel_requested)
+        try:
+            self.store.finish(job_id)
+        except ReadsmithError as error:
+            assert error.code == ("job_final" if job.status.is_final else "job_not_training")
+            assert job.status.is_final or not may
+            return
+        assert not job.status.is_final and may
+        job.events += not job.finish_requested
+        job.finish_requested = True
+
     @rule(target=claims)
     def claim(self) -> Any:
         claim = self.queue.claim()
@@ -189,7 +206,14 @@ class Jobs(RuleBasedStateMachine):
     def tell(self, claim: Claim) -> None:
         with self.write(claim) as job:
             job.events += 1
+            job.trains = True
             self.queue.stage(claim, Stage.TRAIN)
+
+    @rule(claim=claims)
+    def look_whether_to_stop(self, claim: Claim) -> None:
+        with self.write(claim) as job:
+            assert self.queue.check(claim) == job.finish_requested
+            assert not job.cancel_requested
 
     @rule(claim=claims)
     def publish(self, claim: Claim) -> None:
@@ -238,6 +262,7 @@ class Jobs(RuleBasedStateMachine):
             assert (job.finished_at is not None) == job.status.is_final
             assert (job.error is not None) == (job.status is Status.FAILED)
             assert (job.version is not None) == (job.status is Status.SUCCEEDED)
+            assert job.finish_requested == expected.finish_requested
             assert job.stage is None or job.status is Status.RUNNING
 
 

@@ -2,7 +2,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from shared.api.jobs import Status
+from shared.api.jobs import Stage, Status
 from shared.errors import ReadsmithError
 from trainer.database.job_queue import JobQueue
 from trainer.database.job_store import JobStore
@@ -23,7 +23,7 @@ def test_a_new_job_waits_and_shows_its_request(store: JobStore) -> None:
 
 
 def test_a_job_that_is_not_there_is_named(store: JobStore) -> None:
-    for look in (store.get, store.cancel):
+    for look in (store.get, store.cancel, store.finish):
         with pytest.raises(ReadsmithError, match="no job job-1") as caught:
             look("job-1")
         assert caught.value.code == "job_not_found"
@@ -98,6 +98,59 @@ def test_a_running_job_may_be_asked_to_stop_twice(store: JobStore, queue: JobQue
     assert store.cancel(job.id) == store.cancel(job.id)
     kinds = [event.type for event in store.events(job.id, 10).data]
     assert kinds == ["status", "status", "cancel"]
+
+
+def test_a_job_is_finished_only_while_it_trains(store: JobStore, queue: JobQueue) -> None:
+    job_id = store.create(JobRequest()).id
+    refused(store, job_id, "queued")
+    claim = queue.claim()
+    assert claim is not None
+    refused(store, job_id, "running")
+    queue.stage(claim, Stage.DATASET)
+    refused(store, job_id, "in stage dataset")
+    queue.stage(claim, Stage.TRAIN)
+    assert not queue.check(claim)
+    finishing = store.finish(job_id)
+    assert finishing.finish_requested and finishing.status is Status.RUNNING
+    assert queue.check(claim)
+    queue.stage(claim, Stage.EVALUATE)
+    assert store.finish(job_id).finish_requested, "asked again, it answers the same"
+    kinds = [event.type for event in store.events(job_id, 100).data]
+    assert kinds == ["status", "status", "stage", "stage", "finish", "stage"]
+    queue.cancelled(claim)
+    with pytest.raises(ReadsmithError) as caught:
+        store.finish(job_id)
+    assert caught.value.code == "job_final"
+
+
+def test_a_job_that_is_being_cancelled_is_not_finished(store: JobStore, queue: JobQueue) -> None:
+    job_id = store.create(JobRequest()).id
+    claim = queue.claim()
+    assert claim is not None
+    queue.stage(claim, Stage.TRAIN)
+    store.cancel(job_id)
+    refused(store, job_id, "being cancelled")
+
+
+def test_the_next_attempt_knows_that_the_job_should_finish(
+    store: JobStore, queue: JobQueue
+) -> None:
+    job_id = store.create(JobRequest()).id
+    claim = queue.claim()
+    assert claim is not None
+    queue.stage(claim, Stage.TRAIN)
+    store.finish(job_id)
+    queue.requeue(claim, "The worker was stopped; queued again.")
+    assert store.finish(job_id).status is Status.QUEUED, "asked again, it answers the same"
+    again = queue.claim()
+    assert again is not None and queue.check(again)
+
+
+def refused(store: JobStore, job_id: str, stands: str) -> None:
+    with pytest.raises(ReadsmithError, match=stands) as caught:
+        store.finish(job_id)
+    assert caught.value.code == "job_not_training"
+    assert not store.get(job_id).finish_requested
 
 
 def test_events_come_in_order_and_in_pages(store: JobStore, queue: JobQueue) -> None:

@@ -49,7 +49,7 @@ def make_dataset(folder: Path, preset: PresetName = "conv") -> Dataset:
 def make_fitting(folder: Path, devices: Devices, preset: PresetName = "conv") -> Fitting:
     keras.utils.set_random_seed(1)
     dataset = make_dataset(folder, preset)
-    parameters, _ = choose_parameters(request(preset), len(dataset.train), dataset.image.width)
+    parameters, _ = choose_parameters(request(preset))
     examples = Examples.of(dataset)
     return Fitting(dataset, examples, PRESETS[preset], parameters, None, Recorder(), devices)
 

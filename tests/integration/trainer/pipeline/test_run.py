@@ -33,7 +33,6 @@ from trainer.pipeline.evaluation.evaluate import evaluate
 from trainer.pipeline.networks.keras_files import write_models
 from trainer.pipeline.run import run
 from trainer.pipeline.training.results import Parameters, Trained, Validation
-from trainer.pipeline.training.train import train
 from trainer.schemas.job_request import DatasetRequest, Hyperparameters, JobRequest
 from trainer.schemas.progress import CancelledRunError, RunResult
 from trainer.settings import Settings
@@ -217,21 +216,6 @@ def test_a_repeated_attempt_of_a_job_publishes_nothing_twice(finished: Finished)
     folder = finished.store.root.parent
     run(QUICK, context(folder, finished.dataset), Recorder())
     assert finished.store.versions("quick") == [1]
-
-
-def test_the_rest_of_the_schedule_is_shortened_once_the_validation_part_is_read(
-    finished: Finished, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("trainer.pipeline.networks.presets.COLUMNS", 1)  # the fewest epochs: 12
-    monkeypatch.setattr("trainer.pipeline.training.train.SATURATED", 0.0)
-    monkeypatch.setattr("trainer.pipeline.training.train.SATURATED_IMAGES", 1)
-    request = JobRequest(model="quick")
-    recorder = Recorder()
-    dataset = load_dataset(finished.dataset, request)
-    trained = train(dataset, request, recorder, tmp_path)
-    assert [kind for kind, _ in recorder.events] == ["start", "settings", "shortened"]
-    assert (trained.parameters.epochs, trained.epochs) == (12, 5 + 12 - 8)
-    assert [progress.epochs for progress in recorder.epochs] == [12] * 5 + [9] * 4
 
 
 def test_a_later_version_starts_from_its_base_also_with_new_characters(

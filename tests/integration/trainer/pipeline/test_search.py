@@ -157,6 +157,20 @@ def test_a_search_is_cancelled_in_mid_trial(searched: Searched, tmp_path: Path) 
     assert ModelStore(tmp_path / "models").models() == []
 
 
+def test_a_search_that_should_finish_ends_its_trial_and_publishes_the_best(
+    searched: Searched, tmp_path: Path
+) -> None:
+    steps = EPOCHS * 12  # of one whole trial
+    log, recorder = TrialList(), Recorder(finish_after=steps + 40)
+    where = replace(context(tmp_path, searched.dataset), trials=log)
+    rates = {"learning_rate": {"choices": [GOOD, GOOD / 2, GOOD / 4]}}
+    result = run(request(rates | WIDE), where, recorder)
+    first, second = log.trials()
+    assert (first.status, first.epochs) == ("finished", EPOCHS)
+    assert (second.status, second.epochs) == ("finished", 5)
+    assert ModelStore(tmp_path / "models").versions("quick") == [result.version]
+
+
 def test_a_search_killed_in_its_second_trial_repeats_nothing_that_was_done(
     tmp_path: Path,
 ) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from shared.api.jobs import Job, Status
+from shared.api.jobs import Job, Stage, Status
 from tests.support.services.workers import alive_in_session, is_alive, start_worker, wait_until
 from trainer.database.job_queue import JobQueue
 from trainer.database.job_store import JobStore
@@ -43,6 +43,9 @@ def run(claim, request, settings, observer):
         (work / "ready").touch()
         while True:
             time.sleep(1)
+    while what == "until finished" and not observer.finishing():
+        observer.checkpoint()
+        time.sleep(0.05)
     if what == "die":
         os.kill(os.getpid(), signal.SIGKILL)
     if what == "die once" and claim.attempt == 1:
@@ -211,6 +214,23 @@ def test_a_killed_worker_takes_its_child_along_and_the_next_one_takes_the_job(
     expire()
     start_worker()
     wait_until(lambda: store.get(job_id).attempt == 2)
+
+
+def test_a_job_in_training_is_finished_by_whoever_has_it_when_a_worker_was_killed(
+    store: JobStore, start_worker: StartWorker, settings: Settings, expire: Callable[[], None]
+) -> None:
+    job_id = post(store, "until finished")
+    worker = start_worker()
+    child = number_in(settings.scratch / job_id / "pid")
+    wait_until(lambda: store.get(job_id).stage is Stage.TRAIN)
+    worker.kill()
+    wait_until(lambda: not is_alive(child))
+    assert store.finish(job_id).finish_requested
+    expire()
+    start_worker()
+    job = outcome(store, job_id)
+    assert (job.status, job.attempt) == (Status.SUCCEEDED, 2)
+    assert job.finish_requested
 
 
 def test_a_child_whose_job_was_taken_away_is_stopped(

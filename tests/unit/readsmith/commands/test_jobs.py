@@ -1,4 +1,5 @@
 import json
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from tests.support.commands import Run
@@ -40,6 +41,24 @@ def test_jobs_lists_what_the_trainer_knows(run: Run) -> None:
     assert data == [JOB]
     assert "25.0 %" in listed
     assert "failed" in listed
+
+
+def test_a_job_in_training_shows_its_time_left_and_is_asked_to_finish(run: Run) -> None:
+    soon = datetime.now(UTC) + timedelta(minutes=65)
+    progress = JOB["progress"] | {"estimated_finish_at": soon.isoformat()}
+    training = JOB | {"status": "running", "stage": "train", "error": None, "progress": progress}
+    asked = []
+
+    def answer(method: str, path: str, body: bytes) -> tuple[int, Any]:
+        asked.append((method, path))
+        return 200, training
+
+    with serving(answer) as url:
+        shown = run("jobs", "job-1", "--url", url).stdout
+        run("jobs", "job-1", "--finish", "--url", url)
+
+    assert "job-1 trains: epoch 1 of 9, about 1:0" in shown
+    assert asked == [("GET", "/jobs/job-1"), ("POST", "/jobs/job-1/finish")]
 
 
 def test_a_problem_document_becomes_the_error(run: Run) -> None:

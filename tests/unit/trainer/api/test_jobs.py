@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
-from shared.api.jobs import JobError
+from shared.api.jobs import JobError, Stage
 from tests.support.api.problems import fields, problem
 from tests.support.labelled_images import zip_bytes
 from trainer.api.app import create_app
@@ -153,6 +153,21 @@ def test_a_job_is_cancelled_once_and_for_all(api: TestClient) -> None:
     job_id = api.post("/jobs").json()["id"]
     assert api.post(f"/jobs/{job_id}/cancel").json()["status"] == "cancelled"
     problem(api.post(f"/jobs/{job_id}/cancel"), 409, "job_final")
+
+
+def test_a_job_in_training_is_asked_to_finish(api: TestClient, queue: JobQueue) -> None:
+    job_id = api.post("/jobs").json()["id"]
+    assert (
+        "queued" in problem(api.post(f"/jobs/{job_id}/finish"), 409, "job_not_training")["detail"]
+    )
+    claim = queue.claim()
+    assert claim is not None
+    queue.stage(claim, Stage.TRAIN)
+    assert api.post(f"/jobs/{job_id}/finish").json()["finish_requested"]
+    assert api.get(f"/jobs/{job_id}").json()["finish_requested"]
+    queue.cancelled(claim)
+    problem(api.post(f"/jobs/{job_id}/finish"), 409, "job_final")
+    problem(api.post("/jobs/job-0/finish"), 404, "job_not_found")
 
 
 def test_a_failed_job_shows_its_error(api: TestClient, queue: JobQueue) -> None:

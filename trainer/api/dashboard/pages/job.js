@@ -32,7 +32,7 @@ export async function show(main, { id }, signal) {
     if (job.status === "queued") await lookForWorkers(parts.workers, signal);
     tell(before, job);
     if (isNew || JSON.stringify(job) !== JSON.stringify(before)) draw(parts, job, events, signal);
-    else if (job.status === "running") replace(parts.time, progressText(job));
+    else if (job.status === "running") replace(parts.time, progressText(job, events));
     before = job;
     return !isFinal(job);
   };
@@ -89,8 +89,14 @@ function tell(before, job) {
 
 function draw(parts, job, events, signal) {
   parts.title.textContent = `Training ${job.model}`;
-  replace(parts.head, chip(job.status), !isFinal(job) && cancelButton(job, parts.problem, signal));
-  replace(parts.state, !isFinal(job) && stateCard(parts, job));
+  const mayFinish = job.status === "running" && job.stage === "train" && !job.finish_requested;
+  replace(
+    parts.head,
+    chip(job.status),
+    mayFinish && finishButton(job, parts.problem, signal),
+    !isFinal(job) && cancelButton(job, parts.problem, signal),
+  );
+  replace(parts.state, !isFinal(job) && stateCard(parts, job, events));
   replace(parts.outcome, isFinal(job) && outcome(job, parts.problem, signal));
   replace(parts.trials, job.trials && trialsCard(job));
   if (job.trials && isFinal(job)) parts.curves.replaceChildren(); // they would be the last trial's
@@ -103,6 +109,15 @@ function draw(parts, job, events, signal) {
   }
 }
 
+function finishButton(job, trouble, signal) {
+  const finish = async () => {
+    await api(`/jobs/${job.id}/finish`, { method: "POST", signal });
+    announce("The job is asked to finish.");
+  };
+  const title = "End the training soon and publish the best model so far";
+  return actionButton("Finish now", finish, { trouble, title });
+}
+
 function cancelButton(job, trouble, signal) {
   const cancel = async () => {
     await api(`/jobs/${job.id}/cancel`, { method: "POST", signal });
@@ -111,13 +126,13 @@ function cancelButton(job, trouble, signal) {
   return actionButton("Cancel", cancel, { trouble, class: "danger" });
 }
 
-function stateCard(parts, job) {
+function stateCard(parts, job, events) {
   if (job.status === "queued") return waitingCard(parts, job);
   const stages = Object.keys(STAGES);
   const now = stages.indexOf(job.stage);
   const one = (stage, i) =>
     h("li", { class: i < now && "done", "aria-current": i === now && "step" }, STAGES[stage]);
-  replace(parts.time, progressText(job));
+  replace(parts.time, progressText(job, events));
   return h(
     "section",
     { class: "card", "aria-label": "Progress" },

@@ -138,6 +138,42 @@ def test_the_time_left_is_that_of_the_whole_search() -> None:
     assert recorder.epochs[-1].seconds_left == 30 + 30
 
 
+def test_epochs_without_a_validation_count_as_the_next_that_has_one() -> None:
+    trials = table(TrialList())
+    record = begun(trials)
+    for number in (3, 6, 6):  # a resumed trial validates the same epoch again
+        trials.epoch(record, epoch(number, number / 10))
+    low, high = record.scores[0], record.scores[-1]
+    assert low < high
+    assert record.scores == [low] * 3 + [high] * 3
+
+
+def test_a_search_that_should_finish_begins_no_more_trials() -> None:
+    recorder = Recorder(finish_after=1)
+    trials = table(TrialList(), recorder)
+    first = begun(trials)
+    recorder.checkpoint()
+    trials.epoch(first, epoch(5))
+    assert recorder.epochs[-1].seconds_left == 30
+    trials.finish(first)
+    assert trials.begin() is None
+
+
+def test_a_search_that_should_finish_goes_on_with_the_trial_that_was_cut_off() -> None:
+    log = TrialList()
+    train(first := table(log))
+    cut_off = begun(first)
+    trials = table(log, Recorder(finish_after=0))
+    assert begun(trials).number == cut_off.number
+    assert trials.begin() is None
+
+
+def test_a_search_that_should_finish_before_its_first_trial_has_one() -> None:
+    trials = table(TrialList(), Recorder(finish_after=0))
+    assert begun(trials).number == 1
+    assert trials.begin() is None
+
+
 def test_a_later_attempt_goes_on_with_the_trial_that_was_cut_off() -> None:
     log = TrialList()
     trials = table(log)

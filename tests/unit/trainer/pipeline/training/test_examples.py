@@ -128,7 +128,7 @@ def test_a_streamed_run_goes_on_from_any_epoch_as_if_uncut(
     monkeypatch.setattr(examples, "IN_MEMORY", 0)
     parts = Examples.of(dataset)
     assert isinstance(parts.train, StreamedPart)
-    parameters, _ = choose_parameters(REQUEST, len(parts.train), dataset.image.width)
+    parameters, _ = choose_parameters(REQUEST)
     run = Fitting(dataset, parts, PRESETS["conv"], parameters, None, Recorder())
     uncut = run.first_state(0, 0.0)
     run.epoch(uncut)
