@@ -107,7 +107,6 @@ def load(folder: Path, run: str, job_files: JobFiles | None = None) -> State | N
         weights = [arrays[name] for name in names if name.startswith("weight_")]
         best_weights = [arrays[name] for name in names if name.startswith("best_")]
     rest["best"] = Validation(**rest["best"]) if rest["best"] else None
-    rest["decay"] = Decay(**rest["decay"]) if rest.get("decay") else None
-    rest.pop("skipped", None)  # of an earlier release, whose schedule was another
+    rest["decay"] = Decay(**rest["decay"]) if rest["decay"] else None
     rest["history"] = [Progress(**progress) for progress in rest["history"]]
     return State(weights, best_weights, **rest)

@@ -54,7 +54,9 @@ def train(
     base = base or _starter(dataset, request)
     examples = Examples.of(dataset)
     chosen, reasons = choose_parameters(request)
-    run = _identity(request, dataset)
+    # With the fingerprint: a URL's content may have changed since the run was interrupted.
+    data = f"{dataset.image} {dataset.vocabulary.characters} {dataset.fingerprint}"
+    run = f"{request.model_dump_json()} {data}"
     state = load(work, run, job_files)
     restarts, seconds = (state.restarts, state.seconds) if state else (0, 0.0)
     if state is None:
@@ -80,25 +82,6 @@ def train(
             raise did_not_learn(dataset, state, out_of_time=out_of_time)
         observer.event("restart", f"{reason} Restarting with gentler settings.")
         restarts, seconds, state = restarts + 1, state.seconds, None
-
-
-def _identity(request: JobRequest, dataset: Dataset) -> str:
-    """Return what tells a run's checkpoint from another's.
-
-    Fields that earlier releases did not have are left out where they say nothing, so that their
-    checkpoints go on.
-    """
-    unset = {"hyperparameters": {"region"}} if request.hyperparameters.region == "auto" else {}
-    image = " ".join(
-        f"{name}={value!r}"
-        for name, value in dataset.image
-        if (name, value) not in (("region", None), ("widening", 1.0))
-    )
-    # With the fingerprint: a URL's content may have changed since the run was interrupted.
-    return (
-        f"{request.model_dump_json(exclude=unset)} {image} "
-        f"{dataset.vocabulary.characters} {dataset.fingerprint}"
-    )
 
 
 def _starter(dataset: Dataset, request: JobRequest) -> Base | None:
