@@ -7,8 +7,8 @@ from pydantic import BaseModel, ConfigDict
 
 from trainer.schemas.job_request import Hyperparameters, JobRequest
 
-Side = Literal["reference", "fresh", "ours"]
-"""The seed recipe; ours without the starter's weights; ours."""
+Side = Literal["reference", "fresh", "earlier", "ours"]
+"""The seed recipe; ours without the starter's weights; ours of another checkout; ours."""
 
 SEED_RECIPE = Hyperparameters(epochs=100, patience=10, batch_size=16, learning_rate=0.001)
 """Of the Keras captcha tutorial, which the reference follows."""
@@ -33,7 +33,7 @@ class Measurement(BaseModel):
         limits = self.model_dump(include={"epochs", "max_minutes", "limit_images"})
         given = {name: value for name, value in limits.items() if value is not None}
         if self.side != "reference":
-            base: Literal["starter", "none"] = "starter" if self.side == "ours" else "none"
+            base: Literal["starter", "none"] = "none" if self.side == "fresh" else "starter"
             settings = Hyperparameters(**given)
             return JobRequest(seed=self.seed, base=base, hyperparameters=settings)
         recipe = SEED_RECIPE.model_copy(update=given)
@@ -75,9 +75,14 @@ class Run(BaseModel):
         return self.exact / self.test_images
 
     @property
+    def total_seconds(self) -> float:
+        """Seconds from reading the set to the trained model."""
+        return self.check_seconds + self.fit_seconds
+
+    @property
     def seconds_per_image(self) -> float:
         """Seconds of the whole run, with reading and checking, per image trained on."""
-        return (self.check_seconds + self.fit_seconds) / (self.train_images * max(1, self.epochs))
+        return self.total_seconds / (self.train_images * max(1, self.epochs))
 
 
 def allowed_wrong(validation_images: int) -> int:

@@ -12,6 +12,15 @@ FROM: tuple[Side, ...] = ("fresh", "ours")
 LABEL_COUNTS = (10, 25, 50, 100, 200)
 STARTER_COUNTS = (25, 50, 100, 200, None)
 """Labels with and without the starter; None for all labels."""
+REAL_SETS = (
+    "captcha_images_v2",
+    "plates",
+    "captcha_colour",
+    "receipts",
+    "typewriter",
+    "kannada_words",
+    "old_print",
+)
 DRAWN_IMAGES = 3000
 PLATES_MINUTES = 6.0
 FEW, MANY = 1000, 100_000
@@ -38,6 +47,8 @@ class Setting:
     """Runs of each kind; None for the part's own number."""
     quick: bool
     """Only tests that everything works: tiny sets, two epochs, one seed."""
+    baseline: bool = False
+    """Whether an earlier checkout is measured, too."""
 
     def real(self, name: str) -> Path:
         """Return a real set's zip; raises MissingDataError."""
@@ -145,11 +156,24 @@ def streamed(setting: Setting) -> Iterator[Measurement]:
             )
 
 
+def sets(setting: Setting) -> Iterator[Measurement]:
+    """Every real set without options, seed by seed; an earlier checkout in turn."""
+    sides: tuple[Side, ...] = ("earlier", "ours") if setting.baseline else ("ours",)
+    for seed in setting.repeats(3):
+        for name in REAL_SETS[:2] if setting.quick else REAL_SETS:
+            path = setting.real(f"{name}.zip")
+            for side in sides:
+                yield Measurement(
+                    side=side, set=name, dataset=path, seed=seed, epochs=setting.epochs
+                )
+
+
 PARTS: dict[str, Callable[[Setting], Iterator[Measurement]]] = {
     "v2": v2,
     "labels": labels,
     "starter": starter,
     "plates": plates,
+    "sets": sets,
     "drawn": drawn,
     "scale": scale,
     "streamed": streamed,

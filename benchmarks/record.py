@@ -14,6 +14,8 @@ from benchmarks.measurement import Run
 from benchmarks.table import Row
 
 ROOT = Path(__file__).parents[1]
+FLAGS = ("avx2", "avx512f", "avx512_vnni", "avx_vnni", "amx_tile", "amx_int8")
+"""Instructions that make matrix products faster."""
 LIBRARIES = ("tensorflow-cpu", "keras", "numpy", "pillow")
 
 
@@ -25,19 +27,20 @@ class Machine(BaseModel):
     cpu: str
     cores: int
     memory_bytes: int
+    flags: tuple[str, ...] = ()
+    """Of FLAGS, those that the processor has."""
     load: float
     """Load average of the minute before; near 0 on an idle machine."""
 
     @classmethod
     def this(cls) -> "Machine":
         """Describe this machine."""
-        models = [
-            line.partition(":")[2].strip()
-            for line in Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-            if line.startswith("model name")
-        ]
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+        facts = {name.strip(): value for name, _, value in (line.partition(":") for line in lines)}
+        flags = facts.get("flags", "").split()
         return cls(
-            cpu=models[0] if models else platform.machine(),
+            cpu=facts.get("model name", platform.machine()).strip(),
+            flags=tuple(flag for flag in FLAGS if flag in flags),
             cores=len(os.sched_getaffinity(0)),
             memory_bytes=os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
             load=os.getloadavg()[0],

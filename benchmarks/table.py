@@ -115,6 +115,30 @@ def _starter(runs: Sequence[Run]) -> Iterator[Row]:
             )
 
 
+def _sets(runs: Sequence[Run]) -> Iterator[Row]:
+    """Yield rows with an earlier checkout in the reference's column."""
+    for name in dict.fromkeys(map(_name, runs)):
+        of_set = [run for run in runs if _name(run) == name]
+        earlier, ours = _of(of_set, "earlier"), _of(of_set, "ours")
+        if not ours:
+            continue
+        pairs = list(zip(earlier, ours, strict=False))
+        faster = [after.total_seconds / before.total_seconds for before, after in pairs]
+        yield Row(
+            what=f"{name}: exact match on test (mean), and wrong images of all draws",
+            reference=f"{_share(earlier)}; {_wrong(earlier)}",
+            ours=f"{_share(ours)}; {_wrong(ours)}",
+            ratio=f"{spread(faster, '{:.2f}×')} of the seconds" if faster else "",
+            target="",
+            reached=None,
+        )
+
+
+def _wrong(runs: Sequence[Run]) -> str:
+    images = sum(run.test_images for run in runs)
+    return f"{images - sum(run.exact for run in runs)} of {images}"
+
+
 def _name(run: Run) -> str:
     limit = run.measurement.limit_images
     return f"{run.measurement.set}, {limit} labels" if limit else run.measurement.set
@@ -154,6 +178,7 @@ ROWS: dict[str, Callable[[Sequence[Run]], Iterator[Row]]] = {
     "labels": _exact,
     "starter": _starter,
     "plates": _exact,
+    "sets": _sets,
     "drawn": _exact,
     "scale": _scale,
     "streamed": _scale,

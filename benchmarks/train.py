@@ -1,8 +1,10 @@
 """The training benchmark: our recipe and the seed recipe in turn, ours beside the reference.
 
     python -m benchmarks.train [--part NAME ...] [--seeds N] [--quick] [--json FILE]
+        [--baseline CHECKOUT]
 
-Every run has its own process. READSMITH_TEST_DATA names the folder of the real sets.
+Every run has its own process. Runs of the same commit that the file holds are not repeated.
+ READSMITH_TEST_DATA names the folder of the real sets.
 """
 
 import argparse
@@ -34,11 +36,15 @@ def main() -> None:
         record = Record.load(options.json) if options.json else Record()
         with tempfile.TemporaryDirectory(prefix="readsmith-") as scratch:
             setting = Setting(
-                Path(data).resolve() if data else None, Path(scratch), options.seeds, options.quick
+                Path(data).resolve() if data else None,
+                Path(scratch),
+                options.seeds,
+                baseline=options.baseline is not None,
+                quick=options.quick,
             )
             for part in options.part or PARTS:
                 try:
-                    measure_part(part, setting, record, options.json)
+                    measure_part(part, setting, record, options.json, options.baseline)
                 except MissingDataError as missing:
                     _say(f"{part}: skipped, {missing}.")
     except ReadsmithError as error:
@@ -50,18 +56,28 @@ def main() -> None:
     show(record)
 
 
-def measure_part(part: str, setting: Setting, record: Record, file: Path | None) -> None:
+def measure_part(
+    part: str,
+    setting: Setting,
+    record: Record,
+    file: Path | None,
+    baseline: Path | None = None,
+) -> None:
     """Measure a part's runs; each is saved to the record and its file at once.
+
+    baseline: a checkout with its .venv, for the side "earlier".
 
     Raises MissingDataError before it changes the record, BenchmarkError if a run fails.
     """
     found: PartRecord | None = None
+    done: dict[Measurement, Run] = {}
     for measurement in PARTS[part](setting):
         if found is None:
-            found = record.parts[part] = PartRecord.begin(
-                shlex.join(["python", *sys.orig_argv[1:]])
-            )
-        run = run_in_child(measurement)
+            begun = PartRecord.begin(shlex.join(["python", *sys.orig_argv[1:]]))
+            if part in record.parts and record.parts[part].commit == begun.commit:
+                done = {run.measurement: run for run in record.parts[part].runs}
+            found = record.parts[part] = begun
+        run = done.get(measurement) or run_in_child(measurement, baseline)
         _say(f"{part}: {describe(run)}")
         found.runs.append(run)
         found.rows = rows(part, found.runs)
@@ -69,15 +85,21 @@ def measure_part(part: str, setting: Setting, record: Record, file: Path | None)
             record.save(file)
 
 
-def run_in_child(measurement: Measurement) -> Run:
+def run_in_child(measurement: Measurement, baseline: Path | None = None) -> Run:
     """Measure in a new process; raises BenchmarkError with the end of its stderr."""
     # Peak memory and compiled functions of one run must not carry over to the next.
-    command = [sys.executable, "-m", "benchmarks.measure", measurement.model_dump_json()]
-    child = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    python, root, asked = sys.executable, ROOT, measurement
+    if measurement.side == "earlier" and baseline is not None:
+        # There it is that checkout's own.
+        python, root = str(baseline / ".venv" / "bin" / "python"), baseline
+        asked = measurement.model_copy(update={"side": "ours"})
+    command = [python, "-m", "benchmarks.measure", asked.model_dump_json()]
+    child = subprocess.run(command, cwd=root, capture_output=True, text=True, check=False)
     if child.returncode != 0:
         said = "\n".join(child.stderr.splitlines()[-5:])
         raise BenchmarkError("measurement_failed", f"{measurement} failed:\n{said}")
-    return Run.model_validate_json(child.stdout)
+    found = Run.model_validate_json(child.stdout)
+    return found.model_copy(update={"measurement": measurement})
 
 
 def describe(run: Run) -> str:
@@ -106,7 +128,8 @@ def show(record: Record) -> None:
         machine = part.machine
         console.print(
             f"{name}: {part.date}, commit {part.commit}, {machine.cores} cores of {machine.cpu}, "
-            f"{machine.memory_bytes / 1e9:.0f} GB, load {machine.load:.1f} at the start",
+            f"{machine.memory_bytes / 1e9:.0f} GB, {' '.join(machine.flags) or 'no AVX2'}, "
+            f"load {machine.load:.1f} at the start",
             highlight=False,
         )
 
@@ -128,6 +151,11 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--seeds", type=_at_least_one, help="seeds of every part: 0, 1, ...")
     parser.add_argument(
         "--quick", action="store_true", help="tiny sets and two epochs, to test that it runs"
+    )
+    parser.add_argument(
+        "--baseline",
+        type=lambda folder: Path(folder).resolve(),
+        help="another checkout, installed, to be measured in turn with this one (part sets)",
     )
     parser.add_argument(
         "--json", type=Path, help="write everything to this file; parts not run now stay in it"

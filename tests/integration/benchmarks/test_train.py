@@ -52,6 +52,27 @@ def test_every_part_measures_sets_that_are_there_reference_and_ours_in_turn(
         assert [m.side for m in measurements] == ["reference", "ours"] * (len(measurements) // 2)
 
 
+def test_an_earlier_checkout_is_measured_in_turn_and_what_the_file_holds_is_not_repeated(
+    data: Path, tmp_path: Path
+) -> None:
+    setting = Setting(data, tmp_path, seeds=1, quick=True, baseline=True)
+    assert [m.side for m in PARTS["sets"](setting)] == ["earlier", "ours"] * 2
+    checkout, file = tmp_path / "checkout", tmp_path / "sets.json"
+    (checkout / ".venv" / "bin").mkdir(parents=True)
+    python = checkout / ".venv" / "bin" / "python"
+    python.write_text(f'#!/bin/sh\necho once >> {tmp_path}/asked\nexec {sys.executable} "$@"\n')
+    python.chmod(0o755)
+    (checkout / "benchmarks").symlink_to(ROOT / "benchmarks")
+    asked = ("--part", "sets", "--quick", "--json", file, "--baseline", checkout)
+    for _ in range(2):
+        done = benchmark(*asked, data=data)
+        assert done.returncode == 0, done.stderr
+    assert (tmp_path / "asked").read_text().split() == ["once"] * 2
+    runs = Record.load(file).parts["sets"].runs
+    assert [run.measurement.side for run in runs] == ["earlier", "ours"] * 2
+    assert "of the seconds" in done.stdout
+
+
 def test_ours_gets_no_options_and_the_reference_the_seed_recipe() -> None:
     ours = Measurement(side="ours", set="V2", dataset=Path("v2.zip"), seed=3, limit_images=10)
     theirs = ours.model_copy(update={"side": "reference"})
