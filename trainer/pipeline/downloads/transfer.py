@@ -40,7 +40,7 @@ class InterruptedDownloadError(Exception):
     """A connection ended before the file was complete; worth_retrying if another may succeed."""
 
     def __init__(self, reason: str, worth_retrying: bool) -> None:
-        super().__init__(reason)
+        super().__init__(shown(reason))
         self.worth_retrying = worth_retrying
 
 
