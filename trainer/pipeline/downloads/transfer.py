@@ -15,6 +15,7 @@ from urllib3.response import BaseHTTPResponse
 
 from shared.background import in_background
 from shared.errors import DatasetError, DiskFullError, DownloadFailedError
+from shared.texts import shown
 from trainer.pipeline.downloads.http import get
 from trainer.pipeline.downloads.partial_file import PartFile, Validators
 from trainer.schemas.limits import DownloadRules
