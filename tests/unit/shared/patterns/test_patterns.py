@@ -11,6 +11,7 @@ from shared.errors import LimitsError, UnusableError
 from shared.patterns.automaton import DEAD_STATE, MAX_CELLS, MAX_STATES, Automaton, build_automaton
 from shared.patterns.limits import Limits
 from shared.patterns.parser import MAX_LENGTH, MAX_NESTING, MAX_SIZE, parse_pattern
+from shared.texts import MAX_MARKS
 from tests.support.paths import ROOT
 
 CHARACTERS = tuple("ab1")
@@ -224,6 +225,7 @@ def test_the_documentation_names_the_limits() -> None:
     table = page.split("| limit | |\n", 1)[1].split("\n\n", 1)[0]
     assert [int(number.replace(",", "")) for number in re.findall(r"\d[\d,]+", table)] == [
         MAX_LENGTH,
+        MAX_MARKS,
         MAX_NESTING,
         MAX_SIZE,
         MAX_STATES,
