@@ -14,6 +14,7 @@ from predictor.server.arbiter import Port, ReplicaArbiter
 from predictor.server.config import configuration
 from predictor.settings import PredictorSettings
 from shared.access.access import Access
+from shared.access.api_keys import KeyFile
 from shared.access.audit import start_audit_log
 from shared.errors import ReadsmithError
 from shared.settings import read_settings
@@ -48,6 +49,7 @@ class _Server(BaseApplication):  # type: ignore[misc]
         from predictor.telemetry.access_log import AccessLog  # noqa: PLC0415 - after the fork
 
         start_audit_log()
+        KeyFile(self._settings.keys).warn_if_exposed()
         registry = Registry(self._settings)
         registry.start()
         access_log = None

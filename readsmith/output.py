@@ -5,18 +5,32 @@ import json
 import os
 import sys
 import traceback
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NoReturn
 
-from rich.console import Console
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
 from rich.table import Table
 from typer import TyperException
 from typer.core import TyperGroup
 
 from shared.errors import DiskFullError, FailedError, ReadsmithError, SetupError
+from shared.texts import shown, shown_lines
 
-out = Console(markup=False, emoji=False, highlight=False)
-err = Console(stderr=True, markup=False, emoji=False, highlight=False)
+
+class ShownConsole(Console):
+    """Prints what came from outside (names, texts, servers' answers) without escape codes."""
+
+    def render(
+        self, renderable: RenderableType, options: ConsoleOptions | None = None
+    ) -> Iterator[Segment]:
+        """Yield what is printed; control codes are rich's own."""
+        for text, style, control in super().render(renderable, options):
+            yield Segment(text if control else shown_lines(text), style, control)
+
+
+out = ShownConsole(markup=False, emoji=False, highlight=False)
+err = ShownConsole(stderr=True, markup=False, emoji=False, highlight=False)
 
 FAILED = 1
 WRONG_USAGE = 2
@@ -43,7 +57,7 @@ class Commands(TyperGroup):
             code = super().main(arguments, "readsmith", standalone_mode=False, **extra)
         except Exception as error:
             if os.environ.get("READSMITH_TRACEBACK"):
-                traceback.print_exc()
+                say(err, traceback.format_exc())
             print_error(explained(error), as_json="--json" in arguments)
             sys.exit(WRONG_USAGE if isinstance(error, TyperException) else FAILED)
         sys.exit(code)
@@ -114,7 +128,7 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> Non
     for column in columns:
         table.add_column(column, overflow="fold")
     for row in rows:
-        table.add_row(*("" if cell is None else str(cell) for cell in row))
+        table.add_row(*("" if cell is None else shown(str(cell), None) for cell in row))
     out.print(table)
 
 

@@ -24,7 +24,7 @@ class Published:
     ) -> Iterator[dict[str, Any] | ImageRejectedError]:
         """Read images; each gives what the predictor would answer, or why it has no prediction.
 
-        Raises LimitsError for limits that no text of the model fits.
+        Raises UnusableError for limits that no text of the model fits.
         """
         results = (
             self.engine.search_each(images, options.limits, options.top_k or 1)

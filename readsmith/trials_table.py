@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from readsmith.output import percent, print_table
-from shared.api.jobs import Trial, shown
+from shared.api.jobs import Trial, value_text
 
 
 def print_trials(trials: Sequence[Trial]) -> None:
@@ -12,7 +12,7 @@ def print_trials(trials: Sequence[Trial]) -> None:
     rows = [
         (
             trial.number,
-            *(shown(trial.parameters[name]) for name in names),
+            *(value_text(trial.parameters[name]) for name in names),
             trial.status,
             _share(trial.exact_match),
             _share(trial.cer),

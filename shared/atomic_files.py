@@ -27,9 +27,12 @@ def appearing(path: Path) -> Iterator[Path]:
             aside.unlink(missing_ok=True)  # it stays, too, if both were one file already
 
 
-def write_atomically(path: Path, data: bytes) -> None:
-    """Write a file so that a reader sees all of it or nothing, also after a power cut."""
-    with _written_aside(path) as file:
+def write_atomically(path: Path, data: bytes, mode: int = 0o666) -> None:
+    """Write a file so that a reader sees all of it or nothing, also after a power cut.
+
+    mode: the permissions it has from the start, less the umask.
+    """
+    with _written_aside(path, mode) as file:
         file.write(data)
 
 
@@ -40,8 +43,11 @@ def copy_atomically(source: Path, path: Path) -> None:
 
 
 @contextmanager
-def _written_aside(path: Path) -> Iterator[BinaryIO]:
-    with appearing(path) as aside, aside.open("wb") as file:
+def _written_aside(path: Path, mode: int = 0o666) -> Iterator[BinaryIO]:
+    def opener(name: str, flags: int) -> int:
+        return os.open(name, flags, mode)
+
+    with appearing(path) as aside, open(aside, "wb", opener=opener) as file:
         yield file
         file.flush()
         os.fsync(file.fileno())

@@ -47,13 +47,16 @@ import copyreg
 from collections.abc import Iterator, Mapping
 from typing import ClassVar, Literal
 
+from shared.texts import shown, too_long
+
 
 class ReadsmithError(Exception):
     """Something a user can understand and act on.
 
     code: a stable snake_case name for programs, one of the class's `codes`; message: what was
     wrong and where; hint: what would be right; field: the part of a request that is wrong, if one
-    is; headers: what an HTTP answer must carry. Raises TypeError for a code of another class.
+    is; headers: what an HTTP answer must carry. The texts may quote what came from outside: they
+    are stored as they can be shown. Raises TypeError for a code of another class.
     """
 
     http_status: ClassVar[int] = 500
@@ -71,13 +74,13 @@ class ReadsmithError(Exception):
         field: str | None = None,
         headers: Mapping[str, str] | None = None,
     ) -> None:
-        super().__init__(message)
+        super().__init__(shown(message, None))
         if code not in self.codes and not self.takes_any_code:
             raise TypeError(f"{type(self).__name__} has no code {code!r}")
         self.code = code
-        self.message = message
-        self.hint = hint
-        self.field = field
+        self.message = shown(message, None)
+        self.hint = shown(hint, None)
+        self.field = None if field is None else shown(field, None)
         self.headers = headers or {}
 
     def __str__(self) -> str:
@@ -233,6 +236,7 @@ class UnusableError(ReadsmithError):
     http_status = 422
     codes = {
         "request_invalid": "A field is missing, unknown, or not as it should be.",
+        "text_too_long": "A text has more characters than it may.",
         "value_unusable": "The database cannot store a value of the request.",
         "idempotency_key_reused": "The Idempotency-Key was used with another body.",
     }
@@ -498,6 +502,17 @@ def of_status(
     return CODES[code](code, message, hint, field)
 
 
+def text_too_long(field: str, length: int, most: int) -> UnusableError:
+    """Return the error for a text from outside of too many characters: it is not looked into."""
+    return UnusableError(
+        "text_too_long",
+        f"{field} {too_long(length, most)}.",
+        f"Send at most {most:,} characters.",
+        field,
+    )
+
+
 def first_line(error: Exception) -> str:
     """Return what an error of Keras or h5py says first; they may say much."""
-    return (str(error).strip().splitlines() or [type(error).__name__])[0][:300].rstrip(".")
+    line = (str(error).strip().splitlines() or [type(error).__name__])[0]
+    return shown(line, 300).rstrip(".")

@@ -6,8 +6,10 @@ import sys
 
 import uvicorn
 
+from shared.access.api_keys import KeyFile
 from shared.access.audit import start_audit_log
 from shared.errors import ReadsmithError, SetupError
+from shared.texts import log_as_text
 from trainer.api.app import create_app
 from trainer.api.server import HEAD_BYTES, HttpProtocol
 from trainer.settings import Settings, load_settings, startup_error
@@ -18,6 +20,7 @@ SHUTDOWN_SECONDS = 5
 
 def main() -> None:
     """Serve until SIGTERM or SIGINT."""
+    log_as_text()
     try:
         settings = load_settings()
         listener = _listen(settings)
@@ -28,11 +31,13 @@ def main() -> None:
     config = uvicorn.Config(
         app,
         http=HttpProtocol,
+        log_config=None,  # its loggers hand on to the root's
         h11_max_incomplete_event_size=HEAD_BYTES,
         ws="none",
         proxy_headers=False,  # else any process on this machine could claim another address
         timeout_graceful_shutdown=SHUTDOWN_SECONDS,
     )
+    KeyFile(settings.keys).warn_if_exposed()
     logging.getLogger("uvicorn.access").addFilter(_leave_out_query)
     uvicorn.Server(config).run(sockets=[listener])
 

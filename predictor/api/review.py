@@ -12,6 +12,7 @@ from predictor.requests.problems import validated
 from shared.api.headers import IMAGE_HEADERS
 from shared.errors import NotFoundError, ReadsmithError
 from shared.recognition.preprocessing import open_image
+from shared.store.manifest import MAX_MODEL_NAME
 
 
 class ReviewQuery(BaseModel):
@@ -19,7 +20,9 @@ class ReviewQuery(BaseModel):
 
     model_config = ConfigDict(extra="forbid")
 
-    model: str | None = Field(None, description="the name of a model, as text")
+    model: str | None = Field(
+        None, max_length=MAX_MODEL_NAME, description="the name of a model, as text"
+    )
     limit: int = Field(50, ge=1, le=1000, description="a number from 1 to 1000")
 
 

@@ -99,7 +99,7 @@ class Engine:
         """Predict as predict_each does, but within limits, with the top_k most likely texts.
 
         Yields None for an image in which no text within the limits has any probability. Raises
-        LimitsError before an image is opened.
+        UnusableError before an image is opened.
         """
         decoding = partial(decode_within, automaton=self._automaton(limits), top_k=top_k)
         stats = stats or RequestStats()
@@ -114,7 +114,7 @@ class Engine:
         return fit(open_image(image), self.manifest.image)
 
     def require_possible(self, limits: Limits) -> None:
-        """Raise LimitsError if this model can predict no text within the limits."""
+        """Raise UnusableError if this model can predict no text within the limits."""
         self._automaton(limits)
 
     def _automaton(self, limits: Limits) -> Automaton:

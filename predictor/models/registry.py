@@ -12,7 +12,7 @@ from predictor.models.loading import load_version
 from predictor.models.version_cache import VersionCache
 from predictor.settings import PredictorSettings
 from predictor.telemetry import metrics
-from shared.errors import BundleError, LimitsError, ReadsmithError, StorageError
+from shared.errors import BundleError, ReadsmithError, StorageError, UnusableError
 from shared.patterns.limits import Limits
 from shared.store.builtin import STARTER, builtin_store
 from shared.store.errors import Away
@@ -191,7 +191,7 @@ class Registry:
         if pattern is not None:
             try:
                 engine.require_possible(Limits(pattern))
-            except LimitsError as error:
+            except UnusableError as error:
                 message = f"The model's own pattern {pattern} is impossible: {error.message}"
                 raise BundleError(message, "settings") from error
         return Served(engine, datetime.now(UTC), stamp, pattern)

@@ -3,7 +3,7 @@
 import base64
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Final
+from typing import Annotated, Final
 
 from flask import Request
 from pydantic import ConfigDict, Field
@@ -55,8 +55,9 @@ class PredictRequest:
     """Whether the answer is a list, in which an invalid image has an error of its own."""
 
 
-BASE64: Final[JsonDict] = {"contentEncoding": "base64", "minLength": 1}
-"""Beside a JSON field that holds an image."""
+ENCODED: Final[JsonDict] = {"contentEncoding": "base64"}
+BASE64: Final[JsonDict] = {**ENCODED, "minLength": 1}
+"""Beside a JSON field that holds an image; the limit of the body is that of its length."""
 
 
 def exactly_one(**types: JsonValue) -> JsonDict:
@@ -76,7 +77,7 @@ class JsonBody(PredictionOptions):
     )
 
     image: str | None = Field(None, description="one image, base64", json_schema_extra=BASE64)
-    images: list[str] | None = Field(
+    images: list[Annotated[str, Field(json_schema_extra=ENCODED)]] | None = Field(
         None, description="a list of images, base64", json_schema_extra={"minItems": 1}
     )
 

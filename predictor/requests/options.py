@@ -1,13 +1,16 @@
 """The options of a request for predictions: which model, and limits that the text must satisfy."""
 
 from collections.abc import Callable, Mapping
-from typing import Final
+from typing import Annotated, Final
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from predictor.requests.problems import validated
-from shared.errors import LimitsError, UnusableError
+from shared.errors import UnusableError
 from shared.patterns.limits import Limits
+from shared.patterns.parser import MAX_LENGTH
+from shared.store.manifest import MAX_MODEL_NAME
+from shared.texts import composed, shown
 
 
 class PredictionOptions(BaseModel):
@@ -18,15 +21,17 @@ class PredictionOptions(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    model: str | None = Field(None, description="the name of a model, as text")
+    model: str | None = Field(
+        None, max_length=MAX_MODEL_NAME, description="the name of a model, as text"
+    )
     version: int | None = Field(
         None, ge=1, le=999_999_999, description="the number of a retained version of the model"
     )
     top_k: int | None = Field(None, ge=1, le=20, description="a whole number from 1 to 20")
-    charset: str | None = Field(
-        None, min_length=1, max_length=10_000, description="the characters that a text may have"
+    charset: Annotated[str, Field(max_length=10_000), AfterValidator(composed)] | None = Field(
+        None, min_length=1, description="the characters that a text may have"
     )
-    pattern: str | None = Field(
+    pattern: Annotated[str, Field(max_length=MAX_LENGTH)] | None = Field(
         None, min_length=1, description="a pattern that the whole text must match, like [A-Z]{2}"
     )
     min_length: int | None = Field(None, ge=0, le=1000, description="a number from 0 to 1000")
@@ -46,7 +51,7 @@ class PredictionOptions(BaseModel):
     ) -> "PredictionOptions":
         """Return the options with the model's own pattern if the request has none.
 
-        require_possible: raises LimitsError if no text can satisfy the limits. That error is
+        require_possible: raises UnusableError if no text can satisfy the limits. That error is
         raised with a note that one of them is the model's pattern: the client did not send it.
         """
         if pattern is None or self.pattern is not None:
@@ -54,8 +59,8 @@ class PredictionOptions(BaseModel):
         within = self.model_copy(update={"pattern": pattern})
         try:
             require_possible(within.limits)
-        except LimitsError as error:
-            error.message += f" One of these limits is the model's own pattern, {pattern}."
+        except UnusableError as error:
+            error.message += f" One of these limits is the model's own pattern, {shown(pattern)}."
             error.hint = f"A pattern in the request replaces it; .* fits any text. {error.hint}"
             error.field = self.limits.first()
             raise

@@ -5,7 +5,13 @@ from typing import TypeVar
 
 from pydantic import BaseModel, ValidationError
 
-from shared.errors import MalformedError, ReadsmithError, UnsupportedMediaError, UnusableError
+from shared.errors import (
+    MalformedError,
+    ReadsmithError,
+    UnsupportedMediaError,
+    UnusableError,
+    text_too_long,
+)
 
 Schema = TypeVar("Schema", bound=BaseModel)
 
@@ -34,6 +40,9 @@ def _invalid(error: ValidationError, schema: type[BaseModel]) -> ReadsmithError:
         return MalformedError("json_invalid", f"The body is not JSON: {first['msg']}.", known)
     if not first["loc"]:
         return UnusableError("request_invalid", f"The body is not valid: {first['msg']}.", known)
+    if first["type"] == "string_too_long":
+        path = ".".join(map(str, first["loc"]))
+        return text_too_long(path, len(first["input"]), first["ctx"]["max_length"])
     name, field = str(first["loc"][0]), ".".join(map(str, first["loc"]))[:SHOWN]
     if name not in schema.model_fields:
         return unknown(name, "field", tuple(schema.model_fields))

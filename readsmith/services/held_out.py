@@ -8,6 +8,7 @@ from pathlib import Path
 
 from readsmith.client import Client, Prediction, ServiceError
 from shared.errors import FailedError
+from shared.texts import text_of_cell
 
 FOLDER = Path("report/held_out")
 RELOAD_SECONDS = 60.0
@@ -59,7 +60,9 @@ def read_held_out(
 
 def _labels(folder: Path) -> list[tuple[Path, str]]:
     with (folder / "labels.csv").open(encoding="utf-8", newline="") as file:
-        return [(folder / row["filename"], row["text"]) for row in csv.DictReader(file)]
+        return [
+            (folder / row["filename"], text_of_cell(row["text"])) for row in csv.DictReader(file)
+        ]
 
 
 def _prediction(client: Client, image: bytes, model: str, version: int) -> Prediction | None:

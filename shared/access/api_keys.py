@@ -5,9 +5,12 @@ slow hashes used for passwords make guessing expensive, and 256 random bits cann
 """
 
 import fcntl
+import logging
 import os
 import re
 import secrets
+import shlex
+import stat
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -24,6 +27,8 @@ from shared.errors import ConflictError, NotFoundError, ReadsmithError, SetupErr
 
 TOKEN = re.compile(r"rs_([0-9a-f]{8})_[A-Za-z0-9_-]{43}", re.ASCII)
 NAME_PATTERN = r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}"
+
+log = logging.getLogger("readsmith.access")
 
 KeyName = Annotated[str, Field(pattern=rf"^{NAME_PATTERN}$")]
 
@@ -100,6 +105,26 @@ class KeyFile:
             location = ".".join(map(str, first["loc"])) or "the file"
             raise self._unreadable(f"{location}: {first['msg']}") from None
 
+    def exposed(self) -> tuple[str, str] | None:
+        """Return what is wrong with the file's permissions and the command that mends it, if any.
+
+        A group may read the file, as in Kubernetes.
+        """
+        try:
+            mode = self.path.stat().st_mode
+        except OSError:
+            return None
+        writable = mode & (stat.S_IWGRP | stat.S_IWOTH)
+        if not writable and not mode & stat.S_IROTH:
+            return None
+        message = f"Other users of this machine can {'change' if writable else 'read'} {self.path}"
+        return message, f"chmod 600 {shlex.quote(str(self.path))}"
+
+    def warn_if_exposed(self) -> None:
+        """Write a line to the log if others can read or change the file."""
+        if found := self.exposed():
+            log.warning("%s; for its owner alone: %s", *found)
+
     def create(
         self,
         name: str,
@@ -146,8 +171,7 @@ class KeyFile:
 
     def _write(self, keys: tuple[ApiKey, ...]) -> None:
         contents = _Contents(keys=keys).model_dump_json(indent=2)
-        write_atomically(self.path, contents.encode() + b"\n")
-        self.path.chmod(0o600)
+        write_atomically(self.path, contents.encode() + b"\n", mode=0o600)
 
     @contextmanager
     def _locked(self) -> Iterator[None]:

@@ -91,7 +91,7 @@ Value = bool | int | float | str
 """Of a searched parameter."""
 
 
-def shown(value: Value) -> str:
+def value_text(value: Value) -> str:
     """Write a parameter's value for people."""
     return f"{value:.3g}" if isinstance(value, float) else str(value)
 

@@ -1,6 +1,5 @@
 """Limits on a text as a deterministic finite automaton over a model's classes."""
 
-import unicodedata
 from collections import defaultdict
 from dataclasses import dataclass, replace
 from functools import lru_cache
@@ -13,6 +12,7 @@ from shared.errors import LimitsError
 from shared.patterns.glushkov import START, Positions
 from shared.patterns.limits import Limits
 from shared.patterns.parser import parse_pattern
+from shared.texts import composed
 
 ANYTHING: Final = ".*"
 DEAD_STATE: Final = -1
@@ -42,10 +42,10 @@ def build_automaton(limits: Limits, vocabulary: tuple[str, ...], time_steps: int
     Raises LimitsError: pattern_invalid, pattern_too_large, or no_text_fits if no text over this
     vocabulary fits within the time steps.
     """
-    # Limits may be decomposed Unicode; vocabularies, which are made of labels, are composed.
     pattern = ANYTHING if limits.pattern is None else limits.pattern
-    positions = Positions.of(parse_pattern(unicodedata.normalize("NFC", pattern)))
-    charset = None if limits.charset is None else unicodedata.normalize("NFC", limits.charset)
+    positions = Positions.of(parse_pattern(pattern))
+    # It may be decomposed Unicode; vocabularies, which are made of labels, are composed.
+    charset = None if limits.charset is None else composed(limits.charset)
     allowed = set(vocabulary if charset is None else charset)
     by_class = [positions.of_character(each) if each in allowed else 0 for each in vocabulary]
     most_states = min(MAX_STATES, MAX_CELLS // (len(vocabulary) * time_steps))

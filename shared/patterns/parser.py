@@ -6,8 +6,9 @@ docs/patterns.md is the description for users.
 
 from typing import Final
 
-from shared.errors import LimitsError
+from shared.errors import LimitsError, text_too_long
 from shared.patterns.tree import Alternatives, Characters, Node, Repeat, Sequence
+from shared.texts import composed
 
 MAX_LENGTH: Final = 500
 """Characters in a pattern."""
@@ -28,10 +29,19 @@ ANY_CHARACTER: Final = Characters((), negated=True)
 
 
 def parse_pattern(pattern: str) -> Node:
-    """Parse a pattern; raises LimitsError (pattern_invalid with its position, or too large)."""
+    """Parse a pattern, which may be decomposed Unicode.
+
+    Raises UnusableError (text_too_long) or LimitsError (pattern_invalid with its position, or
+    pattern_too_large).
+    """
     if len(pattern) > MAX_LENGTH:
-        raise too_large(f"has {len(pattern):,} characters", f"{MAX_LENGTH} characters")
-    parser = _Parser(pattern)
+        raise text_too_long("pattern", len(pattern), MAX_LENGTH)
+    try:
+        parser = _Parser(composed(pattern))
+    except ValueError as error:
+        raise LimitsError(
+            "pattern_invalid", f"The pattern {error}.", SUPPORTED, "pattern"
+        ) from None
     node = parser.alternatives()
     if parser.rest():
         raise parser.error("a ) without a (")

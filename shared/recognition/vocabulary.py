@@ -1,8 +1,9 @@
 """The ordered characters that a model can predict, and their class numbers."""
 
-import unicodedata
 from collections.abc import Iterable, Sequence
 from itertools import chain, pairwise
+
+from shared.texts import composed
 
 UNKNOWN = "\ufffd"
 """Stands for a class without a character (the tutorial's ``[UNK]``)."""
@@ -49,8 +50,11 @@ class Vocabulary:
 
 
 def normalise_label(text: str) -> str:
-    """Return the label in the form used in training and scoring: Unicode NFC, stripped."""
-    return unicodedata.normalize("NFC", text).strip()
+    """Return the label in the form used in training and scoring: Unicode NFC, stripped.
+
+    Measure its length first. Raises ValueError for more combining marks than any script has.
+    """
+    return composed(text).strip()
 
 
 def required_time_steps(text: str) -> int:

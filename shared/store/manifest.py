@@ -28,6 +28,7 @@ MOST_BYTES: Final = 10_000_000
 """A manifest, or another JSON file of a bundle, is not larger."""
 
 MODEL_NAME_PATTERN = r"^[a-z0-9][a-z0-9._-]{0,63}$"
+MAX_MODEL_NAME = 64
 ModelName = Annotated[str, Field(pattern=MODEL_NAME_PATTERN)]
 Scalar = int | float | str | bool | None
 

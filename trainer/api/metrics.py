@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterable
+from http import HTTPMethod
 
 from prometheus_client import CollectorRegistry, Counter, Histogram
 from prometheus_client.core import GaugeMetricFamily, Metric
@@ -9,6 +10,10 @@ from prometheus_client.registry import Collector
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from trainer.database.job_store import JobStore
+
+OTHER = "other"
+"""The label of all routes and of all methods that do not exist, as in the predictor's metrics."""
+METHODS = frozenset(HTTPMethod)
 
 
 class JobCounts(Collector):
@@ -52,9 +57,10 @@ class RequestMetrics:
 
         async def counted(message: Message) -> None:
             if message["type"] == "http.response.start":
-                # The route's pattern, not the path: ids would make a series each.
-                route = getattr(scope.get("route"), "path", "none")
-                method = scope["method"] if route != "none" else "any"
+                # Neither path nor method as they were sent: each new label value is a new series.
+                route = getattr(scope.get("route"), "path", OTHER)
+                known = route != OTHER and scope["method"] in METHODS
+                method = scope["method"] if known else OTHER
                 self._requests.labels(method, route, message["status"]).inc()
                 self._seconds.labels(method, route).observe(time.perf_counter() - begin)
             await send(message)

@@ -4,11 +4,12 @@ import json
 import logging
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from http import HTTPStatus
-from typing import Any
+from typing import Any, TypeVar
 
 from fastapi import Request, Response
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
+from pydantic import BaseModel, ValidationError
 from sqlalchemy.exc import DataError, DBAPIError, SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from starlette.exceptions import HTTPException
@@ -21,11 +22,18 @@ from shared.errors import (
     UnsupportedMediaError,
     UnusableError,
     of_status,
+    text_too_long,
 )
 from shared.store.manifest import Scalar
+from shared.texts import shown, too_long
 from trainer.database.tables import unavailable
 from trainer.files.disk_errors import storage_error
 
+TOO_LONG = "string_too_long"
+"""Pydantic's name of the error."""
+MAX_CONTENT_TYPE = 1000
+"""Characters; a boundary has at most 70 (RFC 2046, section 5.1.1)."""
+Sent = TypeVar("Sent", bound=BaseModel)
 RETRY_AFTER = {429: "60", 503: "5"}
 
 log = logging.getLogger("trainer.api.problems")
@@ -44,8 +52,33 @@ def problem_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 
 def media_type(request: Request) -> str:
-    """Return the media type of a body in lower case, without parameters; "" if none is named."""
-    return request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    """Return the media type of a body in lower case, without parameters; "" if none is named.
+
+    Raises UnusableError for a header so long that parsing its parameters would take its time.
+    """
+    header = request.headers.get("content-type", "")
+    if len(header) > MAX_CONTENT_TYPE:
+        raise text_too_long("Content-Type", len(header), MAX_CONTENT_TYPE)
+    return header.partition(";")[0].strip().lower()
+
+
+def from_json(body: bytes) -> Any:
+    """Return what a body holds; raises MalformedError."""
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise MalformedError(
+            "json_invalid", f"The body is not JSON: {error}.", "GET /docs shows what to send."
+        ) from None
+
+
+def checked(model: type[Sent], fields: Any) -> Sent:
+    """Return the fields of a body as the model has them; raises RequestValidationError."""
+    try:
+        return model.model_validate(fields)
+    except ValidationError as error:
+        errors = [{**one, "loc": ("body", *one["loc"])} for one in error.errors()]
+        raise RequestValidationError(errors, body=fields) from None
 
 
 def unsupported_media(kind: str, hint: str) -> UnsupportedMediaError:
@@ -87,6 +120,9 @@ async def _on_invalid_request(request: Request, error: RequestValidationError) -
         detail = f"The body is not JSON: {why} at character {where}."
         return answer(MalformedError("json_invalid", detail, "GET /docs describes the body."))
     fields = field_problems(errors, error.body)
+    if errors[0]["type"] == TOO_LONG:
+        most = errors[0]["ctx"]["max_length"]
+        return answer(text_too_long(fields[0].field, len(errors[0]["input"]), most), fields)
     detail = " ".join(f"{one.field}: {one.message}." for one in fields)
     hint = "GET /docs describes every field."
     return answer(UnusableError("request_invalid", detail, hint), fields)
@@ -154,17 +190,12 @@ def field_problems(errors: Sequence[Any], body: Any) -> list[FieldProblem]:
         by_path.setdefault(_path(error, body), []).append(error)
     return [
         FieldProblem(
-            field=_encodable(".".join(map(str, path))) or "body",
-            message=_encodable(_message(same)),
+            field=shown(".".join(map(str, path))) or "body",
+            message=shown(_message(same), None),
         )
         for path, same in by_path.items()
         if not any(other != path and other[: len(path)] == path for other in by_path)
     ]
-
-
-def _encodable(text: str) -> str:
-    """Spell out halves of characters: JSON may hold them, an answer in UTF-8 may not."""
-    return text.encode(errors="backslashreplace").decode()
 
 
 _PLAIN = {
@@ -192,15 +223,16 @@ def _message(errors: Sequence[Any]) -> str:
     first, *others = [_text(error) for error in errors]
     text = " or ".join([first, *(other.removeprefix("should be ") for other in others)])
     given = errors[0]["input"]
-    if errors[0]["type"] == "extra_forbidden" or not isinstance(given, Scalar):
+    if errors[0]["type"] in ("extra_forbidden", TOO_LONG) or not isinstance(given, Scalar):
         return text
-    shown = json.dumps(given, ensure_ascii=False)
-    return f"{text} (not {shown if len(shown) <= 60 else shown[:60] + '…'})"
+    return f"{text} (not {shown(json.dumps(given, ensure_ascii=False), 60)})"
 
 
 def _text(error: Any) -> str:
     known = _PLAIN.get(error["type"])
     if known:
         return known
+    if error["type"] == TOO_LONG:
+        return too_long(len(error["input"]), error["ctx"]["max_length"])
     text: str = error["msg"].removeprefix("Value error, ").removeprefix("Input ")
     return text[0].lower() + text[1:]

@@ -14,11 +14,11 @@ from sqlalchemy import Connection, Row, delete, func, insert, select, update
 
 from shared.api.datasets import Correction, CorrectionPage
 from shared.errors import NoRoomError, NotFoundError, ReadsmithError
+from shared.texts import csv_cell, require_printable
 from trainer.database.rows import moment
 from trainer.database.tables import Database, corrections, now, serialize_writers
 from trainer.files.shared_files import CORRECTIONS, SharedFiles
 from trainer.schemas.job_request import Label
-from trainer.schemas.labels import require_printable
 
 MAX_CORRECTIONS = 100_000
 """Most corrections of one model."""
@@ -138,7 +138,7 @@ class Corrections:
                 continue  # deleted meanwhile
             file = PurePosixPath(name).name
             yield file, image
-            table.writerow([file, row.text])
+            table.writerow([file, csv_cell(row.text)])
         yield "labels.csv", labels.getvalue().encode()
 
     def write_zip(self, model: str, path: Path) -> None:

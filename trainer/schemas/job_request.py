@@ -18,8 +18,9 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 from shared.recognition.image_spec import Region
 from shared.store.builtin import not_builtin
 from shared.store.manifest import ModelName
+from shared.texts import require_printable
 from trainer.schemas.addresses import WebAddress
-from trainer.schemas.labels import compile_pattern, require_printable, usable_label
+from trainer.schemas.labels import MAX_LABEL, compile_pattern, usable_label
 from trainer.schemas.search_request import OF_THE_IMAGE, RANGED, RequestPart, Search, Values
 
 DEFAULT_DATASET_URL = (
@@ -111,7 +112,7 @@ Labels = Literal["auto", "filename", "manifest"] | FilenameLabelSource
 
 
 ImageName = Annotated[str, Field(min_length=1, max_length=1000), AfterValidator(require_printable)]
-Label = Annotated[str, AfterValidator(usable_label)]
+Label = Annotated[str, Field(max_length=MAX_LABEL), AfterValidator(usable_label)]
 
 
 def _no_stand_in(value: object) -> object:

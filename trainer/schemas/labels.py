@@ -5,16 +5,10 @@ import re
 import regex
 
 from shared.recognition.vocabulary import normalise_label
+from shared.texts import printable, shown, too_long
 
 MAX_LABEL = 1000
 """Characters; the widest input has hardly more time steps."""
-
-
-def require_printable(text: str) -> str:
-    """Return the text; raises ValueError unless it can be shown, and written as UTF-8."""
-    if not printable(text):
-        raise ValueError(f"holds control characters: {shown(text)}")
-    return text
 
 
 class UnusableLabelError(ValueError):
@@ -27,10 +21,12 @@ class UnusableLabelError(ValueError):
 
 def usable_label(text: str) -> str:
     """Return a label as it is learned and compared; raises UnusableLabelError."""
-    if len(text) > MAX_LABEL:  # before it is normalised, which takes its time with long texts
-        message = f"has {len(text):,} characters; the limit is {MAX_LABEL:,}"
-        raise UnusableLabelError("label_too_long", message)
-    label = normalise_label(text)
+    if len(text) > MAX_LABEL:
+        raise UnusableLabelError("label_too_long", too_long(len(text), MAX_LABEL))
+    try:
+        label = normalise_label(text)
+    except ValueError as error:
+        raise UnusableLabelError("unprintable_label", str(error)) from None
     if not label:
         raise UnusableLabelError("empty_label", "is empty")
     if not printable(label):
@@ -39,29 +35,16 @@ def usable_label(text: str) -> str:
     return label
 
 
-_UNPRINTABLE = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ud800-\udfff]")
-
-
-_SHOWN = 200
-
-
-def printable(name: str) -> bool:
-    """Tell whether a name or a label has no control characters and can be written as UTF-8."""
-    return _UNPRINTABLE.search(name) is None
-
-
-def shown(name: str) -> str:
-    """Return a name as it can stand in a message: unprintable characters escaped, cut if long."""
-    text = _UNPRINTABLE.sub(lambda found: f"\\u{ord(found[0]):04x}", name[: _SHOWN + 1])
-    return text if len(name) <= _SHOWN else f"{text[:_SHOWN]}…"
-
-
 MAX_PLACES = 10_000
 """Characters and groups of a pattern, its repeats written out; compiling takes memory for each."""
 TOKEN = re.compile(
-    r"\\.|\[\^?\]?(?:\\.|[^\]\\])*\]|\{(?P<least>\d*)(?P<range>,(?P<most>\d*))?\}|.", re.DOTALL
+    r"\\[pP]\{\^?[A-Za-z_]{1,40}\}|\\.|\[\^?\]?(?:\\.|[^\]\\])*\]"
+    r"|\{(?P<least>\d*)(?P<range>,(?P<most>\d*))?\}|.",
+    re.DOTALL,
 )
 """An escaped character, a set, a number of repeats, or any other character."""
+GROUP = re.compile(r"\((?!\?)|\(\?([:=!>|]|<[=!A-Za-z_]|P<|P=|[aimsu]+[:)-]|-[ims]+[:)]|\(\w)")
+"""How a group may begin: as in Python's re, but for comments, which could hide anything."""
 
 
 def compile_pattern(pattern: str) -> regex.Pattern[str]:
@@ -71,10 +54,29 @@ def compile_pattern(pattern: str) -> regex.Pattern[str]:
             f"has more than {MAX_PLACES:,} characters where its repeats are written out; a file "
             "name has at most 255"
         )
+    _require_plain(pattern)
     try:
         return regex.compile(pattern)
     except (regex.error, OverflowError, RecursionError) as error:
         raise ValueError(f"is not a regular expression: {error}") from None
+    except MemoryError:
+        raise ValueError("takes too much memory") from None
+
+
+def _require_plain(pattern: str) -> None:
+    """Refuse what the package regex knows beyond regular expressions: (?R) took 780 MB."""
+    for token in TOKEN.finditer(pattern):
+        if token[0] == "(" and not GROUP.match(pattern, token.start()):
+            found = shown(pattern[token.start() : token.start() + 5])
+            raise ValueError(
+                f"has {found} at character {token.start() + 1}: recursion, calls of groups, "
+                "comments and flags other than a, i, m, s and u are not supported"
+            )
+        if token[0] == "{":
+            raise ValueError(
+                f"has a {{ at character {token.start() + 1} that begins no number of repeats, as "
+                "{2,4} does: fuzzy matches are not supported, and a { itself is written \\{"
+            )
 
 
 def _places(pattern: str) -> int:

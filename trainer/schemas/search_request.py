@@ -26,6 +26,9 @@ OF_THE_IMAGE = ("channels", "height", "preset", "resize", "standardize", "width"
 """What a base version decides."""
 
 
+Choice = bool | int | float | Annotated[str, Field(max_length=64)]
+
+
 class RequestPart(BaseModel):
     """Part of what a user asks for: as it is written, unchanged from then on, nothing unknown."""
 
@@ -40,7 +43,7 @@ class Values(RequestPart):
     log: bool = False
     """Whether factors count, not differences: as likely between 0.001 and 0.01 as between 0.01
     and 0.1."""
-    choices: Annotated[list[Value], Field(min_length=1, max_length=100)] | None = None
+    choices: Annotated[list[Choice], Field(min_length=1, max_length=100)] | None = None
 
     @model_validator(mode="after")
     def _one_form(self) -> "Values":

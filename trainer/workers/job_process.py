@@ -22,6 +22,7 @@ from sqlalchemy.exc import DBAPIError
 
 from shared.api.jobs import JobError, JobProgress, Progress, Stage
 from shared.errors import DiskFullError, FailedError, ReadsmithError
+from shared.texts import log_as_text
 from trainer.database.corrections import Corrections
 from trainer.database.job_queue import JobQueue
 from trainer.database.rows import moment
@@ -213,5 +214,5 @@ def explain_failure(error: Exception) -> ReadsmithError:
 
 
 if __name__ == "__main__":
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s: %(message)s")
+    log_as_text()
     execute(sys.stdin.read(), run_pipeline)

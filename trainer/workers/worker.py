@@ -15,6 +15,7 @@ from sqlalchemy.exc import DBAPIError
 
 from shared.api.jobs import JobError
 from shared.errors import ReadsmithError
+from shared.texts import log_as_text
 from trainer.database.job_queue import JobQueue
 from trainer.database.tables import Database, retried, unavailable
 from trainer.schemas.job import Claim, LostClaimError
@@ -210,7 +211,7 @@ def make_executor(settings: Settings, child: Sequence[str] = RUN_JOB) -> Executo
 
 def main() -> None:
     """Run a worker until SIGTERM or SIGINT."""
-    logging.basicConfig(level=logging.INFO, format="%(asctime)s %(name)s: %(message)s")
+    log_as_text()
     try:
         settings = load_settings()
         worker = Worker(settings, Database(settings.jobs_database), make_executor(settings))

@@ -28,8 +28,8 @@ OF_ANY_ROUTE: Final = {
 """Codes of requests that no route has seen, or that broke it."""
 OF_KEYS: Final = {*UnauthenticatedError.codes, *ForbiddenError.codes, "rate_limited"}
 OF_IMAGES_SENT: Final = {
-    *("base64_invalid", "form_invalid", "json_invalid", "request_invalid", "request_timeout"),
-    *("body_too_large", "too_many_parts", "unsupported_media_type"),
+    *("base64_invalid", "form_invalid", "json_invalid", "request_invalid", "text_too_long"),
+    *("body_too_large", "request_timeout", "too_many_parts", "unsupported_media_type"),
     *("empty_image", "not_an_image", "image_too_large", "unsupported_format"),
 }
 OF_ARCHIVED_IMAGES: Final = {"image_not_found", "archive_disabled", "storage_unavailable"}
@@ -45,7 +45,9 @@ OF_ROUTES: Final = {
         *OF_ARCHIVED_IMAGES,
         *("correction_refused", "feedback_disabled", "outbox_full", "trainer_unavailable"),
     },
-    "GET /review": {"request_invalid", "archive_disabled", "storage_unavailable"},
+    "GET /review": {
+        *("request_invalid", "text_too_long", "archive_disabled", "storage_unavailable"),
+    },
     "GET /review/{image_id}": OF_ARCHIVED_IMAGES,
     "DELETE /review/{image_id}": OF_ARCHIVED_IMAGES,
 }

@@ -71,6 +71,8 @@ def keys() -> Iterator[Finding]:
     """Read the file of the API keys."""
     file = _predictor_settings().keys
     found = KeyFile(file).read()
+    if exposed := KeyFile(file).exposed():
+        yield warning("keys", *exposed)
     if found is None:
         yield ok("keys", f"No {file}: the services answer without keys")
     elif not found:

@@ -13,8 +13,10 @@ from pathlib import Path
 import pytest
 import requests
 
+from shared.access.api_keys import Scope
 from shared.store.manifest import ONNX_MODEL
 from shared.store.store import ModelStore
+from tests.support.api.keys import bearer
 from tests.support.api.metrics import labels_of, sample
 from tests.support.models.broken_bundles import BREAKAGES
 from tests.support.models.bundles import publish
@@ -50,6 +52,17 @@ def test_a_model_is_served_as_soon_as_the_first_version_is_published(
     publish(store, tmp_path / "build")
     eventually(lambda: predictor.all_serve(1))
     assert predictor.ask("cab").json()["text"] == "cab"
+
+
+def test_each_worker_tells_of_keys_that_others_can_read(store: ModelStore, tmp_path: Path) -> None:
+    keys = tmp_path / "keys.json"
+    key = bearer(keys, "phone", Scope.PREDICT)
+    keys.chmod(0o644)
+    with serving(store, tmp_path, READSMITH_KEYS=str(keys)) as predictor:
+        assert predictor.ask("cab", headers=key).status_code == 200
+        lines = [json.loads(line) for line in predictor.log.read_text().splitlines()]
+    told = [line["message"] for line in lines if line["level"] == "warning"]
+    assert told and all(f"chmod 600 {keys}" in message for message in told)
 
 
 def test_new_versions_go_live_while_requests_run_and_none_fails(

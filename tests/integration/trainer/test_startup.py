@@ -11,6 +11,8 @@ from pathlib import Path
 import httpx
 import pytest
 
+from shared.access.api_keys import Scope
+from tests.support.api.keys import bearer
 from tests.support.paths import ROOT
 from tests.support.services.services import free_port
 
@@ -39,13 +41,17 @@ def test_nothing_but_a_run_imports_tensorflow_and_nothing_unasked_optuna_or_ray(
 
 def test_the_api_starts_in_an_empty_folder_answers_and_stops(tmp_path: Path) -> None:
     port = str(free_port())
-    api = start("trainer", tmp_path, {"READSMITH_TRAINER_PORT": port})
+    keys = tmp_path / "keys.json"
+    key = bearer(keys, "phone", Scope.TRAIN)
+    keys.chmod(0o644)
+    settings = {"READSMITH_TRAINER_PORT": port, "READSMITH_KEYS": str(keys)}
+    api = start("trainer", tmp_path, settings)
     try:
         answer = None
         end = time.monotonic() + 60
         while answer is None and time.monotonic() < end:
             try:
-                answer = httpx.post(f"http://127.0.0.1:{port}/jobs", timeout=60)
+                answer = httpx.post(f"http://127.0.0.1:{port}/jobs", headers=key, timeout=60)
             except httpx.TransportError:
                 time.sleep(0.1)
         assert answer is not None and answer.status_code == 202
@@ -55,6 +61,7 @@ def test_the_api_starts_in_an_empty_folder_answers_and_stops(tmp_path: Path) -> 
         said = "".join(map(str, api.communicate(timeout=30)))
         assert '"GET /jobs HTTP/1.1"' in said
         assert "rs_secret" not in said
+        assert f"chmod 600 {keys}" in said
     finally:
         api.kill()
         api.communicate()

@@ -2,6 +2,7 @@
 
 import re
 import tempfile
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -88,3 +89,36 @@ def routes_of(app: Flask) -> set[tuple[str, str]]:
 def call(case: schemathesis.Case[Any], app: Any, headers: dict[str, str]) -> None:
     """Send a request that may or may not be right; every check must pass."""
     case.call_and_validate(app=app, headers=headers)
+
+
+def unbounded_texts(schema: Any, schemas: Mapping[str, Any], path: str = "") -> Iterator[str]:
+    """Yield where a JSON schema takes texts of any length; schemas: those that it refers to."""
+    if "$ref" in schema:
+        schema = schemas[schema["$ref"].rpartition("/")[2]]
+    if "contentEncoding" in schema:  # an image, as large as a body may be
+        return
+    bounded = {"maxLength", "pattern", "enum", "const"}
+    text = schema.get("type") == "string" and schema.get("format") != "binary"
+    if text and not bounded & schema.keys():
+        yield path
+    for name, part in schema.get("properties", {}).items():
+        yield from unbounded_texts(part, schemas, f"{path}.{name}")
+    # A oneOf beside properties says which of them belong together.
+    alternatives = () if "properties" in schema else schema.get("oneOf", ())
+    for part in (*schema.get("anyOf", ()), *alternatives):
+        yield from unbounded_texts(part, schemas, path)
+    for name in ("items", "additionalProperties", "propertyNames"):
+        if isinstance(part := schema.get(name), dict):
+            yield from unbounded_texts(part, schemas, f"{path}.{name}")
+
+
+def unbounded_in_bodies(description: Mapping[str, Any]) -> list[str]:
+    """List the texts of any length that a service's requests may hold, but for the address."""
+    schemas = description["components"]["schemas"]
+    return [
+        f"{method.upper()} {path}{found}"
+        for path, methods in description["paths"].items()
+        for method, route in methods.items()
+        for kind in route.get("requestBody", {}).get("content", {}).values()
+        for found in unbounded_texts(kind.get("schema", {}), schemas)
+    ]

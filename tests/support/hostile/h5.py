@@ -107,6 +107,12 @@ def changed(change: Callable[[h5py.Group], object]) -> Callable[[Path], None]:
     return write_changed
 
 
+def nested(weights: h5py.Group, levels: int = 2000) -> None:
+    """Nest groups in one another."""
+    for _ in range(levels):
+        weights = weights.create_group("g")
+
+
 def kernel_replaced(replace: Callable[[h5py.Group], object]) -> Callable[[Path], None]:
     def change(weights: h5py.Group) -> None:
         del weights["kernel:0"]
@@ -238,6 +244,9 @@ HOSTILE = {
     ),
     "virtual data": Hostile(
         kernel_replaced(virtual_dataset), FORBIDDEN, "kernel:0 is in another file"
+    ),
+    "groups in one another": Hostile(
+        changed(nested), TOO_LARGE, "nests groups more than 30 levels deep"
     ),
     "truncated": Hostile(cut, UNREADABLE, "truncated file"),
     "damaged within": Hostile(flipped, UNREADABLE, "is not a Keras model: "),

@@ -1,4 +1,5 @@
 import ast
+import io
 import json
 import shlex
 import subprocess
@@ -9,10 +10,19 @@ from typing import Any
 import pytest
 import typer
 import typer.main
+from rich.text import Text
 from typer.testing import CliRunner
 
 from readsmith.__main__ import app
-from readsmith.output import Commands
+from readsmith.output import (
+    Commands,
+    ShownConsole,
+    out,
+    print_error,
+    print_json,
+    print_table,
+    say,
+)
 from shared.errors import CODES, DatasetError
 from tests.support.commands import Run
 from tests.support.paths import ROOT
@@ -46,6 +56,28 @@ def failing(error: BaseException) -> typer.Typer:
     def other() -> None: ...
 
     return commands
+
+
+def test_nothing_that_is_printed_moves_the_cursor_or_turns_text(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    hostile = "a\x1b[2J\x9bm\u202eb\ud800"
+    terminal = ShownConsole(file=io.StringIO(), force_terminal=True, highlight=False)
+    for console in (out, terminal):
+        say(console, f"{hostile}\nnext")
+        console.print(Text(hostile, style="bold"))
+    print_table([hostile], [[hostile], [None]])
+    print_json({hostile: [hostile]})
+    print_error(DatasetError("too_few_images", hostile, hostile), as_json=False)
+    print_error(DatasetError("too_few_images", hostile, hostile), as_json=True)
+
+    printed = "".join(capsys.readouterr())
+    escaped = r"a\u001b[2J\u009bm\u202eb\ud800"
+    assert not {"\x1b", "\x9b", "\u202e", "\ud800"} & set(printed)
+    assert printed.count(escaped) == 8
+    assert "\nnext\n" in printed
+    assert terminal.file.getvalue().count(escaped) == 2  # type: ignore[attr-defined]
+    assert f"\x1b[1m{escaped}\x1b[0m" in terminal.file.getvalue()  # type: ignore[attr-defined]
 
 
 def test_an_error_is_its_message_and_its_hint_on_stderr_and_exit_code_1() -> None:

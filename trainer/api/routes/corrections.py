@@ -1,30 +1,32 @@
 """Tell what an image really says, and look at what has been told."""
 
 import io
-import json
 import zipfile
 from collections.abc import Iterable, Iterator
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request, Response
-from fastapi.exceptions import RequestValidationError
 from fastapi.responses import StreamingResponse
-from pydantic import Base64Bytes, BaseModel, Field, ValidationError
+from pydantic import Base64Bytes, BaseModel, Field
 from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import UploadFile
 
 from shared.api.datasets import Correction, CorrectionPage
-from shared.errors import MalformedError
 from shared.store.manifest import MODEL_NAME_PATTERN
 from trainer.api.access import AuditFacts
 from trainer.api.previews import PREVIEW_RESPONSE, decodable_format, preview_answer
-from trainer.api.problems import media_type, problem_responses, unsupported_media
+from trainer.api.problems import (
+    checked,
+    from_json,
+    media_type,
+    problem_responses,
+    unsupported_media,
+)
 from trainer.api.services import TheServices
 from trainer.database.corrections import MAX_IMAGE_BYTES, NewCorrection
 from trainer.schemas.job_request import Label
 from trainer.schemas.search_request import RequestPart
 
-Sent = TypeVar("Sent", bound=NewCorrection)
 ImageBytes = Annotated[bytes, Field(min_length=1, max_length=MAX_IMAGE_BYTES)]
 
 
@@ -154,33 +156,16 @@ def delete_correction(services: TheServices, name: ModelInPath, correction_id: s
 async def _sent(request: Request) -> CorrectionForm | CorrectionJson:
     kind = media_type(request)
     if kind == "application/json":
-        return _checked(CorrectionJson, _from_json(await request.body()))
+        return checked(CorrectionJson, from_json(await request.body()))
     if kind == "multipart/form-data":
         async with request.form(max_files=1, max_fields=10) as form:
-            return _checked(CorrectionForm, {n: await _value(v) for n, v in form.items()})
+            return checked(CorrectionForm, {n: await _value(v) for n, v in form.items()})
     hint = "Send a form, curl -F image=@captcha.png -F text=2b827 …, or JSON."
     raise unsupported_media(kind, hint)
 
 
 async def _value(value: UploadFile | str) -> bytes | str:
     return value if isinstance(value, str) else await value.read()
-
-
-def _from_json(body: bytes) -> Any:
-    try:
-        return json.loads(body)
-    except (ValueError, RecursionError) as error:
-        raise MalformedError(
-            "json_invalid", f"The body is not JSON: {error}.", "GET /docs shows what to send."
-        ) from None
-
-
-def _checked(model: type[Sent], fields: Any) -> Sent:
-    try:
-        return model.model_validate(fields)
-    except ValidationError as error:
-        errors = [{**one, "loc": ("body", *one["loc"])} for one in error.errors()]
-        raise RequestValidationError(errors, body=fields) from None
 
 
 class _Outgoing(io.RawIOBase):

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 from fastapi import APIRouter, Request, Response
 from fastapi.concurrency import contextmanager_in_threadpool
-from pydantic import Field, ValidationError
+from pydantic import Field
 from python_multipart import MultipartParser
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import parse_options_header
@@ -14,7 +14,13 @@ from starlette.concurrency import run_in_threadpool
 from shared.api.datasets import Upload, UploadList
 from shared.errors import MalformedError, UnusableError
 from trainer.api.access import AuditFacts
-from trainer.api.problems import media_type, problem_responses, unsupported_media
+from trainer.api.problems import (
+    checked,
+    from_json,
+    media_type,
+    problem_responses,
+    unsupported_media,
+)
 from trainer.api.services import Services, TheServices
 from trainer.database.uploads import IncomingZip
 from trainer.pipeline.downloads.fetch import fetch
@@ -76,7 +82,7 @@ async def upload_dataset(
     needed: then the oldest go that no queued or running job needs.
     """
     if media_type(request) == "application/json":
-        web = _web_dataset(await request.body())
+        web = checked(WebDataset, from_json(await request.body()))
         upload = await run_in_threadpool(upload_from_web, web, services)
         return _received(upload, facts, response)
     boundary = _boundary(request.headers.get("content-type", ""))
@@ -115,20 +121,6 @@ def _received(upload: Upload, facts: dict[str, object], response: Response) -> U
     facts.update(dataset_id=upload.id, bytes=upload.bytes)
     response.headers["Location"] = f"/datasets/{upload.id}"
     return upload
-
-
-def _web_dataset(body: bytes) -> WebDataset:
-    try:
-        return WebDataset.model_validate_json(body)
-    except ValidationError as error:
-        first = error.errors(include_url=False)[0]
-        field = ".".join(map(str, first["loc"])) or "body"
-        raise UnusableError(
-            "request_invalid",
-            f"{field}: {first['msg']}.",
-            'Send {"url": "https://…"}, and "sha256" if you know it.',
-            field,
-        ) from None
 
 
 def _boundary(content_type: str) -> bytes:

@@ -1,10 +1,13 @@
 """Look at the published models, and choose what they serve."""
 
+from typing import Annotated
+
 from fastapi import APIRouter
 from pydantic import Field
 
 from shared.api.models import ModelList, ModelView, VersionView
 from shared.errors import BundleError
+from shared.patterns.parser import MAX_LENGTH
 from shared.store.records.record import ModelRecord
 from shared.store.store import ModelStore
 from trainer.api.access import AuditFacts
@@ -25,7 +28,7 @@ class PromotionRequest(RequestPart):
 class PatternRequest(RequestPart):
     """What predictions are to fit; null for anything."""
 
-    pattern: str | None
+    pattern: Annotated[str, Field(max_length=MAX_LENGTH)] | None
 
 
 @router.get("/models")

@@ -6,10 +6,10 @@ from itertools import chain
 from typing import Any
 
 from shared.recognition.vocabulary import Vocabulary
+from shared.texts import shown
 from trainer.pipeline.datasets.clean import Checked, split_corrections
 from trainer.pipeline.datasets.labels.labels import FoundLabels
 from trainer.pipeline.datasets.split import MIN_SEEN
-from trainer.schemas.labels import shown
 
 LISTED_PROBLEMS = 100
 """The summary lists at most this many files; all are counted."""

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import captcha.image
 
+from shared.texts import csv_cell
 from trainer.schemas.job_request import Synthetic
 
 
@@ -44,7 +45,7 @@ def write_set(
             checkpoint()
             name = f"{index:06}.png"
             archive.writestr(zipfile.ZipInfo(name), image)  # dated 1980: equal bytes
-            rows.writerow((name, text))
+            rows.writerow((name, csv_cell(text)))
         archive.writestr(zipfile.ZipInfo("labels.csv"), labels.getvalue())
 
 

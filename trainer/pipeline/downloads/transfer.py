@@ -15,6 +15,7 @@ from urllib3.response import BaseHTTPResponse
 
 from shared.background import in_background
 from shared.errors import DatasetError, DiskFullError, DownloadFailedError
+from shared.texts import shown
 from trainer.pipeline.downloads.http import get
 from trainer.pipeline.downloads.partial_file import PartFile, Validators
 from trainer.schemas.limits import DownloadRules
@@ -40,7 +41,7 @@ class InterruptedDownloadError(Exception):
     """A connection ended before the file was complete; worth_retrying if another may succeed."""
 
     def __init__(self, reason: str, worth_retrying: bool) -> None:
-        super().__init__(reason)
+        super().__init__(shown(reason))
         self.worth_retrying = worth_retrying
 
 

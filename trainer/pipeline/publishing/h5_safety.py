@@ -16,6 +16,10 @@ MAX_MODEL_BYTES = 200_000_000
 """For the file, and for all its weights together."""
 MAX_CONFIG_BYTES = 2_000_000
 MAX_LINKS = 10_000
+MAX_DEPTH = 30
+"""Of groups in one another; Keras writes 6, and one more for each layer that wraps another."""
+MAX_PATH = 200
+"""Characters of an object's path that an error quotes."""
 MAX_NUMBER = 100_000
 """Units, filters, pixels: the largest number allowed in the configuration, except for seeds."""
 
@@ -57,31 +61,44 @@ def _require_self_contained(file: h5py.File) -> None:
 
     HDF5 can link to any file that the process may read, and compresses zeros to almost nothing.
     """
+    # Not visititems: it took ten minutes for 20,000 groups in one another.
     links = size = 0
+    seen: set[int] = set()
+    todo: list[tuple[str, int, h5py.Group]] = [("", 0, file)]
+    while todo:
+        path, depth, group = todo.pop()
+        links += len(group)
+        if links > MAX_LINKS:
+            raise _too_large(f"It holds more than {MAX_LINKS:,} objects.")
+        if depth > MAX_DEPTH:
+            raise _too_large(f"It nests groups more than {MAX_DEPTH} levels deep.")
+        for name in group:
+            here = f"{path}/{name}".lstrip("/")[-MAX_PATH:]
+            item = _own_item(group, name, here)
+            if (address := h5py.h5o.get_info(item.id).addr) in seen:  # a group may hold itself
+                continue
+            seen.add(address)
+            if isinstance(item, h5py.Group):
+                todo.append((here, depth + 1, item))
+            elif isinstance(item, h5py.Dataset):
+                size += _own_bytes(item, here)
+                if size > MAX_MODEL_BYTES:
+                    raise _too_large(
+                        f"Its weights, with {here}, have more than {MAX_MODEL_BYTES:,} bytes."
+                    )
 
-    def check_link(name: str, link: object) -> ReadsmithError | None:
-        nonlocal links
-        links += 1
-        if not isinstance(link, h5py.HardLink):
-            return _not_allowed(f"{name} is a link to another object ({type(link).__name__}).")
-        return (
-            _too_large(f"It holds more than {MAX_LINKS:,} objects.") if links > MAX_LINKS else None
-        )
 
-    def check_object(name: str, item: object) -> None:
-        nonlocal size
-        if isinstance(item, h5py.Dataset):
-            if item.external or item.is_virtual:
-                raise _not_allowed(f"The data of {name} is in another file.")
-            size += item.nbytes
-            if size > MAX_MODEL_BYTES:
-                raise _too_large(
-                    f"Its weights, with {name}, have more than {MAX_MODEL_BYTES:,} bytes."
-                )
+def _own_item(group: h5py.Group, name: str, path: str) -> h5py.HLObject:
+    link = group.get(name, getlink=True)
+    if not isinstance(link, h5py.HardLink):
+        raise _not_allowed(f"{path} is a link to another object ({type(link).__name__}).")
+    return group[name]
 
-    if fault := file.visititems_links(check_link):  # h5py loses exceptions raised within
-        raise fault
-    file.visititems(check_object)
+
+def _own_bytes(weights: h5py.Dataset, path: str) -> int:
+    if weights.external or weights.is_virtual:
+        raise _not_allowed(f"The data of {path} is in another file.")
+    return int(weights.nbytes)
 
 
 def _configuration(file: h5py.File) -> str:

@@ -34,8 +34,10 @@ from trainer.subprocesses import in_clean_process, limit_this_process
 HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 
 MEMORY = 4_000_000_000
+CHECK_SECONDS = 60
 SECONDS = 600
-"""Limits of the process that opens the file; a usual one takes a tenth of them."""
+"""Limits of the process that opens the file: while it is checked, and from then on while Keras
+loads and converts it; a usual one takes a tenth of them."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +88,10 @@ def _converted(build: Path) -> Graph:
         if not isinstance(error, ReadsmithError):
             why = f"it cannot be converted: {first_line(error)}"
         elif isinstance(error, ProcessDiedError):
-            why = f"it takes more than {MEMORY:,} bytes of memory or {SECONDS} s, or is damaged"
+            why = (
+                f"it takes more than {MEMORY:,} bytes of memory, {CHECK_SECONDS} s to check or "
+                f"{SECONDS} s to convert, or is damaged"
+            )
         else:
             raise
         raise ModelFileError(
@@ -96,8 +101,9 @@ def _converted(build: Path) -> Graph:
 
 def convert(build: Path) -> Graph:
     """Load the h5, check its shapes and write the ONNX file beside it. For a clean process."""
-    limit_this_process(MEMORY, SECONDS)
+    limit_this_process(MEMORY, CHECK_SECONDS)
     require_harmless(build / KERAS_MODEL)
+    limit_this_process(MEMORY, SECONDS)
     from trainer.pipeline.networks.inference import OnnxGraph  # noqa: PLC0415 - heavy
     from trainer.pipeline.networks.keras_files import (  # noqa: PLC0415 - imports TensorFlow
         load_foreign,

@@ -4,7 +4,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable
 from itertools import groupby
 
-from shared.errors import LimitsError
+from shared.errors import LimitsError, UnusableError
 from shared.patterns.automaton import build_automaton
 from shared.patterns.limits import Limits
 from shared.patterns.parser import SPECIAL, parse_pattern
@@ -41,7 +41,7 @@ def propose_pattern(labels: Iterable[str]) -> str | None:
         pattern = f"{_set(everywhere, others)}{{{min(lengths)},{max(lengths)}}}"
     try:
         parse_pattern(pattern)
-    except LimitsError:
+    except UnusableError:
         return None
     return pattern
 
@@ -49,7 +49,7 @@ def propose_pattern(labels: Iterable[str]) -> str | None:
 def accept_pattern(store: ModelStore, model: str, pattern: str | None) -> None:
     """Set a model's default pattern, or remove it if None.
 
-    Raises ReadsmithError model_not_found, or LimitsError if the pattern is invalid or the served
+    Raises ReadsmithError model_not_found, or UnusableError if the pattern is invalid or the served
     version (the newest, if none is served) cannot spell any text that fits.
     """
     store.require(model)

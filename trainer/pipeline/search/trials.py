@@ -1,6 +1,6 @@
 """The trials of a search: which comes next, the state of each, and the remaining budget."""
 
-from shared.api.jobs import Progress, TrialStatus, shown
+from shared.api.jobs import Progress, TrialStatus, value_text
 from trainer.pipeline.search.study import Study
 from trainer.schemas.job_request import JobRequest
 from trainer.schemas.progress import Observer
@@ -61,7 +61,7 @@ class TrialTable:
     def restart(self, record: TrialRecord) -> bool:
         """Start a trial, also after its process died; False if that happened too often."""
         record.starts += 1
-        settings = ", ".join(f"{name} {shown(value)}" for name, value in record.parameters.items())
+        settings = ", ".join(f"{name} {value_text(one)}" for name, one in record.parameters.items())
         self._report(record, f"Trial {record.number} of up to {self.search.trials}: {settings}.")
         if record.starts > MAX_STARTS:
             self.fail(

@@ -3,7 +3,7 @@
 from dataclasses import replace
 from typing import Any
 
-from shared.api.jobs import Value, shown
+from shared.api.jobs import Value, value_text
 from trainer.pipeline.networks.presets import PRESETS
 from trainer.pipeline.training.results import Parameters
 from trainer.schemas.job_request import JobRequest
@@ -46,7 +46,7 @@ def report_settings(chosen: Parameters, reasons: dict[str, str], observer: Obser
         for name, why in reasons.items()
     }
     chosen_values = (
-        f"{name} {shown(one['value'])} ({one['reason']})" for name, one in settings.items()
+        f"{name} {value_text(one['value'])} ({one['reason']})" for name, one in settings.items()
     )
     observer.event("settings", f"Chosen: {', '.join(chosen_values)}.", settings)
 

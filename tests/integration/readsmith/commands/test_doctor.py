@@ -222,6 +222,19 @@ def test_keys_that_let_nobody_in_are_a_warning(run: Run) -> None:
     assert (finding.state, "nobody is let in" in finding.message) == (Severity.WARNING, True)
 
 
+def test_keys_that_others_can_read_are_told_with_the_command_that_mends_it(run: Run) -> None:
+    run("keys", "create", "phone", "--scope", "predict")
+    (found,) = Path().rglob("keys.json")
+    found.chmod(0o644)
+
+    result = run("doctor")
+
+    assert f"warning  keys        Other users of this machine can read {found}" in result.stdout
+    assert f"chmod 600 {found}" in result.stdout
+    found.chmod(0o600)
+    assert the_only(doctor_services.keys()).state is Severity.OK
+
+
 def test_a_running_trainer_without_a_worker_is_told(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -11,6 +11,8 @@ from tests.support.labelled_images import image
 from trainer.database.corrections import Corrections, NewCorrection
 from trainer.database.tables import Database
 from trainer.files.shared_files import FolderFiles
+from trainer.pipeline.datasets.labels.labels import find_labels
+from trainer.pipeline.datasets.sources.source import open_source
 
 
 @pytest.fixture
@@ -59,6 +61,19 @@ def test_an_image_that_was_lost_is_back_when_it_is_sent_again(
     assert [name for name, _ in kept.files("m")] == ["labels.csv"]
     kept.save("m", image("A"), "png", NewCorrection(text="A"))
     assert kept.image("m", one.id) == image("A")
+
+
+def test_a_correction_that_is_a_formula_is_none_in_the_zip_and_one_again_as_a_label(
+    kept: Corrections, tmp_path: Path
+) -> None:
+    for number, text in enumerate(("=1+1", "-5", "'=x")):
+        kept.save("m", image("ABC"[number]), "png", NewCorrection(text=text))
+    kept.write_zip("m", tmp_path / "set.zip")
+    with zipfile.ZipFile(tmp_path / "set.zip") as archive:
+        rows = archive.read("labels.csv").decode().splitlines()[1:]
+    assert [row.partition(",")[2] for row in rows] == ["'=1+1", "'-5", "''=x"]
+    found = find_labels(open_source(tmp_path / "set.zip"), "manifest")
+    assert sorted(found.labels[name] for name in found.names()) == ["'=x", "-5", "=1+1"]
 
 
 def test_the_zip_for_a_job_appears_whole(kept: Corrections, tmp_path: Path) -> None:

@@ -20,7 +20,14 @@ from shared.api.health import About, Health, PredictorReadiness, ServedModels
 from shared.api.predictions import FeedbackReceipt, Prediction, Predictions, ReviewQueue
 from shared.api.problems import Problem
 from shared.errors import CODES
-from tests.support.api.openapi import CONFIG, call, make_key, predictor_with_a_model, routes_of
+from tests.support.api.openapi import (
+    CONFIG,
+    call,
+    make_key,
+    predictor_with_a_model,
+    routes_of,
+    unbounded_in_bodies,
+)
 from tests.support.models.bundles import png
 
 PREDICT = description()["paths"]["/predict"]["post"]
@@ -135,6 +142,10 @@ def test_the_page_shows_every_route_option_and_code_and_loads_nothing(client: Fl
     for name in (*JsonBody.model_fields, *CODES):
         assert name in page
     assert not re.search(r"https?://|src=|<link|<script", page)
+
+
+def test_every_text_of_a_request_has_a_maximum_length() -> None:
+    assert unbounded_in_bodies(description()) == []
 
 
 @schemathesis.openapi.from_dict(description(), config=CONFIG).parametrize()

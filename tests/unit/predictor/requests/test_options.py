@@ -185,7 +185,10 @@ WRONG: dict[str, tuple[dict[str, Any], int, str, str, str]] = {
     "charset": ({"charset": ""}, 422, "request_invalid", "charset", "that a text may have"),
     "empty pattern": ({"pattern": ""}, 422, "request_invalid", "pattern", "[A-Z]{2}"),
     "pattern": ({"pattern": "(a"}, 422, "pattern_invalid", "pattern", "[A-Z0-9]"),
-    "hostile pattern": ({"pattern": "a" * 999}, 422, "pattern_too_large", "pattern", "500"),
+    "long pattern": ({"pattern": "a" * 999}, 422, "text_too_long", "pattern", "at most 500"),
+    "large pattern": ({"pattern": "a{501}"}, 422, "pattern_too_large", "pattern", "500"),
+    "long model": ({"model": "a" * 65}, 422, "text_too_long", "model", "at most 64"),
+    "marks": ({"charset": "a" + "\u0301" * 400}, 422, "request_invalid", "charset", "may have"),
     "min_length": ({"min_length": -1}, 422, "request_invalid", "min_length", "from 0 to 1000"),
     "max_length": ({"max_length": 0}, 422, "request_invalid", "max_length", "from 1 to 1000"),
     "lengths": (

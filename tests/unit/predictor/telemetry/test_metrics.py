@@ -13,7 +13,7 @@ from predictor.models.registry import Registry
 from predictor.settings import PredictorSettings
 from shared.store.manifest import ImageSizes
 from shared.store.store import ModelStore
-from tests.support.api.metrics import sample
+from tests.support.api.metrics import labels_of, sample
 from tests.support.models.bundles import HEIGHT, WIDTH, encoded, png, publish
 
 NEITHER_A_NOR_B = encoded(Image.new("L", (WIDTH, HEIGHT), 42))
@@ -67,6 +67,16 @@ def test_requests_are_counted_by_method_route_and_status(
     assert requests("POST", "/predict", "400") == 1
     assert requests("other", "other", "404") == 1
     assert requests("other", "other", "405") == 1
+
+
+def test_invented_methods_and_paths_make_no_series(client: FlaskClient) -> None:
+    name = "readsmith_predictor_requests_total"
+    for number in range(300):
+        for path in ("/predict", "/review/x", f"/nowhere{number}", "/"):
+            client.open(path, method=f"INVENTED{number}")
+    page = client.get("/metrics").get_data(as_text=True)
+    assert {each["method"] for each in labels_of(page, name)} <= {"GET", "POST", "DELETE", "other"}
+    assert len(page) < 100_000
 
 
 def test_errors_are_counted_by_code_those_of_images_among_several_too(

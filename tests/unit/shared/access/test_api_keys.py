@@ -1,6 +1,8 @@
 import json
 import multiprocessing
 import re
+import shlex
+import subprocess
 from datetime import timedelta
 from pathlib import Path
 
@@ -26,6 +28,43 @@ def test_a_key_is_kept_as_a_hash_that_only_its_owner_can_read(keys: KeyFile) -> 
     phone, laptop = keys.read() or ()
     assert phone.is_of(token) and laptop.is_of(other)
     assert not phone.is_of(other) and not phone.is_of(token[:-1] + "!")
+
+
+@pytest.mark.parametrize(("mode", "can"), [(0o604, "read"), (0o666, "change"), (0o620, "change")])
+def test_keys_that_others_can_read_or_change_are_told_with_what_mends_it(
+    keys: KeyFile, mode: int, can: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    keys.create("phone", [Scope.PREDICT])
+    keys.path.chmod(mode)
+    message, command = keys.exposed() or ("", "")
+    assert message == f"Other users of this machine can {can} {keys.path}"
+    keys.warn_if_exposed()
+    assert command in caplog.messages[0]
+    subprocess.run(shlex.split(command), check=True)
+    assert keys.exposed() is None
+
+
+@pytest.mark.parametrize("mode", [0o600, 0o400, 0o440])
+def test_keys_of_their_owner_and_group_are_not_exposed(keys: KeyFile, mode: int) -> None:
+    assert keys.exposed() is None
+    keys.create("phone", [Scope.PREDICT])
+    keys.path.chmod(mode)
+    assert keys.exposed() is None
+
+
+def test_the_file_is_its_owners_alone_from_the_start(
+    keys: KeyFile, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    modes = []
+    replace = Path.replace
+
+    def watched(aside: Path, path: Path) -> Path:
+        modes.append(aside.stat().st_mode & 0o777)
+        return replace(aside, path)
+
+    monkeypatch.setattr(Path, "replace", watched)
+    keys.create("phone", [Scope.PREDICT])
+    assert modes == [0o600]
 
 
 def test_where_there_is_no_file_nobody_has_asked_for_keys(keys: KeyFile) -> None:

@@ -1,4 +1,5 @@
 import re
+import time
 from itertools import product
 from typing import Any
 
@@ -6,10 +7,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.errors import LimitsError
+from shared.errors import LimitsError, UnusableError
 from shared.patterns.automaton import DEAD_STATE, MAX_CELLS, MAX_STATES, Automaton, build_automaton
 from shared.patterns.limits import Limits
 from shared.patterns.parser import MAX_LENGTH, MAX_NESTING, MAX_SIZE, parse_pattern
+from shared.texts import MAX_MARKS
 from tests.support.paths import ROOT
 
 CHARACTERS = tuple("ab1")
@@ -136,8 +138,10 @@ def test_a_wrong_pattern_is_told_what_is_wrong_and_where(pattern: str, what: str
     assert "[A-Z0-9]" in caught.value.hint
 
 
+MARKS = "\u0301" * 100_000 + "\u0316" * 100_000
+"""Composing them takes minutes."""
+
 HOSTILE = {
-    "long": "a" * 10_000,
     "deep": "(" * 400,
     "deep and closed": "(" * 200 + "a" + ")" * 200,
     "nested repeats": "((a{1000}){1000}){1000}",
@@ -153,6 +157,21 @@ def test_a_pattern_that_would_cost_much_is_refused_before_anything_is_built(patt
         parse_pattern(pattern)
     assert caught.value.code == "pattern_too_large"
     assert "limit" in caught.value.hint
+
+
+def test_a_long_pattern_is_measured_before_it_is_looked_at() -> None:
+    began = time.monotonic()
+    with pytest.raises(UnusableError) as caught:
+        build_automaton(Limits(pattern="a" + MARKS), CHARACTERS, STEPS)
+    assert caught.value.code == "text_too_long"
+    assert caught.value.message == "pattern has 200,001 characters; the limit is 500."
+    assert time.monotonic() - began < 5
+
+
+def test_a_pattern_or_charset_of_endless_marks_is_refused() -> None:
+    with pytest.raises(LimitsError, match="more than 30 combining marks") as caught:
+        parse_pattern("a" + MARKS[:400])
+    assert caught.value.code == "pattern_invalid"
 
 
 def test_what_is_slow_for_other_engines_is_a_small_automaton_here() -> None:
@@ -206,6 +225,7 @@ def test_the_documentation_names_the_limits() -> None:
     table = page.split("| limit | |\n", 1)[1].split("\n\n", 1)[0]
     assert [int(number.replace(",", "")) for number in re.findall(r"\d[\d,]+", table)] == [
         MAX_LENGTH,
+        MAX_MARKS,
         MAX_NESTING,
         MAX_SIZE,
         MAX_STATES,

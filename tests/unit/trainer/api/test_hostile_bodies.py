@@ -1,5 +1,7 @@
 """Bodies and queries that are made to break something are problems, never errors of ours."""
 
+import json
+import time
 from collections.abc import Iterator
 
 import pytest
@@ -8,9 +10,17 @@ from fastapi.testclient import TestClient
 from trainer.api.app import create_app
 from trainer.settings import Settings
 
+MARKS = "a" + "\u0301" * 40_000 + "\u0316" * 40_000
+"""Composing them takes half a minute or more."""
+MOST_SECONDS = 10.0
+"""Usually some milliseconds."""
 JSON = "application/json"
 FORM = "multipart/form-data; boundary=b"
 PART = b'--b\r\nContent-Disposition: form-data; name="file"; filename="a.zip"\r\n'
+
+
+def search_choices(text: str) -> bytes:
+    return json.dumps({"search": {"parameters": {"preset": {"choices": [text]}}}}).encode()
 
 
 @pytest.fixture
@@ -40,18 +50,28 @@ def api(settings: Settings) -> Iterator[TestClient]:
         ("/models/default/promote", JSON, b'{"version": "\\ud800"}'),
         ("/models/default/promote", "text/plain", b'{"version": 1}'),
         ("/models/default/pattern", JSON, b'{"pattern": "\\ud800"}'),
+        ("/models/default/pattern", JSON, json.dumps({"pattern": MARKS}).encode()),
+        ("/models/default/corrections", JSON, json.dumps({"text": MARKS, "image": ""}).encode()),
+        ("/jobs", JSON, json.dumps({"relabel": {"a.png": MARKS, MARKS: "a"}}).encode()),
+        ("/jobs", JSON, json.dumps({"relabel": {"a.png": MARKS[:999]}}).encode()),
+        ("/jobs", JSON, json.dumps({"metadata": {MARKS: "a"}, "model": MARKS}).encode()),
+        ("/jobs", JSON, search_choices(MARKS)),
         ("/datasets", FORM, b"--b"),
         ("/datasets", FORM, PART + b"X: " + b"x" * 100_000 + b"\r\n\r\n--b--"),
         ("/datasets", FORM, PART + b"X: x\r\n" * 1000 + b"\r\n--b--"),
         ("/datasets", FORM, (PART + b"\r\n\r\n") * 5000 + b"--b--"),
         ("/datasets", "multipart/form-data", b"--b--"),
         ("/datasets", "multipart/form-data; boundary=" + "b" * 5000, b"--b--"),
+        ("/datasets", 'multipart/form-data; boundary="' + ";" * 30_000, b"--b--"),
+        ("/models/default/corrections", 'multipart/form-data; a="' + ";" * 30_000, b"--b--"),
         ("/datasets", "multipart/form-data; boundary*=utf-8''%E2%82%AC", b"--b--"),
         ("/datasets", "image/png", b"--b--"),
     ],
 )
 def test_a_hostile_body_is_refused(api: TestClient, path: str, kind: str, body: bytes) -> None:
+    began = time.monotonic()
     answer = api.post(path, content=body, headers={"Content-Type": kind})
+    assert time.monotonic() - began < MOST_SECONDS
     assert 400 <= answer.status_code < 500, answer.text
     assert answer.headers["content-type"] == "application/problem+json"
     assert answer.json()["code"] and answer.json()["detail"]

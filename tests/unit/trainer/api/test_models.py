@@ -92,7 +92,12 @@ def test_an_accepted_pattern_is_shown_until_it_is_dropped(api: TestClient) -> No
 
 @pytest.mark.parametrize(
     ("pattern", "code"),
-    [("[ab", "pattern_invalid"), ("[0-9]{2}", "no_text_fits"), ("\ud800|a", "pattern_invalid")],
+    [
+        ("[ab", "pattern_invalid"),
+        ("[0-9]{2}", "no_text_fits"),
+        ("\ud800|a", "request_invalid"),
+        ("a" * 501, "text_too_long"),
+    ],
 )
 def test_a_pattern_that_cannot_be_used_is_refused(api: TestClient, pattern: str, code: str) -> None:
     body = json.dumps({"pattern": pattern})

@@ -14,6 +14,7 @@ from tests.support.api.openapi import (
     make_key,
     trainer_description,
     trainer_with_a_model,
+    unbounded_in_bodies,
 )
 
 
@@ -30,6 +31,10 @@ def key(folder: Path) -> dict[str, str]:
 @pytest.fixture(scope="module")
 def app(folder: Path, key: dict[str, str]) -> FastAPI:
     return trainer_with_a_model(folder)
+
+
+def test_every_text_of_a_request_has_a_maximum_length() -> None:
+    assert unbounded_in_bodies(trainer_description()) == []
 
 
 @schemathesis.openapi.from_dict(trainer_description(), config=CONFIG).parametrize()

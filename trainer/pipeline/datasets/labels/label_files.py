@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from itertools import chain
 
 from shared.errors import DatasetError
+from shared.texts import shown, text_of_cell
 from trainer.pipeline.datasets.sources.image_files import UnreadableEntryError
 from trainer.pipeline.datasets.sources.source import ImageSource
-from trainer.schemas.labels import shown
 
 
 @dataclass(frozen=True)
@@ -56,9 +56,8 @@ def _rows(source: ImageSource, manifest: str) -> Iterator[LabelRow]:
     try:
         reader.fieldnames = _header(reader.fieldnames or [], manifest)
         for row in reader:
-            yield LabelRow(
-                manifest, reader.line_num, (row["filename"] or "").strip(), row["text"] or ""
-            )
+            name, text = (row["filename"] or "").strip(), text_of_cell(row["text"] or "")
+            yield LabelRow(manifest, reader.line_num, name, text)
     except csv.Error as error:
         raise DatasetError(
             "labels_unreadable",

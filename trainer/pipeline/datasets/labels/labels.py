@@ -9,19 +9,14 @@ from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 
 from shared.errors import DatasetError
+from shared.texts import printable, shown, text_of_cell
 from trainer.pipeline.datasets.labels.label_files import label_rows
 from trainer.pipeline.datasets.sources.image_files import is_image
 from trainer.pipeline.datasets.sources.shards import LABEL_FILES, ShardSource
 from trainer.pipeline.datasets.sources.source import ImageSource, ZipSource
 from trainer.pipeline.datasets.sources.text_columns import Texts, TextTable
 from trainer.schemas.job_request import FilenameLabelSource, Labels
-from trainer.schemas.labels import (
-    UnusableLabelError,
-    compile_pattern,
-    printable,
-    shown,
-    usable_label,
-)
+from trainer.schemas.labels import UnusableLabelError, compile_pattern, usable_label
 
 MATCH_SECONDS = 30.0
 """For all file names of a set together; a sound pattern takes microseconds per name."""
@@ -191,11 +186,12 @@ class _LabelPattern:
             # A user's pattern, such as (a|aa)+$, may backtrack for hours. Python's re cannot be
             # interrupted; the package regex has timeouts.
             match = self._pattern.search(stem, timeout=max(self._seconds_left, 0.001))
-        except TimeoutError:
+        except (TimeoutError, MemoryError) as error:
+            much = "memory than there is" if isinstance(error, MemoryError) else None
             raise DatasetError(
                 "pattern_too_slow",
-                f"The regular expression took more than {MATCH_SECONDS:g} s, up to the file name "
-                f"{shown(stem)}.",
+                f"The regular expression took more {much or f'than {MATCH_SECONDS:g} s'}, up to "
+                f"the file name {shown(stem)}.",
                 "Repeats that match the same text in many ways are slow, as (a|aa)+; use a+.",
             ) from None
         self._seconds_left -= time.monotonic() - began
@@ -211,7 +207,11 @@ def _from_manifests(
     listed: set[str] = set()
     conflicting: set[str] = set()
     for row in label_rows(source, manifests):
-        name = _resolve(row.filename, PurePosixPath(row.manifest).parent, paths)
+        folder = PurePosixPath(row.manifest).parent
+        # As it is first: a file may be named as cells are escaped.
+        name = _resolve(row.filename, folder, paths) or _resolve(
+            text_of_cell(row.filename), folder, paths
+        )
         if name is None:
             detail = f"{shown(row.manifest)} line {row.line} names no file here."
             found.problems.append(DatasetProblem("missing_image", shown(row.filename), detail))

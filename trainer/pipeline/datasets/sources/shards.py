@@ -12,6 +12,7 @@ from io import FileIO
 from pathlib import Path, PurePosixPath
 
 from shared.errors import DatasetError, ReadsmithError
+from shared.texts import shown
 from trainer.pipeline.datasets.sources.image_files import (
     UnreadableEntryError,
     is_image,
@@ -20,7 +21,7 @@ from trainer.pipeline.datasets.sources.image_files import (
 )
 from trainer.pipeline.datasets.sources.text_columns import NameIndex, Texts
 from trainer.pipeline.datasets.sources.zip_file import name_fault, too_many_files
-from trainer.schemas.labels import MAX_LABEL, shown
+from trainer.schemas.labels import MAX_LABEL
 from trainer.schemas.limits import DatasetLimits
 
 MAX_HEADER_BYTES = 1 << 20

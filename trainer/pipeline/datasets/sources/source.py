@@ -6,6 +6,7 @@ from pathlib import Path, PurePosixPath
 from typing import Protocol
 
 from shared.errors import DatasetError, DatasetNotFoundError
+from shared.texts import shown
 from trainer.pipeline.datasets.sources import image_files
 from trainer.pipeline.datasets.sources.image_files import (
     UnreadableEntryError,
@@ -14,7 +15,6 @@ from trainer.pipeline.datasets.sources.image_files import (
 )
 from trainer.pipeline.datasets.sources.shards import ShardSource, is_shard, shards_of
 from trainer.pipeline.datasets.sources.zip_file import UTF8, entry_name, open_zip, too_many_files
-from trainer.schemas.labels import shown
 from trainer.schemas.limits import DEFAULT_LIMITS, DatasetLimits
 
 READ_METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)

@@ -14,7 +14,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from shared.errors import DatasetError, ReadsmithError
-from trainer.schemas.labels import shown
+from shared.texts import shown
 from trainer.schemas.limits import DatasetLimits
 
 MAX_NAME = 4096

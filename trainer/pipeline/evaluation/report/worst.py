@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from shared.store.manifest import REPORT
+from shared.texts import text_of_cell
 
 
 def worst_predictions(bundle: Path) -> list[dict[str, Any]]:
@@ -15,7 +16,10 @@ def worst_predictions(bundle: Path) -> list[dict[str, Any]]:
     worst = bundle / REPORT / "worst"
     try:
         with (worst / "worst.csv").open(newline="", encoding="utf-8") as file:
-            rows = list(csv.DictReader(file))
+            rows = [
+                {name: text_of_cell(cell) for name, cell in row.items()}
+                for row in csv.DictReader(file)
+            ]
     except FileNotFoundError:
         return []
     return [

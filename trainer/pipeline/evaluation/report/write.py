@@ -7,6 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 
 from shared.recognition.preprocessing import open_image
+from shared.texts import csv_cell
 from trainer.pipeline.datasets.dataset import Dataset
 from trainer.pipeline.evaluation.predictions import Evaluation, LabelledPrediction
 from trainer.pipeline.evaluation.report.curves import draw_learning_curves, write_tensorboard
@@ -57,7 +58,7 @@ def _write_predictions(
 ) -> None:
     """Write a row per prediction; truth: the heading of the labels."""
     rows = ((p.file, p.truth, p.text, p.confidence) for p in predictions)
-    _write_csv(path, ("file", truth, "text", "confidence"), rows)
+    write_csv(path, ("file", truth, "text", "confidence"), rows)
 
 
 def _write_worst(predictions: Sequence[LabelledPrediction], dataset: Dataset, folder: Path) -> None:
@@ -72,7 +73,7 @@ def _write_worst(predictions: Sequence[LabelledPrediction], dataset: Dataset, fo
     rows = (
         (name, p.file, p.truth, p.text, p.confidence) for name, p in zip(names, worst, strict=True)
     )
-    _write_csv(folder / "worst.csv", ("image", "file", "truth", "text", "confidence"), rows)
+    write_csv(folder / "worst.csv", ("image", "file", "truth", "text", "confidence"), rows)
 
 
 def _write_held_out(evaluation: Evaluation, dataset: Dataset, folder: Path) -> None:
@@ -80,7 +81,7 @@ def _write_held_out(evaluation: Evaluation, dataset: Dataset, folder: Path) -> N
     predictions = evaluation.predictions[:HELD_OUT_IMAGES]
     names = copy_images(predictions, dataset, folder)
     rows = zip(names, (prediction.truth for prediction in predictions), strict=True)
-    _write_csv(folder / "labels.csv", ("filename", "text"), rows)
+    write_csv(folder / "labels.csv", ("filename", "text"), rows)
 
 
 def copy_images(
@@ -96,8 +97,10 @@ def copy_images(
     return names
 
 
-def _write_csv(path: Path, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+def write_csv(path: Path, columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
+    """Write a table in which no text is a formula for spreadsheets."""
     with path.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
         writer.writerow(columns)
-        writer.writerows(rows)
+        for row in rows:
+            writer.writerow([csv_cell(cell) if isinstance(cell, str) else cell for cell in row])

@@ -1,3 +1,4 @@
+import csv
 from pathlib import Path
 
 import pytest
@@ -8,8 +9,12 @@ from tensorboard.backend.event_processing.event_accumulator import EventAccumula
 
 from shared.api.jobs import Progress
 from shared.recognition.scoring import edit_distance
+from trainer.pipeline.datasets.labels.labels import find_labels
+from trainer.pipeline.datasets.sources.source import FolderSource
 from trainer.pipeline.evaluation.report.curves import draw_learning_curves, write_tensorboard
 from trainer.pipeline.evaluation.report.mistakes import align, describe_mistakes
+from trainer.pipeline.evaluation.report.worst import worst_predictions
+from trainer.pipeline.evaluation.report.write import write_csv
 
 TEXTS = st.text("abc", max_size=7)
 
@@ -27,6 +32,37 @@ def history(epochs: int) -> list[Progress]:
             seconds_left=0.0,
         )
         for epoch in range(1, epochs + 1)
+    ]
+
+
+FORMULAS = ("=1+1", "+49", "-5", "@a", "'=1", "''-5", "'", "a=b")
+
+
+def test_no_cell_is_a_formula_and_a_corrected_table_is_a_label_file(tmp_path: Path) -> None:
+    images = [f"{number}.png" for number in range(len(FORMULAS))]
+    rows = zip(images, FORMULAS, FORMULAS, [0.5] * len(images), strict=True)
+    write_csv(tmp_path / "labels.csv", ("filename", "text", "predicted", "confidence"), rows)
+    for image in images:
+        (tmp_path / image).touch()
+    cells = list(csv.reader((tmp_path / "labels.csv").open(newline="")))[1:]
+    assert not any(
+        cell.startswith(("=", "+", "-", "@", "\t", "\r")) for row in cells for cell in row
+    )
+    assert cells[0] == ["0.png", "'=1+1", "'=1+1", "0.5"]
+    found = find_labels(FolderSource(tmp_path), "manifest")
+    assert found.labels == dict(zip(images, FORMULAS, strict=True))
+
+
+def test_the_worst_predictions_are_read_as_they_were(tmp_path: Path) -> None:
+    folder = tmp_path / "report" / "worst"
+    folder.mkdir(parents=True)
+    row = ("01.png", "=a.png", "-5", "+5", 0.5)
+    write_csv(folder / "worst.csv", ("image", "file", "truth", "text", "confidence"), [row])
+    assert worst_predictions(tmp_path) == [
+        {
+            **{"image": "report/worst/01.png", "file": "=a.png", "truth": "-5", "text": "+5"},
+            "confidence": 0.5,
+        }
     ]
 
 

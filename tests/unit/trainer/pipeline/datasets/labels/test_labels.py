@@ -17,6 +17,9 @@ def source(tmp_path: Path, entries: dict[str, str]) -> ImageSource:
     return open_source(write_zip(path, {name: text.encode() for name, text in entries.items()}))
 
 
+MARKS = "\u0301" * 500 + "\u0316" * 500
+
+
 def by_pattern(pattern: str) -> Labels:
     how: Labels = TypeAdapter(Labels).validate_python({"filename": {"pattern": pattern}})
     return how
@@ -138,6 +141,18 @@ def test_labels_that_no_image_can_show_are_left_out_and_reported(tmp_path: Path)
         "3.png": "unprintable_label",
     }
     assert not any("\x1b" in problem.detail for problem in found.problems)
+
+
+def test_a_name_that_looks_like_an_escaped_cell_is_a_name(tmp_path: Path) -> None:
+    entries = {"'-1.png": "", "=2.png": "", "labels.csv": "filename,text\n'-1.png,a\n'=2.png,b\n"}
+    assert find_labels(source(tmp_path, entries), "auto").labels == {"'-1.png": "a", "=2.png": "b"}
+
+
+def test_a_label_of_endless_marks_is_left_out(tmp_path: Path) -> None:
+    entries = {"1.png": "", "labels.csv": f"filename,text\n1.png,{'a' + MARKS[:900]}\n"}
+    (problem,) = find_labels(source(tmp_path, entries), "auto").problems
+    assert (problem.kind, problem.file) == ("unprintable_label", "1.png")
+    assert "more than 30 combining marks" in problem.detail
 
 
 def test_a_listed_name_is_shown_short_and_without_control_characters(tmp_path: Path) -> None:
