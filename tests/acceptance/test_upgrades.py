@@ -177,7 +177,9 @@ def test_uploads_and_corrections_are_here_with_their_files(left: Left, api: Test
     assert files > left.facts["corrections"].keys()
 
 
-def test_a_worker_takes_up_the_lost_job_and_trains_it_by_the_new_rules(left: Left, api: TestClient) -> None:
+def test_a_worker_takes_up_the_lost_job_and_trains_it_by_the_new_rules(
+    left: Left, api: TestClient
+) -> None:
     path = f"/jobs/{left.job_id('running')}"
     worker = start_worker(left.trainer_settings, RUN_JOB)
     try:
