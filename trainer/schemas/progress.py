@@ -49,7 +49,7 @@ def in_words(seconds: float) -> str:
     for unit, length in (("hour", 3600), ("minute", 60)):
         if seconds >= 1.5 * length:
             return f"{seconds / length:.0f} {unit}s"
-    return f"{max(1, round(seconds, -1)):.0f} seconds"
+    return f"{max(10, round(seconds, -1)):.0f} seconds"
 
 
 class RunResult(BaseModel):

@@ -53,6 +53,30 @@ def test_elsewhere_there_is_a_line_for_each_stage_and_epoch() -> None:
     assert len(lines) == 3
 
 
+def test_only_a_training_is_finished_and_only_once() -> None:
+    answers = []
+
+    def ask(display: TrainingDisplay) -> None:
+        display.stage(Stage.DATASET)
+        answers.append((display.finish(), display.finishing()))
+        display.stage(Stage.TRAIN)
+        answers.append((display.finish(), display.finishing()))
+        answers.append((display.finish(), display.finishing()))
+
+    text = shown(ask, terminal=False)
+    assert answers == [(False, False), (True, True), (False, True)]
+    assert text.count("Finishing: what is learned so far is published.") == 1
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [(3, "10 seconds"), (44, "40 seconds"), (95, "2 minutes"), (7200, "2 hours")],
+)
+def test_how_long_training_will_take_is_said_in_words(seconds: float, words: str) -> None:
+    text = shown(lambda display: display.estimate(seconds), terminal=False)
+    assert text == f"  Training will take about {words}.\n"
+
+
 def test_a_stage_that_failed_is_not_ticked() -> None:
     written = io.StringIO()
     console = Console(file=written, force_terminal=True)

@@ -29,7 +29,6 @@ from trainer.pipeline.training.schedule import (
     DECAY_SHARE,
     WARM_UP_SHARE,
     WARM_UP_STEPS,
-    Decay,
     expected_end,
     finish_steps,
     hurried,
@@ -103,8 +102,9 @@ class Fitting:
 
         restarts: restarts so far; seconds: the training time that they took.
         """
+        epochs, decays = self.parameters.epochs, self.preset.decays
         return State(
-            decay=self._planned_decay(),
+            decay=planned(epochs * self.steps_per_epoch, decays=decays) if epochs else None,
             weights=self._weights(),
             best_weights=self.model.get_weights(),
             restarts=restarts,
@@ -117,9 +117,6 @@ class Fitting:
         """Resume from a checkpoint's state."""
         for variable, value in zip(self._variables(), state.weights, strict=True):
             variable.assign(value)
-        if state.epoch and not state.steps:  # an earlier release counted epochs only
-            state.steps = state.epoch * self.steps_per_epoch
-            state.decay = self._planned_decay()
 
     def epoch(self, state: State) -> None:
         """Train until the next validation, validate, and update the state."""
@@ -148,11 +145,6 @@ class Fitting:
         """Return whether max_minutes are over; seconds: of training so far."""
         minutes = self.parameters.max_minutes
         return minutes is not None and seconds >= minutes * 60
-
-    def _planned_decay(self) -> Decay | None:
-        """Return the decay of a training whose epochs are given."""
-        epochs, decays = self.parameters.epochs, self.preset.decays
-        return planned(epochs * self.steps_per_epoch, decays=decays) if epochs else None
 
     def _build_model(self) -> Any:
         return self.preset.build_model(self.dataset.image, self.dataset.vocabulary.classes)
