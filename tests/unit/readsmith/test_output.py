@@ -138,7 +138,7 @@ def test_ctrl_c_ends_with_130() -> None:
         (["models", "--store"], "requires an argument"),
         (["predict", "nothing.png"], "does not exist"),
         (["evaluate", ".", "--model", "../up"], "'../up' is not a model name"),
-        (["jobs", "--cancel"], "--cancel needs the id of a job"),
+        (["jobs", "--cancel"], "--cancel and --finish need the id of a job"),
         (["up", "--once"], "--once and --dataset go with --first-job"),
         (["fly"], "No such command 'fly'"),
     ],
