@@ -2,12 +2,14 @@
 
     python -m benchmarks.soak [--minutes 20] [--rate 20] [--json FILE]
 
-Starts the trainer, its worker and the predictor in a temporary folder. Successive jobs train on a
-small drawn set, and each new version is served at once.
+Starts the trainer, its worker and the predictor in a temporary folder. Successive jobs train both
+presets in turn on a small drawn set, and each new version is served at once. The requests are
+mixed: forms and JSON, one image and several, small and large, and some that are no images.
 """
 
 import argparse
 import asyncio
+import io
 import json
 import shlex
 import sys
@@ -20,11 +22,12 @@ from pathlib import Path
 from typing import Any
 
 import requests
+from PIL import Image
 
 from benchmarks.errors import BenchmarkError
 from benchmarks.predict import show, write
 from benchmarks.record import PartRecord
-from benchmarks.serving.client import ask_at_rate, message
+from benchmarks.serving.client import ask_at_rate, json_message, message
 from benchmarks.serving.open_loop import centiles
 from benchmarks.serving.services import (
     START_TIMEOUT,
@@ -43,6 +46,10 @@ from shared.store.store import ModelStore
 
 MODEL = "soak"
 SET = {"images": 200, "characters": "AHX", "min_length": 1, "max_length": 2, "width": 80}
+SINGLE, SEVERAL, NO_IMAGE = "single", "several", "no image"
+LARGE = (2000, 1000)
+"""Pixels of the large image."""
+PRESETS = ("conv", "crnn")
 MAX_BYTES_A_MINUTE = 1e6
 MAX_FILES_MORE = 2
 
@@ -84,8 +91,8 @@ async def soak(it: Running, minutes: float, rate: float) -> Figures:
     """Send requests at a rate beside jobs, once the first job's version is served."""
     await asyncio.to_thread(_train, it.trainer, 0)
     image = (it.store.folder(MODEL, 1) / "golden" / "0001.png").read_bytes()
-    request = message(image)
-    await _until_served(it.port, request)
+    await _until_served(it.port, message(image))
+    kinds = _requests(image)
     watch, jobs = Watch(it.processes), 0
 
     async def train_on() -> None:
@@ -95,22 +102,47 @@ async def soak(it: Running, minutes: float, rate: float) -> Figures:
             jobs += 1
 
     beside = [asyncio.create_task(each) for each in (train_on(), watch.take_samples())]
-    answers = await ask_at_rate(it.port, request, rate=rate, seconds=60 * minutes)
+    answers = await ask_at_rate(it.port, *kinds.values(), rate=rate, seconds=60 * minutes)
     for task in beside:
         task.cancel()
         with suppress(asyncio.CancelledError):
             await task
-    bodies = [json.loads(each.body) for each in answers if each.status == 200]
+    by_kind = {kind: answers[at :: len(kinds)] for at, kind in enumerate(kinds)}
+    expected = {kind: 400 if kind == NO_IMAGE else 200 for kind in kinds}
+    failed = {
+        kind: sum(each.status != expected[kind] for each in of_kind)
+        for kind, of_kind in by_kind.items()
+    }
+    bodies = [
+        json.loads(each.body)
+        for kind in (SINGLE, SEVERAL)
+        for each in by_kind[kind]
+        if each.status == 200
+    ]
     return {
         "minutes": minutes,
         "rate": rate,
         "requests": len(answers),
-        "failed": len(answers) - len(bodies),
+        "failed": sum(failed.values()),
+        "failed_by_kind": failed,
         **centiles(answers),
         "jobs": jobs,
         "versions": len({body["version"] for body in bodies}),
         "wrong_version": _wrong(bodies, it.store, image),
         "processes": {name: watch.growth(name) for name in it.processes},
+    }
+
+
+def _requests(image: bytes) -> dict[str, bytes]:
+    """Return the requests that are sent in turn, by their kind; image: a small PNG."""
+    large = io.BytesIO()
+    with Image.open(io.BytesIO(image)) as small:
+        small.resize(LARGE).save(large, "PNG")
+    return {
+        SINGLE: message(image),
+        SEVERAL: json_message(image, 5),
+        "large": message(large.getvalue()),
+        NO_IMAGE: message(b"no image at all"),
     }
 
 
@@ -120,6 +152,7 @@ def _train(trainer: str, seed: int) -> None:
         "dataset": {"synthetic": {**SET, "seed": seed}},
         "model": MODEL,
         "seed": seed,
+        "preset": PRESETS[seed % len(PRESETS)],
         "promote": "always",
         "hyperparameters": {"epochs": 10},
     }
@@ -147,15 +180,19 @@ async def _until_served(port: int, request: bytes) -> None:
 
 
 def _wrong(bodies: Sequence[dict[str, Any]], store: ModelStore, image: bytes) -> int:
-    """Count the answers that differ from the prediction of the version that they name."""
+    """Count the answers that differ from the prediction of the version that they name.
+
+    bodies: of requests that carried the image, once or several times.
+    """
     predictions = {}
     for version in {body["version"] for body in bodies}:
         [prediction] = load_version(store, MODEL, version, threads=1).predict([image])
         predictions[version] = prediction
     return sum(
-        body["text"] != predictions[body["version"]].text
-        or abs(body["confidence"] - predictions[body["version"]].confidence) > 1e-4
+        each["text"] != predictions[body["version"]].text
+        or abs(each["confidence"] - predictions[body["version"]].confidence) > 1e-4
         for body in bodies
+        for each in body.get("results", [body])
     )
 
 

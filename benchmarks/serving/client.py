@@ -1,6 +1,8 @@
 """A small HTTP client over persistent connections, also with a fixed schedule (open loop)."""
 
 import asyncio
+import base64
+import json
 import re
 import time
 from contextlib import closing
@@ -20,7 +22,16 @@ def upload(image: bytes, count: int = 1) -> tuple[bytes, str]:
 
 def message(image: bytes, count: int = 1) -> bytes:
     """Return a whole request that carries the image `count` times."""
-    body, kind = upload(image, count)
+    return _post(*upload(image, count))
+
+
+def json_message(image: bytes, count: int = 1) -> bytes:
+    """Return the same in JSON, the image in base64."""
+    images = [base64.b64encode(image).decode()] * count
+    return _post(json.dumps({"images": images}).encode(), "application/json")
+
+
+def _post(body: bytes, kind: str) -> bytes:
     head = (
         "POST /predict HTTP/1.1\r\nHost: localhost\r\n"
         f"Content-Type: {kind}\r\nContent-Length: {len(body)}\r\n\r\n"
@@ -84,9 +95,9 @@ async def ask_one_by_one(port: int, request: bytes, count: int) -> list[Answer]:
 
 
 async def ask_at_rate(
-    port: int, request: bytes, *, rate: float, seconds: float, connections: int = 8
+    port: int, *requests: bytes, rate: float, seconds: float, connections: int = 8
 ) -> list[Answer]:
-    """Send requests at a constant rate per second, however slow the answers are.
+    """Send the requests in turn at a constant rate per second, however slow the answers are.
 
     A request that is due takes a free connection or waits for one. Its latency counts from its
     scheduled time, so that a stall counts for every request that it delayed. The event loop's
@@ -96,7 +107,7 @@ async def ask_at_rate(
     for _ in range(connections):
         free.put_nowait(Connection(port))
 
-    async def ask(scheduled: float) -> Answer:
+    async def ask(request: bytes, scheduled: float) -> Answer:
         connection = await free.get()
         try:
             return await connection.ask(request, scheduled)
@@ -108,7 +119,8 @@ async def ask_at_rate(
     for index in range(round(rate * seconds)):
         scheduled = begin + index / rate
         await asyncio.sleep(max(0.0, scheduled - time.perf_counter()))
-        asked.append(asyncio.create_task(ask(scheduled)))
+        request = requests[index % len(requests)]
+        asked.append(asyncio.create_task(ask(request, scheduled)))
     answers = await asyncio.gather(*asked)
     while not free.empty():
         free.get_nowait().close()
