@@ -57,7 +57,8 @@ def _invalid(error: ValidationError, schema: type[BaseModel]) -> ReadsmithError:
         return UnusableError("request_invalid", f"The body is not valid: {first['msg']}.", known)
     if first["type"] == "string_too_long":
         path = ".".join(map(str, first["loc"]))
-        return text_too_long(path, len(first["input"]), first["ctx"]["max_length"])
+        length = len(error.errors(include_url=False)[0]["input"])
+        return text_too_long(path, length, first["ctx"]["max_length"])
     name, field = str(first["loc"][0]), ".".join(map(str, first["loc"]))[:SHOWN]
     if name not in schema.model_fields:
         return unknown(name, "field", tuple(schema.model_fields))
