@@ -111,7 +111,7 @@ def mixed_bodies() -> list[Body]:
             (picked.randint(50, 400), picked.randint(20, 120)), picked.choice(["L", "RGB"])
         )
         bodies.append(picked.choice([as_form, as_json])([image]))
-    bodies += [as_form([noise(picked.randint(10_000, 300_000))]) for _ in range(40)]
+    bodies += [as_form([noise(picked.randint(10_000, 100_000))]) for _ in range(20)]
     bodies += [as_json([noise(1_000_000)]), as_form([blank((1500, 1000))])]
     bodies += [as_form([b"no image" * 1000]), as_json([b"GIF89a" * 9])]
     bodies += [(b'{"image": "***"}', {"Content-Type": "application/json"})] * 3

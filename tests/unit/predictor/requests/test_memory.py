@@ -6,7 +6,7 @@ import time
 import pytest
 
 from predictor.requests import memory
-from predictor.requests.memory import DECODING_BYTES, SMALL_BYTES, MemoryBudget
+from predictor.requests.memory import BODY_COPIES, DECODING_BYTES, SMALL_BYTES, MemoryBudget
 from predictor.settings import PredictorSettings
 from shared.errors import UnavailableError
 
@@ -33,6 +33,7 @@ def test_what_a_request_took_is_there_for_the_next(budget: MemoryBudget) -> None
         with budget.lease() as lease:
             lease.hold_body(BODY)
             lease.hold_decoding(DECODING_BYTES)
+            assert (lease.body, lease.decoding) == (BODY_COPIES * BODY, DECODING_BYTES)
 
 
 def test_a_waiting_request_goes_on_when_another_ends(
@@ -83,6 +84,7 @@ def test_small_requests_never_wait(budget: MemoryBudget) -> None:
         first.hold_body(10 * BODY)
         second.hold_body(SMALL_BYTES // 2)
         second.hold_decoding(SMALL_BYTES)
+        assert (second.body, second.decoding) == (0, 0)
 
 
 def test_images_find_room_beside_bodies(budget: MemoryBudget) -> None:
@@ -98,6 +100,7 @@ def test_a_request_that_is_alone_may_take_more_than_there_is(budget: MemoryBudge
     with budget.lease() as lease:
         lease.hold_body(BODY)
         lease.hold_decoding(2 * DECODING_BYTES)
+        assert lease.decoding == 2 * DECODING_BYTES
 
 
 def test_two_that_need_more_do_not_wait_for_each_other(budget: MemoryBudget) -> None:
@@ -105,6 +108,7 @@ def test_two_that_need_more_do_not_wait_for_each_other(budget: MemoryBudget) -> 
         first.hold_decoding(50_000_000)
         second.hold_decoding(50_000_000)
         first.hold_decoding(DECODING_BYTES)
+        assert first.decoding == DECODING_BYTES
 
 
 @pytest.mark.parametrize(
