@@ -103,12 +103,28 @@ def test_a_request_that_is_alone_may_take_more_than_there_is(budget: MemoryBudge
         assert lease.decoding == 2 * DECODING_BYTES
 
 
-def test_two_that_need_more_do_not_wait_for_each_other(budget: MemoryBudget) -> None:
-    with budget.lease() as first, budget.lease() as second:
-        first.hold_decoding(50_000_000)
-        second.hold_decoding(50_000_000)
-        first.hold_decoding(DECODING_BYTES)
-        assert first.decoding == DECODING_BYTES
+def test_two_that_need_more_do_not_wait_for_each_other(
+    budget: MemoryBudget, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(memory, "WAIT_SECONDS", 60.0)
+    both_hold = threading.Barrier(2, timeout=60)
+    got = []
+
+    def need_more() -> None:
+        with budget.lease() as lease:
+            lease.hold_decoding(50_000_000)
+            both_hold.wait()
+            lease.hold_decoding(110_000_000)
+            got.append(lease.decoding)
+
+    began = time.monotonic()
+    threads = [threading.Thread(target=need_more) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(120)
+    assert got == [110_000_000, 110_000_000]
+    assert time.monotonic() - began < 30
 
 
 @pytest.mark.parametrize(
