@@ -10,8 +10,9 @@ from typing import TYPE_CHECKING, Any
 
 from gunicorn.app.base import BaseApplication
 
+from predictor.server.allocator import return_memory
 from predictor.server.arbiter import Port, ReplicaArbiter
-from predictor.server.config import configuration
+from predictor.server.config import configuration, make_metrics_folder
 from predictor.settings import PredictorSettings
 from shared.access.access import Access
 from shared.access.api_keys import KeyFile
@@ -31,10 +32,11 @@ class _Server(BaseApplication):  # type: ignore[misc]
     def __init__(self, settings: PredictorSettings, port: Port) -> None:
         self._settings = settings
         self._port = port
+        self._metrics_folder = make_metrics_folder()
         super().__init__()
 
     def load_config(self) -> None:
-        for name, value in configuration(self._settings).items():
+        for name, value in configuration(self._settings, self._metrics_folder).items():
             self.cfg.set(name, value)
 
     def run(self) -> None:
@@ -48,6 +50,7 @@ class _Server(BaseApplication):  # type: ignore[misc]
         from predictor.models.registry import Registry  # noqa: PLC0415 - after the fork
         from predictor.telemetry.access_log import AccessLog  # noqa: PLC0415 - after the fork
 
+        return_memory()
         start_audit_log()
         KeyFile(self._settings.keys).warn_if_exposed()
         registry = Registry(self._settings)

@@ -9,10 +9,12 @@ import uvicorn
 from shared.access.api_keys import KeyFile
 from shared.access.audit import start_audit_log
 from shared.errors import ReadsmithError, SetupError
+from shared.logs import RepeatLimit
 from shared.texts import log_as_text
 from trainer.api.app import create_app
-from trainer.api.server import HEAD_BYTES, HttpProtocol
+from trainer.api.server import BACKLOG, HEAD_BYTES, HttpProtocol
 from trainer.settings import Settings, load_settings, startup_error
+from trainer.subprocesses import ignore_signals
 
 SHUTDOWN_SECONDS = 5
 """How long open event streams may delay the end."""
@@ -34,12 +36,20 @@ def main() -> None:
         log_config=None,  # its loggers hand on to the root's
         h11_max_incomplete_event_size=HEAD_BYTES,
         ws="none",
+        backlog=BACKLOG,
         proxy_headers=False,  # else any process on this machine could claim another address
         timeout_graceful_shutdown=SHUTDOWN_SECONDS,
     )
     KeyFile(settings.keys).warn_if_exposed()
     logging.getLogger("uvicorn.access").addFilter(_leave_out_query)
+    _limit_repeats()
+    ignore_signals()
     uvicorn.Server(config).run(sockets=[listener])
+
+
+def _limit_repeats() -> None:
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(RepeatLimit())
 
 
 def _leave_out_query(record: logging.LogRecord) -> bool:

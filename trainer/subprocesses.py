@@ -52,6 +52,15 @@ def limit_this_process(memory: int, seconds: int) -> None:
     signal.alarm(seconds)
 
 
+def ignore_signals() -> None:
+    """Ignore SIGHUP, SIGUSR1 and SIGUSR2, here and in child processes started from now on.
+
+    Each would end a process: a terminal that closes, or a program that rotates logs, sends them.
+    """
+    for number in (signal.SIGHUP, signal.SIGUSR1, signal.SIGUSR2):
+        signal.signal(number, signal.SIG_IGN)
+
+
 NICENESS = 10
 """Training gets the CPU time that nothing else needs, so that both APIs stay responsive."""
 

@@ -14,6 +14,7 @@ from predictor.api.status import add_status
 from predictor.feedback.image_archive import ImageArchive
 from predictor.feedback.outbox import Outbox
 from predictor.models.registry import Registry
+from predictor.requests.memory import MemoryBudget
 from predictor.settings import PredictorSettings
 from predictor.telemetry.access_log import AccessLog
 
@@ -32,9 +33,10 @@ def create_app(
     add_request_hooks(app, access_log)
     add_access(app, settings)
     add_error_answers(app, settings)
-    add_predictions(app, settings, registry, archive)
-    add_review(app, archive)
-    add_feedback(app, settings, archive, outbox)
+    memory = MemoryBudget(settings)
+    add_predictions(app, settings, registry, archive, memory)
+    add_review(app, archive, memory)
+    add_feedback(app, settings, archive, outbox, memory)
     add_status(app, registry)
     add_start_page(app)
     add_docs(app)

@@ -12,7 +12,15 @@ from predictor.api.review import archive_disabled
 from predictor.feedback.image_archive import ArchivedImage, ImageArchive
 from predictor.feedback.outbox import Outbox
 from predictor.feedback.trainer_client import TrainerClient
-from predictor.requests.images import BASE64, IMAGE_FIELDS, body_of, exactly_one, image_bytes
+from predictor.requests.images import (
+    BASE64,
+    IMAGE_FIELDS,
+    body_of,
+    exactly_one,
+    image_bytes,
+    json_of,
+)
+from predictor.requests.memory import Lease, MemoryBudget
 from predictor.requests.multipart import split_form
 from predictor.requests.problems import unsupported_media, validated
 from predictor.settings import PredictorSettings
@@ -24,6 +32,8 @@ from shared.store.manifest import ModelName
 
 SOURCE = "feedback"
 MOST_PARTS = 5
+CORRECTION_COPIES = 2
+"""Of the image, while its correction is made and sent, for each copy of a body."""
 EXAMPLE = 'For example: curl -F "image=@captcha.png" -F text=2b827 …/feedback'
 
 
@@ -70,31 +80,38 @@ def add_feedback(
     settings: PredictorSettings,
     archive: ImageArchive | None,
     outbox: Outbox | None,
+    memory: MemoryBudget,
 ) -> None:
     """Add the route; None stands for what the settings leave out."""
     trainer = TrainerClient(settings) if settings.trainer_url else None
 
     @app.post("/feedback")
     def feedback() -> tuple[dict[str, str], int]:
+        with memory.lease() as lease:
+            return accept(lease)
+
+    def accept(lease: Lease) -> tuple[dict[str, str], int]:
         if trainer is None:
             raise UnavailableError(
                 "feedback_disabled",
                 "The predictor does not know where the trainer is.",
                 "READSMITH_TRAINER_URL says so, for example http://127.0.0.1:8000.",
             )
-        told, sent = _parse(request, settings)
+        told, sent = _parse(request, settings, lease)
         read = None if sent is not None else _archived(archive, told)
         image = read.image if read else sent
         assert image is not None  # noqa: S101  told by request_id, or sent
         model = told.model or (read.model if read else settings.default_model)
         model = settings.default_model if model == STARTER else model  # it is never trained
+        lease.hold_body(CORRECTION_COPIES * len(image))
         sha256 = hashlib.sha256(image).hexdigest()
         correction = _correction(told.text, image, read)
-        if outbox is not None:
-            outbox.discard(model, sha256)
         status = "delivered"
         try:
-            trainer.correct(model, correction, request.headers.get("Authorization"))
+            with trainer.turn():
+                if outbox is not None:
+                    outbox.discard(model, sha256)
+                trainer.correct(model, correction, request.headers.get("Authorization"))
         except TrainerAwayError:
             if outbox is None:
                 raise
@@ -118,16 +135,18 @@ def _correction(text: str, image: bytes, read: ArchivedImage | None) -> bytes:
     return json.dumps(facts | {"image": base64.b64encode(image).decode()}).encode()
 
 
-def _parse(request: Request, settings: PredictorSettings) -> tuple[FeedbackRequest, bytes | None]:
+def _parse(
+    request: Request, settings: PredictorSettings, lease: Lease
+) -> tuple[FeedbackRequest, bytes | None]:
     """Return what was told, and the image unless it is one of an earlier request.
 
     Raises ReadsmithError.
     """
     image: bytes | str | None
     if request.mimetype == "multipart/form-data":
-        told, image = _form(request)
+        told, image = _form(request, lease)
     elif request.mimetype == "application/json":
-        told = validated(JsonFeedback, body_of(request))
+        told = json_of(JsonFeedback, request, lease)
         image = told.image
     else:
         hint = f"Send multipart/form-data or application/json. {EXAMPLE}"
@@ -143,12 +162,12 @@ def _parse(request: Request, settings: PredictorSettings) -> tuple[FeedbackReque
     if image is None:
         return told, None
     data = image_bytes("image", image, settings)
-    open_image(data)
+    open_image(data, lease.hold_decoding)
     return told, data
 
 
-def _form(request: Request) -> tuple[FeedbackRequest, bytes | None]:
-    form = split_form(body_of(request), request.headers["Content-Type"], MOST_PARTS)
+def _form(request: Request, lease: Lease) -> tuple[FeedbackRequest, bytes | None]:
+    form = split_form(body_of(request, lease), request.headers["Content-Type"], MOST_PARTS)
     files = [name for name, _ in form.files]
     if len(files) > 1 or not set(files) <= set(IMAGE_FIELDS):
         raise UnusableError(

@@ -10,6 +10,7 @@ from predictor.feedback.image_archive import ImageArchive, to_archive
 from predictor.models.engine import Engine
 from predictor.models.registry import ModelStatus, Registry
 from predictor.requests.images import PredictRequest, parse
+from predictor.requests.memory import Lease, MemoryBudget
 from predictor.requests.options import PredictionOptions
 from predictor.settings import PredictorSettings
 from predictor.telemetry import metrics
@@ -17,18 +18,26 @@ from predictor.telemetry.request_stats import PARSE, RequestStats
 from shared.api.problems import problem
 from shared.errors import ImageRejectedError, NotFoundError, ReadsmithError, UnavailableError
 from shared.recognition.decoding import DecodedText
+from shared.recognition.preprocessing import Reserve
 from shared.store.builtin import STARTER, UNTRAINED
 
 
 def add_predictions(
-    app: Flask, settings: PredictorSettings, registry: Registry, archive: ImageArchive | None
+    app: Flask,
+    settings: PredictorSettings,
+    registry: Registry,
+    archive: ImageArchive | None,
+    memory: MemoryBudget,
 ) -> None:
     """Add POST /predict, which answers with the registry's models."""
 
     @app.post("/predict")
     def predict() -> dict[str, Any]:
+        with memory.lease() as lease:
+            return answer(parse(request, settings, lease), lease)
+
+    def answer(requested: PredictRequest, lease: Lease) -> dict[str, Any]:
         stats: RequestStats = g.stats
-        requested = parse(request, settings)
         stats.done(PARSE)
         options = requested.options
         model = registry.answering(options.model)
@@ -44,7 +53,7 @@ def add_predictions(
         if model == STARTER and options.model is None:
             origin["note"] = UNTRAINED
         options = options.with_default_pattern(registry.pattern(model), engine.require_possible)
-        answers = _read(engine, requested, options, stats)
+        answers = _read(engine, requested, options, stats, lease.hold_decoding)
         _count(answers, engine, stats, settings.low_confidence)
         if archive is not None:
             archive.add(to_archive(requested, answers, stats, settings.default_model))
@@ -70,14 +79,18 @@ def _count(
 
 
 def _read(
-    engine: Engine, requested: PredictRequest, options: PredictionOptions, stats: RequestStats
+    engine: Engine,
+    requested: PredictRequest,
+    options: PredictionOptions,
+    stats: RequestStats,
+    reserve: Reserve,
 ) -> list[dict[str, Any]]:
     """Read every image; among several, a bad one does not spoil the others' predictions."""
     images = [up.data for up in requested.uploads if not isinstance(up.data, ReadsmithError)]
     results: Iterator[DecodedText | ImageRejectedError | None] = (
-        engine.search_each(images, options.limits, options.top_k or 1, stats)
+        engine.search_each(images, options.limits, options.top_k or 1, stats, reserve)
         if options.search
-        else engine.predict_each(images, stats)
+        else engine.predict_each(images, stats, reserve)
     )
     answers: list[dict[str, Any]] = []
     for upload in requested.uploads:
@@ -91,7 +104,10 @@ def _read(
             answers.append({"error": problem(result, field=upload.field)})
         else:
             result.field = upload.field
-            raise result
+            try:
+                raise result
+            finally:
+                del result  # its traceback has this frame: a cycle would hold on to the images
     return answers
 
 

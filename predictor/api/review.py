@@ -1,6 +1,7 @@
 """The routes of archived images: a queue for review, the least confident predictions first."""
 
 import io
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from typing import Any
 
@@ -8,6 +9,7 @@ from flask import Flask, Response, request
 from pydantic import BaseModel, ConfigDict, Field
 
 from predictor.feedback.image_archive import ArchivedImage, ImageArchive
+from predictor.requests.memory import MemoryBudget
 from predictor.requests.problems import validated
 from shared.api.headers import IMAGE_HEADERS
 from shared.errors import NotFoundError, ReadsmithError
@@ -26,7 +28,7 @@ class ReviewQuery(BaseModel):
     limit: int = Field(50, ge=1, le=1000, description="a number from 1 to 1000")
 
 
-def add_review(app: Flask, archive: ImageArchive | None) -> None:
+def add_review(app: Flask, archive: ImageArchive | None, memory: MemoryBudget) -> None:
     """Add the routes; archive is None where no images are archived."""
 
     @app.get("/review")
@@ -37,10 +39,14 @@ def add_review(app: Flask, archive: ImageArchive | None) -> None:
 
     @app.get("/review/<image_id>")
     def review_image(image_id: str) -> Response:
-        image = open_image(_required(archive).get(image_id).image)
-        file = io.BytesIO()
-        image.save(file, "PNG")  # whatever else the file held stays here
-        return Response(file.getvalue(), 200, IMAGE_HEADERS, content_type="image/png")
+        with ExitStack() as stack:
+            lease = stack.enter_context(memory.lease())
+            image = open_image(_required(archive).get(image_id).image, lease.hold_decoding)
+            file = io.BytesIO()
+            image.save(file, "PNG")  # whatever else the file held stays here
+            answer = Response(file.getvalue(), 200, IMAGE_HEADERS, content_type="image/png")
+            answer.call_on_close(stack.pop_all().close)  # a slow client gets it slowly
+        return answer
 
     @app.delete("/review/<image_id>")
     def looked_at(image_id: str) -> tuple[str, int]:

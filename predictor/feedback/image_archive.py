@@ -10,6 +10,7 @@ from typing import Any, Final, NamedTuple
 
 from predictor.feedback.sqlite import open_sqlite
 from predictor.requests.images import PredictRequest
+from predictor.requests.memory import ARCHIVE_BYTES
 from predictor.settings import PredictorSettings
 from predictor.telemetry.request_stats import RequestStats
 from shared.errors import NotFoundError, ReadsmithError
@@ -21,8 +22,6 @@ FLUSH_SECONDS = 0.1
 """Interval at which new images are written: no request waits for a disk, or wakes a thread."""
 PRUNE_SECONDS = 60.0
 """Interval at which old images are deleted while there are no new ones."""
-MAX_BUFFERED_BYTES = 32_000_000
-"""Of images that are not written yet; beyond it new ones are not archived."""
 
 FILE: Final = "kept.sqlite"
 SCHEMA: Final = """
@@ -104,7 +103,7 @@ class ImageArchive:
             size = len(one.image)
             with self._lock:
                 # Dropped, not waited for: a slow disk must not delay predictions.
-                if self._buffered_bytes + size > MAX_BUFFERED_BYTES:
+                if self._buffered_bytes + size > ARCHIVE_BYTES:
                     return
                 self._buffered_bytes += size
                 self._buffer.append(one)

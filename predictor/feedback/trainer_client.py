@@ -1,6 +1,9 @@
 """Sends corrections to the trainer."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import BoundedSemaphore, Lock
 from typing import Any, Final
 
 import urllib3
@@ -10,6 +13,10 @@ from predictor.settings import PredictorSettings
 from shared.errors import CorrectionRefusedError, TrainerAwayError
 
 TIMEOUT_SECONDS = 5
+SENDING_REQUESTS = 2
+"""Most requests that wait for the trainer: each occupies a thread that predictions need."""
+TURN_SECONDS = 0.5
+"""How long a further one waits for its turn."""
 MAX_ANSWER_BYTES = 100_000
 REJECTED: Final = {400, 413, 415, 422}
 """Statuses that reject a correction for good; after others the same one may succeed later."""
@@ -23,6 +30,27 @@ class TrainerClient:
         self._url = str(settings.trainer_url).rstrip("/")
         key = settings.feedback_key
         self._key = f"Bearer {key.get_secret_value()}" if key else None
+        self._turns = BoundedSemaphore(SENDING_REQUESTS)
+        self._probe = Lock()
+        self._silent = False
+        """Whether the trainer left a request without an answer, and has answered none since."""
+
+    @contextmanager
+    def turn(self) -> Iterator[None]:
+        """Let few requests at a time wait for the trainer; raises TrainerAwayError.
+
+        While it is silent, only one at a time tries it. A stopped trainer held every thread for
+        five seconds at a time, and predictions waited as long.
+        """
+        silent = self._silent
+        turn = self._probe if silent else self._turns
+        if not turn.acquire(timeout=0 if silent else TURN_SECONDS):
+            self._silent = True
+            raise _away("it leaves others without an answer")
+        try:
+            yield
+        finally:
+            turn.release()
 
     def correct(self, model: str, correction: bytes, authorization: str | None = None) -> None:
         """Send a correction of a model, as JSON.
@@ -46,8 +74,11 @@ class TrainerClient:
                 preload_content=False,
             ) as answer:
                 body = answer.read(MAX_ANSWER_BYTES)
-        except HTTPError as error:  # its cause says what failed without naming the trainer's host
+        except HTTPError as error:
+            self._silent = True
+            # Its cause says what failed without naming the trainer's host.
             raise _away(f"{error.__cause__ or type(error).__name__}") from error
+        self._silent = False
         if answer.status in (200, 201):
             return
         problem = _problem(body)

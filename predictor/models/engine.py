@@ -16,7 +16,7 @@ from shared.errors import BundleError, ImageRejectedError
 from shared.patterns.automaton import Automaton, build_automaton
 from shared.patterns.limits import Limits
 from shared.recognition.decoding import DecodedText, decode, decode_within
-from shared.recognition.preprocessing import fit, open_image, to_input
+from shared.recognition.preprocessing import Reserve, fit, open_image, to_input
 from shared.store.manifest import ONNX_MODEL, Calibration, Manifest, read_file
 
 BATCH = 4
@@ -88,13 +88,24 @@ class Engine:
         return predictions
 
     def predict_each(
-        self, images: Sequence[bytes], stats: RequestStats | None = None
+        self,
+        images: Sequence[bytes],
+        stats: RequestStats | None = None,
+        reserve: Reserve | None = None,
     ) -> Iterator[DecodedText | ImageRejectedError]:
-        """Yield for each encoded image its prediction, or the error if it is invalid, in order."""
-        return self._decode_each(images, decode, stats or RequestStats())
+        """Yield for each encoded image its prediction, or the error if it is invalid, in order.
+
+        reserve: called before an image is decoded, as by open_image.
+        """
+        return self._decode_each(images, decode, stats or RequestStats(), reserve)
 
     def search_each(
-        self, images: Sequence[bytes], limits: Limits, top_k: int, stats: RequestStats | None = None
+        self,
+        images: Sequence[bytes],
+        limits: Limits,
+        top_k: int,
+        stats: RequestStats | None = None,
+        reserve: Reserve | None = None,
     ) -> Iterator[DecodedText | ImageRejectedError | None]:
         """Predict as predict_each does, but within limits, with the top_k most likely texts.
 
@@ -104,7 +115,7 @@ class Engine:
         decoding = partial(decode_within, automaton=self._automaton(limits), top_k=top_k)
         stats = stats or RequestStats()
         stats.done(DECODE)
-        return self._decode_each(images, decoding, stats)
+        return self._decode_each(images, decoding, stats, reserve)
 
     def input_of(self, image: bytes) -> NDArray[np.uint8]:
         """Return an image as the model sees it, before scaling: uint8 (H, W, C).
@@ -121,10 +132,15 @@ class Engine:
         return build_automaton(limits, self.manifest.vocabulary, self.manifest.time_steps)
 
     def _decode_each(
-        self, images: Sequence[bytes], decoding: Callable[..., list[Answer]], stats: RequestStats
+        self,
+        images: Sequence[bytes],
+        decoding: Callable[..., list[Answer]],
+        stats: RequestStats,
+        reserve: Reserve | None,
     ) -> Iterator[Answer | ImageRejectedError]:
         for start in range(0, len(images), BATCH):
-            inputs = [self._prepare(image, stats) for image in images[start : start + BATCH]]
+            batch = images[start : start + BATCH]
+            inputs = [self._prepare(image, stats, reserve) for image in batch]
             stats.done(PREPARE)
             # By width: an input gets the same answer whatever it shares a batch with.
             batches: dict[tuple[int, ...], list[NDArray[np.float32]]] = {}
@@ -142,9 +158,11 @@ class Engine:
                     answer = next(answers[one.values.shape])
                     yield answer and answer.within(one.span)
 
-    def _prepare(self, data: bytes, stats: RequestStats) -> "_Input | ImageRejectedError":
+    def _prepare(
+        self, data: bytes, stats: RequestStats, reserve: Reserve | None
+    ) -> "_Input | ImageRejectedError":
         try:
-            image = open_image(data)
+            image = open_image(data, reserve)
         except ImageRejectedError as error:
             return error
         sizes = self.manifest.image_sizes

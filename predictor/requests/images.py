@@ -1,7 +1,7 @@
 """Parses an HTTP request into encoded images and options."""
 
 import base64
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Annotated, Final
 
@@ -9,6 +9,7 @@ from flask import Request
 from pydantic import ConfigDict, Field
 from pydantic.config import JsonDict, JsonValue
 
+from predictor.requests.memory import Lease
 from predictor.requests.multipart import split_form
 from predictor.requests.options import (
     NAMES,
@@ -17,7 +18,7 @@ from predictor.requests.options import (
     options_of,
     overridden,
 )
-from predictor.requests.problems import unknown, unsupported_media, validated
+from predictor.requests.problems import Schema, unknown, unsupported_media, validated
 from predictor.settings import PredictorSettings
 from shared.errors import (
     ImageTooLargeError,
@@ -55,6 +56,8 @@ class PredictRequest:
     """Whether the answer is a list, in which an invalid image has an error of its own."""
 
 
+WHITESPACE: Final = b" \t\n\r\v\f"
+
 ENCODED: Final[JsonDict] = {"contentEncoding": "base64"}
 BASE64: Final[JsonDict] = {**ENCODED, "minLength": 1}
 """Beside a JSON field that holds an image; the limit of the body is that of its length."""
@@ -82,23 +85,24 @@ class JsonBody(PredictionOptions):
     )
 
 
-def parse(request: Request, settings: PredictorSettings) -> PredictRequest:
+def parse(request: Request, settings: PredictorSettings, lease: Lease) -> PredictRequest:
     """Parse a request for predictions; raises ReadsmithError.
 
-    Werkzeug raises RequestEntityTooLarge while the body is read.
+    lease: takes what the body needs. Werkzeug raises RequestEntityTooLarge while the body is read.
     """
     _only_known(request.args, NAMES, "query parameter")
     options, several = options_of(request.args.to_dict()), False
     kind = request.mimetype
+    sent: Iterable[SentField]
     if kind == "multipart/form-data":
-        sent, texts = _multipart(request, settings)
+        sent, texts = _multipart(request, settings, lease)
         options = overridden(options, options_of(texts))
     elif kind == "application/json":
-        body = validated(JsonBody, body_of(request))
+        body = json_of(JsonBody, request, lease)
         sent, several = _encoded(body, settings), body.images is not None
         options = overridden(options, body)
     elif kind.startswith("image/") or kind == "application/octet-stream":
-        sent = [("body", body_of(request))]
+        sent = [("body", body_of(request, lease))]
     else:
         raise unsupported_media(
             kind,
@@ -110,19 +114,32 @@ def parse(request: Request, settings: PredictorSettings) -> PredictRequest:
     return PredictRequest(uploads, options, several or len(uploads) > 1)
 
 
-def body_of(request: Request) -> bytes:
-    """Return the whole body; Werkzeug raises RequestEntityTooLarge."""
-    data = request.get_data()
+def body_of(request: Request, lease: Lease) -> bytes:
+    """Return the whole body; Werkzeug raises RequestEntityTooLarge, the lease UnavailableError.
+
+    Whoever gets it drops it as soon as it is parsed: the request does not keep it.
+    """
+    stream = request.stream  # raises if Content-Length is over the limit
+    length = request.content_length  # None: chunked, so any size may come
+    lease.hold_body(request.max_content_length or 0 if length is None else length)
+    data = request.get_data(cache=False)
     # get_data silently cuts a chunked body at the limit; reading one more byte raises.
-    request.stream.read(1)
+    stream.read(1)
     return data
 
 
+def json_of(schema: type[Schema], request: Request, lease: Lease) -> Schema:
+    """Return a JSON body as the schema has it; raises what body_of and validated raise."""
+    body = body_of(request, lease)
+    lease.hold_json(body)
+    return validated(schema, body)
+
+
 def _multipart(
-    request: Request, settings: PredictorSettings
+    request: Request, settings: PredictorSettings, lease: Lease
 ) -> tuple[list[SentField], dict[str, str]]:
     form = split_form(
-        body_of(request), request.headers["Content-Type"], settings.max_images + len(NAMES)
+        body_of(request, lease), request.headers["Content-Type"], settings.max_images + len(NAMES)
     )
     _only_known((name for name, _ in form.files), IMAGE_FIELDS, "file field")
     for name in IMAGE_FIELDS:
@@ -140,7 +157,7 @@ def _multipart(
     return [*form.files], form.texts
 
 
-def _encoded(body: JsonBody, settings: PredictorSettings) -> list[SentField]:
+def _encoded(body: JsonBody, settings: PredictorSettings) -> Iterable[SentField]:
     if (body.image is None) == (body.images is None):
         raise UnusableError(
             "request_invalid",
@@ -153,7 +170,14 @@ def _encoded(body: JsonBody, settings: PredictorSettings) -> list[SentField]:
         return [("image", body.image)]
     texts = body.images or []
     _check_number(len(texts), "images", settings)
-    return [(f"images.{index}", text) for index, text in enumerate(texts)]
+    return _taken_out(texts)
+
+
+def _taken_out(texts: list[str]) -> Iterator[SentField]:
+    """Yield each text, which is then dropped: its image takes as much again."""
+    for index in range(len(texts)):
+        text, texts[index] = texts[index], ""
+        yield f"images.{index}", text
 
 
 def _only_known(found: Iterable[str], known: tuple[str, ...], what: str) -> None:
@@ -180,7 +204,8 @@ def _upload(field: str, image: bytes | str, settings: PredictorSettings) -> Sent
     try:
         return SentImage(field, image_bytes(field, image, settings))
     except ReadsmithError as error:
-        return SentImage(field, error)
+        # Without its traceback, which holds on to the image.
+        return SentImage(field, error.with_traceback(None))
 
 
 def image_bytes(field: str, image: bytes | str, settings: PredictorSettings) -> bytes:
@@ -188,29 +213,41 @@ def image_bytes(field: str, image: bytes | str, settings: PredictorSettings) -> 
 
     Raises MalformedError, NotAnImageError if they are empty, or ImageTooLargeError.
     """
-    data = _decoded(image, field) if isinstance(image, str) else image
+    data = _decoded(image, field, settings) if isinstance(image, str) else image
     if not data:
         raise NotAnImageError(
             "empty_image", f"The {field} is empty (0 bytes).", f"Send the whole file. {CURL}", field
         )
-    if len(data) > settings.max_image_bytes:
-        raise ImageTooLargeError(
-            "image_too_large",
-            f"The {field} has {len(data):,} bytes.",
-            f"The limit is {settings.max_image_bytes:,} bytes.",
-            field,
-        )
+    _check_size(field, len(data), settings)
     return data
 
 
-def _decoded(text: str, field: str) -> bytes:
-    try:
-        # Tools break base64 into lines (RFC 2045, section 6.8); validate rejects line breaks.
-        return base64.b64decode("".join(text.split()), validate=True)
-    except ValueError as error:
-        raise MalformedError(
-            "base64_invalid",
-            f"The field {field} is not base64: {error}.",
-            "Send the file's bytes in standard base64, without a data: prefix.",
+def _check_size(field: str, size: int, settings: PredictorSettings) -> None:
+    if size > settings.max_image_bytes:
+        raise ImageTooLargeError(
+            "image_too_large",
+            f"The {field} has {size:,} bytes.",
+            f"The limit is {settings.max_image_bytes:,} bytes.",
             field,
-        ) from None
+        )
+
+
+def _decoded(text: str, field: str, settings: PredictorSettings) -> bytes:
+    if text.isascii():
+        # Tools break base64 into lines (RFC 2045, section 6.8); validate rejects line breaks.
+        # Not split(): of "A A A …" it makes ten times as much.
+        encoded = text.encode().translate(None, WHITESPACE)
+        _check_size(field, len(encoded) * 3 // 4 - encoded.count(b"=", -2), settings)
+        try:
+            return base64.b64decode(encoded, validate=True)
+        except ValueError as error:
+            reason = str(error)
+    else:
+        reason = "it has characters beyond ASCII"
+    # Not raised in the handler: as its context, the other error would hold on to the text.
+    raise MalformedError(
+        "base64_invalid",
+        f"The field {field} is not base64: {reason}.",
+        "Send the file's bytes in standard base64, without a data: prefix.",
+        field,
+    )

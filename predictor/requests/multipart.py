@@ -62,18 +62,40 @@ def split_form(body: bytes, content_type: str, max_parts: int) -> Form:
 
 def _parts(body: bytes, delimiter: bytes, max_parts: int) -> Iterator[tuple[dict[str, str], bytes]]:
     """Yield each part's Content-Disposition options and content, up to max_parts + 1."""
-    # The limit in split: a body of a million boundaries must not become a million slices.
-    for piece in (b"\r\n" + body).split(delimiter, max_parts + 2)[1 : max_parts + 2]:
-        if piece.startswith(b"--"):
+    # By positions: split() would copy the whole body once more.
+    first = delimiter.removeprefix(b"\r\n")  # nothing need stand before the first one
+    begin = len(first) if body.startswith(first) else _after(body, delimiter, 0)
+    for _ in range(max_parts + 1):
+        if begin < 0:
+            break
+        end = body.find(delimiter, begin)
+        stop = len(body) if end < 0 else end
+        if body.startswith(b"--", begin, stop):
             return
-        padding, _, part = piece.partition(b"\r\n")
-        if padding.strip(b" \t"):
-            raise _malformed("A boundary's line has other text after it.")
-        head, _, content = part.partition(b"\r\n\r\n")  # an empty content needs no blank line
-        if len(head) > MAX_PART_HEAD_BYTES:
-            raise _malformed(f"A part's headers have more than {MAX_PART_HEAD_BYTES:,} bytes.")
-        yield _disposition(head), content
+        yield _part(body, begin, stop)
+        begin = -1 if end < 0 else end + len(delimiter)
+    else:
+        return
     raise _malformed("It ends before its last boundary.")
+
+
+def _after(body: bytes, text: bytes, begin: int) -> int:
+    """Return where a text ends that is searched from a position on, -1 if it is not there."""
+    found = body.find(text, begin)
+    return found if found < 0 else found + len(text)
+
+
+def _part(body: bytes, begin: int, stop: int) -> tuple[dict[str, str], bytes]:
+    line = body.find(b"\r\n", begin, stop)
+    line = stop if line < 0 else line
+    if body[begin:line].strip(b" \t"):
+        raise _malformed("A boundary's line has other text after it.")
+    head = min(line + 2, stop)
+    blank = body.find(b"\r\n\r\n", head, stop)  # an empty content needs no blank line
+    blank = stop if blank < 0 else blank
+    if blank - head > MAX_PART_HEAD_BYTES:
+        raise _malformed(f"A part's headers have more than {MAX_PART_HEAD_BYTES:,} bytes.")
+    return _disposition(body[head:blank]), body[min(blank + 4, stop) : stop]
 
 
 def _disposition(head: bytes) -> dict[str, str]:

@@ -10,11 +10,16 @@ import logging
 import os
 import socket
 import sys
+import time
 from contextlib import suppress
 from typing import Any
 
 from gunicorn.app.base import BaseApplication
 from gunicorn.arbiter import Arbiter
+
+NO_ROOM = (errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM)
+"""Why a connection cannot be accepted now, though later it may be."""
+ACCEPT_PAUSE_SECONDS = 0.1
 
 log = logging.getLogger("readsmith.predictor")
 
@@ -51,10 +56,17 @@ class Port(socket.socket):
             self.shutdown(socket.SHUT_RD)
 
     def accept(self) -> tuple[socket.socket, Any]:
-        """Accept a connection; raises BlockingIOError if there is none, or the port is closed."""
+        """Accept a connection; raises BlockingIOError if there is none, or the port is closed.
+
+        Also, after a pause, if no more files can be opened: other programs use them up, too.
+        """
         try:
             return super().accept()
         except OSError as error:
+            if error.errno in NO_ROOM:
+                log.error("cannot accept connections: %s", error.strerror)
+                time.sleep(ACCEPT_PAUSE_SECONDS)
+                raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN)) from error
             # EINVAL: the port was closed meanwhile. gunicorn's worker would die of that error.
             if error.errno == errno.EINVAL:
                 raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN)) from error
@@ -78,6 +90,10 @@ class ReplicaArbiter(Arbiter):  # type: ignore[misc]
         for port in self.LISTENERS:
             port.refuse()
         super().stop(graceful)
+
+    def handle_usr2(self) -> None:
+        """Ignore SIGUSR2, for which gunicorn starts itself again on a port that is taken."""
+        log.warning("SIGUSR2 is ignored; SIGHUP replaces the workers")
 
 
 def open_port(worker: Any) -> None:

@@ -1,39 +1,54 @@
 """gunicorn's configuration; imports nothing that must be loaded after the fork only."""
 
 import os
+import resource
 import shutil
+import signal
 import tempfile
 from pathlib import Path
 from typing import Any
 
+from predictor.requests.memory import ARCHIVE_BYTES, SMALL_BYTES, request_bytes
 from predictor.server.arbiter import open_port
-from predictor.server.patches import replace_internals
+from predictor.server.patches import CLOSING_CONNECTIONS, replace_internals
 from predictor.settings import PredictorSettings
 from predictor.telemetry.json_logs import logging_to_stderr
 
-WORKER_BYTES = 256 * 1024 * 1024
-"""Memory that a worker may need while every thread decodes a large image."""
+IDLE_BYTES = 96_000_000
+"""A worker with the starter, most of it shared with the others."""
 
 SHARED_MEMORY = Path("/dev/shm")  # noqa: S108
 CPU_QUOTA = Path("/sys/fs/cgroup/cpu.max")
 MEMORY_LIMIT = Path("/sys/fs/cgroup/memory.max")
 
 
-def configuration(settings: PredictorSettings) -> dict[str, Any]:
-    """Return gunicorn's settings.
+MOST_CONNECTIONS = 1000
+"""Of one worker, however many files it may open."""
+OTHER_FILES = 64
+"""That a worker may have open beside its connections: models, logs, databases."""
 
-    Creates the folder where the workers combine their metrics and names it in the environment,
-    which prometheus_client reads when a worker imports it.
+
+def make_metrics_folder() -> str:
+    """Create the folder where the workers combine their metrics; the last of them deletes it.
+
+    It is named in the environment, which prometheus_client reads when a worker imports it.
     """
-    # Shared memory: the workers write metrics and heartbeats there, and a disk could block them.
-    scratch = str(SHARED_MEMORY) if os.access(SHARED_MEMORY, os.W_OK) else None
-    metrics_folder = tempfile.mkdtemp(prefix="readsmith-metrics-", dir=scratch)
-    os.environ["PROMETHEUS_MULTIPROC_DIR"] = metrics_folder
+    folder = tempfile.mkdtemp(prefix="readsmith-metrics-", dir=_scratch())
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder
+    return folder
+
+
+def configuration(settings: PredictorSettings, metrics_folder: str) -> dict[str, Any]:
+    """Return gunicorn's settings; SIGHUP has it read them again.
+
+    metrics_folder: deleted at the end.
+    """
     return {
         "worker_class": "gthread",
-        "workers": settings.predictor_workers or default_workers(),
+        "workers": settings.predictor_workers or default_workers(settings),
         "threads": settings.predictor_threads,
-        "worker_tmp_dir": scratch,
+        "worker_connections": worker_connections(settings.predictor_threads),
+        "worker_tmp_dir": _scratch(),
         "preload_app": False,  # ONNX Runtime's threads do not survive a fork
         "control_socket_disable": True,  # it wants a writable home folder
         "timeout": 120,  # the first load happens before a worker's first heartbeat
@@ -48,7 +63,32 @@ def configuration(settings: PredictorSettings) -> dict[str, Any]:
     }
 
 
-def default_workers() -> int:
+def _scratch() -> str | None:
+    # Shared memory: the workers write metrics and heartbeats there, and a disk could block them.
+    return str(SHARED_MEMORY) if os.access(SHARED_MEMORY, os.W_OK) else None
+
+
+def worker_connections(threads: int) -> int:
+    """Return how many connections a worker accepts: one that runs out of files would end.
+
+    threads: each opens one more file while it waits for a client.
+    """
+    files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if files == resource.RLIM_INFINITY:
+        return MOST_CONNECTIONS
+    return max(
+        threads + 1, min(MOST_CONNECTIONS, files - OTHER_FILES - CLOSING_CONNECTIONS - threads)
+    )
+
+
+def worker_bytes(settings: PredictorSettings) -> int:
+    """Return the memory that a worker takes at most, with the starter and small models."""
+    archived = ARCHIVE_BYTES if settings.image_archive is not None else 0
+    small = settings.predictor_threads * SMALL_BYTES
+    return IDLE_BYTES + small + request_bytes(settings) + archived
+
+
+def default_workers(settings: PredictorSettings) -> int:
     """Return one worker per available core, fewer if the memory limit requires it."""
     limits = [len(os.sched_getaffinity(0))]
     match _limit(CPU_QUOTA):
@@ -56,7 +96,7 @@ def default_workers() -> int:
             limits.append(quota // period)
     match _limit(MEMORY_LIMIT):
         case [memory]:
-            limits.append(memory // WORKER_BYTES)
+            limits.append(memory // worker_bytes(settings))
     return max(1, min(limits))
 
 
@@ -70,6 +110,8 @@ def _limit(path: Path) -> list[int]:
 
 def _init_worker(worker: object) -> None:
     """Patch gunicorn and accept requests: the models are loaded by now."""
+    # A terminal that closes sends it to every process; only the main one knows what to do.
+    signal.signal(signal.SIGHUP, signal.SIG_IGN)
     replace_internals()
     open_port(worker)
 

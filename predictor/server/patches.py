@@ -6,13 +6,16 @@ replaced here, overridden in arbiter.py, or relied on by either.
 
 import json
 import socket
+import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from http import HTTPStatus
+from threading import BoundedSemaphore
 from typing import Any
 
 from gunicorn import util
+from gunicorn.http.errors import ParseException
 from gunicorn.http.wsgi import Response
 from gunicorn.util import close_graceful
 
@@ -46,6 +49,9 @@ def write_problem(client: socket.socket, status: int, _reason: str, message: str
 LINGER_SECONDS = 0.5
 """How long to go on reading, so that no reset cuts off the answer."""
 CLOSING_THREADS = 32
+CLOSING_CONNECTIONS = 64
+"""Most connections that linger; further ones are closed at once, or they would use up the files."""
+_closing = BoundedSemaphore(CLOSING_CONNECTIONS)
 
 
 def close_soon(client: socket.socket) -> None:
@@ -57,7 +63,17 @@ def close_soon(client: socket.socket) -> None:
     setting.
     Checked on gunicorn 27.0.0 to 27.0.1.
     """
-    _threads().submit(close_graceful, client, LINGER_SECONDS)
+    if _closing.acquire(blocking=False):
+        _threads().submit(_linger, client)
+    else:
+        util.close(client)
+
+
+def _linger(client: socket.socket) -> None:
+    try:
+        close_graceful(client, LINGER_SECONDS)
+    finally:
+        _closing.release()
 
 
 @cache
@@ -95,8 +111,53 @@ def write_whole(response: Any, body: bytes) -> None:
     connection.sendall(together)
 
 
+DRAIN_BYTES = 32_000_000
+"""Most of a body that is read and dropped: as much as a request may have by default."""
+DRAIN_SECONDS = 10.0
+DRAIN_PIECE = 1_048_576  # as gunicorn reads it: of smaller ones it copies the rest each time
+_default_headers = Response.default_headers
+
+
+def announce_close(response: Any) -> list[str]:
+    """Read what is left of the body before a head is written; announce a close if that fails.
+
+    Replaces gunicorn.http.wsgi.Response.default_headers. gunicorn drops up to 64 KiB after it has
+    promised to keep the connection, and beyond that closes it: the client's next request is lost,
+    and so is an answer that a client only reads once its body is sent.
+    Checked on gunicorn 27.0.0 to 27.0.1.
+    """
+    if not _drained(response.req):
+        response.force_close()
+    headers: list[str] = _default_headers(response)
+    return headers
+
+
+def _drained(request: Any) -> bool:
+    body = request.body
+    left = getattr(body.reader, "length", None)  # of a body in chunks it is not known
+    if left == 0:
+        return True
+    if body.failed or (left or 0) > DRAIN_BYTES:
+        return False
+    connection, deadline = request.unreader.sock, time.monotonic() + DRAIN_SECONDS
+    before = connection.gettimeout()
+    size = 0
+    try:
+        while size < DRAIN_BYTES and (rest := deadline - time.monotonic()) > 0:
+            connection.settimeout(rest)
+            if not (piece := body.read(DRAIN_PIECE)):
+                return True
+            size += len(piece)
+    except (OSError, ParseException):
+        pass
+    finally:
+        connection.settimeout(before)
+    return False
+
+
 def replace_internals() -> None:
     """Install all replacements in this process."""
     util.write_error = write_problem
     util.close_graceful = close_soon
     Response.write = write_whole
+    Response.default_headers = announce_close

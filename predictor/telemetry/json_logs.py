@@ -6,6 +6,8 @@ import os
 from datetime import UTC, datetime
 from typing import Any
 
+from shared.logs import RepeatLimit
+
 
 def as_line(created: float, level: str, logger: str, message: str, **facts: Any) -> str:
     """Return one JSON object: time, level, logger, pid, message and the given facts.
@@ -34,10 +36,12 @@ def logging_to_stderr(level: str) -> dict[str, Any]:
         "version": 1,
         "disable_existing_loggers": False,
         "formatters": {"json": {"()": JsonFormatter}},
+        "filters": {"repeats": {"()": RepeatLimit}},
         "handlers": {
             "stderr": {
                 "class": "logging.StreamHandler",
                 "formatter": "json",
+                "filters": ["repeats"],
                 "stream": "ext://sys.stderr",
             }
         },

@@ -26,6 +26,11 @@ MAX_COVERAGE = 8
 MAX_TILE_PIXELS = 10_000_000
 """Of a tile of a TIFF, which is decompressed whole, however small the image is."""
 
+GRAY_BYTES, COLOUR_BYTES, WIDE_BYTES, WEBP_BYTES = 3, 9, 12, 17
+"""Most memory that decoding takes for each pixel, measured at ten megapixels: gray; colour, also
+with transparency; more than 8 bits, or JPEGs whose coefficients are decoded before any pixel; WEBP,
+whose decoder has canvases of its own."""
+
 PngImagePlugin.MAX_TEXT_MEMORY = MAX_TEXT_BYTES
 # One damaged image can raise thousands of warnings, and Python stores each to show it only once.
 warnings.filterwarnings("ignore", module=r"PIL\.")
@@ -56,6 +61,25 @@ class MeteredBytes(io.BytesIO):
                 f"a block of metadata of more than {MAX_METADATA_BYTES:,} bytes"
             )
         return super().read(size)
+
+
+def is_transparent(image: Image.Image) -> bool:
+    """Tell whether an opened image has transparent parts, by its headers."""
+    return image.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in image.info
+
+
+def decoding_bytes(image: Image.Image) -> int:
+    """Return the most memory that decoding an opened image takes until it is in mode L or RGB."""
+    tags = getattr(image, "tag_v2", {})
+    tile: int = tags.get(_TILE_WIDTH, 0) * tags.get(_TILE_LENGTH, 0)  # decompressed whole
+    each = COLOUR_BYTES
+    if image.format == "WEBP":
+        each = WEBP_BYTES
+    elif image.mode[0] in "IF" or image.mode == "CMYK" or image.info.get("progressive"):
+        each = WIDE_BYTES
+    elif image.mode in ("1", "L") and not is_transparent(image):
+        each = GRAY_BYTES
+    return each * max(image.width * image.height, tile)
 
 
 def check_bytes(data: bytes) -> None:

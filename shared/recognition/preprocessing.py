@@ -1,6 +1,6 @@
 """From an image's bytes to a model's input: the same code for training and for serving."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,12 +8,19 @@ from PIL import Image, ImageChops, ImageStat, UnidentifiedImageError
 from PIL.ExifTags import Base as ExifTag
 from PIL.Image import Transpose
 
-from shared.errors import ImageFormatError, ImageRejectedError, ImageTooLargeError, NotAnImageError
+from shared.errors import (
+    ImageFormatError,
+    ImageTooLargeError,
+    NotAnImageError,
+    ReadsmithError,
+)
 from shared.recognition.image_limits import (
     MeteredBytes,
     TooExpensiveError,
     check_bytes,
     check_headers,
+    decoding_bytes,
+    is_transparent,
 )
 from shared.recognition.image_spec import ImageSpec
 
@@ -30,16 +37,20 @@ MAX_SIDE = 50_000
 MAX_VALUE = 1e30
 """In an image of floats: beyond it, differences overflow."""
 
+Reserve = Callable[[int], object]
+"""Takes the bytes of memory that decoding an image needs; raises what ends it."""
+
 MIN_DEVIATION = 1 / 255
 """Floor of the standard deviation, so that a uniform image stays finite."""
 
 
-def open_image(data: bytes) -> Image.Image:
+def open_image(data: bytes, reserve: Reserve | None = None) -> Image.Image:
     """Decode an image: first frame, oriented by its EXIF tag, mode L or RGB, opaque.
 
-    Raises ImageRejectedError before decoding if the format or the size is not allowed.
+    reserve: called before decoding. Raises what it raises, and ImageRejectedError before decoding
+    if the format or the size is not allowed.
     """
-    return _decode(data)[1]
+    return _decode(data, reserve)[1]
 
 
 def image_format(data: bytes) -> str:
@@ -50,18 +61,10 @@ def image_format(data: bytes) -> str:
     return _decode(data)[0]
 
 
-def _decode(data: bytes) -> tuple[str, Image.Image]:
+def _decode(data: bytes, reserve: Reserve | None = None) -> tuple[str, Image.Image]:
     try:
-        check_bytes(data)
-        file = MeteredBytes(data)
-        image = _identify(file, data)
-        check_headers(image, len(data))
-        file.opened = True
-        image.load()
-        found = (image.format or "PNG").lower()
-        image = _oriented(image)  # a copy, which frees the parser's own buffers
-        return "jpeg" if found == "mpo" else found, _flatten(image)
-    except ImageRejectedError:
+        return _load(_open(data, reserve))  # no name here keeps the image that _load drops
+    except ReadsmithError:
         raise
     except TooExpensiveError as error:
         raise ImageTooLargeError(
@@ -71,6 +74,34 @@ def _decode(data: bytes) -> tuple[str, Image.Image]:
         raise NotAnImageError(
             "not_an_image", f"The image is damaged: {_message(error)}.", "Send the whole file."
         ) from error
+
+
+def _open(data: bytes, reserve: Reserve | None) -> Image.Image:
+    check_bytes(data)
+    file = MeteredBytes(data)
+    image = _identify(file, data)
+    check_headers(image, len(data))
+    if reserve is not None:
+        reserve(decoding_bytes(image))
+    file.opened = True
+    return image
+
+
+def _load(image: Image.Image) -> tuple[str, Image.Image]:
+    """Return an opened image's format, and its pixels as open_image has them."""
+    transparent = is_transparent(image)  # a chunk that only comes after the pixels is no sign of it
+    image.load()
+    found = (image.format or "PNG").lower()
+    turn = _TRANSPOSITIONS.get(image.getexif().get(ExifTag.Orientation, 1))
+    # Each step drops the image before it: ten megapixels take 40 MB in every one of them.
+    if transparent:
+        image = image if image.mode == "RGBA" else image.convert("RGBA")
+        image = _on_background(image)
+    else:
+        image = _flatten(image)
+    if turn is not None:
+        image = image.transpose(turn)
+    return "jpeg" if found == "mpo" else found, image
 
 
 def _identify(file: MeteredBytes, data: bytes) -> Image.Image:
@@ -119,21 +150,12 @@ _TRANSPOSITIONS = {
 """The transposition that undoes each EXIF orientation."""
 
 
-def _oriented(image: Image.Image) -> Image.Image:
-    """Return a plain copy of the image, oriented by its EXIF tag."""
-    turn = _TRANSPOSITIONS.get(image.getexif().get(ExifTag.Orientation, 1))
-    return image.copy() if turn is None else image.transpose(turn)
-
-
 def _flatten(image: Image.Image) -> Image.Image:
-    """Return the image in mode L or RGB, transparent parts over a contrasting background."""
+    """Return an opaque image in mode L or RGB."""
     if image.mode.startswith("I") or image.mode == "F":
         return Image.fromarray(_to_bytes(np.array(image, dtype=np.float32)))
-    if image.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in image.info:
-        return _on_background(image if image.mode == "RGBA" else image.convert("RGBA"))
-    if image.mode in ("L", "1"):
-        return image.convert("L")
-    return image.convert("RGB")
+    mode = "L" if image.mode in ("L", "1") else "RGB"
+    return image if image.mode == mode else image.convert(mode)
 
 
 def _to_bytes(values: NDArray[np.float32]) -> NDArray[np.uint8]:

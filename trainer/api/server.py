@@ -1,7 +1,9 @@
 """HTTP/1.1 as uvicorn speaks it, but a request must come, and what is none gets a problem."""
 
 import asyncio
-from typing import Any, Final
+import resource
+import sys
+from typing import Any, ClassVar, Final
 
 import h11
 from uvicorn.protocols.http.h11_impl import H11Protocol
@@ -15,8 +17,29 @@ HEAD_SECONDS: Final = 15.0
 """How long a request line and headers may take: a connection costs a file descriptor."""
 
 
+BACKLOG: Final = 128
+"""Connections that wait to be accepted: asyncio accepts all of them in one go."""
+OTHER_FILES: Final = 192
+"""That the API may have open beside its connections: databases, uploads, requests to others."""
+
+
+def most_connections() -> int:
+    """Return how many connections fit into the limit of open files.
+
+    Without files asyncio accepts nothing, and writes 2,000 errors a second into the log.
+    """
+    files, _ = resource.getrlimit(resource.RLIMIT_NOFILE)
+    return sys.maxsize if files == resource.RLIM_INFINITY else max(1, files - BACKLOG - OTHER_FILES)
+
+
 class HttpProtocol(H11Protocol):
-    """One connection of the trainer's API."""
+    """One connection of the trainer's API.
+
+    Beyond most_connections the one that has waited for its head the longest gives way.
+    """
+
+    _headless: ClassVar[dict["HttpProtocol", None]] = {}
+    """Connections that wait for a head, the longest first."""
 
     def __init__(self, *arguments: Any, **named: Any) -> None:
         super().__init__(*arguments, **named)
@@ -26,6 +49,10 @@ class HttpProtocol(H11Protocol):
         """Begin to wait for a request."""
         super().connection_made(transport)
         self._await_head()
+        if len(self.connections) > most_connections():
+            oldest = next(iter(self._headless))
+            oldest._head_came()
+            oldest.transport.abort()
 
     def data_received(self, data: bytes) -> None:
         """Take bytes; the first of a request's head begin its time, the last end it."""
@@ -61,8 +88,10 @@ class HttpProtocol(H11Protocol):
     def _await_head(self) -> None:
         if self._head_timer is None:
             self._head_timer = self.loop.call_later(HEAD_SECONDS, self.timeout_keep_alive_handler)
+            self._headless[self] = None
 
     def _head_came(self) -> None:
+        self._headless.pop(self, None)
         if self._head_timer is not None:
             self._head_timer.cancel()
             self._head_timer = None

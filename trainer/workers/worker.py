@@ -15,12 +15,14 @@ from sqlalchemy.exc import DBAPIError
 
 from shared.api.jobs import JobError
 from shared.errors import ReadsmithError
+from shared.logs import RepeatLimit
 from shared.texts import log_as_text
 from trainer.database.job_queue import JobQueue
 from trainer.database.tables import Database, retried, unavailable
 from trainer.schemas.job import Claim, LostClaimError
 from trainer.schemas.progress import CancelledRunError
 from trainer.settings import Settings, load_settings, startup_error
+from trainer.subprocesses import ignore_signals
 from trainer.workers.child import RUN_JOB
 from trainer.workers.executors import (
     Attempt,
@@ -219,6 +221,9 @@ def main() -> None:
         sys.exit(startup_error(error))
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: worker.stop())
+    ignore_signals()
+    for handler in logging.getLogger().handlers:
+        handler.addFilter(RepeatLimit())
     worker.run()
 
 

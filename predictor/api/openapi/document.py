@@ -31,6 +31,7 @@ OF_IMAGES_SENT: Final = {
     *("base64_invalid", "form_invalid", "json_invalid", "request_invalid", "text_too_long"),
     *("body_too_large", "request_timeout", "too_many_parts", "unsupported_media_type"),
     *("empty_image", "not_an_image", "image_too_large", "unsupported_format"),
+    "memory_busy",
 }
 OF_ARCHIVED_IMAGES: Final = {"image_not_found", "archive_disabled", "storage_unavailable"}
 OF_ROUTES: Final = {
@@ -48,7 +49,7 @@ OF_ROUTES: Final = {
     "GET /review": {
         *("request_invalid", "text_too_long", "archive_disabled", "storage_unavailable"),
     },
-    "GET /review/{image_id}": OF_ARCHIVED_IMAGES,
+    "GET /review/{image_id}": {*OF_ARCHIVED_IMAGES, "memory_busy"},
     "DELETE /review/{image_id}": OF_ARCHIVED_IMAGES,
 }
 ALWAYS_OPEN: Final = "GET /healthz"

@@ -1,7 +1,8 @@
 """What the predictor replaces in gunicorn, or relies on, is what it was checked against.
 
 That the replacements do what they are for, in gunicorn as it runs, is tested below and in
-test_raw_requests (write_problem) and test_replicas (Port, ReplicaArbiter).
+test_raw_requests (write_problem), test_keep_alive (announce_close), test_replicas (Port,
+ReplicaArbiter) and test_signals (ReplicaArbiter).
 """
 
 import ast
@@ -39,6 +40,13 @@ CHECKED: dict[Any, dict[str, str]] = {
         "gunicorn.workers.gthread:TConn.close": "8c44a09e20eb6a87",
         "gunicorn.workers.gthread:ThreadWorker.finish_request": "5c41aa75a029fd4e 7de6310439343f73",
     },
+    patches.announce_close: {
+        "gunicorn.http.wsgi:Response.default_headers": "f41680b6e57a8c97",
+        "gunicorn.http.wsgi:Response.should_close": "9c108b7e187cf1dc",
+        "gunicorn.http.body:Body": "d3fc44325b489fdc",
+        "gunicorn.http.body:LengthReader": "1241659f0f515bb3",
+        "gunicorn.http.parser:Parser.finish_body": "f45c06ae7121e546",
+    },
     patches.write_whole: {
         "gunicorn.http.wsgi:create": "885d39aec3ca5236",
         "gunicorn.http.wsgi:Response.send_headers": "0bbf8c9b4f30cd94",
@@ -56,6 +64,8 @@ CHECKED: dict[Any, dict[str, str]] = {
         "gunicorn.workers.gthread:ThreadWorker.set_accept_enabled": "78b13c6db0ed6d59",
     },
     arbiter.ReplicaArbiter: {
+        "gunicorn.arbiter:Arbiter.handle_usr2": "bedbd985afca0a38",
+        "gunicorn.arbiter:Arbiter.reload": "f700e5277eec9a4f",
         "gunicorn.arbiter:Arbiter.stop": "6d282da143042438",
         "gunicorn.workers.gthread:ThreadWorker.run": "7107daf76dc82aa5 07d09ff570f478f8",
     },
@@ -97,7 +107,8 @@ def test_gunicorn_has_not_changed_what_is_replaced_or_relied_on(ours: Any, inter
     assert found in CHECKED[ours][internal].split(), (
         f"gunicorn {INSTALLED} changed {internal}. Read what is new and whether "
         f"{ours.__module__}.{ours.__name__} is still right, or no longer needed; run this file, "
-        "test_raw_requests, test_slow_clients, test_replicas and test_server; then record "
+        "test_raw_requests, test_slow_clients, test_keep_alive, test_replicas, test_signals and "
+        "test_server; then record "
         f"{found!r} here and the versions in the docstring."
     )
 

@@ -45,7 +45,8 @@ def test_every_setting_says_what_it_is() -> None:
         ("max 100000", "max", 4),
         ("200000 100000", "max", 2),
         ("50000 100000", "max", 1),
-        ("max 100000", str(3 * 256 * 1024 * 1024), 3),
+        ("max 100000", "1073741824", 4),
+        ("max 100000", str(3 * 270_000_000), 3),
         ("max 100000", "1000000", 1),
         (None, None, 4),
     ],
@@ -63,4 +64,25 @@ def test_workers_follow_the_cores_the_quota_and_the_memory_limit(
             file.write_text(content + "\n")
         monkeypatch.setattr(gunicorn_conf, constant, file)
     monkeypatch.setattr("os.sched_getaffinity", lambda _pid: {0, 1, 2, 3})
-    assert gunicorn_conf.default_workers() == workers
+    assert gunicorn_conf.default_workers(PredictorSettings()) == workers
+
+
+def test_a_worker_is_reckoned_by_what_its_requests_may_take() -> None:
+    plain = gunicorn_conf.worker_bytes(PredictorSettings())
+    assert plain <= 256 * 1024 * 1024
+    for larger in (
+        {"max_body_bytes": 100_000_000},
+        {"predictor_threads": 64},
+        {"image_archive": "images"},
+    ):
+        assert gunicorn_conf.worker_bytes(PredictorSettings(**larger)) > plain
+
+
+@pytest.mark.parametrize(
+    ("files", "connections"), [(20_000, 1000), (1024, 888), (200, 64), (64, 9), (-1, 1000)]
+)
+def test_a_worker_accepts_as_many_connections_as_it_may_open_files(
+    monkeypatch: pytest.MonkeyPatch, files: int, connections: int
+) -> None:
+    monkeypatch.setattr("resource.getrlimit", lambda _what: (files, files))
+    assert gunicorn_conf.worker_connections(threads=8) == connections
