@@ -16,9 +16,9 @@ from pathlib import Path
 from typing import BinaryIO, Self
 
 from readsmith.client.connection import ServiceConnection
+from shared.child_process import die_with_parent
 from shared.errors import DiskFullError, FailedError, SetupError
 from shared.store.location import is_object_storage
-from trainer.subprocesses import die_with_parent
 
 MODULES = {"trainer": "trainer", "worker": "trainer.workers.worker", "predictor": "predictor"}
 START_SECONDS = 60.0
