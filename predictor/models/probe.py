@@ -1,7 +1,7 @@
 """Loads a bundle in a process of its own: a hostile graph hangs or kills the process that runs it.
 
-`python -m predictor.models.probe` is that process. It reads an ProbeOrder from its standard input and
-answers on its standard output.
+`python -m predictor.models.probe` is that process. It reads a ProbeOrder from standard input and
+writes a ProbeOutcome to standard output.
 """
 
 import os
@@ -29,11 +29,13 @@ MEMORY = 1_000_000_000
 """In bytes, besides GRAPH_FACTOR times the size of the graph; a usual version takes 100 MB."""
 GRAPH_FACTOR = 4
 
+OUT_OF_MEMORY = ("bad_alloc", "Failed to allocate memory")
+
 OOM_SCORE = Path("/proc/self/oom_score_adj")
 
 
 class ProbeDiedError(BundleError):
-    """The process that loaded a version reached a limit or crashed."""
+    """The process that loaded a version reached a limit or crashed: it must not happen for ever."""
 
 
 class ProbeOrder(BaseModel):
@@ -52,6 +54,7 @@ class ProbeOutcome(BaseModel):
 
     message: str = ""
     part: BundlePart | None = None
+    out_of_memory: bool = False
 
 
 def probe(folder: Path, manifest: Manifest, *, threads: int) -> None:
@@ -85,19 +88,27 @@ def probe(folder: Path, manifest: Manifest, *, threads: int) -> None:
         raise RuntimeError(f"the process that loads versions {explain_exit(done.returncode)}")
     outcome = ProbeOutcome.model_validate_json(done.stdout)
     if outcome.part is not None:
-        raise BundleError(outcome.message, outcome.part)
+        kind = ProbeDiedError if outcome.out_of_memory else BundleError
+        raise kind(outcome.message, outcome.part)
 
 
 def _try(order: ProbeOrder) -> ProbeOutcome:
     try:
         load_bundle(order.folder, order.manifest, threads=order.threads)
     except BundleError as error:
-        return ProbeOutcome(message=error.message, part=error.part)
-    except Exception as error:  # memory that is not there, mostly
-        return ProbeOutcome(
-            message=f"{ONNX_MODEL} cannot be run: {first_line(error)}", part="graph"
-        )
+        short = _is_out_of_memory(error.__cause__)
+        return ProbeOutcome(message=error.message, part=error.part, out_of_memory=short)
+    except Exception as error:
+        message = f"{ONNX_MODEL} cannot be run: {first_line(error)}"
+        short = _is_out_of_memory(error)
+        return ProbeOutcome(message=message, part="graph", out_of_memory=short)
     return ProbeOutcome()
+
+
+def _is_out_of_memory(error: BaseException | None) -> bool:
+    """Tell whether memory ran out, for which ONNX Runtime has no class of its own."""
+    said = str(error)
+    return isinstance(error, MemoryError) or any(words in said for words in OUT_OF_MEMORY)
 
 
 def main() -> None:
