@@ -64,7 +64,7 @@ def routes(settings: Settings) -> list[tuple[str, str]]:
     """Every method and path, also of what describes the service."""
     described = create_app(settings).openapi()["paths"]
     found = [(method.upper(), path) for path, methods in described.items() for method in methods]
-    return [*found, ("GET", "/docs"), ("GET", "/redoc"), ("GET", "/openapi.json")]
+    return [*found, ("GET", "/docs"), ("GET", "/openapi.json")]
 
 
 def for_readers(method: str, path: str) -> bool:
