@@ -13,7 +13,7 @@ from predictor.models.probe import ProbeDiedError, probe
 from predictor.models.verdicts import HeldVerdict, Verdict, Verdicts
 from shared.errors import BundleError
 from shared.store.builtin import STARTER
-from shared.store.manifest import GOLDEN_PREDICTIONS, ONNX_MODEL, Manifest
+from shared.store.manifest import ONNX_MODEL, Manifest
 from shared.store.store import ModelStore
 
 RETRY_SECONDS = 30.0
@@ -89,11 +89,10 @@ def _require_due(verdict: Verdict) -> None:
 
 def _key(manifest: Manifest) -> str:
     """Hash what is run and by what: the graph, what it is run on, and ONNX Runtime's version."""
-    run = (ONNX_MODEL, GOLDEN_PREDICTIONS)
     hashes = {
         name: entry.sha256
         for name, entry in sorted(manifest.files.items())
-        if name in run or name.startswith("golden/")
+        if name == ONNX_MODEL or name.startswith("golden/")
     }
-    read_as = manifest.model_dump_json(include={"image", "vocabulary", "time_steps"})
+    read_as = manifest.model_dump_json(include={"format", "image", "vocabulary", "time_steps"})
     return hashlib.sha256(f"{onnxruntime.__version__} {hashes} {read_as}".encode()).hexdigest()

@@ -16,7 +16,7 @@ from predictor.models.registry import Registry
 from predictor.models.safe_loading import MOST_DEATHS, SafeLoader
 from predictor.settings import PredictorSettings
 from shared.errors import BundleError
-from shared.store.manifest import ONNX_MODEL
+from shared.store.manifest import GOLDEN_PREDICTIONS, ONNX_MODEL
 from shared.store.store import ModelStore
 from tests.support.hostile.graphs import crashing, endless, endless_on_light, hungry
 from tests.support.models.bundles import imported, png, publish
@@ -243,7 +243,7 @@ def test_only_so_many_notes_are_stored(
 def test_a_loop_that_only_some_images_set_off_is_ended(
     store: ModelStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    files = {ONNX_MODEL: endless_on_light(), "golden/readings.json": b"[]"}
+    files = {ONNX_MODEL: endless_on_light(), GOLDEN_PREDICTIONS: b"[]"}
     publish(store, tmp_path / "1", files=files, change=imported)
     monkeypatch.setattr(engine_module, "RUN_SECONDS", 0.5)
     engine = SafeLoader(None).load(store, "default", 1)
