@@ -8,10 +8,10 @@ FROM debian:bookworm-slim AS gateway
 RUN apt-get update \
  && apt-get install -y --no-install-recommends nginx \
  && rm -rf /var/lib/apt/lists/*
-COPY gateway/nginx.conf gateway/services.conf /etc/nginx/
+COPY gateway/*.conf /etc/nginx/
 USER 10001:10001
 STOPSIGNAL SIGQUIT
-EXPOSE 8000 8080
+EXPOSE 8000 8001 8080
 HEALTHCHECK --interval=5s --timeout=10s --start-period=60s \
   CMD ["bash", "-c", ": </dev/tcp/127.0.0.1/8000 && : </dev/tcp/127.0.0.1/8080"]
 CMD ["nginx", "-e", "stderr"]

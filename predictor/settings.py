@@ -95,3 +95,8 @@ class PredictorSettings(StoreSettings, AccessSettings, BaseSettings):
     predictor_threads: AtLeastOne = Field(
         8, description="Requests that one predictor process works on at a time."
     )
+
+    @property
+    def verdicts(self) -> Path:
+        """Where this machine's processes note which versions are harmless to load."""
+        return self.store_cache / "verdicts"

@@ -6,6 +6,7 @@ from typing import Any
 
 from predictor.api.answers import describe
 from predictor.models.engine import Engine
+from predictor.models.safe_loading import SafeLoader
 from predictor.requests.options import PredictionOptions
 from readsmith.stores import open_store
 from shared.errors import ImageRejectedError, NotFoundError, UnavailableError
@@ -65,6 +66,5 @@ def load(store: str, model: str, version: int | None) -> Published:
             f"There is no version {chosen} of {model} in {store} (there: {known}).",
             f"readsmith models --store {store} lists all.",
         )
-    manifest = models.manifest(model, chosen)
-    engine = Engine.load(models.folder(model, chosen), manifest)
+    engine = SafeLoader(None).load(models, model, chosen)
     return Published(engine, models.settings(model).pattern)

@@ -351,6 +351,7 @@ class UnavailableError(ReadsmithError):
     http_status = 503
     codes = {
         "no_version_served": "The model is there, but no version of it is served.",
+        "version_loading": "The predictor is loading another version that a request named.",
         "predictor_unavailable": "The predictor does not answer the trainer.",
         "feedback_disabled": "The predictor does not know where the trainer is.",
         "memory_busy": "Other large requests take the predictor's memory.",

@@ -1,6 +1,7 @@
 """What holds for every test."""
 
 import os
+import tempfile
 from collections.abc import Iterator
 
 import pytest
@@ -14,6 +15,11 @@ os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 # Keys that a developer has made for services of their own do not close those of the tests.
 os.environ["READSMITH_KEYS"] = "no-such-folder/keys.json"
+
+# What tests learn of versions is shared by the processes of a run, and stays out of the checkout.
+if "PYTEST_XDIST_WORKER" not in os.environ:
+    CACHE = tempfile.TemporaryDirectory(prefix="readsmith-tests-")
+    os.environ["READSMITH_STORE_CACHE"] = CACHE.name
 
 LONGEST = tuple(
     str(ROOT / f"tests/integration/trainer/{room}/") for room in ("workers", "pipeline")

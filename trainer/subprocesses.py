@@ -1,18 +1,16 @@
 """Child processes that share nothing with this one and die with it; explains how they ended."""
 
 import contextlib
-import ctypes
 import os
-import resource
 import signal
 import subprocess
-import sys
 from collections.abc import Callable
 from concurrent.futures import ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
 from typing import ParamSpec, TypeVar
 
+from shared.child_process import die_with_parent
 from shared.errors import ProcessDiedError
 
 P = ParamSpec("P")
@@ -40,18 +38,6 @@ def in_clean_process(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs
             ) from error
 
 
-def limit_this_process(memory: int, seconds: int) -> None:
-    """Have the kernel limit this process's memory in bytes and, from now, its run time in seconds.
-
-    Allocations beyond the limit fail, which ends most programs; after the time it is killed.
-    """
-    # RLIMIT_AS would count the gigabytes that TensorFlow reserves and never touches.
-    resource.setrlimit(resource.RLIMIT_DATA, (memory, memory))
-    # The default action: a Python handler would wait for a C extension that never returns.
-    signal.signal(signal.SIGALRM, signal.SIG_DFL)
-    signal.alarm(seconds)
-
-
 def ignore_signals() -> None:
     """Ignore SIGHUP, SIGUSR1 and SIGUSR2, here and in child processes started from now on.
 
@@ -67,16 +53,6 @@ NICENESS = 10
 GRACE_SECONDS = 3.0
 """Seconds between SIGTERM and SIGKILL."""
 
-_PR_SET_PDEATHSIG = 1
-
-
-def die_with_parent(parent: int, number: signal.Signals = signal.SIGKILL) -> None:
-    """Have the kernel send this process a signal when its parent, of this id, ends (Linux)."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, number)
-    if os.getppid() != parent:  # it ended before the line above
-        sys.exit("The parent process is gone.")
-
 
 def stop_group(child: "subprocess.Popen[bytes]", grace_seconds: float) -> None:
     """End the session that a child leads: SIGTERM, then SIGKILL after the grace period."""
@@ -86,16 +62,6 @@ def stop_group(child: "subprocess.Popen[bytes]", grace_seconds: float) -> None:
     # Also after the child's own end: its children may ignore SIGTERM.
     _signal_group(child, signal.SIGKILL)
     child.wait()
-
-
-def explain_exit(code: int) -> str:
-    """Describe a child's exit code, as the end of a sentence."""
-    if code >= 0:
-        return f"ended with exit code {code}"
-    name = signal.Signals(-code).name
-    if -code == signal.SIGKILL:
-        return f"was killed by {name}: most likely memory ran out"
-    return f"was killed by {name}"
 
 
 def _signal_group(child: "subprocess.Popen[bytes]", number: signal.Signals) -> None:

@@ -5,7 +5,10 @@ from flask import Flask, g, request
 from predictor.api.start_page import is_page
 from predictor.settings import PredictorSettings
 from shared.access.access import Access, Caller
+from shared.access.allowed_hosts import Addressed
 from shared.access.api_keys import Scope
+
+SAFE_METHODS = ("GET", "HEAD")
 
 
 def add_access(app: Flask, settings: PredictorSettings) -> None:
@@ -13,13 +16,19 @@ def add_access(app: Flask, settings: PredictorSettings) -> None:
     access = Access(settings, settings.predictor_host)
     open_paths = settings.open_paths
     address_in = "HTTP_X_FORWARDED_FOR" if settings.behind_gateway else "REMOTE_ADDR"
+    scheme_in = "HTTP_X_FORWARDED_PROTO" if settings.behind_gateway else "wsgi.url_scheme"
 
     @app.before_request
     def admit() -> None:
         if request.path in open_paths or is_page(request):
             return
         said = request.environ.get
-        caller = Caller(
-            said("HTTP_AUTHORIZATION"), said("HTTP_HOST"), said("HTTP_ORIGIN"), said(address_in)
+        addressed = Addressed(
+            said("HTTP_HOST"),
+            said("HTTP_ORIGIN"),
+            said(scheme_in) or said("wsgi.url_scheme", "http"),
+            said("HTTP_SEC_FETCH_SITE"),
+            request.method not in SAFE_METHODS,
         )
+        caller = Caller(said("HTTP_AUTHORIZATION"), addressed, said(address_in))
         g.stats.key = access.admit(caller, Scope.PREDICT)

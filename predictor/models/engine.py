@@ -11,6 +11,7 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
+from predictor.models.time_limit import time_limit
 from predictor.telemetry.request_stats import DECODE, MODEL, PREPARE, RequestStats
 from shared.errors import BundleError, ImageRejectedError
 from shared.patterns.automaton import Automaton, build_automaton
@@ -21,6 +22,9 @@ from shared.store.manifest import ONNX_MODEL, Calibration, Manifest, read_file
 
 BATCH = 4
 """Images per run: more do not fit in the CPU's caches, and each takes twice as long."""
+
+RUN_SECONDS = 30.0
+"""Longest time for a batch, which takes milliseconds: a loop in the graph could last for good."""
 
 MAX_ERROR_RATE = 0.01
 """Of the predictions at or above the low-confidence threshold, held out of training."""
@@ -183,8 +187,18 @@ class Engine:
         return answers
 
     def _probabilities(self, inputs: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Run the graph: (N, *image.shape) → (N, T, classes)."""
-        return np.asarray(self._session.run(None, {self._input: inputs})[0])
+        """Run the graph: (N, *image.shape) → (N, T, classes).
+
+        Raises BundleError if it takes longer than RUN_SECONDS.
+        """
+        with time_limit(RUN_SECONDS) as options:
+            try:
+                return np.asarray(self._session.run(None, {self._input: inputs}, options)[0])
+            except Exception as error:
+                if not options.terminate:
+                    raise
+                message = f"{ONNX_MODEL} ran for more than {RUN_SECONDS:.0f} s on an image."
+                raise BundleError(message, "graph") from error
 
     def _check_signature(self) -> None:
         inputs, outputs = self._session.get_inputs(), self._session.get_outputs()

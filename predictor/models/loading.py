@@ -27,7 +27,18 @@ _PREDICTIONS = TypeAdapter(Annotated[list[GoldenPrediction], Field(max_length=MA
 
 
 def load_version(store: ModelStore, model: str, version: int, *, threads: int) -> Engine:
-    """Verify a version's files, load it and predict its golden images; raises BundleError."""
+    """Verify a version's files, load it and predict its golden images; raises BundleError.
+
+    Only for versions of which it is known that their graph does no harm: see safe_loading.
+    """
+    return load_bundle(*verified(store, model, version), threads=threads)
+
+
+def verified(store: ModelStore, model: str, version: int) -> tuple[Path, Manifest]:
+    """Return a version's folder, whose files have been verified, and manifest.
+
+    Raises BundleError.
+    """
     folder = store.folder(model, version)
     manifest = store.manifest(model, version)
     if (manifest.model, manifest.version) != (model, version):
@@ -37,6 +48,11 @@ def load_version(store: ModelStore, model: str, version: int, *, threads: int) -
         )
     # All hashes before any parser: a file with a flipped bit may load without an error.
     verify_bundle(folder, manifest.files)
+    return folder, manifest
+
+
+def load_bundle(folder: Path, manifest: Manifest, *, threads: int) -> Engine:
+    """Load a verified bundle and predict its golden images; raises BundleError."""
     engine = Engine.load(folder, manifest, threads=threads)
     for golden in _golden_predictions(folder, manifest):
         _check_golden(engine, golden, read_file(folder, golden.file, "golden", MAX_IMAGE_BYTES))

@@ -4,14 +4,17 @@ import logging
 import threading
 import time
 from collections.abc import Hashable, Mapping
+from concurrent.futures import Future, wait
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import partial
 
 from predictor.models.engine import Engine
-from predictor.models.loading import load_version
+from predictor.models.safe_loading import RETRY_SECONDS, SafeLoader
 from predictor.models.version_cache import VersionCache
 from predictor.settings import PredictorSettings
 from predictor.telemetry import metrics
+from shared.background import in_background
 from shared.errors import BundleError, ReadsmithError, StorageError, UnusableError
 from shared.patterns.limits import Limits
 from shared.store.builtin import STARTER, builtin_store
@@ -21,14 +24,15 @@ from shared.store.store import ModelStore
 
 log = logging.getLogger("readsmith.predictor")
 
-RETRY_SECONDS = 30.0
-"""Pause before a rejected version is tried again; it is tried at once when its files change."""
-
 MAX_REASON = 500
 """Most characters of a reason that logs and /readyz show."""
 
 START_SECONDS = 60.0
 """Longest time that a slow storage delays the start."""
+
+FIRST_LOAD_SECONDS = 30.0
+LOAD_SECONDS = 1.0
+"""Longest time that versions that do not load delay the start, and a poll of the others."""
 
 Stamp = tuple[int, Hashable]
 """Version, and the store's stamp, which changes with it, ``current`` or the model's settings."""
@@ -55,6 +59,17 @@ class Rejection:
     retry_at: float
 
 
+@dataclass
+class Loading:
+    """A version that is being loaded in a thread of its own."""
+
+    version: int
+    stamp: Stamp
+    result: Future[Served]
+    reported: bool = False
+    """Whether the log says that it takes long."""
+
+
 @dataclass(frozen=True)
 class ModelStatus:
     """The state of one model in one worker; immutable, so that readers need no lock."""
@@ -73,27 +88,26 @@ class Registry:
     """
 
     def __init__(self, settings: PredictorSettings) -> None:
-        self._remote = is_object_storage(settings.store)
         self._store = _served_store(settings)
         self._builtin = builtin_store()
         self._default = settings.default_model
         self._starter = [STARTER] if settings.serve_starter else []
-        self._threads = settings.inference_threads
         self._poll_seconds = settings.poll_seconds
-        self._version_cache = VersionCache(self._store_of, self._threads)
+        self._loader = SafeLoader(settings.verdicts, threads=settings.inference_threads)
+        self._version_cache = VersionCache(self._store_of, self._loader)
         self._states: dict[str, ModelStatus] = {}
+        self._loads: dict[str, Loading] = {}
 
     def start(self) -> None:
         """Load the current versions, then poll in a thread; call it after the fork."""
-        # The first poll, too, is the thread's, so that a slow object storage delays the start
-        # for START_SECONDS only.
+        # The first poll, too, is the thread's: nothing delays the start beyond START_SECONDS.
         polled = threading.Event()
         threading.Thread(target=self._run, args=(polled,), name="registry", daemon=True).start()
-        polled.wait(START_SECONDS if self._remote else None)
+        polled.wait(START_SECONDS)
 
     def served(self, model: str) -> Served | None:
         """Return the served version of this model, None if there is none."""
-        return self._states.get(model, ModelStatus()).served
+        return self._status(model).served
 
     def answering(self, model: str | None) -> str:
         """Return the model that answers a request for this one; None: the request names none.
@@ -103,7 +117,7 @@ class Registry:
         """
         if model is not None:
             return model
-        fresh = self._states.get(self._default, ModelStatus()) == ModelStatus()
+        fresh = self._status(self._default) == ModelStatus()
         return STARTER if fresh and self.served(STARTER) else self._default
 
     def pattern(self, model: str) -> str | None:
@@ -134,11 +148,28 @@ class Registry:
         """Return the state of every model, the default one first."""
         return self._states
 
-    def poll(self) -> None:
-        """Check every model of the store once for a new version; never raises."""
+    def poll(self, patience: float = START_SECONDS) -> None:
+        """Check every model of the store once for a new version; never raises.
+
+        patience: seconds to wait for versions that are being loaded. A later poll takes up those
+        that need longer.
+        """
         for model in self._models():
-            state = self._states.get(model, ModelStatus())
-            self._states = {**self._states, model: self._next(model, state)}
+            self._change(model, self._looked(model, self._status(model)))
+        wait([load.result for load in self._loads.values()], patience)
+        for model, load in list(self._loads.items()):
+            if load.result.done():
+                del self._loads[model]
+                self._change(model, self._loaded(model, self._status(model), load))
+            elif not load.reported:
+                load.reported = True
+                log.warning("model %s: version %d takes long to load", model, load.version)
+
+    def _status(self, model: str) -> ModelStatus:
+        return self._states.get(model, ModelStatus())
+
+    def _change(self, model: str, status: ModelStatus) -> None:
+        self._states = {**self._states, model: status}
 
     @property
     def away(self) -> Away | None:
@@ -148,7 +179,7 @@ class Registry:
     def _run(self, polled: threading.Event) -> None:
         while True:
             try:
-                self.poll()
+                self.poll(LOAD_SECONDS if polled.is_set() else FIRST_LOAD_SECONDS)
             except Exception:  # a bug; the thread must live, or no new version would be served
                 log.exception("polling for new versions failed")
             polled.set()
@@ -165,28 +196,38 @@ class Registry:
     def _store_of(self, model: str) -> ModelStore:
         return self._builtin if model == STARTER else self._store
 
-    def _next(self, model: str, state: ModelStatus) -> ModelStatus:
-        """Return the model's state after polling the store."""
+    def _looked(self, model: str, state: ModelStatus) -> ModelStatus:
+        """Return the model's state after a look at the store; starts to load a new version."""
         wanted = stamp = None
         try:
             store = self._store_of(model)
             wanted = store.current(model)
-            if wanted is None:
+            stamp = None if wanted is None else (wanted, store.stamp(model, wanted))
+            if model in self._loads and self._loads[model].stamp != stamp:
+                del self._loads[model]  # its result is of no use any more
+            if wanted is None or stamp is None:
                 return replace(state, wanted=None, rejection=None)
-            stamp = wanted, store.stamp(model, wanted)
             if state.served is not None and state.served.stamp == stamp:
                 return replace(state, wanted=wanted, rejection=None)
-            if _waits(state.rejection, stamp):
-                return state
-            served = self._load(store, model, wanted, stamp)
+            if model not in self._loads and not _waits(state.rejection, stamp):
+                # In a thread: a large version, or one that does harm, holds up no other model.
+                load = partial(self._load, store, model, wanted, stamp)
+                self._loads[model] = Loading(wanted, stamp, in_background(load))
         except Exception as error:  # whatever is wrong with a bundle, the old version is served
             return _rejected(model, state, wanted, error, stamp)
-        log.info("model %s: version %d loaded", model, wanted)
-        metrics.version_loaded(model, wanted)
-        return replace(state, served=served, wanted=wanted, rejection=None)
+        return state
+
+    def _loaded(self, model: str, state: ModelStatus, load: Loading) -> ModelStatus:
+        """Return the model's state after a version has been loaded, or could not be."""
+        error = load.result.exception()
+        if error is not None:
+            return _rejected(model, state, load.version, error, load.stamp)
+        log.info("model %s: version %d loaded", model, load.version)
+        metrics.version_loaded(model, load.version)
+        return replace(state, served=load.result.result(), wanted=load.version, rejection=None)
 
     def _load(self, store: ModelStore, model: str, version: int, stamp: Stamp) -> Served:
-        engine = load_version(store, model, version, threads=self._threads)
+        engine = self._loader.load(store, model, version)
         pattern = store.settings(model).pattern
         if pattern is not None:
             try:
@@ -212,7 +253,7 @@ def _waits(rejection: Rejection | None, stamp: Stamp) -> bool:
 
 
 def _rejected(
-    model: str, state: ModelStatus, wanted: int | None, error: Exception, stamp: Stamp | None
+    model: str, state: ModelStatus, wanted: int | None, error: BaseException, stamp: Stamp | None
 ) -> ModelStatus:
     """Return the state with the old version and a rejection, which is logged and counted once."""
     part = error.part if isinstance(error, BundleError) else "other"

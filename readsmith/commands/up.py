@@ -2,6 +2,7 @@
 
 import os
 import signal
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -58,7 +59,8 @@ def up(
     console = err if as_json else out
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler)
-    with LocalServices(_environment(trainer, predictor, store, state), logs) as services:
+    environment = _environment(trainer, predictor, store, state)
+    with LocalServices(environment, logs, partial(say, err)) as services:
         say(console, "Starting trainer and predictor")
         services.wait_until_ready(trainer.url, predictor.url)
         show(console, start_screen(trainer.url, predictor.url, store, logs))

@@ -75,7 +75,7 @@ class FirstJob:
         local: a folder or zip to upload as the dataset. Raises ReadsmithError, among others
         with the job's own error.
         """
-        with Client(self.predictor, self.trainer, retries=0, api_key=api_key()) as client:
+        with Client(self.predictor, self.trainer, api_key=api_key()) as client:
             job, version = self._train(client, request, local)
             say(self.console, f"Published {job.model} version {version}; waiting for the predictor")
             bundle = open_store(self.store).folder(job.model, version)

@@ -8,17 +8,18 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import BinaryIO, Self
+from threading import Event, Thread
+from typing import Literal, Self
 
 from readsmith.client.connection import ServiceConnection
+from shared.child_process import die_with_parent
 from shared.errors import DiskFullError, FailedError, SetupError
 from shared.store.location import is_object_storage
-from trainer.subprocesses import die_with_parent
 
 MODULES = {"trainer": "trainer", "worker": "trainer.workers.worker", "predictor": "predictor"}
 START_SECONDS = 60.0
@@ -27,6 +28,12 @@ STOP_SECONDS = 15.0
 FREE_BYTES = 1_000_000_000
 """Room that jobs and models need at least."""
 LOG_LINES = 8
+
+FIRST_DELAY = 1.0
+LONGEST_DELAY = 30.0
+"""Seconds until a service that ended is started again: twice as many each time."""
+HEALTHY_SECONDS = 60.0
+"""After running for so long, it starts again after FIRST_DELAY."""
 
 
 @dataclass(frozen=True)
@@ -97,52 +104,117 @@ def existing_part(folder: Path) -> Path:
     return next(path for path in (folder, *folder.absolute().parents) if path.exists())
 
 
-class LocalServices:
-    """The trainer's API, its worker and the predictor; leaving the context stops all three."""
+@dataclass
+class _Service:
+    """One of the services, its process, and how it has fared lately."""
 
-    def __init__(self, environment: dict[str, str], logs: Path) -> None:
+    module: str
+    log: Path
+    process: "subprocess.Popen[bytes]"
+    started_at: float
+    restarts: int = 0
+    delay: float = FIRST_DELAY
+    """Seconds from its next end to its restart."""
+    restart_at: float | None = None
+    """When it is to be started again; None while it runs."""
+
+
+class LocalServices:
+    """The trainer's API, its worker and the predictor; leaving the context stops all three.
+
+    One that ends is started again, and the others go on.
+    report: is told of each end and restart.
+    """
+
+    def __init__(
+        self, environment: dict[str, str], logs: Path, report: Callable[[str], None]
+    ) -> None:
         self._environment = os.environ | environment | {"PYTHONUNBUFFERED": "1"}
         self._logs = logs
-        self._children: dict[str, subprocess.Popen[bytes]] = {}
+        self._report = report
+        self._services: dict[str, _Service] = {}
+        self._watching = Thread(target=self._watch, name="services", daemon=True)
+        self._stopping = Event()
+        self._failure: FailedError | None = None
 
     def __enter__(self) -> Self:
         self._logs.mkdir(parents=True, exist_ok=True)
         for name, module in MODULES.items():
-            with self._log(name).open("wb") as output:
-                command = [sys.executable, "-m", module]
-                self._children[name] = _spawn(command, self._environment, output)
+            log = self._logs / f"{name}.log"
+            process = _spawn(module, self._environment, log, "wb")
+            self._services[name] = _Service(module, log, process, time.monotonic())
+        self._watching.start()
         return self
 
     def __exit__(self, *_: object) -> None:
         """Ask all to stop, wait, kill what is left; further signals do not interrupt it."""
         for number in (signal.SIGINT, signal.SIGTERM):
             signal.signal(number, signal.SIG_IGN)
-        for process in self._children.values():
+        self._stopping.set()
+        if self._watching.is_alive():
+            self._watching.join()
+        processes = [service.process for service in self._services.values()]
+        for process in processes:
             process.terminate()
         deadline = time.monotonic() + STOP_SECONDS
-        for process in self._children.values():
+        for process in processes:
             _wait_or_kill(process, deadline)
 
     def check(self) -> None:
-        """Raise ReadsmithError service_stopped if one of them has ended by itself."""
-        for name, process in self._children.items():
-            if (code := process.poll()) is not None:
-                ended = f"exit code {code}" if code >= 0 else signal.Signals(-code).name
-                raise FailedError(
-                    "service_stopped",
-                    f"The {name} stopped ({ended}). Its log, {self._log(name)}, ends:",
-                    _last_lines(self._log(name)),
-                )
+        """Raise ReadsmithError service_stopped if one has failed at its start.
 
-    def _log(self, name: str) -> Path:
-        return self._logs / f"{name}.log"
+        It would only fail again.
+        """
+        if self._failure is not None:
+            raise self._failure
+
+    def _watch(self) -> None:
+        while not self._stopping.wait(0.1):
+            try:
+                for name, service in self._services.items():
+                    if service.restart_at is not None:
+                        self._restart_if_due(name, service)
+                    elif (code := service.process.poll()) is not None:
+                        self._ended(name, service, code)
+            except FailedError as error:
+                self._failure = error
+                return
+
+    def _ended(self, name: str, service: _Service, code: int) -> None:
+        now = time.monotonic()
+        ran = now - service.started_at
+        ended = f"exit code {code}" if code >= 0 else signal.Signals(-code).name
+        failed_at_start = code > 0 and service.restarts == 0 and ran < HEALTHY_SECONDS
+        if failed_at_start:
+            raise FailedError(
+                "service_stopped",
+                f"The {name} stopped ({ended}). Its log, {service.log}, ends:",
+                _last_lines(service.log),
+            )
+        _kill_group(service.process)  # its own children would still hold its port
+        if ran >= HEALTHY_SECONDS:
+            service.delay = FIRST_DELAY
+        service.restart_at = now + service.delay
+        self._report(
+            f"The {name} stopped ({ended}) and starts again in {service.delay:.0f} s. "
+            f"Its log, {service.log}, ends:\n{_last_lines(service.log)}"
+        )
+        service.delay = min(2 * service.delay, LONGEST_DELAY)
+
+    def _restart_if_due(self, name: str, service: _Service) -> None:
+        now = time.monotonic()
+        if service.restart_at is not None and now >= service.restart_at:
+            service.process = _spawn(service.module, self._environment, service.log, "ab")
+            service.started_at, service.restart_at = now, None
+            service.restarts += 1
+            self._report(f"The {name} was started again.")
 
     def wait(self) -> None:
         """Return on Ctrl-C; raises ReadsmithError service_stopped."""
         with suppress(KeyboardInterrupt):
             while True:
                 self.check()
-                time.sleep(1)
+                time.sleep(0.5)
 
     def wait_until_ready(self, *urls: str) -> None:
         """Return once all of these answer; raises ReadsmithError service_stopped or not_ready."""
@@ -159,26 +231,32 @@ class LocalServices:
 
 
 def _spawn(
-    command: Sequence[str], environment: dict[str, str], output: BinaryIO
-) -> subprocess.Popen[bytes]:
+    module: str, environment: dict[str, str], log: Path, mode: Literal["wb", "ab"]
+) -> "subprocess.Popen[bytes]":
     """Start a child in a session of its own, so that Ctrl-C reaches it through us only."""
-    return subprocess.Popen(  # noqa: S603
-        command,
-        env=environment,
-        stdin=subprocess.DEVNULL,
-        stdout=output,
-        stderr=subprocess.STDOUT,
-        start_new_session=True,
-        preexec_fn=partial(die_with_parent, os.getpid(), signal.SIGTERM),  # noqa: PLW1509
-    )
+    with log.open(mode) as output:
+        return subprocess.Popen(  # noqa: S603
+            [sys.executable, "-m", module],
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+            preexec_fn=partial(die_with_parent, os.getpid(), signal.SIGTERM),  # noqa: PLW1509
+        )
 
 
 def _wait_or_kill(process: subprocess.Popen[bytes], deadline: float) -> None:
     try:
         process.wait(timeout=max(0.1, deadline - time.monotonic()))
     except subprocess.TimeoutExpired:
-        os.killpg(process.pid, signal.SIGKILL)
+        _kill_group(process)
         process.wait()
+
+
+def _kill_group(leader: "subprocess.Popen[bytes]") -> None:
+    with suppress(ProcessLookupError):
+        os.killpg(leader.pid, signal.SIGKILL)
 
 
 def _last_lines(log: Path) -> str:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
-from shared.access.allowed_hosts import AllowedHosts, is_loopback
+from shared.access.allowed_hosts import Addressed, AllowedHosts, is_loopback
 from shared.access.api_keys import TOKEN, ApiKey, KeyFile, Scope
 from shared.access.audit import ANONYMOUS, audit
 from shared.access.rate_limit import RateLimit
@@ -32,11 +32,10 @@ log = logging.getLogger("readsmith.access")
 
 
 class Caller(NamedTuple):
-    """Who sends a request: three of its headers, unparsed, and the client's address."""
+    """Who sends a request: its header Authorization, how it is addressed, the client's address."""
 
     authorization: str | None
-    host: str | None
-    origin: str | None
+    addressed: Addressed
     address: str | None
 
 
@@ -73,7 +72,7 @@ class Access:
         keys, who = self._current_keys(), ANONYMOUS
         try:
             if keys is None:
-                # Without keys, only Host and Origin tell a user's client from a web page.
+                # Without keys, only headers of browsers tell a user's client from a web page.
                 self._check_names(caller)
             else:
                 key = _key_of(caller.authorization, keys)
@@ -85,7 +84,7 @@ class Access:
         return who
 
     def _check_names(self, caller: Caller) -> None:
-        header = self._hosts.refused(caller.host, caller.origin)
+        header = self._hosts.refused(caller.addressed)
         if header is not None:
             raise ForbiddenError(
                 "host_not_allowed" if header == "Host" else "origin_not_allowed",

@@ -23,7 +23,8 @@ class StoreSettings(BaseModel):
     )
     store_cache: Path = Field(
         Path("var/store-cache"),
-        description="Folder where this machine caches versions from `s3://`.",
+        description="Folder where this machine caches versions from `s3://`, and notes which "
+        "versions are harmless to load.",
     )
     store_cache_bytes: int = Field(
         2_000_000_000,

@@ -18,7 +18,7 @@ from tests.support.models.bundles import png
 
 pytestmark = needs_docker
 
-SERVICES = ["trainer", "worker", "predictor", "gateway"]
+SERVICES = ["trainer", "worker", "predictor", "gateway", "prediction-gateway"]
 SMALL_JOB = {
     "dataset": {
         "synthetic": {
@@ -220,8 +220,25 @@ def networks(stack: Stack, service: str) -> set[str]:
 def test_the_predictor_has_no_network_but_one_without_a_way_out(stack: Stack) -> None:
     (only,) = networks(stack, "predictor")
     assert run("docker", "network", "inspect", "-f", "{{.Internal}}", only).strip() == "true"
-    assert only in networks(stack, "gateway")
-    assert not {only} & (networks(stack, "worker") | networks(stack, "trainer"))
+    assert only in networks(stack, "prediction-gateway")
+    for service in ("worker", "trainer", "gateway"):
+        assert only not in networks(stack, service)
+
+
+def test_the_predictor_reaches_no_route_of_the_trainer_but_corrections(stack: Stack) -> None:
+    def post(path: str) -> str:
+        script = (
+            "import sys, urllib.request as r, urllib.error as e\n"
+            f"request = r.Request('http://prediction-gateway:8001{path}', b'{{}}')\n"
+            "try: print(r.urlopen(request).status)\n"
+            "except e.HTTPError as error: print(error.status)"
+        )
+        return stack.inside("predictor", f'python -c "{script}"').stdout.strip()
+
+    assert post("/datasets") == "403"
+    assert post("/models/default/corrections") in ("415", "422")
+    assert "gateway" in stack.inside("predictor", "getent hosts prediction-gateway").stdout
+    assert stack.inside("predictor", "getent hosts gateway").returncode != 0
 
 
 @pytest.mark.parametrize("service", ["trainer", "predictor"])

@@ -18,7 +18,7 @@ METRICS = (
 @pytest.fixture(scope="module")
 def stack(request: pytest.FixtureRequest) -> Iterator[Stack]:
     """Three predictors and the gateway; nobody trains."""
-    scaled = ("--no-deps", "--scale", "predictor=3", "predictor", "gateway")
+    scaled = ("--no-deps", "--scale", "predictor=3", "predictor", "prediction-gateway")
     with running(request, "readsmith-replicas", *scaled) as stack:
         wait_until_healthy(stack)
         yield stack

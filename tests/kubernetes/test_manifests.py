@@ -273,6 +273,27 @@ def test_the_predictor_reaches_names_storage_and_gateway_and_nothing_else() -> N
     ]
 
 
+def test_the_predictor_reaches_the_gateways_port_for_corrections_alone() -> None:
+    policies = found(rendered("base"), "NetworkPolicy")
+    gateway = {"podSelector": {"matchLabels": {"app.kubernetes.io/name": "gateway"}}}
+    ports = [
+        port["port"]
+        for policy in policies.values()
+        if selects(policy["spec"]["podSelector"], {"app.kubernetes.io/name": "predictor"})
+        for rule in policy["spec"].get("egress", [])
+        if gateway in rule["to"]
+        for port in rule["ports"]
+    ]
+    predictor = {"podSelector": {"matchLabels": {"app.kubernetes.io/name": "predictor"}}}
+    admitted = [
+        port["port"]
+        for rule in policies["gateway"]["spec"]["ingress"]
+        if predictor in rule["from"]
+        for port in rule["ports"]
+    ]
+    assert ports == admitted == [8001]
+
+
 @pytest.mark.parametrize("name", ["trainer", "worker"])
 def test_datasets_come_from_public_addresses_only(name: str) -> None:
     [web] = [peer["ipBlock"] for peer in ways_out(name) if "ipBlock" in peer]

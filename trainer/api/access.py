@@ -8,6 +8,7 @@ from starlette.datastructures import Headers
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from shared.access.access import Access, Caller
+from shared.access.allowed_hosts import Addressed
 from shared.access.api_keys import Scope as KeyScope
 from shared.access.audit import audit
 from shared.access.openapi import SECURITY_SCHEMES, security
@@ -81,12 +82,18 @@ class AccessControl:
 
     def _caller(self, scope: Scope) -> Caller:
         headers = Headers(scope=scope)
-        return Caller(
-            headers.get("authorization"),
+        scheme = scope["scheme"]
+        if self._behind_gateway:
+            scheme = headers.get("x-forwarded-proto", scheme)
+        addressed = Addressed(
             headers.get("host"),
             headers.get("origin"),
-            client_address(scope, self._behind_gateway),
+            scheme,
+            headers.get("sec-fetch-site"),
+            scope["method"] not in SAFE_METHODS,
         )
+        address = client_address(scope, self._behind_gateway)
+        return Caller(headers.get("authorization"), addressed, address)
 
     async def _audited(
         self, scope: Scope, receive: Receive, send: Send, who: str, address: str | None

@@ -44,6 +44,8 @@ def create_app(settings: Settings) -> FastAPI:
         title="Readsmith trainer",
         version=_version(),
         lifespan=lifespan,
+        docs_url=None,  # a page of ours in pages.py: FastAPI's run scripts of other hosts
+        redoc_url=None,
         exception_handlers=HANDLERS,
         responses=problem_responses(400, 413, 431, 500),
     )

@@ -40,6 +40,12 @@ async def show_dashboard(request: Request) -> Response:
     return await files.get_response("index.html", request.scope)
 
 
+@router.get("/docs")
+async def show_docs(request: Request) -> Response:
+    """Answer with the page that describes the API; unlike FastAPI's, it loads nothing from afar."""
+    return await files.get_response("docs.html", request.scope)
+
+
 def is_dashboard(path: str) -> bool:
     """Say whether this path is the dashboard's, which needs no key."""
     return path == "/" or path.startswith(f"{PATH}/")

@@ -5,11 +5,12 @@ from importlib.util import find_spec
 from typing import Any, Protocol
 
 from shared.api.jobs import JobError
+from shared.child_process import explain_exit
 from shared.errors import FailedError, SetupError
 from trainer.schemas.job import Claim
 from trainer.schemas.job_request import JobRequest
 from trainer.settings import Settings
-from trainer.subprocesses import GRACE_SECONDS, explain_exit, stop_group
+from trainer.subprocesses import GRACE_SECONDS, stop_group
 from trainer.workers.child import RUN_JOB, start_child
 
 RecordEvent = Callable[[str, str], None]

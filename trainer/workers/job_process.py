@@ -21,6 +21,7 @@ from pydantic import BaseModel
 from sqlalchemy.exc import DBAPIError
 
 from shared.api.jobs import JobError, JobProgress, Progress, Stage
+from shared.child_process import die_with_parent
 from shared.errors import DiskFullError, FailedError, ReadsmithError
 from shared.texts import log_as_text
 from trainer.database.corrections import Corrections
@@ -34,7 +35,7 @@ from trainer.schemas.job_request import JobRequest
 from trainer.schemas.progress import CancelledRunError, Observer, RunResult
 from trainer.schemas.trial import TrialRecord
 from trainer.settings import Settings
-from trainer.subprocesses import NICENESS, die_with_parent
+from trainer.subprocesses import NICENESS
 from trainer.workers.scratch import clear_scratch
 
 if TYPE_CHECKING:

@@ -5,18 +5,20 @@ from typing import Any
 from flask import Flask, render_template_string
 
 from predictor.api.openapi.document import description
+from shared.api.headers import PAGE_HEADERS
 
 
 def add_docs(app: Flask) -> None:
-    """Add the OpenAPI document and a page that shows it; the page loads nothing else."""
+    """Add the OpenAPI document and a page that shows it."""
 
     @app.get("/openapi.json")
     def openapi() -> dict[str, Any]:
         return description()
 
     @app.get("/docs")
-    def docs() -> str:
-        return render_template_string(PAGE, api=description(), kind=_kind)
+    def docs() -> tuple[str, dict[str, str]]:
+        page = render_template_string(PAGE, api=description(), kind=_kind)
+        return page, {**PAGE_HEADERS}
 
 
 def _kind(schema: dict[str, Any]) -> str:
@@ -42,13 +44,7 @@ PAGE = """<!doctype html>
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width">
 <title>{{ api.info.title }}</title>
-<style>
-  body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 2rem auto }
-  table { border-collapse: collapse; margin: .5rem 0 1rem }
-  td, th { border: 1px solid #bbb; padding: .2rem .6rem; text-align: left; vertical-align: top }
-  h2 { margin-top: 2.5rem }
-  code { white-space: nowrap }
-</style>
+<link rel="stylesheet" href="page/docs.css">
 {%- macro fields(names, required) %}
 <table>
 <tr><th>name</th><th>what is right</th><th>about</th></tr>

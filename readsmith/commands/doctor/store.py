@@ -56,7 +56,7 @@ def _folder(name: str, folder: Path) -> Finding:
 
 def starter() -> Iterator[Finding]:
     """Read with ONNX Runtime and the model that comes with Readsmith."""
-    complaint = _complaints(builtin_store(), (STARTER,))[STARTER]
+    complaint = _complaint(builtin_store(), STARTER)
     if complaint:
         yield problem("starter", complaint, "Reinstall Readsmith: the package is damaged.")
     else:
@@ -70,8 +70,8 @@ def models(place: str) -> Iterator[Finding]:
     if not names:
         yield ok("models", f"None in {place} yet; the starter answers")
         return
-    for name, complaint in _complaints(published, names).items():
-        if complaint:
+    for name in names:
+        if complaint := _complaint(published, name):
             advice = f"readsmith models rollback {name} --store {place}, or train it again."
             yield problem("models", f"{name}: {complaint}", advice)
         elif (current := published.current(name)) is None:
@@ -81,24 +81,15 @@ def models(place: str) -> Iterator[Finding]:
             yield ok("models", f"{name}: version {current} is whole and reads as it should")
 
 
-def _complaints(store: ModelStore, models: tuple[str, ...] | list[str]) -> dict[str, str]:
-    """Say what is wrong with each model; a child reads, for a damaged one could end it."""
-    from trainer.subprocesses import in_clean_process
-
-    return in_clean_process(_look, store, models)
-
-
-def _look(store: ModelStore, models: tuple[str, ...] | list[str]) -> dict[str, str]:
-    return {model: _complaint(store, model) for model in models}
-
-
 def _complaint(store: ModelStore, model: str) -> str:
-    from predictor.models.loading import load_version
+    """Say what is wrong with a model's served version, by loading it in a process of its own."""
+    from predictor.models.loading import verified
+    from predictor.models.probe import probe
 
     try:
         current = store.current(model)
         if current is not None:
-            load_version(store, model, current, threads=1)
+            probe(*verified(store, model, current), threads=1)
     except ReadsmithError as error:
         return error.message
     return ""

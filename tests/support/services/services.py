@@ -44,6 +44,8 @@ class Gateway:
     trainer: int
     """The port that leads to the trainer."""
     predictor: int
+    corrections: int
+    """The port that takes corrections to the trainer, from the predictor."""
 
 
 def free_port() -> int:
@@ -88,24 +90,29 @@ def predictor(folder: Path, port: int | None = None, **settings: str) -> Iterato
 
 
 @contextmanager
-def gateway(folder: Path, trainer: Service, *predictors: Service) -> Iterator[Gateway]:
-    """Run nginx with gateway/nginx.conf, but for ports, addresses and folders."""
+def gateway(
+    folder: Path, trainer: Service, *predictors: Service, main: str = "nginx.conf"
+) -> Iterator[Gateway]:
+    """Run nginx with a file of gateway/, but for ports, addresses and folders."""
     folder.mkdir()
-    ports = Gateway(free_port(), free_port())
-    text = (ROOT / "gateway" / "nginx.conf").read_text(encoding="utf-8")
-    for found, put in {
+    ports = Gateway(free_port(), free_port(), free_port())
+    put = {
         "listen 8000;": f"listen 127.0.0.1:{ports.trainer};",
+        "listen 8001;": f"listen 127.0.0.1:{ports.corrections};",
         "listen 8080;": f"listen 127.0.0.1:{ports.predictor};",
         "pid /var/lib/nginx/nginx.pid;": f"pid {folder}/pid;{_user()}",
         "http {": f"http {{\n    {_folders(folder)}",
-    }.items():
-        assert text.count(found) == 1, f"nginx.conf has not one {found!r}"
-        text = text.replace(found, put)
-    config = folder / "nginx.conf"
-    config.write_text(text, encoding="utf-8")
+    }
+    config = folder / main
+    for file in (ROOT / "gateway").glob("*.conf"):
+        text = file.read_text(encoding="utf-8")
+        for found, changed in put.items():
+            text = text.replace(found, changed)
+        (folder / file.name).write_text(text, encoding="utf-8")
     (folder / "services.conf").write_text(_addresses(trainer, predictors), encoding="utf-8")
     command = ["nginx", "-e", "stderr", "-c", str(config)]
-    with _running(command, ports.predictor, folder / "log", {}):
+    first = ports.trainer if main == "nginx.training.conf" else ports.predictor
+    with _running(command, first, folder / "log", {}):
         yield ports
 
 

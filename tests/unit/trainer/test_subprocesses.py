@@ -4,8 +4,9 @@ import time
 
 import pytest
 
+from shared.child_process import limit_this_process
 from shared.errors import ReadsmithError
-from trainer.subprocesses import in_clean_process, limit_this_process
+from trainer.subprocesses import in_clean_process
 
 
 def take(memory: int) -> int:

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from shared.api.models import ComparedImage, VersionComparison, VersionPrediction
-from shared.errors import ConflictError
+from shared.errors import BundleError, ConflictError, ProcessDiedError
 from shared.recognition.decoding import decode
 from shared.recognition.preprocessing import open_image
 from shared.store.manifest import ONNX_MODEL, REPORT, Manifest, verify_files
@@ -23,7 +23,14 @@ def compare_versions(store: ModelStore, model: str, a: int, b: int) -> VersionCo
 
     Raises ReadsmithError (bundle_invalid, no_held_out_images).
     """
-    return in_clean_process(_compare, store, model, a, b)
+    try:
+        return in_clean_process(_compare, store, model, a, b)
+    except ProcessDiedError as error:
+        raise BundleError(
+            f"Version {a} or {b} of {model} cannot predict: its graph takes too much time or "
+            "memory, or crashes.",
+            "graph",
+        ) from error
 
 
 def _compare(store: ModelStore, model: str, a: int, b: int) -> VersionComparison:
@@ -81,10 +88,12 @@ def _held_out(store: ModelStore, model: str, manifests: dict[int, Manifest]) -> 
 def _predict_all(folder: Path, manifest: Manifest, images: list[_Image]) -> list[VersionPrediction]:
     from trainer.pipeline.networks.inference import (  # noqa: PLC0415 - heavy
         OnnxGraph,
+        limit_for_graphs,
         load_pixels,
         predict,
     )
 
+    limit_for_graphs(len(images))
     verify_files(folder, {ONNX_MODEL: manifest.files[ONNX_MODEL]})
     graph, vocabulary = OnnxGraph(folder / ONNX_MODEL), manifest.model_vocabulary()
     seen = read_seen_images(folder)

@@ -16,11 +16,20 @@ from shared.store.manifest import (
 )
 from shared.store.store import ModelStore
 from trainer.pipeline.datasets.dataset import Dataset
+from trainer.pipeline.datasets.image_table import LabelledImage
 from trainer.pipeline.datasets.seen_images import unseen
+from trainer.pipeline.datasets.sources.source import ImageSource
 from trainer.pipeline.evaluation.predictions import LabelledPrediction
-from trainer.pipeline.networks.inference import OnnxGraph, outputs
+from trainer.pipeline.networks.inference import (
+    CHUNK,
+    OnnxGraph,
+    limit_for_graphs,
+    load_pixels,
+    predict,
+)
 from trainer.schemas.job_request import Promote
 from trainer.schemas.progress import CancelledRunError, Observer
+from trainer.subprocesses import in_clean_process
 
 
 @dataclass
@@ -86,9 +95,20 @@ def _predict_unseen(
     needed = {ONNX_MODEL, SEEN_IMAGES} & set(manifest.files)
     verify_files(folder, {name: manifest.files[name] for name in needed})
     images = unseen(dataset.test, folder)
+    observer.checkpoint()
+    return in_clean_process(_predict_all, folder, manifest, dataset.source, images)
+
+
+def _predict_all(
+    folder: Path, manifest: Manifest, source: ImageSource, images: Sequence[LabelledImage]
+) -> dict[str, str]:
+    """Return a bundle's texts for images, by name. For a clean process."""
+    limit_for_graphs(len(images))
     graph, vocabulary = OnnxGraph(folder / ONNX_MODEL), manifest.model_vocabulary()
     texts: dict[str, str] = {}
-    for chunk, output in outputs(graph, dataset.source, images, manifest.image, observer):
+    for start in range(0, len(images), CHUNK):
+        chunk = images[start : start + CHUNK]
+        output = predict(graph, load_pixels(source, chunk, manifest.image), manifest.image)
         for image, prediction in zip(chunk, decode(output, vocabulary), strict=True):
             texts[image.name] = prediction.text
     return texts

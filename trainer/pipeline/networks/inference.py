@@ -8,12 +8,18 @@ import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
 
+from shared.child_process import limit_this_process
 from shared.recognition.image_spec import ImageSpec
 from shared.recognition.preprocessing import fit, open_image, to_batch
 from trainer.pipeline.datasets.image_table import LabelledImage
 from trainer.pipeline.datasets.sources.source import ImageSource
 from trainer.pipeline.datasets.sources.threads import map_in_threads
 from trainer.schemas.progress import Observer
+
+GRAPH_MEMORY = 4_000_000_000
+GRAPH_SECONDS = 120
+IMAGES_PER_SECOND = 4
+"""Limits of a process that runs a published graph; a usual one predicts hundreds a second."""
 
 BATCH = 64
 CHUNK = 512
@@ -40,6 +46,14 @@ class OnnxGraph:
         """Return the probabilities for a batch of inputs: float32 (N, T, classes)."""
         output: NDArray[np.float32] = self._session.run(None, {self._input: batch})[0]
         return output
+
+
+def limit_for_graphs(images: int) -> None:
+    """Limit this process, which is to run published graphs over so many images.
+
+    A hostile graph never ends, or takes all memory.
+    """
+    limit_this_process(GRAPH_MEMORY, GRAPH_SECONDS + images // IMAGES_PER_SECOND)
 
 
 def predict(

@@ -16,6 +16,7 @@ import numpy as np
 from pydantic import ValidationError
 
 from shared.atomic_files import read_small
+from shared.child_process import limit_this_process
 from shared.errors import (
     ModelFileError,
     NotFoundError,
@@ -29,7 +30,7 @@ from shared.store.builtin import not_builtin
 from shared.store.manifest import GOLDEN_PREDICTIONS, KERAS_MODEL, ONNX_MODEL, FileEntry, Manifest
 from shared.store.store import ModelStore
 from trainer.pipeline.publishing.h5_safety import MAX_MODEL_BYTES, require_harmless
-from trainer.subprocesses import in_clean_process, limit_this_process
+from trainer.subprocesses import in_clean_process
 
 HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
 

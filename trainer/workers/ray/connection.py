@@ -12,8 +12,9 @@ from contextlib import suppress
 from multiprocessing import get_context
 from typing import ParamSpec, TypeVar
 
+from shared.child_process import die_with_parent
 from shared.errors import ReadsmithError, UnavailableError
-from trainer.subprocesses import die_with_parent, in_clean_process
+from trainer.subprocesses import in_clean_process
 from trainer.workers.executors import ExecutorUnavailableError
 from trainer.workers.ray import driver
 from trainer.workers.ray.messages import Machine

@@ -26,6 +26,7 @@ from readsmith.stores import open_store
 from shared.store.manifest import ONNX_MODEL
 from shared.store.store import ModelStore
 from tests.support.commands import Run
+from tests.support.hostile.graphs import crashing
 from tests.support.models.bundles import png, publish
 from tests.support.paths import ROOT
 from tests.support.services.object_storage import BUCKET, Proxy
@@ -132,6 +133,16 @@ def test_a_model_that_reads_otherwise_than_in_training_is_found(tmp_path: Path) 
     assert finding.state is Severity.PROBLEM
     assert "golden/0001.png is 'cba'" in finding.message
     assert "readsmith models rollback odd" in finding.advice
+
+
+def test_a_model_whose_graph_crashes_is_named_and_the_others_are_checked(tmp_path: Path) -> None:
+    published = ModelStore(tmp_path / "models")
+    publish(published, tmp_path / "1", model="bad", files={ONNX_MODEL: crashing()})
+    publish(published, tmp_path / "2", model="stripes")
+    bad, good = doctor_store.models(str(published.root))
+    assert bad.state is Severity.PROBLEM
+    assert "killed by SIGFPE" in bad.message
+    assert good.message == "stripes: version 1 is whole and reads as it should"
 
 
 def test_a_model_without_a_served_version_is_a_warning(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 import io
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -79,7 +80,10 @@ def test_a_service_that_stops_is_named_with_the_end_of_its_log(
 ) -> None:
     monkeypatch.setattr(services, "MODULES", {"worker": "this_module_does_not_exist"})
 
-    with LocalServices({}, tmp_path / "logs") as started, pytest.raises(ReadsmithError) as raised:
+    with (
+        LocalServices({}, tmp_path / "logs", print) as started,
+        pytest.raises(ReadsmithError) as raised,
+    ):
         started.wait_until_ready("http://127.0.0.1:1")
 
     assert raised.value.code == "service_stopped"
@@ -101,11 +105,44 @@ def test_a_service_that_ignores_sigterm_is_killed_with_its_children(
     monkeypatch.setattr(services, "STOP_SECONDS", 0.5)
     files = [tmp_path / "pid0.txt", tmp_path / "pid1.txt"]
 
-    with LocalServices({}, tmp_path / "logs"):
+    with LocalServices({}, tmp_path / "logs", print):
         while not all(file.exists() and file.read_text() for file in files):
             time.sleep(0.05)
 
     wait_until(lambda: not any(is_alive(int(file.read_text())) for file in files))
+
+
+DIES = """
+import os, pathlib, signal, time
+with pathlib.Path("starts.txt").open("a") as file:
+    print(time.monotonic(), file=file)
+time.sleep(float(pathlib.Path("lives.txt").read_text()))
+os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def test_a_service_that_keeps_dying_is_started_again_ever_later_and_soon_once_it_was_healthy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "dies.py").write_text(DIES)
+    (tmp_path / "lives.txt").write_text("0")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(services, "MODULES", {"worker": "dies"})
+    monkeypatch.setattr(services, "HEALTHY_SECONDS", 4.0)
+    reports: list[str] = []
+
+    def delays() -> list[str]:
+        return re.findall(r"starts again in (\d+) s", "\n".join(reports))
+
+    with LocalServices({}, tmp_path / "logs", reports.append) as started:
+        wait_until(lambda: delays()[:3] == ["1", "2", "4"])
+        (tmp_path / "lives.txt").write_text("5")
+        wait_until(lambda: delays()[3:] == ["1"])
+        started.check()
+
+    starts = [float(line) for line in (tmp_path / "starts.txt").read_text().split()]
+    assert starts[2] - starts[1] >= 2 and starts[3] - starts[2] >= 4
+    assert "The worker stopped (SIGKILL)" in reports[0]
 
 
 def test_on_a_terminal_the_start_screen_is_a_frame(tmp_path: Path) -> None:
@@ -118,6 +155,37 @@ def test_on_a_terminal_the_start_screen_is_a_frame(tmp_path: Path) -> None:
     assert "╭" in written.getvalue()
     assert "http://a:1/docs and http://b:2/docs" in written.getvalue()
     assert "[bold]" in written.getvalue()
+
+
+def test_a_service_that_is_killed_is_started_again_and_the_others_serve_on(
+    tmp_path: Path,
+) -> None:
+    ports = {"trainer": free_port(), "predictor": free_port()}
+    settings = {
+        **{f"READSMITH_{name.upper()}_PORT": str(port) for name, port in ports.items()},
+        "READSMITH_PREDICTOR_WORKERS": "1",
+    }
+    urls = {name: f"http://127.0.0.1:{port}" for name, port in ports.items()}
+
+    def answers(name: str) -> bool:
+        return ServiceConnection(urls[name], retries=0).answers()
+
+    environment = settings | {
+        "READSMITH_STORE": str(tmp_path / "models"),
+        "READSMITH_STATE": str(tmp_path / "state"),
+    }
+    reports: list[str] = []
+    with LocalServices(environment, tmp_path / "logs", reports.append) as started:
+        started.wait_until_ready(*urls.values())
+        for name, other in (("trainer", "predictor"), ("predictor", "trainer")):
+            before = pids()
+            os.kill(before[name], signal.SIGKILL)
+            wait_until(lambda: pids()[name] not in (0, before[name]))  # noqa: B023
+            assert answers(other)
+            wait_until(lambda: answers(name))  # noqa: B023
+            assert {**pids(), name: 0} == {**before, name: 0}
+        started.check()
+    assert [line.split()[1] for line in reports if "again." in line] == ["trainer", "predictor"]
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
@@ -158,6 +226,19 @@ def test_up_serves_until_it_is_told_to_stop_and_leaves_no_process(
     assert up.returncode == (-9 if number == signal.SIGKILL else 0)
     assert len(children) == 3
     wait_until(lambda: not any(map(is_alive, children)))
+
+
+def pids() -> dict[str, int]:
+    """Return the process of each service below this one; 0 for one that has none."""
+    threads = Path(f"/proc/{os.getpid()}/task").iterdir()
+    children = [int(c) for each in threads for c in (each / "children").read_text().split()]
+    found = dict.fromkeys(services.MODULES, 0)
+    for pid in children:
+        arguments = Path(f"/proc/{pid}/cmdline").read_bytes().decode().split("\0")
+        for name, module in services.MODULES.items():
+            if module in arguments:
+                found[name] = pid
+    return found
 
 
 def _children(pid: int) -> list[int]:

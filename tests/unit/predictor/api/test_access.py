@@ -107,6 +107,9 @@ def test_metrics_can_be_closed_health_stays_open(keys: Path) -> None:
     [
         ({"Host": "attacker.example:8080"}, "host_not_allowed"),
         ({"Origin": "https://attacker.example"}, "origin_not_allowed"),
+        ({"Host": "localhost:1", "Origin": "http://localhost:2"}, "origin_not_allowed"),
+        ({"Host": "localhost", "Origin": "https://localhost"}, "origin_not_allowed"),
+        ({"Sec-Fetch-Site": "same-site"}, "origin_not_allowed"),
     ],
 )
 def test_without_keys_a_web_page_cannot_ask(keys: Path, headers: dict[str, str], code: str) -> None:

@@ -192,11 +192,11 @@ def test_a_file_that_is_changed_between_the_check_and_the_load_is_refused(
     assert answer(registry) == (1, "cab")
 
 
-def look_as_nobody(root: Path) -> None:
+def look_as_nobody(root: Path, cache: Path) -> None:
     """See what a process without rights sees of the store."""
     os.setgid(65534)
     os.setuid(65534)
-    registry = Registry(PredictorSettings(store=root, serve_starter=False))
+    registry = Registry(PredictorSettings(store=root, store_cache=cache, serve_starter=False))
     registry.poll()
     states = registry.states()
     told = states["default"].rejection
@@ -217,9 +217,14 @@ def test_what_may_not_be_looked_at_is_refused_and_hides_nothing_else(
     for folder in (tmp_path, *tmp_path.parents):
         if not folder.stat().st_mode & 0o001:
             folder.chmod(0o755)
+    # It may not start a Python that belongs to root: its versions have been tried already.
+    cache = tmp_path / "cache"
+    Registry(PredictorSettings(store=store.root, store_cache=cache, serve_starter=False)).poll()
+    for path in (cache, *cache.rglob("*")):
+        path.chmod(0o777)
     store.folder("default", 1).chmod(0o700)
     (store.root / "closed").chmod(0o700)
-    visitor = SPAWN.Process(target=look_as_nobody, args=(store.root,))
+    visitor = SPAWN.Process(target=look_as_nobody, args=(store.root, cache))
     visitor.start()
     visitor.join()
     assert visitor.exitcode == 0

@@ -9,6 +9,7 @@ from pydantic import ValidationError
 
 from shared.access import access as access_module
 from shared.access.access import Access, Caller
+from shared.access.allowed_hosts import Addressed
 from shared.access.api_keys import KeyFile, Scope
 from shared.access.rate_limit import RateLimit
 from shared.access.settings import AccessSettings
@@ -28,11 +29,11 @@ def look_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def with_key(headers: dict[str, str], host: str = "example.org") -> Caller:
-    return Caller(headers["Authorization"], host, None, "192.0.2.1")
+    return Caller(headers["Authorization"], Addressed(host, None), "192.0.2.1")
 
 
 def without_key(host: str | None = "localhost:8080", origin: str | None = None) -> Caller:
-    return Caller(None, host, origin, "192.0.2.1")
+    return Caller(None, Addressed(host, origin), "192.0.2.1")
 
 
 def refusal(ask: Callable[[], object]) -> ReadsmithError:
@@ -65,10 +66,22 @@ def test_without_keys_others_are_answered_only_if_that_was_asked_for(keys: Path,
         ("localhost:8080", None, None),
         ("LOCALHOST", None, None),
         ("reader.localhost:8080", None, None),
-        ("127.0.0.1:8080", "http://localhost:3000", None),
+        ("localhost:8080", "http://localhost:8080", None),
+        ("LOCALHOST:80", "http://localhost", None),
+        ("localhost", "http://localhost:80", None),
         ("[::1]:8080", "http://[::1]:8080", None),
-        ("192.168.1.5:8080", "http://192.168.1.5:9000", None),
         ("reader.example.org", "https://reader.example.org", None),
+        ("localhost:8080", "https://reader.example.org:3000", None),
+        ("127.0.0.1:8080", "http://localhost:3000", "origin_not_allowed"),
+        ("127.0.0.1:8080", "http://localhost:8080", "origin_not_allowed"),
+        ("localhost:8080", "http://localhost:3000", "origin_not_allowed"),
+        ("localhost:8080", "https://localhost:8080", "origin_not_allowed"),
+        ("localhost:80", "https://localhost", "origin_not_allowed"),
+        ("localhost:8080", "http://reader.localhost:8080", "origin_not_allowed"),
+        ("192.168.1.5:8080", "http://192.168.1.5:9000", "origin_not_allowed"),
+        ("localhost:8080", "http://localhost:port", "origin_not_allowed"),
+        ("localhost:8080", "", "origin_not_allowed"),
+        ("localhost:8080", "file://", "origin_not_allowed"),
         ("attacker.example:8080", None, "host_not_allowed"),
         ("localhost.attacker.example", None, "host_not_allowed"),
         ("127.0.0.1.attacker.example", None, "host_not_allowed"),
@@ -91,6 +104,40 @@ def test_without_keys_no_web_page_gets_in(
     else:
         error = refusal(lambda: access.admit(without_key(host, origin), Scope.PREDICT))
         assert error.code == refused
+
+
+@pytest.mark.parametrize(
+    ("site", "changes", "refused"),
+    [
+        ("same-site", True, "origin_not_allowed"),
+        ("cross-site", True, "origin_not_allowed"),
+        ("same-origin", True, None),
+        ("none", True, None),
+        (None, True, None),
+        ("same-site", False, None),
+        ("cross-site", False, None),
+    ],
+)
+def test_what_a_browser_says_comes_from_elsewhere_changes_nothing(
+    keys: Path, site: str | None, changes: bool, refused: str | None
+) -> None:
+    access = Access(AccessSettings(keys=keys, allowed_hosts="reader.example.org"), "127.0.0.1")
+
+    def ask(origin: str | None) -> str:
+        addressed = Addressed("localhost:8080", origin, "http", site, changes)
+        return access.admit(Caller(None, addressed, None), Scope.PREDICT)
+
+    if refused is None:
+        assert ask(None) == "anonymous"
+    else:
+        assert refusal(lambda: ask(None)).code == refused
+    assert ask("https://reader.example.org") == "anonymous"
+
+
+def test_behind_tls_the_services_own_page_may_call_it(keys: Path) -> None:
+    access = Access(AccessSettings(keys=keys), "127.0.0.1")
+    addressed = Addressed("192.168.1.5:8443", "https://192.168.1.5:8443", "https")
+    assert access.admit(Caller(None, addressed, None), Scope.PREDICT) == "anonymous"
 
 
 def test_every_name_can_be_allowed(keys: Path) -> None:
@@ -160,7 +207,7 @@ def test_what_is_not_a_key_to_the_letter_is_401(
 ) -> None:
     phone = bearer(keys, "phone", Scope.PREDICT)["Authorization"]
     access = Access(AccessSettings(keys=keys), "127.0.0.1")
-    changed = Caller(change(phone), "localhost", None, None)
+    changed = Caller(change(phone), Addressed("localhost", None), None)
     error = refusal(lambda: access.admit(changed, Scope.PREDICT))
     assert error.code == code
     assert error.headers == {"WWW-Authenticate": 'Bearer realm="Readsmith"'}
@@ -169,7 +216,7 @@ def test_what_is_not_a_key_to_the_letter_is_401(
 def test_the_scheme_may_be_written_as_one_likes(keys: Path) -> None:
     phone = bearer(keys, "phone", Scope.PREDICT)["Authorization"]
     access = Access(AccessSettings(keys=keys), "127.0.0.1")
-    caller = Caller(phone.replace("Bearer", "bearer"), None, None, None)
+    caller = Caller(phone.replace("Bearer", "bearer"), Addressed(None, None), None)
     assert access.admit(caller, Scope.PREDICT) == "phone"
 
 

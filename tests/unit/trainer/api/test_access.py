@@ -64,7 +64,7 @@ def routes(settings: Settings) -> list[tuple[str, str]]:
     """Every method and path, also of what describes the service."""
     described = create_app(settings).openapi()["paths"]
     found = [(method.upper(), path) for path, methods in described.items() for method in methods]
-    return [*found, ("GET", "/docs"), ("GET", "/redoc"), ("GET", "/openapi.json")]
+    return [*found, ("GET", "/docs"), ("GET", "/openapi.json")]
 
 
 def for_readers(method: str, path: str) -> bool:
@@ -132,6 +132,9 @@ def test_metrics_can_be_closed_health_stays_open(settings: Settings, train: dict
     [
         ({"Host": "attacker.example"}, "host_not_allowed"),
         ({"Origin": "https://attacker.example"}, "origin_not_allowed"),
+        ({"Host": "localhost:1", "Origin": "http://localhost:2"}, "origin_not_allowed"),
+        ({"Host": "localhost", "Origin": "https://localhost"}, "origin_not_allowed"),
+        ({"Sec-Fetch-Site": "same-site"}, "origin_not_allowed"),
     ],
 )
 def test_without_keys_a_web_page_cannot_post_a_job(

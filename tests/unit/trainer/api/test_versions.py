@@ -13,6 +13,7 @@ from PIL import Image
 from shared.store.manifest import ONNX_MODEL
 from shared.store.store import ModelStore
 from tests.support.api.problems import problem
+from tests.support.hostile.graphs import crashing
 from tests.support.models.bundles import encoded, image, png
 from tests.support.models.bundles import publish as publish_bundle
 from trainer.api.app import create_app
@@ -107,6 +108,15 @@ def test_two_versions_are_compared_on_the_images_of_both_each_once(api: TestClie
     assert (wrong["truth"], wrong["a"]["text"], wrong["b"]["text"]) == ("b", "a", "a")
     assert not wrong["a"]["correct"]
     assert api.get(wrong["image"]).content == png("a")
+
+
+def test_a_version_whose_graph_crashes_is_not_compared(
+    api: TestClient, settings: Settings, tmp_path: Path
+) -> None:
+    files = {ONNX_MODEL: crashing(), **report({"abc": "abc"})}
+    publish_bundle(ModelStore(settings.store), tmp_path / "c", model="bad", files=files)
+    document = problem(api.get("/models/bad/compare?a=1&b=1"), 409, "bundle_invalid")
+    assert "crashes" in document["detail"]
 
 
 def test_what_is_not_kept_is_named(api: TestClient, settings: Settings, tmp_path: Path) -> None:

@@ -1,20 +1,25 @@
 """Which new versions are served: real bundles read a real test part; nothing is trained."""
 
+from collections.abc import Callable
 from itertools import product
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from shared.store.manifest import ONNX_MODEL, SEEN_IMAGES, Comparison, Learned
 from shared.store.store import ModelStore
+from tests.support.hostile.graphs import crashing, endless
 from tests.support.jobs.observer import Recorder
 from tests.support.labelled_images import write_zip
 from tests.support.models.bundles import png, publish
 from trainer.pipeline.datasets.dataset import Dataset
 from trainer.pipeline.datasets.load import load_dataset
 from trainer.pipeline.datasets.seen_images import write_seen_images
+from trainer.pipeline.evaluation import promotion as promotion_module
 from trainer.pipeline.evaluation.predictions import LabelledPrediction
 from trainer.pipeline.evaluation.promotion import Promotion, compare_with, compared, report_outcome
+from trainer.pipeline.networks import inference
 from trainer.schemas.job_request import JobRequest, Promote
 from trainer.schemas.progress import CancelledRunError
 
@@ -167,6 +172,31 @@ def test_a_graph_that_is_none_stops_nobody(
 ) -> None:
     publish(store, tmp_path / "build", files={ONNX_MODEL: b"no graph, but the hash is right"})
     assert compare(dataset, store, 12) is None
+
+
+@pytest.mark.parametrize("graph", [endless, crashing])
+def test_a_graph_that_hangs_or_crashes_stops_nobody(
+    dataset: Dataset,
+    store: ModelStore,
+    tmp_path: Path,
+    graph: Callable[[], bytes],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    publish(store, tmp_path / "build", files={ONNX_MODEL: graph()})
+    monkeypatch.setattr(promotion_module, "_predict_all", within_seconds)
+    recorder = Recorder()
+    assert compare(dataset, store, 12, recorder) is None
+    [(kind, message)] = recorder.events
+    assert kind == "warning" and "ProcessDiedError" in message
+
+
+def within_seconds(*args: Any) -> dict[str, str]:
+    """Predict in a clean process, with a limit that a test can wait for."""
+    inference.GRAPH_SECONDS = 5
+    return PREDICT_ALL(*args)
+
+
+PREDICT_ALL = promotion_module._predict_all
 
 
 def test_a_version_that_vanishes_stops_nobody(dataset: Dataset, store: ModelStore) -> None:
