@@ -67,6 +67,8 @@ jobs = Table(
     Column("dataset", JSON(none_as_null=True)),
     Column("result", JSON(none_as_null=True)),
     Column("error", JSON(none_as_null=True)),
+    # The request without what is large; NULL where an earlier release has queued the job.
+    Column("listed", JSON(none_as_null=True)),
     Index("jobs_by_status", "status", "number"),
 )
 

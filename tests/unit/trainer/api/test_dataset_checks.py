@@ -105,7 +105,7 @@ def test_a_zip_from_the_web_becomes_an_upload(api: TestClient, tmp_path: Path) -
     assert received.status_code == 201
     assert received.json()["bytes"] == len(data)
     assert api.get(received.headers["location"]).json() == received.json()
-    assert api.get("/datasets").json() == {"data": [received.json()]}
+    assert api.get("/datasets").json() == {"data": [received.json()], "has_more": False}
 
 
 def test_a_zip_that_cannot_be_got_from_the_web_is_refused_with_the_reason(
@@ -118,4 +118,4 @@ def test_a_zip_that_cannot_be_got_from_the_web_is_refused_with_the_reason(
     problem(inside, 422, "download_refused")
     document = problem(api.post("/datasets", json={"url": "file:///etc"}), 422, "request_invalid")
     assert "url" in fields(document)
-    assert api.get("/datasets").json() == {"data": []}
+    assert api.get("/datasets").json() == {"data": [], "has_more": False}

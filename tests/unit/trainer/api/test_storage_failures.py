@@ -17,6 +17,7 @@ from sqlalchemy.exc import OperationalError
 from shared.errors import ReadsmithError
 from shared.store.manifest import verify_files
 from shared.store.store import ModelStore
+from tests.support.jobs.listed import as_listed
 from tests.support.labelled_images import write_zip
 from tests.support.models import bundles
 from trainer.api.app import create_app
@@ -81,7 +82,7 @@ def test_a_database_that_cannot_grow_refuses_jobs_and_still_shows_them(api: Test
     before = api.post("/jobs").json()
     with no_file_larger_than(20_000):
         problem(api.post("/jobs"), 503, "database_unavailable")
-        assert api.get("/jobs").json()["data"] == [before]
+        assert api.get("/jobs").json()["data"] == [as_listed(before)]
     assert api.post("/jobs").status_code == 202
     assert len(api.get("/jobs").json()["data"]) == 2
 
