@@ -23,6 +23,7 @@ from trainer.api.problems import (
 )
 from trainer.api.services import Services, TheServices
 from trainer.database.uploads import IncomingZip
+from trainer.files.cache import limit_cache
 from trainer.pipeline.downloads.fetch import fetch
 from trainer.schemas.job_request import DatasetRequest, WebUrl
 from trainer.schemas.progress import Observer
@@ -215,16 +216,14 @@ def upload_from_web(wanted: WebDataset, services: Services, observer: Observer) 
     Raises what fetch does, BusyError, TooLargeError, DatasetError and CancelledRunError.
     """
     settings = services.settings
-    path = fetch(
-        DatasetRequest(url=wanted.url, sha256=wanted.sha256),
-        settings.cache,
-        services.files,
-        observer,
-        settings.downloads,
-    )
-    with (
-        path.open("rb") as zip_file,
-        services.uploads.incoming(path.stat().st_size) as incoming,
-    ):
-        copyfileobj(zip_file, incoming, CHUNK)
-        return services.uploads.save(incoming)
+    dataset = DatasetRequest(url=wanted.url, sha256=wanted.sha256)
+    try:
+        path = fetch(dataset, settings.cache, services.files, observer, settings.downloads)
+        with (
+            path.open("rb") as zip_file,
+            services.uploads.incoming(path.stat().st_size) as incoming,
+        ):
+            copyfileobj(zip_file, incoming, CHUNK)
+            return services.uploads.save(incoming)
+    finally:
+        limit_cache(settings.cache, settings.max_cache_bytes)

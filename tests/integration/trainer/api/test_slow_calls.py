@@ -105,6 +105,19 @@ def test_streams_are_limited_and_their_places_are_free_again(trainer: services.S
     seen.require_patience()
 
 
+def test_head_leaves_the_connection_to_the_next_request(trainer: services.Service) -> None:
+    job = requests.post(f"{trainer.url}/jobs", timeout=TIMEOUT).json()["id"]
+    stream = request("HEAD", f"/jobs/{job}/events", accept="text/event-stream")
+    sent = stream + request("HEAD", "/jobs") + request("GET", "/healthz")
+    with waiting(trainer.port, sent, 1) as [client]:
+        client.settimeout(TIMEOUT)
+        received = b""
+        while not received.endswith(b'{"status":"ok"}'):
+            received += client.recv(65536)
+    assert received.count(b"HTTP/1.1 200 OK") == 3
+    assert b"has_more" not in received
+
+
 def test_a_pool_without_a_free_thread_is_told(
     settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
