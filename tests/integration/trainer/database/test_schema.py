@@ -20,6 +20,7 @@ from shared.errors import ReadsmithError
 from tests.support.jobs.fixtures import EITHER
 from tests.support.services.postgresql import Server, needs_postgresql
 from trainer.database import schema
+from trainer.database.engine import open_engine
 from trainer.database.job_queue import JobQueue
 from trainer.database.job_store import JobStore
 from trainer.database.tables import Database, jobs, tables
@@ -45,6 +46,8 @@ def url(request: pytest.FixtureRequest, settings: Settings) -> str:
 @pytest.fixture
 def empty(url: str) -> Iterator[Database]:
     """The same, not migrated."""
+    if url.startswith("sqlite"):
+        open_engine(url, create=True).dispose()
     database = Database(url, migrate=False)
     yield database
     database.close()
