@@ -2,6 +2,7 @@
 
 import errno
 import resource
+import shutil
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -139,6 +140,35 @@ def test_a_database_that_is_gone_is_not_begun_anew_and_may_come_back(
     elsewhere.rename(gone)
     assert api.get(f"/jobs/{job_id}").json()["status"] == "queued"
     assert api.post("/jobs").status_code == 202
+
+
+def test_a_store_that_is_gone_is_told_until_it_is_back(
+    api: TestClient, settings: Settings, tmp_path: Path
+) -> None:
+    store = ModelStore(settings.store)
+    assert api.get("/readyz").json()["store"] == "ok"  # before the first model, too
+    bundles.publish(store, tmp_path / "1")
+    assert api.get("/readyz").status_code == 200
+    elsewhere = store.root.rename(tmp_path / "elsewhere")
+    for unmounted in (False, True):
+        if unmounted:
+            store.root.mkdir()
+        ready = api.get("/readyz")
+        assert (ready.status_code, ready.json()["ready"]) == (503, False)
+        assert "not mounted any more" in ready.json()["store"]
+    store.root.rmdir()
+    elsewhere.rename(store.root)
+    assert api.get("/readyz").json()["store"] == "ok"
+
+
+def test_a_store_that_a_user_has_emptied_is_not_gone(
+    api: TestClient, settings: Settings, tmp_path: Path
+) -> None:
+    store = ModelStore(settings.store)
+    bundles.publish(store, tmp_path / "1")
+    assert api.get("/readyz").status_code == 200
+    shutil.rmtree(store.root / "default")
+    assert api.get("/readyz").status_code == 200
 
 
 def test_a_version_that_finds_no_room_is_not_seen_and_the_served_one_stays(tmp_path: Path) -> None:
