@@ -106,7 +106,7 @@ class JobStore:
                 connection.execute(requested)
                 message = "Asked to finish: the rest is trained quickly, and the best published."
                 record(connection, job_id, "finish", message, {})
-            return whole_job_of(connection, find(connection, job_id))
+            return whole_job(connection, job_id)
 
     def events(self, job_id: str, limit: int, after: int = 0) -> EventPage:
         """Return a job's events with an id above `after`, oldest first."""
