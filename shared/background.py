@@ -14,6 +14,7 @@ def in_background(call: Callable[[], T]) -> Future[T]:
     Its result, or what it raises, comes through the future; who stops waiting abandons it.
     """
     future: Future[T] = Future()
+    future.set_running_or_notify_cancel()  # else who stops waiting would cancel it
 
     def run() -> None:
         try:

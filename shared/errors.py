@@ -327,7 +327,7 @@ class BusyError(ReadsmithError):
         "rate_limited": "The API key has used up its requests of this minute.",
         "queue_full": "As many jobs wait as may.",
         "uploads_full": "Uploads that jobs need take all the room there is for them.",
-        "check_busy": "Another dataset is being checked.",
+        "busy": "As many requests of this kind are worked on as may.",
     }
 
 

@@ -146,6 +146,13 @@ class Settings(StoreSettings, AccessSettings, BaseSettings):
         "one before it always are.",
     )
 
+    retained_job_days: float | None = Field(
+        None,
+        gt=0,
+        description="Days after which jobs that have ended are deleted from the job database, "
+        "with their events; those whose version is retained stay. Unset: never.",
+    )
+
     @field_validator("max_stored_upload_bytes")
     @classmethod
     def _fits_one_upload(cls, value: int, info: ValidationInfo) -> int:

@@ -5,7 +5,7 @@ import os
 import signal
 import subprocess
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context
 from typing import ParamSpec, TypeVar
@@ -22,6 +22,13 @@ def in_clean_process(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs
 
     Raises ReadsmithError (process_died) if the process ends without either.
     """
+    return in_stoppable_process(lambda: None, function, *args, **kwargs)
+
+
+def in_stoppable_process(
+    checkpoint: Callable[[], None], function: Callable[P, R], *args: P.args, **kwargs: P.kwargs
+) -> R:
+    """Do the same; twice a second checkpoint is called, and what it raises kills the process."""
     with ProcessPoolExecutor(
         max_workers=1,
         mp_context=get_context("spawn"),
@@ -29,13 +36,25 @@ def in_clean_process(function: Callable[P, R], *args: P.args, **kwargs: P.kwargs
         initargs=(os.getpid(),),
     ) as pool:
         try:
-            return pool.submit(function, *args, **kwargs).result()
+            process = pool.submit(os.getpid).result()
+            answer = pool.submit(function, *args, **kwargs)
+            while not wait([answer], CHECK_SECONDS).done:
+                _checked(checkpoint, process)
+            return answer.result()
         except BrokenProcessPool as error:
             raise ProcessDiedError(
                 "process_died",
                 f"The process that ran {function.__name__} ended without an answer.",
                 "It may have run out of memory; give it more or use smaller images.",
             ) from error
+
+
+def _checked(checkpoint: Callable[[], None], process: int) -> None:
+    try:
+        checkpoint()
+    except BaseException:
+        os.kill(process, signal.SIGKILL)
+        raise
 
 
 def ignore_signals() -> None:
@@ -49,6 +68,9 @@ def ignore_signals() -> None:
 
 NICENESS = 10
 """Training gets the CPU time that nothing else needs, so that both APIs stay responsive."""
+
+CHECK_SECONDS = 0.5
+"""Between two checks whether a process is still wanted."""
 
 GRACE_SECONDS = 3.0
 """Seconds between SIGTERM and SIGKILL."""

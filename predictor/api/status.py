@@ -46,6 +46,8 @@ def add_status(app: Flask, registry: Registry) -> None:
         storage = away and {"since": away.since.isoformat(), "reason": away.reason}
         state = {
             "ready": ready,
+            # Not a reason to be taken out of rotation: it predicts as well as before.
+            "degraded": ready and away is not None,
             "pid": os.getpid(),
             "models": models,
             "storage_unreachable": storage,

@@ -17,10 +17,11 @@ class Upload(Answer):
     created_at: datetime
 
 
-class UploadList(Answer):
+class UploadPage(Answer):
     """Uploads, newest first."""
 
     data: list[Upload]
+    has_more: bool
 
 
 class Sample(Answer):

@@ -68,7 +68,7 @@ class ModelState(Answer):
 
 
 class StorageOutage(Answer):
-    """The object storage of the models cannot be used; loaded and cached versions still answer."""
+    """The store of the models cannot be used; loaded and cached versions still answer."""
 
     since: datetime
     reason: str
@@ -78,6 +78,11 @@ class PredictorReadiness(Answer):
     """Whether this worker can read, and with which versions."""
 
     ready: bool
+    degraded: bool = Field(
+        False,
+        description="Ready with what is loaded, but new versions do not arrive: the models' store "
+        "cannot be used, as storage_unreachable says.",
+    )
     pid: int
     models: dict[str, ModelState]
     storage_unreachable: StorageOutage | None = Field(None, description="Null while it answers.")

@@ -136,7 +136,7 @@ class Job(Answer):
     model: str
     preset: str
     request: dict[str, Any]
-    """The request as accepted, defaults filled in."""
+    """The request as accepted, defaults filled in; lists of jobs leave out `relabel`."""
     metadata: dict[str, str]
     created_at: datetime
     started_at: datetime | None = None
@@ -147,7 +147,7 @@ class Job(Answer):
     """Whether it was asked to end its training and publish what it has learned."""
     progress: JobProgress | None = None
     dataset: dict[str, Any] | None = None
-    """The dataset summary."""
+    """The dataset summary; lists of jobs leave it out."""
     metrics: Metrics | None = None
     calibration: Calibration | None = None
     """What confidences are worth, and what accepting those above a threshold gives."""
@@ -172,7 +172,7 @@ class Job(Answer):
 
 
 class JobPage(Answer):
-    """Jobs, newest first."""
+    """Jobs, newest first, without what may be large: `relabel`, `dataset` and `trials`."""
 
     data: list[Job]
     has_more: bool

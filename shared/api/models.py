@@ -37,10 +37,11 @@ class ModelView(Answer):
     """Why the served version or the pattern is not known."""
 
 
-class ModelList(Answer):
-    """Every model that has a version."""
+class ModelPage(Answer):
+    """Models that have a version, by name."""
 
     data: list[ModelView]
+    has_more: bool
 
 
 class VersionDetails(VersionView):

@@ -61,9 +61,14 @@ class ObjectModelStore(ModelStore):
         try:
             self._records.require_conditions()
             self._bucket.get(CONDITION)
+            self._names()
         except StorageError as error:
             return error.message
-        return None
+        return self._away.reason if self._away else None
+
+    def _identity(self) -> Hashable:
+        """Return something new each time: a bucket that holds nothing does not tell why."""
+        return object()
 
     def folder(self, model: str, version: int) -> Path:
         """Return a folder with a verified copy of a version's bundle; raises BundleError."""

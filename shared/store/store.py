@@ -9,7 +9,10 @@ The root is a folder here, and the prefix of a bucket in shared/store/object_sto
 import logging
 import os
 from collections.abc import Callable, Hashable, Sequence
+from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import Final
 
 from shared.errors import (
     BundleError,
@@ -35,6 +38,8 @@ from shared.store.records.record import Listed, ModelRecord, ModelSettings
 from shared.store.records.records import RECORD, ModelRecords
 
 RETAINED_VERSIONS = 5
+NOWHERE: Final = ()
+"""Where models were before any was seen."""
 
 log = logging.getLogger("readsmith.store")
 
@@ -46,6 +51,10 @@ class ModelStore:
     before it.
     """
 
+    _away: Away | None = None
+    _held_in: Hashable = NOWHERE
+    """The folder in which models were last seen."""
+
     def __init__(self, root: Path | str, keep: int = RETAINED_VERSIONS) -> None:
         self.root = Path(root)
         self.address = str(root)
@@ -56,8 +65,8 @@ class ModelStore:
 
     @property
     def away(self) -> Away | None:
-        """Since when and why the store cannot be asked; a folder always can."""
-        return None
+        """Since when and why the models cannot be had, as `models` has last found it."""
+        return self._away
 
     def prepare(self) -> None:
         """Make the folder; raises OSError."""
@@ -65,12 +74,16 @@ class ModelStore:
 
     def problem(self) -> str | None:
         """Say why nothing can be published; None if all is well."""
+        with suppress(OSError):  # which `away` tells then
+            self._names()
+        if self.away is not None:
+            return self.away.reason
         writable = os.access(self.root, os.W_OK | os.X_OK)
         return None if writable else f"{self.root} cannot be written to"
 
     def models(self) -> list[str]:
         """Return the names of the models that have a version, or a damaged record; sorted."""
-        return [name for name in self._records.models() if self._is_model(name)]
+        return [name for name in self._names() if self._is_model(name)]
 
     def require(self, model: str) -> None:
         """Raise ReadsmithError model_not_found if the model has no version."""
@@ -227,6 +240,37 @@ class ModelStore:
         manifest = publication.publish(build, make_manifest, may_publish, change)
         publication.remove_garbage()
         return manifest
+
+    def _names(self) -> list[str]:
+        """Return what may be models, and note whether those that were there can be had."""
+        try:
+            names = self._records.models()
+        except OSError as error:
+            self._note_away(f"{self.address} cannot be read: {error.strerror}")
+            raise
+        if names:
+            self._held_in = self._identity()
+        if names or self._held_in in (NOWHERE, self._identity()):
+            self._away = None
+        else:
+            self._note_away(
+                f"{self.address} holds none of the models that were there: it was deleted or "
+                "emptied, or is not mounted any more"
+            )
+        return names
+
+    def _note_away(self, reason: str) -> None:
+        if self._away is None:
+            log.warning("%s.", reason)
+        self._away = Away(self._away.since if self._away else datetime.now(UTC), reason)
+
+    def _identity(self) -> Hashable:
+        """Return what tells this folder from another at its place; a user may empty this one."""
+        try:
+            status = self.root.stat()
+        except OSError:
+            return None
+        return status.st_dev, status.st_ino
 
     def _is_model(self, name: str) -> bool:
         try:

@@ -1,5 +1,6 @@
 """The trainer's HTTP application."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import PackageNotFoundError, version
@@ -13,6 +14,7 @@ from shared.api.problems import Problem
 from trainer.api import pages as dashboard
 from trainer.api.access import AccessControl, describe_access
 from trainer.api.body_limit import BodyLimit
+from trainer.api.head import HeadAsGet
 from trainer.api.metrics import RequestMetrics
 from trainer.api.problems import HANDLERS, problem_responses
 from trainer.api.routes import (
@@ -37,7 +39,9 @@ def create_app(settings: Settings) -> FastAPI:
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        watch = asyncio.create_task(services.thread_pool.run())
         yield
+        watch.cancel()
         services.database.close()
 
     app = FastAPI(
@@ -50,6 +54,7 @@ def create_app(settings: Settings) -> FastAPI:
         responses=problem_responses(400, 413, 431, 500),
     )
     app.state.services = services
+    app.add_middleware(HeadAsGet)
     app.add_middleware(BodyLimit, upload_bytes=settings.max_upload_bytes)
     app.add_middleware(AccessControl, settings=settings, access=access)
     app.add_middleware(RequestMetrics, registry=services.registry)

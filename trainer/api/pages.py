@@ -34,7 +34,7 @@ files = _Files(directory=FOLDER)
 router = APIRouter(include_in_schema=False)
 
 
-@router.api_route("/", methods=["GET", "HEAD"])
+@router.get("/")
 async def show_dashboard(request: Request) -> Response:
     """Answer with the dashboard's page."""
     return await files.get_response("index.html", request.scope)

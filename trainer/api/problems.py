@@ -139,7 +139,8 @@ async def _on_http_error(request: Request, error: HTTPException) -> Response:
 def _methods(request: Request) -> list[str]:
     """Return every method that this path takes; Starlette tells those of its first route only."""
     path = getattr(request.scope.get("route"), "path", None)
-    return sorted(method.upper() for method in request.app.openapi()["paths"].get(path, ()))
+    methods = {method.upper() for method in request.app.openapi()["paths"].get(path, ())}
+    return sorted(methods | ({"HEAD"} if "GET" in methods else set()))
 
 
 async def _on_database_error(request: Request, error: SQLAlchemyError) -> Response:

@@ -6,7 +6,10 @@ from fastapi import Depends, Request
 from prometheus_client import CollectorRegistry
 
 from trainer.api.metrics import JobCounts
-from trainer.api.predictor_proxy import PredictorLink
+from trainer.api.slow_calls.call_limit import CallLimit
+from trainer.api.slow_calls.event_streams import EventStreams
+from trainer.api.slow_calls.predictor_proxy import CONNECTIONS, PredictorLink
+from trainer.api.slow_calls.thread_pool import ThreadPoolWatch
 from trainer.database.corrections import Corrections
 from trainer.database.job_store import JobStore
 from trainer.database.tables import Database
@@ -36,6 +39,18 @@ class Services:
         self.models = settings.model_store()
         self.models.prepare()
         self.predictor = PredictorLink(settings.predictor_url)
+        self.downloads = CallLimit("downloads", running=2, waiting=4)
+        # Each uses all processors.
+        self.uploads_to_store = CallLimit("uploads", running=2, waiting=64)
+        self.checks = CallLimit("dataset checks", running=1, waiting=4)
+        # A small file may need much memory once it is decoded, so one at a time.
+        self.images = CallLimit("images", running=1, waiting=64)
+        self.reports = CallLimit("reports", running=2, waiting=16)
+        self.predictions = CallLimit(
+            "requests to the predictor", running=CONNECTIONS, waiting=8 * CONNECTIONS
+        )
+        self.streams = EventStreams(self.jobs)
+        self.thread_pool = ThreadPoolWatch()
         self.registry = CollectorRegistry()
         self.registry.register(JobCounts(self.jobs))
 

@@ -15,6 +15,7 @@ from sqlalchemy import Connection, Row, delete, func, insert, select, update
 from shared.api.datasets import Correction, CorrectionPage
 from shared.errors import NoRoomError, NotFoundError, ReadsmithError
 from shared.texts import csv_cell, require_printable
+from trainer.database.pages import page_of, reading_rows
 from trainer.database.rows import moment
 from trainer.database.tables import Database, corrections, now, serialize_writers
 from trainer.files.shared_files import CORRECTIONS, SharedFiles
@@ -88,10 +89,10 @@ class Corrections:
         with self._database.reading.begin() as connection:
             if after is not None:
                 query = query.where(corrections.c.number < _find(connection, model, after).number)
-            rows = connection.execute(query.limit(limit + 1)).all()
+            with reading_rows(connection, query.limit(limit + 1)) as rows:
+                data, has_more = page_of(rows, limit, _correction_of)
             count = connection.scalar(select(func.count()).where(ours)) or 0
-        data = [_correction_of(row) for row in rows[:limit]]
-        return CorrectionPage(data=data, count=count, has_more=len(rows) > limit)
+        return CorrectionPage(data=data, count=count, has_more=has_more)
 
     def get(self, model: str, correction_id: str) -> Correction:
         """Return a correction; raises ReadsmithError correction_not_found."""

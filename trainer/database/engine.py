@@ -3,6 +3,7 @@
 import sqlite3
 from pathlib import Path
 from typing import Any
+from urllib.parse import quote
 
 from sqlalchemy import URL, Connection, Engine, create_engine, event, make_url
 from sqlalchemy.exc import ArgumentError, DisconnectionError, NoSuchModuleError
@@ -24,11 +25,11 @@ POSTGRESQL = {
 """libpq's parameters; those in the URL take precedence."""
 
 
-def open_engine(url: str) -> Engine:
+def open_engine(url: str, *, create: bool = False) -> Engine:
     """Return an engine that connects when it is used.
 
-    Raises OSError or ReadsmithError database_url_invalid, which never quotes the URL: it may
-    contain a password.
+    create: whether to make the file of a SQLite database that is missing. Raises OSError or
+    ReadsmithError database_url_invalid, which never quotes the URL: it may contain a password.
     """
     parsed = _parse(url)
     # Behind PgBouncer the next transaction may get another connection to the server: jobs failed
@@ -43,7 +44,11 @@ def open_engine(url: str) -> Engine:
     except ImportError as error:
         raise _invalid(f"needs a driver: {error}") from None
     if engine.dialect.name == "sqlite":
-        prepare_sqlite(engine, _sqlite_file(engine.url))
+        path = _sqlite_file(engine.url)
+        if create:
+            _create_sqlite(path)
+        _allow_concurrent_use(engine)
+        _require_same_file(engine, path)
     return engine
 
 
@@ -83,13 +88,10 @@ BUSY_SECONDS = 10
 """How long a transaction waits for another process's write."""
 
 
-def prepare_sqlite(engine: Engine, path: Path) -> None:
-    """Set an engine up for its file, which is created if it is missing; raises OSError."""
+def _create_sqlite(path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     if not path.exists():
         path.touch()
-    _allow_concurrent_use(engine)
-    _require_same_file(engine, path)
 
 
 def _allow_concurrent_use(engine: Engine) -> None:
@@ -115,9 +117,14 @@ def _require_same_file(engine: Engine, path: Path) -> None:
     """
 
     @event.listens_for(engine, "do_connect")
-    def _must_be_there(*_: Any) -> None:
+    def _must_be_there(
+        dialect: Any, record: Any, arguments: list[Any], named: dict[str, Any]
+    ) -> None:
         if not path.exists():
             raise sqlite3.OperationalError(f"{path.name} is gone")
+        # It may be moved away after this look: mode=rw makes no file.
+        arguments[0] = f"file:{quote(str(path.absolute()))}?mode=rw"
+        named["uri"] = True
 
     @event.listens_for(engine, "connect")
     def _connect(connection: Any, record: Any) -> None:

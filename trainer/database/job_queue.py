@@ -13,7 +13,7 @@ from sqlalchemy import Connection, Row, delete, insert, select, update
 
 from shared.api.jobs import JobError, JobProgress, Stage, Status
 from shared.errors import FailedError
-from trainer.database.rows import find, move, plain_json, record, trials_of
+from trainer.database.rows import STATE, find, move, plain_json, record, trials_of
 from trainer.database.tables import Database, jobs, now, trials, workers
 from trainer.schemas.job import Claim, LostClaimError
 from trainer.schemas.job_request import JobRequest
@@ -58,8 +58,9 @@ class JobQueue:
     def request(self, claim: Claim) -> JobRequest:
         """Return the job's request."""
         with self._database.reading.begin() as connection:
-            row = _must_hold(find(connection, claim.job_id), claim)
-        return JobRequest.model_validate(row.request)
+            _must_hold(find(connection, claim.job_id), claim)
+            request = select(jobs.c.request).where(jobs.c.id == claim.job_id)
+            return JobRequest.model_validate(connection.execute(request).scalar_one())
 
     def renew(self, claim: Claim) -> None:
         """Extend the lease to lease_seconds from now."""
@@ -194,7 +195,7 @@ def _must_hold(row: Row[Any], claim: Claim) -> Row[Any]:
 
 
 def _take(connection: Connection, which: Any, limit: int | None = None) -> Any:
-    query = select(jobs).where(which).order_by(jobs.c.number).limit(limit)
+    query = select(*STATE).where(which).order_by(jobs.c.number).limit(limit)
     # Rows that another worker is claiming are skipped, so workers do not wait for each other.
     return connection.execute(query.with_for_update(skip_locked=True))
 

@@ -3,11 +3,23 @@
 import uuid
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, insert, select, update
+from sqlalchemy import Connection, Row, func, insert, literal, select, update
 
 from shared.api.jobs import Event, EventPage, Job, JobPage, Stage, Status
 from shared.errors import BusyError, ConflictError, UnusableError
-from trainer.database.rows import find, find_dataset, job_of, moment, move, record, whole_job_of
+from trainer.database.pages import page_of, reading_rows
+from trainer.database.rows import (
+    LARGE,
+    LISTED,
+    STATE,
+    find,
+    find_dataset,
+    listed_job_of,
+    moment,
+    move,
+    record,
+    whole_job,
+)
 from trainer.database.tables import Database, events, jobs, now, serialize_writers, workers
 from trainer.schemas.job_request import JobRequest
 
@@ -29,7 +41,7 @@ class JobStore:
         """
         with self._database.reading.begin() as connection:
             earlier = _with_key(connection, idempotency_key)
-            job = earlier and whole_job_of(connection, earlier)
+            job = whole_job(connection, earlier) if earlier else None
         return job and _same_request(job, request)
 
     def create(self, request: JobRequest, idempotency_key: str | None = None) -> Job:
@@ -43,22 +55,26 @@ class JobStore:
             serialize_writers(connection)
             earlier = _with_key(connection, idempotency_key)
             if earlier is not None:
-                return _same_request(whole_job_of(connection, earlier), request)
+                return _same_request(whole_job(connection, earlier), request)
             return self._insert(connection, request, idempotency_key)
 
     def get(self, job_id: str) -> Job:
         """Return a job."""
         with self._database.reading.begin() as connection:
-            return whole_job_of(connection, find(connection, job_id))
+            find(connection, job_id)
+            return whole_job(connection, job_id)
 
     def page(self, limit: int, after: str | None = None) -> JobPage:
-        """Return the jobs older than `after`, newest first."""
-        query = select(jobs).order_by(jobs.c.number.desc()).limit(limit + 1)
+        """Return the jobs older than `after`, newest first, without what is large."""
+        shown = [LISTED.label("request"), jobs.c.progress, jobs.c.result, jobs.c.error]
+        query = select(*STATE, *shown, literal(None).label("dataset"))
+        query = query.order_by(jobs.c.number.desc()).limit(limit + 1)
         with self._database.reading.begin() as connection:
             if after is not None:
                 query = query.where(jobs.c.number < find(connection, after).number)
-            rows = connection.execute(query).all()
-        return JobPage(data=[job_of(row) for row in rows[:limit]], has_more=len(rows) > limit)
+            with reading_rows(connection, query) as rows:
+                data, has_more = page_of(rows, limit, listed_job_of)
+        return JobPage(data=data, has_more=has_more)
 
     def cancel(self, job_id: str) -> Job:
         """Cancel a queued job, request cancellation of a running one; idempotent.
@@ -74,7 +90,7 @@ class JobStore:
                 requested = update(jobs).where(jobs.c.id == job_id).values(cancel_requested=True)
                 connection.execute(requested)
                 record(connection, job_id, "cancel", "Cancellation requested.", {})
-            return whole_job_of(connection, find(connection, job_id))
+            return whole_job(connection, job_id)
 
     def finish(self, job_id: str) -> Job:
         """Ask a training job to end its training and publish the best; idempotent.
@@ -90,15 +106,22 @@ class JobStore:
                 connection.execute(requested)
                 message = "Asked to finish: the rest is trained quickly, and the best published."
                 record(connection, job_id, "finish", message, {})
-            return whole_job_of(connection, find(connection, job_id))
+            return whole_job(connection, job_id)
 
     def events(self, job_id: str, limit: int, after: int = 0) -> EventPage:
         """Return a job's events with an id above `after`, oldest first."""
+        return self.news(job_id, limit, after)[0]
+
+    def news(self, job_id: str, limit: int, after: int = 0) -> tuple[EventPage, bool]:
+        """Return the same, and whether the job has ended: then no event comes after them."""
         query = select(events).where(events.c.job_id == job_id, events.c.id > after)
+        query = query.order_by(events.c.id).limit(limit + 1)
         with self._database.reading.begin() as connection:
-            find(connection, job_id)
-            rows = connection.execute(query.order_by(events.c.id).limit(limit + 1)).all()
-        return EventPage(data=[_event_of(row) for row in rows[:limit]], has_more=len(rows) > limit)
+            # Read before the events: a job that ends in between is followed once more.
+            is_over = Status(find(connection, job_id).status).is_final
+            with reading_rows(connection, query) as rows:
+                data, has_more = page_of(rows, limit, _event_of)
+        return EventPage(data=data, has_more=has_more), is_over
 
     def count_by_status(self) -> dict[Status, int]:
         """Return how many jobs have each status."""
@@ -133,23 +156,25 @@ class JobStore:
         if request.dataset.id is not None:
             find_dataset(connection, request.dataset.id, lock=True)
         job_id = f"job-{uuid.uuid4().hex}"
+        wanted = request.model_dump(mode="json")
         connection.execute(
             insert(jobs).values(
                 id=job_id,
                 idempotency_key=key,
-                request=request.model_dump(mode="json"),
+                request=wanted,
+                listed={name: wanted[name] for name in wanted if name not in LARGE},
                 status=Status.QUEUED,
                 created_at=now(),
             )
         )
         record(connection, job_id, "status", "Queued.", {"status": Status.QUEUED, "attempt": 0})
-        return whole_job_of(connection, find(connection, job_id))
+        return whole_job(connection, job_id)
 
 
-def _with_key(connection: Connection, key: str | None) -> Row[Any] | None:
+def _with_key(connection: Connection, key: str | None) -> str | None:
     if key is None:
         return None
-    return connection.execute(select(jobs).where(jobs.c.idempotency_key == key)).one_or_none()
+    return connection.scalar(select(jobs.c.id).where(jobs.c.idempotency_key == key))
 
 
 def _same_request(job: Job, request: JobRequest) -> Job:

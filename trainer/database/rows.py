@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pydantic_core
-from sqlalchemy import Connection, Row, insert, select, update
+from sqlalchemy import JSON, Connection, Row, func, insert, select, update
 
 from shared.api.jobs import Job, Status
 from shared.errors import DatasetNotFoundError, NotFoundError, ReadsmithError
@@ -13,13 +13,20 @@ from trainer.schemas.job_request import JobRequest
 from trainer.schemas.progress import RunResult
 from trainer.schemas.trial import TrialRecord
 
+LARGE = ("relabel",)
+"""Fields of a request that lists leave out."""
+STATE = [column for column in jobs.c if not isinstance(column.type, JSON)]
+"""Columns that say where a job stands; the others may be large."""
+LISTED = func.coalesce(jobs.c.listed, jobs.c.request, type_=JSON)
+"""The request without what is large."""
+
 
 def find(connection: Connection, job_id: str, *, lock: bool = False) -> Row[Any]:
-    """Return the job's row; raises ReadsmithError job_not_found.
+    """Return the job's row without large columns; raises ReadsmithError job_not_found.
 
     lock: no other transaction changes the job or records its events until this one ends.
     """
-    query = select(jobs).where(jobs.c.id == job_id)
+    query = select(*STATE).where(jobs.c.id == job_id)
     row = connection.execute(query.with_for_update() if lock else query).one_or_none()
     if row is None:
         raise NotFoundError(
@@ -60,17 +67,23 @@ def trials_of(connection: Connection, job_id: str) -> list[TrialRecord]:
     return [TrialRecord.model_validate(record) for record in connection.execute(query).scalars()]
 
 
-def whole_job_of(connection: Connection, row: Row[Any]) -> Job:
-    """Build the job as the API shows it, with the trials of a search."""
-    job = job_of(row)
+def whole_job(connection: Connection, job_id: str) -> Job:
+    """Return a job that is there as the API shows it, with the trials of a search."""
+    job = _job_of(connection.execute(select(jobs).where(jobs.c.id == job_id)).one())
     if job.request["search"] is None:
         return job
     shown = [record.shown for record in trials_of(connection, job.id)]
     return job.model_copy(update={"trials": shown})
 
 
-def job_of(row: Row[Any]) -> Job:
-    """Build the job as the API shows it, without trials."""
+def listed_job_of(row: Row[Any]) -> Job:
+    """Build a job as lists show it, without what is large."""
+    job = _job_of(row)
+    request = {name: value for name, value in job.request.items() if name not in LARGE}
+    return job.model_copy(update={"request": request})
+
+
+def _job_of(row: Row[Any]) -> Job:
     request = JobRequest.model_validate(row.request)
     result = {"model": request.model, "preset": request.preset} | (row.result or {})
     return Job(
@@ -119,7 +132,7 @@ def datasets_in_use(connection: Connection) -> set[str]:
 
     Creating a job locks its upload's row, too, so no new job can need one meanwhile.
     """
-    id_of = jobs.c.request[("dataset", "id")].as_string()
+    id_of = LISTED[("dataset", "id")].as_string()
     unfinished = jobs.c.status.in_([Status.QUEUED, Status.RUNNING])
     return set(connection.scalars(select(id_of).where(unfinished, id_of.is_not(None))))
 

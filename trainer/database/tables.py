@@ -67,6 +67,8 @@ jobs = Table(
     Column("dataset", JSON(none_as_null=True)),
     Column("result", JSON(none_as_null=True)),
     Column("error", JSON(none_as_null=True)),
+    # The request without what is large; NULL where an earlier release has queued the job.
+    Column("listed", JSON(none_as_null=True)),
     Index("jobs_by_status", "status", "number"),
 )
 
@@ -148,12 +150,12 @@ class Database:
     """Transactions on the job database, which is migrated to this program's revision first.
 
     migrate: False for a child of a worker, so that a migration while it runs does not end its
-    job. Raises ReadsmithError (database_url_invalid, database_unavailable, database_newer) or
-    OSError.
+    job; a SQLite file that is missing is then not made either. Raises ReadsmithError
+    (database_url_invalid, database_unavailable, database_newer) or OSError.
     """
 
     def __init__(self, url: str, *, migrate: bool = True) -> None:
-        self.reading = open_engine(url)
+        self.reading = open_engine(url, create=migrate)
         self.writing = self.reading.execution_options(writing=True)
         if migrate and not self.is_current():  # checked without the lock, which others may hold
             self._migrate()

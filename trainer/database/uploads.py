@@ -10,10 +10,11 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, insert, select
+from sqlalchemy import Connection, Row, delete, insert, select, tuple_
 
-from shared.api.datasets import Upload
+from shared.api.datasets import Upload, UploadPage
 from shared.errors import BusyError, ConflictError, DatasetError, TooLargeError
+from trainer.database.pages import page_of, reading_rows
 from trainer.database.rows import dataset_not_found, datasets_in_use, find_dataset, moment
 from trainer.database.tables import Database, datasets, now
 from trainer.files.shared_files import UPLOADS, SharedFiles, upload_name
@@ -119,14 +120,22 @@ class Uploads:
             raise dataset_not_found(upload_id)
         return _upload_of(row)
 
-    def all(self) -> list[Upload]:
-        """Return all uploads whose zip exists, newest first."""
-        with self._database.reading.begin() as connection:
-            rows = connection.execute(
-                select(datasets).order_by(datasets.c.created_at.desc(), datasets.c.id)
-            ).all()
+    def page(self, limit: int, after: str | None = None) -> UploadPage:
+        """Return the uploads whose zip exists that are older than `after`, newest first.
+
+        Raises ReadsmithError dataset_not_found.
+        """
+        query = select(datasets).order_by(datasets.c.created_at.desc(), datasets.c.id.desc())
         stored = self._files.names(UPLOADS)
-        return [_upload_of(row) for row in rows if upload_name(row.id) in stored]
+        with self._database.reading.begin() as connection:
+            if after is not None:
+                last = find_dataset(connection, after)
+                place = tuple_(datasets.c.created_at, datasets.c.id)
+                query = query.where(place < tuple_(last.created_at, last.id))
+            with reading_rows(connection, query) as rows:
+                there = (row for row in rows if upload_name(row.id) in stored)
+                data, has_more = page_of(there, limit, _upload_of)
+        return UploadPage(data=data, has_more=has_more)
 
     def remove(self, upload_id: str) -> None:
         """Delete an upload; raises ReadsmithError dataset_not_found or dataset_in_use."""

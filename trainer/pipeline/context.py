@@ -83,13 +83,26 @@ def prepare(request: JobRequest, inputs: Inputs, observer: Observer) -> tuple[Lo
     """Fetch the dataset; return the function that loads it, and the base version."""
     inputs.work.mkdir(parents=True, exist_ok=True)
     observer.stage(Stage.DOWNLOAD)
-    source = inputs.local or fetch(
-        request.dataset, inputs.cache, inputs.files, observer, inputs.downloads
+    source = inputs.local or _linked(
+        fetch(request.dataset, inputs.cache, inputs.files, observer, inputs.downloads),
+        inputs.work,
     )
     observer.stage(Stage.DATASET)
     base = load_base(request, inputs.store)
     corrections = _corrections_zip(request, inputs)
     return lambda request: load_dataset(source, request, base, inputs.limits, corrections), base
+
+
+def _linked(cached: Path, work: Path) -> Path:
+    """Link a cached file into the scratch folder: the cache may delete it before the job's end."""
+    link = work / cached.name
+    try:
+        link.hardlink_to(cached)
+    except FileExistsError:  # of an earlier attempt, or another trial
+        return link
+    except OSError:  # another disk, or one without links
+        return cached
+    return link
 
 
 def _corrections_zip(request: JobRequest, inputs: Inputs) -> Path | None:

@@ -164,14 +164,17 @@ def run_pipeline(
     from trainer.pipeline.context import Inputs, RunContext  # noqa: PLC0415 - imports TensorFlow
     from trainer.pipeline.run import run  # noqa: PLC0415 - likewise
 
-    limit_cache(settings.cache, settings.max_cache_bytes)
     inputs = Inputs.of(
         settings,
         claim.job_id,
         save_corrections=lambda model, path: _save_corrections(settings, model, path),
     )
     context = RunContext(claim.job_id, claim.attempt, inputs, observer.may_publish, trials=observer)
-    return run(request, context, observer, _train_on_ray(settings))
+    limit_cache(settings.cache, settings.max_cache_bytes)  # makes room for the job's download
+    try:
+        return run(request, context, observer, _train_on_ray(settings))
+    finally:
+        limit_cache(settings.cache, settings.max_cache_bytes)
 
 
 def _train_on_ray(settings: Settings) -> "TrainTrials | None":

@@ -32,6 +32,7 @@ from trainer.workers.executors import (
     require_ray,
 )
 from trainer.workers.job_process import explain_failure
+from trainer.workers.old_jobs import OldJobs
 from trainer.workers.scratch import clear_job_files, clear_scratch, jobs_with_files
 
 IDLE_SECONDS = 1.0
@@ -51,6 +52,7 @@ class Worker:
         self._queue = JobQueue(
             database, lease_seconds=settings.lease_seconds, max_attempts=settings.max_attempts
         )
+        self._old_jobs = OldJobs(database, settings.model_store(), settings.retained_job_days)
         self._shared_files = settings.open_shared_files() if settings.shared_files else None
         self._name = f"{socket.gethostname()}:{os.getpid()}"
         self._stopping = False
@@ -90,6 +92,8 @@ class Worker:
         with _logged_failures():
             clear_scratch(self._settings.scratch, self._queue)
             self._send_heartbeat()
+            with _logged_failures():  # a store that is away keeps no job from being claimed
+                self._old_jobs.delete_some()
             if has_room and self._executor.ready():
                 return self._queue.claim()
         return None

@@ -12,9 +12,9 @@ from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import UploadFile
 
 from shared.api.datasets import Correction, CorrectionPage
+from shared.recognition.preprocessing import image_format
 from shared.store.manifest import MODEL_NAME_PATTERN
 from trainer.api.access import AuditFacts
-from trainer.api.previews import PREVIEW_RESPONSE, decodable_format, preview_answer
 from trainer.api.problems import (
     checked,
     from_json,
@@ -23,6 +23,7 @@ from trainer.api.problems import (
     unsupported_media,
 )
 from trainer.api.services import TheServices
+from trainer.api.slow_calls.previews import PREVIEW_RESPONSE, preview_answer
 from trainer.database.corrections import MAX_IMAGE_BYTES, NewCorrection
 from trainer.schemas.job_request import Label
 from trainer.schemas.search_request import RequestPart
@@ -77,7 +78,7 @@ router = APIRouter(
     openapi_extra=BODY,
     responses={
         200: {"model": Correction, "description": "The image's correction was changed."},
-        **problem_responses(408, 415, 507),
+        **problem_responses(408, 415, 429, 507),
     },
 )
 async def correct(
@@ -93,7 +94,7 @@ async def correct(
     was read, how surely and by which version may be told, too. The model need not exist yet.
     """
     sent = await _sent(request)
-    ending = await run_in_threadpool(decodable_format, sent.image)
+    ending = await services.images.run(request, lambda _: image_format(sent.image))
     save = services.corrections.save
     saved, is_new = await run_in_threadpool(save, name, sent.image, ending, sent)
     facts["correction_id"] = saved.id
@@ -132,11 +133,17 @@ def read_correction(services: TheServices, name: ModelInPath, correction_id: str
 
 
 @router.get(
-    "/corrections/{correction_id}/image", response_class=Response, responses=PREVIEW_RESPONSE
+    "/corrections/{correction_id}/image",
+    response_class=Response,
+    responses=PREVIEW_RESPONSE | problem_responses(429),
 )
-def show_corrected_image(services: TheServices, name: ModelInPath, correction_id: str) -> Response:
+async def show_corrected_image(
+    services: TheServices, request: Request, name: ModelInPath, correction_id: str
+) -> Response:
     """Show the image, as a PNG of at most 400 pixels a side."""
-    return preview_answer(services.corrections.image(name, correction_id))
+    return await services.images.run(
+        request, lambda _: preview_answer(services.corrections.image(name, correction_id))
+    )
 
 
 @router.patch("/corrections/{correction_id}", responses=problem_responses(408, 415))

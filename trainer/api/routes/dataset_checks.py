@@ -3,12 +3,13 @@
 from pathlib import Path
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Query, Request, Response
 
 from shared.api.datasets import DatasetCheck
-from trainer.api.previews import PREVIEW_RESPONSE, preview_answer
 from trainer.api.problems import problem_responses
 from trainer.api.services import Services, TheServices
+from trainer.api.slow_calls.call_limit import WaitingClient
+from trainer.api.slow_calls.previews import PREVIEW_RESPONSE, preview_answer
 from trainer.database.rows import dataset_not_found
 from trainer.files.shared_files import upload_name
 from trainer.pipeline.datasets.check import check_upload, dataset_image
@@ -27,23 +28,37 @@ class CheckRequest(RequestPart):
 
 
 @router.post("/check", responses=problem_responses(408, 415, 429, 507))
-def check_dataset(services: TheServices, dataset_id: str, wanted: CheckRequest) -> DatasetCheck:
+async def check_dataset(
+    services: TheServices, request: Request, dataset_id: str, wanted: CheckRequest
+) -> DatasetCheck:
     """Tell what a job would find in the dataset, and show some of its images' names and labels.
 
-    The code of a 422 says why no job could train on it.
+    The code of a 422 says why no job could train on it. One is checked at a time, few wait, and
+    the check of a client that leaves is stopped.
     """
-    path = _zip(services, dataset_id)
-    request = JobRequest(labels=wanted.labels)
-    return check_upload(path, request, services.settings.dataset_limits)
+
+    def check(client: WaitingClient) -> DatasetCheck:
+        path = _zip(services, dataset_id)
+        job = JobRequest(labels=wanted.labels)
+        return check_upload(path, job, services.settings.dataset_limits, client.checkpoint)
+
+    return await services.checks.run(request, check)
 
 
-@router.get("/images", response_class=Response, responses=PREVIEW_RESPONSE)
-def show_image(
-    services: TheServices, dataset_id: str, file: Annotated[str, Query(max_length=4096)]
+@router.get("/images", response_class=Response, responses=PREVIEW_RESPONSE | problem_responses(429))
+async def show_image(
+    services: TheServices,
+    request: Request,
+    dataset_id: str,
+    file: Annotated[str, Query(max_length=4096)],
 ) -> Response:
     """Show one image of the dataset, as a PNG of at most 400 pixels a side."""
-    path = _zip(services, dataset_id)
-    return preview_answer(dataset_image(path, file, services.settings.dataset_limits))
+
+    def show(_: WaitingClient) -> Response:
+        path = _zip(services, dataset_id)
+        return preview_answer(dataset_image(path, file, services.settings.dataset_limits))
+
+    return await services.images.run(request, show)
 
 
 def _zip(services: Services, dataset_id: str) -> Path:

@@ -1,9 +1,9 @@
 """Receive zips, written to disk as they arrive."""
 
 from shutil import copyfileobj
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
-from fastapi import APIRouter, Request, Response
+from fastapi import APIRouter, Query, Request, Response
 from fastapi.concurrency import contextmanager_in_threadpool
 from pydantic import Field
 from python_multipart import MultipartParser
@@ -11,7 +11,7 @@ from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import parse_options_header
 from starlette.concurrency import run_in_threadpool
 
-from shared.api.datasets import Upload, UploadList
+from shared.api.datasets import Upload, UploadPage
 from shared.errors import MalformedError, UnusableError
 from trainer.api.access import AuditFacts
 from trainer.api.problems import (
@@ -23,6 +23,7 @@ from trainer.api.problems import (
 )
 from trainer.api.services import Services, TheServices
 from trainer.database.uploads import IncomingZip
+from trainer.files.cache import limit_cache
 from trainer.pipeline.downloads.fetch import fetch
 from trainer.schemas.job_request import DatasetRequest, WebUrl
 from trainer.schemas.progress import Observer
@@ -83,7 +84,9 @@ async def upload_dataset(
     """
     if media_type(request) == "application/json":
         web = checked(WebDataset, from_json(await request.body()))
-        upload = await run_in_threadpool(upload_from_web, web, services)
+        upload = await services.downloads.run(
+            request, lambda client: upload_from_web(web, services, client)
+        )
         return _received(upload, facts, response)
     boundary = _boundary(request.headers.get("content-type", ""))
     announced = request.headers.get("content-length", "")
@@ -93,14 +96,20 @@ async def upload_dataset(
         async for chunk in request.stream():
             await run_in_threadpool(form.write, chunk)
         form.require_file()
-        upload = await run_in_threadpool(services.uploads.save, incoming)
+        upload = await services.uploads_to_store.run(
+            request, lambda _: services.uploads.save(incoming)
+        )
     return _received(upload, facts, response)
 
 
-@router.get("/datasets")
-def list_datasets(services: TheServices) -> UploadList:
+@router.get("/datasets", responses=problem_responses(404))
+def list_datasets(
+    services: TheServices,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    after: Annotated[str | None, Query(description="The id of the last upload seen.")] = None,
+) -> UploadPage:
     """List the uploads that are here, newest first."""
-    return UploadList(data=services.uploads.all())
+    return services.uploads.page(limit, after)
 
 
 @router.get("/datasets/{dataset_id}", responses=problem_responses(404))
@@ -201,22 +210,20 @@ def _form_invalid(why: object) -> MalformedError:
     )
 
 
-def upload_from_web(wanted: WebDataset, services: Services) -> Upload:
-    """Download a zip by the rules of the jobs' downloads and keep it as an upload.
+def upload_from_web(wanted: WebDataset, services: Services, observer: Observer) -> Upload:
+    """Download a zip by the rules of the jobs' downloads and store it as an upload.
 
-    Raises what fetch does, BusyError, TooLargeError and DatasetError.
+    Raises what fetch does, BusyError, TooLargeError, DatasetError and CancelledRunError.
     """
     settings = services.settings
-    path = fetch(
-        DatasetRequest(url=wanted.url, sha256=wanted.sha256),
-        settings.cache,
-        services.files,
-        Observer(),
-        settings.downloads,
-    )
-    with (
-        path.open("rb") as zip_file,
-        services.uploads.incoming(path.stat().st_size) as incoming,
-    ):
-        copyfileobj(zip_file, incoming, CHUNK)
-        return services.uploads.save(incoming)
+    dataset = DatasetRequest(url=wanted.url, sha256=wanted.sha256)
+    try:
+        path = fetch(dataset, settings.cache, services.files, observer, settings.downloads)
+        with (
+            path.open("rb") as zip_file,
+            services.uploads.incoming(path.stat().st_size) as incoming,
+        ):
+            copyfileobj(zip_file, incoming, CHUNK)
+            return services.uploads.save(incoming)
+    finally:
+        limit_cache(settings.cache, settings.max_cache_bytes)

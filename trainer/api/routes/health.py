@@ -12,10 +12,15 @@ from trainer.database.tables import unavailable
 router = APIRouter(tags=["health"])
 
 
-@router.get("/healthz")
-async def healthz() -> Health:  # not in a thread: all may be waiting for the database
-    """Say that the process answers."""
-    return Health()
+@router.get("/healthz", responses={503: {"model": Health, "description": "Stuck"}})
+async def healthz(services: TheServices, response: Response) -> Health:
+    """Say that the process answers; 503 where most of its routes have not for 20 seconds."""
+    # Not in a thread: it tells when there is none.
+    problem = services.thread_pool.problem()
+    if problem is None:
+        return Health()
+    response.status_code = 503
+    return Health(status=f"stuck: {problem}")
 
 
 @router.get("/readyz", responses={503: {"model": TrainerReadiness, "description": "Not ready"}})

@@ -57,7 +57,12 @@ def list_jobs(
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
     after: Annotated[str | None, Query(description="The id of the last job seen.")] = None,
 ) -> JobPage:
-    """List jobs, newest first."""
+    """List jobs, newest first.
+
+    A page also ends before it has more than 1 MB: go on after its last job while `has_more`. Lists
+    leave out what may be large, which GET /jobs/{id} has: `relabel` of the request, the `dataset`
+    summary and the `trials` of a search.
+    """
     return services.jobs.page(limit, after)
 
 

@@ -2,10 +2,10 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
 from pydantic import Field
 
-from shared.api.models import ModelList, ModelView, VersionView
+from shared.api.models import ModelPage, ModelView, VersionView
 from shared.errors import BundleError
 from shared.patterns.parser import MAX_LENGTH
 from shared.store.records.record import ModelRecord
@@ -13,6 +13,7 @@ from shared.store.store import ModelStore
 from trainer.api.access import AuditFacts
 from trainer.api.problems import problem_responses
 from trainer.api.services import TheServices
+from trainer.database.pages import page_of
 from trainer.pipeline.publishing.pattern import accept_pattern
 from trainer.schemas.search_request import RequestPart
 
@@ -31,11 +32,16 @@ class PatternRequest(RequestPart):
     pattern: Annotated[str, Field(max_length=MAX_LENGTH)] | None
 
 
-@router.get("/models")
-def list_models(services: TheServices) -> ModelList:
-    """List the published models."""
-    names = services.models.models()
-    return ModelList(data=[_model(services.models, name) for name in names])
+@router.get("/models", responses=problem_responses(422))
+def list_models(
+    services: TheServices,
+    limit: Annotated[int, Query(ge=1, le=1000)] = 100,
+    after: Annotated[str, Query(description="The name of the last model seen.")] = "",
+) -> ModelPage:
+    """List the published models by name."""
+    names = [name for name in services.models.models() if name > after]
+    data, has_more = page_of(names, limit, lambda name: _model(services.models, name))
+    return ModelPage(data=data, has_more=has_more)
 
 
 @router.get("/models/{name}", responses=problem_responses(404, 422))

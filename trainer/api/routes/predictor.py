@@ -1,17 +1,17 @@
 """What the predictor answers, asked through the trainer."""
 
 import tempfile
+from functools import partial
 from typing import IO, Any
 from urllib.parse import quote
 
 from fastapi import APIRouter, Request, Response
-from starlette.concurrency import run_in_threadpool
 
 from trainer.api.access import client_address
 from trainer.api.problems import problem_responses
 from trainer.api.services import TheServices
 
-IN_MEMORY = 1_000_000
+IN_MEMORY = 100_000
 """Bytes of a request's body; larger ones are buffered on disk."""
 
 ANSWER: dict[int | str, dict[str, Any]] = {
@@ -33,7 +33,7 @@ BODY: dict[str, Any] = {
     }
 }
 
-router = APIRouter(tags=["predictor"], responses=ANSWER | problem_responses(503))
+router = APIRouter(tags=["predictor"], responses=ANSWER | problem_responses(429, 503))
 
 
 @router.post(
@@ -81,7 +81,7 @@ async def _passed_on(
     body: IO[bytes] | None = None,
 ) -> Response:
     query = request.url.query
-    return await run_in_threadpool(
+    ask = partial(
         services.predictor.ask,
         request.method,
         f"{path}?{query}" if query else path,
@@ -89,3 +89,4 @@ async def _passed_on(
         client_address(request.scope, services.settings.behind_gateway),
         body,
     )
+    return await services.predictions.run(request, lambda _: ask())

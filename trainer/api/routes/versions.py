@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import IO, Annotated, Any
 
-from fastapi import APIRouter, Query, Response
+from fastapi import APIRouter, Query, Request, Response
 from fastapi.responses import FileResponse, StreamingResponse
 
 from shared.api.headers import IMAGE_HEADERS
@@ -16,9 +16,10 @@ from shared.api.models import VersionComparison, VersionDetails
 from shared.errors import NotFoundError, ReadsmithError
 from shared.store.manifest import MANIFEST, REPORT, Manifest
 from shared.store.store import ModelStore, version_not_found
-from trainer.api.previews import preview_answer
 from trainer.api.problems import problem_responses
 from trainer.api.services import TheServices
+from trainer.api.slow_calls.call_limit import WaitingClient
+from trainer.api.slow_calls.previews import preview_answer
 from trainer.pipeline.datasets.sources.image_files import IMAGE_ENDINGS
 from trainer.pipeline.evaluation.compare_versions import compare_versions
 from trainer.pipeline.evaluation.report.worst import worst_predictions
@@ -26,7 +27,7 @@ from trainer.pipeline.evaluation.report.worst import worst_predictions
 CHUNK = 1 << 20
 
 router = APIRouter(
-    prefix="/models/{name}", tags=["models"], responses=problem_responses(404, 409, 422)
+    prefix="/models/{name}", tags=["models"], responses=problem_responses(404, 409, 422, 429)
 )
 
 Version = Annotated[int, Query(ge=1, le=999_999_999)]
@@ -58,20 +59,27 @@ def read_version_report(services: TheServices, name: str, version: int) -> dict[
     response_class=StreamingResponse,
     responses={200: {"content": {"application/zip": {}}, "description": "The report's folder."}},
 )
-def download_report(services: TheServices, name: str, version: int) -> StreamingResponse:
+async def download_report(
+    services: TheServices, request: Request, name: str, version: int
+) -> StreamingResponse:
     """Download a version's report: figures, curves, images, event files for TensorBoard."""
-    manifest = _manifest(services.models, name, version)
+    packed = await services.reports.run(request, lambda _: _packed(services.models, name, version))
+    headers = _attachment(f"{name}-{version}-report.zip")
+    return StreamingResponse(_chunks(packed), media_type="application/zip", headers=headers)
+
+
+def _packed(store: ModelStore, name: str, version: int) -> IO[bytes]:
+    manifest = _manifest(store, name, version)
     listed = sorted(file for file in manifest.files if file.startswith(f"{REPORT}/"))
     if not listed:
         raise _file_not_found(manifest, REPORT)
-    folder = services.models.folder(name, version)
+    folder = store.folder(name, version)
     packed = tempfile.TemporaryFile()  # noqa: SIM115 - closed when it has been sent
     with zipfile.ZipFile(packed, "w", zipfile.ZIP_DEFLATED) as archive:
         for file in listed:
             archive.write(folder / file, file.removeprefix(f"{REPORT}/"))
     packed.seek(0)
-    headers = _attachment(f"{name}-{version}-report.zip")
-    return StreamingResponse(_chunks(packed), media_type="application/zip", headers=headers)
+    return packed
 
 
 @router.get(
@@ -79,12 +87,20 @@ def download_report(services: TheServices, name: str, version: int) -> Streaming
     response_class=Response,
     responses={200: {"content": {"application/octet-stream": {}}, "description": "The file."}},
 )
-def download_file(services: TheServices, name: str, version: int, file: str) -> Response:
+async def download_file(
+    services: TheServices, request: Request, name: str, version: int, file: str
+) -> Response:
     """Download a file that the version's manifest lists, or the manifest; images come as PNG."""
-    manifest = _manifest(services.models, name, version)
+    return await services.images.run(
+        request, lambda _: _file_answer(services.models, name, version, file)
+    )
+
+
+def _file_answer(store: ModelStore, name: str, version: int, file: str) -> Response:
+    manifest = _manifest(store, name, version)
     if file != MANIFEST:
         _require_listed(manifest, file)
-    path = services.models.folder(name, version) / file
+    path = store.folder(name, version) / file
     suffix = Path(file).suffix.lower()
     if suffix == ".png":
         return FileResponse(path, media_type="image/png", headers=IMAGE_HEADERS)
@@ -96,11 +112,17 @@ def download_file(services: TheServices, name: str, version: int, file: str) -> 
 
 
 @router.get("/compare")
-def compare(services: TheServices, name: str, a: Version, b: Version) -> VersionComparison:
+async def compare(
+    services: TheServices, request: Request, name: str, a: Version, b: Version
+) -> VersionComparison:
     """Set two versions side by side on the images that either was tested on."""
-    for version in (a, b):
-        _manifest(services.models, name, version)
-    return compare_versions(services.models, name, a, b)
+
+    def compared(_: WaitingClient) -> VersionComparison:
+        for version in (a, b):
+            _manifest(services.models, name, version)
+        return compare_versions(services.models, name, a, b)
+
+    return await services.reports.run(request, compared)
 
 
 def _manifest(store: ModelStore, name: str, version: int) -> Manifest:

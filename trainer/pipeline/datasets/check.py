@@ -1,40 +1,33 @@
 """Checks an uploaded dataset before a job trains on it."""
 
-import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 
 from shared.api.datasets import DatasetCheck, Sample
-from shared.errors import BusyError, NotFoundError
+from shared.errors import NotFoundError
 from trainer.pipeline.datasets.load import load_dataset
 from trainer.pipeline.datasets.sources.image_files import UnreadableEntryError, is_image
 from trainer.pipeline.datasets.sources.shards import is_shard
 from trainer.pipeline.datasets.sources.source import open_source
 from trainer.schemas.job_request import JobRequest
 from trainer.schemas.limits import DatasetLimits
-from trainer.subprocesses import in_clean_process
+from trainer.subprocesses import in_stoppable_process
 
 SAMPLES = 24
 SHOWN_TAR_BYTES = 20_000_000
 """Reading a larger one would block the API for more than a second."""
-WAIT_SECONDS = 60.0
-"""How long a check waits for the one before it: each uses all processors."""
-
-_turn = threading.Lock()
 
 
-def check_upload(path: Path, request: JobRequest, limits: DatasetLimits) -> DatasetCheck:
-    """Check an upload in a separate process, one at a time.
+def check_upload(
+    path: Path, request: JobRequest, limits: DatasetLimits, checkpoint: Callable[[], None]
+) -> DatasetCheck:
+    """Check an upload in a separate process, which ends when checkpoint raises.
 
-    Raises ReadsmithError: check_busy, or the error with which a job would fail.
+    Raises the ReadsmithError with which a job would fail.
     """
-    if not _turn.acquire(timeout=WAIT_SECONDS):
-        raise BusyError("check_busy", "Another dataset is being checked.", "Try again in a minute.")
-    try:
-        return in_clean_process(_check, path, request, limits)
-    finally:
-        _turn.release()
+    return in_stoppable_process(checkpoint, _check, path, request, limits)
 
 
 def _check(path: Path, request: JobRequest, limits: DatasetLimits) -> DatasetCheck:

@@ -10,6 +10,7 @@ import pytest
 from readsmith.client import Client, ServiceError
 from shared.store.store import ModelStore
 from tests.support.commands import Run
+from tests.support.jobs.listed import as_listed
 from tests.support.labelled_images import labelled_zip
 from tests.support.models.bundles import png, publish
 from tests.support.services import services
@@ -75,7 +76,7 @@ def test_a_job_is_started_found_listed_and_cancelled(client: Client) -> None:
     assert (job.status, job.model, job.is_final) == ("queued", "captcha", False)
     assert job.request["hyperparameters"]["epochs"] == 3
     assert client.job(job.id) == job
-    assert client.jobs(limit=1) == [job]
+    assert [each.as_sent() for each in client.jobs(limit=1)] == [as_listed(job.as_sent())]
     assert client.cancel(job.id).status == "cancelled"
     assert client.job(job.id).is_final
 

@@ -4,12 +4,14 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import requests
 from fastapi.testclient import TestClient
 
+from shared.store import object_store
 from shared.store.store import ModelStore
 from tests.support.labelled_images import write_zip
 from tests.support.models.bundles import png, publish
-from tests.support.services.object_storage import BUCKET, Proxy
+from tests.support.services.object_storage import BUCKET, Proxy, empty
 from trainer.api.app import create_app
 from trainer.settings import Settings
 
@@ -78,3 +80,23 @@ def test_models_are_shown_and_changed_there_and_a_storage_that_is_away_is_said_t
         assert (answer.status_code, answer.json()["code"]) == (503, "storage_unavailable")
     storage.work()
     assert api.get("/models").status_code == 200
+
+
+def test_a_bucket_that_is_emptied_or_deleted_is_told_by_readyz(
+    api: TestClient,
+    remote: Settings,
+    storage_server: str,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(object_store, "CHECK_SECONDS", -1.0)
+    assert api.get("/readyz").status_code == 200
+    publish(remote.model_store(), tmp_path / "1")
+    assert api.get("/readyz").status_code == 200
+    empty(storage_server)
+    emptied = api.get("/readyz")
+    assert (emptied.status_code, emptied.json()["ready"]) == (503, False)
+    assert "none of the models that were there" in emptied.json()["store"]
+    requests.delete(f"{storage_server}/{BUCKET}", timeout=60).raise_for_status()
+    deleted = api.get("/readyz")
+    assert (deleted.status_code, "no bucket" in deleted.json()["store"]) == (503, True)

@@ -92,6 +92,39 @@ def test_a_server_that_falls_silent_is_not_waited_for_long_unless_the_url_says_s
     assert (parameters["connect_timeout"], parameters["tcp_user_timeout"]) == ("3", "15000")
 
 
+def test_only_a_start_that_migrates_makes_a_file(tmp_path: Path) -> None:
+    file = tmp_path / "state" / "jobs.sqlite"
+    database = Database(f"sqlite:///{file}", migrate=False)
+    with pytest.raises(ReadsmithError, match=r"jobs\.sqlite is gone"):
+        database.is_current()
+    assert not file.parent.exists()
+    Database(f"sqlite:///{file}").close()
+    assert database.is_current()
+    database.close()
+
+
+def test_a_file_that_disappears_while_it_is_opened_is_not_made_anew(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = tmp_path / "jobs.sqlite"
+    Database(f"sqlite:///{file}").close()
+    database = Database(f"sqlite:///{file}", migrate=False)
+    file.unlink()
+    with monkeypatch.context() as patched:
+        patched.setattr(Path, "exists", lambda path: True)  # what the look before has seen
+        with pytest.raises(ReadsmithError) as caught:
+            database.is_current()
+    assert caught.value.code == "database_unavailable"
+    assert not file.exists()
+
+
+def test_a_path_with_odd_characters_names_its_file(tmp_path: Path) -> None:
+    file = tmp_path / "a b#c é.sqlite"
+    database = Database(f"sqlite:///{file}")
+    assert [path.name for path in tmp_path.glob("*.sqlite")] == [file.name]
+    database.close()
+
+
 @needs_postgresql
 def test_nothing_stays_prepared_that_a_pooler_could_lose(postgresql: Server) -> None:
     engine = open_engine(postgresql.url)

@@ -13,16 +13,17 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import MetaData, Table, insert, inspect, text
+from sqlalchemy import MetaData, Table, insert, inspect, select, text, update
 
 from shared.api.jobs import Status
 from shared.errors import ReadsmithError
 from tests.support.jobs.fixtures import EITHER
 from tests.support.services.postgresql import Server, needs_postgresql
 from trainer.database import schema
+from trainer.database.engine import open_engine
 from trainer.database.job_queue import JobQueue
 from trainer.database.job_store import JobStore
-from trainer.database.tables import Database, tables
+from trainer.database.tables import Database, jobs, tables
 from trainer.schemas.job_request import JobRequest
 from trainer.settings import Settings
 
@@ -45,6 +46,8 @@ def url(request: pytest.FixtureRequest, settings: Settings) -> str:
 @pytest.fixture
 def empty(url: str) -> Iterator[Database]:
     """The same, not migrated."""
+    if url.startswith("sqlite"):
+        open_engine(url, create=True).dispose()
     database = Database(url, migrate=False)
     yield database
     database.close()
@@ -107,6 +110,26 @@ def test_a_database_of_the_first_revision_keeps_every_job(
     claim = JobQueue(database, lease_seconds=30, max_attempts=3).claim()
     assert claim == ("job-c", 1)
     assert store.create(JobRequest()).status is Status.QUEUED
+    database.close()
+
+
+def test_what_lists_show_of_earlier_jobs_is_set_apart_from_what_is_large(
+    empty: Database, url: str
+) -> None:
+    fill(empty, "0004")
+    with empty.writing.begin() as connection:
+        large = JobRequest(model="plates", relabel={"a.png": "b"}).model_dump(mode="json")
+        connection.execute(update(jobs).where(jobs.c.id == "job-a").values(request=large))
+    database = Database(url)
+    store = JobStore(database, max_queued_jobs=10)
+    assert store.get("job-a").request["relabel"] == {"a.png": "b"}
+    with database.writing.begin() as connection:
+        [listed] = connection.scalars(select(jobs.c.listed).where(jobs.c.id == "job-a"))
+        assert listed == {name: value for name, value in large.items() if name != "relabel"}
+        # as a trainer of the release before, still running, leaves a job
+        connection.execute(update(jobs).values(listed=None))
+    for job in store.page(10).data:
+        assert job.model == "plates" and "relabel" not in job.request
     database.close()
 
 

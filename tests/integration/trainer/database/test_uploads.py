@@ -15,6 +15,7 @@ from trainer.database.job_store import JobStore
 from trainer.database.tables import Database
 from trainer.database.uploads import ABANDONED_SECONDS, Uploads
 from trainer.files.cache import limit_cache
+from trainer.pipeline.downloads.partial_file import open_part
 from trainer.schemas.job_request import DatasetRequest, JobRequest
 from trainer.settings import Settings
 
@@ -203,3 +204,13 @@ def test_the_downloads_that_were_not_used_for_longest_are_removed(tmp_path: Path
     limit_cache(tmp_path, 250)
     assert {path.name for path in tmp_path.iterdir()} == {"used.zip", "new.zip"}
     limit_cache(tmp_path / "not there yet", 250)
+
+
+def test_a_download_in_progress_is_not_removed(tmp_path: Path) -> None:
+    with open_part(tmp_path, "a") as part, open_part(tmp_path, "a") as other:
+        part.write(bytes(100))
+        limit_cache(tmp_path, 0)
+        assert {path.name for path in tmp_path.iterdir()} == {part.path.name, other.path.name}
+        part.complete_as(tmp_path / "whole.zip")
+    limit_cache(tmp_path, 0)
+    assert list(tmp_path.iterdir()) == []

@@ -16,6 +16,7 @@ from trainer.database.job_store import JobStore
 from trainer.schemas.job_request import JobRequest
 from trainer.schemas.progress import RunResult
 from trainer.settings import Settings
+from trainer.workers.child import start_child
 
 CHILD = """
 import errno, os, signal, subprocess, sys, tempfile, time
@@ -134,6 +135,27 @@ def test_a_child_that_always_dies_fails_the_job_and_says_how_it_died(
     assert (job.status, job.attempt) == (Status.FAILED, 3)
     assert job.error is not None and job.error.code == "child_died"
     assert "SIGKILL" in job.error.message and "memory" in job.error.message
+
+
+def test_a_child_that_starts_while_the_database_is_away_makes_no_other_and_waits(
+    store: JobStore, queue: JobQueue, settings: Settings, result: RunResult, tmp_path: Path
+) -> None:
+    (tmp_path / "child.py").write_text(CHILD)
+    (tmp_path / "result.json").write_text(result.model_dump_json())
+    job_id = post(store, "ok")
+    claim = queue.claim()
+    file, elsewhere = settings.state / "jobs.sqlite", tmp_path / "elsewhere"
+    store._database.close()  # so that nothing is left in its log
+    file.rename(elsewhere)
+    order = {"claim": claim, "settings": settings.model_dump(mode="json")}
+    arguments = [str(tmp_path / "child.py"), str(tmp_path / "result.json")]
+    child = start_child(order, arguments)
+    with pytest.raises(subprocess.TimeoutExpired):
+        child.wait(6)
+    assert not file.exists()
+    elsewhere.rename(file)
+    child.wait(60)
+    assert outcome(store, job_id).status is Status.SUCCEEDED
 
 
 def test_a_child_that_dies_once_is_tried_again(store: JobStore, start_worker: StartWorker) -> None:

@@ -3,6 +3,7 @@
 import io
 import tarfile
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -105,7 +106,26 @@ def test_a_zip_from_the_web_becomes_an_upload(api: TestClient, tmp_path: Path) -
     assert received.status_code == 201
     assert received.json()["bytes"] == len(data)
     assert api.get(received.headers["location"]).json() == received.json()
-    assert api.get("/datasets").json() == {"data": [received.json()]}
+    assert api.get("/datasets").json() == {"data": [received.json()], "has_more": False}
+
+
+def test_downloads_for_uploads_keep_to_the_limit_of_the_cache(
+    settings: Settings, tmp_path: Path
+) -> None:
+    sets = [
+        labelled_zip(tmp_path / "set.zip", texts(12, seed=number)).read_bytes()
+        for number in range(4)
+    ]
+    sets.insert(2, b"no zip" * 1000)
+    limit = 2 * max(map(len, sets))
+    changed = {"download_allow": "127.0.0.1", "max_cache_bytes": limit}
+    app = create_app(settings.model_copy(update=changed))
+    with TestClient(app) as api, serve({}) as web:
+        for number, data in enumerate(sets):
+            web.pages[f"/{number}"] = partial(answer, body=data)
+            sent = api.post("/datasets", json={"url": f"{web.url}/{number}"})
+            assert sent.status_code == (422 if number == 2 else 201)
+            assert sum(file.stat().st_size for file in settings.cache.iterdir()) <= limit
 
 
 def test_a_zip_that_cannot_be_got_from_the_web_is_refused_with_the_reason(
@@ -118,4 +138,4 @@ def test_a_zip_that_cannot_be_got_from_the_web_is_refused_with_the_reason(
     problem(inside, 422, "download_refused")
     document = problem(api.post("/datasets", json={"url": "file:///etc"}), 422, "request_invalid")
     assert "url" in fields(document)
-    assert api.get("/datasets").json() == {"data": []}
+    assert api.get("/datasets").json() == {"data": [], "has_more": False}

@@ -2,6 +2,7 @@
 
 import errno
 import resource
+import shutil
 import sqlite3
 import time
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ from sqlalchemy.exc import OperationalError
 from shared.errors import ReadsmithError
 from shared.store.manifest import verify_files
 from shared.store.store import ModelStore
+from tests.support.jobs.listed import as_listed
 from tests.support.labelled_images import write_zip
 from tests.support.models import bundles
 from trainer.api.app import create_app
@@ -81,7 +83,7 @@ def test_a_database_that_cannot_grow_refuses_jobs_and_still_shows_them(api: Test
     before = api.post("/jobs").json()
     with no_file_larger_than(20_000):
         problem(api.post("/jobs"), 503, "database_unavailable")
-        assert api.get("/jobs").json()["data"] == [before]
+        assert api.get("/jobs").json()["data"] == [as_listed(before)]
     assert api.post("/jobs").status_code == 202
     assert len(api.get("/jobs").json()["data"]) == 2
 
@@ -138,6 +140,35 @@ def test_a_database_that_is_gone_is_not_begun_anew_and_may_come_back(
     elsewhere.rename(gone)
     assert api.get(f"/jobs/{job_id}").json()["status"] == "queued"
     assert api.post("/jobs").status_code == 202
+
+
+def test_a_store_that_is_gone_is_told_until_it_is_back(
+    api: TestClient, settings: Settings, tmp_path: Path
+) -> None:
+    store = ModelStore(settings.store)
+    assert api.get("/readyz").json()["store"] == "ok"  # before the first model, too
+    bundles.publish(store, tmp_path / "1")
+    assert api.get("/readyz").status_code == 200
+    elsewhere = store.root.rename(tmp_path / "elsewhere")
+    for unmounted in (False, True):
+        if unmounted:
+            store.root.mkdir()
+        ready = api.get("/readyz")
+        assert (ready.status_code, ready.json()["ready"]) == (503, False)
+        assert "not mounted any more" in ready.json()["store"]
+    store.root.rmdir()
+    elsewhere.rename(store.root)
+    assert api.get("/readyz").json()["store"] == "ok"
+
+
+def test_a_store_that_a_user_has_emptied_is_not_gone(
+    api: TestClient, settings: Settings, tmp_path: Path
+) -> None:
+    store = ModelStore(settings.store)
+    bundles.publish(store, tmp_path / "1")
+    assert api.get("/readyz").status_code == 200
+    shutil.rmtree(store.root / "default")
+    assert api.get("/readyz").status_code == 200
 
 
 def test_a_version_that_finds_no_room_is_not_seen_and_the_served_one_stays(tmp_path: Path) -> None:

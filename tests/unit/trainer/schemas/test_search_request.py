@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from fastapi.testclient import TestClient
 
+from tests.support.jobs.listed import as_listed
 from trainer.api.app import create_app
 from trainer.schemas.job_request import JobRequest
 from trainer.settings import Settings
@@ -34,7 +35,7 @@ def test_a_search_is_kept_as_it_was_asked_for_and_has_no_trials_yet(api: TestCli
     assert job["trials"] == []
     asked = JobRequest.model_validate({"search": search})
     assert JobRequest.model_validate(job["request"]) == asked
-    assert api.get("/jobs").json()["data"] == [job | {"trials": None}]
+    assert api.get("/jobs").json()["data"] == [as_listed(job)]
 
 
 def test_a_job_without_a_search_has_no_trials(api: TestClient) -> None:

@@ -34,6 +34,16 @@ export async function api(path, options = {}) {
   return response.status === 204 ? null : response.json();
 }
 
+/** Ask for every page of a list that goes on after the last row's `key`, and return all rows. */
+export async function everyRow(path, key, options) {
+  const rows = [];
+  for (let page = { has_more: true }; page.has_more; rows.push(...page.data)) {
+    const after = rows.length ? `?after=${encodeURIComponent(rows.at(-1)[key])}` : "";
+    page = await api(path + after, options);
+  }
+  return rows;
+}
+
 /** As api, but the Response itself: for headers, and bodies that are no JSON. */
 export async function respond(path, options = {}) {
   const response = await ask(path, options);

@@ -1,7 +1,7 @@
 // The corrections of a model, and predictions that wait for review.
 
 import { actionButton, attempt } from "../lib/action.js";
-import { api, download, imageView } from "../lib/api.js";
+import { api, download, everyRow, imageView } from "../lib/api.js";
 import { announce, emptyState, h, replace, table } from "../lib/dom.js";
 import { ago, count, percent } from "../lib/format.js";
 import { textInput } from "../views/prediction_view.js";
@@ -16,7 +16,7 @@ export function show(main, { name }, signal) {
 
 async function showModels(main, signal) {
   main.append(h("div", { class: "page-head" }, h("h1", {}, "Corrections")));
-  const { data } = await api("/models", { signal });
+  const data = await everyRow("/models", "name", { signal });
   const names = new Set([...data.map((model) => model.name), "default"]);
   const row = async (name) => {
     const { count: corrections } = await api(`${modelPath(name, "corrections")}?limit=1`, { signal });

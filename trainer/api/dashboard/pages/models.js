@@ -1,7 +1,7 @@
 // All models; or one, with its versions, and what is served of it.
 
 import { actionButton } from "../lib/action.js";
-import { api } from "../lib/api.js";
+import { api, everyRow } from "../lib/api.js";
 import { announce, chip, emptyState, errorBox, field, h, replace, table } from "../lib/dom.js";
 import { ago, count, percent } from "../lib/format.js";
 import { textInput } from "../views/prediction_view.js";
@@ -13,7 +13,7 @@ export function show(main, { name }, signal) {
 
 async function showAll(main, signal) {
   main.append(h("div", { class: "page-head" }, h("h1", {}, "Models")));
-  const { data } = await api("/models", { signal });
+  const data = await everyRow("/models", "name", { signal });
   if (!data.length) {
     const link = h("a", { class: "button primary", href: "#/" }, "Train one");
     main.append(emptyState("No models yet", h("p", {}, "A model appears here with its first version."), link));

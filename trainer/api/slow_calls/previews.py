@@ -1,35 +1,24 @@
 """Small copies of images for people to look at, re-encoded from the decoded pixels."""
 
 import io
-import threading
 from typing import Any
 
 from fastapi import Response
 
 from shared.api.headers import IMAGE_HEADERS
-from shared.recognition.preprocessing import image_format, open_image
+from shared.recognition.preprocessing import open_image
 
 LONGEST_SIDE = 400
 """Pixels; what is larger is shrunk."""
 
-opening = threading.Lock()
-"""Held while the API decodes an image: a small file may need much memory, so one at a time."""
-
 
 def preview_answer(data: bytes) -> Response:
     """Answer with an image as a PNG, shrunk if it is large; raises ImageRejectedError."""
-    with opening:
-        image = open_image(data)
-        image.thumbnail((LONGEST_SIDE, LONGEST_SIDE))
+    image = open_image(data)
+    image.thumbnail((LONGEST_SIDE, LONGEST_SIDE))
     file = io.BytesIO()
     image.save(file, "PNG")
     return Response(file.getvalue(), 200, IMAGE_HEADERS, "image/png")
-
-
-def decodable_format(data: bytes) -> str:
-    """Return the format of an image that decodes, in lower case; raises ImageRejectedError."""
-    with opening:
-        return image_format(data)
 
 
 PREVIEW_RESPONSE: dict[int | str, dict[str, Any]] = {
