@@ -16,7 +16,7 @@ WARM_UP_SHARE = 0.1
 """Of a training whose epochs are given: so few steps must not all be warm-up."""
 DECAY_SHARE = 0.25
 """Steps of the decay, as a share of the steps before it."""
-MIN_DECAY_STEPS = 150
+MIN_DECAY_STEPS = 250
 """A shorter decay does not take the noise of the last steps out of the weights of a small set."""
 FINISH_SHARE, MIN_FINISH_STEPS = 0.1, 20
 """The same for a run that is asked to finish, which should take little longer."""
