@@ -69,7 +69,7 @@ def describe_split(done: Split, sides: Sides, summary: dict[str, Any]) -> None:
     if alike:
         notes.append(f"{alike} images that look like another one with the same label stay with it.")
     if summary["nothing_to_read"]:
-        notes.append(f"On {summary['unreadable']} images there is nothing to read.")
+        notes.append(f"On {summary['nothing_to_read']} images there is nothing to read.")
     for count, what in (
         (done.alike, "look like ones of the other parts with the same label"),
         (done.grouped, f"belong to groups by {sides.groups_from} that are in other parts, too"),
