@@ -11,7 +11,7 @@ from pathlib import PurePosixPath
 
 from shared.errors import DatasetError
 from shared.texts import printable, shown, text_of_cell
-from trainer.pipeline.datasets.labels.label_files import LabelRow, Part, label_rows
+from trainer.pipeline.datasets.labels.label_files import PART_NAMES, LabelRow, Part, label_rows
 from trainer.pipeline.datasets.sources.image_files import is_image
 from trainer.pipeline.datasets.sources.shards import LABEL_FILES, ShardSource
 from trainer.pipeline.datasets.sources.source import ImageSource, ZipSource
@@ -283,7 +283,7 @@ class _Paths:
 
     def why_none(self, row: LabelRow) -> str:
         """Return why a row names no file, or none for sure."""
-        candidates = self._candidates(_listed(row.filename))
+        candidates = self._candidates(row, _listed(row.filename))
         if not candidates:
             return "names no file here"
         first, second = map(shown, candidates[:2])
@@ -295,22 +295,31 @@ class _Paths:
         for folder in PurePosixPath(row.manifest).parents:
             if (name := (folder / path).as_posix()) in self._names:
                 return name
-        candidates = self._candidates(path)
+        candidates = self._candidates(row, path)
         return candidates[0] if len(candidates) == 1 else None
 
-    def _candidates(self, path: PurePosixPath) -> list[str]:
+    def _candidates(self, row: LabelRow, path: PurePosixPath) -> list[str]:
         """Return the files of this base name that share the most folders with the path."""
         found = self._by_base.get(path.name, [])
         if isinstance(found, str):
-            return [found]
+            found = [found]
         if len(found) > MOST_ALIKE:
             return found
+        # What is listed for train/ and is missing there is not the file of that name in test/.
+        part = _parts_named(PurePosixPath(row.manifest).parent / path)
+        named = ((name, _parts_named(PurePosixPath(name))) for name in found)
+        found = [name for name, parts in named if not parts or part <= parts]
         shared = [_shared_end(PurePosixPath(name), path) for name in found]
         return [name for name, n in zip(found, shared, strict=True) if n == max(shared)]
 
 
 def _listed(filename: str) -> PurePosixPath:
     return PurePosixPath(filename.replace("\\", "/"))  # lists written on Windows
+
+
+def _parts_named(path: PurePosixPath) -> set[Part]:
+    folders = (folder.lower() for folder in path.parent.parts)
+    return {PART_NAMES[folder] for folder in folders if folder in PART_NAMES}
 
 
 def _shared_end(a: PurePosixPath, b: PurePosixPath) -> int:

@@ -277,3 +277,15 @@ def test_a_base_name_that_two_files_have_is_named_with_both(tmp_path: Path) -> N
     problem, *_ = find_labels(source(tmp_path, entries), "auto").problems
     assert (problem.kind, problem.file) == ("missing_image", "1.png")
     assert problem.detail == ("labels.csv line 2 may mean train/1.png or val/1.png: give the path.")
+
+
+@pytest.mark.parametrize(
+    ("manifest", "listed"), [("labels.csv", "train/1.png"), ("train/labels.csv", "1.png")]
+)
+def test_a_file_that_is_missing_in_one_part_is_not_that_of_another(
+    tmp_path: Path, manifest: str, listed: str
+) -> None:
+    entries = {"test/1.png": "", "train/2.png": "", manifest: f"filename,text\n{listed},one\n"}
+    found = find_labels(source(tmp_path, entries), "auto")
+    assert found.labels == {}
+    assert "missing_image" in {problem.kind for problem in found.problems}
