@@ -137,6 +137,16 @@ def prediction(text: str | None) -> str:
     return "(nothing fits)" if text is None else text
 
 
+def label(text: str) -> str:
+    """Return an image's label for a table; an empty one says that there is nothing to read."""
+    return text or "(nothing to read)"
+
+
+def unreadable_line(empty: int, images: int) -> str:
+    """Tell how many images with nothing to read got an empty text."""
+    return f"{empty} of {images} images with nothing to read are answered with an empty text."
+
+
 def percent(share: float) -> str:
     """Write a share for people: 0.9873 becomes 98.7 %."""
     return f"{100 * share:.1f} %"

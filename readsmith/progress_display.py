@@ -93,6 +93,8 @@ class TrainingDisplay(Observer):
     def summary(self, summary: dict[str, Any]) -> None:
         """Say what the dataset check found."""
         say(self._console, f"  {summary_line(summary)}")
+        for note in summary.get("split_notes", ()):
+            say(self._console, f"  {note}")
         say(self._console, f"  {input_line(summary)}")
         for warning in summary.get("warnings", ()):
             say(self._console, f"  Warning: {warning}")

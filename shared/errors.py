@@ -265,6 +265,7 @@ class DatasetError(UnusableError):
         "download_too_large": "The download has more bytes than it may have.",
         "sha256_differs": "The download does not have the SHA-256 that the request says.",
         "labels_not_found": "There are no labels where they are looked for.",
+        "labels_column": "A column of the label file holds a value that it may not have.",
         "labels_header": "The label file does not begin with filename,text.",
         "labels_not_utf8": "The label file is not UTF-8.",
         "labels_too_many": "The label files have more rows than a dataset may have files.",

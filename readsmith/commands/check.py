@@ -4,7 +4,7 @@ from itertools import islice
 from typing import Any
 
 from readsmith.options import options
-from readsmith.output import out, print_json, print_table, say
+from readsmith.output import label, out, print_json, print_table, say
 
 SHOWN = 3
 """So many images are named with their labels."""
@@ -32,13 +32,15 @@ def check(
         print_json(checked.summary)
     else:
         some = islice(checked.train, SHOWN)
-        _print(checked.summary, [f"{image.name} ({image.label})" for image in some])
+        _print(checked.summary, [f"{image.name} ({label(image.label)})" for image in some])
 
 
 def _print(summary: dict[str, Any], examples: list[str]) -> None:
     from readsmith.progress_display import input_line, summary_line
 
     say(out, summary_line(summary))
+    for note in summary["split_notes"]:
+        say(out, note)
     say(out, input_line(summary))
     rows = [
         ("labels from", summary["labels_from"]),

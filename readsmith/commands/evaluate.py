@@ -110,8 +110,13 @@ def _report(predictions: list[dict[str, Any]], asked: "PredictionOptions") -> di
         report["among_alternatives"] = _among_alternatives(predictions, asked.top_k)
     if asked.min_confidence is not None:
         report["accepted"] = _accepted(predictions, asked.min_confidence)
+    if unreadable := [each for each in predictions if not each["truth"]]:
+        empty = sum(not each["text"] for each in unreadable)
+        report["unreadable"] = {"images": len(unreadable), "empty": empty}
     report["wrong"] = [
-        prediction for prediction in predictions if prediction["truth"] != prediction["text"]
+        prediction
+        for prediction in predictions
+        if prediction["truth"] != (prediction["text"] or "")
     ]
     return report
 
@@ -136,7 +141,7 @@ def _among_alternatives(predictions: list[dict[str, Any]], top_k: int) -> dict[s
 
 def _accepted(predictions: list[dict[str, Any]], min_confidence: float) -> dict[str, Any]:
     accepted = [prediction for prediction in predictions if prediction["accepted"]]
-    wrong = sum(prediction["truth"] != prediction["text"] for prediction in accepted)
+    wrong = sum(prediction["truth"] != (prediction["text"] or "") for prediction in accepted)
     return {
         "min_confidence": min_confidence,
         "images": len(accepted),
@@ -168,6 +173,8 @@ def _print(report: dict[str, Any]) -> None:
             f"{accepted['wrong']} wrong, {percent(accepted['wrong_share'])} "
             f"({interval(accepted['wrong_interval'])}).",
         )
+    if (unreadable := report.get("unreadable")) is not None:
+        say(out, output.unreadable_line(unreadable["empty"], unreadable["images"]))
     _print_wrong(report["wrong"])
 
 
@@ -183,7 +190,7 @@ def _print_wrong(wrong: list[dict[str, Any]]) -> None:
         rows = [
             (
                 each["file"],
-                each["truth"],
+                output.label(each["truth"]),
                 output.prediction(each["text"]),
                 percent(each["confidence"]),
             )

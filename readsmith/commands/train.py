@@ -12,7 +12,17 @@ from typing import TYPE_CHECKING, Any
 
 from readsmith.options import options
 from readsmith.options import search as search_options
-from readsmith.output import err, interval, out, percent, print_json, print_table, say
+from readsmith.output import (
+    err,
+    interval,
+    label,
+    out,
+    percent,
+    print_json,
+    print_table,
+    say,
+    unreadable_line,
+)
 from readsmith.stores import open_store
 from readsmith.trials_table import print_trials
 from shared.errors import SetupError
@@ -164,6 +174,8 @@ def _print(result: "RunResult", store: str) -> None:
         f"{percent(metrics.exact_match)} ({interval(metrics.exact_match_interval)}), "
         f"CER {percent(metrics.cer)}.",
     )
+    if metrics.unreadable_images is not None and metrics.unreadable_empty is not None:
+        say(out, unreadable_line(metrics.unreadable_empty, metrics.unreadable_images))
     if not result.promoted:
         name = f"{result.model} {result.version}"
         say(out, f"It is not served yet: readsmith models promote {name} --store {store}")
@@ -191,7 +203,7 @@ def _print_worst(bundle: Path) -> None:
     worst = worst_predictions(bundle)
     if worst:
         rows = [
-            (each["file"], each["truth"], each["text"], percent(each["confidence"]))
+            (each["file"], label(each["truth"]), each["text"], percent(each["confidence"]))
             for each in worst[:SHOWN]
         ]
         print_table(("surest of the wrong predictions", "label", "read", "confidence"), rows)

@@ -68,6 +68,10 @@ class Metrics(Frozen):
     train_seconds: float = Field(ge=0)
     images_per_second: float = Field(ge=0)
     epochs: int = Field(ge=0)
+    unreadable_images: int | None = Field(None, ge=0)
+    """Test images on which there is nothing to read; None if the set has none."""
+    unreadable_empty: int | None = Field(None, ge=0)
+    """How many of those are answered with an empty text."""
 
 
 class CalibrationError(Frozen):

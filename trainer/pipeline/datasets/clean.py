@@ -11,8 +11,14 @@ from PIL import Image
 
 from shared.errors import ImageRejectedError
 from shared.recognition.preprocessing import open_image
-from trainer.pipeline.datasets.image_table import HASH_BYTES, ImageTable, LabelledImage
+from trainer.pipeline.datasets.image_table import (
+    HASH_BYTES,
+    LOOK_BYTES,
+    ImageTable,
+    LabelledImage,
+)
 from trainer.pipeline.datasets.labels.labels import DatasetProblem, FoundLabels
+from trainer.pipeline.datasets.parts.near_duplicates import look
 from trainer.pipeline.datasets.sources.image_files import UnreadableEntryError
 from trainer.pipeline.datasets.sources.source import ImageSource
 from trainer.pipeline.datasets.sources.text_columns import first_occurrences
@@ -33,10 +39,11 @@ class Checked:
     """Readable files whose label was corrected by a user."""
 
 
-_Image = tuple[bytes, int, int, str]
+_Image = tuple[bytes, bytes, int, int, str]
 _INSPECTED = np.dtype(
     [
         ("digest", f"V{HASH_BYTES}"),
+        ("look", f"V{LOOK_BYTES}"),
         ("width", np.uint32),
         ("height", np.uint32),
         ("mode", "U3"),
@@ -91,8 +98,8 @@ def _unique_images(
         elif label is None:
             checked.problems.append(DatasetProblem("dropped", name, "The request leaves it out."))
         else:
-            digest, width, height, mode = inspected[index].item()
-            yield LabelledImage(name, label, digest.hex(), (width, height))
+            digest, thumbnail, width, height, mode = inspected[index].item()
+            yield LabelledImage(name, label, digest.hex(), (width, height), thumbnail)
             checked.sizes[width, height] += 1
             checked.modes[mode] += 1
 
@@ -121,7 +128,7 @@ def _inspect(source: ImageSource, name: str) -> _Image | DatasetProblem:
         return DatasetProblem("unreadable", name, f"It {error}.")
     except ImageRejectedError as error:
         return DatasetProblem("unreadable", name, error.message)
-    return _digest(image), *image.size, image.mode
+    return _digest(image), look(image), *image.size, image.mode
 
 
 def content_hash(data: bytes) -> str:

@@ -11,10 +11,13 @@ from numpy.typing import ArrayLike, NDArray
 
 from trainer.pipeline.datasets.sources.text_columns import Texts
 
+HASH_BYTES = 32
+LOOK_BYTES = 64
+
 
 @dataclass(frozen=True)
 class LabelledImage:
-    """One usable image: its name in the source and its label (NFC)."""
+    """One usable image: its name in the source and its label (NFC, "" if nothing can be read)."""
 
     name: str
     label: str
@@ -22,21 +25,22 @@ class LabelledImage:
     """SHA-256 of its decoded pixels in hexadecimal, the same in every lossless file format."""
     size: tuple[int, int]
     """Width and height in pixels."""
-
-
-HASH_BYTES = 32
+    look: bytes = bytes(LOOK_BYTES)
+    """A thumbnail, by which near-duplicates are found."""
 
 
 class ImageTable(Sequence[LabelledImage]):
     """Rows of a table of images; each LabelledImage is created on access."""
 
     def __init__(self, images: Iterable[LabelledImage] = ()) -> None:
-        self._names, self._labels, self._contents = Texts(), Texts(), bytearray()
+        self._names, self._labels = Texts(), Texts()
+        self._contents, self._looks = bytearray(), bytearray()
         self._sizes = array("L")
         for image in images:
             self._names.append(image.name)
             self._labels.append(image.label)
             self._contents += bytes.fromhex(image.content)
+            self._looks += image.look
             self._sizes.extend(image.size)
         self._rows = np.arange(len(self._names))
 
@@ -62,6 +66,11 @@ class ImageTable(Sequence[LabelledImage]):
         return self.take(np.argsort(self._rows, kind="stable"))
 
     @property
+    def names(self) -> Iterator[str]:
+        """The names, in order."""
+        return (self._names[int(row)] for row in self._rows)
+
+    @property
     def labels(self) -> Iterator[str]:
         """The labels, in order."""
         return (self._labels[int(row)] for row in self._rows)
@@ -71,6 +80,11 @@ class ImageTable(Sequence[LabelledImage]):
         """The hashes, uint8 (N, 32)."""
         table = np.frombuffer(self._contents, np.uint8)
         return table.reshape(-1, HASH_BYTES)[self._rows]
+
+    @property
+    def looks(self) -> NDArray[np.int8]:
+        """The thumbnails, int8 (N, 64)."""
+        return np.frombuffer(self._looks, np.int8).reshape(-1, LOOK_BYTES)[self._rows]
 
     def __len__(self) -> int:
         return len(self._rows)
@@ -85,4 +99,5 @@ class ImageTable(Sequence[LabelledImage]):
         row = int(self._rows[which])
         content = self._contents[row * HASH_BYTES : (row + 1) * HASH_BYTES]
         size = self._sizes[2 * row], self._sizes[2 * row + 1]
-        return LabelledImage(self._names[row], self._labels[row], content.hex(), size)
+        look = bytes(self._looks[row * LOOK_BYTES : (row + 1) * LOOK_BYTES])
+        return LabelledImage(self._names[row], self._labels[row], content.hex(), size, look)

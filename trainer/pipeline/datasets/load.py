@@ -21,16 +21,17 @@ from trainer.pipeline.datasets.inputs.image_spec import (
     time_steps_of,
 )
 from trainer.pipeline.datasets.labels.labels import DatasetProblem, FoundLabels, find_labels
+from trainer.pipeline.datasets.parts.sides import Sides
+from trainer.pipeline.datasets.parts.split import Split, split
 from trainer.pipeline.datasets.seen_images import is_among
 from trainer.pipeline.datasets.sources.image_files import IMAGE_ENDINGS
 from trainer.pipeline.datasets.sources.source import ImageSource, JoinedSource, open_source
-from trainer.pipeline.datasets.split import split
-from trainer.pipeline.datasets.summary import LISTED_PROBLEMS, summarise
+from trainer.pipeline.datasets.summary import LISTED_PROBLEMS, describe_split, summarise
 from trainer.schemas.job_request import JobRequest, Labels
 from trainer.schemas.limits import DEFAULT_LIMITS, DatasetLimits
 
 MIN_IMAGES = 10
-"""Fewer usable images are too few to train on and to measure."""
+"""Fewer images with a text are too few to train on and to measure."""
 
 CORRECTIONS = "corrections"
 """The folder under which a dataset lists the corrections that are added to it."""
@@ -57,27 +58,26 @@ def load_dataset(
         source = _add_corrections(source, corrections, found, request.relabel)
     checked = check_images(source, found)
     _require_enough(checked, found)
-    if base is None:
-        appearance = measure_appearance(source, checked.images)
-        spec, reasons = choose_image_spec(checked.images, appearance, request)
-    else:
-        spec, reasons = base.image, dict.fromkeys(ImageSpec.model_fields, "as in the base version")
+    spec, reasons = _image_spec(source, checked, request, base)
     _drop_too_long(checked, spec)
     _require_enough(checked, found)
     seen = base.seen if base else frozenset()
     rehearsal = _rehearsal(base, source, checked) if base else Rehearsal()
     own, added = split_corrections(checked, found)
-    train, validation, test = split(own, request, seen)
+    sides = Sides.of(own, found)
+    done = split(own, request, seen, sides)
+    train, validation, test = done.parts
+    _require_parts(done)
     # Corrections are images that the model got wrong: in the test part they would not represent
     # the images that come in.
     train += added
     vocabulary = _vocabulary(checked.images.labels, base)
-    parts = {"train": len(train), "validation": len(validation), "test": len(test)}
     summary = summarise(checked, found, vocabulary) | {
-        "split": parts,
+        "split": {"train": len(train), "validation": len(validation), "test": len(test)},
         "image": spec.model_dump() | {"time_steps": time_steps(spec)},
         "reasons": reasons,
     }
+    describe_split(done, sides, summary)
     if leaked := sum(is_among(image, seen) for image in test):
         summary["warnings"].append(
             f"The base version was trained on {leaked} of the {len(test)} test images: "
@@ -110,6 +110,15 @@ def _add_corrections(
     found.unknown -= len((labels.keys() & relabel.keys()) - found.decided.keys())
     found.decided |= {name: relabel.get(name, text) for name, text in labels.items()}
     return JoinedSource(source, further, CORRECTIONS)
+
+
+def _image_spec(
+    source: ImageSource, checked: Checked, request: JobRequest, base: Base | None
+) -> tuple[ImageSpec, dict[str, str]]:
+    if base is not None:
+        return base.image, dict.fromkeys(ImageSpec.model_fields, "as in the base version")
+    readable = checked.images.where(lambda image: image.label != "")
+    return choose_image_spec(readable, measure_appearance(source, readable), request)
 
 
 def _rehearsal(base: Base, source: ImageSource, checked: Checked) -> Rehearsal:
@@ -148,7 +157,7 @@ def _drop_too_long(checked: Checked, spec: ImageSpec) -> None:
 
 
 def _require_enough(checked: Checked, found: FoundLabels) -> None:
-    count = len(split_corrections(checked, found)[0])
+    count = sum(label != "" for label in split_corrections(checked, found)[0].labels)
     if count >= MIN_IMAGES:
         return
     reasons = Counter(problem.kind for problem in checked.problems)
@@ -163,6 +172,17 @@ def _require_enough(checked: Checked, found: FoundLabels) -> None:
         + (f" And {more} more." if more else ""),
         f"At least {MIN_IMAGES} are needed; a few hundred are better.{_what_helps(reasons, found)}",
     )
+
+
+def _require_parts(done: Split) -> None:
+    train, validation, test = map(len, done.parts)
+    if not train or not validation:
+        raise DatasetError(
+            "too_few_images",
+            f"{train} images are left for training and {validation} for validation, besides {test} "
+            "for the test.",
+            "Put more images into your training part, or let the images be split for you.",
+        )
 
 
 def _what_helps(reasons: Counter[str], found: FoundLabels) -> str:

@@ -41,13 +41,17 @@ def pack(
 ) -> Packed:
     """Write the usable images of a set into a new folder, one of each content, shuffled.
 
+    Texts alone: not groups, own parts, or images on which there is nothing to read.
+
     The same set gives the same shards. The folder appears once all is written, or not at all.
     Raises ReadsmithError: target_exists, no_images, and those of the check.
     """
     _require_free(target)
     source = open_source(path, limits)
     checked = check_images(source, find_labels(source, labels))
-    if not checked.images:
+    # A text file beside an image cannot say that there is nothing to read on it.
+    images = checked.images.where(lambda image: image.label != "")
+    if not images:
         raise DatasetError(
             "no_images",
             f"There is no usable labelled image in {path}.",
@@ -56,7 +60,7 @@ def pack(
     aside = target.with_name(f".{target.name}.{uuid.uuid4().hex}.tmp")
     aside.mkdir(parents=True)
     try:
-        packed = _write(source, checked, aside, images_per_shard)
+        packed = _write(source, checked, images, aside, images_per_shard)
         flush_folder(aside)
         _require_free(target)
         with suppress(FileNotFoundError):
@@ -75,15 +79,18 @@ def _require_free(target: Path) -> None:
         )
 
 
-def _write(source: ImageSource, checked: Checked, folder: Path, images_per_shard: int) -> Packed:
-    images = _shuffled(checked.images)
+def _write(
+    source: ImageSource, checked: Checked, images: ImageTable, folder: Path, images_per_shard: int
+) -> Packed:
+    images = _shuffled(images)
     size = 0
     starts = range(0, len(images), images_per_shard)
     for number, start in enumerate(starts):
         shard = folder / f"set-{number:06}.tar"
         _write_shard(source, images[start : start + images_per_shard], start, shard)
         size += shard.stat().st_size
-    return Packed(len(starts), len(images), len(checked.problems), size)
+    left_out = len(checked.problems) + len(checked.images) - len(images)
+    return Packed(len(starts), len(images), left_out, size)
 
 
 def _shuffled(images: ImageTable) -> ImageTable:

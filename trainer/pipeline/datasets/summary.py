@@ -5,11 +5,15 @@ from dataclasses import asdict
 from itertools import chain
 from typing import Any
 
+import numpy as np
+
 from shared.recognition.vocabulary import Vocabulary
 from shared.texts import shown
 from trainer.pipeline.datasets.clean import Checked, split_corrections
+from trainer.pipeline.datasets.labels.label_files import Part
 from trainer.pipeline.datasets.labels.labels import FoundLabels
-from trainer.pipeline.datasets.split import MIN_SEEN
+from trainer.pipeline.datasets.parts.sides import Sides, repeated
+from trainer.pipeline.datasets.parts.split import MIN_SEEN, Split
 
 LISTED_PROBLEMS = 100
 """The summary lists at most this many files; all are counted."""
@@ -19,6 +23,7 @@ def summarise(checked: Checked, found: FoundLabels, vocabulary: Vocabulary) -> d
     """Describe the usable images, the files left out with their reasons, and warnings."""
     images = checked.images
     seen = Counter(chain.from_iterable(images.labels))
+    lengths = Counter(len(label) for label in images.labels if label)
     rare = {
         character: seen[character]
         for character in vocabulary.characters
@@ -35,11 +40,45 @@ def summarise(checked: Checked, found: FoundLabels, vocabulary: Vocabulary) -> d
         "warnings": _warnings(rare, found),
         "vocabulary": "".join(vocabulary.characters),
         "rare_characters": rare,
-        "label_lengths": {str(n): c for n, c in sorted(Counter(map(len, images.labels)).items())},
+        "label_lengths": {str(n): c for n, c in sorted(lengths.items())},
+        "nothing_to_read": len(images) - lengths.total(),
         "sizes": {f"{w}x{h}": n for (w, h), n in checked.sizes.most_common(20)},
         "different_sizes": len(checked.sizes),
         "modes": dict(checked.modes.most_common()),
     }
+
+
+def describe_split(done: Split, sides: Sides, summary: dict[str, Any]) -> None:
+    """Add to the summary how the parts came about, in figures and sentences, and warnings."""
+    cut = [part.name.lower() for part in (Part.VALIDATION, Part.TEST) if part not in sides.parts]
+    groups = len(np.unique(sides.groups[repeated(sides.groups)]))
+    alike = int(repeated(sides.alike).sum())
+    summary |= {
+        "parts_from": sides.parts_from or None,
+        "groups_from": sides.groups_from or None,
+        "groups": groups,
+        "near_duplicates": alike,
+        "split_notes": [],
+    }
+    notes, warnings = summary["split_notes"], summary["warnings"]
+    if sides.parts_from:
+        rest = f"; {cut[0]} is cut from train" if cut else ""
+        notes.append(f"The parts are your own ({sides.parts_from}){rest}.")
+    if groups:
+        notes.append(f"{groups} groups by {sides.groups_from} stay together.")
+    if alike:
+        notes.append(f"{alike} images that look like another one with the same label stay with it.")
+    if summary["nothing_to_read"]:
+        notes.append(f"On {summary['nothing_to_read']} images there is nothing to read.")
+    for count, what in (
+        (done.alike, "look like ones of the other parts with the same label"),
+        (done.grouped, f"belong to groups by {sides.groups_from} that are in other parts, too"),
+    ):
+        if count:
+            warnings.append(
+                f"{count} of the {len(done.parts[2])} test images {what}: the metrics may be too "
+                "good."
+            )
 
 
 def _warnings(rare: dict[str, int], found: FoundLabels) -> list[str]:

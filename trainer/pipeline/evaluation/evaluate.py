@@ -132,6 +132,8 @@ class _Evaluator:
 def _metrics(
     trained: Trained, dataset: Dataset, predictions: Sequence[LabelledPrediction]
 ) -> Metrics:
+    has_unreadable = "" in dataset.labels
+    unreadable = [prediction.text for prediction in predictions if prediction.truth == ""]
     score = Score.of((prediction.truth, prediction.text) for prediction in predictions)
     return Metrics(
         train_images=len(dataset.train),
@@ -145,4 +147,6 @@ def _metrics(
         train_seconds=round(trained.seconds, 3),
         images_per_second=round(trained.images_per_second, 3),
         epochs=trained.epochs,
+        unreadable_images=len(unreadable) if has_unreadable else None,
+        unreadable_empty=unreadable.count("") if has_unreadable else None,
     )

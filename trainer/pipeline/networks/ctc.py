@@ -13,9 +13,15 @@ PADDING = -1
 def ctc_loss(labels: Any, probabilities: Any) -> Any:
     """Return the CTC loss of each image, float32 (N,), with true label lengths.
 
-    labels: int32 (N, L), padded with PADDING; probabilities: softmax (N, T, classes), blank last.
+    labels: int32 (N, L), padded with PADDING, L at least 1; probabilities: softmax (N, T, classes),
+    blank last.
     (Graves et al. 2006, section 4.)
     """
+    # TensorFlow refuses a label without characters: such an image gets one for its sake, and its
+    # loss is that of its only path, blanks alone.
+    empty = tf.reduce_all(labels < 0, axis=1)
+    placeholder = tf.one_hot(0, tf.shape(labels)[1], on_value=0, off_value=PADDING, dtype=tf.int32)
+    labels = tf.where(empty[:, tf.newaxis], placeholder, labels)
     # Sparse labels, because keras.ops.ctc_loss takes TensorFlow's dense path, which is much slower.
     indices = tf.where(labels >= 0)
     sparse = tf.SparseTensor(
@@ -23,7 +29,8 @@ def ctc_loss(labels: Any, probabilities: Any) -> Any:
     )
     shape = tf.shape(probabilities)
     logits = tf.math.log(tf.transpose(probabilities, (1, 0, 2)) + keras.config.epsilon())
-    return tf.nn.ctc_loss(
+    blanks = -tf.reduce_sum(tf.nn.log_softmax(logits)[:, :, -1], axis=0)
+    losses = tf.nn.ctc_loss(
         labels=sparse,
         logits=logits,
         label_length=None,
@@ -31,6 +38,7 @@ def ctc_loss(labels: Any, probabilities: Any) -> Any:
         logits_time_major=True,
         blank_index=-1,
     )
+    return tf.where(empty, blanks, losses)
 
 
 class CTCLayer(keras.layers.Layer):  # type: ignore[misc]

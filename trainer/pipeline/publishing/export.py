@@ -81,7 +81,7 @@ def make_manifest(
     """Return the function that writes the manifest once version and files are known."""
 
     def manifest(version: int, files: dict[str, FileEntry]) -> Manifest:
-        lengths = Counter(len(label) for label in dataset.labels)
+        lengths = Counter(len(label) for label in dataset.labels if label)
         return Manifest(
             model=request.model,
             version=version,

@@ -22,11 +22,17 @@ RANGES = ("A-Z", "a-z", "0-9")
 def propose_pattern(labels: Iterable[str]) -> str | None:
     """Return a pattern that every label fits, None for too few labels or too large a pattern.
 
+    An empty label, of an image with nothing to read, makes all of it optional.
+
     Labels of one length are described position by position, others by characters and lengths.
     """
     lengths: Counter[int] = Counter()
     positions: defaultdict[int, Counter[str]] = defaultdict(Counter)
+    optional = False
     for label in labels:
+        if not label:
+            optional = True
+            continue
         lengths[len(label)] += 1
         for position, character in enumerate(label):
             positions[position][character] += 1
@@ -39,6 +45,8 @@ def propose_pattern(labels: Iterable[str]) -> str | None:
         pattern = "".join(_repeated(one, len(list(same))) for one, same in groupby(sets))
     else:
         pattern = f"{_set(everywhere, others)}{{{min(lengths)},{max(lengths)}}}"
+    if optional:
+        pattern = f"({pattern})?"
     try:
         parse_pattern(pattern)
     except UnusableError:

@@ -58,7 +58,8 @@ def no_better_than_chance(best: Validation, labels: Iterable[str]) -> bool:
     # Where half of the images have the same label, a dead model gets half of them correct.
     counts = Counter(labels)
     by_chance = max(counts.values()) / counts.total()
-    return best.exact_match <= by_chance and best.cer >= MAX_CER
+    # An empty text for every image is correct where there is nothing to read, by chance too.
+    return best.all_empty or (best.exact_match <= by_chance and best.cer >= MAX_CER)
 
 
 def did_not_learn(dataset: Dataset, state: State, *, out_of_time: bool = False) -> ReadsmithError:

@@ -68,7 +68,7 @@ class StreamedPart:
         self._dataset = dataset
         self._images = images
         self._rehearsal = rehearsal
-        self._longest = max(map(len, (*rehearsal.labels, max(images.labels, key=len))))
+        self._longest = max(1, *map(len, (*rehearsal.labels, max(images.labels, key=len))))
 
     def __len__(self) -> int:
         return len(self._images) + len(self._rehearsal.labels)

@@ -75,8 +75,8 @@ def test_the_stages_follow_each_other_and_every_epoch_is_told(finished: Finished
 def test_it_learns_to_read_and_says_how_well(finished: Finished) -> None:
     metrics = finished.result.metrics
     (summary,) = finished.recorder.summaries
-    assert (metrics.validation_images, metrics.test_images) == (16, 16)
-    assert metrics.train_images == summary["images"] - 32
+    assert (metrics.validation_images, metrics.test_images) == (18, 17)
+    assert metrics.train_images == summary["images"] - 35
     assert metrics.exact_match > 0.5
     low, high = metrics.exact_match_interval
     assert 0 <= low <= metrics.exact_match <= high <= 1
@@ -98,7 +98,7 @@ def test_the_bundle_is_whole_and_current(finished: Finished) -> None:
 def test_the_report_tells_what_is_read_wrong(finished: Finished) -> None:
     report = finished.folder / "report"
     metrics = json.loads((report / "metrics.json").read_text())
-    assert sum(length["images"] for length in metrics["by_length"].values()) == 16
+    assert sum(length["images"] for length in metrics["by_length"].values()) == 17
     assert set(metrics["by_character"]) <= set("AHX")
     with (report / "worst" / "worst.csv").open() as file:
         worst = list(csv.DictReader(file))
@@ -117,8 +117,8 @@ def test_the_report_tells_what_is_read_wrong(finished: Finished) -> None:
 def test_confidences_are_calibrated_and_the_result_says_so(finished: Finished) -> None:
     calibration = finished.result.calibration
     assert finished.manifest.calibration == calibration
-    assert (calibration.validation.images, calibration.test.images) == (16, 16)
-    assert calibration.thresholds[0].images == 32
+    assert (calibration.validation.images, calibration.test.images) == (18, 17)
+    assert calibration.thresholds[0].images == 35
     with (finished.folder / "report" / "test_predictions.csv").open() as file:
         confidences = [float(row["confidence"]) for row in csv.DictReader(file)]
     assert np.mean(confidences) == pytest.approx(finished.result.metrics.mean_confidence)

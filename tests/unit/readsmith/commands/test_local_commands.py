@@ -328,3 +328,36 @@ def test_the_json_of_train_holds_what_scripts_need() -> None:
         "calibration": calibration().model_dump(mode="json"), "trials": None,
     }  # fmt: skip
     assert expected.items() <= written.items()
+
+
+def test_evaluate_counts_the_images_with_nothing_to_read(
+    run: Run, store: Path, images: Path
+) -> None:
+    rows = [f"{image.name},{image.stem}," for image in images.iterdir() if image.name != "ab.png"]
+    header = "filename,text,state"
+    (images / "labels.csv").write_text("\n".join([header, *rows, "ab.png,,unreadable"]))
+
+    report = json.loads(
+        run("evaluate", images, "--model", "stripes", "--store", store, "--json").stdout
+    )
+    people = run("evaluate", images, "--model", "stripes", "--store", store).stdout
+
+    assert report["unreadable"] == {"images": 1, "empty": 0}
+    assert [wrong["truth"] for wrong in report["wrong"] if wrong["file"] == "ab.png"] == [""]
+    assert "0 of 1 images with nothing to read are answered with an empty text." in people
+    assert "(nothing to read)" in people
+
+
+def test_check_says_what_stays_on_one_side(run: Run, images: Path) -> None:
+    names = sorted(image.name for image in images.iterdir())
+    rows = [f"{name},{name[:-4]},{'test' if i < 3 else ''}" for i, name in enumerate(names)]
+    (images / "labels.csv").write_text("\n".join(["filename,text,split", *rows]))
+
+    summary = json.loads(run("check", images, "--json").stdout)
+    people = run("check", images).stdout
+
+    assert summary["split"]["test"] == 3
+    assert summary["parts_from"] == "the column split"
+    note = "The parts are your own (the column split); validation is cut from train."
+    assert summary["split_notes"][0] == note
+    assert note in " ".join(people.split())

@@ -3,6 +3,7 @@
 import { api, imageView } from "../lib/api.js";
 import { announce, emptyState, field, figures, h, replace } from "../lib/dom.js";
 import { count, percent } from "../lib/format.js";
+import { labelText } from "../views/dataset_view.js";
 import { modelPath } from "../views/version_view.js";
 
 const SHOWN = 60;
@@ -89,10 +90,10 @@ function comparedImage(one, { a, b }, signal) {
   return h(
     "li",
     {},
-    imageView(one.image, `Image labelled ${one.truth}`, signal),
+    imageView(one.image, `Image labelled ${labelText(one.truth)}`, signal),
     h("dl", { class: "facts" }, [
       h("dt", {}, "Label"),
-      h("dd", {}, h("code", {}, one.truth)),
+      h("dd", {}, h("code", {}, labelText(one.truth))),
       versionPrediction(a, one.a),
       versionPrediction(b, one.b),
     ]),

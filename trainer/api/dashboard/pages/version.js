@@ -3,7 +3,7 @@
 import { ApiError, api, imageView } from "../lib/api.js";
 import { chip, emptyState, figures, h, replace } from "../lib/dom.js";
 import { ago, duration, moment, percent } from "../lib/format.js";
-import { downloads, interval, modelPath, serveButton } from "../views/version_view.js";
+import { downloads, interval, modelPath, serveButton, unreadable } from "../views/version_view.js";
 import { labelsCard } from "./version_labels.js";
 import { mistakeCards } from "./version_mistakes.js";
 
@@ -65,6 +65,7 @@ function measuredCard({ metrics, comparison }) {
       ["Read right", percent(metrics.exact_match), interval(metrics)],
       ["Wrong characters", percent(metrics.cer), "character error rate"],
       ["Confidence", percent(metrics.mean_confidence), "on average"],
+      ...unreadable(metrics),
       ["Learned from", metrics.train_images.toLocaleString("en"), `${metrics.validation_images} more chose the best epoch`],
       ["Training took", duration(metrics.train_seconds), `${metrics.epochs} epochs`],
     ]),

@@ -4,6 +4,7 @@ import { actionButton } from "../lib/action.js";
 import { api, imageView } from "../lib/api.js";
 import { emptyState, h, replace } from "../lib/dom.js";
 import { count, percent } from "../lib/format.js";
+import { labelText } from "../views/dataset_view.js";
 import { textInput } from "../views/prediction_view.js";
 
 const SHOWN = 30;
@@ -59,7 +60,7 @@ function part(title, help, predictions, show) {
 
 /** The image: of the report; else of the zip that was sent, if it is still there. */
 function imageOf({ file, image: path, truth }, at, job, signal) {
-  const alt = `Image labelled ${truth}`;
+  const alt = `Image labelled ${labelText(truth)}`;
   if (path) return imageView(`${at}/files/${path}`, alt, signal);
   const id = job?.request.dataset.id;
   if (id) return imageView(`/datasets/${id}/images?file=${encodeURIComponent(file)}`, alt, signal);
@@ -90,12 +91,12 @@ function labelRow({ file, truth, text, confidence }, image, change) {
         {},
         h("span", { class: "visually-hidden" }, `${file}: `),
         "labelled ",
-        h("code", {}, truth),
+        h("code", {}, labelText(truth)),
         ", read as ",
         h("code", {}, text || "nothing"),
         h("small", {}, ` ${percent(confidence)}`),
       ),
-      radio({ checked: true, onchange: () => change(file, undefined) }, ["Keep ", h("code", {}, truth)]),
+      radio({ checked: true, onchange: () => change(file, undefined) }, ["Keep ", h("code", {}, labelText(truth))]),
       h("span", { class: "check" }, other, h("span", { "aria-hidden": "true" }, "It says"), input),
       radio({ onchange: () => change(file, null) }, "Leave it out"),
     ),

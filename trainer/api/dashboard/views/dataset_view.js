@@ -36,6 +36,8 @@ export function datasetSummary(summary) {
       fact("Labels from", summary.labels_from),
       fact("Vocabulary", h("code", {}, [...summary.vocabulary].join(" "))),
     ),
+    // Jobs of earlier releases have none.
+    (summary.split_notes ?? []).map((text) => h("p", {}, text)),
     summary.warnings.map((text) => h("p", { class: "notice warning" }, text)),
     leftOut > 0 && leftOutFiles(summary, leftOut),
   );
@@ -45,10 +47,13 @@ export function datasetSummary(summary) {
 export function sampleImages(datasetId, samples, signal) {
   const one = ({ file, label }) => {
     const path = `/datasets/${datasetId}/images?file=${encodeURIComponent(file)}`;
-    return h("li", {}, h("figure", {}, imageView(path, `Image ${file}`, signal), h("figcaption", {}, label)));
+    return h("li", {}, h("figure", {}, imageView(path, `Image ${file}`, signal), h("figcaption", {}, labelText(label))));
   };
   return h("ul", { class: "images" }, samples.map(one));
 }
+
+/** A label as it is shown; an empty one says that there is nothing to read. */
+export const labelText = (label) => label || "nothing to read";
 
 function fact(name, value) {
   return [h("dt", {}, name), h("dd", {}, value)];

@@ -4,6 +4,7 @@ import { actionButton } from "../lib/action.js";
 import { api } from "../lib/api.js";
 import { card, errorBox, figures, h } from "../lib/dom.js";
 import { duration, percent } from "../lib/format.js";
+import { unreadable } from "./version_view.js";
 
 /** What a job ended with: its version, why it failed, or that it was cancelled. */
 export function outcome(job, trouble, signal) {
@@ -30,6 +31,7 @@ function result(job) {
       ["Read right", percent(metrics.exact_match), `${percent(low)} to ${percent(high)}, ${metrics.test_images} held out`],
       ["Wrong characters", percent(metrics.cer), "character error rate"],
       ["Confidence", percent(metrics.mean_confidence), "on average"],
+      ...unreadable(metrics),
       ["Training took", duration(metrics.train_seconds), `${metrics.epochs} epochs`],
     ]),
     h("p", {}, served(job)),

@@ -19,6 +19,11 @@ export function interval(metrics) {
   return `${percent(low)} to ${percent(high)}, ${metrics.test_images} held out`;
 }
 
+/** The figure of images with nothing to read, if the set has some. */
+export function unreadable({ unreadable_images: images, unreadable_empty: empty }) {
+  return images == null ? [] : [["Nothing to read", `${empty} of ${images}`, "answered with an empty text"]];
+}
+
 /** A button that has this version served from now on, then goes on with `done`. */
 export function serveButton(name, version, { trouble, done, signal, ...props }) {
   const serve = async () => {

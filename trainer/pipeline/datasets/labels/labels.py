@@ -6,11 +6,12 @@ In shards: in the text file beside the image, else in the file name.
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import takewhile
 from pathlib import PurePosixPath
 
 from shared.errors import DatasetError
 from shared.texts import printable, shown, text_of_cell
-from trainer.pipeline.datasets.labels.label_files import label_rows
+from trainer.pipeline.datasets.labels.label_files import PART_NAMES, LabelRow, Part, label_rows
 from trainer.pipeline.datasets.sources.image_files import is_image
 from trainer.pipeline.datasets.sources.shards import LABEL_FILES, ShardSource
 from trainer.pipeline.datasets.sources.source import ImageSource, ZipSource
@@ -21,6 +22,8 @@ from trainer.schemas.labels import UnusableLabelError, compile_pattern, usable_l
 MATCH_SECONDS = 30.0
 """For all file names of a set together; a sound pattern takes microseconds per name."""
 MAY_HOLD_LABELS = {".csv", ".tsv", ".txt", ".json", ".jsonl", ".xml", ".xlsx"}
+MOST_ALIKE = 100
+"""Of more files with one base name, only a whole path tells which is meant."""
 NO_MATCH = "The file name does not match the pattern."
 
 
@@ -44,6 +47,10 @@ class FoundLabels:
     """Where the labels come from, for messages."""
     labels: TextTable = field(default_factory=lambda: TextTable(Texts(), Texts()))
     """In the order of the source, in which disks read fastest."""
+    groups: dict[str, str] = field(default_factory=dict)
+    """The column group of label files, by file name."""
+    parts: dict[str, Part] = field(default_factory=dict)
+    """The column split of label files, by file name."""
     problems: list[DatasetProblem] = field(default_factory=list)
     ignored: int = 0
     """Files that are neither images nor a label file."""
@@ -69,7 +76,7 @@ class FoundLabels:
         return [*self.decided, *(name for name in self.labels if name not in self.decided)]
 
     def label(self, name: str) -> str | None:
-        """Return the valid label; None for an image that is left out."""
+        """Return the valid label, "" if nothing can be read; None for an image that is left out."""
         return self.decided[name] if name in self.decided else self.labels[name]
 
 
@@ -203,23 +210,23 @@ def _from_manifests(
 ) -> FoundLabels:
     found = FoundLabels(" and ".join(shown(manifest) for manifest in manifests[:3]))
     labels: dict[str, str] = {}
-    paths = _paths_by_name(names)
+    paths = _Paths(names)
     listed: set[str] = set()
     conflicting: set[str] = set()
     for row in label_rows(source, manifests):
-        folder = PurePosixPath(row.manifest).parent
-        # As it is first: a file may be named as cells are escaped.
-        name = _resolve(row.filename, folder, paths) or _resolve(
-            text_of_cell(row.filename), folder, paths
-        )
+        name = paths.resolve(row)
         if name is None:
-            detail = f"{shown(row.manifest)} line {row.line} names no file here."
+            detail = f"{shown(row.manifest)} line {row.line} {paths.why_none(row)}."
             found.problems.append(DatasetProblem("missing_image", shown(row.filename), detail))
             continue
         listed.add(name)
-        label = _usable(found, name, row.text)
+        label = _usable(found, name, row.text) if row.readable else ""
         if label is not None and labels.setdefault(name, label) != label:
             conflicting.add(name)
+        if row.group:
+            found.groups.setdefault(name, row.group)
+        if row.part is not None:
+            found.parts.setdefault(name, row.part)
     for name in sorted(conflicting):
         detail = f"It is listed as {shown(labels.pop(name))!r} and as something else."
         found.problems.append(DatasetProblem("conflicting_labels", shown(name), detail))
@@ -251,19 +258,71 @@ def _unprintable(name: str) -> DatasetProblem:
     )
 
 
-def _paths_by_name(names: Sequence[str]) -> Mapping[str, str | None]:
-    """Map every path, and every base name that only one file has, to its path."""
-    paths: dict[str, str | None] = {}
-    for name in names:
-        base = PurePosixPath(name).name
-        paths[base] = None if base in paths else name
-    return {**paths, **{name: name for name in names}}
+class _Paths:
+    """Finds the files that label files name."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self._names = set(names)
+        self._by_base: dict[str, str | list[str]] = {}
+        """One path, or all paths of those with this base name."""
+        for name in names:
+            base = PurePosixPath(name).name
+            if isinstance(other := self._by_base.setdefault(base, name), list):
+                other.append(name)
+            elif other != name:
+                self._by_base[base] = [other, name]
+
+    def resolve(self, row: LabelRow) -> str | None:
+        """Return the path that a row names.
+
+        Relative to its label file's folder or to one around it, else the only file whose path
+        ends as the row's does.
+        """
+        # As it is first: a file may be named as cells are escaped.
+        return self._found(row, row.filename) or self._found(row, text_of_cell(row.filename))
+
+    def why_none(self, row: LabelRow) -> str:
+        """Return why a row names no file, or none for sure."""
+        candidates = self._candidates(row, _listed(row.filename))
+        if not candidates:
+            return "names no file here"
+        first, second = map(shown, candidates[:2])
+        return f"may mean {first} or {second}: give the path"
+
+    def _found(self, row: LabelRow, filename: str) -> str | None:
+        path = _listed(filename)
+        # Its own folder first: train/ and test/ may hold files of the same names.
+        for folder in PurePosixPath(row.manifest).parents:
+            if (name := (folder / path).as_posix()) in self._names:
+                return name
+        candidates = self._candidates(row, path)
+        return candidates[0] if len(candidates) == 1 else None
+
+    def _candidates(self, row: LabelRow, path: PurePosixPath) -> list[str]:
+        """Return the files of this base name that share the most folders with the path."""
+        found = self._by_base.get(path.name, [])
+        if isinstance(found, str):
+            found = [found]
+        if len(found) > MOST_ALIKE:
+            return found
+        # What is listed for train/ and is missing there is not the file of that name in test/.
+        part = _parts_named(PurePosixPath(row.manifest).parent / path)
+        named = ((name, _parts_named(PurePosixPath(name))) for name in found)
+        found = [name for name, parts in named if not parts or part <= parts]
+        shared = [_shared_end(PurePosixPath(name), path) for name in found]
+        return [name for name, n in zip(found, shared, strict=True) if n == max(shared)]
 
 
-def _resolve(filename: str, folder: PurePosixPath, paths: Mapping[str, str | None]) -> str | None:
-    """Find a listed file: relative to its label file, to the root, or by a unique base name."""
-    path = PurePosixPath(filename.replace("\\", "/"))  # lists written on Windows
-    for candidate in ((folder / path).as_posix(), path.as_posix(), path.name):
-        if paths.get(candidate):
-            return paths[candidate]
-    return None
+def _listed(filename: str) -> PurePosixPath:
+    return PurePosixPath(filename.replace("\\", "/"))  # lists written on Windows
+
+
+def _parts_named(path: PurePosixPath) -> set[Part]:
+    folders = (folder.lower() for folder in path.parent.parts)
+    return {PART_NAMES[folder] for folder in folders if folder in PART_NAMES}
+
+
+def _shared_end(a: PurePosixPath, b: PurePosixPath) -> int:
+    """Count the parts in which two paths agree from their ends on."""
+    pairs = zip(reversed(a.parts), reversed(b.parts), strict=False)
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))

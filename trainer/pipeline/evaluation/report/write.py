@@ -80,8 +80,11 @@ def _write_held_out(evaluation: Evaluation, dataset: Dataset, folder: Path) -> N
     """Write up to HELD_OUT_IMAGES images of the test part as a labelled set."""
     predictions = evaluation.predictions[:HELD_OUT_IMAGES]
     names = copy_images(predictions, dataset, folder)
-    rows = zip(names, (prediction.truth for prediction in predictions), strict=True)
-    write_csv(folder / "labels.csv", ("filename", "text"), rows)
+    rows = (
+        (name, prediction.truth, "readable" if prediction.truth else "unreadable")
+        for name, prediction in zip(names, predictions, strict=True)
+    )
+    write_csv(folder / "labels.csv", ("filename", "text", "state"), rows)
 
 
 def copy_images(

@@ -15,8 +15,8 @@ from tests.support.labelled_images import image, labelled_zip, texts, write_zip
 from trainer.pipeline.datasets.dataset import Base, Rehearsal
 from trainer.pipeline.datasets.image_table import ImageTable, LabelledImage
 from trainer.pipeline.datasets.load import labelled_images, load_dataset
+from trainer.pipeline.datasets.parts.split import split
 from trainer.pipeline.datasets.seen_images import HASH_LENGTH
-from trainer.pipeline.datasets.split import split
 from trainer.schemas.job_request import Hyperparameters, JobRequest
 
 REQUEST = JobRequest()
@@ -32,7 +32,7 @@ def some_images(count: int) -> ImageTable:
 
 
 def in_parts(images: ImageTable, request: JobRequest) -> list[list[LabelledImage]]:
-    return [list(part) for part in split(images, request)]
+    return [list(part) for part in split(images, request).parts]
 
 
 def numbered(count: int) -> dict[str, bytes]:
@@ -42,7 +42,7 @@ def numbered(count: int) -> dict[str, bytes]:
 @given(st.integers(10, 300), st.integers(0, 5))
 @settings(max_examples=50, deadline=None)
 def test_the_parts_hold_every_image_once(count: int, seed: int) -> None:
-    parts = split(some_images(count), JobRequest(seed=seed))
+    parts = split(some_images(count), JobRequest(seed=seed)).parts
     names = [image.name for part in parts for image in part]
     assert sorted(names) == sorted(image.name for image in some_images(count))
     assert all(parts)
@@ -65,15 +65,15 @@ def test_what_the_base_version_has_seen_is_not_tested_while_there_is_anything_el
     images = some_images(100)
     for unseen in (10, 15, 100):
         seen = frozenset(image.content[:HASH_LENGTH] for image in images[unseen:])
-        _, _, test = split(images, JobRequest(), seen)
+        _, _, test = split(images, JobRequest(), seen).parts
         assert not seen & {image.content[:HASH_LENGTH] for image in test}
     seen = frozenset(image.content[:HASH_LENGTH] for image in images)
-    _, _, test = split(images, JobRequest(), seen)
+    _, _, test = split(images, JobRequest(), seen).parts
     assert len(test) == 10
 
 
 def test_a_test_part_that_the_base_version_has_seen_is_warned_of(tmp_path: Path) -> None:
-    dataset = labelled_zip(tmp_path / "set.zip", texts(60))
+    dataset = write_zip(tmp_path / "set.zip", numbered(60))
     first = load_dataset(dataset, REQUEST)
     everything = frozenset(i.content[:16] for i in (*first.train, *first.validation, *first.test))
     base = Base("m/1", first.image, first.vocabulary, {}, everything, Rehearsal())
@@ -84,7 +84,7 @@ def test_a_test_part_that_the_base_version_has_seen_is_warned_of(tmp_path: Path)
 def test_a_character_seen_once_is_learned_not_tested() -> None:
     for seed in range(10):
         images = ImageTable([*some_images(50), an_image(50, "AZ")])
-        train, _, _ = split(images, JobRequest(seed=seed))
+        train, _, _ = split(images, JobRequest(seed=seed)).parts
         assert images[-1] in train
 
 

@@ -13,7 +13,7 @@ from tests.support.labelled_images import image, write_zip
 from trainer.pipeline.datasets.dataset import Base, Dataset, Rehearsal
 from trainer.pipeline.datasets.image_table import ImageTable, LabelledImage
 from trainer.pipeline.datasets.load import load_dataset
-from trainer.pipeline.datasets.split import split
+from trainer.pipeline.datasets.parts.split import split
 from trainer.pipeline.networks.inference import load_pixels
 from trainer.schemas.job_request import JobRequest
 
@@ -88,9 +88,9 @@ def test_leaving_an_image_out_moves_no_other_into_another_part() -> None:
     )
     for seed in range(5):
         request = JobRequest(seed=seed)
-        train, validation, test = map(list, split(images, request))
+        train, validation, test = map(list, split(images, request).parts)
         fewer = ImageTable(image for image in images if image != train[0])
-        assert list(map(list, split(fewer, request))) == [train[1:], validation, test]
+        assert list(map(list, split(fewer, request).parts)) == [train[1:], validation, test]
 
 
 def test_corrections_are_learned_and_never_tested(tmp_path: Path) -> None:

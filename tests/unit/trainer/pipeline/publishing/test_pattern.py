@@ -98,3 +98,8 @@ def test_a_model_that_is_not_there_has_no_pattern(store: ModelStore, pattern: st
         accept_pattern(store, "none", pattern)
     assert caught.value.code == "model_not_found"
     assert store.models() == ["default"]
+
+
+def test_an_empty_label_makes_the_pattern_optional() -> None:
+    assert propose_pattern([*drawn(UPPER, DIGITS), ""]) == "([A-Z][0-9])?"
+    assert propose_pattern([""] * 30 + ["A1"]) is None

@@ -93,3 +93,8 @@ def test_a_checkpoint_is_taken_up_by_the_same_run_only(tmp_path: Path) -> None:
     save(tmp_path, state, "run a")
     assert load(tmp_path, "run b") is None
     assert load(tmp_path, "run a") == state
+
+
+def test_empty_texts_alone_are_of_no_use_where_some_images_have_nothing_to_read() -> None:
+    dead = Validation(exact_match=0.4, loss=9.0, cer=1.0, all_empty=True)
+    assert no_better_than_chance(dead, [*LABELS, *[""] * 20])

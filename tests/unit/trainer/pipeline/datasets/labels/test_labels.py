@@ -6,6 +6,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from shared.errors import ReadsmithError
 from tests.support.labelled_images import write_zip
+from trainer.pipeline.datasets.labels.label_files import Part
 from trainer.pipeline.datasets.labels.labels import find_labels
 from trainer.pipeline.datasets.sources.source import ImageSource, open_source
 from trainer.schemas.job_request import FilenameLabels, FilenameLabelSource, Labels
@@ -225,3 +226,66 @@ def test_what_is_no_regular_expression_is_refused(pattern: str) -> None:
 def test_ordinary_repeats_are_within_the_bounds(pattern: str) -> None:
     named = FilenameLabels(pattern=pattern)
     assert by_pattern(pattern) == FilenameLabelSource(filename=named)
+
+
+def test_further_columns_give_group_part_and_state(tmp_path: Path) -> None:
+    header = "text,Split,filename,STATE,group,other"
+    rows = f"{header}\none,Valid,1.png,Readable, a ,x\n,,2.png,unreadable,,y\n"
+    found = find_labels(source(tmp_path, {"1.png": "", "2.png": "", "labels.csv": rows}), "auto")
+    assert found.labels == {"1.png": "one", "2.png": ""}
+    assert (found.parts, found.groups) == ({"1.png": Part.VALIDATION}, {"1.png": "a"})
+
+
+@pytest.mark.parametrize(
+    ("column", "value", "right"),
+    [("split", "eval", "train, training, val"), ("state", "OH", "readable, unreadable or empty")],
+)
+def test_an_unknown_split_or_state_names_the_line_and_what_is_right(
+    tmp_path: Path, column: str, value: str, right: str
+) -> None:
+    rows = f"filename,text,{column}\n1.png,one,\n2.png,two,{value}\n"
+    entries = {"1.png": "", "2.png": "", "a/labels.csv": rows}
+    with pytest.raises(ReadsmithError) as caught:
+        find_labels(source(tmp_path, entries), "auto")
+    assert caught.value.code == "labels_column"
+    assert f"a/labels.csv line 3 has '{value}' in the column {column}" in caught.value.message
+    assert right in caught.value.hint
+
+
+def test_a_label_file_names_the_files_of_its_own_folder_first(tmp_path: Path) -> None:
+    entries = {
+        "set/train/1.png": "",
+        "set/test/1.png": "",
+        "set/train/labels.csv": "filename,text\n1.png,one\n",
+        "set/test/labels.csv": "filename,text\n1.png,two\n",
+    }
+    found = find_labels(source(tmp_path, entries), "auto")
+    assert found.labels == {"set/test/1.png": "two", "set/train/1.png": "one"}
+
+
+def test_listed_paths_are_found_from_a_folder_above_or_by_their_last_folders(
+    tmp_path: Path,
+) -> None:
+    rows = "filename,text\ntrain/1.png,one\nC:\\data\\test\\1.png,two\n"
+    entries = {"set/train/1.png": "", "set/test/1.png": "", "set/lists/labels.csv": rows}
+    found = find_labels(source(tmp_path, entries), "auto")
+    assert found.labels == {"set/test/1.png": "two", "set/train/1.png": "one"}
+
+
+def test_a_base_name_that_two_files_have_is_named_with_both(tmp_path: Path) -> None:
+    entries = {"train/1.png": "", "val/1.png": "", "labels.csv": "filename,text\n1.png,one\n"}
+    problem, *_ = find_labels(source(tmp_path, entries), "auto").problems
+    assert (problem.kind, problem.file) == ("missing_image", "1.png")
+    assert problem.detail == ("labels.csv line 2 may mean train/1.png or val/1.png: give the path.")
+
+
+@pytest.mark.parametrize(
+    ("manifest", "listed"), [("labels.csv", "train/1.png"), ("train/labels.csv", "1.png")]
+)
+def test_a_file_that_is_missing_in_one_part_is_not_that_of_another(
+    tmp_path: Path, manifest: str, listed: str
+) -> None:
+    entries = {"test/1.png": "", "train/2.png": "", manifest: f"filename,text\n{listed},one\n"}
+    found = find_labels(source(tmp_path, entries), "auto")
+    assert found.labels == {}
+    assert "missing_image" in {problem.kind for problem in found.problems}

@@ -229,3 +229,16 @@ def test_an_index_takes_few_bytes_of_each_image(tmp_path: Path) -> None:
         assert 0 < sum(each.size for each in allocated) < 120 * 4_000
     finally:
         tracemalloc.stop()
+
+
+def test_images_with_nothing_to_read_are_not_packed(tmp_path: Path) -> None:
+    drawn = {f"{i}.png": image(f"{i:03}", seed=i) for i in range(6)}
+    rows = [f"{name},{i},{'unreadable' if i < 2 else ''}" for i, name in enumerate(drawn)]
+    listed = "\n".join(["filename,text,state", *rows]).encode()
+    packed = pack(
+        write_zip(tmp_path / "set.zip", drawn | {"labels.csv": listed}),
+        tmp_path / "out",
+        "auto",
+        10,
+    )
+    assert (packed.images, packed.left_out) == (4, 2)
