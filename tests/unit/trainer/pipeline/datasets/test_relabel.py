@@ -154,7 +154,7 @@ def test_a_dataset_of_its_own_is_needed_beside_corrections(tmp_path: Path) -> No
     ("relabel", "message"),
     [
         ({"a.png": " "}, "is empty"),
-        ({"a.png": "x" * 1001}, "has 1,001 characters"),
+        ({"a.png": "x" * 1001}, "at most 1000 characters"),
         ({"a.png": "a\x07"}, "holds control characters"),
         ({"a\n.png": "a"}, "holds control characters"),
         ({"": "a"}, "at least 1 character"),
