@@ -88,11 +88,12 @@ def _require_due(verdict: Verdict) -> None:
 
 
 def _key(manifest: Manifest) -> str:
-    """Hash what is run and by what: the graph, what it is run on, and ONNX Runtime's version."""
+    """Hash what is run and by what: the graph, all that a probe of it goes by, ONNX Runtime."""
     hashes = {
         name: entry.sha256
         for name, entry in sorted(manifest.files.items())
         if name == ONNX_MODEL or name.startswith("golden/")
     }
-    read_as = manifest.model_dump_json(include={"format", "image", "vocabulary", "time_steps"})
+    goes_by = {"format", "origin", "image", "vocabulary", "time_steps", "calibration"}
+    read_as = manifest.model_dump_json(include=goes_by)
     return hashlib.sha256(f"{onnxruntime.__version__} {hashes} {read_as}".encode()).hexdigest()

@@ -14,7 +14,9 @@ def test_it_trains_on_parts_of_the_labels_and_publishes_nothing(run: Run, tmp_pa
 
     assert result.exit_code == 0, result.stderr
     report = json.loads(result.stdout)
-    assert [point["labels"] for point in report["points"]] == [36, 72, 144]
+    labels = [point["labels"] for point in report["points"]]
+    assert labels[:2] == [36, 72]
+    assert 140 <= labels[2] <= 144  # images that look alike stay together
     assert {point["images"] for point in report["points"]} == {16}
     assert report["conclusion"]
     assert "WARNING" not in result.stderr

@@ -35,7 +35,7 @@ from trainer.schemas.trial import TrialList, TrialRecord
 from trainer.settings import Settings
 
 EPOCHS = 8
-GOOD, HOPELESS, AS_HOPELESS = 0.004, 2e-9, 1e-9
+GOOD, HOPELESS, AS_HOPELESS = 0.004, 1.0, 1e-9
 """Learning rates; with the last two nothing is learned."""
 
 

@@ -249,3 +249,16 @@ def test_a_loop_that_only_some_images_set_off_is_ended(
     engine = SafeLoader(None).load(store, "default", 1)
     with pytest.raises(BundleError, match="ran for more than"):
         engine.predict([png("ab")])
+
+
+def test_a_verdict_is_of_all_that_a_probe_goes_by(
+    store: ModelStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(safe_loading, "RETRY_SECONDS", 1000.0)
+    none = {GOLDEN_PREDICTIONS: b"[]"}
+    publish(store, tmp_path / "trained", files=none)
+    loader = SafeLoader(tmp_path / "verdicts")
+    with pytest.raises(BundleError, match="names no image"):
+        loader.load(store, "default", 1)
+    publish(store, tmp_path / "imported", files=none, change=imported)
+    assert loader.load(store, "default", 2).manifest.origin == "imported"
