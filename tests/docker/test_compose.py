@@ -230,6 +230,7 @@ def test_the_predictor_reaches_no_route_of_the_trainer_but_corrections(stack: St
         script = (
             "import sys, urllib.request as r, urllib.error as e\n"
             f"request = r.Request('http://prediction-gateway:8001{path}', b'{{}}')\n"
+            "request.add_header('Host', 'localhost')\n"  # as the predictor's own requests
             "try: print(r.urlopen(request).status)\n"
             "except e.HTTPError as error: print(error.status)"
         )
