@@ -1,6 +1,7 @@
 """Attacks on running services, in their long form: `make test-attack`.
 
-A test notes what it measured by pytest's record_property; the figures are printed at the end.
+A test notes what it measured by pytest's record_property, as a text or number; the figures are
+printed at the end.
 Bounds that are asserted: `/healthz` and innocent clients answer within PATIENCE, memory stays
 within what docs/reliability.md promises.
 """

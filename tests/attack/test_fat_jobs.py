@@ -27,7 +27,7 @@ def test_lists_of_jobs_with_large_requests(
                 body = {"relabel": relabel}
                 sent = requests.post(f"{trainer.url}/jobs", json=body, timeout=TIMEOUT)
                 assert sent.status_code == 202, sent.text
-        record_property("others while the jobs are posted", seen)
+        record_property("others while the jobs are posted", str(seen))
         seen.require_patience()
         one = requests.get(f"{trainer.url}/jobs/{sent.json()['id']}", timeout=TIMEOUT)
         record_property("bytes of a job", len(one.content))
@@ -47,6 +47,6 @@ def test_lists_of_jobs_with_large_requests(
             memory = resident_bytes(trainer.process.pid)
             figures = f"{LISTS} at once: longest {max(seconds):.2f} s, {max(sizes):,} bytes each"
             record_property(f"GET {what[:12]}…", f"{figures}; memory {memory >> 20} MiB")
-            record_property("others meanwhile", seen)
+            record_property("others meanwhile", str(seen))
             assert memory < MEMORY
             seen.require_patience()

@@ -38,8 +38,8 @@ def attack(
         found = statuses(clients, seconds)
         memory = resident_bytes(trainer.process.pid)
         time.sleep(max(end - time.monotonic(), 0))
-    note("others", seen)
-    note("answered at once", {status: found.count(status) for status in sorted(set(found))})
+    note("others", str(seen))
+    note("answered at once", str({one: found.count(one) for one in sorted(set(found))}))
     note("memory", f"{memory >> 20} MiB")
     assert memory < MEMORY
     seen.require_patience()
