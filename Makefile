@@ -52,7 +52,7 @@ test-faults: $(INSTALLED)
 	READSMITH_TEST_FAULTS=1 $(BIN)/pytest -s --durations=0 tests/faults $(ARGS)
 
 test-attack: $(INSTALLED)
-	READSMITH_TEST_ATTACK=1 $(BIN)/pytest --durations=0 tests/attack $(ARGS)
+	READSMITH_TEST_ATTACK=1 $(BIN)/pytest -n 2 --dist loadfile --durations=0 tests/attack $(ARGS)
 
 test-cluster: $(INSTALLED)
 	READSMITH_TEST_CLUSTER=1 $(BIN)/pytest -s tests/cluster $(ARGS)
