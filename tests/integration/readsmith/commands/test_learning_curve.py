@@ -17,7 +17,8 @@ def test_it_trains_on_parts_of_the_labels_and_publishes_nothing(run: Run, tmp_pa
     labels = [point["labels"] for point in report["points"]]
     assert labels[:2] == [36, 72]
     assert 140 <= labels[2] <= 144  # images that look alike stay together
-    assert {point["images"] for point in report["points"]} == {16}
+    [images] = {point["images"] for point in report["points"]}
+    assert 16 <= images <= 18
     assert report["conclusion"]
     assert "WARNING" not in result.stderr
     assert list(tmp_path.iterdir()) == [dataset]
