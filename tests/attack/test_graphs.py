@@ -78,9 +78,10 @@ def test_a_hostile_graph_costs_nobody_else_anything(
             eventually(lambda: predictor.all_serve(2))
             record_property("another model followed (s)", round(time.monotonic() - begun, 1))
             deadline = time.monotonic() + REJECTED_WITHIN
-            while not rejected(predictor) and time.monotonic() < deadline:
+            # Asked once: each answer is of one process, and the others may not have rejected it.
+            while not rejected(predictor):
+                assert time.monotonic() < deadline
                 time.sleep(0.2)
-            assert rejected(predictor)
             record_property("rejected (s)", round(time.monotonic() - begun, 1))
     for name, value in figures.items():
         record_property(name, round(value, 2))
