@@ -22,7 +22,7 @@ FINISH_SHARE, MIN_FINISH_STEPS = 0.1, 20
 """The same for a run that is asked to finish, which should take little longer."""
 MIN_STEPS = 400
 """Before these, nothing is concluded: the rate has warmed up for a quarter of them."""
-GAIN = 0.1
+GAIN = 0.03
 """Relative improvement within the last third of the steps that is worth training on for."""
 LEARNED_LOSS = 0.02
 """In nats per image: from here on, only chance makes the loss half or twice as large."""
