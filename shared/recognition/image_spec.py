@@ -26,6 +26,18 @@ class Region(BaseModel):
             raise ValueError("left must be below right, and top below bottom")
         return self
 
+    def part(self, inner: "Region | None") -> "Region":
+        """Return a region of this one as a region of the whole image; None: all of it."""
+        if inner is None:
+            return self
+        width, height = self.right - self.left, self.bottom - self.top
+        return Region(
+            left=round(self.left + inner.left * width, 4),
+            top=round(self.top + inner.top * height, 4),
+            right=round(self.left + inner.right * width, 4),
+            bottom=round(self.top + inner.bottom * height, 4),
+        )
+
     def box(self, size: tuple[int, int]) -> tuple[int, int, int, int]:
         """Return left, top, right and bottom in pixels of an image of this width and height."""
         width, height = size

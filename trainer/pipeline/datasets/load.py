@@ -20,6 +20,7 @@ from trainer.pipeline.datasets.inputs.image_spec import (
     time_steps,
     time_steps_of,
 )
+from trainer.pipeline.datasets.inputs.text_window import find_text_window
 from trainer.pipeline.datasets.labels.labels import DatasetProblem, FoundLabels, find_labels
 from trainer.pipeline.datasets.parts.sides import Sides
 from trainer.pipeline.datasets.parts.split import Split, split
@@ -118,7 +119,10 @@ def _image_spec(
     if base is not None:
         return base.image, dict.fromkeys(ImageSpec.model_fields, "as in the base version")
     readable = checked.images.where(lambda image: image.label != "")
-    return choose_image_spec(readable, measure_appearance(source, readable), request)
+    whole = request.preset == "crnn" or request.hyperparameters.region != "auto"
+    window = None if whole else find_text_window(source, readable)
+    appearance = measure_appearance(source, readable, None if window is None else window.region)
+    return choose_image_spec(readable, appearance, request, window)
 
 
 def _rehearsal(base: Base, source: ImageSource, checked: Checked) -> Rehearsal:

@@ -1,7 +1,7 @@
 """Measures how a set's images look: where their text is, how large, and whether in colour."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -66,12 +66,22 @@ class _Look:
     lost_in_gray: float
 
 
-def measure_appearance(source: ImageSource, images: Sequence[LabelledImage]) -> Appearance:
-    """Measure a sample of a set's images, evenly spread over it."""
+def measure_appearance(
+    source: ImageSource, images: Sequence[LabelledImage], window: Region | None = None
+) -> Appearance:
+    """Measure a sample of a set's images, evenly spread over it.
+
+    window: where the text is known to be; its region lies within.
+    """
     chosen = np.unique(np.linspace(0, len(images) - 1, min(SAMPLE, len(images))).astype(int))
     names = [images[int(index)].name for index in chosen]
-    looks = list(map_in_threads(lambda name: _look(open_image(source.read(name))), names))
-    return _in_common(looks)
+
+    def look(name: str) -> _Look:
+        image = open_image(source.read(name))
+        return _look(image.crop(window.box(image.size)) if window else image)
+
+    found = _in_common(list(map_in_threads(look, names)))
+    return replace(found, region=window.part(found.region)) if window else found
 
 
 def _in_common(looks: Sequence[_Look]) -> Appearance:

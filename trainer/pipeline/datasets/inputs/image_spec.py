@@ -13,6 +13,7 @@ from shared.recognition.image_spec import WIDTH_STEP, ImageSpec, Region
 from shared.recognition.vocabulary import required_time_steps
 from trainer.pipeline.datasets.image_table import LabelledImage
 from trainer.pipeline.datasets.inputs.appearance import Appearance
+from trainer.pipeline.datasets.inputs.text_window import TextWindow
 from trainer.schemas.job_request import JobRequest
 
 STEP = 4
@@ -53,15 +54,18 @@ def time_steps_of(size: tuple[int, int], image: ImageSpec) -> int:
 
 
 def choose_image_spec(
-    images: Iterable[LabelledImage], appearance: Appearance, request: JobRequest
+    images: Iterable[LabelledImage],
+    appearance: Appearance,
+    request: JobRequest,
+    window: TextWindow | None = None,
 ) -> tuple[ImageSpec, dict[str, str]]:
     """Return the spec and a reason for each of its choices.
 
-    images: all usable ones, at least one. appearance: measured on a sample of them.
+    images: all usable ones, at least one. appearance: measured on a sample of them, within window.
     """
     wanted = request.hyperparameters
     choices: dict[str, _Choice] = {}
-    choices["region"] = _requested_region(wanted.region) or _region(appearance, request)
+    choices["region"] = _requested_region(wanted.region) or _region(appearance, request, window)
     text = _Text(list(images), choices["region"][0], appearance)
     choices["resize"] = _requested(wanted.resize) or _resize(text, request)
     choices["height"] = _requested(wanted.height) or _height(text, request)
@@ -145,11 +149,16 @@ class _Text:
         return factor, f"a character has {pitch * factor:.0f} columns, {pitch:.0f} without"
 
 
-def _region(appearance: Appearance, request: JobRequest) -> _Choice:
+def _region(appearance: Appearance, request: JobRequest, window: TextWindow | None) -> _Choice:
     if request.preset != "conv":  # crnn stays what the tutorial made it
         return None, "preset crnn takes whole images"
     if appearance.region is None:
         return None, "no wide margins are common to all images"
+    if window is not None:
+        return appearance.region, (
+            f"there the starter tells the labels apart by {window.nats:.1f} nats a character, "
+            f"in whole images by {window.nats_whole:.1f}"
+        )
     return appearance.region, "outside it hardly any image has contrast"
 
 
