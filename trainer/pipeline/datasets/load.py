@@ -16,6 +16,7 @@ from trainer.pipeline.datasets.dataset import Base, Dataset, Rehearsal
 from trainer.pipeline.datasets.image_table import LabelledImage
 from trainer.pipeline.datasets.inputs.appearance import measure_appearance
 from trainer.pipeline.datasets.inputs.image_spec import (
+    HEIGHTS,
     choose_image_spec,
     time_steps,
     time_steps_of,
@@ -121,7 +122,9 @@ def _image_spec(
     readable = checked.images.where(lambda image: image.label != "")
     whole = request.preset == "crnn" or request.hyperparameters.region != "auto"
     window = None if whole else find_text_window(source, readable)
-    appearance = measure_appearance(source, readable, None if window is None else window.region)
+    appearance = measure_appearance(
+        source, readable, HEIGHTS, None if window is None else window.region
+    )
     return choose_image_spec(readable, appearance, request, window)
 
 

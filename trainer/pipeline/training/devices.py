@@ -36,7 +36,7 @@ class Devices:
 
     @property
     def plain(self) -> bool:
-        """Whether the trained model can predict and be exported unchanged."""
+        """Whether this is the CPU, in float32."""
         return self == CPU
 
     @property

@@ -18,6 +18,7 @@ from shared.recognition.scoring import Score
 from trainer.pipeline.datasets.dataset import Base, Dataset
 from trainer.pipeline.networks.ctc import ctc_loss
 from trainer.pipeline.networks.inference import BATCH, CHUNK, predict
+from trainer.pipeline.networks.normalization import with_fused_normalization
 from trainer.pipeline.networks.presets import Preset
 from trainer.pipeline.training.augmentation import augment
 from trainer.pipeline.training.base import copy_weights
@@ -70,15 +71,16 @@ class Fitting:
         self.observer = observer
         self.devices = devices
         with devices.building():
-            self.model = self._build_model()
+            model = self._build_model()
+            self.model = with_fused_normalization(model) if devices.plain else model
             self.optimizer = preset.make_optimizer(parameters.learning_rate)
             self.optimizer.build(self.model.trainable_variables)
         if devices.replicas > 1:
             share_statistics(self.model, self.optimizer, devices.replicas)
-        # On the CPU both share their variables; elsewhere the weights are copied each epoch.
-        self.inference_model = (
-            _inference_model(self.model) if devices.plain else self._build_export_model()
-        )
+        # A model of its own, to which the weights are copied for each validation: it is exported,
+        # so it has Keras's own layers only.
+        self.inference_model = self._build_export_model()
+        self.inference_model.set_weights(self.model.get_weights())
         if base is not None:
             copy_weights(base, self.inference_model, dataset.vocabulary)
             self.model.set_weights(self.inference_model.get_weights())
@@ -122,8 +124,7 @@ class Fitting:
         """Train until the next validation, validate, and update the state."""
         started = time.monotonic() - state.seconds
         loss = self._train_epoch(state, started)
-        if not self.devices.plain:
-            self.inference_model.set_weights(self.model.get_weights())
+        self.inference_model.set_weights(self.model.get_weights())
         decaying = state.decay is not None and state.steps > state.decay.start
         validation = self._validate(decaying=decaying)
         state.seconds = time.monotonic() - started

@@ -10,11 +10,14 @@ from PIL import Image
 from shared.recognition.image_spec import Region
 from shared.recognition.preprocessing import open_image
 from trainer.pipeline.datasets.image_table import LabelledImage
+from trainer.pipeline.datasets.inputs.strokes import least_height
 from trainer.pipeline.datasets.sources.source import ImageSource
 from trainer.pipeline.datasets.sources.threads import map_in_threads
 
 SAMPLE = 300
 """Images that are measured: shares of them are known to a few per cent."""
+STROKES = 32
+"""Of these, those whose strokes are measured, which takes longer."""
 ENOUGH = 20
 """Fewer images do not show what margins all have in common."""
 
@@ -57,6 +60,8 @@ class Appearance:
     """The same along the line."""
     lost_in_gray: float = 0.0
     """Share of the edges that an image would lose in gray, median."""
+    stroke_height: int = 0
+    """Of heights, the least at which thin strokes are not lost."""
 
 
 @dataclass(frozen=True)
@@ -67,21 +72,28 @@ class _Look:
 
 
 def measure_appearance(
-    source: ImageSource, images: Sequence[LabelledImage], window: Region | None = None
+    source: ImageSource,
+    images: Sequence[LabelledImage],
+    heights: Sequence[int],
+    window: Region | None = None,
 ) -> Appearance:
     """Measure a sample of a set's images, evenly spread over it.
 
-    window: where the text is known to be; its region lies within.
+    heights: that an input may have, in rising order. window: where the text is known to be; its
+    region lies within.
     """
     chosen = np.unique(np.linspace(0, len(images) - 1, min(SAMPLE, len(images))).astype(int))
     names = [images[int(index)].name for index in chosen]
 
-    def look(name: str) -> _Look:
+    def opened(name: str, region: Region | None) -> Image.Image:
         image = open_image(source.read(name))
-        return _look(image.crop(window.box(image.size)) if window else image)
+        return image.crop(region.box(image.size)) if region else image
 
-    found = _in_common(list(map_in_threads(look, names)))
-    return replace(found, region=window.part(found.region)) if window else found
+    found = _in_common(list(map_in_threads(lambda name: _look(opened(name, window)), names)))
+    region = window.part(found.region) if window else found.region
+    few = names[:: -(-len(names) // STROKES)]
+    finest = least_height([opened(name, region) for name in few], heights)
+    return replace(found, region=region, stroke_height=finest)
 
 
 def _in_common(looks: Sequence[_Look]) -> Appearance:

@@ -27,6 +27,7 @@ TALLEST = 128
 """Pixels; the time of a step grows with the height."""
 HEIGHT_STEP = 16
 """Every preset halves the height four times."""
+HEIGHTS = range(STARTER_HEIGHT, TALLEST + 1, HEIGHT_STEP)
 
 PITCH, LEAST_PITCH = 16, 8
 """Columns of the input per character along the line, median and least: four time steps and two."""
@@ -179,10 +180,16 @@ def _height(text: _Text, request: JobRequest) -> _Choice:
     # More pixels than an image has would show nothing more.
     has = math.ceil(median / HEIGHT_STEP) * HEIGHT_STEP
     wanted = math.ceil(TEXT_HEIGHT / share / HEIGHT_STEP) * HEIGHT_STEP
-    height = min(wanted, has, TALLEST)
-    if shown >= LEAST_TEXT_HEIGHT or height <= STARTER_HEIGHT:
+    by_text = STARTER_HEIGHT if shown >= LEAST_TEXT_HEIGHT else min(wanted, has, TALLEST)
+    by_strokes = min(text.appearance.stroke_height, has)
+    if by_strokes > max(by_text, STARTER_HEIGHT):
+        return (
+            by_strokes,
+            f"with fewer rows, strokes would be lost; the text has {share * by_strokes:.0f}",
+        )
+    if by_text <= STARTER_HEIGHT:
         return STARTER_HEIGHT, f"the text has {shown} rows"
-    return height, f"the text has {share * height:.0f} rows, {shown} in {STARTER_HEIGHT}"
+    return by_text, f"the text has {share * by_text:.0f} rows, {shown} in {STARTER_HEIGHT}"
 
 
 def _greatest_width(text: _Text, height: int, widening: float) -> _Choice:

@@ -8,6 +8,7 @@ from tests.support.labelled_images import write_zip
 from tests.support.models.bundles import encoded
 from trainer.pipeline.datasets.image_table import LabelledImage
 from trainer.pipeline.datasets.inputs.appearance import Appearance, measure_appearance
+from trainer.pipeline.datasets.inputs.image_spec import HEIGHTS
 from trainer.pipeline.datasets.sources.source import open_source
 
 FONT = ImageFont.load_default(28)
@@ -18,7 +19,7 @@ def measured(folder: Path, images: list[Image.Image]) -> Appearance:
     """Write a set of these images and measure it."""
     entries = {f"{number:03}.png": encoded(one) for number, one in enumerate(images)}
     table = [LabelledImage(name, "x", f"{0:064x}", (WIDTH, HEIGHT)) for name in entries]
-    return measure_appearance(open_source(write_zip(folder / "set.zip", entries)), table)
+    return measure_appearance(open_source(write_zip(folder / "set.zip", entries)), table, HEIGHTS)
 
 
 def drawn(

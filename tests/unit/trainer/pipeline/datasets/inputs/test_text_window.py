@@ -11,6 +11,7 @@ from tests.support.labelled_images import write_zip
 from tests.support.models.bundles import encoded
 from trainer.pipeline.datasets.image_table import LabelledImage
 from trainer.pipeline.datasets.inputs.appearance import measure_appearance
+from trainer.pipeline.datasets.inputs.image_spec import HEIGHTS
 from trainer.pipeline.datasets.inputs.text_window import TextWindow, find_text_window
 from trainer.pipeline.datasets.sources.source import ImageSource, open_source
 
@@ -65,12 +66,14 @@ def test_a_caption_and_a_frame_that_all_images_share_are_left_out(tmp_path: Path
     window = find_text_window(source, images)
     assert window is not None
     assert window.nats > window.nats_whole + 2
-    region = measure_appearance(source, images, window.region).region
+    region = measure_appearance(source, images, HEIGHTS, window.region).region
     assert region is not None
     assert 0.35 < region.top < 0.66
     assert 0.79 < region.bottom < 0.95
     assert region.right > 0.9
-    assert measure_appearance(source, images).region is None, "contrast alone does not tell"
+    assert measure_appearance(source, images, HEIGHTS).region is None, (
+        "contrast alone does not tell"
+    )
 
 
 def test_small_text_is_found_in_large_images(tmp_path: Path) -> None:
