@@ -16,11 +16,12 @@ from shared.api.jobs import Progress
 from shared.recognition.vocabulary import Vocabulary
 from shared.store.builtin import STARTER, builtin_store
 from shared.store.manifest import FileEntry, Manifest
+from trainer.pipeline.datasets.inputs.image_spec import STARTER_HEIGHT
 from trainer.pipeline.datasets.load import load_dataset
 from trainer.pipeline.evaluation.evaluate import evaluate
 from trainer.pipeline.networks.keras_files import write_models
 from trainer.pipeline.publishing.export import Origin, clear_folder, make_manifest, write_golden
-from trainer.pipeline.starter.drawing import CHARACTERS, HEIGHT, WIDTH
+from trainer.pipeline.starter.drawing import CHARACTERS
 from trainer.pipeline.starter.drawn_set import draw_set
 from trainer.pipeline.training.train import train
 from trainer.schemas.job_request import Hyperparameters, JobRequest
@@ -56,7 +57,7 @@ def make_starter(images: int, hyperparameters: Hyperparameters, work: Path) -> N
     write_models(trained.model, build)
     write_golden(evaluation, dataset, build)
     job_id = f"make-starter-{time.time_ns()}"
-    origin = Origin(job_id, 1, f"{images:,} texts drawn in the fonts of Python packages")
+    origin = Origin(job_id, 1, f"{images:,} texts drawn in the fonts of Debian's packages")
     named = request.model_copy(update={"model": STARTER})
     described = make_manifest(trained, evaluation, dataset, named, origin)
 
@@ -81,8 +82,8 @@ def main() -> None:
         batch_size=arguments.batch,
         learning_rate=arguments.learning_rate,
         augmentation=0.5,
-        height=HEIGHT,
-        width=WIDTH,
+        height=STARTER_HEIGHT,
+        width=192,
         resize="pad",
         channels=1,
         standardize=True,

@@ -1,10 +1,8 @@
 import random
-from pathlib import Path
 
 import keras
 import numpy as np
 import pytest
-from captcha.image import DEFAULT_FONTS
 
 from shared.recognition.decoding import decode
 from shared.recognition.image_spec import ImageSpec
@@ -15,29 +13,18 @@ from shared.store.builtin import STARTER, builtin_store
 from shared.store.manifest import verify_files
 from tests.support.labelled_images import image
 from trainer.pipeline.datasets.dataset import Base, Rehearsal
+from trainer.pipeline.datasets.inputs.image_spec import STARTER_HEIGHT
 from trainer.pipeline.networks.inference import predict
 from trainer.pipeline.networks.presets import PRESETS
-from trainer.pipeline.starter.drawing import CHARACTERS, HEIGHT, WIDTH, Drawer
+from trainer.pipeline.starter.drawing import CHARACTERS
 from trainer.pipeline.training.base import copy_weights, load_starter, weights_of
 
-SPEC = ImageSpec(height=HEIGHT, width=96, channels=1, resize="stretch", standardize=True)
-FONT = Path(DEFAULT_FONTS[0])
+SPEC = ImageSpec(height=STARTER_HEIGHT, width=96, channels=1, resize="stretch", standardize=True)
 
 
 def reader(characters: str) -> keras.Model:
     model = PRESETS["conv"].build_model(SPEC, Vocabulary(characters).classes)
     return keras.Model(model.inputs[0], model.get_layer("ctc_loss").input[1])
-
-
-def test_the_same_seed_draws_the_same_images() -> None:
-    first, second, other = (Drawer([FONT], seed) for seed in (1, 1, 2))
-    for _ in range(5):
-        text, image = first.draw()
-        assert image.shape == (HEIGHT, WIDTH)
-        assert set(text) <= set(CHARACTERS)
-        again, same = second.draw()
-        assert (again, same.tobytes()) == (text, image.tobytes())
-        assert other.draw()[1].tobytes() != image.tobytes()
 
 
 def test_the_weights_in_the_package_are_small_and_fit_the_default_preset() -> None:
@@ -48,7 +35,7 @@ def test_the_weights_in_the_package_are_small_and_fit_the_default_preset() -> No
     verify_files(folder, manifest.files)
     assert sum(file.size for file in manifest.files.values()) < 3_000_000
     starter = load_starter()
-    assert starter.vocabulary.characters == tuple(CHARACTERS)
+    assert set(starter.vocabulary.characters) <= set(CHARACTERS)
     model = reader("2ab")
     copy_weights(starter, model, Vocabulary("2ab"))
     copied = weights_of(model)
@@ -65,7 +52,7 @@ def test_a_reader_of_colour_starts_from_it_and_reads_gray_as_it_does() -> None:
     gray = reader(CHARACTERS)
     for model in (colour, gray):
         copy_weights(load_starter(), model, vocabulary)
-    pixels = np.random.default_rng(0).integers(0, 256, (2, HEIGHT, 96, 1), np.uint8)
+    pixels = np.random.default_rng(0).integers(0, 256, (2, STARTER_HEIGHT, 96, 1), np.uint8)
     expected = predict(gray, list(pixels), SPEC)
     assert np.allclose(predict(colour, list(pixels.repeat(3, axis=3)), spec), expected, atol=1e-4)
 

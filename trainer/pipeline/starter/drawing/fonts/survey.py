@@ -1,0 +1,254 @@
+"""Chooses the fonts: `python -m trainer.pipeline.starter.drawing.fonts.survey` writes fonts.csv.
+
+Fonts of symbols, fonts without glyphs and fonts that nobody can read are left out: every letter and
+digit is compared with its median over all families.
+"""
+
+import argparse
+import csv
+import hashlib
+import re
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
+
+from trainer.pipeline.starter.drawing.fonts.fonts import CSV, FOLDER
+from trainer.pipeline.starter.drawing.texts import (
+    ACCENTED,
+    CYRILLIC,
+    DIGITS,
+    GREEK,
+    LOWER,
+    MARKS,
+    PUNCTUATION,
+    UPPER,
+)
+
+BOX = (20, 28)
+LETTERS = DIGITS + UPPER + LOWER
+ALIKE = ("0oO", "1iIl", "cC", "kK", "mM", "pP", "sS", "uUvV", "wW", "xX", "yY", "zZ", "jJ", "gq9")
+"""Characters of one shape in many fonts once their size is taken away."""
+
+WORST_RANK = 4.0
+"""A font's letters may have this many better fitting medians on average."""
+
+WORST_RANKS = {"blackletter": 6.5, "handwriting": 6.5, "segment": 99.0}
+"""Those of kinds whose letters differ from all others'; of segments, digits are drawn alone."""
+
+TYPICAL_RANK = 1.6
+"""Fonts that count for the medians."""
+
+DECORATIVE_RANK = 1.1
+SAME = 0.993
+PER_FAMILY = 6
+GROUPS = {
+    "p": PUNCTUATION,
+    "c": ACCENTED,
+    "g": GREEK,
+    "y": CYRILLIC,
+    "m": MARKS,
+    "s": "ſ",
+}
+"""What a font covers beside letters and digits, as fonts.csv says it."""
+
+KINDS = (
+    ("segment", r"dseg|segment|\blcd|digital"),
+    ("dots", r"dot|matrix|pixel|terminus|creep|spleen|glasstty|atarismall|proggy|sixtyfour|amiga"),
+    ("ocr", r"\bocr"),
+    ("blackletter", r"blankenburg|isabella|unz1|fraktur|blackletter|cloister"),
+    ("plate", r"roadgeek|opendin|osifont|routed|national.?park|alte.?din|transport|plate"),
+    (
+        "typewriter",
+        r"typewriter|courier|typist|tlwg ?typo|cursor|lm ?mono|freemono|nimbus ?mono"
+        r"|compagnon|evertype|libertine ?mono|cousine|liberation ?mono",
+    ),
+    (
+        "handwriting",
+        r"breip|dkg|bwht|femke|humor|klee|rufscript|yusei|sjfonts|tomson|comic|dancing|kaushan"
+        r"|kristi|lobster|leckerli|purisa|ecolier|staypuft|steveHand|jamesHand|script|hand|cherry"
+        r"|pagul|great.?vibes|steve|delphine|domestic|havana|chancery|z003|bajaderka|campania|delphine|jsmath",
+    ),
+)
+DECORATIVE = re.compile(r"aenigma|dustin|cabinsketch|radisnoir|le-murmure|solide|ferrite|rampart")
+
+Glyph = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Surveyed:
+    """A font with all letters and digits; `glyphs` are (62, 560) with mean 0 and length 1."""
+
+    path: Path
+    family: str
+    style: str
+    covers: str
+    fixed_pitch: bool
+    serifs: bool
+    glyphs: Glyph
+
+
+def _bitmap(font: ImageFont.FreeTypeFont, character: str) -> Image.Image | None:
+    left, top, right, bottom = font.getbbox(character)
+    if right <= left or bottom <= top:
+        return None
+    image = Image.new("L", (int(right - left) + 8, int(bottom - top) + 8))
+    ImageDraw.Draw(image).text((4 - left, 4 - top), character, 255, font)
+    box = image.getbbox()
+    return image.crop(box) if box else None
+
+
+def _covered(font: ImageFont.FreeTypeFont, characters: str, missing: bytes) -> bool:
+    for character in characters:
+        glyph = _bitmap(font, character)
+        if glyph is None or glyph.tobytes() == missing:
+            return False
+    return True
+
+
+def _normalised(glyph: Image.Image) -> Glyph:
+    pixels = np.asarray(glyph.resize(BOX, Image.Resampling.BOX), np.float32).ravel()
+    pixels = pixels - pixels.mean()
+    return np.asarray(pixels / (np.linalg.norm(pixels) + 1e-3), np.float32)
+
+
+def _has_serifs(font: ImageFont.FreeTypeFont) -> bool:
+    """Tell whether the capital H is wider at its feet than above them."""
+    glyph = _bitmap(font, "H")
+    if glyph is None:
+        return False
+    rows = (np.asarray(glyph) > 128).sum(1)
+    return bool(rows[-max(2, len(rows) // 20) :].max() > 1.4 * rows[len(rows) * 3 // 4])
+
+
+def look(path: Path) -> Surveyed | None:
+    """Return the font, or None if it lacks letters, digits or any difference between them."""
+    try:
+        font = ImageFont.truetype(str(path), 48, layout_engine=ImageFont.Layout.BASIC)
+        absent = _bitmap(font, "\U0010fffd")
+        missing = absent.tobytes() if absent else b""
+        if not _covered(font, LETTERS, missing):
+            return None
+        glyphs = np.stack([_normalised(_bitmap(font, c) or absent) for c in LETTERS])  # type: ignore[arg-type]
+        covers = "".join(
+            g for g, characters in GROUPS.items() if _covered(font, characters, missing)
+        )
+        advances = [font.getlength(character) for character in "iMW1."]
+    except (OSError, ValueError):
+        return None
+    alike = [
+        float(glyphs[LETTERS.index(c)] @ glyphs[LETTERS.index(c.upper())]) for c in "abdeghnqrt"
+    ]
+    if np.mean(alike) < 0.9:
+        covers = "l" + covers
+    family, style = (str(part) for part in font.getname())
+    fixed = max(advances) - min(advances) < 1
+    return Surveyed(path, family, style, covers, fixed, _has_serifs(font), glyphs)
+
+
+def _groups() -> NDArray[np.int64]:
+    groups = list(range(len(LETTERS)))
+    for alike in ALIKE:
+        for character in alike:
+            groups[LETTERS.index(character)] = LETTERS.index(alike[0])
+    return np.asarray(groups)
+
+
+def ranks(fonts: Sequence[Surveyed]) -> NDArray[np.float64]:
+    """Return how many other characters' medians fit a font's glyphs better, on average."""
+    groups = _groups()
+    known = {name: index for index, name in enumerate(LETTERS)}
+    upper_only = [known[c] for c in DIGITS + UPPER]
+    chosen = list(range(len(fonts)))
+    result = np.zeros(len(fonts))
+    for _ in range(2):
+        families: dict[str, int] = {fonts[i].family: i for i in chosen if "l" in fonts[i].covers}
+        medians = np.median(np.stack([fonts[i].glyphs for i in families.values()]), 0)
+        medians /= np.linalg.norm(medians, axis=1, keepdims=True)
+        for index, font in enumerate(fonts):
+            fits = font.glyphs @ medians.T
+            per_group = np.full((len(LETTERS), len(LETTERS)), -1.0)
+            for group in set(groups):
+                per_group[:, group] = fits[:, groups == group].max(1)
+            own = per_group[np.arange(len(LETTERS)), groups]
+            better = (per_group > own[:, None] + 0.02).sum(1)
+            result[index] = better.mean() if "l" in font.covers else better[upper_only].mean()
+        chosen = [index for index in range(len(fonts)) if result[index] < TYPICAL_RANK]
+    return result
+
+
+def _twins(font: Surveyed) -> int:
+    """Count pairs of characters that look the same and should not."""
+    considered = LETTERS if "l" in font.covers else DIGITS + UPPER
+    indexes = [LETTERS.index(character) for character in considered]
+    groups = _groups()[indexes]
+    fits = font.glyphs[indexes] @ font.glyphs[indexes].T
+    return int(((fits > SAME) & (groups[:, None] != groups[None, :])).sum() // 2)
+
+
+def kind_of(font: Surveyed, rank: float) -> str:
+    """Return the kind of a font, by its name, its pitch and its letters."""
+    name = f"{font.path} {font.family}"
+    for kind, pattern in KINDS:
+        if re.search(pattern, name, re.IGNORECASE):
+            return kind
+    if DECORATIVE.search(name) or rank > DECORATIVE_RANK:
+        return "display"
+    if font.fixed_pitch:
+        return "mono"
+    return "serif" if font.serifs else "sans"
+
+
+def _is_fair(font: Surveyed, rank: float) -> bool:
+    kind = kind_of(font, rank)
+    if rank >= WORST_RANKS.get(kind, WORST_RANK):
+        return False
+    return kind == "segment" or _twins(font) == 0
+
+
+def _thinned(fonts: Sequence[tuple[Surveyed, float]]) -> list[tuple[Surveyed, float]]:
+    """Keep at most PER_FAMILY files of a family, spread over its styles."""
+    families: Mapping[str, list[tuple[Surveyed, float]]] = defaultdict(list)
+    for font, rank in sorted(fonts, key=lambda entry: (entry[0].family, entry[0].style)):
+        families[font.family].append((font, rank))
+    kept: list[tuple[Surveyed, float]] = []
+    for entries in families.values():
+        count = min(PER_FAMILY, len(entries))
+        kept += [entries[round(i * (len(entries) - 1) / max(1, count - 1))] for i in range(count)]
+    return kept
+
+
+def write(root: Path, folder: Path, target: Path) -> int:
+    """Look at every font below the folder and write the list; returns how many fonts it has."""
+    paths = sorted(p for p in folder.rglob("*") if p.suffix.lower() in {".ttf", ".otf"})
+    found = [font for path in paths if not path.is_symlink() and (font := look(path)) is not None]
+    ranked = zip(found, ranks(found), strict=True)
+    fair = [(font, float(rank)) for font, rank in ranked if _is_fair(font, float(rank))]
+    rows = set()
+    for font, rank in _thinned(fair):
+        digest = hashlib.sha256(font.path.read_bytes()).hexdigest()
+        path = font.path.relative_to(root).as_posix()
+        rows.add((path, font.family, kind_of(font, rank), font.covers, digest))
+    with target.open("w", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(("file", "family", "kind", "covers", "sha256"))
+        writer.writerows(sorted(rows))
+    return len(rows)
+
+
+def main() -> None:
+    """Write fonts.csv from the fonts that are installed."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--root", type=Path, default=FOLDER)
+    parser.add_argument("--target", type=Path, default=CSV)
+    arguments = parser.parse_args()
+    count = write(arguments.root, arguments.root, arguments.target)
+    print(f"{count:,} fonts in {arguments.target}")  # noqa: T201 - a command
+
+
+if __name__ == "__main__":
+    main()
