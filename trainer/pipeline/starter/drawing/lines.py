@@ -81,7 +81,7 @@ def stretched(ink: Image.Image, across: float, height: int | None = None) -> Ima
 def worn(chance: Chance, ink: Image.Image, most: float = 1) -> Image.Image:
     """Let ink spread, thin out, break, fade in places, or run."""
     how = chance.weighted({"as is": 5, "thick": 1, "thin": 0.6, "spots": 1.2, "faded": 1, "run": 1})
-    if how == "as is" or ink.height < 10:
+    if how == "as is" or ink.height < 12 or (how in {"spots", "thin"} and ink.height < 20):
         return ink
     if how == "thick":
         return _padded(ink, 2).filter(ImageFilter.MaxFilter(3))

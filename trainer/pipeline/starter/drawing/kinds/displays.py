@@ -8,6 +8,7 @@ from trainer.pipeline.starter.drawing import texts
 from trainer.pipeline.starter.drawing.chance import Chance
 from trainer.pipeline.starter.drawing.fonts.fonts import Fonts
 from trainer.pipeline.starter.drawing.grounds import Colour, ground, luma, near, two_colours
+from trainer.pipeline.starter.drawing.kinds.dots import dotted
 from trainer.pipeline.starter.drawing.lines import Scene, set_line, stretched
 
 Point = tuple[float, float]
@@ -44,7 +45,6 @@ LED: tuple[tuple[Colour, Colour], ...] = (
     ((245, 245, 250), (12, 12, 16)),
     ((255, 230, 220), (150, 20, 20)),
 )
-DOT_ROWS = 7
 UNITS = ("kg", "kWh", "m³", "°C", "V", "mmHg", "%", "L", "km/h", "lb", "Hz")
 
 
@@ -101,7 +101,7 @@ def _ink(
             return set_line(font, text, font.size * chance.pick((0, 0, 0.1))), None
         how = "dots"
     if how == "dots":
-        return _matrix(chance, fonts, text, ghosts)
+        return dotted(chance, fonts, text, ghosts)
     lean = chance.pick((0, 0, 0.08, 0.14, 0.2))
     shape = Segments(
         height=round(chance.log_uniform(22, 56)),
@@ -210,38 +210,6 @@ def _polygons(shape: Segments, width: float, height: float, thick: float) -> dic
             "l": slope(centre + half, middle + half, right - inner, height - thick),
         }  # fmt: skip
     return polygons
-
-
-def _matrix(
-    chance: Chance, fonts: Fonts, text: str, ghosts: bool
-) -> tuple[Image.Image, Image.Image | None]:
-    """Draw dots: a small font without smoothing, each of its pixels a dot."""
-    face = fonts.choose(chance, {"dots": 3, "sans": 0.6, "mono": 0.6})
-    if "l" not in face.covers:
-        text = text.upper()
-    font = fonts.open(face, chance.integer(9, 13))
-    left, top, right, bottom = (int(edge) for edge in font.getbbox(text))
-    small = Image.new("1", (right - left + 4, bottom - top + 4))
-    pen = ImageDraw.Draw(small)
-    pen.fontmode = "1"
-    pen.text((2 - left, 2 - top), text, 1, font)
-    small = small.crop(small.getbbox() or (0, 0, 3, 3)).convert("L")
-    pitch = chance.integer(3, 6)
-    tile = Image.new("L", (pitch, pitch))
-    gap = chance.pick((0, 1, 1, 1))
-    dot = (0, 0, pitch - 1 - gap, pitch - 1 - gap)
-    pen = ImageDraw.Draw(tile)
-    (pen.ellipse if chance.maybe(0.5) and pitch > 3 else pen.rectangle)(dot, 255)
-    size = (small.width * pitch, small.height * pitch)
-    dots = Image.new("L", size)
-    for x in range(0, size[0], pitch):
-        dots.paste(tile, (x, 0))
-    row = dots.crop((0, 0, size[0], pitch))
-    for y in range(0, size[1], pitch):
-        dots.paste(row, (0, y))
-    lit = Image.new("L", size)
-    lit.paste(dots, (0, 0), small.resize(size, Image.Resampling.NEAREST))
-    return lit, dots if ghosts else None
 
 
 def _shown(chance: Chance, fonts: Fonts, lit: Image.Image, unlit: Image.Image | None) -> Scene:

@@ -109,7 +109,9 @@ def old_print(chance: Chance, fonts: Fonts) -> tuple[str, Scene]:
     face, text = face_for(chance, fonts, {kind: 1}, text)
     font = fonts.open(face, round(chance.log_uniform(20, 48)))
     ink = set_line(font, text, font.size * chance.pick((0, 0, 0, 0.03, 0.15)))
-    ink = worn(chance, worn(chance, ink))
+    ink = worn(chance, ink)
+    if chance.maybe(0.4):
+        ink = worn(chance, ink)
     if chance.maybe(0.5):
         edge = chance.integer(70, 170)
         ink = ink.point([0 if level < edge else 255 for level in range(256)])
