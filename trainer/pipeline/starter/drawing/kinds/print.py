@@ -104,6 +104,8 @@ def old_print(chance: Chance, fonts: Fonts) -> tuple[str, Scene]:
     tongue = chance.maybe(0.85)
     text = texts.phrase(chance, languages=OLD_LANGUAGES) if tongue else texts.number(chance)
     kind = chance.weighted(OLD)
+    if kind == "blackletter" and text.isupper():  # capitals alone were never set in it
+        text = text.capitalize()
     if chance.maybe(0.7):
         text = texts.long_s(text)
     face, text = face_for(chance, fonts, {kind: 1}, text)
