@@ -89,7 +89,7 @@ screenshots: $(INSTALLED)
 	$(BIN)/python -m tests.browser.screenshots
 
 starter-fonts:
-	xargs apt-get install -y --no-install-recommends < trainer/pipeline/starter/drawing/fonts/packages.txt
+	sh trainer/pipeline/starter/drawing/fonts/install.sh
 
 starter: $(INSTALLED)
 	$(BIN)/pip install --quiet --no-build-isolation -e '.[starter]'

@@ -39,11 +39,8 @@ def face_for(
 ) -> tuple[Face, str]:
     """Return a font for a text, and the text with small letters made capitals if it lacks them."""
     face = fonts.choose(chance, shares, needs(text).replace("l", ""))
-    if "l" not in face.covers:
-        if any(c in "glpqyß" or ord(c) > 127 for c in text) or not text.isascii():
-            face = fonts.choose(chance, shares, needs(text))
-        else:
-            text = text.upper()
+    if "l" not in face.covers and text.isascii():
+        text = text.upper()
     if not set(needs(text)) <= set(face.covers):
         face = fonts.choose(chance, {"sans": 1, "serif": 1}, needs(text))
     return face, text

@@ -45,6 +45,9 @@ TYPICAL_RANK = 1.6
 
 DECORATIVE_RANK = 1.1
 SAME = 0.993
+TWO_SHAPES = "abdeghnqrt"
+"""Letters whose small form is none of the capital's."""
+
 PER_FAMILY = 6
 GROUPS = {
     "p": PUNCTUATION,
@@ -60,18 +63,18 @@ KINDS = (
     ("segment", r"dseg|segment|\blcd|digital"),
     ("dots", r"dot|matrix|pixel|terminus|creep|spleen|glasstty|atarismall|proggy|sixtyfour|amiga"),
     ("ocr", r"\bocr"),
-    ("blackletter", r"blankenburg|isabella|unz1|fraktur|blackletter|cloister"),
+    ("blackletter", r"blankenburg|isabella|unz1|frak|blackletter|yfonts|QTBlackForest|QTLondon"),
     ("plate", r"roadgeek|opendin|osifont|routed|national.?park|alte.?din|transport|plate"),
     (
         "typewriter",
         r"typewriter|courier|typist|tlwg ?typo|cursor|lm ?mono|freemono|nimbus ?mono"
-        r"|compagnon|evertype|libertine ?mono|cousine|liberation ?mono",
+        r"|compagnon|evertype|courierten|libertine ?mono|cousine|liberation ?mono",
     ),
     (
         "handwriting",
         r"breip|dkg|bwht|femke|humor|klee|rufscript|yusei|sjfonts|tomson|comic|dancing|kaushan"
         r"|kristi|lobster|leckerli|purisa|ecolier|staypuft|steveHand|jamesHand|script|hand|cherry"
-        r"|pagul|great.?vibes|steve|delphine|domestic|havana|chancery|z003|bajaderka|campania|delphine|jsmath",
+        r"|pagul|great.?vibes|miama|QTMerry|steve|delphine|domestic|havana|chancery|z003|bajaderka|campania|delphine|jsmath",
     ),
 )
 DECORATIVE = re.compile(r"aenigma|dustin|cabinsketch|radisnoir|le-murmure|solide|ferrite|rampart")
@@ -140,11 +143,6 @@ def look(path: Path) -> Surveyed | None:
         advances = [font.getlength(character) for character in "iMW1."]
     except (OSError, ValueError):
         return None
-    alike = [
-        float(glyphs[LETTERS.index(c)] @ glyphs[LETTERS.index(c.upper())]) for c in "abdeghnqrt"
-    ]
-    if np.mean(alike) < 0.9:
-        covers = "l" + covers
     family, style = (str(part) for part in font.getname())
     fixed = max(advances) - min(advances) < 1
     return Surveyed(path, family, style, covers, fixed, _has_serifs(font), glyphs)
@@ -158,32 +156,45 @@ def _groups() -> NDArray[np.int64]:
     return np.asarray(groups)
 
 
-def ranks(fonts: Sequence[Surveyed]) -> NDArray[np.float64]:
+def typical(fonts: Sequence[Surveyed]) -> Glyph:
+    """Return the median of each letter and digit over the families, (62, 560)."""
+    chosen = list(fonts)
+    for _ in range(2):
+        families = {font.family: font for font in chosen}
+        medians = np.median(np.stack([font.glyphs for font in families.values()]), 0)
+        medians /= np.linalg.norm(medians, axis=1, keepdims=True)
+        chosen = [font for font in fonts if rank(font, medians) < TYPICAL_RANK]
+    return np.asarray(medians, np.float32)
+
+
+def rank(font: Surveyed, medians: Glyph) -> float:
     """Return how many other characters' medians fit a font's glyphs better, on average."""
     groups = _groups()
-    known = {name: index for index, name in enumerate(LETTERS)}
-    upper_only = [known[c] for c in DIGITS + UPPER]
-    chosen = list(range(len(fonts)))
-    result = np.zeros(len(fonts))
-    for _ in range(2):
-        families: dict[str, int] = {fonts[i].family: i for i in chosen if "l" in fonts[i].covers}
-        medians = np.median(np.stack([fonts[i].glyphs for i in families.values()]), 0)
-        medians /= np.linalg.norm(medians, axis=1, keepdims=True)
-        for index, font in enumerate(fonts):
-            fits = font.glyphs @ medians.T
-            per_group = np.full((len(LETTERS), len(LETTERS)), -1.0)
-            for group in set(groups):
-                per_group[:, group] = fits[:, groups == group].max(1)
-            own = per_group[np.arange(len(LETTERS)), groups]
-            better = (per_group > own[:, None] + 0.02).sum(1)
-            result[index] = better.mean() if "l" in font.covers else better[upper_only].mean()
-        chosen = [index for index in range(len(fonts)) if result[index] < TYPICAL_RANK]
-    return result
+    fits = font.glyphs @ medians.T
+    per_group = np.full((len(LETTERS), len(LETTERS)), -1.0)
+    for group in set(groups):
+        per_group[:, group] = fits[:, groups == group].max(1)
+    own = per_group[np.arange(len(LETTERS)), groups]
+    better = (per_group > own[:, None] + 0.02).sum(1)
+    considered = LETTERS if has_small_letters(font, medians) else DIGITS + UPPER
+    return float(better[[LETTERS.index(character) for character in considered]].mean())
 
 
-def _twins(font: Surveyed) -> int:
+def has_small_letters(font: Surveyed, medians: Glyph) -> bool:
+    """Tell whether small letters look like small letters, not like capitals."""
+    capitals = 0
+    for character in TWO_SHAPES:
+        glyph = font.glyphs[LETTERS.index(character)]
+        small = glyph @ medians[LETTERS.index(character)]
+        capital = glyph @ medians[LETTERS.index(character.upper())]
+        own = glyph @ font.glyphs[LETTERS.index(character.upper())]
+        capitals += bool(max(capital, own - 0.1) > small)
+    return capitals <= 2
+
+
+def _twins(font: Surveyed, medians: Glyph) -> int:
     """Count pairs of characters that look the same and should not."""
-    considered = LETTERS if "l" in font.covers else DIGITS + UPPER
+    considered = LETTERS if has_small_letters(font, medians) else DIGITS + UPPER
     indexes = [LETTERS.index(character) for character in considered]
     groups = _groups()[indexes]
     fits = font.glyphs[indexes] @ font.glyphs[indexes].T
@@ -203,40 +214,47 @@ def kind_of(font: Surveyed, rank: float) -> str:
     return "serif" if font.serifs else "sans"
 
 
-def _is_fair(font: Surveyed, rank: float) -> bool:
-    kind = kind_of(font, rank)
-    if rank >= WORST_RANKS.get(kind, WORST_RANK):
+def _is_fair(font: Surveyed, medians: Glyph) -> bool:
+    found = rank(font, medians)
+    kind = kind_of(font, found)
+    if found >= WORST_RANKS.get(kind, WORST_RANK):
         return False
-    return kind == "segment" or _twins(font) == 0
+    return kind == "segment" or _twins(font, medians) == 0
 
 
-def _thinned(fonts: Sequence[tuple[Surveyed, float]]) -> list[tuple[Surveyed, float]]:
+def _thinned(fonts: Sequence[Surveyed]) -> list[Surveyed]:
     """Keep at most PER_FAMILY files of a family, spread over its styles."""
-    families: Mapping[str, list[tuple[Surveyed, float]]] = defaultdict(list)
-    for font, rank in sorted(fonts, key=lambda entry: (entry[0].family, entry[0].style)):
-        families[font.family].append((font, rank))
-    kept: list[tuple[Surveyed, float]] = []
+    families: Mapping[str, list[Surveyed]] = defaultdict(list)
+    for font in sorted(fonts, key=lambda font: (font.family, font.style, str(font.path))):
+        families[font.family].append(font)
+    kept: list[Surveyed] = []
     for entries in families.values():
         count = min(PER_FAMILY, len(entries))
         kept += [entries[round(i * (len(entries) - 1) / max(1, count - 1))] for i in range(count)]
     return kept
 
 
-def write(root: Path, folder: Path, target: Path) -> int:
-    """Look at every font below the folder and write the list; returns how many fonts it has."""
-    paths = sorted(p for p in folder.rglob("*") if p.suffix.lower() in {".ttf", ".otf"})
-    found = [font for path in paths if not path.is_symlink() and (font := look(path)) is not None]
-    ranked = zip(found, ranks(found), strict=True)
-    fair = [(font, float(rank)) for font, rank in ranked if _is_fair(font, float(rank))]
-    rows = set()
-    for font, rank in _thinned(fair):
+def rows_of(fonts: Sequence[Surveyed], root: Path) -> list[tuple[str, str, str, str, str]]:
+    """Return the rows of fonts.csv: of the fonts given, those that can be read."""
+    medians = typical(fonts)
+    rows = []
+    for font in _thinned([font for font in fonts if _is_fair(font, medians)]):
+        covers = "l" * has_small_letters(font, medians) + font.covers
+        kind = kind_of(font, rank(font, medians))
         digest = hashlib.sha256(font.path.read_bytes()).hexdigest()
-        path = font.path.relative_to(root).as_posix()
-        rows.add((path, font.family, kind_of(font, rank), font.covers, digest))
+        rows.append((font.path.relative_to(root).as_posix(), font.family, kind, covers, digest))
+    return sorted(rows)
+
+
+def write(root: Path, target: Path) -> int:
+    """Look at every font below the folder and write the list; returns how many fonts it has."""
+    paths = sorted(p for p in root.rglob("*") if p.suffix.lower() in {".ttf", ".otf"})
+    looked = (look(path) for path in paths if not path.is_symlink())
+    rows = rows_of([font for font in looked if font is not None], root)
     with target.open("w", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(("file", "family", "kind", "covers", "sha256"))
-        writer.writerows(sorted(rows))
+        writer.writerows(rows)
     return len(rows)
 
 
@@ -246,7 +264,7 @@ def main() -> None:
     parser.add_argument("--root", type=Path, default=FOLDER)
     parser.add_argument("--target", type=Path, default=CSV)
     arguments = parser.parse_args()
-    count = write(arguments.root, arguments.root, arguments.target)
+    count = write(arguments.root, arguments.target)
     print(f"{count:,} fonts in {arguments.target}")  # noqa: T201 - a command
 
 

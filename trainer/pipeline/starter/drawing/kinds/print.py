@@ -1,12 +1,20 @@
 """Print: books, signs, screens, old print, typewriters, receipts, fonts like handwriting."""
 
-from PIL import Image
+from PIL import Image, ImageDraw
 
 from trainer.pipeline.starter.drawing import texts
 from trainer.pipeline.starter.drawing.chance import Chance
 from trainer.pipeline.starter.drawing.fonts.fonts import Fonts
 from trainer.pipeline.starter.drawing.grounds import Colour, ground, near, two_colours
-from trainer.pipeline.starter.drawing.lines import Font, Scene, face_for, set_line, stretched, worn
+from trainer.pipeline.starter.drawing.lines import (
+    Font,
+    Scene,
+    face_for,
+    set_line,
+    stretched,
+    waved,
+    worn,
+)
 
 PRINT = {
     "serif": 40,
@@ -236,9 +244,11 @@ def handwritten(chance: Chance, fonts: Fonts) -> tuple[str, Scene]:
     )
     face, text = face_for(chance, fonts, HANDWRITING, text)
     font = fonts.open(face, round(chance.log_uniform(22, 52)))
-    ink = line_ink(chance, font, text)
+    ink = _by_hand(chance, font, text) if chance.maybe(0.6) else line_ink(chance, font, text)
     if chance.maybe(0.4):
         ink = _slanted(chance, ink)
+    if chance.maybe(0.5):
+        ink = waved(ink, chance, chance.uniform(0.01, 0.05))
     ink = worn(chance, ink)
     colours = two_colours(chance)
     scene = scene_of(chance, ink, (chance.uniform(-0.02, 0.1), chance.uniform(0.1, 0.7)), colours)
@@ -246,6 +256,29 @@ def handwritten(chance: Chance, fonts: Fonts) -> tuple[str, Scene]:
         y = scene.box[3] - round(ink.height * chance.uniform(0, 0.3))
         scene.image.paste(near(chance, colours[1], 40), (0, y, scene.image.width, y + 1))
     return text, scene
+
+
+def _by_hand(chance: Chance, font: Font, text: str) -> Image.Image:
+    """Set each character a bit larger or smaller, turned, off the line, near to the next or far."""
+    size = float(font.size)
+    ink = Image.new("L", (round((size * 0.9 + 4) * len(text) + size * 2), round(size * 2.4)))
+    uneven, tilt = chance.uniform(0, 0.14), chance.uniform(0, 7)
+    drift, x = chance.normal(0.015), size / 2
+    gap = size * chance.uniform(-0.02, 0.12)
+    for character in text:
+        share = 1 + chance.uniform(-uneven, uneven)
+        left, top, right, bottom = (int(edge) for edge in font.getbbox(character, anchor="ls"))
+        if character != " " and right > left and bottom > top:
+            glyph = Image.new("L", (right - left + 4, bottom - top + 4))
+            ImageDraw.Draw(glyph).text((2 - left, 2 - top), character, 255, font, anchor="ls")
+            larger = (max(3, round(glyph.width * share)), max(3, round(glyph.height * share)))
+            glyph = glyph.resize(larger, Image.Resampling.BILINEAR)
+            angle = chance.uniform(-tilt, tilt)
+            glyph = glyph.rotate(angle, Image.Resampling.BILINEAR, expand=True)
+            y = 1.5 * size + bottom * share - glyph.height + x * drift + chance.normal(0.02) * size
+            ink.paste(255, (round(x + left), round(y)), glyph)
+        x += (font.getlength(character) + gap) * share
+    return ink.crop(ink.getbbox() or (0, 0, 4, 8))
 
 
 def _slanted(chance: Chance, ink: Image.Image) -> Image.Image:
