@@ -30,7 +30,7 @@ def sheet(drawings: list[Drawn], columns: int) -> Image.Image:
 def _captions() -> ImageFont.FreeTypeFont:
     """Return a font that has all that is drawn, if one is installed."""
     for face in installed_faces():
-        if set("cgymp") <= set(face.covers) and face.kind == "sans":
+        if set("cgympsl") <= set(face.covers) and face.kind == "sans":
             return ImageFont.truetype(str(face.path), 9)
     raise SystemExit("No font is installed: make starter-fonts installs them")
 

@@ -58,7 +58,21 @@ LANGUAGES = {
     "ru": 2.5,
     "uk": 0.6,
 }
-GREEK_AND_CYRILLIC = {"el": "g", "ru": "y", "uk": "y"}
+ALPHABETS = {"el": GREEK, "ru": CYRILLIC[:66], "uk": CYRILLIC}
+"""Those that are not Latin."""
+
+
+LIKE_LETTERS = {"æ": "a", "ø": "o", "œ": "o", "ł": "l", "ı": "i", "ß": "s"}
+
+
+@cache
+def accents() -> dict[str, str]:
+    """Return the accented letters of each plain one."""
+    found: dict[str, str] = defaultdict(str)
+    for letter in ACCENTED:
+        plain = LIKE_LETTERS.get(letter.lower(), unicodedata.normalize("NFD", letter)[0])
+        found[plain.upper() if letter.isupper() else plain] += letter
+    return found
 
 
 class Tongue:
@@ -144,6 +158,20 @@ def _cased(chance: Chance, word: str, style: str) -> str:
     return word
 
 
+def _any(chance: Chance, letters: str) -> str:
+    """Return a word of any letters, so that the rare ones are seen as well."""
+    return "".join(chance.pick(letters) for _ in range(chance.integer(2, 8)))
+
+
+def _accented(chance: Chance, word: str) -> str:
+    """Put accents on letters, so that those of small languages are seen as well."""
+    known = accents()
+    return "".join(
+        chance.pick(known[letter]) if letter in known and chance.maybe(0.4) else letter
+        for letter in word
+    )
+
+
 def _marked(chance: Chance, words: list[str]) -> str:
     """Join words, with the marks of sentences here and there."""
     text = words[0]
@@ -166,10 +194,15 @@ def phrase(
     chance: Chance, longest: int = LONGEST, languages: dict[str, float] | None = None
 ) -> str:
     """Return words of one language, with numbers and marks among them."""
-    tongue = tongues()[chance.weighted(languages or LANGUAGES)]
+    language = chance.weighted(languages or LANGUAGES)
+    tongue = tongues()[language]
     style = chance.weighted({"as is": 4, "title": 3, "upper": 2.5, "mixed": 0.2})
     count = chance.weighted({1: 5, 2: 3, 3: 2, 4: 2, 5: 1.5, 6: 1})
     words = [_cased(chance, tongue.word(chance), style) for _ in range(count)]
+    if language in ALPHABETS:
+        words = [_any(chance, ALPHABETS[language]) if chance.maybe(0.2) else w for w in words]
+    elif chance.maybe(0.06):
+        words = [_accented(chance, word) for word in words]
     if chance.maybe(0.12):
         words.insert(chance.integer(0, len(words)), number(chance))
     text = bounded(_marked(chance, words), longest)

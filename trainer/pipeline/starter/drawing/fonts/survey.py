@@ -46,7 +46,10 @@ TYPICAL_RANK = 1.6
 DECORATIVE_RANK = 1.1
 SAME = 0.993
 TWO_SHAPES = "abdeghnqrt"
-"""Letters whose small form is none of the capital's."""
+"""Letters whose small form is not the capital's."""
+
+LOW = "aenr"
+"""Those of them without ascender and descender."""
 
 PER_FAMILY = 6
 GROUPS = {
@@ -61,7 +64,10 @@ GROUPS = {
 
 KINDS = (
     ("segment", r"dseg|segment|\blcd|digital"),
-    ("dots", r"dot|matrix|pixel|terminus|creep|spleen|glasstty|atarismall|proggy|sixtyfour|amiga"),
+    (
+        "dots",
+        r"(?<!di)dot|matrix|pixel|terminus|creep|spleen|glasstty|atarismall|proggy|sixtyfour|amiga",
+    ),
     ("ocr", r"\bocr"),
     ("blackletter", r"blankenburg|isabella|unz1|frak|blackletter|yfonts|QTBlackForest|QTLondon"),
     ("plate", r"roadgeek|opendin|osifont|routed|national.?park|alte.?din|transport|plate"),
@@ -74,9 +80,13 @@ KINDS = (
         "handwriting",
         r"breip|dkg|bwht|femke|humor|klee|rufscript|yusei|sjfonts|tomson|comic|dancing|kaushan"
         r"|kristi|lobster|leckerli|purisa|ecolier|staypuft|steveHand|jamesHand|script|hand|cherry"
-        r"|pagul|great.?vibes|miama|QTMerry|steve|delphine|domestic|havana|chancery|z003|bajaderka|campania|delphine|jsmath",
+        r"|pagul|great.?vibes|miama|QTMerry|steve|delphine|domestic|havana|chancery|z003"
+        r"|bajaderka|campania",
     ),
 )
+LEFT_OUT = re.compile(r"/drm/|awesome", re.IGNORECASE)
+"""A hundred sizes of one face, and signs of firms."""
+
 DECORATIVE = re.compile(r"aenigma|dustin|cabinsketch|radisnoir|le-murmure|solide|ferrite|rampart")
 
 Glyph = NDArray[np.float32]
@@ -84,7 +94,10 @@ Glyph = NDArray[np.float32]
 
 @dataclass(frozen=True)
 class Surveyed:
-    """A font with all letters and digits; `glyphs` are (62, 560) with mean 0 and length 1."""
+    """A font with all letters and digits; `glyphs` are (62, 560) with mean 0 and length 1.
+
+    `capitals` says that its small letters are capitals, too.
+    """
 
     path: Path
     family: str
@@ -92,6 +105,7 @@ class Surveyed:
     covers: str
     fixed_pitch: bool
     serifs: bool
+    capitals: bool
     glyphs: Glyph
 
 
@@ -128,6 +142,19 @@ def _has_serifs(font: ImageFont.FreeTypeFont) -> bool:
     return bool(rows[-max(2, len(rows) // 20) :].max() > 1.4 * rows[len(rows) * 3 // 4])
 
 
+def _has_capitals_only(font: ImageFont.FreeTypeFont) -> bool:
+    """Tell whether small letters are as high as capitals, or of the same shape."""
+    heights, alike = [], []
+    for character in TWO_SHAPES:
+        small, capital = _bitmap(font, character), _bitmap(font, character.upper())
+        if small is None or capital is None:
+            return False
+        alike.append(float(_normalised(small) @ _normalised(capital)))
+        if character in LOW:
+            heights.append(small.height / capital.height)
+    return bool(np.median(heights) > 0.88 or np.mean(alike) > 0.9)
+
+
 def look(path: Path) -> Surveyed | None:
     """Return the font, or None if it lacks letters, digits or any difference between them."""
     try:
@@ -145,7 +172,9 @@ def look(path: Path) -> Surveyed | None:
         return None
     family, style = (str(part) for part in font.getname())
     fixed = max(advances) - min(advances) < 1
-    return Surveyed(path, family, style, covers, fixed, _has_serifs(font), glyphs)
+    capitals = _has_capitals_only(font)
+    covers = covers if capitals else "l" + covers
+    return Surveyed(path, family, style, covers, fixed, _has_serifs(font), capitals, glyphs)
 
 
 def _groups() -> NDArray[np.int64]:
@@ -170,32 +199,22 @@ def typical(fonts: Sequence[Surveyed]) -> Glyph:
 def rank(font: Surveyed, medians: Glyph) -> float:
     """Return how many other characters' medians fit a font's glyphs better, on average."""
     groups = _groups()
-    fits = font.glyphs @ medians.T
-    per_group = np.full((len(LETTERS), len(LETTERS)), -1.0)
-    for group in set(groups):
-        per_group[:, group] = fits[:, groups == group].max(1)
-    own = per_group[np.arange(len(LETTERS)), groups]
-    better = (per_group > own[:, None] + 0.02).sum(1)
-    considered = LETTERS if has_small_letters(font, medians) else DIGITS + UPPER
-    return float(better[[LETTERS.index(character) for character in considered]].mean())
+    order = np.argsort(groups, kind="stable")
+    names, starts = np.unique(groups[order], return_index=True)
+    fits = np.maximum.reduceat((font.glyphs @ medians.T)[:, order], starts, axis=1)
+    own = fits[np.arange(len(LETTERS)), np.searchsorted(names, groups)]
+    better = (fits > own[:, None] + 0.02).sum(1)
+    return float(better[_considered(font)].mean())
 
 
-def has_small_letters(font: Surveyed, medians: Glyph) -> bool:
-    """Tell whether small letters look like small letters, not like capitals."""
-    capitals = 0
-    for character in TWO_SHAPES:
-        glyph = font.glyphs[LETTERS.index(character)]
-        small = glyph @ medians[LETTERS.index(character)]
-        capital = glyph @ medians[LETTERS.index(character.upper())]
-        own = glyph @ font.glyphs[LETTERS.index(character.upper())]
-        capitals += bool(max(capital, own - 0.1) > small)
-    return capitals <= 2
+def _considered(font: Surveyed) -> list[int]:
+    """Return the indexes of the characters that are drawn in a font."""
+    return [i for i, c in enumerate(LETTERS) if not (font.capitals and c.islower())]
 
 
-def _twins(font: Surveyed, medians: Glyph) -> int:
+def _twins(font: Surveyed) -> int:
     """Count pairs of characters that look the same and should not."""
-    considered = LETTERS if has_small_letters(font, medians) else DIGITS + UPPER
-    indexes = [LETTERS.index(character) for character in considered]
+    indexes = _considered(font)
     groups = _groups()[indexes]
     fits = font.glyphs[indexes] @ font.glyphs[indexes].T
     return int(((fits > SAME) & (groups[:, None] != groups[None, :])).sum() // 2)
@@ -219,7 +238,7 @@ def _is_fair(font: Surveyed, medians: Glyph) -> bool:
     kind = kind_of(font, found)
     if found >= WORST_RANKS.get(kind, WORST_RANK):
         return False
-    return kind == "segment" or _twins(font, medians) == 0
+    return kind == "segment" or _twins(font) == 0
 
 
 def _thinned(fonts: Sequence[Surveyed]) -> list[Surveyed]:
@@ -239,17 +258,19 @@ def rows_of(fonts: Sequence[Surveyed], root: Path) -> list[tuple[str, str, str, 
     medians = typical(fonts)
     rows = []
     for font in _thinned([font for font in fonts if _is_fair(font, medians)]):
-        covers = "l" * has_small_letters(font, medians) + font.covers
         kind = kind_of(font, rank(font, medians))
         digest = hashlib.sha256(font.path.read_bytes()).hexdigest()
-        rows.append((font.path.relative_to(root).as_posix(), font.family, kind, covers, digest))
+        rows.append(
+            (font.path.relative_to(root).as_posix(), font.family, kind, font.covers, digest)
+        )
     return sorted(rows)
 
 
 def write(root: Path, target: Path) -> int:
     """Look at every font below the folder and write the list; returns how many fonts it has."""
     paths = sorted(p for p in root.rglob("*") if p.suffix.lower() in {".ttf", ".otf"})
-    looked = (look(path) for path in paths if not path.is_symlink())
+    usable = [p for p in paths if not p.is_symlink() and not LEFT_OUT.search(str(p))]
+    looked = (look(path) for path in usable)
     rows = rows_of([font for font in looked if font is not None], root)
     with target.open("w", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")

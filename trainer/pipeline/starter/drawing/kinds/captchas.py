@@ -33,6 +33,9 @@ FONTS = {
 }
 
 
+SAME_SHAPE = frozenset("cCkKoOpPsSuUvVwWxXzZ")
+
+
 @dataclass(frozen=True)
 class Manner:
     """How one captcha is drawn; sizes and offsets in parts of the height of its characters."""
@@ -48,12 +51,14 @@ class Manner:
     smooth: bool
 
 
-def _manner(chance: Chance) -> Manner:
+def _manner(chance: Chance, text: str) -> Manner:
+    # Between small and large letters of one shape, only the size tells.
+    mixed = not (text.islower() or text.isupper()) and not SAME_SHAPE.isdisjoint(text)
     tilt = chance.pick((0, 0, chance.uniform(0, 15), chance.uniform(0, 30), chance.uniform(10, 45)))
     return Manner(
         size=round(chance.log_uniform(24, 56)),
         tilt=tilt,
-        uneven=chance.pick((0, 0, 0.15, 0.35)),
+        uneven=0 if mixed else chance.pick((0, 0, 0.15, 0.35)),
         offset=chance.pick((0, 0, 0.08, 0.2, 0.35)),
         pitch=chance.pick((-0.25, -0.15, -0.08, 0, 0, 0.1, 0.3, 0.7)),
         ragged=chance.pick((0, 0, 0.05, 0.15)),
@@ -74,7 +79,7 @@ def captcha(chance: Chance, fonts: Fonts) -> tuple[str, Scene]:
     elif what == "number":
         text = texts.bounded(texts.number(chance), 12).replace(" ", "")
     faces, text = _faces(chance, fonts, text)
-    manner = _manner(chance)
+    manner = _manner(chance, text)
     ink, paper = two_colours(chance)
     places = _placed(chance, fonts, faces, text, manner)
     image, box = _canvas(chance, places, paper, manner)
