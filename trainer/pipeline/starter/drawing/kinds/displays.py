@@ -188,12 +188,7 @@ def _polygons(shape: Segments, width: float, height: float, thick: float) -> dic
             (x, y1), (x - half, y1 - tip), (x - half, y0 + tip),
         ]  # fmt: skip
 
-    def slope(x0: float, y0: float, x1: float, y1: float) -> list[Point]:
-        wide = thick * 0.55
-        return [(x0 - wide / 2, y0), (x0 + wide / 2, y0), (x1 + wide / 2, y1), (x1 - wide / 2, y1)]
-
     left, right, low, centre = half, width - half, height - half, width / 2
-    inner = thick * 1.1
     polygons = {
         "a": across(left, right, half), "d": across(left, right, low),
         "f": down(left, half, middle), "e": down(left, middle, low),
@@ -204,12 +199,26 @@ def _polygons(shape: Segments, width: float, height: float, thick: float) -> dic
         polygons |= {
             "g": across(left, centre, middle), "h": across(centre, right, middle),
             "k": down(centre, half, middle), "n": down(centre, middle, low),
-            "i": slope(left + inner, thick, centre - half, middle - half),
-            "j": slope(right - inner, thick, centre + half, middle - half),
-            "m": slope(centre - half, middle + half, left + inner, height - thick),
-            "l": slope(centre + half, middle + half, right - inner, height - thick),
         }  # fmt: skip
+        polygons |= _slopes(width, height, thick)
     return polygons
+
+
+def _slopes(width: float, height: float, thick: float) -> dict[str, list[Point]]:
+    """Return the corners of the four segments that lie aslant."""
+    middle, left, right = height / 2, thick * 1.6, width - thick * 1.6
+    before, after = width / 2 - thick / 2, width / 2 + thick / 2
+    above, below, half = middle - thick / 2, middle + thick / 2, thick * 0.275
+    ends = {
+        "i": (left, thick, before, above),
+        "j": (right, thick, after, above),
+        "m": (before, below, left, height - thick),
+        "l": (after, below, right, height - thick),
+    }
+    return {
+        name: [(x0 - half, y0), (x0 + half, y0), (x1 + half, y1), (x1 - half, y1)]
+        for name, (x0, y0, x1, y1) in ends.items()
+    }
 
 
 def _shown(chance: Chance, fonts: Fonts, lit: Image.Image, unlit: Image.Image | None) -> Scene:

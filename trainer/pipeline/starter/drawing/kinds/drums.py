@@ -43,19 +43,17 @@ def counter(chance: Chance, fonts: Fonts) -> tuple[str, Scene]:
     frame = near(chance, (40, 40, 42), 30) if chance.maybe(0.5) else any_colour(chance)
     size = (step * len(text) - gap + 2 * room, drum.height + 2 * room)
     image = ground(chance, size, frame)
-    turned, shade = chance.maybe(0.6), chance.uniform(0, 0.5) if chance.maybe(0.6) else 0.0
+    shade = chance.uniform(0, 0.5) if chance.maybe(0.6) else 0.0
     edged = chance.maybe(0.4)
+    offsets = _offsets(chance, len(text))
     red = (
         (near(chance, (190, 30, 35), 20), drum.paper)
         if chance.maybe(0.5)
         else ((245, 240, 240), near(chance, (180, 30, 35), 15))
     )
     for i, digit in enumerate(text):
-        offset = chance.normal(0.03)
-        if turned and (i == len(text) - 1 or chance.maybe(0.08)):
-            offset = chance.uniform(-FURTHEST, FURTHEST)
         colours = red if i >= len(text) - last_red else (drum.ink, drum.paper)
-        window = _window(chance, drum, int(digit), offset, colours)
+        window = _window(chance, drum, int(digit), offsets[i], colours)
         if shade:
             window = _rounded(window, shade)
         x = room + i * step
@@ -63,11 +61,40 @@ def counter(chance: Chance, fonts: Fonts) -> tuple[str, Scene]:
         if edged:
             box = (x, room, x + drum.width - 1, room + drum.height - 1)
             ImageDraw.Draw(image).rectangle(box, outline=near(chance, frame, 20))
+    if chance.maybe(0.25):
+        _ticks(chance, image, (room, step, len(text)), drum)
     box = (room, room, room + step * len(text) - gap, room + drum.height)
     _beside(chance, fonts, image, box, drum)
     return text, Scene(
         image, box, (chance.uniform(-0.05, 0.05), chance.uniform(0.05, 0.4)), tilt=1.5
     )
+
+
+def _offsets(chance: Chance, count: int) -> list[float]:
+    """Return how far each drum is turned, in digits: all a bit, the last or another on its way."""
+    common = chance.uniform(-0.16, 0.16) if chance.maybe(0.4) else 0.0
+    turned = chance.maybe(0.6)
+    offsets = []
+    for i in range(count):
+        offset = common + chance.normal(0.03)
+        if turned and (i == count - 1 or chance.maybe(0.08)):
+            offset = chance.uniform(-FURTHEST, FURTHEST)
+        offsets.append(offset)
+    return offsets
+
+
+def _ticks(chance: Chance, image: Image.Image, places: tuple[int, int, int], drum: Drum) -> None:
+    """Draw the teeth of the drums between the digits; places are the first, the step, how many."""
+    first, step, count = places
+    pen = ImageDraw.Draw(image)
+    colour = near(chance, drum.ink, 30)
+    teeth = chance.integer(2, 5)
+    long, thick = drum.height / teeth * chance.uniform(0.2, 0.6), chance.integer(1, 2)
+    for i in range(1, count):
+        x, start = first + i * step, first + chance.uniform(0, long)
+        for tooth in range(teeth):
+            y = start + tooth * drum.height / teeth
+            pen.line((x, y, x, y + long), colour, thick)
 
 
 def _drum(chance: Chance, fonts: Fonts) -> Drum:
