@@ -18,6 +18,7 @@ from trainer.pipeline.networks.inference import predict
 from trainer.pipeline.networks.presets import PRESETS
 from trainer.pipeline.starter.drawing import CHARACTERS
 from trainer.pipeline.training.base import copy_weights, load_starter, weights_of
+from trainer.schemas.job_request import PresetName
 
 SPEC = ImageSpec(height=STARTER_HEIGHT, width=96, channels=1, resize="stretch", standardize=True)
 
@@ -27,6 +28,12 @@ def reader(characters: str) -> keras.Model:
     return keras.Model(model.inputs[0], model.get_layer("ctc_loss").input[1])
 
 
+def loaded(preset: PresetName) -> Base:
+    starter = load_starter(preset)
+    assert starter is not None
+    return starter
+
+
 def test_the_weights_in_the_package_are_small_and_fit_the_default_preset() -> None:
     store = builtin_store()
     version = store.current(STARTER)
@@ -34,7 +41,7 @@ def test_the_weights_in_the_package_are_small_and_fit_the_default_preset() -> No
     manifest, folder = store.manifest(STARTER, version), store.folder(STARTER, version)
     verify_files(folder, manifest.files)
     assert sum(file.size for file in manifest.files.values()) < 3_000_000
-    starter = load_starter()
+    starter = loaded("conv")
     assert set(starter.vocabulary.characters) <= set(CHARACTERS)
     model = reader("2ab")
     copy_weights(starter, model, Vocabulary("2ab"))
@@ -45,13 +52,13 @@ def test_the_weights_in_the_package_are_small_and_fit_the_default_preset() -> No
 
 
 def test_a_reader_of_colour_starts_from_it_and_reads_gray_as_it_does() -> None:
-    vocabulary = Vocabulary(CHARACTERS)
+    vocabulary = loaded("conv").vocabulary
     spec = SPEC.model_copy(update={"channels": 3})
     colour = PRESETS["conv"].build_model(spec, vocabulary.classes)
     colour = keras.Model(colour.inputs[0], colour.get_layer("ctc_loss").input[1])
-    gray = reader(CHARACTERS)
+    gray = reader("".join(vocabulary.characters))
     for model in (colour, gray):
-        copy_weights(load_starter(), model, vocabulary)
+        copy_weights(loaded("conv"), model, vocabulary)
     pixels = np.random.default_rng(0).integers(0, 256, (2, STARTER_HEIGHT, 96, 1), np.uint8)
     expected = predict(gray, list(pixels), SPEC)
     assert np.allclose(predict(colour, list(pixels.repeat(3, axis=3)), spec), expected, atol=1e-4)
@@ -75,7 +82,7 @@ def test_known_characters_keep_their_weights_and_new_ones_start_fresh() -> None:
 def test_a_model_started_from_it_reads_drawn_text_before_any_training(characters: str) -> None:
     vocabulary = Vocabulary(characters)
     model = reader(characters)
-    copy_weights(load_starter(), model, vocabulary)
+    copy_weights(loaded("conv"), model, vocabulary)
     chance = random.Random(0)
     labels = ["".join(chance.choices(characters, k=4)) for _ in range(40)]
     images = [fit(open_image(image(text, (96, 32), i)), SPEC) for i, text in enumerate(labels)]
