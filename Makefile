@@ -20,14 +20,16 @@
 # make bench-api   how fast the trainer answers while a job trains
 # make docs   the documentation as a site in site/, strictly
 # make screenshots   the images of the dashboard in docs/images (needs Chromium; trains a model)
-# make starter   the pre-trained weights in the package, drawn and trained anew (an hour on two cores)
+# make starter-fonts   installs the fonts that the starter is drawn in (Debian, root)
+# make starter   the pre-trained weights in the package, trained on drawn text (eight hours on two
+#   cores; goes on where it was cut; ARGS="--minutes 60 --network conv")
 PYTHON ?= python3
 BIN := .venv/bin
 INSTALLED := .venv/installed
 # Four processes even on two cores, as many tests wait; files start in the order of tests/conftest.py.
 PARALLEL := -n 4 --dist loadfile --no-loadscope-reorder
 
-.PHONY: run test test-fast test-browser docs test-docker test-faults test-attack test-cluster soak bench-train bench-train-profile bench-predict bench-new-look bench-queue bench-ray bench-gateway bench-store bench-api capacity house starter screenshots format lock clean
+.PHONY: run test test-fast test-browser docs test-docker test-faults test-attack test-cluster soak bench-train bench-train-profile bench-predict bench-new-look bench-queue bench-ray bench-gateway bench-store bench-api capacity house starter starter-fonts screenshots format lock clean
 
 run: $(INSTALLED)
 	@$(BIN)/readsmith up --first-job $(if $(DATASET),--dataset "$(DATASET)") $(if $(ONCE),--once)
@@ -87,9 +89,11 @@ docs: $(INSTALLED)
 screenshots: $(INSTALLED)
 	$(BIN)/python -m tests.browser.screenshots
 
+starter-fonts:
+	sh trainer/pipeline/starter/drawing/fonts/install.sh
+
 starter: $(INSTALLED)
-	$(BIN)/pip install --quiet --no-build-isolation -e '.[starter]'
-	$(BIN)/python -m trainer.pipeline.starter
+	$(BIN)/python -m trainer.pipeline.starter --publish $(ARGS)
 
 bench-train: $(INSTALLED)
 	$(BIN)/python -m benchmarks.train $(ARGS)

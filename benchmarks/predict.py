@@ -81,10 +81,11 @@ def prepare(scratch: Path, *, quick: bool) -> Setting:
     image, text, origin = choose_image(Path(data) if data else None)
     _say(f"The image is {origin}: {len(image):,} bytes.")
     other = other_text(text)
-    conv, crnn = scratch / "conv", scratch / "crnn"
+    conv, conv_large, crnn = (scratch / name for name in ("conv", "conv-large", "crnn"))
     in_clean_process(publish, Bundle("conv", image, (text, other)), conv)
+    in_clean_process(publish, Bundle("conv-large", image, (text,)), conv_large)
     in_clean_process(publish, Bundle("crnn", image, (text,)), crnn)
-    return Setting(image, text, other, conv, crnn, scratch, quick)
+    return Setting(image, text, other, conv, conv_large, crnn, scratch, quick)
 
 
 def write(file: Path, record: PartRecord, figures: dict[str, Figures]) -> None:

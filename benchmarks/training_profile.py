@@ -78,7 +78,7 @@ def profile(path: Path, preset: PresetName, batches: int) -> tuple[Seconds, Seco
     examples = Examples.of(dataset)
     marks.append(time.monotonic())
     parameters, _ = choose_parameters(request)
-    base = load_starter() if preset == "conv" else None
+    base = load_starter(preset)
     fitting = Fitting(dataset, examples, PRESETS[preset], parameters, base, Observer())
     marks.append(time.monotonic())
     names = ("check and split the set", "decode the images", "build the model")

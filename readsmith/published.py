@@ -10,7 +10,7 @@ from predictor.models.safe_loading import SafeLoader
 from predictor.requests.options import PredictionOptions
 from readsmith.stores import open_store
 from shared.errors import ImageRejectedError, NotFoundError, UnavailableError
-from shared.store.builtin import STARTER, builtin_store
+from shared.store.builtin import STARTERS, builtin_store
 
 
 @dataclass(frozen=True)
@@ -41,7 +41,7 @@ def load(store: str, model: str, version: int | None) -> Published:
 
     Raises NotFoundError, UnavailableError if no version is promoted, or BundleError.
     """
-    models = builtin_store() if model == STARTER else open_store(store)
+    models = builtin_store() if model in STARTERS.values() else open_store(store)
     chosen, versions = version or models.current(model), models.versions(model)
     if chosen is None and versions:
         known = ", ".join(map(str, versions))

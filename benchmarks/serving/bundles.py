@@ -32,8 +32,10 @@ from trainer.schemas.job_request import PresetName
 
 VOCABULARY = Vocabulary("2345678bcdefgmnpwxy")
 """That of the V2 set."""
+MEASURED = ImageSpec(height=48, width=192, channels=1, resize="stretch", standardize=True)
 SPECS: dict[PresetName, ImageSpec] = {
-    "conv": ImageSpec(height=48, width=192, channels=1, resize="stretch", standardize=True),
+    "conv": MEASURED,
+    "conv-large": MEASURED,
     "crnn": ImageSpec(height=50, width=200, channels=1, resize="stretch", standardize=False),
 }
 """The specs that training chooses for the V2 set, and the tutorial's."""

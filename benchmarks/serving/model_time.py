@@ -14,14 +14,17 @@ from shared.recognition.preprocessing import preprocess
 from shared.store.store import ModelStore
 
 MAX_MILLISECONDS = {"conv": 0.5, "crnn": 1.0}
+MOST_OF_CONV = 4.5
+"""Times the time of conv that the large preset may take."""
 
 
 def measure(setting: Setting) -> Figures:
-    """Time both presets' graphs."""
+    """Time the presets' graphs."""
     runs = setting.number(3000, 200)
     return {
         "runs": runs,
         "conv": _milliseconds(setting.conv, setting.image, runs),
+        "conv-large": _milliseconds(setting.conv_large, setting.image, runs),
         "crnn": _milliseconds(setting.crnn, setting.image, runs),
     }
 
@@ -41,15 +44,16 @@ def _milliseconds(store: Path, image: bytes, runs: int) -> dict[str, float]:
 
 
 def rows(figures: Figures) -> Sequence[Row]:
-    """Compare the median with its target."""
+    """Compare the medians with their targets."""
+    limits = MAX_MILLISECONDS | {"conv-large": MOST_OF_CONV * figures["conv"]["p50_ms"]}
     return [
         Row(
             what=f"model time for one image, one thread, {preset} (p50)",
             reference="",
             ours=f"{figures[preset]['p50_ms']:.2f} ms",
             ratio="",
-            target=f"≤ {limit} ms",
+            target=f"≤ {limit:.3g} ms",
             reached=figures[preset]["p50_ms"] <= limit,
         )
-        for preset, limit in MAX_MILLISECONDS.items()
+        for preset, limit in limits.items()
     ]

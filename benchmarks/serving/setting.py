@@ -22,6 +22,8 @@ class Setting:
     """... the prediction of version 2 in the store conv."""
     conv: Path
     """Store whose default model is of the default preset; it has two versions."""
+    conv_large: Path
+    """Store whose default model is of the large preset."""
     crnn: Path
     """Store whose default model is that of the tutorial."""
     scratch: Path

@@ -12,7 +12,7 @@ from predictor.models.loading import load_bundle, verified
 from predictor.models.probe import ProbeDiedError, probe
 from predictor.models.verdicts import HeldVerdict, Verdict, Verdicts
 from shared.errors import BundleError
-from shared.store.builtin import STARTER
+from shared.store.builtin import STARTERS
 from shared.store.manifest import ONNX_MODEL, Manifest
 from shared.store.store import ModelStore
 
@@ -42,7 +42,7 @@ class SafeLoader:
         Raises BundleError, also if processes died of it MOST_DEATHS times.
         """
         folder, manifest = verified(store, model, version)
-        if model == STARTER:  # comes with the package
+        if model in STARTERS.values():  # comes with the package
             return load_bundle(folder, manifest, threads=self._threads)
         with self._verdicts.held(_key(manifest)) as held:
             _require_due(held.verdict)

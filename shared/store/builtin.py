@@ -7,6 +7,9 @@ from shared.store.store import ModelStore
 STARTER = "starter"
 """Reads drawn text in many fonts; training starts from it, and it answers before any training."""
 
+STARTERS = {"conv": STARTER, "conv-large": "starter-large"}
+"""The model that training starts from, by preset."""
+
 UNTRAINED = (
     "Read by the starter that comes with Readsmith: no model of your own is there yet. "
     "Train one with POST /jobs or `readsmith train DATASET`."
@@ -20,7 +23,7 @@ def builtin_store() -> ModelStore:
 
 
 def not_builtin(model: str) -> str:
-    """Return the name of a model that a user may publish; raises ValueError for the starter's."""
-    if model == STARTER:
+    """Return the name of a model that a user may publish; raises ValueError for a starter's."""
+    if model in STARTERS.values():
         raise ValueError("should be another name: this one is of the model in the package")
     return model

@@ -27,7 +27,7 @@ DEFAULT_DATASET_URL = (
     "https://github.com/AakashKumarNain/CaptchaCracker/raw/master/captcha_images_v2.zip"
 )
 
-PresetName = Literal["conv", "crnn"]
+PresetName = Literal["conv", "conv-large", "crnn"]
 _PRESET: TypeAdapter[PresetName] = TypeAdapter(PresetName)
 Auto = Literal["auto"]
 Promote = Literal["auto", "always", "never"]

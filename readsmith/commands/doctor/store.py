@@ -11,7 +11,7 @@ from readsmith.commands.doctor.finding import Finding, ok, problem, warning
 from readsmith.services.processes import FREE_BYTES, existing_part
 from readsmith.stores import open_store
 from shared.errors import BundleError, ReadsmithError
-from shared.store.builtin import STARTER, builtin_store
+from shared.store.builtin import STARTERS, builtin_store
 from shared.store.location import is_object_storage
 from shared.store.store import ModelStore
 
@@ -55,10 +55,14 @@ def _folder(name: str, folder: Path) -> Finding:
 
 
 def starter() -> Iterator[Finding]:
-    """Read with ONNX Runtime and the model that comes with Readsmith."""
-    complaint = _complaint(builtin_store(), STARTER)
-    if complaint:
-        yield problem("starter", complaint, "Reinstall Readsmith: the package is damaged.")
+    """Read with ONNX Runtime and the models that come with Readsmith."""
+    complaints = [_complaint(builtin_store(), model) for model in STARTERS.values()]
+    if any(complaints):
+        yield problem(
+            "starter",
+            " ".join(filter(None, complaints)),
+            "Reinstall Readsmith: the package is damaged.",
+        )
     else:
         yield ok("starter", "ONNX Runtime reads its images as it should")
 

@@ -35,5 +35,5 @@ def test_the_benchmark_serves_measures_prints_and_writes_what_it_found(tmp_path:
     assert list(record["figures"]) == ["model", "batch", "profile"]
     assert len(record["figures"]["batch"]["rounds"]) == 3
     assert all(time > 0 for time in record["figures"]["profile"]["milliseconds"].values())
-    assert {"conv", "crnn"} < set(record["figures"]["model"])
+    assert {"conv", "conv-large", "crnn"} < set(record["figures"]["model"])
     assert "images/s in requests of 64" in done.stdout

@@ -10,6 +10,7 @@ import keras
 from keras import layers
 
 from shared.recognition.image_spec import ImageSpec
+from trainer.pipeline.networks.blocks import convolution, folded, normalised
 from trainer.pipeline.networks.ctc import CTCLayer
 
 CHANNELS = (16, 32, 48, 96)
@@ -23,16 +24,13 @@ def build_model(image: ImageSpec, classes: int) -> Any:
     """
     images = layers.Input(shape=image.shape, name="image", dtype="float32")
     labels = layers.Input(shape=(None,), name="label", dtype="int32")
-    x = _convolution(images, CHANNELS[0], 2, "stage1")
-    x = _convolution(x, CHANNELS[1], 2, "stage2")
-    x = _convolution(x, CHANNELS[2], 1, "stage3")
+    x = convolution(images, CHANNELS[0], "stage1", stride=2)
+    x = convolution(x, CHANNELS[1], "stage2", stride=2)
+    x = convolution(x, CHANNELS[2], "stage3")
     x = layers.MaxPooling2D((2, 1), name="pool3")(x)
-    x = _convolution(x, CHANNELS[3], 1, "stage4")
+    x = convolution(x, CHANNELS[3], "stage4")
     x = layers.MaxPooling2D((2, 1), name="pool4")(x)
-    # Folds the height into channels, but stays two-dimensional with a height of 1: ONNX Runtime
-    # then needs no transpositions, and fuses the normalisations into the convolutions.
-    x = layers.Conv2D(WIDTH_CHANNELS, (x.shape[1], 1), use_bias=False, name="mix_conv")(x)
-    x = _normalised(x, "mix")
+    x = folded(x, WIDTH_CHANNELS)
     x = _along_width(x, "width1")
     x = _along_width(x, "width2")
     x = layers.Reshape((-1, WIDTH_CHANNELS), name="columns")(x)
@@ -42,20 +40,8 @@ def build_model(image: ImageSpec, classes: int) -> Any:
     return keras.Model(inputs=[images, labels], outputs=output, name="conv")
 
 
-def _convolution(x: Any, filters: int, stride: int, name: str) -> Any:
-    x = layers.Conv2D(
-        filters, 3, strides=stride, padding="same", use_bias=False, name=f"{name}_conv"
-    )(x)
-    return _normalised(x, name)
-
-
 def _along_width(x: Any, name: str) -> Any:
     y = layers.SeparableConv2D(
         WIDTH_CHANNELS, (1, 5), padding="same", use_bias=False, name=f"{name}_conv"
     )(x)
-    return layers.Add(name=f"{name}_add")([x, _normalised(y, name)])
-
-
-def _normalised(x: Any, name: str) -> Any:
-    x = layers.BatchNormalization(momentum=0.9, name=f"{name}_norm")(x)
-    return layers.Activation("relu", name=f"{name}_relu")(x)
+    return layers.Add(name=f"{name}_add")([x, normalised(y, name)])

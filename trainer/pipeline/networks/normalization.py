@@ -23,16 +23,17 @@ class FusedNormalization(keras.layers.BatchNormalization):  # type: ignore[misc]
             epsilon=self.epsilon,
             is_training=True,
         )
+        # The operation estimates the variance from a sample; Keras takes the batch's own.
+        count = tf.cast(tf.size(inputs) // tf.shape(inputs)[-1], variance.dtype)
+        variance *= (count - 1) / count
         for learned, found in ((self.moving_mean, mean), (self.moving_variance, variance)):
             learned.assign(learned * self.momentum + found * (1 - self.momentum))
         return outputs
 
 
-def with_fused_normalization(model: Any) -> Any:
-    """Return a model of the same layers and order of weights, its own weights fresh."""
-    return keras.models.clone_model(model, clone_function=_fused)
-
-
-def _fused(layer: Any) -> Any:
-    is_plain = type(layer) is keras.layers.BatchNormalization
-    return (FusedNormalization if is_plain else type(layer)).from_config(layer.get_config())
+def fuse_normalization(model: Any) -> None:
+    """Let a model's batch normalisations train fused; its weights and seeds stay as they are."""
+    for layer in model.layers:
+        if type(layer) is keras.layers.BatchNormalization:
+            # A clone would draw other seeds for its dropout.
+            layer.__class__ = FusedNormalization

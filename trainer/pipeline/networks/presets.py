@@ -8,7 +8,7 @@ from typing import Any
 import keras
 
 from shared.recognition.image_spec import ImageSpec
-from trainer.pipeline.networks import conv, crnn
+from trainer.pipeline.networks import conv, conv_large, crnn
 from trainer.schemas.job_request import PresetName
 
 
@@ -35,6 +35,16 @@ class Preset:
 PRESETS: dict[PresetName, Preset] = {
     "conv": Preset(
         conv.build_model,
+        partial(keras.optimizers.AdamW, weight_decay=0.01, clipnorm=5.0),
+        epochs=None,
+        decays=True,
+        batch_size=16,
+        learning_rate=0.002,
+        patience=None,
+        augmentation=1.0,
+    ),
+    "conv-large": Preset(
+        conv_large.build_model,
         partial(keras.optimizers.AdamW, weight_decay=0.01, clipnorm=5.0),
         epochs=None,
         decays=True,

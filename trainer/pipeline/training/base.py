@@ -6,14 +6,14 @@ import numpy as np
 
 from shared.errors import BaseVersionError, BundleError
 from shared.recognition.vocabulary import Vocabulary
-from shared.store.builtin import STARTER, builtin_store
+from shared.store.builtin import STARTERS, builtin_store
 from shared.store.manifest import KERAS_MODEL, REHEARSAL, SEEN_IMAGES, Manifest, verify_files
 from shared.store.store import ModelStore
 from trainer.pipeline.datasets.dataset import Base
 from trainer.pipeline.datasets.seen_images import read_seen_images
 from trainer.pipeline.networks.keras_files import load_keras
 from trainer.pipeline.training.rehearsal import read_rehearsal
-from trainer.schemas.job_request import JobRequest
+from trainer.schemas.job_request import JobRequest, PresetName
 
 
 def load_base(request: JobRequest, store: ModelStore) -> Base | None:
@@ -34,10 +34,11 @@ def load_base(request: JobRequest, store: ModelStore) -> Base | None:
         raise
 
 
-def load_starter() -> Base:
-    """Load the starter; its layers fit the conv preset at this height and any width."""
-    store = builtin_store()
-    return _read(store, STARTER, store.versions(STARTER)[-1], STARTER)
+def load_starter(preset: PresetName) -> Base | None:
+    """Load the preset's starter, whose layers fit any height and width; None if it has none."""
+    store, name = builtin_store(), STARTERS.get(preset)
+    versions = store.versions(name) if name else []
+    return _read(store, name, versions[-1], name) if name and versions else None
 
 
 def _read(store: ModelStore, model: str, version: int, name: str) -> Base:
@@ -98,7 +99,7 @@ def copy_weights(base: Base, model: Any, vocabulary: Vocabulary) -> None:
     for name in hidden:
         fresh = layers[name].get_weights()
         layers[name].set_weights(
-            [_fitted(old, new.shape) for old, new in zip(weights[name], fresh, strict=True)]
+            [fitted(old, new.shape) for old, new in zip(weights[name], fresh, strict=True)]
         )
     columns = {
         known.encode(character)[0]: vocabulary.encode(character)[0]
@@ -111,7 +112,7 @@ def copy_weights(base: Base, model: Any, vocabulary: Vocabulary) -> None:
     layers[output].set_weights(fresh)
 
 
-def _fitted(weights: Any, shape: tuple[int, ...]) -> Any:
+def fitted(weights: Any, shape: tuple[int, ...]) -> Any:
     """Bring a kernel (H, W, channels, filters) to the shape of another image spec.
 
     Over more channels it is spread, so that their mean is the gray. Over more or fewer rows, as

@@ -18,7 +18,7 @@ from shared.recognition.scoring import Score
 from trainer.pipeline.datasets.dataset import Base, Dataset
 from trainer.pipeline.networks.ctc import ctc_loss
 from trainer.pipeline.networks.inference import BATCH, CHUNK, predict
-from trainer.pipeline.networks.normalization import with_fused_normalization
+from trainer.pipeline.networks.normalization import fuse_normalization
 from trainer.pipeline.networks.presets import Preset
 from trainer.pipeline.training.augmentation import augment
 from trainer.pipeline.training.base import copy_weights
@@ -71,10 +71,11 @@ class Fitting:
         self.observer = observer
         self.devices = devices
         with devices.building():
-            model = self._build_model()
-            self.model = with_fused_normalization(model) if devices.plain else model
+            self.model = self._build_model()
             self.optimizer = preset.make_optimizer(parameters.learning_rate)
             self.optimizer.build(self.model.trainable_variables)
+        if devices.plain:
+            fuse_normalization(self.model)
         if devices.replicas > 1:
             share_statistics(self.model, self.optimizer, devices.replicas)
         # A model of its own, to which the weights are copied for each validation: it is exported,

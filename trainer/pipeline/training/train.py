@@ -86,9 +86,9 @@ def train(
 
 def _starter(dataset: Dataset, request: JobRequest) -> Base | None:
     """Return the starter if it is requested and fits; its layers fit any height and width."""
-    if request.base != "starter" or request.preset != "conv":
+    starter = load_starter(request.preset) if request.base == "starter" else None
+    if starter is None:
         return None
-    starter = load_starter()
     fields = ("standardize", "layout")
     fits = all(getattr(dataset.image, n) == getattr(starter.image, n) for n in fields)
     return starter if fits else None

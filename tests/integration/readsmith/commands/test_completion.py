@@ -35,7 +35,7 @@ def test_commands_and_options_are_offered(tmp_path: Path) -> None:
     [
         ("readsmith predict a.png --model s", ["stripes", "starter"]),
         ("readsmith models promote st", ["stripes", "starter"]),
-        ("readsmith train --preset c", ["conv", "crnn"]),
+        ("readsmith train --preset c", ["conv", "conv-large", "crnn"]),
         ("readsmith train --promote a", ["auto", "always"]),
     ],
 )

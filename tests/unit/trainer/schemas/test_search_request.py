@@ -76,7 +76,12 @@ def test_a_job_without_a_search_has_no_trials(api: TestClient) -> None:
             "search.parameters.width",
             "takes no log",
         ),
-        ({"preset": {"choices": ["lstm"]}}, {}, "search.parameters.preset", "'conv' or 'crnn'"),
+        (
+            {"preset": {"choices": ["lstm"]}},
+            {},
+            "search.parameters.preset",
+            "'conv', 'conv-large' or 'crnn'",
+        ),
         ({"channels": {"low": 1, "high": 3}}, {}, "search.parameters.channels", "takes choices"),
         ({"channels": {"choices": [1, True]}}, {}, "search.parameters.channels", "cannot be True"),
         ({"resize": {"choices": ["pad", 1]}}, {}, "search.parameters.resize", "cannot be 1;"),

@@ -50,7 +50,11 @@ function makeControls() {
       pattern: "[a-z0-9][a-z0-9._\\-]*",
       title: "Small letters, digits, dots, dashes and underscores; a letter or digit first.",
     }),
-    preset: select(["conv", "conv: quick and exact"], ["crnn", "crnn: the classic CRNN"]),
+    preset: select(
+      ["conv", "conv: quick and exact"],
+      ["conv-large", "conv-large: slower, for hard images"],
+      ["crnn", "crnn: the classic CRNN"],
+    ),
     epochs: number(1, 10000, 1),
     max_minutes: number(0.1, 10080, "any"),
     trials: h("input", { type: "number", min: 2, max: 1000, step: 1, placeholder: "no search" }),

@@ -151,7 +151,7 @@ class _Text:
 
 
 def _region(appearance: Appearance, request: JobRequest, window: TextWindow | None) -> _Choice:
-    if request.preset != "conv":  # crnn stays what the tutorial made it
+    if request.preset == "crnn":  # it stays what the tutorial made it
         return None, "preset crnn takes whole images"
     if appearance.region is None:
         return None, "no wide margins are common to all images"
@@ -168,12 +168,12 @@ def _resize(text: _Text, request: JobRequest) -> _Choice:
     if high / low <= ASPECT_TOLERANCE:
         return "stretch", "the aspect ratios are similar"
     why = f"the aspect ratios range from {low:.1f} to {high:.1f}"
-    return ("follow" if request.preset == "conv" else "pad"), why
+    return ("pad" if request.preset == "crnn" else "follow"), why
 
 
 def _height(text: _Text, request: JobRequest) -> _Choice:
     median = float(np.median(text.sizes[:, 1]))
-    if request.preset != "conv":
+    if request.preset == "crnn":
         return min(64, max(32, round(median))), f"median height {median:.0f}, within 32 and 64"
     share = text.appearance.text_height
     shown = round(share * STARTER_HEIGHT)

@@ -59,7 +59,7 @@ def test_crnn_is_the_seed_architecture_to_the_letter() -> None:
     assert model.count_params() == convolutions + lstms + dense
 
 
-@pytest.mark.parametrize("preset", ["conv", "crnn"])
+@pytest.mark.parametrize("preset", list(PRESETS))
 @pytest.mark.parametrize("size", [(50, 200), (32, 80), (33, 44), (17, 16)])
 def test_every_preset_has_the_promised_time_steps(preset: str, size: tuple[int, int]) -> None:
     spec = SPEC.model_copy(update={"height": size[0], "width": size[1]})
@@ -67,7 +67,7 @@ def test_every_preset_has_the_promised_time_steps(preset: str, size: tuple[int, 
     assert model.output_shape[1:] == (time_steps(spec), 5)
 
 
-@pytest.mark.parametrize("preset", ["conv", "crnn"])
+@pytest.mark.parametrize("preset", list(PRESETS))
 def test_the_loss_layer_passes_probabilities_through_and_adds_their_mean_loss(preset: str) -> None:
     model = PRESETS[preset].build_model(SPEC, 4)  # type: ignore[index]
     images = np.random.default_rng(0).normal(size=(2, *SPEC.shape)).astype(np.float32)

@@ -1,0 +1,1 @@
+"""The fonts that are drawn in, and how they were chosen."""
