@@ -8,12 +8,15 @@ import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from multiprocessing.context import SpawnProcess
 from multiprocessing.queues import Queue
+from queue import Empty
 
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.child_process import die_with_parent
+from shared.child_process import die_with_parent, explain_exit
+from shared.errors import ProcessDiedError
 from shared.recognition.vocabulary import Vocabulary
 from trainer.pipeline.starter.drawing import CHARACTERS, Drawer, Fonts
 from trainer.pipeline.starter.shapes import Example, shaped
@@ -23,6 +26,8 @@ SIZE = 32
 WAITING = 16
 """Batches that may wait for the training, of each process."""
 NICENESS = 19
+CHECK_SECONDS = 5.0
+"""After which, without a batch, it is checked whether the processes are alive."""
 
 
 @dataclass(frozen=True)
@@ -55,12 +60,27 @@ def drawing(
     try:
         for child in children:
             child.start()
-        yield iter(waiting.get, None)
+        yield _received(waiting, children)
     finally:
         for child in children:
             child.kill()
             child.join()
         waiting.cancel_join_thread()
+
+
+def _received(waiting: "Queue[Drawings]", children: Sequence[SpawnProcess]) -> Iterator[Drawings]:
+    """Yield what the processes draw; raises ProcessDiedError where one has ended."""
+    while True:
+        try:
+            yield waiting.get(timeout=CHECK_SECONDS)
+        except Empty:
+            for child in children:
+                if child.exitcode is not None:
+                    raise ProcessDiedError(
+                        "process_died",
+                        f"A process that draws {explain_exit(child.exitcode)}.",
+                        "Its error stands above. The same command resumes from the checkpoint.",
+                    ) from None
 
 
 def _draw(

@@ -35,7 +35,12 @@ class Example:
 
 
 def shaped(drawn: Drawn, vocabulary: Vocabulary, chance: np.random.Generator) -> Example | None:
-    """Return the line as an input; None where it has fewer time steps than its text needs."""
+    """Return the line as an input.
+
+    None where it has fewer time steps than its text needs, or a character that is not predicted.
+    """
+    if not set(drawn.text) <= set(vocabulary.characters):
+        return None
     spec = choose_spec(len(drawn.text), drawn.image.size, chance)
     if required_time_steps(drawn.text) > time_steps_of(drawn.image.size, spec):
         return None

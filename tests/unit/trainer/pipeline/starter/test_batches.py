@@ -2,8 +2,10 @@ import itertools
 from pathlib import Path
 
 import numpy as np
+import pytest
 from captcha.image import DEFAULT_FONTS
 
+from shared.errors import ProcessDiedError
 from trainer.pipeline.starter.batches import SIZE, Drawings, batches, drawing
 from trainer.pipeline.starter.drawing import CHARACTERS, Fonts
 from trainer.pipeline.starter.drawing.fonts.fonts import Face
@@ -30,6 +32,13 @@ def test_equal_seeds_give_equal_batches_and_others_others() -> None:
     assert one.pixels.tobytes() == same.pixels.tobytes()
     assert one.classes == same.classes
     assert one.classes != other.classes
+
+
+def test_a_process_that_ends_is_told_instead_of_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("trainer.pipeline.starter.batches.CHECK_SECONDS", 0.2)
+    no_font = Fonts([Face(Path("/nowhere.ttf"), "Nowhere", "mono", "lpcm")])
+    with drawing(1, (5,), no_font) as stream, pytest.raises(ProcessDiedError, match="exit code 1"):
+        next(stream)
 
 
 def test_every_process_draws_lines_of_its_own() -> None:

@@ -37,3 +37,8 @@ def test_a_text_that_needs_more_time_steps_than_there_are_is_skipped(text: str, 
     line = Drawn(text, Image.new("RGB", (300, 48)), "print")
     examples = [shaped(line, Vocabulary("ab"), chance) for _ in range(50)]
     assert sum(example is not None for example in examples) == kept
+
+
+def test_a_line_with_a_character_that_is_not_predicted_is_skipped() -> None:
+    line = Drawn("a\u0178", Image.new("RGB", (300, 48)), "print")
+    assert shaped(line, Vocabulary("ab"), np.random.default_rng(0)) is None
