@@ -31,17 +31,25 @@ class TrainingPlan:
 def train(learners: Sequence[Learner], course: Course, plan: TrainingPlan) -> None:
     """Train all networks on the same lines, and save now and then and at the end."""
     course.starts += 1
-    report = _Report(learners, held_out_lines(TEST_LINES, plan.fonts))
     with drawing(plan.processes, (course.seed, course.starts), plan.fonts) as batches:
-        for batch in _timed(batches, course, plan.length):
-            factor = plan.length.factor(course.steps, course.seconds)
-            losses = [learner.step(batch, factor) for learner in learners]
-            course.steps += 1
-            report.add(losses, course)
-            if course.seconds - report.saved > SAVE_SECONDS:
-                save(plan.work, course, learners)
-                report.saved = course.seconds
-    save(plan.work, course, learners)
+        try:
+            _learn(learners, course, plan, batches)
+        finally:  # also when it is interrupted, or a process that draws has ended
+            save(plan.work, course, learners)
+
+
+def _learn(
+    learners: Sequence[Learner], course: Course, plan: TrainingPlan, batches: Iterator[Drawings]
+) -> None:
+    report = _Report(learners, held_out_lines(TEST_LINES, plan.fonts), saved=course.seconds)
+    for batch in _timed(batches, course, plan.length):
+        factor = plan.length.factor(course.steps, course.seconds)
+        losses = [learner.step(batch, factor) for learner in learners]
+        course.steps += 1
+        report.add(losses, course)
+        if course.seconds - report.saved > SAVE_SECONDS:
+            save(plan.work, course, learners)
+            report.saved = course.seconds
 
 
 def _timed(batches: Iterator[Drawings], course: Course, length: Length) -> Iterator[Drawings]:
