@@ -42,6 +42,7 @@ from benchmarks.serving.watch import Watch
 from benchmarks.table import Row
 from predictor.models.loading import load_version
 from shared.errors import ReadsmithError
+from shared.store.builtin import STARTER, builtin_store
 from shared.store.store import ModelStore
 
 MODEL = "soak"
@@ -129,7 +130,7 @@ async def soak(it: Running, minutes: float, rate: float) -> Figures:
         "failed_by_kind": failed,
         **centiles(answers),
         "jobs": jobs,
-        "versions": len({body["version"] for body in bodies}),
+        "versions": len({_origin(body) for body in bodies if body["model"] == MODEL}),
         "wrong_version": _wrong(bodies, it.store, image),
         "processes": {name: watch.growth(name) for name in it.processes},
     }
@@ -188,15 +189,22 @@ def _wrong(bodies: Sequence[dict[str, Any]], store: ModelStore, image: bytes) ->
     bodies: of requests that carried the image, once or several times.
     """
     predictions = {}
-    for version in {body["version"] for body in bodies}:
-        [prediction] = load_version(store, MODEL, version, threads=1).predict([image])
-        predictions[version] = prediction
+    for model, version in {_origin(body) for body in bodies}:
+        # A process that has not looked for version 1 yet answers with the starter.
+        models = builtin_store() if model == STARTER else store
+        [prediction] = load_version(models, model, version, threads=1).predict([image])
+        predictions[model, version] = prediction
     return sum(
-        each["text"] != predictions[body["version"]].text
-        or abs(each["confidence"] - predictions[body["version"]].confidence) > 1e-4
+        each["text"] != predictions[_origin(body)].text
+        or abs(each["confidence"] - predictions[_origin(body)].confidence) > 1e-4
         for body in bodies
         for each in body.get("results", [body])
     )
+
+
+def _origin(body: dict[str, Any]) -> tuple[str, int]:
+    """Return the model and the version that an answer names."""
+    return body["model"], body["version"]
 
 
 @contextmanager
