@@ -45,7 +45,7 @@ readsmith.client adds ServiceError, which has whatever code a service answers wi
 
 import copyreg
 from collections.abc import Iterator, Mapping
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, Self
 
 from shared.texts import shown, too_long
 
@@ -85,6 +85,15 @@ class ReadsmithError(Exception):
 
     def __str__(self) -> str:
         return self.message
+
+    def without_trace(self) -> Self:
+        """Forget where it was raised, and from what.
+
+        A traceback holds on to the variables of every function on the way, often to the error
+        itself, too: all of them would stay until a rare garbage collection.
+        """
+        self.__cause__ = self.__context__ = None
+        return self.with_traceback(None)
 
     def __reduce__(self) -> tuple[object, ...]:
         """Pickle without __init__, whose arguments differ between the classes."""

@@ -48,6 +48,7 @@ def add_error_answers(app: Flask, settings: PredictorSettings) -> None:
 
 
 def _problem_answer(error: ReadsmithError) -> Response:
+    error.without_trace()  # with it, images and engines of old versions stayed in memory
     document = problem(error)
     g.stats.error = error.code
     metrics.problem_answered(error.code)

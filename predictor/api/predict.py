@@ -104,10 +104,7 @@ def _read(
             answers.append({"error": problem(result, field=upload.field)})
         else:
             result.field = upload.field
-            try:
-                raise result
-            finally:
-                del result  # its traceback has this frame: a cycle would hold on to the images
+            raise result
     return answers
 
 

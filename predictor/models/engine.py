@@ -168,7 +168,7 @@ class Engine:
         try:
             image = open_image(data, reserve)
         except ImageRejectedError as error:
-            return error
+            return error.without_trace()
         sizes = self.manifest.image_sizes
         stats.unseen_sizes += sizes is not None and not sizes.hold(image.size)
         spec = self.manifest.image

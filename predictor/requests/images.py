@@ -204,8 +204,7 @@ def _upload(field: str, image: bytes | str, settings: PredictorSettings) -> Sent
     try:
         return SentImage(field, image_bytes(field, image, settings))
     except ReadsmithError as error:
-        # Without its traceback, which holds on to the image.
-        return SentImage(field, error.with_traceback(None))
+        return SentImage(field, error.without_trace())
 
 
 def image_bytes(field: str, image: bytes | str, settings: PredictorSettings) -> bytes:

@@ -54,7 +54,7 @@ class SharedFiles(ABC):
 
     def names(self, prefix: str) -> set[str]:
         """Return the names of a file, or of all below a folder; none if nothing is there."""
-        return self._objects.keys(prefix)
+        return {key for key in self._objects.keys(prefix) if not key.endswith("/")}
 
     def remove(self, prefix: str) -> None:
         """Remove a file, or everything below a folder; nothing there is fine."""

@@ -62,14 +62,22 @@ class Folder:
             copy_atomically(path, self.root / key)
 
     def keys(self, below: str) -> set[str]:
-        """Look for the file, or through the folder; links and the like count as files."""
+        """Look for the file, or through the folder; links and the like count as files.
+
+        A folder in which nothing is has a key that ends in a slash: who was cut off between
+        making it and writing to it left it.
+        """
         start = self.root / below
-        found = [] if start.is_dir() else [start]
+        if not start.is_dir():
+            return {below} if os.path.lexists(start) else set()
+        keys = set()
         for folder, folders, files in os.walk(start):
-            paths = [Path(folder, name) for name in (*folders, *files)]
-            found += [path for path in paths if path.is_symlink() or not path.is_dir()]
-        there = filter(os.path.lexists, found)  # another process may remove some
-        return {path.relative_to(self.root).as_posix() for path in there}
+            here = Path(folder).relative_to(self.root)
+            links = [name for name in folders if Path(folder, name).is_symlink()]
+            keys |= {(here / name).as_posix() for name in (*links, *files)}
+            if not folders and not files:
+                keys.add(f"{here.as_posix()}/")
+        return keys
 
     def folders(self) -> list[str]:
         """Return the names of the folders in the root."""
@@ -81,10 +89,13 @@ class Folder:
         """Unlink files, and the folders that are empty then."""
         for key in keys:
             path = self.root / key
-            path.unlink(missing_ok=True)
+            if not key.endswith("/"):
+                path.unlink(missing_ok=True)
+                path = path.parent
             with suppress(OSError):  # there is more in it
-                for folder in path.relative_to(self.root).parents[:-1]:
-                    (self.root / folder).rmdir()
+                while path != self.root:
+                    path.rmdir()
+                    path = path.parent
 
     def require_conditions(self) -> None:
         """Nothing has to be tried: there is a lock."""

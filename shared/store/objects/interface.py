@@ -43,13 +43,16 @@ class ObjectStore(Protocol):
         """Store copies of files by their keys."""
 
     def keys(self, below: str) -> set[str]:
-        """Return the keys of an object, or of all below a folder."""
+        """Return the keys of an object, or of all below a folder.
+
+        One that ends in a slash is no object, but a folder in which nothing is.
+        """
 
     def folders(self) -> list[str]:
         """Return the first parts of the keys that have several."""
 
     def delete(self, keys: Iterable[str]) -> None:
-        """Delete objects; those that are not there are fine."""
+        """Delete objects and empty folders; those that are not there are fine."""
 
     def require_conditions(self) -> None:
         """Raise StorageError unless `put` holds back a write whose condition is not met."""

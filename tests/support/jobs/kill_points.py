@@ -43,7 +43,7 @@ POINTS = {
     "start": Point("trainer.workers.job_process.JobObserver.stage"),
     "download": Point("captcha.image.ImageCaptcha.generate_image", call=20),
     "dataset": Point("trainer.pipeline.datasets.clean.open_image", call=30),
-    "epoch": Point("trainer.pipeline.training.fitting.normalize", call=5),
+    "epoch": Point("trainer.pipeline.training.fitting.to_batch", call=5),
     "checkpoint": _flush("checkpoint.npz", call=2),
     "trial": Point("trainer.pipeline.search.trials.TrialTable.epoch", call=5),
     "evaluate": Point("trainer.pipeline.evaluation.evaluate.fit_temperature"),

@@ -1,5 +1,6 @@
 import errno
 import os
+import shutil
 import signal
 from collections.abc import Mapping
 from pathlib import Path
@@ -8,6 +9,7 @@ import pytest
 
 from shared.errors import ReadsmithError
 from shared.store.manifest import FileEntry, Manifest, read_manifest, verify_files
+from shared.store.objects.folder import Folder
 from shared.store.records.publication import Publication
 from shared.store.store import ModelStore
 from tests.support.models.bundles import bundle_files, manifest, publish
@@ -214,6 +216,35 @@ def test_what_cannot_be_written_to_its_end_leaves_nothing(
     with pytest.raises(OSError, match="No space left"):
         publish(store, tmp_path / "full")
     assert sorted(store.root.rglob("*")) == before
+
+
+def test_a_publication_whose_files_are_gone_meanwhile_leaves_not_even_a_folder(
+    store: ModelStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As for a stale attempt: its job is over, and a worker has deleted the job's files."""
+    publish(store, tmp_path / "good")
+    before = sorted(store.root.rglob("*"))
+    send = Folder.send
+
+    def send_late(folder: Folder, files: Mapping[str, Path]) -> None:
+        shutil.rmtree(tmp_path / "late")
+        send(folder, files)
+
+    monkeypatch.setattr(Folder, "send", send_late)
+    with pytest.raises(FileNotFoundError):
+        publish(store, tmp_path / "late")
+    assert sorted(store.root.rglob("*")) == before
+
+
+def test_a_folder_in_which_a_killed_publisher_had_written_nothing_is_swept_up(
+    store: ModelStore, tmp_path: Path
+) -> None:
+    killed(store, tmp_path / "killed", 1)
+    for aside in store.folder("default", 1).rglob("*.tmp"):
+        aside.unlink()
+    assert list(store.folder("default", 1).rglob("*")) == [store.folder("default", 1) / "golden"]
+    publish(store, tmp_path / "next")
+    assert [path.name for path in store.root.glob("default/versions/*")] == ["2"]
 
 
 def test_a_manifest_lists_every_file_below_the_build(store: ModelStore, tmp_path: Path) -> None:

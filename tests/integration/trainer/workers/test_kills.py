@@ -5,6 +5,7 @@ there. The long form, with it, is tests/faults/jobs/test_kills.py.
 """
 
 import os
+import pkgutil
 import signal
 import sqlite3
 import time
@@ -17,7 +18,7 @@ from sqlalchemy import text
 
 from shared.api.jobs import Status
 from shared.store.store import ModelStore
-from tests.support.jobs.kill_points import fallen
+from tests.support.jobs.kill_points import POINTS, fallen
 from tests.support.jobs.killed_jobs import (
     child,
     epochs_told,
@@ -82,6 +83,11 @@ def test_a_job_ends_right_however_often_its_processes_are_killed(
     require_right_end(store, settings, job_id, STRIKES)
     # the two attempts that were killed while they published had numbers of their own
     assert ModelStore(settings.store).versions("default") == [3]
+
+
+def test_each_point_at_which_the_long_tests_strike_is_still_in_the_code() -> None:
+    for point in POINTS.values():
+        assert callable(pkgutil.resolve_name(point.target))
 
 
 @pytest.mark.parametrize("where", ["checkpoint", "files"])

@@ -1,7 +1,9 @@
 import base64
+import gc
 import io
 import json
 import re
+import weakref
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -265,6 +267,42 @@ def test_a_large_image_needs_no_writable_disk(
         content_type="multipart/form-data; boundary=x",
     )
     assert answer.get_json()["text"] == "cab"
+
+
+@pytest.fixture
+def no_garbage_collection() -> Iterator[None]:
+    gc.disable()
+    yield
+    gc.enable()
+
+
+@pytest.mark.usefixtures("no_garbage_collection")
+@pytest.mark.parametrize(
+    ("images", "fields"),
+    [
+        ((b"no image",), {}),
+        ((b"no image",), {"pattern": "[a-c]+"}),
+        ((png("cab"), b"no image", b"no image"), {}),
+        ((png("cab"),), {"top_k": "2", "show_input": "true"}),
+        ((png("cab"),), {"pattern": "z"}),
+        ((b"x" * (MAX_IMAGE + 1),), {}),
+        ((png("cab"), b""), {}),
+    ],
+)
+def test_a_version_that_was_replaced_is_given_up_at_once(
+    images: tuple[bytes, ...],
+    fields: dict[str, str],
+    client: FlaskClient,
+    registry: Registry,
+    store: ModelStore,
+    tmp_path: Path,
+) -> None:
+    """In a cycle, for example with an error's traceback, it would stay until a rare collection."""
+    engine = weakref.ref(registry.engine("default"))
+    send(client, *images, **fields)
+    publish(store, tmp_path / "next")
+    registry.poll()
+    assert engine() is None
 
 
 def test_one_bad_image_of_several_gives_one_error_entry(client: FlaskClient) -> None:
