@@ -62,10 +62,11 @@ class JobQueue:
             request = select(jobs.c.request).where(jobs.c.id == claim.job_id)
             return JobRequest.model_validate(connection.execute(request).scalar_one())
 
-    def renew(self, claim: Claim) -> None:
-        """Extend the lease to lease_seconds from now."""
+    def renew(self, claim: Claim, at_least: float = 0) -> None:
+        """Extend the lease to lease_seconds from now, or to at_least so many seconds."""
         with self._held(claim) as (connection, _):
-            _set(connection, claim, lease_until=now() + self._lease_seconds)
+            lease_until = now() + max(self._lease_seconds, at_least)
+            _set(connection, claim, lease_until=lease_until)
 
     def check(self, claim: Claim) -> bool:
         """Return whether the job was asked to finish; raise CancelledRunError if to stop."""

@@ -39,6 +39,8 @@ IDLE_SECONDS = 1.0
 """Seconds between two polls of an empty queue."""
 CANCEL_GRACE_SECONDS = 3.0
 """Grace period in which an attempt may end by itself after its job was cancelled."""
+CANCEL_LEASE_SECONDS = 30.0
+"""Within these its processes are gone, also on a busy machine."""
 
 log = logging.getLogger("trainer.workers.worker")
 
@@ -165,6 +167,9 @@ class Worker:
 
     def _cancel(self, claim: Claim, attempt: Attempt) -> None:
         deadline = time.monotonic() + CANCEL_GRACE_SECONDS
+        with contextlib.suppress(LostClaimError):  # the child has recorded the end
+            # A shorter lease would end the job as stalled while its processes still run.
+            self._queue.renew(claim, at_least=CANCEL_LEASE_SECONDS)
         while attempt.end() is None and time.monotonic() < deadline:
             time.sleep(self._executor.polling_interval)
         attempt.stop()

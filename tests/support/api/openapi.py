@@ -9,6 +9,7 @@ from typing import Any
 import schemathesis
 from fastapi import FastAPI
 from flask import Flask
+from hypothesis import assume
 from pydantic import HttpUrl
 
 from predictor.api.app import create_app as create_predictor
@@ -88,6 +89,9 @@ def routes_of(app: Flask) -> set[tuple[str, str]]:
 
 def call(case: schemathesis.Case[Any], app: Any, headers: dict[str, str]) -> None:
     """Send a request that may or may not be right; every check must pass."""
+    if case.media_type == "multipart/form-data" and isinstance(case.body, dict):
+        # A form has no empty list: the field is not sent, and what was to be wrong is right.
+        assume([] not in case.body.values())
     case.call_and_validate(app=app, headers=headers)
 
 

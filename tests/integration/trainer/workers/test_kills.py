@@ -144,6 +144,19 @@ def told_by_attempt(store: JobStore, job_id: str) -> dict[int, list[int]]:
     return told
 
 
+def test_a_job_is_cancelled_only_once_its_processes_are_gone_also_with_a_short_lease(
+    store: JobStore, settings: Settings
+) -> None:
+    settings = settings.model_copy(update={"lease_seconds": 4})
+    job_id = post(store, strikes="checkpoint hangs")
+    with workers(settings, "small"):
+        wait_until(lambda: fallen(settings, job_id))
+        store.cancel(job_id)
+        wait_until(lambda: store.get(job_id).status is Status.CANCELLED)
+        ((_, late_child),) = fallen(settings, job_id)
+        assert not is_alive(late_child)
+
+
 def test_a_busy_worker_notices_that_another_is_lost(store: JobStore, settings: Settings) -> None:
     lost, busy = (post(store, epoch_seconds=seconds) for seconds in ("60", "60"))
     with workers(settings, "small", 2) as running:
