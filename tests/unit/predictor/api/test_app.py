@@ -111,7 +111,7 @@ def test_an_image_is_read_however_it_is_sent(
     assert body["request_id"] == answer.headers["X-Request-ID"]
 
 
-@pytest.mark.parametrize("kind", ["PNG", "JPEG", "GIF", "BMP", "WEBP", "TIFF"])
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "GIF", "BMP", "WEBP", "TIFF", "AVIF"])
 def test_the_usual_image_formats_are_read(client: FlaskClient, kind: str) -> None:
     assert send(client, encoded(image("cab"), kind)).get_json()["text"] == "cab"
 
@@ -250,6 +250,7 @@ def test_an_image_of_too_many_pixels_is_refused_by_its_header(client: FlaskClien
     document = problem_of(send(client, bytes(huge)))
     assert (document["status"], document["code"]) == (413, "image_too_large")
     assert "10,000,000 pixels" in document["hint"]
+    assert "Cut the line of text out" in document["hint"]
 
 
 def test_a_large_image_needs_no_writable_disk(
