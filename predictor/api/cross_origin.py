@@ -41,7 +41,7 @@ def add_cross_origin(app: Flask, settings: PredictorSettings) -> None:
 
     @app.after_request
     def name_origin(response: Response) -> Response:
-        response.vary.add("Origin")  # type: ignore[union-attr]
+        response.headers.add("Vary", "Origin")
         origin = request.headers.get("Origin", "")
         if origin in origins:
             # The page's own name, never "*": a page of anybody could use a key that it has got.

@@ -119,7 +119,7 @@ def as_json_with_a_mark(client: FlaskClient) -> TestResponse:
     return client.post("/predict", data=body, content_type="application/json")
 
 
-OTHER_WAYS = {
+OTHER_WAYS: dict[str, Callable[[FlaskClient], TestResponse]] = {
     "a data URL": lambda client: client.post("/predict", json={"image": URL}),
     "a data URL in upper case": lambda client: client.post(
         "/predict", json={"image": URL.replace("data:image/png;base64", " DATA:;charset=a;BASE64")}
@@ -189,7 +189,7 @@ def problem_of(answer: TestResponse) -> dict[str, Any]:
     return document
 
 
-GZIP = {"content_type": "image/png", "headers": {"Content-Encoding": "gzip"}}
+GZIP: dict[str, Any] = {"content_type": "image/png", "headers": {"Content-Encoding": "gzip"}}
 WRONG: dict[str, tuple[dict[str, Any], int, str, str]] = {
     "no field": (
         {"data": {}, "content_type": "multipart/form-data"},
