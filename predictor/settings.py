@@ -10,6 +10,8 @@ from shared.access.settings import AccessSettings
 from shared.store.manifest import ModelName
 from shared.store.settings import StoreSettings
 
+ORIGIN = r"https?://[A-Za-z0-9.-]+(:[0-9]{1,5})?"
+"""As browsers write it: no path; a page of any origin is never let in."""
 AtLeastOne = Annotated[int, Field(ge=1)]
 
 
@@ -34,11 +36,18 @@ class PredictorSettings(StoreSettings, AccessSettings, BaseSettings):
         le=3600,
         description="Interval at which the store is polled for new versions, in seconds.",
     )
-    max_image_bytes: AtLeastOne = Field(10_000_000, description="Largest image, in bytes.")
+    max_image_bytes: AtLeastOne = Field(40_000_000, description="Largest image, in bytes.")
     max_body_bytes: AtLeastOne = Field(
-        32_000_000, description="Largest request to the predictor, all images together, in bytes."
+        41_000_000, description="Largest request to the predictor, all images together, in bytes."
     )
     max_images: AtLeastOne = Field(64, description="Most images in one request.")
+    allowed_origins: str | None = Field(
+        None,
+        pattern=rf"^ *{ORIGIN} *(, *{ORIGIN} *)*$",
+        description="Comma-separated origins whose web pages may call the predictor from a "
+        "browser: `https://forms.example.org, http://localhost:3000`. Where there are keys, they "
+        "need one, too.",
+    )
     low_confidence: float | None = Field(
         None,
         ge=0,

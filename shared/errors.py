@@ -109,6 +109,7 @@ class MalformedError(ReadsmithError):
         "json_invalid": "The body is not JSON.",
         "form_invalid": "The body is not a form that can be split.",
         "base64_invalid": "A field that holds an image is not base64.",
+        "gzip_invalid": "The body is not gzip, as its Content-Encoding says, or not whole.",
     }
 
 

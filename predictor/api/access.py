@@ -13,7 +13,7 @@ SAFE_METHODS = ("GET", "HEAD")
 
 def add_access(app: Flask, settings: PredictorSettings) -> None:
     """Ask for a key where there are keys; raises ReadsmithError as Access does."""
-    access = Access(settings, settings.predictor_host)
+    access = Access(settings, settings.predictor_host, settings.allowed_origins)
     open_paths = settings.open_paths
     address_in = "HTTP_X_FORWARDED_FOR" if settings.behind_gateway else "REMOTE_ADDR"
     scheme_in = "HTTP_X_FORWARDED_PROTO" if settings.behind_gateway else "wsgi.url_scheme"

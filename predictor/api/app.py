@@ -3,6 +3,7 @@
 from flask import Flask
 
 from predictor.api.access import add_access
+from predictor.api.cross_origin import add_cross_origin
 from predictor.api.error_handlers import add_error_answers
 from predictor.api.feedback import add_feedback
 from predictor.api.openapi.page import add_docs
@@ -31,6 +32,7 @@ def create_app(
     app.config["MAX_CONTENT_LENGTH"] = settings.max_body_bytes
     app.json.sort_keys = False  # type: ignore[attr-defined]
     add_request_hooks(app, access_log)
+    add_cross_origin(app, settings)
     add_access(app, settings)
     add_error_answers(app, settings)
     memory = MemoryBudget(settings)

@@ -12,16 +12,9 @@ from predictor.api.review import archive_disabled
 from predictor.feedback.image_archive import ArchivedImage, ImageArchive
 from predictor.feedback.outbox import Outbox
 from predictor.feedback.trainer_client import TrainerClient
-from predictor.requests.images import (
-    BASE64,
-    IMAGE_FIELDS,
-    body_of,
-    exactly_one,
-    image_bytes,
-    json_of,
-)
+from predictor.requests.bodies import json_of
+from predictor.requests.images import BASE64, IMAGE_FIELDS, exactly_one, form_of, image_bytes
 from predictor.requests.memory import Lease, MemoryBudget
-from predictor.requests.multipart import split_form
 from predictor.requests.problems import unsupported_media, validated
 from predictor.settings import PredictorSettings
 from shared.errors import TrainerAwayError, UnavailableError, UnusableError
@@ -34,6 +27,8 @@ SOURCE = "feedback"
 MOST_PARTS = 5
 CORRECTION_COPIES = 2
 """Of the image, while its correction is made and sent, for each copy of a body."""
+MAX_CORRECTION_IMAGE_BYTES = 10_000_000
+"""The trainer takes no larger ones."""
 EXAMPLE = 'For example: curl -F "image=@captcha.png" -F text=2b827 …/feedback'
 
 
@@ -72,7 +67,9 @@ class JsonFeedback(FeedbackRequest):
         json_schema_extra=exactly_one(image="string", request_id="string"),
     )
 
-    image: str | None = Field(None, description="the image, base64", json_schema_extra=BASE64)
+    image: str | None = Field(
+        None, description="the image, base64 or a data: URL", json_schema_extra=BASE64
+    )
 
 
 def add_feedback(
@@ -84,6 +81,8 @@ def add_feedback(
 ) -> None:
     """Add the route; None stands for what the settings leave out."""
     trainer = TrainerClient(settings) if settings.trainer_url else None
+    most = min(settings.max_image_bytes, MAX_CORRECTION_IMAGE_BYTES)
+    settings = settings.model_copy(update={"max_image_bytes": most})
 
     @app.post("/feedback")
     def feedback() -> tuple[dict[str, str], int]:
@@ -166,8 +165,8 @@ def _parse(
     return told, data
 
 
-def _form(request: Request, lease: Lease) -> tuple[FeedbackRequest, bytes | None]:
-    form = split_form(body_of(request, lease), request.headers["Content-Type"], MOST_PARTS)
+def _form(request: Request, lease: Lease) -> tuple[FeedbackRequest, bytes | str | None]:
+    form = form_of(request, lease, MOST_PARTS)
     files = [name for name, _ in form.files]
     if len(files) > 1 or not set(files) <= set(IMAGE_FIELDS):
         raise UnusableError(

@@ -15,7 +15,13 @@ from predictor.models.version_cache import VersionCache
 from predictor.settings import PredictorSettings
 from predictor.telemetry import metrics
 from shared.background import in_background
-from shared.errors import BundleError, ReadsmithError, StorageError, UnusableError
+from shared.errors import (
+    BundleError,
+    NotFoundError,
+    ReadsmithError,
+    StorageError,
+    UnusableError,
+)
 from shared.patterns.limits import Limits
 from shared.store.builtin import STARTER, builtin_store
 from shared.store.errors import Away
@@ -112,13 +118,30 @@ class Registry:
     def answering(self, model: str | None) -> str:
         """Return the model that answers a request for this one; None: the request names none.
 
-        Without a name it is the default model, or the starter as long as no version of the default
-        model has been seen.
+        Without a name it is the default model, or the starter as long as no version of that has
+        been seen. Raises NotFoundError if other models are served, but no version of the default
+        one has been seen: none of them may be the one that is meant.
         """
         if model is not None:
             return model
-        fresh = self._status(self._default) == ModelStatus()
-        return STARTER if fresh and self.served(STARTER) else self._default
+        if self._status(self._default) != ModelStatus() or self._default in self._loads:
+            return self._default
+        own = self._own()
+        if own:
+            raise NotFoundError(
+                "model_not_found",
+                "The request names no model, and there is no version of the default one, "
+                f"{self._default!r}.",
+                f"Name one with model: {', '.join(own)}. READSMITH_DEFAULT_MODEL={own[0]} makes it "
+                "the default.",
+                "model",
+            )
+        return STARTER if self.served(STARTER) else self._default
+
+    def _own(self) -> list[str]:
+        """Return the served models of the store."""
+        served = [name for name, state in self._states.items() if state.served is not None]
+        return [name for name in served if name != STARTER]
 
     def pattern(self, model: str) -> str | None:
         """Return the model's own pattern, if it has one."""
@@ -128,8 +151,7 @@ class Registry:
     @property
     def ready(self) -> bool:
         """Whether any requests can be answered: those without a model, or for a trained one."""
-        served = [name for name, state in self._states.items() if state.served is not None]
-        return self.answering(None) in served or bool(set(served) - {STARTER})
+        return bool(self._own()) or self.served(self.answering(None)) is not None
 
     def engine(self, model: str, version: int | None = None) -> Engine | None:
         """Return the engine of the served version, or of a retained one by its number.

@@ -1,6 +1,7 @@
 """Parses an HTTP request into encoded images and options."""
 
-import base64
+import binascii
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Annotated, Final
@@ -9,8 +10,9 @@ from flask import Request
 from pydantic import ConfigDict, Field
 from pydantic.config import JsonDict, JsonValue
 
+from predictor.requests.bodies import body_of, json_of
 from predictor.requests.memory import Lease
-from predictor.requests.multipart import split_form
+from predictor.requests.multipart import Form, split_form
 from predictor.requests.options import (
     NAMES,
     PredictionOptions,
@@ -18,7 +20,7 @@ from predictor.requests.options import (
     options_of,
     overridden,
 )
-from predictor.requests.problems import Schema, unknown, unsupported_media, validated
+from predictor.requests.problems import unknown, unsupported_media
 from predictor.settings import PredictorSettings
 from shared.errors import (
     ImageTooLargeError,
@@ -28,13 +30,15 @@ from shared.errors import (
     TooLargeError,
     UnusableError,
 )
+from shared.recognition.preprocessing import CUT_OUT
 
 IMAGE_FIELDS = ("image", "file")
 CURL = 'For example: curl -F "image=@captcha.png" …/predict'
 
 
 SentField = tuple[str, bytes | str]
-"""A part of a request, and the image in it: encoded as in a file, or that in base64."""
+"""A part of a request, and the image in it: encoded as in a file, or that in base64, which may
+come as a data: URL."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +60,10 @@ class PredictRequest:
     """Whether the answer is a list, in which an invalid image has an error of its own."""
 
 
-WHITESPACE: Final = b" \t\n\r\v\f"
+WHITESPACE: Final = " \t\n\r\v\f"
+SPACED_BASE64: Final = re.compile(f"[A-Za-z0-9+/{WHITESPACE}]*={{0,2}}[{WHITESPACE}]*")
+MAX_URL_HEAD: Final = 200
+"""Characters of a data: URL before the image."""
 
 ENCODED: Final[JsonDict] = {"contentEncoding": "base64"}
 BASE64: Final[JsonDict] = {**ENCODED, "minLength": 1}
@@ -81,7 +88,9 @@ class JsonBody(PredictionOptions):
 
     image: str | None = Field(None, description="one image, base64", json_schema_extra=BASE64)
     images: list[Annotated[str, Field(json_schema_extra=ENCODED)]] | None = Field(
-        None, description="a list of images, base64", json_schema_extra={"minItems": 1}
+        None,
+        description="a list of images, base64 or data: URLs",
+        json_schema_extra={"minItems": 1},
     )
 
 
@@ -104,57 +113,58 @@ def parse(request: Request, settings: PredictorSettings, lease: Lease) -> Predic
     elif kind.startswith("image/") or kind == "application/octet-stream":
         sent = [("body", body_of(request, lease))]
     else:
-        raise unsupported_media(
-            kind,
-            "Send multipart/form-data with the field image, image/*, application/octet-stream "
-            f"or application/json. {CURL}",
-        )
+        raise unsupported_media(kind, _other_way(kind))
     check_lengths(options)
     uploads = tuple(_upload(field, image, settings) for field, image in sent)
     return PredictRequest(uploads, options, several or len(uploads) > 1)
 
 
-def body_of(request: Request, lease: Lease) -> bytes:
-    """Return the whole body; Werkzeug raises RequestEntityTooLarge, the lease UnavailableError.
-
-    Whoever gets it drops it as soon as it is parsed: the request does not keep it.
-    """
-    stream = request.stream  # raises if Content-Length is over the limit
-    length = request.content_length  # None: chunked, so any size may come
-    lease.hold_body(request.max_content_length or 0 if length is None else length)
-    data = request.get_data(cache=False)
-    # get_data silently cuts a chunked body at the limit; reading one more byte raises.
-    stream.read(1)
-    return data
-
-
-def json_of(schema: type[Schema], request: Request, lease: Lease) -> Schema:
-    """Return a JSON body as the schema has it; raises what body_of and validated raise."""
-    body = body_of(request, lease)
-    lease.hold_json(body)
-    return validated(schema, body)
+def _other_way(kind: str) -> str:
+    """Return how to send an image, to a client that sent a body of another kind."""
+    ways = (
+        "Send multipart/form-data with the field image, image/*, application/octet-stream "
+        f"or application/json. {CURL}"
+    )
+    if kind == "application/x-www-form-urlencoded":
+        return f"{ways} With Python's requests: files={{'image': …}}, not data=…"
+    return ways
 
 
 def _multipart(
     request: Request, settings: PredictorSettings, lease: Lease
 ) -> tuple[list[SentField], dict[str, str]]:
-    form = split_form(
-        body_of(request, lease), request.headers["Content-Type"], settings.max_images + len(NAMES)
-    )
+    most_parts = settings.max_images + len(NAMES)
+    form = form_of(request, lease, most_parts)
     _only_known((name for name, _ in form.files), IMAGE_FIELDS, "file field")
-    for name in IMAGE_FIELDS:
-        if name in form.texts:
-            raise UnusableError(
-                "request_invalid",
-                f"The field {name} is text, not a file.",
-                f"curl needs an @ before the file's name. {CURL}",
-                name,
-            )
     _only_known(form.texts, NAMES, "field")
     if not form.files:
         raise UnusableError("request_invalid", "The request has no field image.", CURL, "image")
     _check_number(len(form.files), form.files[0][0], settings)
     return [*form.files], form.texts
+
+
+def form_of(request: Request, lease: Lease, most_parts: int) -> Form:
+    """Return a form whose images may be files, or texts in base64; raises ReadsmithError."""
+    body = body_of(request, lease)
+    lease.hold_data_url(body)
+    form = split_form(body, request.headers["Content-Type"], most_parts, IMAGE_FIELDS)
+    for name, content in form.files:
+        if isinstance(content, str) and not _may_be_base64(content):
+            raise UnusableError(
+                "request_invalid",
+                f"The field {name} is text, neither a file nor an image in base64.",
+                f"curl needs an @ before the file's name. {CURL}",
+                name,
+            )
+    return form
+
+
+def _may_be_base64(text: str) -> bool:
+    return _is_data_url(text) or SPACED_BASE64.fullmatch(text) is not None
+
+
+def _is_data_url(text: str) -> bool:
+    return text[:MAX_URL_HEAD].lstrip().lower().startswith("data:")
 
 
 def _encoded(body: JsonBody, settings: PredictorSettings) -> Iterable[SentField]:
@@ -226,27 +236,40 @@ def _check_size(field: str, size: int, settings: PredictorSettings) -> None:
         raise ImageTooLargeError(
             "image_too_large",
             f"The {field} has {size:,} bytes.",
-            f"The limit is {settings.max_image_bytes:,} bytes.",
+            f"The limit is {settings.max_image_bytes:,} bytes. {CUT_OUT}",
             field,
         )
 
 
 def _decoded(text: str, field: str, settings: PredictorSettings) -> bytes:
-    if text.isascii():
-        # Tools break base64 into lines (RFC 2045, section 6.8); validate rejects line breaks.
-        # Not split(): of "A A A …" it makes ten times as much.
-        encoded = text.encode().translate(None, WHITESPACE)
-        _check_size(field, len(encoded) * 3 // 4 - encoded.count(b"=", -2), settings)
-        try:
-            return base64.b64decode(encoded, validate=True)
-        except ValueError as error:
-            reason = str(error)
-    else:
-        reason = "it has characters beyond ASCII"
+    if _is_data_url(text):
+        head, comma, _ = text[:MAX_URL_HEAD].partition(",")
+        if not (comma and head.rstrip().lower().endswith(";base64")):
+            raise _not_base64(field, "its data: URL does not say ;base64,")
+        text = text[len(head) + 1 :]
+    if not text.isascii():
+        raise _not_base64(field, "it has characters beyond ASCII")
+    size = (len(text) - sum(map(text.count, WHITESPACE))) * 3 // 4
+    _check_size(field, size - text[-MAX_URL_HEAD:].rstrip()[-2:].count("="), settings)
+    try:
+        # binascii takes a text as it is; base64 would copy it first.
+        return binascii.a2b_base64(text, strict_mode=not _is_spaced(text))
+    except ValueError as error:
+        reason = str(error)
     # Not raised in the handler: as its context, the other error would hold on to the text.
-    raise MalformedError(
+    raise _not_base64(field, reason)
+
+
+def _is_spaced(text: str) -> bool:
+    """Tell whether a text is base64 broken into lines, as tools do (RFC 2045, section 6.8)."""
+    spaced = any(each in text for each in WHITESPACE)
+    return spaced and SPACED_BASE64.fullmatch(text) is not None
+
+
+def _not_base64(field: str, reason: str) -> MalformedError:
+    return MalformedError(
         "base64_invalid",
         f"The field {field} is not base64: {reason}.",
-        "Send the file's bytes in standard base64, without a data: prefix.",
+        "Send the file's bytes in standard base64, or as data:image/png;base64,…",
         field,
     )

@@ -17,6 +17,10 @@ BODY_COPIES = 2
 """Of a body, while it is parsed."""
 WIDE_COPIES = 5
 """Of JSON with characters beyond Latin-1: Python stores each of such a text in four bytes."""
+CUT_COPIES = 3
+"""Of a body with a data: URL, whose beginning is cut off before it is decoded."""
+SHARED_BODY_BYTES = 32_000_000
+"""Of bodies at a time; a larger one must be alone."""
 DECODING_BYTES = 90_000_000
 """For decoding images: one of ten megapixels in colour. WEBP of that size takes more, alone."""
 ARCHIVE_BYTES = 32_000_000
@@ -26,8 +30,18 @@ WAIT_SECONDS = 2.0
 
 
 def request_bytes(settings: PredictorSettings) -> int:
-    """Return what the large requests of one worker may take together."""
-    return BODY_COPIES * settings.max_body_bytes + DECODING_BYTES
+    """Return the most that the large requests of one worker take together.
+
+    Several, or one whose body is larger than they may have: while it is parsed, or when that is
+    done and one of its images is decoded.
+    """
+    most = settings.max_body_bytes
+    return max(shared_bytes(settings) + DECODING_BYTES, BODY_COPIES * most, most + DECODING_BYTES)
+
+
+def shared_bytes(settings: PredictorSettings) -> int:
+    """Return what the bodies of several large requests may take together."""
+    return BODY_COPIES * min(settings.max_body_bytes, SHARED_BODY_BYTES)
 
 
 @dataclass
@@ -49,8 +63,19 @@ class Lease:
     def hold_json(self, body: bytes) -> None:
         """Take more for a JSON body whose texts need more; raises UnavailableError memory_busy."""
         narrow = body.isascii() and body.count(b"\\u") == body.count(b"\\u00")
-        if not narrow and len(body) * WIDE_COPIES > SMALL_BYTES:
-            self.budget.change(self, body=len(body) * WIDE_COPIES, decoding=self.decoding)
+        if narrow:
+            self.hold_data_url(body)
+        else:
+            self._hold_copies(len(body) * WIDE_COPIES)
+
+    def hold_data_url(self, body: bytes) -> None:
+        """Take more for a body with a data: URL; raises UnavailableError memory_busy."""
+        if b";base64," in body:
+            self._hold_copies(len(body) * CUT_COPIES)
+
+    def _hold_copies(self, size: int) -> None:
+        if size > max(self.body, SMALL_BYTES):
+            self.budget.change(self, body=size, decoding=self.decoding)
 
     def hold_decoding(self, size: int) -> None:
         """Take what decoding an image needs, the largest so far; raises UnavailableError.
@@ -70,10 +95,10 @@ class MemoryBudget:
     """
 
     def __init__(self, settings: PredictorSettings) -> None:
-        self._most = request_bytes(settings)
+        self._most = shared_bytes(settings) + DECODING_BYTES
         # Decoding always finds room beside bodies: else requests that hold theirs would wait for
         # each other.
-        self._most_bodies = BODY_COPIES * settings.max_body_bytes
+        self._most_bodies = shared_bytes(settings)
         # A waiting request occupies a thread, which small ones need.
         self._most_waiting = max(1, settings.predictor_threads // 4)
         self._bodies = self._decoding = self._waiting = 0

@@ -4,7 +4,8 @@ The size of bodies is limited, so a streaming parser has no advantage: the frame
 of a millisecond for one image, this one takes some microseconds.
 """
 
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 
 from werkzeug.exceptions import RequestEntityTooLarge
@@ -24,13 +25,25 @@ class Form:
 
     texts: dict[str, str]
     """Text by field name."""
-    files: list[tuple[str, bytes]]
-    """Field name and content of each file."""
+    files: list[tuple[str, bytes | str]]
+    """Field name and content of each file; as text if it came without a file's name."""
 
 
-def split_form(body: bytes, content_type: str, max_parts: int) -> Form:
+@dataclass(frozen=True)
+class _Part:
+    options: dict[str, str]
+    """Of its Content-Disposition."""
+    kind: str
+    """Its Content-Type."""
+    content: memoryview
+
+
+def split_form(
+    body: bytes, content_type: str, max_parts: int, image_fields: Container[str] = ()
+) -> Form:
     """Split a body by its Content-Type's boundary; of texts with the same name the first counts.
 
+    image_fields: their parts are files also without a name: clients leave it out.
     Raises MalformedError, TooLargeError, or RequestEntityTooLarge for more than
     MAX_TEXT_FIELDS_BYTES of text.
     """
@@ -38,10 +51,10 @@ def split_form(body: bytes, content_type: str, max_parts: int) -> Form:
     if not boundary:
         raise _malformed("Its Content-Type names no boundary.")
     texts: dict[str, str] = {}
-    files: list[tuple[str, bytes]] = []
+    files: list[tuple[str, bytes | str]] = []
     size = 0
     delimiter = b"\r\n--" + boundary.encode("latin-1", "replace")
-    for number, (options, content) in enumerate(_parts(body, delimiter, max_parts)):
+    for number, part in enumerate(_parts(body, delimiter, max_parts)):
         if number == max_parts:
             raise TooLargeError(
                 "too_many_parts",
@@ -49,19 +62,32 @@ def split_form(body: bytes, content_type: str, max_parts: int) -> Form:
                 "Send the images in several requests.",
                 "body",
             )
-        name = options.get("name", "")
-        if "filename" in options:
-            files.append((name, content))
+        name = part.options.get("name", "")
+        if "filename" in part.options:
+            files.append((name, bytes(part.content)))
             continue
-        size += len(content)
+        if name in image_fields:
+            files.append((name, _without_name(part)))
+            continue
+        size += len(part.content)
         if size > MAX_TEXT_FIELDS_BYTES:
             raise RequestEntityTooLarge
-        texts.setdefault(name, content.decode("utf-8", "replace"))
+        texts.setdefault(name, str(part.content, "utf-8", "replace"))
     return Form(texts, files)
 
 
-def _parts(body: bytes, delimiter: bytes, max_parts: int) -> Iterator[tuple[dict[str, str], bytes]]:
-    """Yield each part's Content-Disposition options and content, up to max_parts + 1."""
+def _without_name(part: _Part) -> bytes | str:
+    """Return an image that came without a file's name: its bytes, or a text in base64."""
+    if not part.kind.startswith(("image/", "application/octet-stream")):
+        with suppress(UnicodeDecodeError):
+            text = str(part.content, "ascii")
+            if "\0" not in text:
+                return text
+    return bytes(part.content)
+
+
+def _parts(body: bytes, delimiter: bytes, max_parts: int) -> Iterator[_Part]:
+    """Yield each part, up to max_parts + 1."""
     # By positions: split() would copy the whole body once more.
     first = delimiter.removeprefix(b"\r\n")  # nothing need stand before the first one
     begin = len(first) if body.startswith(first) else _after(body, delimiter, 0)
@@ -85,7 +111,7 @@ def _after(body: bytes, text: bytes, begin: int) -> int:
     return found if found < 0 else found + len(text)
 
 
-def _part(body: bytes, begin: int, stop: int) -> tuple[dict[str, str], bytes]:
+def _part(body: bytes, begin: int, stop: int) -> _Part:
     line = body.find(b"\r\n", begin, stop)
     line = stop if line < 0 else line
     if body[begin:line].strip(b" \t"):
@@ -95,17 +121,17 @@ def _part(body: bytes, begin: int, stop: int) -> tuple[dict[str, str], bytes]:
     blank = stop if blank < 0 else blank
     if blank - head > MAX_PART_HEAD_BYTES:
         raise _malformed(f"A part's headers have more than {MAX_PART_HEAD_BYTES:,} bytes.")
-    return _disposition(body[head:blank]), body[min(blank + 4, stop) : stop]
-
-
-def _disposition(head: bytes) -> dict[str, str]:
-    for line in head.decode("utf-8", "replace").split("\r\n"):
-        name, _, value = line.partition(":")
-        if name.strip().lower() == "content-disposition":
-            kind, options = parse_options_header(value.strip())
-            if kind == "form-data" and "name" in options:
-                return options
+    headers = _headers(body[head:blank])
+    kind, options = parse_options_header(headers.get("content-disposition", ""))
+    if kind == "form-data" and "name" in options:
+        content = memoryview(body)[min(blank + 4, stop) : stop]  # a slice would copy it once more
+        return _Part(options, headers.get("content-type", "").lower(), content)
     raise _malformed("A part has no Content-Disposition: form-data with a name.")
+
+
+def _headers(head: bytes) -> dict[str, str]:
+    lines = (line.partition(":") for line in head.decode("utf-8", "replace").split("\r\n"))
+    return {name.strip().lower(): value.strip() for name, _, value in lines}
 
 
 def _malformed(what: str) -> MalformedError:

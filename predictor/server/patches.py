@@ -111,7 +111,7 @@ def write_whole(response: Any, body: bytes) -> None:
     connection.sendall(together)
 
 
-DRAIN_BYTES = 32_000_000
+DRAIN_BYTES = 41_000_000
 """Most of a body that is read and dropped: as much as a request may have by default."""
 DRAIN_SECONDS = 10.0
 DRAIN_PIECE = 1_048_576  # as gunicorn reads it: of smaller ones it copies the rest each time

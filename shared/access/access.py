@@ -42,13 +42,14 @@ class Caller(NamedTuple):
 class Access:
     """Admits requests or raises; one per process, for any number of threads.
 
-    host: the address that the service listens on. Raises ReadsmithError keys_unreadable, or
-    anonymous_refused if other machines could reach a service that has no keys.
+    host: the address that the service listens on; origins: of other pages that may call it
+    without a key. Raises ReadsmithError keys_unreadable, or anonymous_refused if other machines
+    could reach a service that has no keys.
     """
 
-    def __init__(self, settings: AccessSettings, host: str) -> None:
+    def __init__(self, settings: AccessSettings, host: str, origins: str | None = None) -> None:
         self._file = KeyFile(settings.keys)
-        self._hosts = AllowedHosts(settings.allowed_hosts)
+        self._hosts = AllowedHosts(settings.allowed_hosts, origins)
         self._limit = RateLimit()
         self._stamp = self._file.stamp()
         self._keys = _by_id(self._file.read())

@@ -37,10 +37,11 @@ class AllowedHosts:
 
     They are localhost, every numeric address (which DNS cannot point elsewhere) and those in
     `names`, separated by commas; ``*`` stands for every name. Pages of `names` may call it, too;
-    any other page only if its whole origin, port included, is the service's.
+    any other page only if its whole origin, port included, is the service's or one of `origins`.
     """
 
-    def __init__(self, names: str | None) -> None:
+    def __init__(self, names: str | None, origins: str | None = None) -> None:
+        self._origins = {_origin(origin) for origin in origins_of(origins)}
         self._names = {name.strip().lower() for name in (names or "").split(",")} - {""}
         # Cached, because a client sends the same headers with every request.
         self.refused = lru_cache(64)(self._refused)
@@ -53,9 +54,9 @@ class AllowedHosts:
         if name is None or not (self._is_known(name) or _is_address(name)):
             return "Host"
         if addressed.origin is not None:
-            if _hostname(addressed.origin) in self._names:
-                return None
             page = _origin(addressed.origin)
+            if _hostname(addressed.origin) in self._names or page in self._origins:
+                return None
             if page is None or page != _origin(f"{addressed.scheme}://{addressed.host}"):
                 return "Origin"
         if addressed.changes and addressed.site in OTHER_SITES:
@@ -64,6 +65,12 @@ class AllowedHosts:
 
     def _is_known(self, name: str) -> bool:
         return name in self._names or is_loopback(name)
+
+
+def origins_of(setting: str | None) -> frozenset[str]:
+    """Return the origins of a setting, separated by commas, as browsers write them."""
+    origins = (origin.strip().lower() for origin in (setting or "").split(","))
+    return frozenset(origins) - {""}
 
 
 def is_loopback(host: str) -> bool:

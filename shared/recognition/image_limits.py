@@ -8,7 +8,21 @@ times. No image of a line of text comes near the limits here.
 import io
 import warnings
 
-from PIL import Image, PngImagePlugin
+from PIL import AvifImagePlugin, Image, PngImagePlugin
+
+from shared.recognition.image_headers import TooExpensiveError, avif_pixels, jpeg_coefficients
+
+MAX_PIXELS = 10_000_000
+"""Decoded at a time: Pillow only warns up to 179 megapixels, and a PNG of 21 kB with 177 takes
+843 MiB."""
+MAX_JPEG_PIXELS = 50_000_000
+"""Of a JPEG, as phones take them: it is decoded at a half, a quarter or an eighth of its size."""
+MAX_SIDE = 50_000
+"""Pixels; every row takes memory of its own, so an image one pixel wide would be expensive."""
+MAX_REDUCED_BYTES = 90_000_000
+"""For decoding a JPEG of more than MAX_PIXELS."""
+MAX_AVIF_PIXELS = 3 * MAX_PIXELS
+"""Of colour, transparency and a preview together."""
 
 MAX_READS = 100_000
 """Calls of read() by a parser, which reads every chunk, block or run separately."""
@@ -28,18 +42,15 @@ MAX_TILE_PIXELS = 10_000_000
 
 GRAY_BYTES, COLOUR_BYTES, WIDE_BYTES, WEBP_BYTES = 3, 9, 12, 17
 """Most memory that decoding takes for each pixel, measured at ten megapixels: gray; colour, also
-with transparency; more than 8 bits, or JPEGs whose coefficients are decoded before any pixel; WEBP,
-whose decoder has canvases of its own."""
+with transparency; more than 8 bits; WEBP and AVIF, whose decoders have canvases of their own."""
 
 PngImagePlugin.MAX_TEXT_MEMORY = MAX_TEXT_BYTES
 # One damaged image can raise thousands of warnings, and Python stores each to show it only once.
 warnings.filterwarnings("ignore", module=r"PIL\.")
+AvifImagePlugin.DEFAULT_MAX_THREADS = 1  # each further one has buffers of its own
 
 _TILE_WIDTH, _TILE_LENGTH = 322, 323
-
-
-class TooExpensiveError(Exception):
-    """An image that is far more expensive to decode than its size; the message names the cause."""
+_JPEG = ("JPEG", "MPO")
 
 
 class MeteredBytes(io.BytesIO):
@@ -68,18 +79,46 @@ def is_transparent(image: Image.Image) -> bool:
     return image.mode in ("LA", "La", "PA", "RGBA", "RGBa") or "transparency" in image.info
 
 
-def decoding_bytes(image: Image.Image) -> int:
+def decoding_bytes(image: Image.Image, data: bytes) -> int:
     """Return the most memory that decoding an opened image takes until it is in mode L or RGB."""
+    pixels = image.width * image.height
+    if image.format in _JPEG:
+        coefficients = jpeg_coefficients(data)
+        whole = WIDE_BYTES * pixels if coefficients is None else coefficients
+        return max(_pixel_bytes(image) * pixels, whole + 4 * pixels)
+    if image.format == "AVIF":
+        return WEBP_BYTES * max(pixels, avif_pixels(data) // 2)
     tags = getattr(image, "tag_v2", {})
     tile: int = tags.get(_TILE_WIDTH, 0) * tags.get(_TILE_LENGTH, 0)  # decompressed whole
-    each = COLOUR_BYTES
+    return _pixel_bytes(image) * max(pixels, tile)
+
+
+def _pixel_bytes(image: Image.Image) -> int:
     if image.format == "WEBP":
-        each = WEBP_BYTES
-    elif image.mode[0] in "IF" or image.mode == "CMYK" or image.info.get("progressive"):
-        each = WIDE_BYTES
-    elif image.mode in ("1", "L") and not is_transparent(image):
-        each = GRAY_BYTES
-    return each * max(image.width * image.height, tile)
+        return WEBP_BYTES
+    if image.mode[0] in "IF" or image.mode == "CMYK":
+        return WIDE_BYTES
+    return GRAY_BYTES if image.mode in ("1", "L") and not is_transparent(image) else COLOUR_BYTES
+
+
+def reduce(image: Image.Image, data: bytes) -> None:
+    """Have an opened JPEG of more than MAX_PIXELS decoded at the largest scale that is allowed.
+
+    Its width and height change; none of that if it is too large at any scale.
+    """
+    size = image.size
+    large = MAX_PIXELS < size[0] * size[1] <= MAX_JPEG_PIXELS and max(size) <= MAX_SIDE
+    if image.format not in _JPEG or not large:
+        return
+    coefficients = jpeg_coefficients(data)
+    if coefficients is None:
+        return
+    for scale in (2, 4, 8):
+        pixels = (size[0] // scale + 1) * (size[1] // scale + 1)
+        most = max(_pixel_bytes(image) * pixels, coefficients + 4 * pixels)
+        if pixels <= MAX_PIXELS and most <= MAX_REDUCED_BYTES:
+            image.draft(None, (max(1, size[0] // scale), max(1, size[1] // scale)))
+            return
 
 
 def check_bytes(data: bytes) -> None:
@@ -92,15 +131,17 @@ def check_bytes(data: bytes) -> None:
         raise TooExpensiveError(f"more than {MAX_EXIF_SEGMENTS} sets of EXIF tags")
 
 
-def check_headers(image: Image.Image, size: int) -> None:
+def check_headers(image: Image.Image, data: bytes) -> None:
     """Raise TooExpensiveError for an image whose headers announce too much work.
 
-    size: bytes of the encoded image.
+    data: the encoded image.
     """
+    if image.format == "AVIF" and avif_pixels(data) > MAX_AVIF_PIXELS:
+        raise TooExpensiveError(f"frames of more than {MAX_AVIF_PIXELS:,} pixels")
     if len(image.info.get("exif", b"")) > MAX_METADATA_BYTES:
         raise TooExpensiveError(f"more than {MAX_METADATA_BYTES:,} bytes of EXIF tags")
     tiles = getattr(image, "tile", [])
-    if size > MAX_PLAIN_BYTES and any(tile.codec_name == "ppm_plain" for tile in tiles):
+    if len(data) > MAX_PLAIN_BYTES and any(tile.codec_name == "ppm_plain" for tile in tiles):
         raise TooExpensiveError(f"more than {MAX_PLAIN_BYTES:,} bytes of decimal digits")
     tags = getattr(image, "tag_v2", {})
     if tags.get(_TILE_WIDTH, 0) * tags.get(_TILE_LENGTH, 0) > MAX_TILE_PIXELS:

@@ -14,25 +14,29 @@ from shared.errors import (
     NotAnImageError,
     ReadsmithError,
 )
+from shared.recognition.image_headers import TooExpensiveError
 from shared.recognition.image_limits import (
+    MAX_JPEG_PIXELS,
+    MAX_PIXELS,
+    MAX_SIDE,
     MeteredBytes,
-    TooExpensiveError,
     check_bytes,
     check_headers,
     decoding_bytes,
     is_transparent,
+    reduce,
 )
 from shared.recognition.image_spec import ImageSpec
 
-FORMATS = ("PNG", "JPEG", "GIF", "BMP", "WEBP", "TIFF", "PPM")
+FORMATS = ("PNG", "JPEG", "GIF", "BMP", "WEBP", "TIFF", "PPM", "AVIF")
 """Pillow formats that are accepted: no request reaches any other parser."""
 
-MAX_PIXELS = 10_000_000
-"""An image of more pixels is rejected before it is decoded: Pillow only warns up to 179
-megapixels, and a PNG of 21 kB with 177 takes 843 MiB."""
-
-MAX_SIDE = 50_000
-"""Pixels; every row takes memory of its own, so an image one pixel wide would be expensive."""
+CUT_OUT = "Cut the line of text out of the image: nothing else in it is read."
+"""What to do about an image that is too large, usually a photograph of much more than a line."""
+PIXEL_LIMITS = (
+    f"The limit is {MAX_PIXELS:,} pixels ({MAX_JPEG_PIXELS:,} of a JPEG that is not progressive), "
+    f"and {MAX_SIDE:,} on a side."
+)
 
 MAX_VALUE = 1e30
 """In an image of floats: beyond it, differences overflow."""
@@ -46,6 +50,8 @@ MIN_DEVIATION = 1 / 255
 
 def open_image(data: bytes, reserve: Reserve | None = None) -> Image.Image:
     """Decode an image: first frame, oriented by its EXIF tag, mode L or RGB, opaque.
+
+    A JPEG of more than MAX_PIXELS is decoded at a fraction of its size.
 
     reserve: called before decoding. Raises what it raises, and ImageRejectedError before decoding
     if the format or the size is not allowed.
@@ -80,9 +86,9 @@ def _open(data: bytes, reserve: Reserve | None) -> Image.Image:
     check_bytes(data)
     file = MeteredBytes(data)
     image = _identify(file, data)
-    check_headers(image, len(data))
+    check_headers(image, data)
     if reserve is not None:
-        reserve(decoding_bytes(image))
+        reserve(decoding_bytes(image, data))
     file.opened = True
     return image
 
@@ -95,7 +101,7 @@ def _load(image: Image.Image) -> tuple[str, Image.Image]:
     turn = _TRANSPOSITIONS.get(image.getexif().get(ExifTag.Orientation, 1))
     # Each step drops the image before it: ten megapixels take 40 MB in every one of them.
     if transparent:
-        image = image if image.mode == "RGBA" else image.convert("RGBA")
+        image = _with_alpha(image)
         image = _on_background(image)
     else:
         image = _flatten(image)
@@ -108,34 +114,54 @@ def _identify(file: MeteredBytes, data: bytes) -> Image.Image:
     try:
         image = Image.open(file, formats=FORMATS)
     except UnidentifiedImageError:
-        message = "The data is not an image in a supported format."
-        hint = f"Formats: {', '.join(FORMATS)}."
-        if _other_format(data):
-            raise ImageFormatError("unsupported_format", message, hint) from None
-        raise NotAnImageError("not_an_image", message, hint) from None
+        raise _unidentified(data) from None
     except Image.DecompressionBombError:  # twice Pillow's own limit; below it Pillow only warns
         raise ImageTooLargeError(
-            "image_too_large",
-            "The image is far too large.",
-            f"The limit is {MAX_PIXELS:,} pixels.",
+            "image_too_large", "The image is far too large.", f"{CUT_OUT} {PIXEL_LIMITS}"
         ) from None
+    found = image.size
+    reduce(image, data)
     if image.width * image.height > MAX_PIXELS or max(image.size) > MAX_SIDE:
         raise ImageTooLargeError(
             "image_too_large",
-            f"The image has {image.width}x{image.height} pixels.",
-            f"The limit is {MAX_PIXELS:,} pixels, and {MAX_SIDE:,} on a side.",
+            f"The image has {found[0]}x{found[1]} pixels.",
+            f"{CUT_OUT} {PIXEL_LIMITS}",
         )
     return image
 
 
-def _other_format(data: bytes) -> bool:
-    """Return whether the data starts like a well-known format that is not supported."""
-    head = data[:16]
-    return (
-        head.startswith((b"%PDF", b"<svg", b"<?xml", b"8BPS", b"\x00\x00\x01\x00", b"%!PS"))
-        or head[4:12] in (b"ftypheic", b"ftypheix", b"ftypavif", b"ftypmif1")
-        or head[:4] == b"\x00\x00\x00\x0c"
-    )
+HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
+HEIC_HINT = (
+    "`heif-convert IN.heic OUT.jpg` (Debian: libheif-examples), or on a Mac `sips -s format jpeg "
+    "*.heic --out .` converts it; an iPhone takes JPEG with Settings, Camera, Formats, Most "
+    "Compatible."
+)
+_OTHER_FORMATS = {
+    b"%PDF": "a PDF",
+    b"%!PS": "PostScript",
+    b"<svg": "an SVG",
+    b"<?xml": "XML",
+    b"8BPS": "a Photoshop file",
+    b"\x00\x00\x01\x00": "an icon",
+    b"\x00\x00\x00\x0c": "JPEG 2000 or JPEG XL",
+}
+"""Well-known formats that are not supported, by how their files start."""
+
+
+def _unidentified(data: bytes) -> ReadsmithError:
+    hint = f"Formats: {', '.join(FORMATS)}."
+    if data[4:8] == b"ftyp" and data[8:12] in HEIC_BRANDS and b"avif" not in data[8:64]:
+        message = (
+            "The image is a HEIC photograph, as iPhones take them, which is not read here: convert "
+            "it to JPEG, for example with heif-convert."
+        )
+        return ImageFormatError("unsupported_format", message, HEIC_HINT)
+    for start, name in _OTHER_FORMATS.items():
+        if data.startswith(start):
+            message = f"The data is {name}, which is not read here."
+            return ImageFormatError("unsupported_format", message, f"Save it as PNG. {hint}")
+    message = "The data is not an image in a supported format."
+    return NotAnImageError("not_an_image", message, hint)
 
 
 _TRANSPOSITIONS = {
@@ -168,6 +194,17 @@ def _to_bytes(values: NDArray[np.float32]) -> NDArray[np.uint8]:
     values -= bottom
     values *= 255.0 / (top - bottom)
     return np.round(values, out=values).astype(np.uint8)
+
+
+def _with_alpha(image: Image.Image) -> Image.Image:
+    """Return an image that has transparent parts in mode RGBA."""
+    if not image.mode.startswith("I"):
+        return image if image.mode == "RGBA" else image.convert("RGBA")
+    # Pillow cuts 16 bits off at 255, and all but the darkest gray would be white.
+    hidden = Image.fromarray(np.array(image) == image.info.get("transparency"))
+    image = _flatten(image)
+    image.putalpha(hidden.convert("L").point(lambda value: 255 - value))
+    return image.convert("RGBA")
 
 
 def _on_background(image: Image.Image) -> Image.Image:

@@ -13,8 +13,8 @@ from trainer.api.problems import answer
 JSON_BYTES = 1_000_000
 CORRECTION_BYTES = 14_000_000
 """An image in base64, and its text."""
-PREDICT_BYTES = 33_000_000
-"""The predictor refuses more than 32 MB itself, in its own words."""
+PREDICT_BYTES = 42_000_000
+"""The predictor refuses more than 41 MB itself, in its own words."""
 FORM_OVERHEAD = 100_000
 """Room for the boundaries and headers around an uploaded file."""
 PAUSE_SECONDS = 30.0

@@ -28,7 +28,8 @@ OF_ANY_ROUTE: Final = {
 """Codes of requests that no route has seen, or that broke it."""
 OF_KEYS: Final = {*UnauthenticatedError.codes, *ForbiddenError.codes, "rate_limited"}
 OF_IMAGES_SENT: Final = {
-    *("base64_invalid", "form_invalid", "json_invalid", "request_invalid", "text_too_long"),
+    *("base64_invalid", "form_invalid", "gzip_invalid", "json_invalid", "request_invalid"),
+    "text_too_long",
     *("body_too_large", "request_timeout", "too_many_parts", "unsupported_media_type"),
     *("empty_image", "not_an_image", "image_too_large", "unsupported_format"),
     "memory_busy",

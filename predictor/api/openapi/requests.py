@@ -80,8 +80,9 @@ def _images_to_read() -> Json:
     }
     return {
         "required": True,
-        "description": "One image or several. Options are taken as query parameters or in the "
-        "body; the body wins.",
+        "description": "One image or several; in a form also as base64 or a data: URL, without a "
+        "file's name. Options are taken as query parameters or in the body; the body wins. The "
+        "body may be packed with gzip, which Content-Encoding says.",
         "content": {
             "multipart/form-data": {"schema": multipart},
             "application/json": {"schema": _reference(JsonBody)},

@@ -167,6 +167,52 @@ def fractions_as_orientation() -> bytes:
     return png(chunk(b"eXIf", directory(tags, data=ONES * 100_000)))
 
 
+def photograph(size: tuple[int, int], **options: object) -> bytes:
+    """Return a JPEG of blurred noise, as large as a phone's camera makes them."""
+    chance = np.random.default_rng(0).integers(0, 256, (60, 80, 3), np.uint8)
+    return saved(Image.fromarray(chance).resize(size), "JPEG", quality=90, **options)
+
+
+def in_several_scans(size: tuple[int, int]) -> bytes:
+    """Return the head of a JPEG that is not progressive, whose first scan has one colour."""
+    data = bytearray(photograph((64, 16)))
+    frame, scan = data.index(b"\xff\xc0"), data.index(b"\xff\xda")
+    data[frame + 5 : frame + 9] = struct.pack(">HH", size[1], size[0])
+    return (
+        bytes(data[:scan]) + segment(0xDA, b"\x01\x01\x00\x00\x3f\x00") + bytes(data[scan + 14 :])
+    )
+
+
+def avif(image: Image.Image, **options: object) -> bytes:
+    return saved(image, "AVIF", speed=10, **options)
+
+
+def avif_that_says(size: tuple[int, int], data: bytes) -> bytes:
+    """Return an AVIF whose container gives another size than its frames have."""
+    place = data.index(b"ispe") + 8
+    return data[:place] + struct.pack(">LL", *size) + data[place + 8 :]
+
+
+def avif_of_many_frames(count: int) -> bytes:
+    """Return an AVIF whose item has its only frame again and again."""
+    data = avif(Image.new("L", (64, 16)))
+    content = data.index(b"mdat") + 4
+    place = data.index(b"iloc")
+    item = data[content:]
+    frame = item[item.index(b"\x32") :]  # an OBU of a frame that names its size
+    longer = item + frame * (count - 1)
+    head = bytearray(data[:content])
+    head[content - 8 : content - 4] = struct.pack(">L", 8 + len(longer))
+    length = place + 4 + 4 + 2 + 2 + 2 + 2 + 2 + 4  # behind version, widths, count, item and offset
+    head[length : length + 4] = struct.pack(">L", len(longer))
+    return bytes(head) + longer
+
+
+def animated_avif() -> bytes:
+    frames = [Image.new("L", (64, 16), 200)]
+    return avif(Image.new("L", (64, 16)), save_all=True, append_images=frames)
+
+
 Builder = Callable[[], bytes]
 
 READ: dict[str, Builder] = {
@@ -177,10 +223,19 @@ READ: dict[str, Builder] = {
         large("P"), "PNG", transparency=bytes(range(256))
     ),
     "10 MP with a transparent colour": lambda: saved(large("RGB"), "PNG", transparency=(1, 2, 3)),
+    "10 MP of 16 bits with a transparent value": lambda: saved(
+        large("I;16"), "PNG", transparency=300
+    ),
     "10 MP of 16 bits": lambda: saved(large("I;16"), "PNG"),
     "10 MP of fractions": lambda: saved(large("F"), "TIFF", compression="tiff_lzw"),
     "10 MP of CMYK": lambda: saved(large("CMYK"), "JPEG"),
     "10 MP of WebP with transparency": lambda: saved(large("RGBA"), "WEBP", lossless=True),
+    "10 MP of AVIF with transparency": lambda: avif(large("RGBA"), subsampling="4:4:4"),
+    "50 MP of a photograph": lambda: photograph((8160, 6120)),
+    "24 MP of a progressive photograph": lambda: photograph((6000, 4000), progressive=True),
+    "10 MP of a photograph in full colour": lambda: photograph(
+        LARGE, progressive=True, subsampling=0
+    ),
     "10 MP of transparent GIF": lambda: saved(large("P"), "GIF", transparency=0),
     "a row of 50,000": lambda: png(size=(50_000, 1)),
     "a column of 50,000": lambda: png(size=(1, 50_000)),
@@ -231,6 +286,18 @@ REFUSED: dict[str, tuple[Builder, str]] = {
     "nine million digits": (lambda: b"P1 3000 3000 " + b"1" * FILE_BYTES, TOO_LARGE),
     "200,000 comments": (lambda: b"P2 2121 2121 255 " + b"#\n" * 200_000, TOO_LARGE),
     "an endless comment": (lambda: b"P5 #" + b"a" * FILE_BYTES, TOO_LARGE),
+    "51 MP of a photograph": (lambda: photograph((8160, 6260)), TOO_LARGE),
+    "48 MP of a progressive photograph": (
+        lambda: photograph((8000, 6000), progressive=True),
+        TOO_LARGE,
+    ),
+    "48 MP in several scans": (lambda: in_several_scans((8000, 6000)), TOO_LARGE),
+    "an AVIF of 108 MP that says 64x16": (
+        lambda: avif_that_says((64, 16), avif(Image.new("L", (12_000, 9000)))),
+        TOO_LARGE,
+    ),
+    "an AVIF of a thousand frames": (lambda: avif_of_many_frames(1000), TOO_LARGE),
+    "an animated AVIF": (animated_avif, TOO_LARGE),
     "a greatest value beyond 16 bits": (lambda: b"P5 9 9 99999 " + bytes(81), NO_IMAGE),
     "no width": (lambda: png(size=(0, 5)), NO_IMAGE),
     "no height": (lambda: b"P5 5 0 255 ", NO_IMAGE),

@@ -189,7 +189,10 @@ def images() -> list[bytes]:
     drawn = image("cab")
     frames = {"save_all": True, "append_images": [image("a")]}
     return [
-        *(encoded(drawn, one) for one in ("PNG", "JPEG", "GIF", "BMP", "WEBP", "TIFF", "PPM")),
+        *(
+            encoded(drawn, one)
+            for one in ("PNG", "JPEG", "GIF", "BMP", "WEBP", "TIFF", "PPM", "AVIF")
+        ),
         *(encoded(drawn, one, **frames) for one in ("PNG", "GIF", "WEBP", "TIFF")),
         *(
             encoded(drawn.convert("RGB"), "TIFF", compression=one)

@@ -10,7 +10,7 @@ from urllib3.exceptions import HTTPError
 
 from shared.errors import UnavailableError
 
-ASKED_WITH = ("accept", "authorization", "content-type", "x-request-id")
+ASKED_WITH = ("accept", "authorization", "content-encoding", "content-type", "x-request-id")
 ANSWERED_WITH = (
     *("cache-control", "content-type", "retry-after", "server-timing", "www-authenticate"),
     "x-request-id",

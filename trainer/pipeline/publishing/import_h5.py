@@ -6,6 +6,7 @@ The file is untrusted: it is checked and opened in a separate process with limit
 """
 
 import json
+import shlex
 import tempfile
 import uuid
 from dataclasses import dataclass
@@ -33,6 +34,7 @@ from trainer.pipeline.publishing.h5_safety import MAX_MODEL_BYTES, require_harml
 from trainer.subprocesses import in_clean_process
 
 HDF5_SIGNATURE = b"\x89HDF\r\n\x1a\n"
+ZIP_SIGNATURE = b"PK\x03\x04"
 
 MEMORY = 4_000_000_000
 CHECK_SECONDS = 60
@@ -148,11 +150,26 @@ def _read(h5: Path) -> bytes:
             f"{h5} cannot be read: {error.strerror}.",
             f"Give the path of an h5 of at most {MAX_MODEL_BYTES:,} bytes.",
         ) from error
+    if data.startswith(ZIP_SIGNATURE):
+        raise ModelFileError(
+            "model_unreadable",
+            f"{h5.name} is a .keras archive, which is not imported.",
+            f"Save it as h5: {in_h5(h5)}",
+        )
     if not data.startswith(HDF5_SIGNATURE):
         raise ModelFileError(
-            "model_unreadable", f"{h5.name} is not an HDF5 file.", "Give a Keras .h5 file."
+            "model_unreadable",
+            f"{h5.name} is not an HDF5 file.",
+            "Give a Keras .h5 file, as model.save('prediction_model.h5') writes it.",
         )
     return data
+
+
+def in_h5(archive: Path) -> str:
+    """Return the command that saves a .keras archive of one's own as h5."""
+    source, target = json.dumps(str(archive)), json.dumps(str(archive.with_suffix(".h5")))
+    code = f"import keras; keras.models.load_model({source}, compile=False).save({target})"
+    return f"python -c {shlex.quote(code)}"
 
 
 def _distinct(vocabulary: str) -> tuple[str, ...]:

@@ -1,4 +1,7 @@
+import shlex
 import shutil
+import subprocess
+import sys
 from pathlib import Path
 
 import h5py
@@ -93,6 +96,20 @@ def test_what_is_no_keras_model_is_refused(tmp_path: Path, tutorial_h5: Path) ->
         assert caught.value.code == "model_unreadable"
     with pytest.raises(ReadsmithError, match="cannot be read"):
         adopt(tmp_path / "gone.h5", CHARACTERS, ModelStore(tmp_path / "store"), "old")
+
+
+def test_a_keras_archive_is_told_the_line_that_converts_it(
+    tutorial_h5: Path, tmp_path: Path
+) -> None:
+    archive = tmp_path / "prediction model.keras"
+    keras.models.load_model(tutorial_h5, compile=False).save(archive)
+    with pytest.raises(ReadsmithError, match=r"is a \.keras archive") as caught:
+        adopt(archive, CHARACTERS, ModelStore(tmp_path / "store"), "old")
+    command = caught.value.hint.removeprefix("Save it as h5: ")
+    code = shlex.split(command)[2]
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True)
+    manifest = adopt(archive.with_suffix(".h5"), CHARACTERS, ModelStore(tmp_path / "store"), "old")
+    assert (manifest.model, manifest.version) == ("old", 1)
 
 
 def test_a_model_that_does_not_map_images_to_probabilities_is_refused(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from flask import Flask
 from flask.testing import FlaskClient
+from pydantic import ValidationError
 from werkzeug.test import TestResponse
 
 from predictor.api.app import create_app
@@ -35,11 +36,15 @@ def keys(tmp_path: Path) -> Path:
     return tmp_path / "keys.json"
 
 
-def app_of(keys: Path, open_metrics: bool = True) -> Flask:
+def app_of(keys: Path, open_metrics: bool = True, allowed_origins: str | None = None) -> Flask:
     store = ModelStore(keys.with_name("models"))
     publish(store, keys.with_name("build"))
     settings = PredictorSettings(
-        store=store.root, serve_starter=False, keys=keys, open_metrics=open_metrics
+        store=store.root,
+        serve_starter=False,
+        keys=keys,
+        open_metrics=open_metrics,
+        allowed_origins=allowed_origins,
     )
     registry = Registry(settings)
     registry.poll()
@@ -145,3 +150,56 @@ def test_the_page_is_open_to_browsers_and_its_list_of_routes_to_keys(keys: Path)
         assert (answer.status_code, answer.get_json()["code"]) == (404, "not_found")
     for accept in ("*/*", "application/json"):
         assert client.get("/", headers={"Accept": accept}).status_code == 401
+
+
+PAGE = "https://forms.example.org"
+PREFLIGHT = {"Origin": PAGE, "Access-Control-Request-Method": "POST"}
+
+
+@pytest.mark.parametrize("with_keys", [False, True])
+def test_pages_of_the_origins_that_are_named_may_call_it(keys: Path, with_keys: bool) -> None:
+    headers = bearer(keys, "form", Scope.PREDICT) if with_keys else {}
+    client = app_of(keys, allowed_origins=f"http://localhost:3000, {PAGE}").test_client()
+    asked = client.options("/predict", headers=PREFLIGHT)
+    assert (asked.status_code, asked.data) == (204, b"")
+    assert "POST" in asked.headers["Access-Control-Allow-Methods"]
+    assert "Authorization" in asked.headers["Access-Control-Allow-Headers"]
+    sent = {**headers, "Origin": PAGE, "Sec-Fetch-Site": "cross-site"}
+    answer = read(client, sent)
+    assert answer.get_json()["text"] == "cab"
+    refused = client.post("/predict", headers=sent)
+    for each in (asked, answer, refused):
+        assert each.headers["Access-Control-Allow-Origin"] == PAGE
+        assert "Origin" in each.headers["Vary"]
+    assert refused.status_code == 415
+
+
+@pytest.mark.parametrize(
+    "origin", ["https://other.example.org", "http://forms.example.org", f"{PAGE}:8443", "null"]
+)
+def test_pages_of_other_origins_stay_outside(keys: Path, origin: str) -> None:
+    client = app_of(keys, allowed_origins=PAGE).test_client()
+    asked = client.options("/predict", headers={**PREFLIGHT, "Origin": origin})
+    answer = read(client, {"Origin": origin, "Sec-Fetch-Site": "cross-site"})
+    assert (asked.status_code, answer.status_code) == (403, 403)
+    for each in (asked, answer):
+        assert "Access-Control-Allow-Origin" not in each.headers
+
+
+def test_a_page_that_may_call_still_needs_the_key_where_there_are_keys(keys: Path) -> None:
+    bearer(keys, "form", Scope.PREDICT)
+    client = app_of(keys, allowed_origins=PAGE).test_client()
+    assert read(client, {"Origin": PAGE}).status_code == 401
+
+
+def test_without_the_setting_no_page_of_another_origin_may_see_answers(keys: Path) -> None:
+    headers = bearer(keys, "form", Scope.PREDICT)
+    client = app_of(keys).test_client()
+    assert client.options("/predict", headers=PREFLIGHT).status_code == 401
+    assert "Access-Control-Allow-Origin" not in read(client, {**headers, "Origin": PAGE}).headers
+
+
+@pytest.mark.parametrize("origins", ["*", "forms.example.org", "https://a.org/page", "ftp://a.org"])
+def test_an_origin_is_one_as_browsers_write_it(keys: Path, origins: str) -> None:
+    with pytest.raises(ValidationError):
+        PredictorSettings(keys=keys, allowed_origins=origins)

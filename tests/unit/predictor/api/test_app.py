@@ -1,7 +1,9 @@
 import base64
 import gc
+import gzip
 import io
 import json
+import random
 import re
 import weakref
 from collections.abc import Callable, Iterator
@@ -96,8 +98,47 @@ def as_wrapped_base64(client: FlaskClient) -> TestResponse:
     return client.post("/predict", json={"image": base64.encodebytes(png("cab")).decode()})
 
 
+URL = "data:image/png;base64," + base64.b64encode(png("cab")).decode()
+NAMELESS = b'--x\r\nContent-Disposition: form-data; name="image"\r\n%s\r\n'
+FORM = "multipart/form-data; boundary=x"
+
+
+def without_a_file_s_name(image: bytes, kind: bytes = b"") -> Callable[[FlaskClient], TestResponse]:
+    body = NAMELESS % kind + image + b"\r\n--x--\r\n"
+    return lambda client: client.post("/predict", data=body, content_type=FORM)
+
+
+def as_gzip(client: FlaskClient) -> TestResponse:
+    body = gzip.compress(json.dumps({"image": URL}).encode())
+    headers = {"Content-Encoding": "gzip"}
+    return client.post("/predict", data=body, content_type="application/json", headers=headers)
+
+
+def as_json_with_a_mark(client: FlaskClient) -> TestResponse:
+    body = b"\xef\xbb\xbf" + json.dumps({"image": URL}).encode()
+    return client.post("/predict", data=body, content_type="application/json")
+
+
+OTHER_WAYS: dict[str, Callable[[FlaskClient], TestResponse]] = {
+    "a data URL": lambda client: client.post("/predict", json={"image": URL}),
+    "a data URL in upper case": lambda client: client.post(
+        "/predict", json={"image": URL.replace("data:image/png;base64", " DATA:;charset=a;BASE64")}
+    ),
+    "a part with a type": without_a_file_s_name(png("cab"), b"Content-Type: image/png\r\n"),
+    "a part without a type": without_a_file_s_name(png("cab")),
+    "a part in base64": without_a_file_s_name(base64.encodebytes(png("cab"))),
+    "a part with a data URL": without_a_file_s_name(URL.encode(), b"Content-Type: text/plain\r\n"),
+    "gzip": as_gzip,
+    "a byte order mark": as_json_with_a_mark,
+}
+
+
 @pytest.mark.parametrize(
-    "ask", [as_multipart, as_file_field, as_image_body, as_octets, as_json, as_wrapped_base64]
+    "ask",
+    [
+        *(as_multipart, as_file_field, as_image_body, as_octets, as_json, as_wrapped_base64),
+        *(pytest.param(way, id=name) for name, way in OTHER_WAYS.items()),
+    ],
 )
 def test_an_image_is_read_however_it_is_sent(
     client: FlaskClient, ask: Callable[[FlaskClient], TestResponse]
@@ -111,7 +152,7 @@ def test_an_image_is_read_however_it_is_sent(
     assert body["request_id"] == answer.headers["X-Request-ID"]
 
 
-@pytest.mark.parametrize("kind", ["PNG", "JPEG", "GIF", "BMP", "WEBP", "TIFF"])
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "GIF", "BMP", "WEBP", "TIFF", "AVIF"])
 def test_the_usual_image_formats_are_read(client: FlaskClient, kind: str) -> None:
     assert send(client, encoded(image("cab"), kind)).get_json()["text"] == "cab"
 
@@ -148,6 +189,7 @@ def problem_of(answer: TestResponse) -> dict[str, Any]:
     return document
 
 
+GZIP: dict[str, Any] = {"content_type": "image/png", "headers": {"Content-Encoding": "gzip"}}
 WRONG: dict[str, tuple[dict[str, Any], int, str, str]] = {
     "no field": (
         {"data": {}, "content_type": "multipart/form-data"},
@@ -187,12 +229,50 @@ WRONG: dict[str, tuple[dict[str, Any], int, str, str]] = {
     "no base64": ({"json": {"image": "§§§"}}, 400, "base64_invalid", "image"),
     "cut base64": ({"json": {"image": "abcde"}}, 400, "base64_invalid", "image"),
     "empty base64": ({"json": {"image": ""}}, 400, "empty_image", "image"),
+    "a data url of no base64": (
+        {"json": {"image": "data:image/svg+xml,%3Csvg"}},
+        400,
+        "base64_invalid",
+        ";base64,",
+    ),
+    "spaces and other characters": (
+        {"json": {"image": "AAAA BBB§".replace("§", "_")}},
+        400,
+        "base64_invalid",
+        "image",
+    ),
+    "utf-16": (
+        {"data": "\ufeff{}".encode("utf-16-le"), "content_type": "application/json"},
+        400,
+        "json_invalid",
+        "UTF-16",
+    ),
+    "brotli": (
+        {"data": png("a"), "content_type": "image/png", "headers": {"Content-Encoding": "br"}},
+        415,
+        "unsupported_media_type",
+        "gzip",
+    ),
+    "no gzip": ({"data": png("a"), **GZIP}, 400, "gzip_invalid", "header"),
+    "half a gzip": ({"data": gzip.compress(png("a"))[:-9], **GZIP}, 400, "gzip_invalid", "cut"),
+    "two gzips": (
+        {"data": gzip.compress(png("a")) * 2, **GZIP},
+        400,
+        "gzip_invalid",
+        "more follows",
+    ),
+    "a gzip of a large body": (
+        {"data": gzip.compress(random.Random(0).randbytes(MAX_BODY // 2) * 3), **GZIP},
+        413,
+        "body_too_large",
+        "100,000",
+    ),
     "no content type": ({"data": png("a")}, 415, "unsupported_media_type", "Content-Type"),
     "form": (
         {"data": b"x=1", "content_type": "application/x-www-form-urlencoded"},
         415,
         "unsupported_media_type",
-        "application/x-www-form-urlencoded",
+        "files={'image'",
     ),
     "broken multipart": (
         {"data": b"--x\r\n", "content_type": "multipart/form-data; boundary=x"},
@@ -250,6 +330,7 @@ def test_an_image_of_too_many_pixels_is_refused_by_its_header(client: FlaskClien
     document = problem_of(send(client, bytes(huge)))
     assert (document["status"], document["code"]) == (413, "image_too_large")
     assert "10,000,000 pixels" in document["hint"]
+    assert "Cut the line of text out" in document["hint"]
 
 
 def test_a_large_image_needs_no_writable_disk(
@@ -352,6 +433,34 @@ def test_before_any_model_exists_the_answer_says_what_to_do(
     registry.poll()
     assert send(empty, png("cab")).get_json()["text"] == "cab"
     assert empty.get("/readyz").status_code == 200
+
+
+def test_a_gzip_that_unpacks_to_a_thousand_times_its_size_is_refused(
+    store: ModelStore, registry: Registry
+) -> None:
+    client = create_app(PredictorSettings(store=store.root), registry).test_client()
+    document = problem_of(client.post("/predict", data=gzip.compress(bytes(20_000_000)), **GZIP))
+    assert (document["status"], document["code"]) == (413, "body_too_large")
+    assert "100 times" in document["detail"]
+
+
+def test_without_a_default_model_the_answer_names_those_that_are_there(
+    store: ModelStore, tmp_path: Path
+) -> None:
+    settings = settings_of(store).model_copy(update={"serve_starter": True})
+    registry = Registry(settings)
+    publish(store, tmp_path / "plates", model="plates", characters="XYZ")
+    registry.poll()
+    client = create_app(settings, registry).test_client()
+    document = problem_of(send(client, png("cab")))
+    assert (document["status"], document["code"]) == (404, "model_not_found")
+    assert "names no model" in document["detail"]
+    assert "plates" in document["hint"] and "READSMITH_DEFAULT_MODEL=plates" in document["hint"]
+    assert send(client, png("cab"), model="plates").get_json()["text"] == "ZXY"
+    assert client.get("/readyz").status_code == 200
+    publish(store, tmp_path / "default")
+    registry.poll()
+    assert send(client, png("cab")).get_json()["model"] == "default"
 
 
 def test_before_any_version_exists_the_starter_answers_and_says_so(

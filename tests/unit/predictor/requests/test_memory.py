@@ -103,6 +103,33 @@ def test_a_request_that_is_alone_may_take_more_than_there_is(budget: MemoryBudge
         assert lease.decoding == 2 * DECODING_BYTES
 
 
+def test_a_body_larger_than_several_may_have_is_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(memory, "WAIT_SECONDS", 0.2)
+    budget = MemoryBudget(PredictorSettings(max_body_bytes=41_000_000))
+    with budget.lease() as first, budget.lease() as second:
+        first.hold_body(40_000_000)
+        first.hold_decoding(DECODING_BYTES)
+        with pytest.raises(UnavailableError):
+            second.hold_body(2_000_000)
+    with budget.lease() as first, budget.lease() as second:
+        first.hold_body(2_000_000)
+        with pytest.raises(UnavailableError):
+            second.hold_body(40_000_000)
+
+
+@pytest.mark.parametrize(("prefix", "fits"), [(b"", True), (b"data:image/png;base64,", False)])
+def test_data_urls_take_more(budget: MemoryBudget, prefix: bytes, fits: bool) -> None:
+    body = b'"' + prefix + b"A" * 15_000_000 + b'"'
+    with budget.lease() as first, budget.lease() as second:
+        first.hold_body(len(body))
+        second.hold_body(len(body))
+        if fits:
+            first.hold_json(body)
+        else:
+            with pytest.raises(UnavailableError):
+                first.hold_json(body)
+
+
 def test_two_that_need_more_do_not_wait_for_each_other(
     budget: MemoryBudget, monkeypatch: pytest.MonkeyPatch
 ) -> None:

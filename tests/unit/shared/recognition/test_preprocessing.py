@@ -10,9 +10,10 @@ from PIL import Image
 from pydantic import ValidationError
 
 from shared.errors import ImageRejectedError
+from shared.recognition.image_headers import jpeg_coefficients
+from shared.recognition.image_limits import MAX_PIXELS
 from shared.recognition.image_spec import ImageSpec, Region
 from shared.recognition.preprocessing import (
-    MAX_PIXELS,
     fit,
     normalize,
     open_image,
@@ -74,6 +75,19 @@ OTHER_WAY_ROUND = {
 """How an image is turned that its EXIF orientation turns back."""
 
 
+def transparent_palette(text: int) -> bytes:
+    """A PNG whose text has one colour of its palette, on another that is transparent."""
+    drawn = Image.eval(DARK_ON_LIGHT, lambda value: int(value >= 128)).convert("P")
+    drawn.putpalette([text] * 3 + [255 - text] * 3)
+    return encoded(drawn, transparency=1)
+
+
+def sixteen_bits_with_alpha() -> bytes:
+    values = np.asarray(DARK_ON_LIGHT, dtype=">u2")[..., np.newaxis] * 257
+    both = np.concatenate([values, np.full_like(values, 65_535)], axis=2)
+    return raw_png(b"".join(b"\0" + row.tobytes() for row in both), 16, 4)
+
+
 def sixteen_bits() -> Image.Image:
     return Image.fromarray(np.asarray(DARK_ON_LIGHT, dtype=np.uint16) * 257)
 
@@ -86,6 +100,8 @@ SAME_IMAGE = {
     "tiff": encoded(DARK_ON_LIGHT, "TIFF"),
     "tiff lzw": encoded(DARK_ON_LIGHT, "TIFF", compression="tiff_lzw"),
     "webp": encoded(DARK_ON_LIGHT, "WEBP", lossless=True),
+    "avif": encoded(DARK_ON_LIGHT, "AVIF", quality=100),
+    "avif with alpha": encoded(DARK_ON_LIGHT.convert("RGBA"), "AVIF", quality=100),
     "jpeg gray": encoded(DARK_ON_LIGHT, "JPEG", quality=95),
     "jpeg": encoded(DARK_ON_LIGHT.convert("RGB"), "JPEG", quality=95),
     "rgba": encoded(DARK_ON_LIGHT.convert("RGBA")),
@@ -107,6 +123,8 @@ SAME_IMAGE = {
 
 
 SAME_IMAGE |= {
+    "16 bit png with alpha": sixteen_bits_with_alpha(),
+    "16 bit png with a transparent value": encoded(sixteen_bits(), transparency=300),
     "16 bit colour png": colour_of_sixteen_bits(),
     "interlaced png": interlaced(),
     "bilevel-like palette of two": encoded(DARK_ON_LIGHT.convert("RGB").quantize(4)),
@@ -114,7 +132,7 @@ SAME_IMAGE |= {
 }
 
 
-@pytest.mark.parametrize("image_format", ["PNG", "JPEG", "WEBP", "TIFF"])
+@pytest.mark.parametrize("image_format", ["PNG", "JPEG", "WEBP", "TIFF", "AVIF"])
 @pytest.mark.parametrize(("orientation", "turn"), OTHER_WAY_ROUND.items())
 def test_every_orientation_is_turned_back(
     image_format: str, orientation: int, turn: Image.Transpose
@@ -132,6 +150,12 @@ def test_every_format_and_mode_gives_the_same_input(data: bytes) -> None:
 def test_what_is_drawn_on_transparency_stays_readable() -> None:
     dark, light = preprocess(on_transparency(0), SPEC), preprocess(on_transparency(255), SPEC)
     assert (dark.min(), dark.max()) == (0, 1)
+    assert np.array_equal(light, 1 - dark)
+
+
+def test_a_transparent_palette_is_put_on_what_contrasts() -> None:
+    dark, light = (preprocess(transparent_palette(text), SPEC) for text in (0, 255))
+    assert np.array_equal(dark, (EXPECTED >= 0.5).astype(np.float32))
     assert np.array_equal(light, 1 - dark)
 
 
@@ -202,6 +226,63 @@ def png_header(width: int, height: int) -> bytes:
     return b"\x89PNG\r\n\x1a\n" + header + struct.pack(">I", 0) + b"IDAT" + bytes(8)
 
 
+def photograph(size: tuple[int, int], **options: object) -> bytes:
+    return encoded(DARK_ON_LIGHT.convert("RGB").resize(size), "JPEG", quality=80, **options)
+
+
+@pytest.mark.parametrize(
+    ("size", "decoded", "options"),
+    [
+        ((4000, 2500), (4000, 2500), {}),
+        ((4032, 3024), (2016, 1512), {}),
+        ((8160, 6120), (2040, 1530), {}),
+        ((4000, 3000), (2000, 1500), {"progressive": True}),
+        ((6000, 4000), (1500, 1000), {"progressive": True}),
+        ((50_000, 240), (25_000, 120), {}),
+    ],
+)
+def test_a_photograph_is_decoded_at_a_fraction_of_its_size(
+    size: tuple[int, int], decoded: tuple[int, int], options: dict[str, object]
+) -> None:
+    needed: list[int] = []
+    data = photograph(size, **options)
+    image = open_image(data, needed.append)
+    assert image.size == decoded
+    assert needed[0] <= 90_000_000
+    assert np.abs(preprocess(data, SPEC) - EXPECTED).max() < 0.2
+
+
+def test_a_photograph_that_lies_on_its_side_is_turned() -> None:
+    turned = DARK_ON_LIGHT.transpose(Image.Transpose.ROTATE_90)
+    data = encoded(turned.resize((3024, 4032)), "JPEG", exif=exif_orientation(6))
+    assert open_image(data).size == (2016, 1512)
+    assert np.abs(preprocess(data, SPEC) - EXPECTED).max() < 0.2
+
+
+def test_a_photograph_with_a_preview_within_is_no_progressive_one() -> None:
+    preview = encoded(DARK_ON_LIGHT, "JPEG", progressive=True)
+    segment = b"\xff\xe2" + struct.pack(">H", len(preview) + 2) + preview
+    plain = encoded(DARK_ON_LIGHT, "JPEG")
+    assert jpeg_coefficients(plain[:2] + segment + plain[2:]) == 0
+    assert jpeg_coefficients(preview) == 2 * DARK_ON_LIGHT.width * DARK_ON_LIGHT.height
+
+
+def test_too_large_an_image_says_what_to_do() -> None:
+    with pytest.raises(ImageRejectedError) as refused:
+        open_image(png_header(5000, 4000))
+    assert "5000x4000" in refused.value.message
+    assert "Cut the line of text out" in refused.value.hint
+
+
+@pytest.mark.parametrize("brand", [b"heic", b"heix", b"mif1", b"hevc"])
+def test_a_phone_s_heic_is_named_with_what_to_do(brand: bytes) -> None:
+    with pytest.raises(ImageRejectedError) as refused:
+        open_image(b"\0\0\0\x18ftyp" + brand + b"\0\0\0\0mif1heic" + bytes(100))
+    assert refused.value.code == "unsupported_format"
+    assert "HEIC" in refused.value.message
+    assert "heif-convert" in refused.value.hint
+
+
 REFUSED = {
     "nothing": (b"", "not_an_image"),
     "text": (b"hello, I am a text", "not_an_image"),
@@ -239,6 +320,7 @@ VICTIMS = [
     encoded(DARK_ON_LIGHT, "WEBP", exif=exif_orientation(3)),
     encoded(DARK_ON_LIGHT, "GIF"),
     encoded(DARK_ON_LIGHT, "BMP"),
+    encoded(DARK_ON_LIGHT, "AVIF"),
 ]
 
 

@@ -6,7 +6,8 @@ IMAGE_ENDINGS = frozenset(
     f".{ending}"
     for ending in (
         *("png", "jpg", "jpeg", "jpe", "jfif", "gif", "bmp", "webp", "tif", "tiff"),
-        *("ppm", "pgm", "pbm", "pnm"),
+        *("ppm", "pgm", "pbm", "pnm", "avif"),
+        *("heic", "heif"),  # not read, but named, with what to do
     )
 )
 MAX_ENTRY_BYTES = 50_000_000
