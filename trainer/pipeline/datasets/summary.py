@@ -10,8 +10,8 @@ import numpy as np
 from shared.recognition.vocabulary import Vocabulary
 from shared.texts import shown
 from trainer.pipeline.datasets.clean import Checked, split_corrections
-from trainer.pipeline.datasets.labels.label_files import Part
-from trainer.pipeline.datasets.labels.labels import FoundLabels
+from trainer.pipeline.datasets.labels.found import FoundLabels
+from trainer.pipeline.datasets.labels.label_row import Part
 from trainer.pipeline.datasets.parts.sides import Sides, repeated
 from trainer.pipeline.datasets.parts.split import MIN_SEEN, Split
 
@@ -34,6 +34,7 @@ def summarise(checked: Checked, found: FoundLabels, vocabulary: Vocabulary) -> d
         "found": len(images) + len(checked.problems),
         "ignored_files": found.ignored,
         "labels_from": found.source,
+        "label_notes": found.notes,
         "corrections": len(split_corrections(checked, found)[1]),
         "left_out": dict(Counter(problem.kind for problem in checked.problems).most_common()),
         "problems": [asdict(problem) for problem in checked.problems[:LISTED_PROBLEMS]],
@@ -87,12 +88,7 @@ def _warnings(rare: dict[str, int], found: FoundLabels) -> list[str]:
         warnings.append(
             f"{found.unknown} of the names in relabel are not of images in the dataset."
         )
-    if found.unread:
-        listed = ", ".join(map(shown, found.unread[:3]))
-        warnings.append(
-            f"The labels are taken from the {found.source}; {listed} is ignored, because a label "
-            "file must be named labels.csv or labels.tsv."
-        )
+    warnings += found.warnings
     if found.misread:
         warnings.append(
             f"{len(found.misread)} names in the zip are not UTF-8 and may be decoded wrongly, as "
