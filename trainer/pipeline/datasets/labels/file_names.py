@@ -20,12 +20,14 @@ _CAMERA = re.compile(
 _UUID = re.compile(r"[0-9a-f]{8}-(?:[0-9a-f]{4}-){3}[0-9a-f]{12}", re.IGNORECASE)
 _HASH = re.compile(r"(?:[0-9a-f]{16,20}|[0-9a-f]{24}|[0-9a-f]{32,})", re.IGNORECASE)
 
-ENDINGS = "jpe?g|jpe|png|gif|bmp|webp|tiff?|avif|heic|p[bgnp]m"
-_COPY = r" \([0-9]+\)| - [A-Z]?[a-zé]+(?: \([0-9]+\))?| copy(?: [0-9]+)?"
 _AFFIXES: tuple[tuple[str, str, float], ...] = (
-    ("the mark of a copy, as “ (1)” or “ - Copy”", rf"(?:{_COPY})", 0),
+    (
+        "the mark of a copy, as “ (1)” or “ - Copy”",
+        r" \([0-9]+\)| - [A-Z][a-zé]+(?: \([0-9]+\))?| copy(?: [0-9]+)?",
+        0,
+    ),
     ("the hash that Roboflow adds", r"_[a-z]+\.rf\.[0-9A-Za-z]+", 0.5),
-    ("a second ending, as .jpg", rf"\.(?:{ENDINGS}|J(?:PE?G)|PNG)", 0),
+    ("a second ending, as .jpg", r"\.(?i:jpe?g|png|gif|bmp|webp|tiff?|avif|heic)", 0),
     ("a hash", r"[_-][0-9a-fA-F]{8,}", 0.5),
     ("a number that tells the files apart", r"[_-][0-9]+", 0.5),
     ("a part after the last _", r"_[^_]*", 0.5),
@@ -76,8 +78,9 @@ def further_part(stems: Sequence[str]) -> tuple[str, int, str] | None:
     The pattern matches every one of the names. None if nothing is likely to follow.
     """
     for what, affix, least in _AFFIXES:
-        matching = sum(re.fullmatch(f".+?{affix}", stem) is not None for stem in stems)
+        group = f"(?:{affix})" if "|" in affix else affix
+        matching = sum(re.fullmatch(f".+?{group}", stem) is not None for stem in stems)
         if matching and matching > least * len(stems):
             every = matching == len(stems)
-            return what, matching, f"^(.+?){affix}$" if every else f"^(.+?)(?:{affix})?$"
+            return what, matching, f"^(.+?){group}$" if every else f"^(.+?)(?:{affix})?$"
     return None

@@ -49,6 +49,8 @@ class _Join:
         self._texts: dict[str, str] = {}
         self._listed: set[str] = set()
         self._conflicting: set[str] = set()
+        self._meant: dict[str, str] = {}
+        """Why images that a row may mean are not listed for certain."""
         self._first: dict[str, str] = {}
         """The list that named each image first."""
         self._agree: Counter[tuple[str, str]] = Counter()
@@ -62,6 +64,7 @@ class _Join:
         if name is None:
             detail = f"{shown(row.place)} {self._files.why_none(row)}."
             found.problems.append(DatasetProblem("missing_image", shown(row.filename), detail))
+            self._meant |= dict.fromkeys(self._files.meant(row), detail)
             return
         self._listed.add(name)
         self._images[row.manifest] += is_image(name)
@@ -96,13 +99,16 @@ class _Join:
             detail = f"It is listed as {shown(self._texts.pop(name))!r} and as something else."
             found.problems.append(DatasetProblem("conflicting_labels", shown(name), detail))
         found.problems += [
-            DatasetProblem("missing_label", shown(name), "No label file lists it.")
+            DatasetProblem(
+                "missing_label", shown(name), self._meant.get(name, "No label file lists it.")
+            )
             for name in images
             if name not in self._listed
         ]
         in_order = dict(sorted(self._texts.items()))
         found.labels = TextTable(Texts(in_order), Texts(in_order.values()))
         self._describe()
+        self._warn()
 
     def _require_agreement(self) -> None:
         for (first, other), count in self._differ.items():
@@ -113,6 +119,16 @@ class _Join:
                     f"Name the right one: --labels {shown(f'file:{first}')} (in a request "
                     f'"labels": {{"file": "{shown(first)}"}}), or leave the other out.',
                 )
+
+    def _warn(self) -> None:
+        for kind, what, remedy in (
+            ("unclear_label", "rows cannot be read for certain and are left out", "Correct them."),
+            ("empty_label", "rows name an image and no text, and are left out", "Fill them in."),
+            ("missing_image", "rows name no image that is there for certain", "Give its path."),
+        ):
+            details = [each.detail for each in self.found.problems if each.kind == kind]
+            if details:
+                self.found.warnings.append(f"{len(details)} {what}: {details[0]} {remedy}")
 
     def _describe(self) -> None:
         found = self.found

@@ -69,11 +69,15 @@ class NamedFiles:
         """Return why a row names no file, or none for sure."""
         if not row.filename:
             return "names no image"
-        candidates = self._candidates(row.manifest, _listed(row.filename))
+        candidates = self.meant(row)
         if not candidates:
             return "names no file here"
         first, second = map(shown, candidates[:2])
         return f"may mean {first} or {second}: give the path"
+
+    def meant(self, row: LabelRow) -> list[str]:
+        """Return all files that a row may mean."""
+        return self._candidates(row.manifest, _listed(row.filename))
 
     def _candidates(self, manifest: str, path: PurePosixPath) -> list[str]:
         """Return the files of this base name that share the most folders with the path."""
