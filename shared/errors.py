@@ -265,7 +265,7 @@ class DatasetError(UnusableError):
     """A dataset that no model can be trained on."""
 
     codes = {
-        "dataset_not_a_zip": "The dataset is not a zip that can be read, or an empty one.",
+        "dataset_not_a_zip": "The dataset is no zip or tar that can be read, or an empty one.",
         "dataset_not_a_tar": "The dataset is not a tar that can be read.",
         "dataset_encrypted": "The zip is encrypted.",
         "dataset_unsafe": "An entry could do harm, or is there twice.",

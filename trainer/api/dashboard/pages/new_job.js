@@ -45,7 +45,7 @@ function imagesForm(take, signal) {
     type: "file",
     class: "visually-hidden",
     id: "zip",
-    accept: ".zip,application/zip",
+    accept: ".zip,.tar,.tgz,.gz,.bz2,.xz,application/zip",
     onchange: () => input.files.length && sendFile(input.files[0]),
   });
   const zone = h(

@@ -36,7 +36,11 @@ LABEL_FILES = ("labels.csv", "labels.tsv")
 def is_shard(path: Path) -> bool:
     """Return whether a file begins like a tar."""
     with path.open("rb") as file:
-        head = file.read(tarfile.BLOCKSIZE)
+        return begins_a_tar(file.read(tarfile.BLOCKSIZE))
+
+
+def begins_a_tar(head: bytes) -> bool:
+    """Return whether the first 512 bytes of a file are those of a tar."""
     try:
         tarfile.TarInfo.frombuf(head, "utf-8", "surrogateescape")
     except tarfile.HeaderError:
@@ -78,7 +82,7 @@ class ShardSource:
                 self._add(number, sample)
         self._by_name = NameIndex(self.images)
         if (name := self._by_name.repeated()) is not None:
-            raise _unsafe(name, "is in its shard twice")
+            raise unsafe_entry(name, "is in its shard twice")
 
     def text(self, index: int) -> str | None:
         """Return the text beside the image at this index, None if it has none."""
@@ -157,6 +161,12 @@ def _samples(path: Path) -> Iterator[_Sample]:
         yield sample
 
 
+def indexed_members(path: Path) -> Iterator[tarfile.TarInfo]:
+    """Yield the visible regular files of a tar; raises ReadsmithError for an unsafe tar."""
+    with _ReadHeaders(path) as file:
+        yield from _members(file, path)
+
+
 def _members(file: "_ReadHeaders", path: Path) -> Iterator[tarfile.TarInfo]:
     """Yield the visible regular files of a tar; raises ReadsmithError for an unsafe tar."""
     reached = -1
@@ -169,7 +179,7 @@ def _members(file: "_ReadHeaders", path: Path) -> Iterator[tarfile.TarInfo]:
                     raise tarfile.ReadError("its members form a cycle")
                 reached = member.offset_data
                 if (what := _fault(member)) is not None:
-                    raise _unsafe(f"{path.name}/{member.name}", what)
+                    raise unsafe_entry(f"{path.name}/{member.name}", what)
                 if member.isfile() and visible(PurePosixPath(member.name)):
                     yield member
     except ReadsmithError:
@@ -212,7 +222,8 @@ class _ReadHeaders(FileIO):
         return text.decode("utf-8", "surrogateescape")
 
 
-def _unsafe(name: str, what: str) -> ReadsmithError:
+def unsafe_entry(name: str, what: str) -> ReadsmithError:
+    """Return the error for a member that could do harm, or is there twice."""
     return DatasetError(
         "dataset_unsafe",
         f"The entry {shown(name)} {what}.",
