@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 from shared.errors import DatasetError
 from shared.texts import shown, text_of_cell
+from trainer.pipeline.datasets.labels.formats.addresses import ADDRESSES, file_named
 from trainer.pipeline.datasets.labels.formats.label_list import (
     IMAGE_COLUMNS,
     OWN,
@@ -140,10 +141,11 @@ def _row(
                 f"It may be {', '.join(known)} or empty; name the column differently if it means "
                 "something else.",
             )
+    image = cells[layout.image].strip() if layout.image < len(cells) else ""
     return LabelRow(
         manifest=file.name,
         line=record.line,
-        filename=cells[layout.image].strip() if layout.image < len(cells) else "",
+        filename=file_named(file, image) if image.startswith(ADDRESSES) else image,
         text=text_of(cells[layout.text]) if layout.text < len(cells) else "",
         group=given.get("group", ""),
         part=PART_NAMES.get(split.lower()),

@@ -1,15 +1,14 @@
 """Reads lists in JSON and JSON lines: docTR, Hugging Face, Roboflow and Label Studio."""
 
 import json
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
 from typing import Any
-from urllib.parse import parse_qs, unquote, urlsplit
 
 from shared.errors import DatasetError
 from shared.texts import shown
+from trainer.pipeline.datasets.labels.formats.addresses import file_named
 from trainer.pipeline.datasets.labels.formats.label_list import (
     TEXT_COLUMNS,
     LabelList,
@@ -19,9 +18,6 @@ from trainer.pipeline.datasets.labels.formats.label_list import (
 )
 from trainer.pipeline.datasets.labels.formats.records import lines_of
 from trainer.pipeline.datasets.labels.label_row import PART_NAMES, STATES, LabelRow
-
-_UPLOAD_MARK = re.compile(r"^[0-9a-f]{8}-(?=.)")
-"""Label Studio puts it before the name of every file that is uploaded."""
 
 
 def read_json(file: ListFile) -> LabelList | None:
@@ -91,7 +87,7 @@ def _of_objects(
     for number, value in objects:
         if keys is None:
             keys = _keys(file, value)
-        row = LabelRow(file.name, number, _file_named(file, value.get(keys[0])), "", unit=unit)
+        row = LabelRow(file.name, number, file_named(file, value.get(keys[0])), "", unit=unit)
         yield _with_text(row, value.get(keys[1], ""), value)
 
 
@@ -143,7 +139,7 @@ def _of_tasks(file: ListFile, tasks: Sequence[Mapping[str, Any]]) -> Iterator[La
         image = task.get("file_upload") or next(
             (v for v in (data.values() if isinstance(data, dict) else ()) if _is_path(v)), None
         )
-        row = LabelRow(file.name, number, _file_named(file, image), "", unit="task")
+        row = LabelRow(file.name, number, file_named(file, image), "", unit="task")
         annotations = [
             annotation
             for annotation in task.get("annotations") or ()
@@ -166,21 +162,3 @@ def _texts_of(annotation: Mapping[str, Any]) -> list[str]:
 
 def _is_path(value: object) -> bool:
     return isinstance(value, str) and ("/" in value or "." in value)
-
-
-def _file_named(file: ListFile, image: object) -> str:
-    """Return the name of the image's file: Label Studio gives addresses, others the path."""
-    if isinstance(image, dict):  # Hugging Face's {"path": …}
-        image = image.get("path")
-    if not isinstance(image, str):
-        return ""
-    if file.has(image):
-        return image
-    address = urlsplit(image) if image.startswith(("/data/", "http:", "https:")) else None
-    if address is not None:
-        image = parse_qs(address.query).get("d", [unquote(address.path)])[0]
-    folder, slash, base = image.rpartition("/")
-    unmarked = _UPLOAD_MARK.sub("", base)
-    if not file.has(image) and unmarked != base:
-        return f"{folder}{slash}{unmarked}" if file.has(unmarked) else image
-    return image

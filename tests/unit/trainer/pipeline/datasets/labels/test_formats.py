@@ -1,6 +1,7 @@
 import csv
 import io
 import json
+import re
 import unicodedata
 from collections.abc import Mapping
 from pathlib import Path
@@ -360,3 +361,29 @@ def test_a_table_whose_texts_are_not_quoted_gives_no_wrong_label(texts: list[str
             unicodedata.normalize("NFC", one).strip()
             for one in (text, as_csv, text.removeprefix("'"), text.strip(",").strip())
         }
+
+
+EXAMPLES = re.findall(
+    r"^`([^`]+)`, “([^”]+)”:\n\n```\w+\n(.*?)```",
+    Path("docs/formats.md").read_text(encoding="utf-8"),
+    re.MULTILINE | re.DOTALL,
+)
+
+
+def test_every_format_has_an_example_in_the_documentation() -> None:
+    said = {said for _, said, _ in EXAMPLES}
+    assert {kind for kind in FORMATS if not any(kind.startswith(one) for one in said)} == {
+        "List in JSON"  # the kin of Label Studio's JSON-MIN, of no tool's own
+    }
+
+
+@pytest.mark.parametrize(("file", "said", "content"), EXAMPLES)
+def test_the_examples_of_the_documentation_are_read_as_it_says(
+    file: str, said: str, content: str, tmp_path: Path
+) -> None:
+    labels = {"0001.png": "AB 12", "0002.png": "0071", "0003.png": "C-9"}
+    found = found_in(tmp_path, dict.fromkeys(labels, b"") | {file: content.encode()})
+    assert len(content.splitlines()) == 3
+    assert found.labels == {name: labels[name] for name in found.labels}
+    assert len(found.labels) >= 2
+    assert said == "Label file" or found.notes[0].startswith(said)
