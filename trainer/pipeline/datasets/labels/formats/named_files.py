@@ -107,8 +107,12 @@ class NamedFiles:
 def _nearest(manifest: str, path: PurePosixPath, found: list[str]) -> list[str]:
     # What is listed for train/ and is missing there is not the file of that name in test/.
     part = _parts_named(PurePosixPath(manifest).parent / path)
+    if not part and len(found) < 2:
+        return found
     named = ((name, _parts_named(PurePosixPath(name))) for name in found)
     found = [name for name, parts in named if not parts or part <= parts]
+    if len(found) < 2:
+        return found
     shared = [_shared_end(PurePosixPath(name), path) for name in found]
     found = [name for name, n in zip(found, shared, strict=True) if n == max(shared)]
     for folder in PurePosixPath(manifest).parents:
