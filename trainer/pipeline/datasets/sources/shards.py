@@ -69,13 +69,15 @@ class ShardSource:
         """The names of all images, in the order of the shards."""
         self.ignored = 0
         """How many files are neither an image nor the label of one."""
+        self.lists = 0
+        """How many of those are labels.csv or labels.tsv; in several tars, such are rejected."""
         self._paths = list(paths)
         self._texts = Texts()  # beside the images; empty where there is none
         self._labelled = bytearray()
         self._located = array("Q")  # shard, offset and size of each image
         files = 0
         for number, path in enumerate(paths):
-            for sample in _samples(path):
+            for sample in _samples(path, alone=len(paths) == 1):
                 files += len(sample)
                 if files > limits.shard_files:
                     raise too_many_files(files, limits.shard_files)
@@ -117,6 +119,7 @@ class ShardSource:
             self._labelled.append(sample.text is not None)
             self._located.extend((shard, image.offset_data, image.size))
         self.ignored += sample.others
+        self.lists += sample.lists
         if sample.text is not None and not sample.images:
             self.ignored += 1
 
@@ -129,12 +132,14 @@ class _Sample:
     images: list[tarfile.TarInfo] = field(default_factory=list)
     text: str | None = None
     others: int = 0
+    lists: int = 0
+    """How many of the others are lists of labels."""
 
     def __len__(self) -> int:
         return len(self.images) + (self.text is not None) + self.others
 
 
-def _samples(path: Path) -> Iterator[_Sample]:
+def _samples(path: Path, *, alone: bool) -> Iterator[_Sample]:
     with _ReadHeaders(path) as file:
         sample = _Sample("")
         for member in _members(file, path):
@@ -148,7 +153,7 @@ def _samples(path: Path) -> Iterator[_Sample]:
                 sample.images.append(member)
             elif name.lower().endswith(".txt") and sample.text is None:
                 sample.text = file.text(member)
-            elif name.lower() in LABEL_FILES:
+            elif name.lower() in LABEL_FILES and not alone:
                 # Ignored, it would silently give way to the file names as labels.
                 raise DatasetError(
                     "labels_not_found",
@@ -158,6 +163,7 @@ def _samples(path: Path) -> Iterator[_Sample]:
                 )
             else:
                 sample.others += 1
+                sample.lists += name.lower() in LABEL_FILES
         yield sample
 
 

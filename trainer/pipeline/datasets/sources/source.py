@@ -55,14 +55,9 @@ def open_source(path: Path, limits: DatasetLimits = DEFAULT_LIMITS) -> ImageSour
 
 def _open_tar(path: Path, limits: DatasetLimits) -> ImageSource:
     """Open a tar as a shard, or as a folder if it has files that may be lists of labels."""
-    try:
-        shard = ShardSource([path], limits)
-    except DatasetError as error:
-        if error.code != "labels_not_found":
-            raise
-        return TarSource(path, limits)
-    listed = shard.ignored and not shard.labelled and len(shard.images) < limits.files
-    return TarSource(path, limits) if listed else shard
+    shard = ShardSource([path], limits)
+    others = shard.ignored and not shard.labelled and len(shard.images) < limits.files
+    return TarSource(path, limits) if shard.lists or others else shard
 
 
 class FolderSource:
