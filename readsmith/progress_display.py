@@ -93,7 +93,7 @@ class TrainingDisplay(Observer):
     def summary(self, summary: dict[str, Any]) -> None:
         """Say what the dataset check found."""
         say(self._console, f"  {summary_line(summary)}")
-        for note in summary.get("split_notes", ()):
+        for note in (*summary.get("label_notes", ()), *summary.get("split_notes", ())):
             say(self._console, f"  {note}")
         say(self._console, f"  {input_line(summary)}")
         for warning in summary.get("warnings", ()):

@@ -266,7 +266,7 @@ class DatasetError(UnusableError):
     """A dataset that no model can be trained on."""
 
     codes = {
-        "dataset_not_a_zip": "The dataset is not a zip that can be read, or an empty one.",
+        "dataset_not_a_zip": "The dataset is no zip or tar that can be read, or an empty one.",
         "dataset_not_a_tar": "The dataset is not a tar that can be read.",
         "dataset_encrypted": "The zip is encrypted.",
         "dataset_unsafe": "An entry could do harm, or is there twice.",
@@ -274,10 +274,11 @@ class DatasetError(UnusableError):
         "dataset_too_many_files": "The dataset holds more files than it may.",
         "download_too_large": "The download has more bytes than it may have.",
         "sha256_differs": "The download does not have the SHA-256 that the request says.",
-        "labels_not_found": "There are no labels where they are looked for.",
+        "labels_not_found": "No labels are where they are looked for, or names cannot be any.",
         "labels_column": "A column of the label file holds a value that it may not have.",
-        "labels_header": "The label file does not begin with filename,text.",
-        "labels_not_utf8": "The label file is not UTF-8.",
+        "labels_ambiguous": "Several files or columns may be the labels: name the right one.",
+        "labels_header": "The label file names no columns of images and texts that are known.",
+        "labels_not_utf8": "The encoding of the label file is not certain.",
         "labels_too_many": "The label files have more rows than a dataset may have files.",
         "labels_unreadable": "The label file cannot be read.",
         "label_too_long": "Labels have no room in the input's width.",

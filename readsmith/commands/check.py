@@ -39,7 +39,7 @@ def _print(summary: dict[str, Any], examples: list[str]) -> None:
     from readsmith.progress_display import input_line, summary_line
 
     say(out, summary_line(summary))
-    for note in summary["split_notes"]:
+    for note in (*summary["label_notes"], *summary["split_notes"]):
         say(out, note)
     say(out, input_line(summary))
     rows = [

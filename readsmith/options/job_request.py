@@ -18,6 +18,9 @@ from trainer.schemas.job_request import JobRequest
 from trainer.schemas.limits import DatasetLimits, DownloadRules
 from trainer.settings import load_settings
 
+LABELS = ("auto", "manifest", "beside", "folder", "filename")
+"""Where labels may be, in one word."""
+
 
 def job_request(dataset: str | None, labels: str = "auto", **fields: Any) -> JobRequest:
     """Build a request; fields that are None are left to their defaults.
@@ -52,9 +55,11 @@ def _labels(text: str) -> Any:
     kind, colon, pattern = text.partition(":")
     if colon and kind == "filename":
         return {"filename": {"pattern": pattern}}
-    if text not in ("auto", "filename", "manifest"):
+    if colon and kind == "file":
+        return {"file": pattern}
+    if text not in LABELS:
         raise typer.BadParameter(
-            f"--labels {text!r} is not one of auto, manifest, filename, filename:REGEX."
+            f"--labels {text!r} is not one of {', '.join(LABELS)}, filename:REGEX, file:PATH."
         )
     return text
 

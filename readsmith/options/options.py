@@ -117,8 +117,9 @@ Labels = Annotated[
     str,
     typer.Option(
         "--labels",
-        help="Where labels are: auto, manifest (labels.csv), filename, or filename:REGEX.",
-        autocompletion=lambda: ["auto", "manifest", "filename"],
+        help="Where labels are: auto, manifest (lists as labels.csv), beside (0017.txt beside "
+        "0017.png), folder, filename, filename:REGEX, or file:PATH of a list.",
+        autocompletion=lambda: ["auto", "manifest", "beside", "folder", "filename"],
     ),
 ]
 Preset = Annotated[

@@ -11,7 +11,7 @@ from playwright.sync_api import Page, expect
 from tests.browser.site import Site, wait_for_images
 from tests.support.labelled_images import image, labelled_zip, texts, write_zip
 from tests.support.services import web_site
-from trainer.schemas.job_request import JobRequest
+from trainer.schemas.job_request import FilenameLabelSource, JobRequest
 
 DROP = """
 (target, [name, base64]) => {
@@ -110,7 +110,7 @@ def test_labels_can_be_taken_from_elsewhere(site: Site, page: Page, images: Path
     page.get_by_role("button", name="Start training").click()
     expect(page.get_by_role("heading", name="Training default")).to_be_visible()
     labels = JobRequest.model_validate(site.job(page.url.rpartition("/")[2]).request).labels
-    assert not isinstance(labels, str)
+    assert isinstance(labels, FilenameLabelSource)
     assert labels.filename.pattern == "^(.+)[_-][0-9]+$"
     site.take().cancelled()
 

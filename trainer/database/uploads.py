@@ -18,6 +18,7 @@ from trainer.database.pages import page_of, reading_rows
 from trainer.database.rows import dataset_not_found, datasets_in_use, find_dataset, moment
 from trainer.database.tables import Database, datasets, now
 from trainer.files.shared_files import UPLOADS, SharedFiles, upload_name
+from trainer.pipeline.datasets.sources.compression import tar_opener
 from trainer.pipeline.datasets.sources.shards import is_shard
 from trainer.pipeline.datasets.sources.zip_file import open_zip
 from trainer.schemas.limits import DEFAULT_LIMITS, DatasetLimits
@@ -198,7 +199,8 @@ def _upload_of(row: Row[Any]) -> Upload:
 
 
 def _require_set(path: Path, limits: DatasetLimits) -> None:
-    if is_shard(path):  # a tar has no directory: its entries are checked when they are read
+    # A tar has no directory: its entries are checked when they are read.
+    if is_shard(path) or tar_opener(path) is not None:
         return
     if all(entry.is_dir() for entry in open_zip(path, limits).infolist()):
         raise DatasetError(

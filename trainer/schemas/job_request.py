@@ -108,7 +108,20 @@ class FilenameLabelSource(RequestPart):
     filename: FilenameLabels
 
 
-Labels = Literal["auto", "filename", "manifest"] | FilenameLabelSource
+class FileLabelSource(RequestPart):
+    """Labels are taken from one list, although others are there or its name is not known."""
+
+    file: str = Field(min_length=1, max_length=1000)
+    """Its path in the dataset."""
+
+
+Labels = (
+    Literal["auto", "filename", "manifest", "beside", "folder"]
+    | FilenameLabelSource
+    | FileLabelSource
+)
+"""Found by the trainer; the file names; lists of labels; text files beside the images; the names
+of their folders."""
 
 
 ImageName = Annotated[str, Field(min_length=1, max_length=1000), AfterValidator(require_printable)]

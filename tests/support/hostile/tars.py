@@ -91,7 +91,6 @@ TARS: dict[str, tuple[bytes, str, str]] = {
         "dataset_unsafe",
         "a.png is in its shard twice",
     ),
-    "labels.csv": (tar_of({"labels.csv": b""}), "labels_not_found", "holds labels.csv"),
     "headers without end": (
         header("x", 0, b"x") * 5000,
         "dataset_not_a_tar",

@@ -8,6 +8,7 @@ import numpy as np
 from shared.api.datasets import DatasetCheck, Sample
 from shared.errors import NotFoundError
 from trainer.pipeline.datasets.load import load_dataset
+from trainer.pipeline.datasets.sources.compression import tar_opener
 from trainer.pipeline.datasets.sources.image_files import UnreadableEntryError, is_image
 from trainer.pipeline.datasets.sources.shards import is_shard
 from trainer.pipeline.datasets.sources.source import open_source
@@ -44,7 +45,7 @@ def dataset_image(path: Path, name: str, limits: DatasetLimits) -> bytes:
 
     Raises ReadsmithError: image_not_found, and those of open_source.
     """
-    if path.stat().st_size > SHOWN_TAR_BYTES and is_shard(path):
+    if path.stat().st_size > SHOWN_TAR_BYTES and (is_shard(path) or tar_opener(path) is not None):
         raise NotFoundError(
             "image_not_found",
             f"Images of a tar of more than {SHOWN_TAR_BYTES:,} bytes are not shown.",

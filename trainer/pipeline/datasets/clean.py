@@ -17,7 +17,7 @@ from trainer.pipeline.datasets.image_table import (
     ImageTable,
     LabelledImage,
 )
-from trainer.pipeline.datasets.labels.labels import DatasetProblem, FoundLabels
+from trainer.pipeline.datasets.labels.found import DatasetProblem, FoundLabels
 from trainer.pipeline.datasets.parts.near_duplicates import look
 from trainer.pipeline.datasets.sources.image_files import UnreadableEntryError
 from trainer.pipeline.datasets.sources.source import ImageSource

@@ -22,7 +22,8 @@ from trainer.pipeline.datasets.inputs.image_spec import (
     time_steps_of,
 )
 from trainer.pipeline.datasets.inputs.text_window import find_text_window
-from trainer.pipeline.datasets.labels.labels import DatasetProblem, FoundLabels, find_labels
+from trainer.pipeline.datasets.labels.found import DatasetProblem, FoundLabels
+from trainer.pipeline.datasets.labels.labels import find_labels
 from trainer.pipeline.datasets.parts.sides import Sides
 from trainer.pipeline.datasets.parts.split import Split, split
 from trainer.pipeline.datasets.seen_images import is_among

@@ -10,8 +10,9 @@ import numpy as np
 from shared.recognition.vocabulary import Vocabulary
 from shared.texts import shown
 from trainer.pipeline.datasets.clean import Checked, split_corrections
-from trainer.pipeline.datasets.labels.label_files import Part
-from trainer.pipeline.datasets.labels.labels import FoundLabels
+from trainer.pipeline.datasets.labels.doubts import doubts, visible
+from trainer.pipeline.datasets.labels.found import FoundLabels
+from trainer.pipeline.datasets.labels.label_row import Part
 from trainer.pipeline.datasets.parts.sides import Sides, repeated
 from trainer.pipeline.datasets.parts.split import MIN_SEEN, Split
 
@@ -34,10 +35,11 @@ def summarise(checked: Checked, found: FoundLabels, vocabulary: Vocabulary) -> d
         "found": len(images) + len(checked.problems),
         "ignored_files": found.ignored,
         "labels_from": found.source,
+        "label_notes": found.notes,
         "corrections": len(split_corrections(checked, found)[1]),
         "left_out": dict(Counter(problem.kind for problem in checked.problems).most_common()),
         "problems": [asdict(problem) for problem in checked.problems[:LISTED_PROBLEMS]],
-        "warnings": _warnings(rare, found),
+        "warnings": [*_warnings(rare, found), *doubts(found, images, checked.sizes)],
         "vocabulary": "".join(vocabulary.characters),
         "rare_characters": rare,
         "label_lengths": {str(n): c for n, c in sorted(lengths.items())},
@@ -87,28 +89,16 @@ def _warnings(rare: dict[str, int], found: FoundLabels) -> list[str]:
         warnings.append(
             f"{found.unknown} of the names in relabel are not of images in the dataset."
         )
-    if found.unread:
-        listed = ", ".join(map(shown, found.unread[:3]))
-        warnings.append(
-            f"The labels are taken from the {found.source}; {listed} is ignored, because a label "
-            "file must be named labels.csv or labels.tsv."
-        )
+    warnings += found.warnings
     if found.misread:
         warnings.append(
             f"{len(found.misread)} names in the zip are not UTF-8 and may be decoded wrongly, as "
             f"{shown(found.misread[0])}: pack it with another program, or use labels.csv."
         )
     if rare:
-        listed = " ".join(rare)
+        listed = " ".join(map(visible, rare))
         characters = "1 character is" if len(rare) == 1 else f"{len(rare)} characters are"
         warnings.append(
             f"{characters} seen fewer than {MIN_SEEN} times and will be predicted badly: {listed}"
-        )
-    # Sets with several images per text number their files, as ABC_1.png and ABC_2.png.
-    numbered = sum("_" in label or "-" in label for label in found.labels.values())
-    if found.source == "file names" and numbered > len(found.labels) / 2:
-        warnings.append(
-            "Most file names hold _ or -, which count as part of the labels; if they only number "
-            "the files, give a pattern such as ^(.+)[_-][0-9]+$"
         )
     return warnings

@@ -72,13 +72,13 @@ def test_a_dataset_shows_its_images_and_nothing_else(api: TestClient, tmp_path: 
 def test_a_tar_is_a_dataset_like_a_zip(
     api: TestClient, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    images = {f"{i:03}": image(f"{i:03}", seed=i) for i in range(12)}
+    images = {f"{i:03}"[::-1]: image(f"{i:03}"[::-1], seed=i) for i in range(12)}
     (tmp_path / "set.tar").write_bytes(labelled_tar(images))
     dataset = send(api, tmp_path / "set.tar")
     check = api.post(f"/datasets/{dataset}/check", json={}).json()
     assert check["summary"]["images"] == 12
-    assert {"file": "003.png", "label": "003"} in check["samples"]
-    shown = f"/datasets/{dataset}/images?file=003.png"
+    assert {"file": "300.png", "label": "300"} in check["samples"]
+    shown = f"/datasets/{dataset}/images?file=300.png"
     assert Image.open(io.BytesIO(api.get(shown).content)).size == (64, 32)
     monkeypatch.setattr(dataset_check, "SHOWN_TAR_BYTES", 100)
     problem(api.get(shown), 404, "image_not_found")

@@ -45,14 +45,14 @@ function imagesForm(take, signal) {
     type: "file",
     class: "visually-hidden",
     id: "zip",
-    accept: ".zip,application/zip",
+    accept: ".zip,.tar,.tgz,.gz,.bz2,.xz,application/zip",
     onchange: () => input.files.length && sendFile(input.files[0]),
   });
   const zone = h(
     "div",
     { class: "dropzone" },
     h("p", { class: "title" }, "Drop a zip of labelled images here"),
-    h("p", { class: "faint" }, "Labels are taken from a labels.csv in it (filename,text), or else from the file names."),
+    h("p", { class: "faint" }, "Labels are taken from a labels.csv in it (filename,text), from lists of other tools, from texts beside the images, or from the file names."),
     h("span", { class: "file" }, input, h("label", { for: "zip", class: "button primary" }, "Choose a zip…")),
   );
   takeDrops(zone, sendFile, signal);
@@ -159,18 +159,33 @@ function labelSource(check) {
     field("Regular expression", pattern, "Its first group is the label; it is searched in the name without its ending."),
     h("button", {}, "Check again"),
   );
+  const list = h("input", { spellcheck: "false", required: true, placeholder: "annotations.json" });
+  const listRow = h(
+    "form",
+    {
+      class: "row",
+      hidden: true,
+      onsubmit: (event) => (event.preventDefault(), check({ file: list.value })),
+    },
+    field("List", list, "Its path in the dataset."),
+    h("button", {}, "Check again"),
+  );
   const choice = h(
     "select",
     {
       onchange: () => {
         patternRow.hidden = choice.value !== "pattern";
-        if (patternRow.hidden) check(choice.value);
+        listRow.hidden = choice.value !== "file";
+        if (patternRow.hidden && listRow.hidden) check(choice.value);
       },
     },
     h("option", { value: "auto" }, "found by Readsmith"),
-    h("option", { value: "manifest" }, "labels.csv or labels.tsv"),
+    h("option", { value: "manifest" }, "labels.csv and other lists"),
+    h("option", { value: "beside" }, "text files beside the images"),
+    h("option", { value: "folder" }, "the names of the folders"),
+    h("option", { value: "file" }, "one list, by its name"),
     h("option", { value: "filename" }, "the file names"),
     h("option", { value: "pattern" }, "a part of the file names"),
   );
-  return [h("div", { class: "fields" }, field("Labels come from", choice)), patternRow];
+  return [h("div", { class: "fields" }, field("Labels come from", choice)), patternRow, listRow];
 }

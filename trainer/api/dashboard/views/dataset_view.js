@@ -37,7 +37,7 @@ export function datasetSummary(summary) {
       fact("Vocabulary", h("code", {}, [...summary.vocabulary].join(" "))),
     ),
     // Jobs of earlier releases have none.
-    (summary.split_notes ?? []).map((text) => h("p", {}, text)),
+    [...(summary.label_notes ?? []), ...(summary.split_notes ?? [])].map((text) => h("p", {}, text)),
     summary.warnings.map((text) => h("p", { class: "notice warning" }, text)),
     leftOut > 0 && leftOutFiles(summary, leftOut),
   );

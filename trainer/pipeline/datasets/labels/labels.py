@@ -1,83 +1,44 @@
-"""Finds each image's label: in labels.csv or labels.tsv, else in the file name.
+"""Finds each image's label.
 
-In shards: in the text file beside the image, else in the file name.
+In lists of labels in any format that is known, in text files beside the images, in the names of
+their folders, or in their own. In shards: in the text file beside the image, else in its name.
 """
 
-import time
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from itertools import takewhile
 from pathlib import PurePosixPath
 
 from shared.errors import DatasetError
-from shared.texts import printable, shown, text_of_cell
-from trainer.pipeline.datasets.labels.label_files import PART_NAMES, LabelRow, Part, label_rows
+from shared.texts import printable, shown
+from trainer.pipeline.datasets.labels.file_names import why_no_labels
+from trainer.pipeline.datasets.labels.formats.beside import (
+    read_text,
+    require_texts,
+    texts_beside,
+)
+from trainer.pipeline.datasets.labels.formats.label_list import LabelList
+from trainer.pipeline.datasets.labels.formats.lists import find_lists, own_lists, read_list
+from trainer.pipeline.datasets.labels.formats.named_files import NamedFiles
+from trainer.pipeline.datasets.labels.found import FILE_NAMES, FoundLabels, unprintable
+from trainer.pipeline.datasets.labels.label_pattern import LabelPattern
+from trainer.pipeline.datasets.labels.label_row import PART_NAMES
+from trainer.pipeline.datasets.labels.listed import from_lists
 from trainer.pipeline.datasets.sources.image_files import is_image
-from trainer.pipeline.datasets.sources.shards import LABEL_FILES, ShardSource
+from trainer.pipeline.datasets.sources.shards import ShardSource
 from trainer.pipeline.datasets.sources.source import ImageSource, ZipSource
 from trainer.pipeline.datasets.sources.text_columns import Texts, TextTable
-from trainer.schemas.job_request import FilenameLabelSource, Labels
-from trainer.schemas.labels import UnusableLabelError, compile_pattern, usable_label
+from trainer.schemas.job_request import FileLabelSource, FilenameLabelSource, Labels
 
-MATCH_SECONDS = 30.0
-"""For all file names of a set together; a sound pattern takes microseconds per name."""
-MAY_HOLD_LABELS = {".csv", ".tsv", ".txt", ".json", ".jsonl", ".xml", ".xlsx"}
-MOST_ALIKE = 100
-"""Of more files with one base name, only a whole path tells which is meant."""
 NO_MATCH = "The file name does not match the pattern."
-
-
-@dataclass(frozen=True)
-class DatasetProblem:
-    """Why a file is left out: kind is a snake_case name, detail a sentence.
-
-    The file's name is safe to show: shortened, without control characters.
-    """
-
-    kind: str
-    file: str
-    detail: str
-
-
-@dataclass
-class FoundLabels:
-    """Labels by file name, and the files that have none."""
-
-    source: str
-    """Where the labels come from, for messages."""
-    labels: TextTable = field(default_factory=lambda: TextTable(Texts(), Texts()))
-    """In the order of the source, in which disks read fastest."""
-    groups: dict[str, str] = field(default_factory=dict)
-    """The column group of label files, by file name."""
-    parts: dict[str, Part] = field(default_factory=dict)
-    """The column split of label files, by file name."""
-    problems: list[DatasetProblem] = field(default_factory=list)
-    ignored: int = 0
-    """Files that are neither images nor a label file."""
-    decided: dict[str, str | None] = field(default_factory=dict)
-    """Labels corrected by a user: they win over those of files with the same image; None leaves
-    the image out."""
-    corrections: frozenset[str] = frozenset()
-    """Names in `decided` that corrections add to the dataset."""
-    unknown: int = 0
-    """The number of names in relabel that no image has."""
-    unread: tuple[str, ...] = ()
-    """Files that may hold labels but were ignored, because they have another name."""
-    misread: tuple[str, ...] = ()
-    """Names in a zip that does not declare their encoding."""
-
-    def names(self) -> Sequence[str]:
-        """Return the names of all labelled images, the decided ones first.
-
-        First, because of files with the same image the first one's label is used.
-        """
-        if not self.decided:
-            return self.labels.names
-        return [*self.decided, *(name for name in self.labels if name not in self.decided)]
-
-    def label(self, name: str) -> str | None:
-        """Return the valid label, "" if nothing can be read; None for an image that is left out."""
-        return self.decided[name] if name in self.decided else self.labels[name]
+NONE_BESIDE = "It has no text file beside it."
+BESIDE = "text files beside the images"
+FOLDERS = "names of their folders"
+FEWEST_FOLDERS = 2
+HOW_TO_LABEL = (
+    "List the texts in a labels.csv with the columns filename,text, or put 0017.txt beside "
+    "0017.png. If the names are the labels all the same, say so: --labels filename (in a request "
+    '"labels": "filename").'
+)
 
 
 def find_labels(
@@ -85,8 +46,9 @@ def find_labels(
 ) -> FoundLabels:
     """Find the label of every image.
 
-    Raises ReadsmithError: labels_not_found if the source lacks the requested labels, and those of
-    label_rows. relabel: labels by file name that replace those found; None leaves the image out.
+    Raises ReadsmithError: labels_not_found if the source lacks the requested labels or its file
+    names cannot be any, labels_ambiguous if it is not certain which are meant, and those of
+    read_list. relabel: labels by file name that replace those found; None leaves the image out.
     """
     if isinstance(source, ShardSource):
         found = _from_shards(source, how)
@@ -95,23 +57,11 @@ def find_labels(
         return found
     everything = source.names()
     names = [name for name in everything if printable(name)]
-    manifests = [name for name in names if PurePosixPath(name).name.lower() in LABEL_FILES]
     images = [name for name in names if is_image(name)]
-    if how == "manifest" and not manifests:
-        raise DatasetError(
-            "labels_not_found",
-            "The dataset holds no labels.csv or labels.tsv.",
-            "Add one with the columns filename,text, or take labels from the file names.",
-        )
-    if manifests and how in ("auto", "manifest"):
-        found = _from_manifests(source, manifests, images, names)
-    else:
-        found = _from_names(images, how)
-    unprintable = [name for name in everything if is_image(name) and not printable(name)]
-    found.problems += map(_unprintable, unprintable)
-    found.ignored = len(everything) - len(images) - len(manifests) - len(unprintable)
-    if not manifests:
-        found.unread = tuple(filter(_may_hold_labels, names))
+    found = _Finder(source, names, images).find(how)
+    hidden = [name for name in everything if is_image(name) and not printable(name)]
+    found.problems += map(unprintable, hidden)
+    found.ignored += len(everything) - len(images) - len(hidden)
     if isinstance(source, ZipSource):
         found.misread = tuple(filter(is_image, source.unmarked))
     if relabel:
@@ -119,9 +69,152 @@ def find_labels(
     return found
 
 
-def _may_hold_labels(name: str) -> bool:
-    path = PurePosixPath(name.lower())
-    return path.suffix in MAY_HOLD_LABELS and not path.stem.startswith(("readme", "license"))
+class _Finder:
+    """Looks for labels where they may be."""
+
+    def __init__(self, source: ImageSource, names: Sequence[str], images: Sequence[str]) -> None:
+        self._source = source
+        self._names = names
+        self._images = images
+        self._files = NamedFiles(names)
+
+    def find(self, how: Labels) -> FoundLabels:
+        """Return the labels from where they are asked for."""
+        if isinstance(how, FileLabelSource):
+            return self._from_files([self._named(how.file)])
+        if how == "manifest":
+            return self._from_manifests()
+        if how == "beside":
+            return self._from_beside(texts_beside(self._names, self._images))
+        if how == "folder":
+            return self._from_names(lambda name: PurePosixPath(name).parent.name, FOLDERS)
+        if how == "auto":
+            return self._recognised()
+        return self._from_names(*_label_reader(how))
+
+    def _recognised(self) -> FoundLabels:
+        """Return the labels from the only place where they can be; raises labels_ambiguous."""
+        found = find_lists(self._source, self._files)
+        beside = texts_beside(self._names, self._images)
+        if found.lists:
+            return self._of_lists(found.lists)
+        if beside and 2 * len(beside) >= len(self._images):
+            return self._from_beside(beside)
+        if found.unclear and self._images:
+            raise _unclear(found.unclear)
+        if self._named_by_folder():
+            return self._from_names(lambda name: PurePosixPath(name).parent.name, FOLDERS)
+        _require_labels(self._images)
+        labelled = self._from_names(*_label_reader("filename"))
+        if found.ignored:
+            listed = ", ".join(map(shown, found.ignored[:3]))
+            labelled.warnings.append(
+                f"The labels are taken from the file names; {listed} is ignored, because it lists "
+                "none of the images."
+            )
+        return labelled
+
+    def _from_manifests(self) -> FoundLabels:
+        if own := own_lists(self._names):
+            return self._from_files(own)
+        found = find_lists(self._source, self._files)
+        if not found.lists:
+            raise DatasetError(
+                "labels_not_found",
+                "The dataset holds no labels.csv or labels.tsv, and no list in another format "
+                "that is known.",
+                "Add one with the columns filename,text, or take labels from the file names.",
+            )
+        return self._of_lists(found.lists)
+
+    def _named(self, file: str) -> str:
+        if (name := self._files.find("", file)) is not None:
+            return name
+        raise DatasetError(
+            "labels_not_found",
+            f"The dataset holds no file {shown(file)!r} to take labels from.",
+            "Give the list's path in the dataset.",
+        )
+
+    def _from_files(self, names: Sequence[str]) -> FoundLabels:
+        return self._of_lists([read_list(self._source, name, self._files) for name in names])
+
+    def _of_lists(self, lists: Sequence[LabelList]) -> FoundLabels:
+        found = from_lists(lists, self._images, self._files, self._source.limits.files)
+        found.ignored -= len(lists)
+        return found
+
+    def _from_beside(self, beside: Mapping[str, str]) -> FoundLabels:
+        if not beside:
+            raise DatasetError(
+                "labels_not_found", "No image has a text file beside it.", HOW_TO_LABEL
+            )
+        require_texts(self._source, beside)
+        found = FoundLabels(BESIDE)
+        texts = (
+            (name, read_text(self._source, beside[name]) if name in beside else None)
+            for name in self._images
+        )
+        _add_labels(found, texts, NONE_BESIDE)
+        found.notes.append(
+            f"Text files beside the images: {len(beside)} of {len(self._images)} images have one."
+        )
+        found.ignored -= len(set(beside.values()))
+        return found
+
+    def _from_names(self, label_of: Callable[[str], str | None], source: str) -> FoundLabels:
+        found = FoundLabels(source)
+        _add_labels(found, ((name, label_of(name)) for name in self._images), NO_MATCH)
+        if source == FOLDERS:
+            count = len({PurePosixPath(name).parent for name in self._images})
+            found.notes.append(f"Folders named by label: {count} with {len(self._images)} images.")
+        return found
+
+    def _named_by_folder(self) -> bool:
+        """Tell whether each folder is named as what its images say.
+
+        Then the files' names tell nothing: they are the same in folder after folder, or numbers.
+        """
+        folders = Counter(PurePosixPath(name).parent for name in self._images)
+        names = [folder.name for folder in folders]
+        stems = {PurePosixPath(name).stem for name in self._images}
+        repeated = 2 * len(stems) <= len(self._images)
+        by_number = why_no_labels([PurePosixPath(name).stem for name in self._images]) is not None
+        return (
+            (repeated or by_number)
+            and len(set(names)) == len(names) > FEWEST_FOLDERS
+            and len({len(folder.parts) for folder in folders}) == 1
+            and why_no_labels(names) is None
+            and not any(name.lower() in PART_NAMES for name in names)
+        )
+
+
+def _require_labels(images: Iterable[str]) -> None:
+    """Raise ReadsmithError labels_not_found for images whose names cannot be labels."""
+    stems = [PurePosixPath(name).stem for name in images]
+    if (what := why_no_labels(stems)) is None:
+        return
+    examples = ", ".join(shown(stem) for stem in stems[:3])
+    raise DatasetError(
+        "labels_not_found",
+        f"There is no list of labels, and the file names are {what} ({examples}, …), not what the "
+        "images say.",
+        HOW_TO_LABEL,
+    )
+
+
+def _unclear(names: Sequence[str]) -> DatasetError:
+    listed = ", ".join(map(shown, names[:3]))
+    more = f" and {len(names) - 3} more" if len(names) > 3 else ""
+    spreadsheet = any(name.lower().endswith((".xlsx", ".xls", ".ods")) for name in names)
+    save = "Save the spreadsheet as CSV UTF-8. " if spreadsheet else ""
+    return DatasetError(
+        "labels_ambiguous",
+        f"{listed}{more} may hold the labels, but in no format that is read.",
+        f"{save}Give a labels.csv with the columns filename,text (docs/formats.md shows what else "
+        "is read). If the file names are the labels, say so: --labels filename (in a request "
+        '"labels": "filename").',
+    )
 
 
 def _decide(found: FoundLabels, relabel: Mapping[str, str | None], images: Sequence[str]) -> None:
@@ -132,197 +225,41 @@ def _decide(found: FoundLabels, relabel: Mapping[str, str | None], images: Seque
     found.problems = [problem for problem in found.problems if problem.file not in files]
 
 
-def _from_names(images: Sequence[str], how: Labels) -> FoundLabels:
-    label_of, source = _label_reader(how)
-    found = FoundLabels(source)
-    _add_labels(found, ((name, label_of(name)) for name in images), NO_MATCH)
-    return found
-
-
 def _add_labels(found: FoundLabels, texts: Iterable[tuple[str, str | None]], why_none: str) -> None:
     """Add the usable labels, by name, and the problems of the others."""
     names, labels = Texts(), Texts()
     for name, text in texts:
-        if (label := _usable(found, name, text, why_none)) is not None:
+        if (label := found.usable(name, text, why_none)) is not None:
             names.append(name)
             labels.append(label)
     found.labels = TextTable(names, labels)
 
 
 def _from_shards(source: ShardSource, how: Labels) -> FoundLabels:
-    if how == "manifest" and not source.labelled:
+    if how in ("manifest", "beside") and not source.labelled:
         raise DatasetError(
             "labels_not_found",
             "No image in the shards has a text file beside it.",
             "Put 0017.txt beside 0017.png, or take labels from the file names.",
         )
-    beside = how in ("auto", "manifest") and source.labelled
+    beside = how in ("auto", "manifest", "beside") and source.labelled
+    if how == "auto" and not beside:
+        _require_labels(source.images)
     label_of, where = _label_reader(how)
-    found = FoundLabels("text files beside the images" if beside else where)
+    found = FoundLabels(BESIDE if beside else where)
     found.ignored = source.ignored
-    found.problems += [_unprintable(name) for name in source.images if not printable(name)]
+    found.problems += [unprintable(name) for name in source.images if not printable(name)]
     texts = (
         (name, source.text(index) if beside else label_of(name))
         for index, name in enumerate(source.images)
         if printable(name)
     )
-    _add_labels(found, texts, "It has no text file beside it." if beside else NO_MATCH)
+    _add_labels(found, texts, NONE_BESIDE if beside else NO_MATCH)
     return found
 
 
 def _label_reader(how: Labels) -> tuple[Callable[[str], str | None], str]:
     """Return the function from a file's name to its label, and its description."""
     if not isinstance(how, FilenameLabelSource):
-        return lambda name: PurePosixPath(name).stem, "file names"
-    return _LabelPattern(how.filename.pattern), f"file names by {how.filename.pattern}"
-
-
-class _LabelPattern:
-    """Extracts labels from file names by a regular expression, within MATCH_SECONDS in all."""
-
-    def __init__(self, pattern: str) -> None:
-        self._pattern = compile_pattern(pattern)
-        groups = self._pattern.groupindex
-        self._group: str | int = "text" if "text" in groups else min(self._pattern.groups, 1)
-        self._seconds_left = MATCH_SECONDS
-
-    def __call__(self, name: str) -> str | None:
-        """Return the label, None if the name does not match; raises ReadsmithError."""
-        stem, began = PurePosixPath(name).stem, time.monotonic()
-        try:
-            # A user's pattern, such as (a|aa)+$, may backtrack for hours. Python's re cannot be
-            # interrupted; the package regex has timeouts.
-            match = self._pattern.search(stem, timeout=max(self._seconds_left, 0.001))
-        except (TimeoutError, MemoryError) as error:
-            much = "memory than there is" if isinstance(error, MemoryError) else None
-            raise DatasetError(
-                "pattern_too_slow",
-                f"The regular expression took more {much or f'than {MATCH_SECONDS:g} s'}, up to "
-                f"the file name {shown(stem)}.",
-                "Repeats that match the same text in many ways are slow, as (a|aa)+; use a+.",
-            ) from None
-        self._seconds_left -= time.monotonic() - began
-        return match.group(self._group) if match else None
-
-
-def _from_manifests(
-    source: ImageSource, manifests: Sequence[str], images: Sequence[str], names: Sequence[str]
-) -> FoundLabels:
-    found = FoundLabels(" and ".join(shown(manifest) for manifest in manifests[:3]))
-    labels: dict[str, str] = {}
-    paths = _Paths(names)
-    listed: set[str] = set()
-    conflicting: set[str] = set()
-    for row in label_rows(source, manifests):
-        name = paths.resolve(row)
-        if name is None:
-            detail = f"{shown(row.manifest)} line {row.line} {paths.why_none(row)}."
-            found.problems.append(DatasetProblem("missing_image", shown(row.filename), detail))
-            continue
-        listed.add(name)
-        label = _usable(found, name, row.text) if row.readable else ""
-        if label is not None and labels.setdefault(name, label) != label:
-            conflicting.add(name)
-        if row.group:
-            found.groups.setdefault(name, row.group)
-        if row.part is not None:
-            found.parts.setdefault(name, row.part)
-    for name in sorted(conflicting):
-        detail = f"It is listed as {shown(labels.pop(name))!r} and as something else."
-        found.problems.append(DatasetProblem("conflicting_labels", shown(name), detail))
-    found.problems += [
-        DatasetProblem("missing_label", shown(name), "No label file lists it.")
-        for name in images
-        if name not in listed
-    ]
-    in_order = dict(sorted(labels.items()))
-    found.labels = TextTable(Texts(in_order), Texts(in_order.values()))
-    return found
-
-
-def _usable(found: FoundLabels, name: str, text: str | None, why_none: str = "") -> str | None:
-    """Return a text as a label; if it is none, record the problem and return None."""
-    if text is None:
-        found.problems.append(DatasetProblem("missing_label", shown(name), why_none))
-        return None
-    try:
-        return usable_label(text)
-    except UnusableLabelError as error:
-        found.problems.append(DatasetProblem(error.kind, shown(name), f"Its label {error}."))
-        return None
-
-
-def _unprintable(name: str) -> DatasetProblem:
-    return DatasetProblem(
-        "unprintable_name", shown(name), "Its name holds control characters, or is not UTF-8."
-    )
-
-
-class _Paths:
-    """Finds the files that label files name."""
-
-    def __init__(self, names: Sequence[str]) -> None:
-        self._names = set(names)
-        self._by_base: dict[str, str | list[str]] = {}
-        """One path, or all paths of those with this base name."""
-        for name in names:
-            base = PurePosixPath(name).name
-            if isinstance(other := self._by_base.setdefault(base, name), list):
-                other.append(name)
-            elif other != name:
-                self._by_base[base] = [other, name]
-
-    def resolve(self, row: LabelRow) -> str | None:
-        """Return the path that a row names.
-
-        Relative to its label file's folder or to one around it, else the only file whose path
-        ends as the row's does.
-        """
-        # As it is first: a file may be named as cells are escaped.
-        return self._found(row, row.filename) or self._found(row, text_of_cell(row.filename))
-
-    def why_none(self, row: LabelRow) -> str:
-        """Return why a row names no file, or none for sure."""
-        candidates = self._candidates(row, _listed(row.filename))
-        if not candidates:
-            return "names no file here"
-        first, second = map(shown, candidates[:2])
-        return f"may mean {first} or {second}: give the path"
-
-    def _found(self, row: LabelRow, filename: str) -> str | None:
-        path = _listed(filename)
-        # Its own folder first: train/ and test/ may hold files of the same names.
-        for folder in PurePosixPath(row.manifest).parents:
-            if (name := (folder / path).as_posix()) in self._names:
-                return name
-        candidates = self._candidates(row, path)
-        return candidates[0] if len(candidates) == 1 else None
-
-    def _candidates(self, row: LabelRow, path: PurePosixPath) -> list[str]:
-        """Return the files of this base name that share the most folders with the path."""
-        found = self._by_base.get(path.name, [])
-        if isinstance(found, str):
-            found = [found]
-        if len(found) > MOST_ALIKE:
-            return found
-        # What is listed for train/ and is missing there is not the file of that name in test/.
-        part = _parts_named(PurePosixPath(row.manifest).parent / path)
-        named = ((name, _parts_named(PurePosixPath(name))) for name in found)
-        found = [name for name, parts in named if not parts or part <= parts]
-        shared = [_shared_end(PurePosixPath(name), path) for name in found]
-        return [name for name, n in zip(found, shared, strict=True) if n == max(shared)]
-
-
-def _listed(filename: str) -> PurePosixPath:
-    return PurePosixPath(filename.replace("\\", "/"))  # lists written on Windows
-
-
-def _parts_named(path: PurePosixPath) -> set[Part]:
-    folders = (folder.lower() for folder in path.parent.parts)
-    return {PART_NAMES[folder] for folder in folders if folder in PART_NAMES}
-
-
-def _shared_end(a: PurePosixPath, b: PurePosixPath) -> int:
-    """Count the parts in which two paths agree from their ends on."""
-    pairs = zip(reversed(a.parts), reversed(b.parts), strict=False)
-    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
+        return lambda name: PurePosixPath(name).stem, FILE_NAMES
+    return LabelPattern(how.filename.pattern), f"file names by {how.filename.pattern}"

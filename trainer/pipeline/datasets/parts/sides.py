@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainer.pipeline.datasets.image_table import ImageTable
-from trainer.pipeline.datasets.labels.label_files import PART_NAMES, Part
-from trainer.pipeline.datasets.labels.labels import FoundLabels
+from trainer.pipeline.datasets.labels.found import FoundLabels
+from trainer.pipeline.datasets.labels.label_row import PART_NAMES, Part
 from trainer.pipeline.datasets.parts.near_duplicates import near_duplicates
 
 MIN_FOLDERS, LARGEST_FOLDER = 10, 0.2
@@ -63,7 +63,7 @@ def _own_parts(images: ImageTable, found: FoundLabels) -> tuple[NDArray[np.int8]
     """Return the user's own part of each image, and where it comes from."""
     if found.parts:
         of_images = (found.parts.get(name, Part.TRAIN) for name in images.names)
-        source = "the column split"
+        source = found.parts_from
     else:
         folders = {PurePosixPath(name).parent for name in images.names}
         depth = _depth_of_parts(folders)

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from trainer.pipeline.datasets.image_table import ImageTable
-from trainer.pipeline.datasets.labels.label_files import Part
+from trainer.pipeline.datasets.labels.label_row import Part
 from trainer.pipeline.datasets.parts.sides import Numbers, Sides, repeated
 from trainer.pipeline.datasets.seen_images import is_among
 from trainer.schemas.job_request import JobRequest

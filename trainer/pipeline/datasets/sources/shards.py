@@ -36,7 +36,11 @@ LABEL_FILES = ("labels.csv", "labels.tsv")
 def is_shard(path: Path) -> bool:
     """Return whether a file begins like a tar."""
     with path.open("rb") as file:
-        head = file.read(tarfile.BLOCKSIZE)
+        return begins_a_tar(file.read(tarfile.BLOCKSIZE))
+
+
+def begins_a_tar(head: bytes) -> bool:
+    """Return whether the first 512 bytes of a file are those of a tar."""
     try:
         tarfile.TarInfo.frombuf(head, "utf-8", "surrogateescape")
     except tarfile.HeaderError:
@@ -65,20 +69,22 @@ class ShardSource:
         """The names of all images, in the order of the shards."""
         self.ignored = 0
         """How many files are neither an image nor the label of one."""
+        self.lists = 0
+        """How many of those are labels.csv or labels.tsv; in several tars, such are rejected."""
         self._paths = list(paths)
         self._texts = Texts()  # beside the images; empty where there is none
         self._labelled = bytearray()
         self._located = array("Q")  # shard, offset and size of each image
         files = 0
         for number, path in enumerate(paths):
-            for sample in _samples(path):
+            for sample in _samples(path, alone=len(paths) == 1):
                 files += len(sample)
                 if files > limits.shard_files:
                     raise too_many_files(files, limits.shard_files)
                 self._add(number, sample)
         self._by_name = NameIndex(self.images)
         if (name := self._by_name.repeated()) is not None:
-            raise _unsafe(name, "is in its shard twice")
+            raise unsafe_entry(name, "is in its shard twice")
 
     def text(self, index: int) -> str | None:
         """Return the text beside the image at this index, None if it has none."""
@@ -113,6 +119,7 @@ class ShardSource:
             self._labelled.append(sample.text is not None)
             self._located.extend((shard, image.offset_data, image.size))
         self.ignored += sample.others
+        self.lists += sample.lists
         if sample.text is not None and not sample.images:
             self.ignored += 1
 
@@ -125,12 +132,14 @@ class _Sample:
     images: list[tarfile.TarInfo] = field(default_factory=list)
     text: str | None = None
     others: int = 0
+    lists: int = 0
+    """How many of the others are lists of labels."""
 
     def __len__(self) -> int:
         return len(self.images) + (self.text is not None) + self.others
 
 
-def _samples(path: Path) -> Iterator[_Sample]:
+def _samples(path: Path, *, alone: bool) -> Iterator[_Sample]:
     with _ReadHeaders(path) as file:
         sample = _Sample("")
         for member in _members(file, path):
@@ -144,7 +153,7 @@ def _samples(path: Path) -> Iterator[_Sample]:
                 sample.images.append(member)
             elif name.lower().endswith(".txt") and sample.text is None:
                 sample.text = file.text(member)
-            elif name.lower() in LABEL_FILES:
+            elif name.lower() in LABEL_FILES and not alone:
                 # Ignored, it would silently give way to the file names as labels.
                 raise DatasetError(
                     "labels_not_found",
@@ -154,7 +163,14 @@ def _samples(path: Path) -> Iterator[_Sample]:
                 )
             else:
                 sample.others += 1
+                sample.lists += name.lower() in LABEL_FILES
         yield sample
+
+
+def indexed_members(path: Path) -> Iterator[tarfile.TarInfo]:
+    """Yield the visible regular files of a tar; raises ReadsmithError for an unsafe tar."""
+    with _ReadHeaders(path) as file:
+        yield from _members(file, path)
 
 
 def _members(file: "_ReadHeaders", path: Path) -> Iterator[tarfile.TarInfo]:
@@ -169,7 +185,7 @@ def _members(file: "_ReadHeaders", path: Path) -> Iterator[tarfile.TarInfo]:
                     raise tarfile.ReadError("its members form a cycle")
                 reached = member.offset_data
                 if (what := _fault(member)) is not None:
-                    raise _unsafe(f"{path.name}/{member.name}", what)
+                    raise unsafe_entry(f"{path.name}/{member.name}", what)
                 if member.isfile() and visible(PurePosixPath(member.name)):
                     yield member
     except ReadsmithError:
@@ -212,7 +228,8 @@ class _ReadHeaders(FileIO):
         return text.decode("utf-8", "surrogateescape")
 
 
-def _unsafe(name: str, what: str) -> ReadsmithError:
+def unsafe_entry(name: str, what: str) -> ReadsmithError:
+    """Return the error for a member that could do harm, or is there twice."""
     return DatasetError(
         "dataset_unsafe",
         f"The entry {shown(name)} {what}.",

@@ -8,12 +8,14 @@ from typing import Protocol
 from shared.errors import DatasetError, DatasetNotFoundError
 from shared.texts import shown
 from trainer.pipeline.datasets.sources import image_files
+from trainer.pipeline.datasets.sources.compression import tar_opener
 from trainer.pipeline.datasets.sources.image_files import (
     UnreadableEntryError,
     require_small,
     visible,
 )
 from trainer.pipeline.datasets.sources.shards import ShardSource, is_shard, shards_of
+from trainer.pipeline.datasets.sources.tar_file import CompressedTarSource, TarSource
 from trainer.pipeline.datasets.sources.zip_file import UTF8, entry_name, open_zip, too_many_files
 from trainer.schemas.limits import DEFAULT_LIMITS, DatasetLimits
 
@@ -34,9 +36,9 @@ class ImageSource(Protocol):
 
 
 def open_source(path: Path, limits: DatasetLimits = DEFAULT_LIMITS) -> ImageSource:
-    """Open a folder, a zip, a tar or a folder of tars.
+    """Open a folder, a zip, a tar, compressed or not, or a folder of tars.
 
-    Raises ReadsmithError: dataset_not_found, and those of open_zip and ShardSource.
+    Raises ReadsmithError: dataset_not_found, and those of open_zip, ShardSource and TarSource.
     """
     if path.is_dir():
         shards = shards_of(path)
@@ -45,7 +47,17 @@ def open_source(path: Path, limits: DatasetLimits = DEFAULT_LIMITS) -> ImageSour
         raise DatasetNotFoundError(
             "dataset_not_found", f"There is no {path}.", "Give a zip, a tar, a folder or a URL."
         )
-    return ShardSource([path], limits) if is_shard(path) else ZipSource(path, limits)
+    if is_shard(path):
+        return _open_tar(path, limits)
+    opener = tar_opener(path)
+    return ZipSource(path, limits) if opener is None else CompressedTarSource(path, opener, limits)
+
+
+def _open_tar(path: Path, limits: DatasetLimits) -> ImageSource:
+    """Open a tar as a shard, or as a folder if it has files that may be lists of labels."""
+    shard = ShardSource([path], limits)
+    others = shard.ignored and not shard.labelled and len(shard.images) < limits.files
+    return TarSource(path, limits) if shard.lists or others else shard
 
 
 class FolderSource:

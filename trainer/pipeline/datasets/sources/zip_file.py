@@ -15,6 +15,7 @@ from pathlib import Path
 
 from shared.errors import DatasetError, ReadsmithError
 from shared.texts import shown
+from trainer.pipeline.datasets.sources.file_kind import why_no_zip
 from trainer.schemas.limits import DatasetLimits
 
 MAX_NAME = 4096
@@ -46,6 +47,8 @@ def open_zip(path: Path, limits: DatasetLimits) -> zipfile.ZipFile:
     except ReadsmithError:
         raise
     except Exception as error:  # zipfile raises anything on hostile data, UnicodeDecodeError too
+        if "not a zip" in str(error) and (known := why_no_zip(path)) is not None:
+            raise known from error
         raise DatasetError(
             "dataset_not_a_zip",
             f"The dataset is not a readable zip: {error}.",

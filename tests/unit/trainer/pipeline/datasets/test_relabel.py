@@ -19,7 +19,7 @@ from trainer.schemas.job_request import JobRequest
 
 
 def numbered(count: int) -> dict[str, bytes]:
-    return {f"{i:03}.png": image(f"{i:03}", seed=i) for i in range(count)}
+    return {f"{i:03}"[::-1] + ".png": image(f"{i:03}"[::-1], seed=i) for i in range(count)}
 
 
 def loaded(
@@ -50,35 +50,37 @@ def left_out(dataset: Dataset) -> dict[str, str]:
 
 
 def test_a_label_is_replaced_and_an_image_left_out(tmp_path: Path) -> None:
-    dataset = loaded(tmp_path, {"003.png": " 8 ", "004.png": None})
-    assert labels(dataset)["003.png"] == "8"
-    assert left_out(dataset) == {"004.png": "dropped"}
+    dataset = loaded(tmp_path, {"300.png": " 8 ", "400.png": None})
+    assert labels(dataset)["300.png"] == "8"
+    assert left_out(dataset) == {"400.png": "dropped"}
     assert len(labels(dataset)) == 19
 
 
 def test_a_file_without_a_usable_label_gets_one(tmp_path: Path) -> None:
-    rows = "\n".join(["filename,text", *(f"{i:03}.png,{i}" for i in range(18)), "018.png,"])
-    dataset = loaded(tmp_path, {"018.png": "a", "019.png": "b"}, {"labels.csv": rows.encode()})
-    assert labels(dataset)["018.png"] == "a"
-    assert labels(dataset)["019.png"] == "b"
+    rows = "\n".join(
+        ["filename,text", *(f"{i:03}"[::-1] + f".png,{i}" for i in range(18)), "810.png,"]
+    )
+    dataset = loaded(tmp_path, {"810.png": "a", "910.png": "b"}, {"labels.csv": rows.encode()})
+    assert labels(dataset)["810.png"] == "a"
+    assert labels(dataset)["910.png"] == "b"
     assert dataset.summary["left_out"] == {}
 
 
 def test_names_that_the_dataset_does_not_hold_are_warned_of(tmp_path: Path) -> None:
-    dataset = loaded(tmp_path, {"003.png": "8", "gone.png": "8", "elsewhere/004.png": None})
+    dataset = loaded(tmp_path, {"300.png": "8", "gone.png": "8", "elsewhere/400.png": None})
     assert "2 of the names in relabel are not of images" in dataset.summary["warnings"][0]
 
 
 def test_copies_of_an_image_follow_the_label_that_was_decided_on(tmp_path: Path) -> None:
     images = numbered(20)
-    copies = {f"copy/{name}": images[name] for name in ("000.png", "003.png", "004.png")}
-    dataset = loaded(tmp_path, {"copy/003.png": "8", "copy/004.png": None}, copies)
-    assert labels(dataset)["copy/003.png"] == "8"
+    copies = {f"copy/{name}": images[name] for name in ("000.png", "300.png", "400.png")}
+    dataset = loaded(tmp_path, {"copy/300.png": "8", "copy/400.png": None}, copies)
+    assert labels(dataset)["copy/300.png"] == "8"
     assert left_out(dataset) == {
         "copy/000.png": "duplicate",
-        "003.png": "corrected",
-        "004.png": "dropped",
-        "copy/004.png": "dropped",
+        "300.png": "corrected",
+        "400.png": "dropped",
+        "copy/400.png": "dropped",
     }
 
 
@@ -107,17 +109,17 @@ def test_corrections_are_learned_and_never_tested(tmp_path: Path) -> None:
 
 
 def test_a_correction_takes_the_place_of_the_datasets_label(tmp_path: Path) -> None:
-    wrong, right = numbered(20)["003.png"], numbered(20)["004.png"]
-    texts = {"a.png": (wrong, "777"), "b.png": (right, "004")}
+    wrong, right = numbered(20)["300.png"], numbered(20)["400.png"]
+    texts = {"a.png": (wrong, "777"), "b.png": (right, "400")}
     dataset = loaded(tmp_path, corrections=corrected(tmp_path, texts))
     assert labels(dataset)["corrections/a.png"] == "777"
-    assert left_out(dataset) == {"003.png": "corrected", "004.png": "duplicate"}
+    assert left_out(dataset) == {"300.png": "corrected", "400.png": "duplicate"}
 
 
 def test_what_the_request_says_of_an_image_counts_more_than_a_correction(tmp_path: Path) -> None:
-    texts = {"a.png": (numbered(20)["003.png"], "777")}
-    dataset = loaded(tmp_path, {"003.png": "888"}, corrections=corrected(tmp_path, texts))
-    assert labels(dataset)["003.png"] == "888"
+    texts = {"a.png": (numbered(20)["300.png"], "777")}
+    dataset = loaded(tmp_path, {"300.png": "888"}, corrections=corrected(tmp_path, texts))
+    assert labels(dataset)["300.png"] == "888"
     assert left_out(dataset) == {"corrections/a.png": "corrected"}
 
 

@@ -23,7 +23,7 @@ from trainer.pipeline.datasets.parts.split import split
 from trainer.schemas.job_request import Hyperparameters, JobRequest
 
 REQUEST = JobRequest()
-DRAWN = {f"{i:03}.png": image(f"{i:03}", seed=i) for i in range(60)}
+DRAWN = {f"{i:03}"[::-1] + ".png": image(f"{i:03}"[::-1], seed=i) for i in range(60)}
 
 
 def an_image(number: int, label: str) -> LabelledImage:
@@ -247,7 +247,7 @@ def test_a_folder_of_one_part_alone_is_split_as_any_other(tmp_path: Path) -> Non
 def test_own_parts_that_share_near_duplicates_or_groups_are_warned_of(tmp_path: Path) -> None:
     part = ["test" if i < 15 else "train" for i in range(60)]
     rows = [f"{name},{name[:3]},{part[i]},{i % 15}" for i, name in enumerate(DRAWN)]
-    Image.open(io.BytesIO(DRAWN["003.png"])).save(again := io.BytesIO(), "JPEG")
+    Image.open(io.BytesIO(DRAWN["300.png"])).save(again := io.BytesIO(), "JPEG")
     files = DRAWN | {"again.jpg": again.getvalue()}
     rows.append("again.jpg,003,train,")
     summary = loaded(tmp_path, files | listed("filename,text,split,group", rows)).summary

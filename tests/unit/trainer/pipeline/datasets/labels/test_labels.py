@@ -6,7 +6,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from shared.errors import ReadsmithError
 from tests.support.labelled_images import write_zip
-from trainer.pipeline.datasets.labels.label_files import Part
+from trainer.pipeline.datasets.labels.label_row import Part
 from trainer.pipeline.datasets.labels.labels import find_labels
 from trainer.pipeline.datasets.sources.source import ImageSource, open_source
 from trainer.schemas.job_request import FilenameLabels, FilenameLabelSource, Labels
@@ -110,7 +110,7 @@ def test_a_file_name_that_does_not_match_the_pattern_is_left_out(tmp_path: Path)
 
 @pytest.mark.parametrize(
     ("content", "message"),
-    [("file,label\n1.png,x\n", "starts with file, label"), ("", "starts with nothing")],
+    [("id,class\n7,x\n", "starts with id, class"), ("", "starts with nothing")],
 )
 def test_a_label_file_without_the_right_columns_is_refused(
     tmp_path: Path, content: str, message: str
@@ -119,8 +119,9 @@ def test_a_label_file_without_the_right_columns_is_refused(
         find_labels(source(tmp_path, {"1.png": "", "labels.csv": content}), "auto")
 
 
-def test_a_label_file_that_is_not_utf8_is_refused(tmp_path: Path) -> None:
-    path = write_zip(tmp_path / "set.zip", {"labels.csv": b"filename,text\n1.png,\xff\n"})
+def test_a_label_file_in_no_encoding_that_is_known_is_refused(tmp_path: Path) -> None:
+    text = b"filename,text\n1.png," + "Москва".encode("cp1251")
+    path = write_zip(tmp_path / "set.zip", {"labels.csv": text})
     with pytest.raises(ReadsmithError, match="not UTF-8 at byte 20"):
         find_labels(open_source(path), "auto")
 
@@ -172,17 +173,18 @@ def test_more_rows_than_files_are_allowed_are_refused(tmp_path: Path) -> None:
     assert find_labels(open_source(path, DatasetLimits(files=5)), "auto").problems
 
 
-def test_a_header_that_no_csv_has_is_told_as_such(tmp_path: Path) -> None:
+def test_a_header_that_no_csv_has_is_shown_short(tmp_path: Path) -> None:
     entries = {"labels.csv": "x" * 200_000}
-    with pytest.raises(ReadsmithError, match="field larger than field limit") as refused:
+    with pytest.raises(ReadsmithError, match="starts with xxx") as refused:
         find_labels(source(tmp_path, entries), "auto")
-    assert refused.value.code == "labels_unreadable"
+    assert refused.value.code == "labels_header"
+    assert len(refused.value.message) < 300
 
 
 def test_a_pattern_that_takes_for_ever_is_given_up(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("trainer.pipeline.datasets.labels.labels.MATCH_SECONDS", 0.2)
+    monkeypatch.setattr("trainer.pipeline.datasets.labels.label_pattern.MATCH_SECONDS", 0.2)
     files = {f"{'a' * 60}!.png": ""}
     with pytest.raises(ReadsmithError, match="took more than") as refused:
         find_labels(source(tmp_path, files), by_pattern(r"(a|aa)+$"))
@@ -192,7 +194,7 @@ def test_a_pattern_that_takes_for_ever_is_given_up(
 def test_a_pattern_that_is_slow_for_each_of_many_names_is_given_up(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("trainer.pipeline.datasets.labels.labels.MATCH_SECONDS", 0.1)
+    monkeypatch.setattr("trainer.pipeline.datasets.labels.label_pattern.MATCH_SECONDS", 0.1)
     files = {f"{'a' * 22}!{number}.png": "" for number in range(200)}  # some milliseconds each
     with pytest.raises(ReadsmithError, match="took more than"):
         find_labels(source(tmp_path, files), by_pattern(r"(a|aa)+$"))

@@ -1,0 +1,213 @@
+"""What is odd about labels, and what to do about it: said before a training spends time on them."""
+
+import re
+import unicodedata
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from pathlib import PurePosixPath
+
+from shared.texts import shown
+from trainer.pipeline.datasets.image_table import ImageTable
+from trainer.pipeline.datasets.labels.file_names import further_part
+from trainer.pipeline.datasets.labels.found import FILE_NAMES, FoundLabels
+
+EXAMPLES = 3
+SHOWN = 40
+"""Characters of an example."""
+AS_TEXT = "If so, format the column as text and fill it in again."
+ENOUGH = 20
+"""Of fewer labels nothing is told by what most of them are like."""
+RARE_FORM, COMMON_FORM = 0.01, 0.8
+"""The shares of labels of a form that is rare, where another one is common."""
+MOSTLY = 0.9
+WIDE = 40
+"""Times as wide as high; a line of 60 characters is 30 to 40 times."""
+JOINERS = "\u200c\u200d"
+"""Zero-width, and yet part of the spelling in Persian and Indian scripts."""
+
+_MONTHS = "(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)"
+_REWRITTEN = (
+    (
+        re.compile(r"[0-9](?:[.,][0-9]+)?E[+-]?[0-9]+", re.IGNORECASE),
+        "are numbers as a spreadsheet shortens long ones, so that digits may be lost",
+        AS_TEXT,
+    ),
+    (
+        re.compile(r"[0-9]+\.0"),
+        "end in .0, as if a program had taken them for numbers",
+        "If the images do not show it, write the column as text (in pandas: dtype=str).",
+    ),
+    (re.compile(r"=.*"), "are formulas of a spreadsheet", "Write the text alone."),
+    (
+        re.compile(r"#(?:NAME\?|REF!|VALUE!|N/A|DIV/0!|NUM!)"),
+        "are errors of a spreadsheet",
+        AS_TEXT,
+    ),
+    (
+        re.compile(rf"[0-9]{{1,2}}-{_MONTHS}|{_MONTHS}-[0-9]{{1,2}}"),
+        "are dates, which a spreadsheet makes of texts like 3-1",
+        AS_TEXT,
+    ),
+)
+"""What spreadsheets make of labels, and the remedy."""
+
+
+def doubts(
+    found: FoundLabels, images: ImageTable, sizes: Mapping[tuple[int, int], int]
+) -> list[str]:
+    """Return what is odd about the labels of usable images, a sentence or two each.
+
+    sizes: how many images have each width and height.
+    """
+    labels = {i.name: i.label for i in images if i.label and i.name not in found.corrections}
+    told = _Told(found, labels)
+    return [
+        *_further_parts(found),
+        *told.rewritten(),
+        *told.zeros_dropped(sizes),
+        *told.characters(),
+        *told.cases(),
+        *told.rare_forms(),
+        *_wide(images),
+    ]
+
+
+class _Told:
+    """Labels by file, and how examples of them are told."""
+
+    def __init__(self, found: FoundLabels, labels: Mapping[str, str]) -> None:
+        self._found = found
+        self._labels = labels
+
+    def _where(self, which: Callable[[str], bool]) -> list[str]:
+        return [name for name, label in self._labels.items() if which(label)]
+
+    def _examples(self, names: Sequence[str]) -> str:
+        some = (
+            f"{visible(self._labels[name])} ({self._found.place(name)})"
+            for name in names[:EXAMPLES]
+        )
+        return ", ".join(some)
+
+    def _say(self, names: Sequence[str], what: str, remedy: str) -> Iterator[str]:
+        if names:
+            count = f"{len(names)} of {len(self._labels)} labels"
+            yield f"{count} {what}: {self._examples(names)}. {remedy}"
+
+    def rewritten(self) -> Iterator[str]:
+        """Tell of labels that a spreadsheet has rewritten."""
+        for pattern, what, remedy in _REWRITTEN:
+            names = [name for name, label in self._labels.items() if pattern.fullmatch(label)]
+            yield from self._say(names, what, remedy)
+
+    def zeros_dropped(self, sizes: Mapping[tuple[int, int], int]) -> Iterator[str]:
+        """Tell of numbers that may have begun with zeros: images as wide, and fewer digits."""
+        labels = self._labels.values()
+        numbers = all(re.fullmatch(r"0|[1-9][0-9]*", label) for label in labels)
+        lengths = Counter(map(len, labels))
+        same_size = max(sizes.values(), default=0) >= MOSTLY * sum(sizes.values())
+        if len(labels) >= ENOUGH and numbers and len(lengths) > 1 and same_size:
+            longest = max(lengths)
+            names = self._where(lambda label: len(label) < longest)
+            yield from self._say(
+                names,
+                f"have fewer than {longest} digits, none begins with 0, and the images are of one "
+                "size, so that a spreadsheet may have dropped leading zeros",
+                f"Look at these images. {AS_TEXT}",
+            )
+
+    def characters(self) -> Iterator[str]:
+        """Tell of characters that cannot be seen, or that are others' doubles."""
+        holding: dict[str, list[str]] = {}
+        for name, label in self._labels.items():
+            for character in set(label):
+                spelt = character in JOINERS and not label.replace(character, "").isascii()
+                if (_invisible(character) or _wide_form(character)) and not spelt:
+                    holding.setdefault(character, []).append(name)
+        for character, names in sorted(holding.items()):
+            named = f"hold {code_point(character)}"
+            if _wide_form(character):
+                plain = unicodedata.normalize("NFKC", character)
+                remedy = f"If the images show an ordinary {plain}, write that."
+                yield from self._say(names, f"{named}, a wide form", remedy)
+            else:
+                yield from self._say(names, f"{named}, which no image can show", "Remove it.")
+
+    def cases(self) -> Iterator[str]:
+        """Tell of a few labels in the other case: in many fonts c and C look the same."""
+        upper = self._where(lambda label: label.upper() == label != label.lower())
+        lower = self._where(lambda label: label.lower() == label != label.upper())
+        few, many = sorted((upper, lower), key=len)
+        if len(many) >= ENOUGH and few and len(few) <= (1 - MOSTLY) * len(many):
+            these, others = ("lower", "upper") if few is lower else ("upper", "lower")
+            yield from self._say(
+                few,
+                f"are in {these} case, {len(many)} in {others} case",
+                "If the images show no difference, write all in one.",
+            )
+
+    def rare_forms(self) -> Iterator[str]:
+        """Tell of labels unlike nearly all others: in length, or in kinds of characters."""
+        forms = Counter(map(_form, self._labels.values()))
+        total = len(self._labels)
+        if not forms or forms.most_common(1)[0][1] < COMMON_FORM * total:
+            return
+        rare = {form for form, count in forms.items() if count < RARE_FORM * total}
+        names = self._where(lambda label: _form(label) in rare)
+        (length, kinds), _ = forms.most_common(1)[0]
+        yield from self._say(
+            names,
+            f"are unlike the others, most of which have {length} characters ({kinds})",
+            "Look whether they are right.",
+        )
+
+
+def _form(label: str) -> tuple[int, str]:
+    kinds = (
+        ("letters", any(c.isalpha() for c in label)),
+        ("digits", any(c.isdigit() for c in label)),
+        ("others", any(not c.isalnum() for c in label)),
+    )
+    return len(label), " and ".join(name for name, there in kinds if there)
+
+
+def _further_parts(found: FoundLabels) -> Iterator[str]:
+    if found.source != FILE_NAMES or not found.labels:
+        return
+    stems = [PurePosixPath(name).stem for name in found.labels]
+    if (told := further_part(stems)) is not None:
+        what, count, pattern = told
+        yield (
+            f"{count} of {len(stems)} file names hold {what}, which counts as part of the label. "
+            f"If it is none, give the pattern {pattern} (--labels 'filename:{pattern}')."
+        )
+
+
+def _wide(images: ImageTable) -> Iterator[str]:
+    wide = [image for image in images if image.size[0] > WIDE * image.size[1]]
+    if wide:
+        width, height = wide[0].size
+        yield (
+            f"{len(wide)} images are more than {WIDE} times as wide as high, as "
+            f"{shown(wide[0].name)} ({width}x{height}): so long a line becomes small in the "
+            "input. Cut such lines into words."
+        )
+
+
+def _invisible(character: str) -> bool:
+    kind = unicodedata.category(character)
+    return kind == "Cf" or (kind == "Zs" and character not in " \u3000") or character == "\u3164"
+
+
+def _wide_form(character: str) -> bool:
+    return unicodedata.east_asian_width(character) == "F"
+
+
+def code_point(character: str) -> str:
+    """Return a character's number and name in Unicode."""
+    return f"U+{ord(character):04X} ({unicodedata.name(character, 'without a name').lower()})"
+
+
+def visible(text: str) -> str:
+    """Return a text in which what cannot be seen is written as its number."""
+    return shown("".join(f"<U+{ord(c):04X}>" if _invisible(c) else c for c in text[:SHOWN]))

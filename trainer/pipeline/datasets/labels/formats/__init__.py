@@ -1,0 +1,1 @@
+"""Reads labels as other tools and people write them: one module per family of formats."""

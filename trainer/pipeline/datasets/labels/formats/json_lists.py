@@ -1,0 +1,164 @@
+"""Reads lists in JSON and JSON lines: docTR, Hugging Face, Roboflow and Label Studio."""
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from itertools import islice
+from typing import Any
+
+from shared.errors import DatasetError
+from shared.texts import shown
+from trainer.pipeline.datasets.labels.formats.addresses import file_named
+from trainer.pipeline.datasets.labels.formats.label_list import (
+    TEXT_COLUMNS,
+    LabelList,
+    ListFile,
+    image_column,
+    text_column,
+)
+from trainer.pipeline.datasets.labels.formats.records import lines_of
+from trainer.pipeline.datasets.labels.label_row import PART_NAMES, STATES, LabelRow
+
+
+def read_json(file: ListFile) -> LabelList | None:
+    """Read a list in JSON; raises ReadsmithError labels_unreadable, labels_ambiguous."""
+    if not file.base.endswith((".json", ".jsonl", ".ndjson")):
+        return None
+    try:
+        rows, kind = _rows(file)
+        found = list(islice(rows, file.most_rows + 1))
+    except (ValueError, RecursionError) as error:
+        if not file.required:
+            return None
+        raise DatasetError(
+            "labels_unreadable",
+            f"{shown(file.name)} is not the JSON of a list that is known: {shown(str(error))}.",
+            'Give {"0001.png": "AB12"}, or [{"image": "0001.png", "text": "AB12"}].',
+        ) from error
+    return LabelList(file.name, kind, found, encoding=file.encoding)
+
+
+def _rows(file: ListFile) -> tuple[Iterator[LabelRow], str]:
+    if not file.base.endswith(".json"):
+        return _of_lines(file)
+    value = json.loads(file.text)
+    if isinstance(value, dict) and value and all(isinstance(v, str) for v in value.values()):
+        return _of_names(file, value), "docTR labels"
+    if isinstance(value, list) and value and all(isinstance(v, dict) for v in value):
+        if "annotations" in value[0] and "data" in value[0]:
+            return _of_tasks(file, value), "Label Studio JSON"
+        exported = any(str(v.get("image", "")).startswith("/data/") for v in value[:10])
+        kind = "Label Studio JSON" if exported else "list in JSON"
+        return _of_objects(file, enumerate(value, 1), "entry"), kind
+    raise ValueError("it lists no texts by image")
+
+
+def _of_lines(file: ListFile) -> tuple[Iterator[LabelRow], str]:
+    objects = []
+    for number, line in enumerate(lines_of(file.text), 1):
+        if line.strip():
+            try:
+                value = json.loads(line)
+            except ValueError as error:
+                raise ValueError(f"line {number}: {error}") from error
+            if not isinstance(value, dict):
+                raise ValueError(f"line {number} is no object")
+            objects.append((number, value))
+    if not objects:
+        raise ValueError("it is empty")
+    first = objects[0][1]
+    if {"image", "suffix"} <= first.keys():
+        kind = "Roboflow JSONL"
+    else:
+        kind = "Hugging Face metadata" if "file_name" in first else "list in JSON lines"
+    return _of_objects(file, iter(objects), "line"), kind
+
+
+def _of_names(file: ListFile, texts: Mapping[str, str]) -> Iterator[LabelRow]:
+    for number, (name, text) in enumerate(texts.items(), 1):
+        yield LabelRow(file.name, number, name, text, unit="entry")
+
+
+def _of_objects(
+    file: ListFile, objects: Iterator[tuple[int, Mapping[str, Any]]], unit: str
+) -> Iterator[LabelRow]:
+    """Yield the rows of objects with a key for the image and one for the text."""
+    keys: tuple[str, str] | None = None
+    for number, value in objects:
+        if keys is None:
+            keys = _keys(file, value)
+        row = LabelRow(file.name, number, file_named(file, value.get(keys[0])), "", unit=unit)
+        yield _with_text(row, value.get(keys[1], ""), value)
+
+
+def _keys(file: ListFile, value: Mapping[str, Any]) -> tuple[str, str]:
+    originals = list(value)
+    names = [key.lower() for key in originals]
+    image = image_column(names)
+    text = None if image is None else text_column(names, image, required=file.required)
+    if image is not None and text is not None:
+        return originals[image], originals[text]
+    several = [name for name in names if name in TEXT_COLUMNS]
+    if image is not None and len(several) > 1:
+        raise DatasetError(
+            "labels_ambiguous",
+            f"{shown(file.name)} has several keys that may be the text: {', '.join(several)}.",
+            "Name the right one text.",
+        )
+    raise ValueError("it has no keys for the image and its text, as image and text")
+
+
+def _with_text(row: LabelRow, text: object, value: Mapping[str, Any]) -> LabelRow:
+    split, state = str(value.get("split") or "").lower(), str(value.get("state") or "").lower()
+    row = replace(
+        row,
+        group=str(value.get("group") or ""),
+        part=PART_NAMES.get(split),
+        readable=STATES.get(state, True),
+    )
+    texts = [text] if isinstance(text, str) else text
+    if isinstance(texts, list) and len(texts) == 1 and isinstance(texts[0], str):
+        return replace(row, text=texts[0])
+    if text is None or texts == []:
+        return row
+    if isinstance(texts, list):
+        return replace(row, fault=several_texts(len(texts)))
+    # 0815 in JSON is 815: its zeros are gone, and so may be digits.
+    return replace(row, fault=f"has {shown(json.dumps(text))} instead of a text in quotation marks")
+
+
+def several_texts(count: int) -> str:
+    """Return why a row with several texts has no label."""
+    return f"has {count} texts: an image must show one line, so cut each out as an image"
+
+
+def _of_tasks(file: ListFile, tasks: Sequence[Mapping[str, Any]]) -> Iterator[LabelRow]:
+    """Yield the rows of a Label Studio export, one for each annotation."""
+    for number, task in enumerate(tasks, 1):
+        data = task.get("data")
+        image = task.get("file_upload") or next(
+            (v for v in (data.values() if isinstance(data, dict) else ()) if _is_path(v)), None
+        )
+        row = LabelRow(file.name, number, file_named(file, image), "", unit="task")
+        annotations = [
+            annotation
+            for annotation in task.get("annotations") or ()
+            if isinstance(annotation, dict) and not annotation.get("was_cancelled")
+        ]
+        for annotation in annotations:
+            yield _with_text(row, _texts_of(annotation), {})
+        if not annotations:
+            yield row
+
+
+def _texts_of(annotation: Mapping[str, Any]) -> list[str]:
+    texts: list[str] = []
+    for result in annotation.get("result") or ():
+        value = result.get("value") if isinstance(result, dict) else None
+        text = value.get("text") if isinstance(value, dict) else None
+        texts += [text] if isinstance(text, str) else text if isinstance(text, list) else []
+    return texts
+
+
+def _is_path(value: object) -> bool:
+    return isinstance(value, str) and ("/" in value or "." in value)

@@ -1,0 +1,94 @@
+"""Cuts delimited text into records, and tells which of them quoting makes uncertain."""
+
+import csv
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+LONGEST_CELL = 20
+"""Lines; a quotation mark that is not closed would otherwise swallow the rest of the file."""
+SPACES = " "
+"""The delimiter of columns that one or more spaces separate."""
+_NAME_AND_REST = re.compile(r"(.*?\.[A-Za-z]{3,4})[ \t]+(.*)")
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """The cells of one record."""
+
+    line: int
+    cells: list[str]
+    fault: str = ""
+    """Why the cells are not certain."""
+
+
+def lines_of(text: str) -> list[str]:
+    """Return the lines, by the line ends that text files have, and none of Unicode's others."""
+    return re.split(r"\r\n|\r|\n", text)
+
+
+def records(
+    lines: Sequence[str], first: int, delimiter: str, columns: int, *, quoted: bool
+) -> Iterator[Record]:
+    """Yield the records from the line of index `first` on.
+
+    quoted: whether quotation marks keep a delimiter within a cell, as in a CSV.
+    """
+    at = first
+    while at < len(lines):
+        line, taken, fault = lines[at], 1, ""
+        if delimiter == SPACES:
+            cells = _name_and_rest(line)
+        elif quoted and '"' in line:
+            cells, taken, fault = _unquoted(lines, at, delimiter, columns)
+        else:
+            cells = line.split(delimiter)
+        yield Record(at + 1, cells, fault or _surplus(cells, columns, delimiter))
+        at += taken
+
+
+def _name_and_rest(line: str) -> list[str]:
+    # The name first, as far as its ending: names hold spaces, too.
+    match = _NAME_AND_REST.fullmatch(line.strip())
+    return [match[1], match[2]] if match else line.split(maxsplit=1)
+
+
+def _surplus(cells: list[str], columns: int, delimiter: str) -> str:
+    if len(cells) <= columns or not any(cell.strip() for cell in cells[columns:]):
+        return ""
+    shown = {"\t": "tab"}.get(delimiter, delimiter)
+    return (
+        f"has {len(cells)} fields instead of {columns}: if the text itself holds a {shown}, put "
+        "it in quotation marks"
+    )
+
+
+def _unquoted(
+    lines: Sequence[str], at: int, delimiter: str, columns: int
+) -> tuple[list[str], int, str]:
+    """Return a record's cells, how many lines it takes, and what is wrong with its quotes."""
+    for taken in range(1, LONGEST_CELL + 1):
+        if at + taken > len(lines):
+            break
+        record = "\n".join(lines[at : at + taken])
+        try:
+            # One record at a time: a mark that is not closed is to swallow no other.
+            reader = csv.reader(
+                record.splitlines(keepends=True),
+                delimiter=delimiter,
+                strict=True,
+                skipinitialspace=True,
+            )
+            return next(reader), taken, ""
+        except csv.Error as error:
+            if "unexpected end" not in str(error):
+                break
+        following = lines[at + taken] if at + taken < len(lines) else ""
+        if len(following.split(delimiter)) >= columns:  # a record of its own
+            break
+    return (
+        lines[at].split(delimiter),
+        1,
+        "holds a quotation mark that is not closed or not doubled: write a text with quotation "
+        'marks as "a ""b"" c"',
+    )

@@ -1,0 +1,99 @@
+"""The labels of a set, and what keeps files from having one."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from shared.texts import shown
+from trainer.pipeline.datasets.labels.label_row import Part
+from trainer.pipeline.datasets.sources.text_columns import Texts, TextTable
+from trainer.schemas.labels import UnusableLabelError, usable_label
+
+FILE_NAMES = "file names"
+
+
+@dataclass(frozen=True)
+class DatasetProblem:
+    """Why a file is left out: kind is a snake_case name, detail a sentence.
+
+    The file's name is safe to show: shortened, without control characters.
+    """
+
+    kind: str
+    file: str
+    detail: str
+
+
+@dataclass
+class FoundLabels:
+    """Labels by file name, and the files that have none."""
+
+    source: str
+    """Where the labels come from, for messages."""
+    labels: TextTable = field(default_factory=lambda: TextTable(Texts(), Texts()))
+    """In the order of the source, in which disks read fastest."""
+    groups: dict[str, str] = field(default_factory=dict)
+    """The column group of label files, by file name."""
+    parts: dict[str, Part] = field(default_factory=dict)
+    """The user's own parts that the lists tell, by file name."""
+    parts_from: str = "the column split"
+    places: dict[str, tuple[str, int]] = field(default_factory=dict)
+    """The list's file and what it calls the row, and its number, by file name."""
+    notes: list[str] = field(default_factory=list)
+    """What was recognised and how it was read, in sentences."""
+    warnings: list[str] = field(default_factory=list)
+    """What to look at in the lists, in sentences."""
+    problems: list[DatasetProblem] = field(default_factory=list)
+    ignored: int = 0
+    """Files that are neither images nor a label file."""
+    decided: dict[str, str | None] = field(default_factory=dict)
+    """Labels corrected by a user: they win over those of files with the same image; None leaves
+    the image out."""
+    corrections: frozenset[str] = frozenset()
+    """Names in `decided` that corrections add to the dataset."""
+    unknown: int = 0
+    """The number of names in relabel that no image has."""
+    misread: tuple[str, ...] = ()
+    """Names in a zip that does not declare their encoding."""
+
+    def names(self) -> Sequence[str]:
+        """Return the names of all labelled images, the decided ones first.
+
+        First, because of files with the same image the first one's label is used.
+        """
+        if not self.decided:
+            return self.labels.names
+        return [*self.decided, *(name for name in self.labels if name not in self.decided)]
+
+    def label(self, name: str) -> str | None:
+        """Return the valid label, "" if nothing can be read; None for an image that is left out."""
+        return self.decided[name] if name in self.decided else self.labels[name]
+
+    def place(self, name: str) -> str:
+        """Return where a file's label is written: a line of a list, or the file itself."""
+        if name not in self.places:
+            return shown(name)
+        where, number = self.places[name]
+        return f"{shown(where)} {number}"
+
+    def usable(self, name: str, text: str | None, why_none: str = "") -> str | None:
+        """Return a text as a label; if it is none, record the problem and return None."""
+        if text is None:
+            self.problems.append(DatasetProblem("missing_label", shown(name), why_none))
+            return None
+        try:
+            return usable_label(text)
+        except UnusableLabelError as error:
+            self.problems.append(DatasetProblem(error.kind, shown(name), f"Its label {error}."))
+            return None
+
+    def count(self, kind: str) -> int:
+        """Return how many problems of a kind there are."""
+        return Counter(problem.kind for problem in self.problems)[kind]
+
+
+def unprintable(name: str) -> DatasetProblem:
+    """Return the problem of a file whose name cannot be shown."""
+    return DatasetProblem(
+        "unprintable_name", shown(name), "Its name holds control characters, or is not UTF-8."
+    )

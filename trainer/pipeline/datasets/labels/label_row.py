@@ -1,0 +1,48 @@
+"""One row of a list of labels, whatever its format."""
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+
+class Part(IntEnum):
+    """A part of a dataset."""
+
+    TRAIN = 0
+    VALIDATION = 1
+    TEST = 2
+
+
+PART_NAMES = {
+    **dict.fromkeys(("train", "training"), Part.TRAIN),
+    **dict.fromkeys(("val", "valid", "validation", "dev"), Part.VALIDATION),
+    **dict.fromkeys(("test", "testing"), Part.TEST),
+}
+"""As users name the parts, in the column split, as folders and in the names of lists."""
+STATES = {"readable": True, "unreadable": False}
+"""Whether there is anything to read on an image, by the column state."""
+
+
+@dataclass(frozen=True, slots=True)
+class LabelRow:
+    """What a list says of one image."""
+
+    manifest: str
+    """The list's file."""
+    line: int
+    """The line, or in JSON the number of the entry, from 1."""
+    filename: str
+    text: str
+    group: str = ""
+    """Empty if there is none."""
+    part: Part | None = None
+    readable: bool = True
+    fault: str = ""
+    """Why the text is not certain, so that the image is left out: the end of a sentence that
+    begins with the row's place. Empty if the text is certain."""
+    unit: str = "line"
+    """What `line` counts."""
+
+    @property
+    def place(self) -> str:
+        """Where the row is, for messages."""
+        return f"{self.manifest} {self.unit} {self.line}"
