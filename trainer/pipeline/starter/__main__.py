@@ -13,6 +13,8 @@ import tensorflow as tf
 
 from shared.recognition.vocabulary import Vocabulary
 from shared.store.builtin import STARTERS
+from shared.store.manifest import ONNX_MODEL
+from trainer.pipeline.networks.inference import OnnxGraph
 from trainer.pipeline.publishing.export import clear_folder
 from trainer.pipeline.starter.checkpoint import Course, read_course, restore
 from trainer.pipeline.starter.drawing import CHARACTERS
@@ -24,7 +26,7 @@ from trainer.pipeline.starter.evaluate import (
     table,
 )
 from trainer.pipeline.starter.learner import Learner, exported
-from trainer.pipeline.starter.publish import Reached, publish, rounded
+from trainer.pipeline.starter.publish import Reached, publish, write_files
 from trainer.pipeline.starter.schedule import Length
 from trainer.pipeline.starter.shapes import SPEC
 from trainer.pipeline.starter.train import TrainingPlan, train
@@ -79,15 +81,16 @@ def _learner(arguments: argparse.Namespace, preset: PresetName, course: Course) 
 
 
 def _finish(learner: Learner, course: Course, arguments: argparse.Namespace) -> None:
-    """Measure a trained network, and publish it if that is asked for."""
-    starter = Starter(rounded(exported(learner)), learner.vocabulary, SPEC)
+    """Measure a trained network as it is served, and publish it if that is asked for."""
+    build = clear_folder(arguments.work / learner.preset)
+    write_files(exported(learner), build)
+    starter = Starter(OnnxGraph(build / ONNX_MODEL), learner.vocabulary, SPEC)
     folder = data_folder()
     figures = measure_all(starter, folder, MOST_IMAGES) if folder else []
     reached = Reached.of(starter, held_out_lines(TEST_LINES), figures)
     print(f"{learner.preset}: {reached.drawn:.1%} of drawn lines")  # noqa: T201 - a command
     print(table(learner.preset, figures), flush=True)  # noqa: T201
     if arguments.publish:
-        build = clear_folder(arguments.work / learner.preset)
         publish(learner.preset, build, starter, reached, course)
 
 

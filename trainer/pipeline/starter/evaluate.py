@@ -1,7 +1,7 @@
 """Measures the starters of the package on real sets that they never saw.
 
 `python -m trainer.pipeline.starter.evaluate`; the sets are those in the folder that
-READSMITH_TEST_DATA names. Imports TensorFlow.
+READSMITH_TEST_DATA names. Predicts with ONNX Runtime, as when served.
 """
 
 import argparse
@@ -20,9 +20,8 @@ from shared.recognition.image_spec import ImageSpec
 from shared.recognition.preprocessing import fit
 from shared.recognition.vocabulary import Vocabulary
 from shared.store.builtin import STARTERS, builtin_store
-from shared.store.manifest import KERAS_MODEL
-from trainer.pipeline.networks.inference import predict
-from trainer.pipeline.networks.keras_files import load_keras
+from shared.store.manifest import ONNX_MODEL
+from trainer.pipeline.networks.inference import OnnxGraph, predict
 from trainer.pipeline.starter.drawing import Drawer, Drawn, Fonts
 from trainer.pipeline.starter.real_sets import REAL_SETS, RealSet, exact_match
 
@@ -116,8 +115,8 @@ def packaged(model: str) -> Starter:
     store = builtin_store()
     version = store.versions(model)[-1]
     manifest = store.manifest(model, version)
-    keras_model = load_keras(store.folder(model, version) / KERAS_MODEL)
-    return Starter(keras_model, manifest.model_vocabulary(), manifest.image)
+    graph = OnnxGraph(store.folder(model, version) / ONNX_MODEL)
+    return Starter(graph, manifest.model_vocabulary(), manifest.image)
 
 
 def main() -> None:

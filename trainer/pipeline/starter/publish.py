@@ -66,25 +66,23 @@ class Reached:
         return cls(lines, [one.text for one in found], [one.confidence for one in found], real)
 
 
-def rounded(model: Any) -> Any:
-    """Round a model's kernels to what the h5 holds, so that both of its files predict the same."""
+def write_files(model: Any, build: Path) -> None:
+    """Write a network's h5, its kernels in half precision, and its ONNX, rounded likewise."""
     model.set_weights(
         [
             array.astype(ROUNDED).astype(np.float32) if array.ndim > 1 else array
             for array in model.get_weights()
         ]
     )
-    return model
+    write_models(model, build)
+    _halve(build / KERAS_MODEL)
 
 
 def publish(
     preset: PresetName, build: Path, starter: Starter, reached: Reached, course: Course
 ) -> None:
-    """Replace the preset's starter in the package; build: an empty folder.
-
-    The starter's kernels must be rounded.
-    """
-    write_bundle(build, starter, reached)
+    """Replace the preset's starter in the package by the files in a folder."""
+    write_golden_lines(reached, build)
     name, store = STARTERS[preset], builtin_store()
     shutil.rmtree(store.root / name, ignore_errors=True)
     job_id = f"make-starter-{datetime.now(UTC):%Y%m%d%H%M%S}"
@@ -115,13 +113,6 @@ def publish(
     store.publish(build, manifest, model=name, job_id=job_id)
 
 
-def write_bundle(build: Path, starter: Starter, reached: Reached) -> None:
-    """Write the model's files and its golden images into an empty folder."""
-    write_models(starter.model, build)
-    _halve(build / KERAS_MODEL)
-    _write_golden(reached, build)
-
-
 def _halve(path: Path) -> None:
     """Store the kernels of an h5 in half precision; Keras converts them when it loads them."""
     with h5py.File(path, "r+") as file:
@@ -143,7 +134,8 @@ def _halve(path: Path) -> None:
     compact.replace(path)
 
 
-def _write_golden(reached: Reached, build: Path) -> None:
+def write_golden_lines(reached: Reached, build: Path) -> None:
+    """Write the first drawn lines as golden images, with their predictions."""
     folder = build / "golden"
     folder.mkdir()
     golden = []
