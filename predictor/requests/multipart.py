@@ -30,7 +30,7 @@ class Form:
 
 
 @dataclass(frozen=True)
-class _Part:
+class _FormPart:
     options: dict[str, str]
     """Of its Content-Disposition."""
     kind: str
@@ -76,7 +76,7 @@ def split_form(
     return Form(texts, files)
 
 
-def _without_name(part: _Part) -> bytes | str:
+def _without_name(part: _FormPart) -> bytes | str:
     """Return an image that came without a file's name: its bytes, or a text in base64."""
     if not part.kind.startswith(("image/", "application/octet-stream")):
         with suppress(UnicodeDecodeError):
@@ -86,7 +86,7 @@ def _without_name(part: _Part) -> bytes | str:
     return bytes(part.content)
 
 
-def _parts(body: bytes, delimiter: bytes, max_parts: int) -> Iterator[_Part]:
+def _parts(body: bytes, delimiter: bytes, max_parts: int) -> Iterator[_FormPart]:
     """Yield each part, up to max_parts + 1."""
     # By positions: split() would copy the whole body once more.
     first = delimiter.removeprefix(b"\r\n")  # nothing need stand before the first one
@@ -111,7 +111,7 @@ def _after(body: bytes, text: bytes, begin: int) -> int:
     return found if found < 0 else found + len(text)
 
 
-def _part(body: bytes, begin: int, stop: int) -> _Part:
+def _part(body: bytes, begin: int, stop: int) -> _FormPart:
     line = body.find(b"\r\n", begin, stop)
     line = stop if line < 0 else line
     if body[begin:line].strip(b" \t"):
@@ -125,7 +125,7 @@ def _part(body: bytes, begin: int, stop: int) -> _Part:
     kind, options = parse_options_header(headers.get("content-disposition", ""))
     if kind == "form-data" and "name" in options:
         content = memoryview(body)[min(blank + 4, stop) : stop]  # a slice would copy it once more
-        return _Part(options, headers.get("content-type", "").lower(), content)
+        return _FormPart(options, headers.get("content-type", "").lower(), content)
     raise _malformed("A part has no Content-Disposition: form-data with a name.")
 
 
