@@ -3,7 +3,6 @@
 from flask import Flask
 
 from predictor.api.access import add_access
-from predictor.api.cross_origin import add_cross_origin
 from predictor.api.error_handlers import add_error_answers
 from predictor.api.feedback import add_feedback
 from predictor.api.openapi.page import add_docs
@@ -15,6 +14,7 @@ from predictor.api.status import add_status
 from predictor.feedback.image_archive import ImageArchive
 from predictor.feedback.outbox import Outbox
 from predictor.models.registry import Registry
+from predictor.requests.cross_origin import add_cross_origin
 from predictor.requests.memory import MemoryBudget
 from predictor.settings import PredictorSettings
 from predictor.telemetry.access_log import AccessLog

@@ -147,7 +147,7 @@ def test_the_level_of_the_log_can_be_raised(store: ModelStore, tmp_path: Path) -
 
 def test_a_body_of_unknown_length_is_refused_at_the_limit(predictor: Predictor) -> None:
     def just_over() -> Iterator[bytes]:
-        for _ in range(32):
+        for _ in range(41):
             yield bytes(1_000_000)
         yield bytes(1000)
 
