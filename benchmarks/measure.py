@@ -19,7 +19,7 @@ from shared.recognition.decoding import decode
 from trainer.pipeline.datasets.dataset import Dataset
 from trainer.pipeline.datasets.load import load_dataset
 from trainer.pipeline.networks.inference import load_pixels, predict
-from trainer.pipeline.training.train import train
+from trainer.pipeline.search.race import train_best
 from trainer.schemas.progress import Observer
 
 
@@ -51,7 +51,7 @@ def measure(measurement: Measurement) -> Run:
             if measurement.side == "reference":
                 model = train_reference(dataset, request, observer, Path(work))
             else:
-                model = train(dataset, request, observer, Path(work)).model
+                model = train_best(dataset, request, observer, Path(work))[1].model
         except ReadsmithError as error:
             failure = f"{error.code}: {error.message}"
         fitted = time.monotonic()

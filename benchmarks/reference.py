@@ -27,7 +27,7 @@ def train_reference(dataset: Dataset, request: JobRequest, observer: Observer, w
     keras.utils.set_random_seed(request.seed)
     parameters, _ = choose_parameters(request)
     fitting = Fitting(
-        dataset, Examples.of(dataset), PRESETS[request.preset], parameters, None, observer
+        dataset, Examples.of(dataset), PRESETS[request.settled_preset], parameters, None, observer
     )
     state = fitting.first_state(restarts=0, seconds=0.0)
     patience = parameters.patience or math.inf

@@ -61,7 +61,7 @@ def presets() -> list[str]:
     """Return the names of the presets, for completion."""
     from trainer.schemas.job_request import PresetName
 
-    return list(get_args(PresetName))
+    return ["auto", *get_args(PresetName)]
 
 
 Dataset = Annotated[

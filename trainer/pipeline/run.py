@@ -17,8 +17,8 @@ from trainer.pipeline.publishing.export import (
     make_manifest,
     require_same_predictions,
 )
+from trainer.pipeline.search.race import train_best
 from trainer.pipeline.training.results import Trained
-from trainer.pipeline.training.train import train
 from trainer.schemas.job_request import JobRequest
 from trainer.schemas.progress import Observer, RunResult
 
@@ -43,12 +43,20 @@ def run(
 
     observer.stage(Stage.TRAIN)
     if request.search is None:
-        trained = train(dataset, request, observer, inputs.work, base, job_files=inputs.job_files)
+        request, trained = train_best(
+            dataset, request, observer, inputs.work, base, inputs.job_files
+        )
     else:
         from trainer.pipeline.search.search import search  # noqa: PLC0415 - imports Optuna
 
         request, dataset, trained = search(
-            request, dataset, load, base, observer, context, train_trials
+            request.of_preset((base and base.preset) or request.settled_preset),
+            dataset,
+            load,
+            base,
+            observer,
+            context,
+            train_trials,
         )
 
     observer.stage(Stage.EVALUATE)

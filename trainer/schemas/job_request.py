@@ -30,6 +30,7 @@ DEFAULT_DATASET_URL = (
 PresetName = Literal["conv", "conv-large", "crnn"]
 _PRESET: TypeAdapter[PresetName] = TypeAdapter(PresetName)
 Auto = Literal["auto"]
+PresetChoice = PresetName | Auto
 Promote = Literal["auto", "always", "never"]
 
 
@@ -196,7 +197,9 @@ class JobRequest(RequestPart):
     """Whether the model's corrections are added to the training part; where one is of an image
     of the dataset, its text takes the place of the label there."""
     model: Annotated[ModelName, AfterValidator(not_builtin)] = "default"
-    preset: PresetName = "conv"
+    preset: PresetChoice = "conv"
+    """The network; auto: the base version's, otherwise conv, which serves fastest, unless
+    conv-large does surely better in the first part of the training."""
     hyperparameters: Hyperparameters = Hyperparameters()
     seed: int = Field(0, ge=0, le=2**32 - 1)
     base: Annotated[int, Field(ge=1)] | Literal["starter", "none"] = "starter"
@@ -211,6 +214,15 @@ class JobRequest(RequestPart):
     search: Search | None = None
     """Trains with several settings instead of one."""
     resources: Resources = Resources()
+
+    @property
+    def settled_preset(self) -> PresetName:
+        """The preset, conv for auto: the network of trainings that are not raced."""
+        return "conv" if self.preset == "auto" else self.preset
+
+    def of_preset(self, preset: PresetName) -> "JobRequest":
+        """Return the request as if it named this preset."""
+        return self.model_copy(update={"preset": preset})
 
     @field_validator("search")
     @classmethod

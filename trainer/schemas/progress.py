@@ -38,6 +38,11 @@ class Observer:
         """
         return False
 
+    def pausing(self, progress: Progress) -> bool:
+        """Return whether training should pause after this validation, to be resumed later."""
+        del progress
+        return False
+
     def checkpoint(self) -> None:
         """Give the chance to stop; raises CancelledRunError. Called at least once a second
         or at the next batch.

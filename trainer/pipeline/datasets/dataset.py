@@ -14,6 +14,7 @@ from shared.recognition.vocabulary import Vocabulary
 from shared.store.manifest import ImageSizes
 from trainer.pipeline.datasets.image_table import ImageTable
 from trainer.pipeline.datasets.sources.source import ImageSource
+from trainer.schemas.job_request import PresetName
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,8 @@ class Base:
     """Hashes of the images that it was trained on, as in its bundle."""
     rehearsal: Rehearsal
     """The sampled images that training from this base also trains on."""
+    preset: PresetName | None = None
+    """Of its network."""
 
 
 @dataclass(frozen=True)

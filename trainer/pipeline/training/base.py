@@ -12,6 +12,7 @@ from shared.store.store import ModelStore
 from trainer.pipeline.datasets.dataset import Base
 from trainer.pipeline.datasets.seen_images import read_seen_images
 from trainer.pipeline.networks.keras_files import load_keras
+from trainer.pipeline.networks.presets import PRESETS
 from trainer.pipeline.training.rehearsal import read_rehearsal
 from trainer.schemas.job_request import JobRequest, PresetName
 
@@ -53,6 +54,7 @@ def _read(store: ModelStore, model: str, version: int, name: str) -> Base:
         weights=weights_of(load_keras(folder / KERAS_MODEL)),
         seen=read_seen_images(folder),
         rehearsal=read_rehearsal(folder),
+        preset=next((each for each in PRESETS if each == manifest.preset), None),
     )
 
 
@@ -66,7 +68,7 @@ def _require_version(version: int, model: str, store: ModelStore) -> None:
 
 
 def _require_compatible(manifest: Manifest, request: JobRequest) -> None:
-    if manifest.preset != request.preset:
+    if manifest.preset not in ([*PRESETS] if request.preset == "auto" else [request.preset]):
         raise BaseVersionError(
             "base_preset_differs",
             f"Version {request.base} has the preset {manifest.preset}, not {request.preset}.",

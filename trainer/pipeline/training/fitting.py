@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from shared.api.jobs import Progress
 from shared.recognition.decoding import decode
 from shared.recognition.preprocessing import to_batch
-from shared.recognition.scoring import Score
+from shared.recognition.scoring import Score, edit_distance
 from trainer.pipeline.datasets.dataset import Base, Dataset
 from trainer.pipeline.networks.ctc import ctc_loss
 from trainer.pipeline.networks.inference import BATCH, CHUNK, predict
@@ -238,13 +238,22 @@ class Fitting:
     def _validate(self, *, decaying: bool) -> Validation:
         losses: list[NDArray[np.float32]] = []
         texts: list[str] = []
-        for pixels, labels in self.examples.validation.in_order(CHUNK):
+        for pixels, classes in self.examples.validation.in_order(CHUNK):
             output = predict(self.inference_model, pixels, self.dataset.image)
-            losses += _losses(labels, output)
+            losses += _losses(classes, output)
             texts += (prediction.text for prediction in decode(output, self.dataset.vocabulary))
-        score = Score.of(zip(self.dataset.validation.labels, texts, strict=True))
-        loss = float(np.concatenate(losses).mean())
-        return Validation(score.exact_match, loss, score.cer, not any(texts), decaying)
+        labels = list(self.dataset.validation.labels)
+        score = Score.of(zip(labels, texts, strict=True))
+        each = np.concatenate(losses).astype(float)
+        return Validation(
+            score.exact_match,
+            float(each.mean()),
+            score.cer,
+            not any(texts),
+            decaying,
+            each.tolist(),
+            [edit_distance(*pair) for pair in zip(labels, texts, strict=True)],
+        )
 
     def _progress(self, state: State, loss: float, validation: Validation) -> Progress:
         since_restart = state.seconds - state.seconds_before

@@ -16,8 +16,8 @@ UNTIL_LEARNED = f"until validation stops improving, at most {MAX_MINUTES / 60:.0
 
 def choose_parameters(request: JobRequest) -> tuple[Parameters, dict[str, str]]:
     """Return the effective parameters and, by name, the reason for each."""
-    preset, wanted = PRESETS[request.preset], request.hyperparameters
-    of_preset = f"the best for preset {request.preset}"
+    preset, wanted = PRESETS[request.settled_preset], request.hyperparameters
+    of_preset = f"the best for preset {request.settled_preset}"
     auto: dict[str, tuple[Any, str]] = {
         "epochs": (preset.epochs, of_preset if preset.epochs else UNTIL_LEARNED),
         "batch_size": (preset.batch_size, of_preset),

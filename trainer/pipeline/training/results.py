@@ -30,6 +30,10 @@ class Validation:
     all_empty: bool
     decaying: bool = False
     """Whether the learning rate had begun to fall."""
+    losses: list[float] = field(default_factory=list)
+    """Of each image, in the part's order."""
+    edits: list[int] = field(default_factory=list)
+    """Characters to be changed in each image's text."""
 
 
 @dataclass

@@ -43,6 +43,8 @@ def train(
 ) -> Trained:
     """Train until validation stops improving, or the epochs or minutes are over.
 
+
+    It returns early, whatever it has learned, when the observer pauses it; the next call goes on.
     An interrupted run resumes from the checkpoint in its work folder, or from the copy in
     job_files if it may have been on another machine. A run that learns nothing restarts with
     gentler settings, at most max_restarts times.
@@ -66,7 +68,7 @@ def train(
     while True:
         keras.utils.set_random_seed(request.seed + restarts)
         parameters = gentler(chosen, request, restarts)
-        preset = PRESETS[request.preset]
+        preset = PRESETS[request.settled_preset]
         fitting = Fitting(dataset, examples, preset, parameters, base, observer, devices)
         if state is None:
             state = fitting.first_state(restarts, seconds)
@@ -75,6 +77,8 @@ def train(
                 observer.event("resumed", f"Resuming after epoch {state.epoch}, {devices}.")
             fitting.restore(state)
         reason = _fit(fitting, state, lambda state: save(work, state, run, job_files))
+        if reason is None:
+            return _trained(fitting, state, base)
         if state.best is not None and not no_better_than_chance(state.best, dataset.train.labels):
             return _trained(fitting, state, base)
         out_of_time = fitting.is_out_of_time(state.seconds)
@@ -86,7 +90,7 @@ def train(
 
 def _starter(dataset: Dataset, request: JobRequest) -> Base | None:
     """Return the starter if it is requested and fits; its layers fit any height and width."""
-    starter = load_starter(request.preset) if request.base == "starter" else None
+    starter = load_starter(request.settled_preset) if request.base == "starter" else None
     if starter is None:
         return None
     fields = ("standardize", "layout")
@@ -94,9 +98,11 @@ def _starter(dataset: Dataset, request: JobRequest) -> Base | None:
     return starter if fits else None
 
 
-def _fit(fitting: Fitting, state: State, save_state: Callable[[State], None]) -> str:
-    """Train to the end, or until a diagnosis; return how it ended."""
+def _fit(fitting: Fitting, state: State, save_state: Callable[[State], None]) -> str | None:
+    """Train to the end or until a diagnosis; return how it ended, None for a pause."""
     while not _finished(fitting, state):
+        if state.history and fitting.observer.pausing(state.history[-1]):
+            return None
         reason = diagnose(state, fitting.steps_per_epoch) if state.epoch else None
         if reason is not None:
             return reason

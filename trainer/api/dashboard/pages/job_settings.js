@@ -53,6 +53,7 @@ function makeControls() {
     preset: select(
       ["conv", "conv: quick and exact"],
       ["conv-large", "conv-large: slower, for hard images"],
+      ["auto", "auto: conv-large where it does better at first, else conv"],
       ["crnn", "crnn: the classic CRNN"],
     ),
     epochs: number(1, 10000, 1),
