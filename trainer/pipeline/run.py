@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 from shared.api.jobs import Stage
 from shared.store.manifest import Manifest
 from trainer.pipeline.context import Load, RunContext, prepare
-from trainer.pipeline.datasets.dataset import Dataset
+from trainer.pipeline.datasets.dataset import Base, Dataset
 from trainer.pipeline.downloads.fetch import describe
 from trainer.pipeline.evaluation.evaluate import evaluate
 from trainer.pipeline.evaluation.predictions import Evaluation
@@ -42,22 +42,9 @@ def run(
     dataset = _load(load, request, observer)
 
     observer.stage(Stage.TRAIN)
-    if request.search is None:
-        request, trained = train_best(
-            dataset, request, observer, inputs.work, base, inputs.job_files
-        )
-    else:
-        from trainer.pipeline.search.search import search  # noqa: PLC0415 - imports Optuna
-
-        request, dataset, trained = search(
-            request.of_preset((base and base.preset) or request.settled_preset),
-            dataset,
-            load,
-            base,
-            observer,
-            context,
-            train_trials,
-        )
+    request, dataset, trained = _trained(
+        request, dataset, load, base, observer, context, train_trials
+    )
 
     observer.stage(Stage.EVALUATE)
     evaluation = evaluate(trained, dataset, observer)
@@ -90,6 +77,28 @@ def run(
     promoted = inputs.store.current_if_known(published.model) == published.version
     report_outcome(published, promoted, observer)
     return _result(request, trained, evaluation, published, promoted)
+
+
+def _trained(
+    request: JobRequest,
+    dataset: Dataset,
+    load: Load,
+    base: Base | None,
+    observer: Observer,
+    context: RunContext,
+    train_trials: "TrainTrials | None",
+) -> tuple[JobRequest, Dataset, Trained]:
+    """Train as requested; return what was trained, with its own request and dataset."""
+    if request.search is None:
+        inputs = context.inputs
+        request, trained = train_best(
+            dataset, request, observer, inputs.work, base, inputs.job_files
+        )
+        return request, dataset, trained
+    from trainer.pipeline.search.search import search  # noqa: PLC0415 - imports Optuna
+
+    request = request.of_preset((base and base.preset) or request.settled_preset)
+    return search(request, dataset, load, base, observer, context, train_trials)
 
 
 def _result(

@@ -112,7 +112,7 @@ def surely_better(slower: Validation, faster: Validation) -> bool:
 def _chance_of(wins: int, defeats: int) -> float:
     """Return the probability of so many wins or more of equals (sign test)."""
     pairs = wins + defeats
-    return sum(math.comb(pairs, count) for count in range(wins, pairs + 1)) / 2**pairs
+    return sum(math.comb(pairs, count) for count in range(wins, pairs + 1)) * 0.5**pairs
 
 
 class _Aside(Observer):
