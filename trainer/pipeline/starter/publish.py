@@ -135,13 +135,17 @@ def _halve(path: Path) -> None:
 
 
 def write_golden_lines(reached: Reached, build: Path) -> None:
-    """Write the first drawn lines as golden images, with their predictions."""
-    folder = build / "golden"
-    folder.mkdir()
+    """Write the surest drawn lines that are predicted correctly, as golden images.
+
+    Another processor rounds differently: where two characters are equally likely it would predict
+    another text, and the bundle would be rejected there.
+    """
+    (build / "golden").mkdir()
+    predicted = zip(reached.lines, reached.texts, reached.confidences, strict=True)
+    correct = [each for each in predicted if each[0].text == each[1] != ""]
+    correct.sort(key=lambda each: -each[2])
     golden = []
-    for number, (line, text, confidence) in enumerate(
-        zip(reached.lines[:GOLDEN_IMAGES], reached.texts, reached.confidences, strict=False), 1
-    ):
+    for number, (line, text, confidence) in enumerate(correct[:GOLDEN_IMAGES], 1):
         name = f"golden/{number:04}.png"
         line.image.save(build / name)
         golden.append(

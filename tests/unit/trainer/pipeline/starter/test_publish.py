@@ -47,12 +47,17 @@ def test_both_files_predict_the_same_and_the_h5_is_half_as_large(build: Path) ->
     assert (build / KERAS_MODEL).stat().st_size < halves + 150_000 < 2 * halves
 
 
-def test_the_golden_images_are_drawn_lines_with_their_predictions(build: Path) -> None:
-    starter = Starter(OnnxGraph(build / ONNX_MODEL), VOCABULARY, SPEC)
-    reached = Reached.of(starter, lines(), [])
-    write_golden_lines(reached, build)
-    golden = json.loads((build / GOLDEN_PREDICTIONS).read_text())
-    assert [one["text"] for one in golden] == list(reached.texts)
-    for one, line in zip(golden, lines(), strict=True):
-        assert one["truth"] == line.text
-        assert open_image((build / one["file"]).read_bytes()).tobytes() == line.image.tobytes()
+def test_the_golden_images_are_the_surest_correct_lines_with_their_predictions(
+    tmp_path: Path,
+) -> None:
+    texts, confidences = ("ab", "a", "ab"), (0.4, 0.9, 0.8)
+    reached = Reached(lines(), texts, confidences, [])
+    write_golden_lines(reached, tmp_path)
+    golden = json.loads((tmp_path / GOLDEN_PREDICTIONS).read_text())
+    assert [(one["truth"], one["text"], one["confidence"]) for one in golden] == [
+        ("ab", "ab", 0.8),
+        ("ab", "ab", 0.4),
+    ]
+    for one, line in zip(golden, (lines()[2], lines()[0]), strict=True):
+        saved = open_image((tmp_path / one["file"]).read_bytes())
+        assert saved.tobytes() == line.image.tobytes()

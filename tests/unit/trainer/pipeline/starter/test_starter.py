@@ -9,7 +9,7 @@ from shared.recognition.image_spec import ImageSpec
 from shared.recognition.preprocessing import fit, open_image
 from shared.recognition.scoring import Score
 from shared.recognition.vocabulary import Vocabulary
-from shared.store.builtin import STARTER, builtin_store
+from shared.store.builtin import STARTERS, builtin_store
 from shared.store.manifest import verify_files
 from tests.support.labelled_images import image
 from trainer.pipeline.datasets.dataset import Base, Rehearsal
@@ -23,8 +23,8 @@ from trainer.schemas.job_request import PresetName
 SPEC = ImageSpec(height=STARTER_HEIGHT, width=96, channels=1, resize="stretch", standardize=True)
 
 
-def reader(characters: str) -> keras.Model:
-    model = PRESETS["conv"].build_model(SPEC, Vocabulary(characters).classes)
+def reader(characters: str, preset: PresetName = "conv") -> keras.Model:
+    model = PRESETS[preset].build_model(SPEC, Vocabulary(characters).classes)
     return keras.Model(model.inputs[0], model.get_layer("ctc_loss").input[1])
 
 
@@ -34,21 +34,26 @@ def loaded(preset: PresetName) -> Base:
     return starter
 
 
-def test_the_weights_in_the_package_are_small_and_fit_the_default_preset() -> None:
-    store = builtin_store()
-    version = store.current(STARTER)
+@pytest.mark.parametrize("preset", ["conv", "conv-large"])
+def test_the_weights_in_the_package_are_whole_and_fit_their_preset(preset: PresetName) -> None:
+    store, name = builtin_store(), STARTERS[preset]
+    version = store.current(name)
     assert version is not None
-    manifest, folder = store.manifest(STARTER, version), store.folder(STARTER, version)
+    manifest, folder = store.manifest(name, version), store.folder(name, version)
     verify_files(folder, manifest.files)
-    assert sum(file.size for file in manifest.files.values()) < 3_000_000
-    starter = loaded("conv")
+    starter = loaded(preset)
     assert set(starter.vocabulary.characters) <= set(CHARACTERS)
-    model = reader("2ab")
+    model = reader("2ab", preset)
     copy_weights(starter, model, Vocabulary("2ab"))
     copied = weights_of(model)
     for name, arrays in starter.weights.items():
         if name != "output":
             assert all(map(np.array_equal, arrays, copied[name]))
+
+
+def test_the_starters_add_little_to_the_package() -> None:
+    files = [path for path in builtin_store().root.rglob("*") if path.is_file()]
+    assert sum(path.stat().st_size for path in files) < 8_000_000
 
 
 def test_a_reader_of_colour_starts_from_it_and_reads_gray_as_it_does() -> None:
