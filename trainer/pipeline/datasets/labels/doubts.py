@@ -1,5 +1,6 @@
 """What is odd about labels, and what to do about it: said before a training spends time on them."""
 
+import math
 import re
 import unicodedata
 from collections import Counter
@@ -19,6 +20,7 @@ ENOUGH = 20
 """Of fewer labels nothing is told by what most of them are like."""
 RARE_FORM, COMMON_FORM = 0.01, 0.8
 """The shares of labels of a form that is rare, where another one is common."""
+KINDS = ("letters", "digits", "others")
 MOSTLY = 0.9
 WIDE = 40
 """Times as wide as high; a line of 60 characters is 30 to 40 times."""
@@ -28,7 +30,7 @@ JOINERS = "\u200c\u200d"
 _MONTHS = "(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)"
 _REWRITTEN = (
     (
-        re.compile(r"[0-9](?:[.,][0-9]+)?E[+-]?[0-9]+", re.IGNORECASE),
+        re.compile(r"[0-9](?:[.,][0-9]+)?E[+-][0-9]+", re.IGNORECASE),
         "are numbers as a spreadsheet shortens long ones, so that digits may be lost",
         AS_TEXT,
     ),
@@ -152,9 +154,14 @@ class _Told:
         total = len(self._labels)
         if not forms or forms.most_common(1)[0][1] < COMMON_FORM * total:
             return
-        rare = {form for form, count in forms.items() if count < RARE_FORM * total}
-        names = self._where(lambda label: _form(label) in rare)
         (length, kinds), _ = forms.most_common(1)[0]
+        usual = [label for label in self._labels.values() if len(label) == length]
+        rare = {
+            form
+            for form, count in forms.items()
+            if count < RARE_FORM * total and (form[0] != length or _by_chance(form[1], usual) < 0.5)
+        }
+        names = self._where(lambda label: _form(label) in rare)
         yield from self._say(
             names,
             f"are unlike the others, most of which have {length} characters ({kinds})",
@@ -163,12 +170,26 @@ class _Told:
 
 
 def _form(label: str) -> tuple[int, str]:
-    kinds = (
-        ("letters", any(c.isalpha() for c in label)),
-        ("digits", any(c.isdigit() for c in label)),
-        ("others", any(not c.isalnum() for c in label)),
+    kinds = set(map(_kind, label))
+    return len(label), " and ".join(kind for kind in KINDS if kind in kinds)
+
+
+def _kind(character: str) -> str:
+    return KINDS[0] if character.isalpha() else KINDS[1] if character.isdigit() else KINDS[2]
+
+
+def _by_chance(kinds: str, labels: Sequence[str]) -> float:
+    """Return how many of labels of one length are expected to hold these kinds alone.
+
+    As if every place drew its character for itself: of random texts of letters and digits, a few
+    are digits throughout.
+    """
+    allowed = kinds.split(" and ")
+    shares = (
+        sum(_kind(character) in allowed for character in place) / len(labels)
+        for place in zip(*labels, strict=True)
     )
-    return len(label), " and ".join(name for name, there in kinds if there)
+    return len(labels) * math.prod(shares)
 
 
 def _further_parts(found: FoundLabels) -> Iterator[str]:

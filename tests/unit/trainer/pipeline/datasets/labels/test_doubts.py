@@ -1,3 +1,4 @@
+import random
 import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -68,6 +69,19 @@ def test_an_odd_label_is_told_of_with_its_line_and_the_remedy(
     assert "(labels.csv line 202)" in warning
     assert warning.endswith(".")
     assert not re.search("[\u200b\u200e\u00a0]", warning)
+
+
+def test_digits_throughout_are_no_wonder_among_random_texts(tmp_path: Path) -> None:
+    chance = random.Random(0)
+    labels = ["".join(chance.choices("2345678bcdefgmnpwxy", k=5)) for _ in range(600)]
+    few = [label for label in labels if label.isdigit()]
+    assert 0 < len(few) < 6, "rare, but as many as chance makes"
+    assert told(tmp_path, by_number([*labels, "4e323"])) == []
+
+
+def test_digits_throughout_are_a_wonder_where_letters_have_their_place(tmp_path: Path) -> None:
+    [warning] = [one for one in told(tmp_path, by_number([*plain(), "12345"])) if "unlike" in one]
+    assert "12345 (labels.csv line 202)" in warning
 
 
 @pytest.mark.parametrize("label", ["می\u200cخواهم", "क्\u200dष"])
