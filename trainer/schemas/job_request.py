@@ -6,7 +6,9 @@ from typing import Annotated, Any, Literal
 from pydantic import (
     AfterValidator,
     BeforeValidator,
+    Discriminator,
     Field,
+    Tag,
     TypeAdapter,
     ValidationError,
     ValidationInfo,
@@ -116,11 +118,19 @@ class FileLabelSource(RequestPart):
     """Its path in the dataset."""
 
 
-Labels = (
-    Literal["auto", "filename", "manifest", "beside", "folder"]
-    | FilenameLabelSource
-    | FileLabelSource
-)
+def _source(value: Any) -> str:
+    """Return which of the forms a value is meant to be: an error is told of that one alone."""
+    if isinstance(value, FileLabelSource) or (isinstance(value, dict) and "file" in value):
+        return "list"
+    return "pattern" if isinstance(value, dict | FilenameLabelSource) else "name"
+
+
+Labels = Annotated[
+    Annotated[Literal["auto", "filename", "manifest", "beside", "folder"], Tag("name")]
+    | Annotated[FilenameLabelSource, Tag("pattern")]
+    | Annotated[FileLabelSource, Tag("list")],
+    Discriminator(_source),
+]
 """Found by the trainer; the file names; lists of labels; text files beside the images; the names
 of their folders."""
 

@@ -132,7 +132,10 @@ def test_ctrl_c_ends_with_130() -> None:
         (["train", ".", "--epochs", "0"], "epochs"),
         (["train", ".", "--max-minutes", "0"], "max_minutes: Input should be greater than 0"),
         (["train", ".", "--preset", "crn"], "preset: Input should be"),
-        (["train", ".", "--labels", "names"], "'names' is not one of auto, manifest, filename"),
+        (
+            ["train", ".", "--labels", "names"],
+            "'names' is not one of auto, manifest, beside, folder",
+        ),
         (["train", ".", "--labels", "filename:("], "not a regular expression"),
         (["check", ".", "--model", "x"], "No such option"),
         (["models", "--store"], "requires an argument"),

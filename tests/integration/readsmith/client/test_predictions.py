@@ -148,9 +148,10 @@ def test_predict_with_url_reads_a_folder_with_every_option(
 
 
 def test_predict_with_url_passes_on_what_the_predictor_says_of_the_starter(
-    run: Run, url: str, images: Path
+    run: Run, images: Path, tmp_path: Path
 ) -> None:
-    result = run("predict", images / "ab.png", "--url", url)
+    with services.predictor(tmp_path) as predictor:  # without a model of one's own
+        result = run("predict", images / "ab.png", "--url", predictor.url)
 
     assert result.exit_code == 0
     assert "Read by the starter" in result.stderr

@@ -72,7 +72,7 @@ def test_the_predictors_refusals_pass_as_they_are(
 ) -> None:
     problem(api.post("/try", files={"image": b"no image"}, headers=reader), 400, "not_an_image")
     image = {"Content-Type": "image/png"}
-    too_large = api.post("/try", content=b"x" * 32_500_000, headers=reader | image)
+    too_large = api.post("/try", content=b"x" * 41_500_000, headers=reader | image)
     problem(too_large, 413, "body_too_large")
     trainer = bearer(keys, "trainer", Scope.TRAIN)
     refused = api.get("/try/models", headers=trainer)

@@ -249,7 +249,7 @@ def test_own_parts_that_share_near_duplicates_or_groups_are_warned_of(tmp_path: 
     rows = [f"{name},{name[:3]},{part[i]},{i % 15}" for i, name in enumerate(DRAWN)]
     Image.open(io.BytesIO(DRAWN["300.png"])).save(again := io.BytesIO(), "JPEG")
     files = DRAWN | {"again.jpg": again.getvalue()}
-    rows.append("again.jpg,003,train,")
+    rows.append("again.jpg,300,train,")
     summary = loaded(tmp_path, files | listed("filename,text,split,group", rows)).summary
     alike, by_group = summary["warnings"][-2:]
     assert alike.startswith("1 of the 15 test images look like ones of the other parts")
