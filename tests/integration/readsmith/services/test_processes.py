@@ -234,7 +234,10 @@ def pids() -> dict[str, int]:
     children = [int(c) for each in threads for c in (each / "children").read_text().split()]
     found = dict.fromkeys(services.MODULES, 0)
     for pid in children:
-        arguments = Path(f"/proc/{pid}/cmdline").read_bytes().decode().split("\0")
+        try:
+            arguments = Path(f"/proc/{pid}/cmdline").read_bytes().decode().split("\0")
+        except FileNotFoundError:  # it has ended since it was listed
+            continue
         for name, module in services.MODULES.items():
             if module in arguments:
                 found[name] = pid
