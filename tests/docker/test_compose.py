@@ -167,7 +167,7 @@ def test_slow_clients_do_not_hold_the_predictor(stack: Stack) -> None:
 
 
 @pytest.mark.parametrize(
-    ("service", "path", "megabytes"), [("trainer", "/jobs", 3), ("predictor", "/predict", 40)]
+    ("service", "path", "megabytes"), [("trainer", "/jobs", 3), ("predictor", "/predict", 50)]
 )
 def test_a_body_that_is_too_large_for_the_gateway_is_a_problem_document(
     stack: Stack, service: str, path: str, megabytes: int
