@@ -1,7 +1,7 @@
 """The architectures, by name. Importing this imports TensorFlow."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -32,27 +32,20 @@ class Preset:
     """0 for none, 1 for the usual strength."""
 
 
+_CONV = Preset(
+    conv.build_model,
+    partial(keras.optimizers.AdamW, weight_decay=0.01, clipnorm=5.0),
+    epochs=None,
+    decays=True,
+    batch_size=16,
+    learning_rate=0.002,
+    patience=None,
+    augmentation=1.0,
+)
+
 PRESETS: dict[PresetName, Preset] = {
-    "conv": Preset(
-        conv.build_model,
-        partial(keras.optimizers.AdamW, weight_decay=0.01, clipnorm=5.0),
-        epochs=None,
-        decays=True,
-        batch_size=16,
-        learning_rate=0.002,
-        patience=None,
-        augmentation=1.0,
-    ),
-    "conv-large": Preset(
-        conv_large.build_model,
-        partial(keras.optimizers.AdamW, weight_decay=0.01, clipnorm=5.0),
-        epochs=None,
-        decays=True,
-        batch_size=16,
-        learning_rate=0.002,
-        patience=None,
-        augmentation=1.0,
-    ),
+    "conv": _CONV,
+    "conv-large": replace(_CONV, build_model=conv_large.build_model),
     "crnn": Preset(
         crnn.build_model,
         keras.optimizers.Adam,

@@ -13,9 +13,10 @@ import keras
 import numpy as np
 
 from shared.api.jobs import Progress
+from shared.errors import NotLearnedError
+from shared.store.builtin import STARTERS
 from trainer.files.job_files import JobFiles
 from trainer.pipeline.datasets.dataset import Base, Dataset
-from trainer.pipeline.training.base import load_starter
 from trainer.pipeline.training.parameters import choose_parameters, report_settings
 from trainer.pipeline.training.results import Trained, Validation
 from trainer.pipeline.training.train import MAX_RESTARTS, train
@@ -59,7 +60,7 @@ def train_best(
 
 def _can_race(request: JobRequest) -> bool:
     """Return whether all begin with a starter: from nothing, the smaller always leads at first."""
-    return request.base == "starter" and all(load_starter(each) for each in RACERS)
+    return request.base == "starter" and all(each in STARTERS for each in RACERS)
 
 
 def _race(
@@ -71,18 +72,23 @@ def _race(
 ) -> PresetName:
     small, large = RACERS
 
-    def lap(preset: PresetName, over: Callable[[Progress], bool]) -> Trained:
+    def lap(preset: PresetName, over: Callable[[Progress], bool]) -> Trained | None:
         folder, aside = work / preset, _Aside(observer, over)
         folder.mkdir(exist_ok=True)
-        found = train(dataset, request.of_preset(preset), aside, folder, None, 0, job_files)
-        keras.backend.clear_session()  # else Keras holds on to the graphs of both
-        gc.collect()
-        return found
+        try:
+            return train(dataset, request.of_preset(preset), aside, folder, None, 0, job_files)
+        except NotLearnedError:  # it has lost; the job has its restarts still
+            return None
+        finally:
+            keras.backend.clear_session()  # else Keras holds on to the graphs of both
+            gc.collect()
 
     first = lap(small, lambda one: one.seconds >= SHARE * (one.seconds + one.seconds_left))
-    if observer.finishing():
+    if first is None or observer.finishing():
         return small
     second = lap(large, lambda one: one.seconds >= first.seconds)
+    if second is None:
+        return small
     winner = large if surely_better(second.validation, first.validation) else small
     chosen, reasons = choose_parameters(request.of_preset(winner))
     report_settings(chosen, reasons, observer)

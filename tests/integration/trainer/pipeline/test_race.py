@@ -1,15 +1,19 @@
 """A race between two networks, whose winner is trained on; one that was interrupted goes on."""
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from shared.errors import NotLearnedError
 from tests.support.jobs.observer import Recorder
 from tests.support.labelled_images import labelled_zip, texts
 from trainer.pipeline.datasets.dataset import Dataset
 from trainer.pipeline.datasets.load import load_dataset
 from trainer.pipeline.search import race
 from trainer.pipeline.search.race import train_best
+from trainer.pipeline.training.results import Trained
+from trainer.pipeline.training.train import train
 from trainer.schemas.job_request import Hyperparameters, JobRequest
 from trainer.schemas.progress import CancelledRunError
 
@@ -77,3 +81,17 @@ def test_without_a_starter_for_both_the_smaller_is_trained(
         dataset, REQUEST.model_copy(update={"base": "none"}), Recorder(finish_after=3), tmp_path
     )
     assert request.preset == "conv"
+
+
+@pytest.mark.usefixtures("raced")
+def test_a_network_that_does_not_learn_has_lost_and_the_job_goes_on(
+    dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails_first(*given: Any) -> Trained:
+        if given[5] == 0:  # without restarts: a lap
+            raise NotLearnedError("did_not_learn", "It did not.")
+        return train(*given)
+
+    monkeypatch.setattr(race, "train", fails_first)
+    request, trained = train_best(dataset, REQUEST, Recorder(finish_after=3), tmp_path)
+    assert (request.preset, trained.model.name) == ("conv", "reader")
