@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from predictor.settings import PredictorSettings
-from shared.errors import UnavailableError
+from shared.errors import TooLargeError, UnavailableError
 
 SMALL_BYTES = 2_000_000
 """What a request takes without asking, for its body and for each image: small ones never wait."""
@@ -17,6 +17,8 @@ BODY_COPIES = 2
 """Of a body, while it is parsed."""
 WIDE_COPIES = 5
 """Of JSON with characters beyond Latin-1: Python stores each of such a text in four bytes."""
+MOST_WIDE_BYTES = 20_000_000
+"""Of such JSON: five copies of more do not fit into a worker."""
 CUT_COPIES = 3
 """Of a body with a data: URL, whose beginning is cut off before it is decoded."""
 SHARED_BODY_BYTES = 32_000_000
@@ -61,10 +63,21 @@ class Lease:
             self.budget.change(self, body=size * BODY_COPIES, decoding=self.decoding)
 
     def hold_json(self, body: bytes) -> None:
-        """Take more for a JSON body whose texts need more; raises UnavailableError memory_busy."""
+        """Take more for a JSON body whose texts need more.
+
+        Raises UnavailableError memory_busy, and TooLargeError for more than MOST_WIDE_BYTES.
+        """
         narrow = body.isascii() and body.count(b"\\u") == body.count(b"\\u00")
         if narrow:
             self.hold_data_url(body)
+        elif len(body) > MOST_WIDE_BYTES:
+            raise TooLargeError(
+                "body_too_large",
+                f"The JSON body has {len(body):,} bytes and characters beyond Latin-1; "
+                f"with such characters it may have {MOST_WIDE_BYTES:,}.",
+                "Send the images as multipart/form-data, or fewer at a time.",
+                "body",
+            )
         else:
             self._hold_copies(len(body) * WIDE_COPIES)
 

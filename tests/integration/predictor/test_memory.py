@@ -46,7 +46,8 @@ def as_data_url(image: bytes) -> Body:
 
 
 JSON = {"Content-Type": "application/json"}
-WIDE = b'{"image":"' + "😀".encode() + b"A" * 29_000_000 + b'"}'
+WIDE = b'{"image":"' + "😀".encode() + b"A" * 19_900_000 + b'"}'
+TOO_WIDE = b'{"image":"' + "😀".encode() + b"A" * 29_000_000 + b'"}'
 SPACED = b'{"image":"' + b"A " * 14_000_000 + b'"}'
 ATTACKS = {
     "40 MB in a form": lambda: as_form([padded(40_000_000)]),
@@ -67,6 +68,7 @@ ATTACKS = {
     "ten transparent megapixels": lambda: as_form([blank((5000, 2000), "LA")] * 2),
     "nine million lists": lambda: (LISTS, JSON),
     "one wide character": lambda: (WIDE, JSON),
+    "one wide character in 29 MB": lambda: (TOO_WIDE, JSON),
     "base64 in pieces": lambda: (SPACED, JSON),
 }
 

@@ -8,7 +8,7 @@ import pytest
 from predictor.requests import memory
 from predictor.requests.memory import BODY_COPIES, DECODING_BYTES, SMALL_BYTES, MemoryBudget
 from predictor.settings import PredictorSettings
-from shared.errors import UnavailableError
+from shared.errors import TooLargeError, UnavailableError
 
 BODY = 30_000_000
 """Of which only one has room at a time."""
@@ -167,3 +167,10 @@ def test_wide_texts_take_more(budget: MemoryBudget, text: str, fits: bool) -> No
         else:
             with pytest.raises(UnavailableError):
                 first.hold_json(body)
+
+
+def test_long_wide_texts_are_refused_at_once(budget: MemoryBudget) -> None:
+    with budget.lease() as lease:
+        lease.hold_json(b'"' + "😀".encode() + b"A" * 19_000_000 + b'"')
+        with pytest.raises(TooLargeError, match="20,000,000"):
+            lease.hold_json(b'"' + "😀".encode() + b"A" * 21_000_000 + b'"')
