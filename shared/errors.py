@@ -276,6 +276,7 @@ class DatasetError(UnusableError):
         "sha256_differs": "The download does not have the SHA-256 that the request says.",
         "labels_not_found": "No labels are where they are looked for, or names cannot be any.",
         "labels_column": "A column of the label file holds a value that it may not have.",
+        "characters_missing": "Labels hold characters that vocabulary leaves out.",
         "labels_ambiguous": "Several files or columns may be the labels: name the right one.",
         "labels_header": "The label file names no columns of images and texts that are known.",
         "labels_not_utf8": "The encoding of the label file is not certain.",

@@ -30,6 +30,8 @@ def job_request(dataset: str | None, labels: str = "auto", **fields: Any) -> Job
     """
     given = {name: value for name, value in fields.items() if value is not None}
     top = {name: given.pop(name) for name in list(given) if name in JobRequest.model_fields}
+    if "vocabulary" in top:
+        top["vocabulary"] = _vocabulary(top["vocabulary"])
     body: dict[str, Any] = {"labels": _labels(labels), **top}
     if given:
         body["hyperparameters"] = given
@@ -60,6 +62,17 @@ def _labels(text: str) -> Any:
     if text not in LABELS:
         raise typer.BadParameter(
             f"--labels {text!r} is not one of {', '.join(LABELS)}, filename:REGEX, file:PATH."
+        )
+    return text
+
+
+def _vocabulary(text: str) -> Any:
+    kind, colon, characters = text.partition(":")
+    if colon and kind == "characters":
+        return {"characters": characters}
+    if text not in ("auto", "closed"):
+        raise typer.BadParameter(
+            f"--vocabulary {text!r} is not one of auto, closed, characters:CHARACTERS."
         )
     return text
 

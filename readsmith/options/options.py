@@ -125,6 +125,15 @@ Labels = Annotated[
 Preset = Annotated[
     str | None, typer.Option("--preset", help="The network to train.", autocompletion=presets)
 ]
+Vocabulary = Annotated[
+    str,
+    typer.Option(
+        "--vocabulary",
+        help="What can be predicted: auto, closed (the labels' characters alone), or "
+        "characters:0123456789.",
+        autocompletion=lambda: ["auto", "closed"],
+    ),
+]
 Seed = Annotated[int, typer.Option("--seed", min=0, max=2**32 - 1, help="Seed of all randomness.")]
 Epochs = Annotated[int | None, typer.Option("--epochs", min=1, help="Most epochs.")]
 MaxMinutes = Annotated[

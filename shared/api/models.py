@@ -49,6 +49,8 @@ class VersionDetails(VersionView):
 
     base: str | None
     vocabulary: str
+    unseen_characters: str
+    """Those of the vocabulary that no label held."""
     image: ImageSpec
     time_steps: int
     label_lengths: dict[str, int]

@@ -206,6 +206,8 @@ class Manifest(Frozen):
     dataset: str
     """What the model was trained on, in words."""
     vocabulary: tuple[str, ...] = Field(min_length=1, strict=False)
+    unseen_characters: str = ""
+    """Those of the vocabulary that no label held."""
     blank_index: int = Field(ge=1)
     image: ImageSpec
     time_steps: int = Field(ge=1)

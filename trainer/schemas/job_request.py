@@ -20,7 +20,7 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 from shared.recognition.image_spec import Region
 from shared.store.builtin import not_builtin
 from shared.store.manifest import ModelName
-from shared.texts import require_printable
+from shared.texts import composed, require_printable
 from trainer.schemas.addresses import WebAddress
 from trainer.schemas.labels import MAX_LABEL, compile_pattern, usable_label
 from trainer.schemas.search_request import OF_THE_IMAGE, RANGED, RequestPart, Search, Values
@@ -135,6 +135,23 @@ Labels = Annotated[
 of their folders."""
 
 
+MAX_CHARACTERS = 10_000
+
+
+class Characters(RequestPart):
+    """The characters that the model can predict, and no others."""
+
+    characters: Annotated[str, Field(min_length=1, max_length=MAX_CHARACTERS)]
+
+    @field_validator("characters")
+    @classmethod
+    def _usable(cls, value: str) -> str:
+        return "".join(dict.fromkeys(require_printable(composed(value))))
+
+
+VocabularyChoice = Auto | Literal["closed"] | Characters
+
+
 ImageName = Annotated[str, Field(min_length=1, max_length=1000), AfterValidator(require_printable)]
 Label = Annotated[str, Field(max_length=MAX_LABEL), AfterValidator(usable_label)]
 
@@ -211,6 +228,10 @@ class JobRequest(RequestPart):
     """The network; auto: the base version's, otherwise conv, which serves fastest, unless
     conv-large does surely better in the first part of the training."""
     hyperparameters: Hyperparameters = Hyperparameters()
+    vocabulary: VocabularyChoice = "auto"
+    """The characters that the model can predict: those of the labels and, while few labels may
+    have missed some, the other digits or letters of the same case (auto); those of the labels
+    alone (closed); or those that are given. All of them beside those of the base version."""
     seed: int = Field(0, ge=0, le=2**32 - 1)
     base: Annotated[int, Field(ge=1)] | Literal["starter", "none"] = "starter"
     """An earlier version of the same model to start from; the starter that comes with Readsmith

@@ -1,7 +1,7 @@
 """Stage 2: check a dataset, drop unusable images, and split the rest."""
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +9,7 @@ import numpy as np
 from shared.errors import DatasetError
 from shared.recognition.image_spec import ImageSpec
 from shared.recognition.preprocessing import fit, open_image
-from shared.recognition.vocabulary import Vocabulary, required_time_steps
+from shared.recognition.vocabulary import required_time_steps
 from shared.store.manifest import ImageSizes
 from trainer.pipeline.datasets.clean import Checked, check_images, split_corrections
 from trainer.pipeline.datasets.dataset import Base, Dataset, Rehearsal
@@ -24,6 +24,7 @@ from trainer.pipeline.datasets.inputs.image_spec import (
 from trainer.pipeline.datasets.inputs.text_window import find_text_window
 from trainer.pipeline.datasets.labels.found import DatasetProblem, FoundLabels
 from trainer.pipeline.datasets.labels.labels import find_labels
+from trainer.pipeline.datasets.labels.vocabulary import choose_vocabulary
 from trainer.pipeline.datasets.parts.sides import Sides
 from trainer.pipeline.datasets.parts.split import Split, split
 from trainer.pipeline.datasets.seen_images import is_among
@@ -74,7 +75,7 @@ def load_dataset(
     # Corrections are images that the model got wrong: in the test part they would not represent
     # the images that come in.
     train += added
-    vocabulary = _vocabulary(checked.images.labels, base)
+    vocabulary = choose_vocabulary(checked.images.labels, request, base)
     summary = summarise(checked, found, vocabulary) | {
         "split": {"train": len(train), "validation": len(validation), "test": len(test)},
         "image": spec.model_dump() | {"time_steps": time_steps(spec)},
@@ -145,12 +146,6 @@ def labelled_images(
     source = open_source(path, limits)
     for image in check_images(source, find_labels(source, labels)).images:
         yield image.name, image.label, source.read(image.name)
-
-
-def _vocabulary(labels: Iterable[str], base: Base | None) -> Vocabulary:
-    found = Vocabulary.from_labels(labels).characters
-    known = base.vocabulary.characters if base else ()
-    return Vocabulary((*known, *(character for character in found if character not in known)))
 
 
 def _drop_too_long(checked: Checked, spec: ImageSpec) -> None:

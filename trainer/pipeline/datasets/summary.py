@@ -28,19 +28,21 @@ def summarise(checked: Checked, found: FoundLabels, vocabulary: Vocabulary) -> d
     rare = {
         character: seen[character]
         for character in vocabulary.characters
-        if seen[character] < MIN_SEEN
+        if 0 < seen[character] < MIN_SEEN
     }
+    unseen = "".join(sorted(set(vocabulary.characters) - seen.keys()))
     return {
         "images": len(images),
         "found": len(images) + len(checked.problems),
         "ignored_files": found.ignored,
         "labels_from": found.source,
-        "label_notes": found.notes,
+        "label_notes": [*found.notes, *_open_note(unseen)],
         "corrections": len(split_corrections(checked, found)[1]),
         "left_out": dict(Counter(problem.kind for problem in checked.problems).most_common()),
         "problems": [asdict(problem) for problem in checked.problems[:LISTED_PROBLEMS]],
         "warnings": [*_warnings(rare, found), *doubts(found, images, checked.sizes)],
         "vocabulary": "".join(vocabulary.characters),
+        "unseen_characters": unseen,
         "rare_characters": rare,
         "label_lengths": {str(n): c for n, c in sorted(lengths.items())},
         "nothing_to_read": len(images) - lengths.total(),
@@ -48,6 +50,15 @@ def summarise(checked: Checked, found: FoundLabels, vocabulary: Vocabulary) -> d
         "different_sizes": len(checked.sizes),
         "modes": dict(checked.modes.most_common()),
     }
+
+
+def _open_note(unseen: str) -> list[str]:
+    if not unseen:
+        return []
+    return [
+        f"{len(unseen)} characters that no label holds can be predicted, too: {visible(unseen)} "
+        '(vocabulary "closed" keeps them out).'
+    ]
 
 
 def describe_split(done: Split, sides: Sides, summary: dict[str, Any]) -> None:

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version as library_version
+from itertools import chain
 from pathlib import Path
 
 from shared.errors import FailedError
@@ -82,6 +83,7 @@ def make_manifest(
 
     def manifest(version: int, files: dict[str, FileEntry]) -> Manifest:
         lengths = Counter(len(label) for label in dataset.labels if label)
+        unseen = set(dataset.vocabulary.characters).difference(chain.from_iterable(dataset.labels))
         return Manifest(
             model=request.model,
             version=version,
@@ -93,6 +95,7 @@ def make_manifest(
             base=trained.base,
             dataset=origin.dataset,
             vocabulary=dataset.vocabulary.characters,
+            unseen_characters="".join(sorted(unseen)),
             blank_index=dataset.vocabulary.blank_index,
             image=dataset.image,
             time_steps=trained.time_steps,
