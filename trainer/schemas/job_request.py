@@ -138,7 +138,7 @@ of their folders."""
 MAX_CHARACTERS = 10_000
 
 
-class Characters(RequestPart):
+class ListedCharacters(RequestPart):
     """The characters that the model can predict, and no others."""
 
     characters: Annotated[str, Field(min_length=1, max_length=MAX_CHARACTERS)]
@@ -149,7 +149,7 @@ class Characters(RequestPart):
         return "".join(dict.fromkeys(require_printable(composed(value))))
 
 
-VocabularyChoice = Auto | Literal["closed"] | Characters
+VocabularyChoice = Auto | Literal["closed"] | ListedCharacters
 
 
 ImageName = Annotated[str, Field(min_length=1, max_length=1000), AfterValidator(require_printable)]
@@ -224,9 +224,10 @@ class JobRequest(RequestPart):
     """Whether the model's corrections are added to the training part; where one is of an image
     of the dataset, its text takes the place of the label there."""
     model: Annotated[ModelName, AfterValidator(not_builtin)] = "default"
-    preset: PresetChoice = "conv"
+    preset: PresetChoice = "auto"
     """The network; auto: the base version's, otherwise conv, which serves fastest, unless
-    conv-large does surely better in the first part of the training."""
+    conv-large does surely better in the first part of the training. Where epochs are given, which
+    take the networks different times, conv."""
     hyperparameters: Hyperparameters = Hyperparameters()
     vocabulary: VocabularyChoice = "auto"
     """The characters that the model can predict: those of the labels and, while few labels may

@@ -59,8 +59,12 @@ def train_best(
 
 
 def _can_race(request: JobRequest) -> bool:
-    """Return whether all begin with a starter: from nothing, the smaller always leads at first."""
-    return request.base == "starter" and all(each in STARTERS for each in RACERS)
+    """Return whether all begin with a starter, and the end is not given in epochs.
+
+    From nothing, the smaller network always leads at first.
+    """
+    free = request.base == "starter" and request.hyperparameters.epochs == "auto"
+    return free and all(each in STARTERS for each in RACERS)
 
 
 def _race(

@@ -11,7 +11,7 @@ from shared.recognition.vocabulary import Vocabulary
 from shared.store.builtin import STARTERS, builtin_store
 from shared.texts import shown
 from trainer.pipeline.datasets.dataset import Base
-from trainer.schemas.job_request import Characters, JobRequest
+from trainer.schemas.job_request import ListedCharacters, JobRequest
 
 CLASSES: Final = (
     string.digits,
@@ -33,7 +33,7 @@ def choose_vocabulary(labels: Iterable[str], request: JobRequest, base: Base | N
     seen = Counter(chain.from_iterable(labels))
     known = base.vocabulary.characters if base else ()
     wanted = {*known, *seen}
-    if isinstance(request.vocabulary, Characters):
+    if isinstance(request.vocabulary, ListedCharacters):
         wanted = {*known, *request.vocabulary.characters}
         if missing := sorted(seen.keys() - wanted):
             raise DatasetError(

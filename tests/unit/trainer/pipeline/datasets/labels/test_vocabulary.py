@@ -8,7 +8,7 @@ from shared.errors import DatasetError
 from trainer.pipeline.datasets.dataset import Base
 from trainer.pipeline.datasets.labels.vocabulary import choose_vocabulary
 from trainer.pipeline.training.base import load_starter
-from trainer.schemas.job_request import Characters, JobRequest
+from trainer.schemas.job_request import ListedCharacters, JobRequest
 
 
 @pytest.fixture(scope="module")
@@ -47,13 +47,13 @@ def test_characters_that_the_starter_does_not_know_are_not_opened() -> None:
 
 
 def test_a_list_says_what_can_be_predicted() -> None:
-    request = JobRequest(vocabulary=Characters(characters="43210 "))
+    request = JobRequest(vocabulary=ListedCharacters(characters="43210 "))
     assert chosen(["12", "23"], request) == " 01234"
 
 
 def test_a_list_that_leaves_out_what_labels_hold_is_an_error() -> None:
     with pytest.raises(DatasetError, match="leaves out: 3") as raised:
-        chosen(["12", "23"], JobRequest(vocabulary=Characters(characters="012")))
+        chosen(["12", "23"], JobRequest(vocabulary=ListedCharacters(characters="012")))
     assert raised.value.code == "characters_missing"
 
 
@@ -63,7 +63,7 @@ def test_a_base_version_keeps_its_characters_first(base: Base) -> None:
 
 
 def test_characters_are_checked() -> None:
-    assert Characters(characters="ba" + "e\u0301" + "a").characters == "baé"
+    assert ListedCharacters(characters="ba" + "e\u0301" + "a").characters == "baé"
     for wrong in ("", "a\n"):
         with pytest.raises(ValueError, match="characters"):
-            Characters(characters=wrong)
+            ListedCharacters(characters=wrong)
