@@ -59,6 +59,8 @@ class LabelList:
     empty_rows: int = 0
     encoding: str = ""
     """The encoding that was taken, if it is not UTF-8."""
+    warnings: tuple[str, ...] = ()
+    """Which texts may be others than those that were meant, in sentences."""
 
 
 Reader = Callable[[ListFile], LabelList | None]
