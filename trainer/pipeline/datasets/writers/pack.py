@@ -1,6 +1,5 @@
 """Writes a set as WebDataset shards: tar files of images, each with its label beside it."""
 
-import io
 import os
 import tarfile
 from collections.abc import Iterable
@@ -14,6 +13,7 @@ from trainer.pipeline.datasets.clean import Checked, check_images
 from trainer.pipeline.datasets.image_table import ImageTable, LabelledImage
 from trainer.pipeline.datasets.labels.labels import find_labels
 from trainer.pipeline.datasets.sources.source import ImageSource, open_source
+from trainer.pipeline.datasets.sources.tar_file import add_file
 from trainer.pipeline.datasets.writers.new_files import new_folder, require_free
 from trainer.schemas.job_request import Labels
 from trainer.schemas.limits import DEFAULT_LIMITS, DatasetLimits
@@ -91,11 +91,3 @@ def _write_shard(
         tar.close()
         file.flush()
         os.fsync(file.fileno())
-
-
-def add_file(tar: tarfile.TarFile, name: str, data: bytes) -> None:
-    """Append a file to a tar that is only written."""
-    member = tarfile.TarInfo(name)
-    member.size = len(data)
-    tar.addfile(member, io.BytesIO(data))
-    tar.members.clear()  # type: ignore[attr-defined]  # else it holds all of them in memory

@@ -13,9 +13,7 @@ from shared.errors import DatasetError
 from shared.texts import shown, text_of_cell
 from trainer.pipeline.datasets.labels.formats.addresses import ADDRESSES, file_named
 from trainer.pipeline.datasets.labels.formats.label_list import (
-    IMAGE_COLUMNS,
     OWN,
-    TEXT_COLUMNS,
     LabelList,
     ListFile,
     image_column,
@@ -24,6 +22,7 @@ from trainer.pipeline.datasets.labels.formats.label_list import (
 from trainer.pipeline.datasets.labels.formats.records import SPACES, Record, lines_of, records
 from trainer.pipeline.datasets.labels.label_row import PART_NAMES, STATES, LabelRow
 from trainer.pipeline.datasets.sources.image_files import is_image
+from trainer.schemas.labels import IMAGE_COLUMNS, TEXT_COLUMNS
 
 DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars", SPACES: "spaces"}
 ESCAPED = "{} texts lose the apostrophe that keeps spreadsheets from running them"

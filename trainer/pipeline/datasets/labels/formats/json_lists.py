@@ -10,7 +10,6 @@ from shared.errors import DatasetError
 from shared.texts import shown
 from trainer.pipeline.datasets.labels.formats.addresses import file_named
 from trainer.pipeline.datasets.labels.formats.label_list import (
-    TEXT_COLUMNS,
     LabelList,
     ListFile,
     image_column,
@@ -18,6 +17,7 @@ from trainer.pipeline.datasets.labels.formats.label_list import (
 )
 from trainer.pipeline.datasets.labels.formats.records import lines_of
 from trainer.pipeline.datasets.labels.label_row import PART_NAMES, STATES, LabelRow
+from trainer.schemas.labels import TEXT_COLUMNS
 
 _TASK_IMAGES = ("image", "ocr")
 """Where Label Studio's templates for images have the address."""
