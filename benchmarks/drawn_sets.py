@@ -17,7 +17,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from trainer.pipeline.datasets.pack import add_file
+from trainer.pipeline.datasets.sources.tar_file import add_file
 
 Drawing = tuple[str, bytes]
 Colour = tuple[int, int, int, int]

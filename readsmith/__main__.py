@@ -2,7 +2,9 @@
 
 import typer
 
-from readsmith.commands.check import check
+from readsmith.commands.datasets.check import check
+from readsmith.commands.datasets.convert import convert
+from readsmith.commands.datasets.pack import pack
 from readsmith.commands.doctor.doctor import doctor
 from readsmith.commands.evaluate import evaluate
 from readsmith.commands.import_h5 import adopt
@@ -10,7 +12,6 @@ from readsmith.commands.jobs import jobs
 from readsmith.commands.keys import app as keys
 from readsmith.commands.learning_curve import learning_curve
 from readsmith.commands.models import app as models
-from readsmith.commands.pack import pack
 from readsmith.commands.predict import predict
 from readsmith.commands.train import train
 from readsmith.commands.up import up
@@ -22,7 +23,7 @@ app = typer.Typer(
     "Example: readsmith up --first-job",
     pretty_exceptions_enable=False,
 )
-for command in (up, check, pack, train, evaluate, predict, jobs, learning_curve, doctor):
+for command in (up, check, convert, pack, train, evaluate, predict, jobs, learning_curve, doctor):
     app.command()(command)
 app.command("import")(adopt)
 app.add_typer(models, name="models")

@@ -68,7 +68,7 @@ Dataset = Annotated[
     str,
     typer.Argument(
         metavar="DATASET",
-        help="A zip, a tar, a folder, or the URL of a zip or tar of labelled images.",
+        help="A zip, a tar, a folder, a parquet table, or the URL of one, of labelled images.",
         callback=_existing_dataset,
     ),
 ]

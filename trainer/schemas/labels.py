@@ -1,4 +1,4 @@
-"""Which texts can be labels, and the regular expressions that cut labels out of file names."""
+"""Which texts can be labels, how tables call them, and expressions that cut them out of names."""
 
 import re
 
@@ -9,6 +9,17 @@ from shared.texts import printable, shown, too_long
 
 MAX_LABEL = 1000
 """Characters; the widest input has hardly more time steps."""
+IMAGE_COLUMNS = (
+    *("filename", "file_name", "file", "image", "image_path", "path", "filepath", "file_path"),
+    *("image_file", "image_name", "imagename", "img", "img_path", "img_name", "file_upload"),
+    *("relative_path", "filename_image"),
+)
+TEXT_COLUMNS = (
+    *("text", "words", "word", "label", "labels", "plate_text", "transcription", "transcript"),
+    *("suffix", "ground_truth", "groundtruth", "gt", "plate", "license_plate", "value"),
+    *("answer", "caption", "string", "target", "solution"),
+)
+"""The names under which other tools give a text; of several, only `text` is certain."""
 
 
 class UnusableLabelError(ValueError):

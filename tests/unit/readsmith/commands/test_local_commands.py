@@ -361,3 +361,37 @@ def test_check_says_what_stays_on_one_side(run: Run, images: Path) -> None:
     note = "The parts are your own (the column split); validation is cut from train."
     assert summary["split_notes"][0] == note
     assert note in " ".join(people.split())
+
+
+def test_convert_writes_a_set_for_another_tool_and_says_what_is_lost_and_left_out(
+    run: Run, images: Path
+) -> None:
+    rows = ["a.png,0071,", "b.png,=1,m", 'c.png,"a\tb",', "aa.png,,"]
+    (images / "labels.csv").write_text("\n".join(["filename,text,group", *rows]))
+    (images / "a").mkdir()
+    (images / "a.png").rename(images / "a/A.png")
+    (images / "AB.PNG").write_bytes((images / "ab.png").read_bytes())
+
+    done = run("convert", images, "new", "--to", "paddle")
+    again = run("convert", images, "new", "--to", "paddle")
+
+    assert done.exit_code == 0, done.stderr
+    assert done.stdout == (
+        "Wrote 11 images (9 of them without a label) into new (format paddle); 1 were left out.\n"
+    )
+    assert Path("new/rec_gt.txt").read_text() == "a/A.png\t0071\nb.png\t=1\n"
+    said = " ".join(done.stderr.split())
+    assert "cannot say which images belong together (group): lost for 1 images." in said
+    assert "c.png is left out. Its label holds control characters: a\\u0009b." in said
+    assert "1 images have another name, as ab-2.png for ab.png" in said
+    assert (again.exit_code, "new exists already" in again.stderr) == (1, True)
+
+
+def test_convert_names_the_formats_that_it_knows(run: Run, images: Path) -> None:
+    refused = run("convert", images, "new.zip", "--to", "labelstudio")
+    done = run("convert", images, "new.zip", "--to", "label-studio", "--json")
+
+    assert refused.exit_code == 2
+    assert "readsmith, paddle, gt-txt, huggingface, label-studio" in refused.stderr
+    assert json.loads(done.stdout)["images"] == 11
+    assert json.loads(run("check", "new.zip", "--json").stdout)["images"] == 11

@@ -12,6 +12,7 @@ from shared.errors import DatasetError
 from shared.texts import printable, shown
 from trainer.pipeline.datasets.labels.file_names import why_no_labels
 from trainer.pipeline.datasets.labels.formats.beside import (
+    ENDINGS,
     read_text,
     require_texts,
     texts_beside,
@@ -98,7 +99,8 @@ class _Finder:
         beside = texts_beside(self._names, self._images)
         if found.lists:
             return self._of_lists(found.lists)
-        if beside and 2 * len(beside) >= len(self._images):
+        if beside:
+            _require_no_doubt(beside, self._images)
             return self._from_beside(beside)
         if found.unclear and self._images:
             raise _unclear(found.unclear)
@@ -186,6 +188,23 @@ class _Finder:
             and len({len(folder.parts) for folder in folders}) == 1
             and why_no_labels(names) is None
             and not any(name.lower() in PART_NAMES for name in names)
+        )
+
+
+def _require_no_doubt(beside: Mapping[str, str], images: Sequence[str]) -> None:
+    """Raise ReadsmithError labels_ambiguous where few images have a text file beside them.
+
+    A .gt.txt is always a label; notes.txt beside notes.png may be anything.
+    """
+    certain = any(name.lower().endswith(ENDINGS[0]) for name in beside.values())
+    if not certain and 2 * len(beside) < len(images):
+        raise DatasetError(
+            "labels_ambiguous",
+            f"{len(beside)} of {len(images)} images have a text file beside them, as "
+            f"{shown(next(iter(beside.values())))}: it is not certain whether these hold the "
+            "labels.",
+            "Say where the labels are: --labels beside, or --labels filename for the file names "
+            '(in a request "labels": "beside" or "filename").',
         )
 
 

@@ -140,6 +140,7 @@ class _Join:
                 found.notes.append(f"{name} {shown(each.name)}: {'; '.join((counted, *ways))}.")
             if each.empty_rows:
                 found.notes.append(f"{shown(each.name)} has {each.empty_rows} empty rows.")
+            found.warnings += each.warnings
             if each.encoding == "Windows-1252":
                 found.warnings.append(_guessed(each))
         for what, count in self._files.differing.items():

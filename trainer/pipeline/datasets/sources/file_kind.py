@@ -40,8 +40,8 @@ _KINDS: tuple[tuple[tuple[bytes, ...], str, str], ...] = (
     ),
     (
         (b"par1",),
-        "is a parquet table, which is not read",
-        "Write its images as files, and a labels.csv with the columns filename,text.",
+        "is a parquet table, which is not taken as an upload",
+        "Make a zip of it: readsmith convert TABLE.parquet set.zip --to readsmith.",
     ),
 )
 """How files begin, in lower case; what they are; what to do."""

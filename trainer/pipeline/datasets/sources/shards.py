@@ -53,7 +53,7 @@ def shards_of(folder: Path) -> list[Path]:
     files = [path for path in folder.iterdir() if visible(PurePosixPath(path.name))]
     if any(is_image(path.name) or path.name.lower() in LABEL_FILES for path in files):
         return []
-    return sorted(path for path in files if path.suffix.lower() == ".tar")
+    return sorted(path for path in files if path.suffix.lower() == ".tar" and path.is_file())
 
 
 class ShardSource:

@@ -14,6 +14,7 @@ from trainer.pipeline.datasets.sources.image_files import (
     require_small,
     visible,
 )
+from trainer.pipeline.datasets.sources.parquet import ParquetSource, is_parquet, tables_of
 from trainer.pipeline.datasets.sources.shards import ShardSource, is_shard, shards_of
 from trainer.pipeline.datasets.sources.tar_file import CompressedTarSource, TarSource
 from trainer.pipeline.datasets.sources.zip_file import UTF8, entry_name, open_zip, too_many_files
@@ -36,19 +37,24 @@ class ImageSource(Protocol):
 
 
 def open_source(path: Path, limits: DatasetLimits = DEFAULT_LIMITS) -> ImageSource:
-    """Open a folder, a zip, a tar, compressed or not, or a folder of tars.
+    """Open a folder, a zip, a tar, compressed or not, a parquet table, or a folder of such.
 
-    Raises ReadsmithError: dataset_not_found, and those of open_zip, ShardSource and TarSource.
+    Raises ReadsmithError: dataset_not_found, and those of open_zip, ShardSource, TarSource and
+    ParquetSource.
     """
     if path.is_dir():
-        shards = shards_of(path)
-        return ShardSource(shards, limits) if shards else FolderSource(path, limits)
+        if shards := shards_of(path):
+            return ShardSource(shards, limits)
+        tables = tables_of(path)
+        return ParquetSource(tables, limits) if tables else FolderSource(path, limits)
     if not path.is_file():
         raise DatasetNotFoundError(
             "dataset_not_found", f"There is no {path}.", "Give a zip, a tar, a folder or a URL."
         )
     if is_shard(path):
         return _open_tar(path, limits)
+    if is_parquet(path):
+        return ParquetSource([path], limits)
     opener = tar_opener(path)
     return ZipSource(path, limits) if opener is None else CompressedTarSource(path, opener, limits)
 

@@ -4,11 +4,13 @@ A compressed tar is decompressed once, into a temporary tar beside which nothing
 limits of zips hold for it while it is written, and its members are checked as those of shards are.
 """
 
+import io
 import shutil
+import tarfile
 import tempfile
 import weakref
 import zlib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from lzma import LZMAError
 from pathlib import Path, PurePosixPath
 
@@ -64,41 +66,60 @@ class TarSource:
             raise UnreadableEntryError(error.strerror or str(error)) from error
 
 
-class CompressedTarSource(TarSource):
-    """Files in a tar.gz, tar.bz2 or tar.xz, decompressed for as long as the source is used.
+class WrittenTarSource(TarSource):
+    """Files in a temporary tar that `write` makes, for as long as the source is used."""
 
-    Raises ReadsmithError: as TarSource, and dataset_too_large.
-    """
-
-    def __init__(self, path: Path, opener: Opener, limits: DatasetLimits) -> None:
+    def __init__(self, write: Callable[[Path], None], limits: DatasetLimits) -> None:
         folder = Path(tempfile.mkdtemp(prefix="readsmith-tar-"))
         self._removed = weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
         try:
-            tar = folder / f"{path.name}.tar"
-            _decompress(path, opener, tar, limits)
+            tar = folder / "set.tar"
+            write(tar)
             super().__init__(tar, limits)
         except BaseException:
             self._removed()
             raise
 
     def __reduce__(self) -> tuple[type[TarSource], tuple[Path, DatasetLimits]]:
-        """Let a child process read the decompressed tar, which this one removes at its end."""
+        """Let a child process read the tar, which this one removes at its end."""
         return TarSource, (self._path, self.limits)
 
 
+class CompressedTarSource(WrittenTarSource):
+    """Files in a tar.gz, tar.bz2 or tar.xz.
+
+    Raises ReadsmithError: as TarSource, and dataset_too_large.
+    """
+
+    def __init__(self, path: Path, opener: Opener, limits: DatasetLimits) -> None:
+        super().__init__(lambda tar: _decompress(path, opener, tar, limits), limits)
+
+
+def add_file(tar: tarfile.TarFile, name: str, data: bytes) -> None:
+    """Append a file to a tar that is only written."""
+    member = tarfile.TarInfo(name)
+    member.size = len(data)
+    tar.addfile(member, io.BytesIO(data))
+    tar.members.clear()  # type: ignore[attr-defined]  # else it holds all of them in memory
+
+
+def require_room(path: Path, size: int, limits: DatasetLimits) -> None:
+    """Raise ReadsmithError dataset_too_large for so many bytes that a file decompresses to."""
+    if size > limits.bytes:
+        raise DatasetError(
+            "dataset_too_large",
+            f"{shown(path.name)} decompresses to more than {limits.bytes:,} bytes.",
+            "Give fewer or smaller images, or raise READSMITH_MAX_DATASET_BYTES.",
+        )
+
+
 def _decompress(path: Path, opener: Opener, target: Path, limits: DatasetLimits) -> None:
-    most = limits.bytes + TAR_OVERHEAD * limits.files
     ratio = max(TOTAL_RATIO_MATTERS_FROM, limits.ratio * path.stat().st_size)
     written = 0
     with target.open("wb") as file:
         for chunk in _chunks(path, opener):
             written += len(chunk)
-            if written > most:
-                raise DatasetError(
-                    "dataset_too_large",
-                    f"{shown(path.name)} decompresses to more than {limits.bytes:,} bytes.",
-                    "Give fewer or smaller images, or raise READSMITH_MAX_DATASET_BYTES.",
-                )
+            require_room(path, written - TAR_OVERHEAD * limits.files, limits)
             if written > ratio:
                 raise DatasetError(
                     "dataset_unsafe",

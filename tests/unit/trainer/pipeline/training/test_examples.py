@@ -9,9 +9,9 @@ from tests.support.jobs.observer import Recorder
 from tests.support.labelled_images import labelled_zip, texts
 from trainer.pipeline.datasets.dataset import Dataset, Rehearsal
 from trainer.pipeline.datasets.load import load_dataset
-from trainer.pipeline.datasets.pack import pack
 from trainer.pipeline.datasets.sources.image_files import UnreadableEntryError
 from trainer.pipeline.datasets.sources.source import ImageSource
+from trainer.pipeline.datasets.writers.pack import pack
 from trainer.pipeline.networks.presets import PRESETS
 from trainer.pipeline.training import examples
 from trainer.pipeline.training import examples as streaming

@@ -16,13 +16,16 @@ def file_named(file: ListFile, image: object) -> str:
         image = image.get("path")
     if not isinstance(image, str):
         return ""
-    if file.has(image):
-        return image
-    address = urlsplit(image) if image.startswith(ADDRESSES) else None
-    if address is not None:
-        image = parse_qs(address.query).get("d", [unquote(address.path)])[0]
-    folder, slash, base = image.rpartition("/")
-    unmarked = _UPLOAD_MARK.sub("", base)
-    if not file.has(image) and unmarked != base:
-        return f"{folder}{slash}{unmarked}" if file.has(unmarked) else image
-    return image
+    # An address first as it is decoded: a file may be named as another one's address.
+    path = _path_in(image) if image.startswith(ADDRESSES) else image
+    folder, slash, base = path.rpartition("/")
+    unmarked = f"{folder}{slash}{_UPLOAD_MARK.sub('', base)}"
+    return next((name for name in (path, image, unmarked) if file.has(name)), path)
+
+
+def _path_in(address: str) -> str:
+    try:
+        parts = urlsplit(address)
+        return parse_qs(parts.query).get("d", [unquote(parts.path)])[0]
+    except ValueError:  # as http://[, or too many parts
+        return address

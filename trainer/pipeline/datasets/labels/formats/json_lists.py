@@ -10,7 +10,6 @@ from shared.errors import DatasetError
 from shared.texts import shown
 from trainer.pipeline.datasets.labels.formats.addresses import file_named
 from trainer.pipeline.datasets.labels.formats.label_list import (
-    TEXT_COLUMNS,
     LabelList,
     ListFile,
     image_column,
@@ -18,6 +17,10 @@ from trainer.pipeline.datasets.labels.formats.label_list import (
 )
 from trainer.pipeline.datasets.labels.formats.records import lines_of
 from trainer.pipeline.datasets.labels.label_row import PART_NAMES, STATES, LabelRow
+from trainer.schemas.labels import TEXT_COLUMNS
+
+_TASK_IMAGES = ("image", "ocr")
+"""Where Label Studio's templates for images have the address."""
 
 
 def read_json(file: ListFile) -> LabelList | None:
@@ -136,8 +139,9 @@ def _of_tasks(file: ListFile, tasks: Sequence[Mapping[str, Any]]) -> Iterator[La
     """Yield the rows of a Label Studio export, one for each annotation."""
     for number, task in enumerate(tasks, 1):
         data = task.get("data")
+        data = data if isinstance(data, dict) else {}
         image = task.get("file_upload") or next(
-            (v for v in (data.values() if isinstance(data, dict) else ()) if _is_path(v)), None
+            (data[key] for key in (*_TASK_IMAGES, *data) if _is_path(data.get(key))), None
         )
         row = LabelRow(file.name, number, file_named(file, image), "", unit="task")
         annotations = [
@@ -146,7 +150,7 @@ def _of_tasks(file: ListFile, tasks: Sequence[Mapping[str, Any]]) -> Iterator[La
             if isinstance(annotation, dict) and not annotation.get("was_cancelled")
         ]
         for annotation in annotations:
-            yield _with_text(row, _texts_of(annotation), {})
+            yield _with_text(row, _texts_of(annotation), data)
         if not annotations:
             yield row
 

@@ -6,20 +6,10 @@ from pathlib import PurePosixPath
 
 from trainer.pipeline.datasets.labels.formats.named_files import NamedFiles
 from trainer.pipeline.datasets.labels.label_row import LabelRow
+from trainer.schemas.labels import IMAGE_COLUMNS, TEXT_COLUMNS
 
 OWN = "label file"
 """The name of Readsmith's own format, which nobody has to be told about."""
-IMAGE_COLUMNS = (
-    *("filename", "file_name", "file", "image", "image_path", "path", "filepath", "file_path"),
-    *("image_file", "image_name", "imagename", "img", "img_path", "img_name", "file_upload"),
-    *("relative_path", "filename_image"),
-)
-TEXT_COLUMNS = (
-    *("text", "words", "word", "label", "labels", "plate_text", "transcription", "transcript"),
-    *("suffix", "ground_truth", "groundtruth", "gt", "plate", "license_plate", "value"),
-    *("answer", "caption", "string", "target", "solution"),
-)
-"""The names under which other tools give a text; of several, only `text` is certain."""
 
 
 @dataclass(frozen=True)
@@ -59,6 +49,8 @@ class LabelList:
     empty_rows: int = 0
     encoding: str = ""
     """The encoding that was taken, if it is not UTF-8."""
+    warnings: tuple[str, ...] = ()
+    """Which texts may be others than those that were meant, in sentences."""
 
 
 Reader = Callable[[ListFile], LabelList | None]

@@ -16,10 +16,16 @@ NOT_READ = ("filestate.txt",)
 def read_boxes(file: ListFile) -> LabelList | None:
     """Read a list of boxes; the text of an image with one box is its label."""
     lines = [(n, line) for n, line in enumerate(lines_of(file.text), 1) if line.strip()]
-    if not lines or not all("\t[" in line for _, line in lines[:20]):
+    if not lines or not all(_has_boxes(line) for _, line in lines[:20]):
         return None
     rows = list(islice(_rows(file, lines), file.most_rows + 1))
     return LabelList(file.name, "PPOCRLabel list", rows, encoding=file.encoding)
+
+
+def _has_boxes(line: str) -> bool:
+    """Tell whether boxes follow the name: [A] is a text, and [{ the begin of boxes, if cut."""
+    boxes = line.partition("\t")[2].strip()
+    return boxes.startswith("[{") or boxes == "[]"
 
 
 def _rows(file: ListFile, lines: list[tuple[int, str]]) -> Iterator[LabelRow]:

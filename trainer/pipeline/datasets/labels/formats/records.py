@@ -5,11 +5,15 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+from trainer.pipeline.datasets.sources.image_files import IMAGE_ENDINGS, is_image
+
 LONGEST_CELL = 20
 """Lines; a quotation mark that is not closed would otherwise swallow the rest of the file."""
 SPACES = " "
 """The delimiter of columns that one or more spaces separate."""
-_NAME_AND_REST = re.compile(r"(.*?\.[A-Za-z]{3,4})[ \t]+(.*)")
+_NAME_AND_TEXT = re.compile(
+    rf"(.*?(?:{'|'.join(map(re.escape, sorted(IMAGE_ENDINGS)))}))[ \t]+(.*)", re.IGNORECASE
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +42,7 @@ def records(
     while at < len(lines):
         line, taken, fault = lines[at], 1, ""
         if delimiter == SPACES:
-            cells = _name_and_rest(line)
+            cells = _two_cells(line)
         elif quoted and '"' in line:
             cells, taken, fault = _unquoted(lines, at, delimiter, columns)
         else:
@@ -47,10 +51,15 @@ def records(
         at += taken
 
 
-def _name_and_rest(line: str) -> list[str]:
-    # The name first, as far as its ending: names hold spaces, too.
-    match = _NAME_AND_REST.fullmatch(line.strip())
-    return [match[1], match[2]] if match else line.split(maxsplit=1)
+def _two_cells(line: str) -> list[str]:
+    # As far as the name's ending: names and texts hold spaces, too.
+    line = line.strip()
+    if match := _NAME_AND_TEXT.fullmatch(line):
+        return [match[1], match[2]]
+    if is_image(line):
+        at = max(line.rfind(" "), line.rfind("\t"))
+        return [line[:at], line[at + 1 :]] if at > 0 else [line]
+    return re.split(r"[ \t]+", line, maxsplit=1)
 
 
 def _surplus(cells: list[str], columns: int, delimiter: str) -> str:
@@ -70,11 +79,10 @@ def _unquoted(
     for taken in range(1, LONGEST_CELL + 1):
         if at + taken > len(lines):
             break
-        record = "\n".join(lines[at : at + taken])
         try:
             # One record at a time: a mark that is not closed is to swallow no other.
             reader = csv.reader(
-                record.splitlines(keepends=True),
+                [f"{line}\n" for line in lines[at : at + taken]],
                 delimiter=delimiter,
                 strict=True,
                 skipinitialspace=True,
@@ -83,9 +91,9 @@ def _unquoted(
         except csv.Error as error:
             if "unexpected end" not in str(error):
                 break
-        following = lines[at + taken] if at + taken < len(lines) else ""
-        if len(following.split(delimiter)) >= columns:  # a record of its own
-            break
+        following = lines[at + taken].split(delimiter) if at + taken < len(lines) else []
+        if len(following) >= columns or any(is_image(cell.strip(' "')) for cell in following):
+            break  # a record of its own
     return (
         lines[at].split(delimiter),
         1,

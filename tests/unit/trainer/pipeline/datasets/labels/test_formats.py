@@ -1,18 +1,13 @@
-import csv
-import io
 import json
 import re
 import unicodedata
 from collections.abc import Mapping
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from shared.errors import ReadsmithError
-from tests.support.label_formats import FORMATS, ODD, Entries, Writer, table, texts_beside
+from tests.support.label_formats import FORMATS, ODD, Entries, table, texts_beside
 from tests.support.labelled_images import write_zip
 from trainer.pipeline.datasets.labels.found import FoundLabels
 from trainer.pipeline.datasets.labels.label_row import Part
@@ -307,60 +302,88 @@ def test_two_annotations_that_differ_are_a_contradiction(tmp_path: Path) -> None
     assert [problem.kind for problem in found.problems] == ["conflicting_labels"]
 
 
-WRITERS: list[Writer] = [
-    table(delimiter, *header)
-    for delimiter in (",", ";", "\t")
-    for header in (("filename", "text"), ("image", "label"), ())
-    if header or delimiter != "\t"
-]
-LABEL = st.text(
-    st.characters(codec="utf-8", categories=("L", "N", "P", "S", "Zs")), min_size=1, max_size=12
-).filter(lambda text: bool(text.strip()))
-
-
-@given(
-    st.lists(LABEL, min_size=1, max_size=8),
-    st.sampled_from(WRITERS),
-    st.sampled_from(["utf-8", "utf-8-sig", "utf-16", "cp1252"]),
+@pytest.mark.parametrize(
+    ("file", "content", "label", "said"),
+    [
+        ("labels.csv", "filename,text\n1.png,'=1\n", "=1", "1 texts lose the apostrophe"),
+        ("gt.txt", "1.png\t'=1\n", "'=1", ""),
+        ("gt.txt", '1.png\t"A"\n', '"A"', "1 texts are in quotation marks"),
+        ("gt.txt", '1.png "A B"\n', '"A B"', "1 texts are in quotation marks"),
+        ("labels.csv", "filename,text\n1.png,a,\n", "a", "1 rows have empty fields beyond"),
+        ("labels.csv", "filename,text,\n1.png,a,\n", "a", ""),
+        ("labels.csv", '1.png,"a\x0cb"\n', None, "1.png"),
+        ("labels.csv", 'filename,text\n1.png,a\u2028"b"\n', None, "1.png"),
+        ("gt.txt", "1.png\t[A]\n", "[A]", ""),
+        ("gt.txt", "A B 1.png\n", "A B", ""),
+        ("gt.txt", "1.png,1.png\n", "1.png", "both columns name images"),
+        ("labels.csv", "A|1.png\n", "A", "separated by bars"),
+        ("labels.csv", "1.png,file\n", "file", ""),
+        ("project-3.csv", "annotation_id,lead_time,image,text\n1,1,1.png,[1]\n", "[1]", ""),
+    ],
 )
-@settings(max_examples=200, deadline=None)
-def test_no_table_gives_a_wrong_label_without_a_word(
-    texts: list[str], writer: Writer, encoding: str
+def test_a_text_is_what_the_list_says_and_where_it_may_not_be_something_is_said(
+    file: str, content: str, label: str | None, said: str, tmp_path: Path
 ) -> None:
-    labels = {f"p{i}.png": text for i, text in enumerate(texts)}
-    try:
-        written = {k: v.decode().encode(encoding) for k, v in writer(labels).items()}
-    except UnicodeEncodeError:
-        return
-    with TemporaryDirectory() as folder:
-        try:
-            found = found_in(Path(folder), with_images(written, labels))
-        except ReadsmithError as error:
-            assert error.code == "labels_not_utf8"
-            return
-    # A cell that a spreadsheet would run has an apostrophe: that is taken away.
-    right = {
-        name: {unicodedata.normalize("NFC", t).strip() for t in (text, text.removeprefix("'"))}
-        for name, text in labels.items()
-    }
-    assert all(label in right[name] for name, label in found.labels.items()) or found.warnings
-    assert set(found.labels) | {problem.file for problem in found.problems} == set(labels)
+    found = found_in(tmp_path, {"1.png": b"", file: content.encode()})
+    assert found.labels.get("1.png") == label
+    sentences = [*found.warnings, *found.notes, *(problem.file for problem in found.problems)]
+    assert said in "\n".join(sentences)
+    assert said or not found.warnings
 
 
-@given(st.lists(LABEL.filter(lambda text: "\n" not in text), min_size=1, max_size=8))
-@settings(max_examples=100, deadline=None)
-def test_a_table_whose_texts_are_not_quoted_gives_no_wrong_label(texts: list[str]) -> None:
-    labels = {f"p{i}.png": text for i, text in enumerate(texts)}
-    rows = "\n".join(["filename,text", *(f"{name},{text}" for name, text in labels.items())])
-    with TemporaryDirectory() as folder:
-        found = found_in(Path(folder), with_images({"labels.csv": rows.encode()}, labels))
-    for name, label in found.labels.items():
-        text = labels[name].strip()
-        as_csv = next(csv.reader(io.StringIO(text)), [""])[0]
-        assert unicodedata.normalize("NFC", label) in {
-            unicodedata.normalize("NFC", one).strip()
-            for one in (text, as_csv, text.removeprefix("'"), text.strip(",").strip())
+def test_a_header_is_one_although_an_image_is_called_so(tmp_path: Path) -> None:
+    entries = {"text.png": b"", "labels.csv": b"filename,text\ntext.png,A\n"}
+    assert found_in(tmp_path, entries).labels == {"text.png": "A"}
+
+
+def test_a_text_that_moves_the_name_is_left_out_by_its_line(tmp_path: Path) -> None:
+    entries = {"1.png": b"", "labels.csv": b"text,filename\na,b,1.png\n"}
+    (problem,) = found_in(tmp_path, entries).problems
+    assert (problem.kind, problem.file) == ("unclear_label", "1.png")
+
+
+def test_a_quotation_mark_that_is_not_closed_swallows_no_row_of_fewer_fields(
+    tmp_path: Path,
+) -> None:
+    rows = b'filename,text,group\n1.png,"a\n2.png,b"\n'
+    found = found_in(tmp_path, {"1.png": b"", "2.png": b"", "labels.csv": rows})
+    assert found.labels == {"2.png": 'b"'}
+    assert [problem.file for problem in found.problems] == ["1.png"]
+
+
+def test_text_files_beside_few_images_are_a_question_unless_they_can_be_labels_only(
+    tmp_path: Path,
+) -> None:
+    images = {f"AB{i * 7}.png": b"" for i in range(12)}
+    with pytest.raises(ReadsmithError, match="1 of 12 images have a text file") as refused:
+        found_in(tmp_path, images | {"AB7.txt": b"note"})
+    assert refused.value.code == "labels_ambiguous"
+    assert found_in(tmp_path, images | {"AB7.gt.txt": b"X"}).labels == {"AB7.png": "X"}
+
+
+@pytest.mark.parametrize("address", ["http://[/1.png", "http://\u2100/1.png"])
+def test_an_address_that_is_none_is_the_name_of_no_file(address: str, tmp_path: Path) -> None:
+    rows = f"filename,text\n{address},A\n2.png,B\n"
+    found = found_in(tmp_path, {"2.png": b"", "labels.csv": rows.encode()})
+    assert found.labels == {"2.png": "B"}
+
+
+def test_an_address_means_the_file_that_it_is_decoded_to(tmp_path: Path) -> None:
+    tasks = [
+        {
+            "data": {
+                "group": "p. 1",
+                "image": "/data/local-files/?d=a/x%2520y.png",
+                "split": "test",
+            },
+            "annotations": [{"result": [{"value": {"text": ["A"]}}]}],
         }
+    ]
+    files = {"a/x%20y.png": b"", "b/x%2520y.png": b"", "tasks.json": json.dumps(tasks).encode()}
+    found = found_in(tmp_path, files)
+    assert found.labels == {"a/x%20y.png": "A"}
+    assert found.groups == {"a/x%20y.png": "p. 1"}
+    assert found.parts == {"a/x%20y.png": Part.TEST}
 
 
 EXAMPLES = re.findall(

@@ -14,9 +14,9 @@ from tests.support.hostile.tars import TARS, header, labelled_tar, tar_of
 from tests.support.labelled_images import image, labelled_zip, texts, write_zip
 from trainer.pipeline.datasets.labels.labels import find_labels
 from trainer.pipeline.datasets.load import load_dataset
-from trainer.pipeline.datasets.pack import pack
 from trainer.pipeline.datasets.sources.shards import ShardSource
 from trainer.pipeline.datasets.sources.source import open_source
+from trainer.pipeline.datasets.writers.pack import pack
 from trainer.schemas.job_request import JobRequest
 from trainer.schemas.limits import DatasetLimits
 from trainer.subprocesses import in_clean_process
@@ -242,3 +242,9 @@ def test_images_with_nothing_to_read_are_not_packed(tmp_path: Path) -> None:
         10,
     )
     assert (packed.images, packed.left_out) == (4, 2)
+
+
+def test_a_folder_is_no_shard_whatever_it_is_called(tmp_path: Path) -> None:
+    (tmp_path / "set.tar").mkdir()
+    (tmp_path / "set.tar/AB.png").write_bytes(b"")
+    assert open_source(tmp_path).names() == ["set.tar/AB.png"]

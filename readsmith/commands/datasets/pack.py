@@ -27,7 +27,7 @@ def pack(
     Example: readsmith pack captchas.zip shards
     """
     from readsmith.options.job_request import dataset_limits, fetched, job_request
-    from trainer.pipeline.datasets.pack import pack as write_shards
+    from trainer.pipeline.datasets.writers.pack import pack as write_shards
 
     request = job_request(dataset, labels)
     source = fetched(dataset, request, state)

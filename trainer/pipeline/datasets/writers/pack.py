@@ -1,23 +1,20 @@
 """Writes a set as WebDataset shards: tar files of images, each with its label beside it."""
 
-import io
 import os
-import shutil
 import tarfile
-import uuid
 from collections.abc import Iterable
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 import numpy as np
 
-from shared.atomic_files import flush_folder
-from shared.errors import ConflictError, DatasetError
+from shared.errors import DatasetError
 from trainer.pipeline.datasets.clean import Checked, check_images
 from trainer.pipeline.datasets.image_table import ImageTable, LabelledImage
 from trainer.pipeline.datasets.labels.labels import find_labels
 from trainer.pipeline.datasets.sources.source import ImageSource, open_source
+from trainer.pipeline.datasets.sources.tar_file import add_file
+from trainer.pipeline.datasets.writers.new_files import new_folder, require_free
 from trainer.schemas.job_request import Labels
 from trainer.schemas.limits import DEFAULT_LIMITS, DatasetLimits
 
@@ -46,7 +43,7 @@ def pack(
     The same set gives the same shards. The folder appears once all is written, or not at all.
     Raises ReadsmithError: target_exists, no_images, and those of the check.
     """
-    _require_free(target)
+    require_free(target)
     source = open_source(path, limits)
     checked = check_images(source, find_labels(source, labels))
     # A text file beside an image cannot say that there is nothing to read on it.
@@ -57,26 +54,8 @@ def pack(
             f"There is no usable labelled image in {path}.",
             "`readsmith check DATASET` says why each was left out.",
         )
-    aside = target.with_name(f".{target.name}.{uuid.uuid4().hex}.tmp")
-    aside.mkdir(parents=True)
-    try:
-        packed = _write(source, checked, images, aside, images_per_shard)
-        flush_folder(aside)
-        _require_free(target)
-        with suppress(FileNotFoundError):
-            target.rmdir()  # an empty one
-        aside.rename(target)
-        flush_folder(target.parent)
-    finally:
-        shutil.rmtree(aside, ignore_errors=True)
-    return packed
-
-
-def _require_free(target: Path) -> None:
-    if target.exists() and (not target.is_dir() or any(target.iterdir())):
-        raise ConflictError(
-            "target_exists", f"{target} exists already.", "Choose a folder that does not exist."
-        )
+    with new_folder(target) as folder:
+        return _write(source, checked, images, folder, images_per_shard)
 
 
 def _write(
@@ -112,11 +91,3 @@ def _write_shard(
         tar.close()
         file.flush()
         os.fsync(file.fileno())
-
-
-def add_file(tar: tarfile.TarFile, name: str, data: bytes) -> None:
-    """Append a file to a tar that is only written."""
-    member = tarfile.TarInfo(name)
-    member.size = len(data)
-    tar.addfile(member, io.BytesIO(data))
-    tar.members.clear()  # type: ignore[attr-defined]  # else it holds all of them in memory

@@ -1,0 +1,1 @@
+"""Writes sets: as shards, and in the formats of other tools."""
