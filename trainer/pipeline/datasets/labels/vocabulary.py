@@ -11,7 +11,7 @@ from shared.recognition.vocabulary import Vocabulary
 from shared.store.builtin import STARTERS, builtin_store
 from shared.texts import shown
 from trainer.pipeline.datasets.dataset import Base
-from trainer.schemas.job_request import ListedCharacters, JobRequest
+from trainer.schemas.job_request import JobRequest, ListedCharacters
 
 CLASSES: Final = (
     string.digits,

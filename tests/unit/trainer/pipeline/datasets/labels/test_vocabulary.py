@@ -8,7 +8,7 @@ from shared.errors import DatasetError
 from trainer.pipeline.datasets.dataset import Base
 from trainer.pipeline.datasets.labels.vocabulary import choose_vocabulary
 from trainer.pipeline.training.base import load_starter
-from trainer.schemas.job_request import ListedCharacters, JobRequest
+from trainer.schemas.job_request import JobRequest, ListedCharacters
 
 
 @pytest.fixture(scope="module")
