@@ -48,7 +48,7 @@ def lines(name: str, line: Callable[[str, str], str]) -> Writer:
 
 
 def _paddle_boxes(image: str, text: str) -> str:
-    box = {"transcription": text, "points": [[0, 0], [9, 0], [9, 9], [0, 9]], "difficult": False}
+    box = {"transcription": text, "points": [], "difficult": False}
     return f"set/{image}\t{json.dumps([box], ensure_ascii=False)}"
 
 

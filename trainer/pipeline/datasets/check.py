@@ -8,6 +8,7 @@ import numpy as np
 from shared.api.datasets import DatasetCheck, Sample
 from shared.errors import NotFoundError
 from trainer.pipeline.datasets.load import load_dataset
+from trainer.pipeline.datasets.sources.boxes import box_named, read_cut
 from trainer.pipeline.datasets.sources.compression import tar_opener
 from trainer.pipeline.datasets.sources.image_files import UnreadableEntryError, is_image
 from trainer.pipeline.datasets.sources.shards import is_shard
@@ -52,14 +53,16 @@ def dataset_image(path: Path, name: str, limits: DatasetLimits) -> bytes:
             "A tar has no directory: all of it would have to be read.",
         )
     source = open_source(path, limits)
-    if name not in source.names() or not is_image(name):
+    names = source.names()
+    cut = box_named(name) if name not in names else None
+    if (cut[0] if cut else name) not in names or not is_image(name):
         raise NotFoundError(
             "image_not_found",
             f"The dataset holds no image {name[:200]!r}.",
             "The dataset's check names images that it holds.",
         )
     try:
-        return source.read(name)
+        return read_cut(source, *cut) if cut else source.read(name)
     except UnreadableEntryError as error:
         raise NotFoundError(
             "image_not_found", f"{name} {error}.", "Pack the zip again and upload it."

@@ -22,6 +22,7 @@ from trainer.pipeline.datasets.inputs.image_spec import (
     time_steps_of,
 )
 from trainer.pipeline.datasets.inputs.text_window import find_text_window
+from trainer.pipeline.datasets.labels.cut_out import cut_out
 from trainer.pipeline.datasets.labels.found import DatasetProblem, FoundLabels
 from trainer.pipeline.datasets.labels.labels import find_labels
 from trainer.pipeline.datasets.labels.vocabulary import choose_vocabulary
@@ -58,6 +59,7 @@ def load_dataset(
     """
     source = open_source(path, limits)
     found = find_labels(source, request.labels, request.relabel)
+    source = cut_out(source, found)
     if corrections is not None:
         source = _add_corrections(source, corrections, found, request.relabel)
     checked = check_images(source, found)
@@ -144,7 +146,9 @@ def labelled_images(
 ) -> Iterator[tuple[str, str, bytes]]:
     """Yield name, label and bytes of every usable image of a set, without duplicates."""
     source = open_source(path, limits)
-    for image in check_images(source, find_labels(source, labels)).images:
+    found = find_labels(source, labels)
+    source = cut_out(source, found)
+    for image in check_images(source, found).images:
         yield image.name, image.label, source.read(image.name)
 
 

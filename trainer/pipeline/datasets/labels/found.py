@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from shared.texts import shown
 from trainer.pipeline.datasets.labels.label_row import Part
+from trainer.pipeline.datasets.sources.boxes import Box
 from trainer.pipeline.datasets.sources.text_columns import Texts, TextTable
 from trainer.schemas.labels import UnusableLabelError, usable_label
 
@@ -33,7 +34,10 @@ class FoundLabels:
     labels: TextTable = field(default_factory=lambda: TextTable(Texts(), Texts()))
     """In the order of the source, in which disks read fastest."""
     groups: dict[str, str] = field(default_factory=dict)
-    """The column group of label files, by file name."""
+    """The column group of label files, or the image that a line is cut out of, by file name."""
+    groups_from: str = "the column group"
+    boxes: dict[str, tuple[str, Box]] = field(default_factory=dict)
+    """The image and the box of each line that is cut out of an image, by the line's name."""
     parts: dict[str, Part] = field(default_factory=dict)
     """The user's own parts that the lists tell, by file name."""
     parts_from: str = "the column split"

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from enum import IntEnum
 
+from trainer.pipeline.datasets.sources.boxes import Box
+
 
 class Part(IntEnum):
     """A part of a dataset."""
@@ -24,7 +26,7 @@ STATES = {"readable": True, "unreadable": False}
 
 @dataclass(frozen=True, slots=True)
 class LabelRow:
-    """What a list says of one image."""
+    """What a list says of one image, or of a box in it."""
 
     manifest: str
     """The list's file."""
@@ -41,6 +43,8 @@ class LabelRow:
     begins with the row's place. Empty if the text is certain."""
     unit: str = "line"
     """What `line` counts."""
+    box: Box | None = None
+    """Where in the image the text is; None for the whole image."""
 
     @property
     def place(self) -> str:

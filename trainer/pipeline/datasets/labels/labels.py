@@ -13,10 +13,11 @@ from shared.texts import printable, shown
 from trainer.pipeline.datasets.labels.file_names import why_no_labels
 from trainer.pipeline.datasets.labels.formats.beside import (
     ENDINGS,
+    files_beside,
     read_text,
-    require_texts,
-    texts_beside,
 )
+from trainer.pipeline.datasets.labels.formats.boxes.voc import read_voc
+from trainer.pipeline.datasets.labels.formats.boxes.yolo import are_boxes, read_yolo
 from trainer.pipeline.datasets.labels.formats.label_list import LabelList
 from trainer.pipeline.datasets.labels.formats.lists import find_lists, own_lists, read_list
 from trainer.pipeline.datasets.labels.formats.named_files import NamedFiles
@@ -66,7 +67,7 @@ def find_labels(
     if isinstance(source, ZipSource):
         found.misread = tuple(filter(is_image, source.unmarked))
     if relabel:
-        _decide(found, relabel, images)
+        _decide(found, relabel, [*images, *found.boxes])
     return found
 
 
@@ -86,7 +87,7 @@ class _Finder:
         if how == "manifest":
             return self._from_manifests()
         if how == "beside":
-            return self._from_beside(texts_beside(self._names, self._images))
+            return self._from_asked_beside()
         if how == "folder":
             return self._from_names(lambda name: PurePosixPath(name).parent.name, FOLDERS)
         if how == "auto":
@@ -96,12 +97,18 @@ class _Finder:
     def _recognised(self) -> FoundLabels:
         """Return the labels from the only place where they can be; raises labels_ambiguous."""
         found = find_lists(self._source, self._files)
-        beside = texts_beside(self._names, self._images)
         if found.lists:
             return self._of_lists(found.lists)
+        beside = files_beside(self._names, self._images)
+        if beside and are_boxes(self._source, beside):
+            return self._from_beside(beside)
         if beside:
             _require_no_doubt(beside, self._images)
             return self._from_beside(beside)
+        if (boxes := self._voc(sure=False)) is not None:
+            return self._of_lists([boxes])
+        if found.textless:
+            raise found.textless[0]
         if found.unclear and self._images:
             raise _unclear(found.unclear)
         if self._named_by_folder():
@@ -146,12 +153,22 @@ class _Finder:
         found.ignored -= len(lists)
         return found
 
-    def _from_beside(self, beside: Mapping[str, str]) -> FoundLabels:
-        if not beside:
-            raise DatasetError(
-                "labels_not_found", "No image has a text file beside it.", HOW_TO_LABEL
-            )
-        require_texts(self._source, beside)
+    def _from_asked_beside(self) -> FoundLabels:
+        """Return the labels of files beside images, in which classes are texts if that is said."""
+        if beside := files_beside(self._names, self._images):
+            return self._from_beside(beside, sure=True)
+        if (boxes := self._voc(sure=True)) is not None:
+            return self._of_lists([boxes])
+        raise DatasetError("labels_not_found", "No image has a text file beside it.", HOW_TO_LABEL)
+
+    def _voc(self, *, sure: bool) -> LabelList | None:
+        beside = files_beside(self._names, self._images, (".xml",))
+        return read_voc(self._source, beside, sure=sure)
+
+    def _from_beside(self, beside: Mapping[str, str], *, sure: bool = False) -> FoundLabels:
+        if are_boxes(self._source, beside):
+            boxes = read_yolo(self._source, beside, self._names, sure=sure)
+            return self._of_lists([boxes])
         found = FoundLabels(BESIDE)
         texts = (
             (name, read_text(self._source, beside[name]) if name in beside else None)

@@ -3,7 +3,6 @@
 import re
 from collections import Counter
 from collections.abc import Sequence
-from itertools import chain
 from pathlib import PurePosixPath
 
 from shared.errors import DatasetError
@@ -30,8 +29,9 @@ def from_lists(
             "Give one row per image.",
         )
     join = _Join(lists, files)
-    for row in chain.from_iterable(each.rows for each in lists):
-        join.add(row)
+    for each in lists:
+        for row in each.rows:
+            join.add(row, each.name)
     join.finish(images)
     return join.found
 
@@ -57,9 +57,11 @@ class _Join:
         self._differ: Counter[tuple[str, str]] = Counter()
         self._images: Counter[str] = Counter()
         """How many rows of each list name an image."""
+        self._marked: dict[str, Counter[str]] = {each.name: Counter() for each in lists}
+        """How many boxes of each list are in each image."""
 
-    def add(self, row: LabelRow) -> None:
-        """Take a row's label, or record why there is none."""
+    def add(self, row: LabelRow, manifest: str) -> None:
+        """Take the label of a row of a list, or record why there is none."""
         found, name = self.found, self._files.resolve(row)
         if name is None:
             detail = f"{shown(row.place)} {self._files.why_none(row)}."
@@ -67,29 +69,34 @@ class _Join:
             self._meant |= dict.fromkeys(self._files.meant(row), detail)
             return
         self._listed.add(name)
-        self._images[row.manifest] += is_image(name)
+        self._images[manifest] += is_image(name)
+        if row.box is not None:
+            self._marked[manifest][name] += 1
+            image, name = name, row.box.name_in(name)
+            found.boxes[name] = image, row.box
+            found.groups[name] = row.group or image
         found.places.setdefault(name, (f"{row.manifest} {row.unit}", row.line))
         if row.fault:
             detail = f"{shown(row.place)} {row.fault}."
             found.problems.append(DatasetProblem("unclear_label", shown(name), detail))
             return
-        self._label(row, name)
+        self._label(row, name, manifest)
         if row.group:
             found.groups.setdefault(name, row.group)
-        part = row.part if row.part is not None else self._parts.get(row.manifest)
+        part = row.part if row.part is not None else self._parts.get(manifest)
         if part is not None:
             found.parts.setdefault(name, part)
 
-    def _label(self, row: LabelRow, name: str) -> None:
+    def _label(self, row: LabelRow, name: str, manifest: str) -> None:
         label = self.found.usable(name, row.text) if row.readable else ""
         if label is None:
             return
         same = self._texts.setdefault(name, label) == label
-        first = self._first.setdefault(name, row.manifest)
+        first = self._first.setdefault(name, manifest)
         if not same:
             self._conflicting.add(name)
-        if first != row.manifest:
-            (self._agree if same else self._differ)[first, row.manifest] += 1
+        if first != manifest:
+            (self._agree if same else self._differ)[first, manifest] += 1
 
     def finish(self, images: Sequence[str]) -> None:
         """Record the images without a label, and what was recognised."""
@@ -107,8 +114,17 @@ class _Join:
         ]
         in_order = dict(sorted(self._texts.items()))
         found.labels = TextTable(Texts(in_order), Texts(in_order.values()))
+        self._group_cuts()
         self._describe()
         self._warn()
+
+    def _group_cuts(self) -> None:
+        """Keep lines of one image together; where each is alone, other groups may be found."""
+        if not self.found.boxes:
+            return
+        if len(set(self.found.groups.values())) == len(self.found.groups):
+            self.found.groups = {}
+        self.found.groups_from = "their source images"
 
     def _require_agreement(self) -> None:
         for (first, other), count in self._differ.items():
@@ -135,7 +151,9 @@ class _Join:
         for each in self._lists:
             ways = ([f"read as {each.encoding}"] if each.encoding else []) + list(each.notes)
             if each.format != OWN or ways:
-                counted = f"{self._images[each.name]} of {len(each.rows)} images found"
+                marked = self._marked[each.name]
+                what = f"boxes with texts, in {len(marked)} images," if marked else "images"
+                counted = f"{self._images[each.name]} of {len(each.rows)} {what} found"
                 name = each.format[0].upper() + each.format[1:]
                 found.notes.append(f"{name} {shown(each.name)}: {'; '.join((counted, *ways))}.")
             if each.empty_rows:

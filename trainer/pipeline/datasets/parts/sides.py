@@ -102,7 +102,7 @@ def _groups(images: ImageTable, found: FoundLabels, *, by_folder: bool) -> tuple
     alone = np.arange(len(images))
     names: Iterator[str]
     if found.groups:
-        names, source = (found.groups.get(name, "") for name in images.names), "the column group"
+        names, source = (found.groups.get(name, "") for name in images.names), found.groups_from
     elif by_folder and _are_sources(images):
         names, source = map(_folder, images.names), "their folders"
     else:

@@ -11,6 +11,7 @@ import numpy as np
 from shared.errors import DatasetError
 from trainer.pipeline.datasets.clean import Checked, check_images
 from trainer.pipeline.datasets.image_table import ImageTable, LabelledImage
+from trainer.pipeline.datasets.labels.cut_out import cut_out
 from trainer.pipeline.datasets.labels.labels import find_labels
 from trainer.pipeline.datasets.sources.source import ImageSource, open_source
 from trainer.pipeline.datasets.sources.tar_file import add_file
@@ -45,7 +46,9 @@ def pack(
     """
     require_free(target)
     source = open_source(path, limits)
-    checked = check_images(source, find_labels(source, labels))
+    found = find_labels(source, labels)
+    source = cut_out(source, found)
+    checked = check_images(source, found)
     # A text file beside an image cannot say that there is nothing to read on it.
     images = checked.images.where(lambda image: image.label != "")
     if not images:

@@ -1,7 +1,7 @@
-"""Reads lists in JSON and JSON lines: docTR, Hugging Face, Roboflow and Label Studio."""
+"""Reads lists in JSON and JSON lines: docTR, Hugging Face, Roboflow, Label Studio's JSON-MIN."""
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from itertools import islice
 from typing import Any
@@ -9,6 +9,7 @@ from typing import Any
 from shared.errors import DatasetError
 from shared.texts import shown
 from trainer.pipeline.datasets.labels.formats.addresses import file_named
+from trainer.pipeline.datasets.labels.formats.boxes.marks import several_texts
 from trainer.pipeline.datasets.labels.formats.label_list import (
     LabelList,
     ListFile,
@@ -18,10 +19,6 @@ from trainer.pipeline.datasets.labels.formats.label_list import (
 from trainer.pipeline.datasets.labels.formats.records import lines_of
 from trainer.pipeline.datasets.labels.label_row import PART_NAMES, STATES, LabelRow
 from trainer.schemas.labels import TEXT_COLUMNS
-
-_TASK_IMAGES = ("image", "ocr")
-"""Where Label Studio's templates for images have the address."""
-
 
 def read_json(file: ListFile) -> LabelList | None:
     """Read a list in JSON; raises ReadsmithError labels_unreadable, labels_ambiguous."""
@@ -48,8 +45,6 @@ def _rows(file: ListFile) -> tuple[Iterator[LabelRow], str]:
     if isinstance(value, dict) and value and all(isinstance(v, str) for v in value.values()):
         return _of_names(file, value), "docTR labels"
     if isinstance(value, list) and value and all(isinstance(v, dict) for v in value):
-        if "annotations" in value[0] and "data" in value[0]:
-            return _of_tasks(file, value), "Label Studio JSON"
         exported = any(str(v.get("image", "")).startswith("/data/") for v in value[:10])
         kind = "Label Studio JSON" if exported else "list in JSON"
         return _of_objects(file, enumerate(value, 1), "entry"), kind
@@ -128,41 +123,3 @@ def _with_text(row: LabelRow, text: object, value: Mapping[str, Any]) -> LabelRo
         return replace(row, fault=several_texts(len(texts)))
     # 0815 in JSON is 815: its zeros are gone, and so may be digits.
     return replace(row, fault=f"has {shown(json.dumps(text))} instead of a text in quotation marks")
-
-
-def several_texts(count: int) -> str:
-    """Return why a row with several texts has no label."""
-    return f"has {count} texts: an image must show one line, so cut each out as an image"
-
-
-def _of_tasks(file: ListFile, tasks: Sequence[Mapping[str, Any]]) -> Iterator[LabelRow]:
-    """Yield the rows of a Label Studio export, one for each annotation."""
-    for number, task in enumerate(tasks, 1):
-        data = task.get("data")
-        data = data if isinstance(data, dict) else {}
-        image = task.get("file_upload") or next(
-            (data[key] for key in (*_TASK_IMAGES, *data) if _is_path(data.get(key))), None
-        )
-        row = LabelRow(file.name, number, file_named(file, image), "", unit="task")
-        annotations = [
-            annotation
-            for annotation in task.get("annotations") or ()
-            if isinstance(annotation, dict) and not annotation.get("was_cancelled")
-        ]
-        for annotation in annotations:
-            yield _with_text(row, _texts_of(annotation), data)
-        if not annotations:
-            yield row
-
-
-def _texts_of(annotation: Mapping[str, Any]) -> list[str]:
-    texts: list[str] = []
-    for result in annotation.get("result") or ():
-        value = result.get("value") if isinstance(result, dict) else None
-        text = value.get("text") if isinstance(value, dict) else None
-        texts += [text] if isinstance(text, str) else text if isinstance(text, list) else []
-    return texts
-
-
-def _is_path(value: object) -> bool:
-    return isinstance(value, str) and ("/" in value or "." in value)

@@ -6,21 +6,36 @@ from pathlib import PurePosixPath
 
 from shared.errors import DatasetError
 from shared.texts import shown
+from trainer.pipeline.datasets.labels.formats.boxes.coco import read_coco
+from trainer.pipeline.datasets.labels.formats.boxes.cvat import read_cvat
+from trainer.pipeline.datasets.labels.formats.boxes.label_studio import read_label_studio
+from trainer.pipeline.datasets.labels.formats.boxes.marks import BoxesWithoutTextsError
+from trainer.pipeline.datasets.labels.formats.boxes.ppocrlabel import (
+    CUTS,
+    NOT_READ,
+    read_boxes,
+)
 from trainer.pipeline.datasets.labels.formats.delimited import read_table
 from trainer.pipeline.datasets.labels.formats.encodings import UnknownEncodingError, decoded
 from trainer.pipeline.datasets.labels.formats.json_lists import read_json
 from trainer.pipeline.datasets.labels.formats.label_list import LabelList, ListFile, Reader
 from trainer.pipeline.datasets.labels.formats.named_files import NamedFiles
-from trainer.pipeline.datasets.labels.formats.paddle import NOT_READ, read_boxes
 from trainer.pipeline.datasets.sources.image_files import UnreadableEntryError, is_image
 from trainer.pipeline.datasets.sources.shards import LABEL_FILES
 from trainer.pipeline.datasets.sources.source import ImageSource
 
-READERS: tuple[Reader, ...] = (read_boxes, read_json, read_table)
+READERS: tuple[Reader, ...] = (
+    read_boxes,
+    read_label_studio,
+    read_coco,
+    read_cvat,
+    read_json,
+    read_table,
+)
 """Each is asked in turn."""
-LIST_ENDINGS = {".csv", ".tsv", ".txt", ".json", ".jsonl", ".ndjson"}
+LIST_ENDINGS = {".csv", ".tsv", ".txt", ".json", ".jsonl", ".ndjson", ".xml"}
 OTHER_ENDINGS = {".xlsx", ".xls", ".ods", ".xml", ".parquet", ".tfrecord", ".mdb", ".numbers"}
-"""Formats that may hold labels and are not read."""
+"""Formats that may hold labels and are not read, or not always."""
 ABOUT = ("readme", "license", "licence", "changelog", "requirements", "classes")
 """Beginnings of names that are about a set, not a list of it."""
 LIKE_A_LIST = ("label", "annot", "transcri", "metadata", "rec_gt", "ground", "caption")
@@ -35,6 +50,8 @@ class FoundLists:
     lists: list[LabelList] = field(default_factory=list)
     unclear: list[str] = field(default_factory=list)
     """Files that may hold labels and in which none were recognised."""
+    textless: list[BoxesWithoutTextsError] = field(default_factory=list)
+    """What is said of boxes that hold no texts."""
     ignored: list[str] = field(default_factory=list)
     """Text files that have nothing to do with labels."""
 
@@ -57,7 +74,11 @@ def find_lists(source: ImageSource, files: NamedFiles) -> FoundLists:
         ending = PurePosixPath(name).suffix.lower()
         text, listed = "", None
         if ending in LIST_ENDINGS and number < MOST_LISTS:
-            text, listed = _tried(source, name, files)
+            try:
+                text, listed = _tried(source, name, files)
+            except BoxesWithoutTextsError as error:
+                found.textless.append(error)
+                continue
         if listed is not None:
             found.lists.append(listed)
         elif ending in OTHER_ENDINGS or _like_a_list(name, text, files):
@@ -115,12 +136,15 @@ def _recognised(file: ListFile) -> LabelList | None:
 def _candidates(names: Sequence[str], own: set[str]) -> list[str]:
     """Return the files that may be lists: not those of one image, 0017.txt beside 0017.png."""
     images = {PurePosixPath(name).stem for name in names if is_image(name)}
+    everything = set(names)
     found = []
     for name in names:
         path = PurePosixPath(name)
         if path.suffix.lower() not in LIST_ENDINGS | OTHER_ENDINGS or name in own:
             continue
         about = path.name.lower().startswith(ABOUT) or path.name.lower() in NOT_READ
+        if path.name == "Label.txt" and (path.parent / CUTS).as_posix() in everything:
+            continue
         if not about and path.stem.removesuffix(".gt") not in images:
             found.append(name)
     return found

@@ -63,7 +63,7 @@ def test_texts_in_a_folder_of_their_own_are_those_of_the_images_of_that_name(
 
 def test_boxes_beside_the_images_are_no_texts(tmp_path: Path) -> None:
     boxes = {f"{i:04}.txt": b"0 0.5 0.5 0.25 0.1\n" for i in range(12)}
-    with pytest.raises(ReadsmithError, match=r"hold boxes \(YOLO\)") as refused:
+    with pytest.raises(ReadsmithError, match=r"\(YOLO\) hold no texts") as refused:
         found_in(tmp_path, with_images(boxes, serial()))
     assert refused.value.code == "labels_not_found"
 
@@ -407,6 +407,7 @@ def test_the_examples_of_the_documentation_are_read_as_it_says(
     labels = {"0001.png": "AB 12", "0002.png": "0071", "0003.png": "C-9"}
     found = found_in(tmp_path, dict.fromkeys(labels, b"") | {file: content.encode()})
     assert len(content.splitlines()) == 3
-    assert found.labels == {name: labels[name] for name in found.labels}
+    images = {name: found.boxes[name][0] if name in found.boxes else name for name in found.labels}
+    assert found.labels == {name: labels[image] for name, image in images.items()}
     assert len(found.labels) >= 2
     assert said == "Label file" or found.notes[0].startswith(said)
