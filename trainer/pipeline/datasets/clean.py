@@ -19,6 +19,7 @@ from trainer.pipeline.datasets.image_table import (
 )
 from trainer.pipeline.datasets.labels.found import DatasetProblem, FoundLabels
 from trainer.pipeline.datasets.parts.near_duplicates import look
+from trainer.pipeline.datasets.sources.frames import frames_differ
 from trainer.pipeline.datasets.sources.image_files import UnreadableEntryError
 from trainer.pipeline.datasets.sources.source import ImageSource
 from trainer.pipeline.datasets.sources.text_columns import first_occurrences
@@ -35,11 +36,13 @@ class Checked:
     problems: list[DatasetProblem] = field(default_factory=list)
     conflicting: set[str] = field(default_factory=set)
     """The first files of images with conflicting labels, which are left out."""
+    moving: list[str] = field(default_factory=list)
+    """Files with frames or pages unlike the first one, which alone is read."""
     decided: list[str] = field(default_factory=list)
     """Readable files whose label was corrected by a user."""
 
 
-_Image = tuple[bytes, bytes, int, int, str]
+_Image = tuple[bytes, bytes, int, int, str, bool]
 _INSPECTED = np.dtype(
     [
         ("digest", f"V{HASH_BYTES}"),
@@ -47,6 +50,7 @@ _INSPECTED = np.dtype(
         ("width", np.uint32),
         ("height", np.uint32),
         ("mode", "U3"),
+        ("moving", np.bool_),
     ]
 )
 """An image's properties, in an array of them: a set of millions needs no object of each."""
@@ -98,10 +102,12 @@ def _unique_images(
         elif label is None:
             checked.problems.append(DatasetProblem("dropped", name, "The request leaves it out."))
         else:
-            digest, thumbnail, width, height, mode = inspected[index].item()
+            digest, thumbnail, width, height, mode, moving = inspected[index].item()
             yield LabelledImage(name, label, digest.hex(), (width, height), thumbnail)
             checked.sizes[width, height] += 1
             checked.modes[mode] += 1
+            if moving:
+                checked.moving.append(name)
 
 
 def _duplicate(
@@ -123,12 +129,13 @@ def _duplicate(
 def _inspect(source: ImageSource, name: str) -> _Image | DatasetProblem:
     """Decode an image; return its row of _INSPECTED, or why it cannot be decoded."""
     try:
-        image = open_image(source.read(name))
+        data = source.read(name)
+        image = open_image(data)
     except UnreadableEntryError as error:
         return DatasetProblem("unreadable", name, f"It {error}.")
     except ImageRejectedError as error:
         return DatasetProblem("unreadable", name, error.message)
-    return _digest(image), look(image), *image.size, image.mode
+    return _digest(image), look(image), *image.size, image.mode, frames_differ(data)
 
 
 def content_hash(data: bytes) -> str:

@@ -18,6 +18,8 @@ from trainer.pipeline.datasets.parts.split import MIN_SEEN, Split
 
 LISTED_PROBLEMS = 100
 """The summary lists at most this many files; all are counted."""
+NAMED_FILES = 10
+"""A warning names at most this many."""
 
 
 def summarise(checked: Checked, found: FoundLabels, vocabulary: Vocabulary) -> dict[str, Any]:
@@ -40,7 +42,11 @@ def summarise(checked: Checked, found: FoundLabels, vocabulary: Vocabulary) -> d
         "corrections": len(split_corrections(checked, found)[1]),
         "left_out": dict(Counter(problem.kind for problem in checked.problems).most_common()),
         "problems": [asdict(problem) for problem in checked.problems[:LISTED_PROBLEMS]],
-        "warnings": [*_warnings(rare, found), *doubts(found, images, checked.sizes)],
+        "warnings": [
+            *_warnings(rare, found),
+            *_moving(checked),
+            *doubts(found, images, checked.sizes),
+        ],
         "vocabulary": "".join(vocabulary.characters),
         "unseen_characters": unseen,
         "rare_characters": rare,
@@ -92,6 +98,18 @@ def describe_split(done: Split, sides: Sides, summary: dict[str, Any]) -> None:
                 f"{count} of the {len(done.parts[2])} test images {what}: the metrics may be too "
                 "good."
             )
+
+
+def _moving(checked: Checked) -> list[str]:
+    if not checked.moving:
+        return []
+    listed = ", ".join(map(shown, checked.moving[:NAMED_FILES]))
+    more = len(checked.moving) - NAMED_FILES
+    return [
+        f"{len(checked.moving)} images have several frames or pages that differ ({listed}"
+        f"{f' and {more} more' if more > 0 else ''}): the first one alone is read, here and by "
+        "/predict. If the text is in another one, save that as a PNG."
+    ]
 
 
 def _warnings(rare: dict[str, int], found: FoundLabels) -> list[str]:
