@@ -48,6 +48,7 @@ def train(
     preset: options.Preset = None,
     labels: options.Labels = "auto",
     vocabulary: options.Vocabulary = "auto",
+    fold_labels: options.FoldLabels = False,
     seed: options.Seed = 0,
     epochs: options.Epochs = None,
     max_minutes: options.MaxMinutes = None,
@@ -71,6 +72,7 @@ def train(
     request = job_request(
         dataset,
         labels,
+        fold_labels=fold_labels,
         model=model,
         preset=preset,
         vocabulary=vocabulary,

@@ -122,6 +122,13 @@ Labels = Annotated[
         autocompletion=lambda: ["auto", "manifest", "beside", "folder", "filename"],
     ),
 ]
+FoldLabels = Annotated[
+    bool,
+    typer.Option(
+        "--fold-labels",
+        help="Remove invisible characters from labels, and make full-width ones ordinary.",
+    ),
+]
 Preset = Annotated[
     str | None, typer.Option("--preset", help="The network to train.", autocompletion=presets)
 ]

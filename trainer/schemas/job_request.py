@@ -218,6 +218,9 @@ class JobRequest(RequestPart):
 
     dataset: DatasetRequest = DatasetRequest(url=DEFAULT_DATASET_URL)
     labels: Labels = "auto"
+    fold_labels: bool = False
+    """Whether characters of labels that no image can show are removed, and full-width ones
+    replaced by ordinary ones."""
     relabel: dict[ImageName, Label | None] = Field(default_factory=dict, max_length=10_000)
     """Right labels by the images' file names in the dataset; null leaves an image out."""
     corrections: bool = False

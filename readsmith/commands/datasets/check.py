@@ -13,6 +13,7 @@ SHOWN = 3
 def check(
     dataset: options.Dataset,
     labels: options.Labels = "auto",
+    fold_labels: options.FoldLabels = False,
     seed: options.Seed = 0,
     limit_images: options.LimitImages = None,
     state: options.State = options.STATE,
@@ -25,7 +26,9 @@ def check(
     from readsmith.options.job_request import dataset_limits, fetched, job_request
     from trainer.pipeline.datasets.load import load_dataset
 
-    request = job_request(dataset, labels, seed=seed, limit_images=limit_images)
+    request = job_request(
+        dataset, labels, fold_labels=fold_labels, seed=seed, limit_images=limit_images
+    )
     source = fetched(dataset, request, state)
     checked = load_dataset(source, request, limits=dataset_limits())
     if as_json:

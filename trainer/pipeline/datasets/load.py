@@ -25,6 +25,7 @@ from trainer.pipeline.datasets.inputs.text_window import find_text_window
 from trainer.pipeline.datasets.labels.cut_out import cut_out
 from trainer.pipeline.datasets.labels.found import DatasetProblem, FoundLabels
 from trainer.pipeline.datasets.labels.labels import find_labels
+from trainer.pipeline.datasets.labels.unseen_characters import fold_labels
 from trainer.pipeline.datasets.labels.vocabulary import choose_vocabulary
 from trainer.pipeline.datasets.parts.sides import Sides
 from trainer.pipeline.datasets.parts.split import Split, split
@@ -59,6 +60,8 @@ def load_dataset(
     """
     source = open_source(path, limits)
     found = find_labels(source, request.labels, request.relabel)
+    if request.fold_labels:
+        fold_labels(found)
     source = cut_out(source, found)
     if corrections is not None:
         source = _add_corrections(source, corrections, found, request.relabel)

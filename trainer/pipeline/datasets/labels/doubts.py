@@ -11,6 +11,7 @@ from shared.texts import shown
 from trainer.pipeline.datasets.image_table import ImageTable
 from trainer.pipeline.datasets.labels.file_names import further_part
 from trainer.pipeline.datasets.labels.found import FILE_NAMES, FoundLabels
+from trainer.pipeline.datasets.labels.unseen_characters import invisible, spelt, wide_form
 
 EXAMPLES = 3
 SHOWN = 40
@@ -24,8 +25,7 @@ KINDS = ("letters", "digits", "others")
 MOSTLY = 0.9
 WIDE = 40
 """Times as wide as high; a line of 60 characters is 30 to 40 times."""
-JOINERS = "\u200c\u200d"
-"""Zero-width, and yet part of the spelling in Persian and Indian scripts."""
+FOLD = '--fold-labels (in a request "fold_labels": true)'
 
 _MONTHS = "(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)"
 _REWRITTEN = (
@@ -123,17 +123,18 @@ class _Told:
         holding: dict[str, list[str]] = {}
         for name, label in self._labels.items():
             for character in set(label):
-                spelt = character in JOINERS and not label.replace(character, "").isascii()
-                if (_invisible(character) or _wide_form(character)) and not spelt:
+                odd = invisible(character) or wide_form(character)
+                if odd and not spelt(character, label):
                     holding.setdefault(character, []).append(name)
         for character, names in sorted(holding.items()):
             named = f"hold {code_point(character)}"
-            if _wide_form(character):
+            if wide_form(character):
                 plain = unicodedata.normalize("NFKC", character)
-                remedy = f"If the images show an ordinary {plain}, write that."
+                remedy = f"If the images show an ordinary {plain}, write that, or give {FOLD}."
                 yield from self._say(names, f"{named}, a wide form", remedy)
             else:
-                yield from self._say(names, f"{named}, which no image can show", "Remove it.")
+                remedy = f"Remove it, or give {FOLD}."
+                yield from self._say(names, f"{named}, which no image can show", remedy)
 
     def cases(self) -> Iterator[str]:
         """Tell of a few labels in the other case: in many fonts c and C look the same."""
@@ -215,15 +216,6 @@ def _wide(images: ImageTable) -> Iterator[str]:
         )
 
 
-def _invisible(character: str) -> bool:
-    kind = unicodedata.category(character)
-    return kind == "Cf" or (kind == "Zs" and character not in " \u3000") or character == "\u3164"
-
-
-def _wide_form(character: str) -> bool:
-    return unicodedata.east_asian_width(character) == "F"
-
-
 def code_point(character: str) -> str:
     """Return a character's number and name in Unicode."""
     return f"U+{ord(character):04X} ({unicodedata.name(character, 'without a name').lower()})"
@@ -231,4 +223,4 @@ def code_point(character: str) -> str:
 
 def visible(text: str) -> str:
     """Return a text in which what cannot be seen is written as its number."""
-    return shown("".join(f"<U+{ord(c):04X}>" if _invisible(c) else c for c in text[:SHOWN]))
+    return shown("".join(f"<U+{ord(c):04X}>" if invisible(c) else c for c in text[:SHOWN]))
