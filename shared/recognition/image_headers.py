@@ -69,18 +69,27 @@ def avif_pixels(data: bytes) -> int:
     Raises TooExpensiveError for an animation, ValueError for what no encoder of still images
     writes.
     """
-    boxes = _boxes(data, 0, len(data))
-    if b"moov" in boxes:
+    outer = boxes(data, 0, len(data))
+    if b"moov" in outer:
         raise TooExpensiveError("frames that follow one another: it is an animation")
-    begin, end = boxes[b"meta"]
-    within = _boxes(data, begin + 4, end)
+    begin, end = outer[b"meta"]
+    within = boxes(data, begin + 4, end)
     iloc, idat = (data[slice(*within.get(name, (0, 0)))] for name in (b"iloc", b"idat"))
-    return sum(_coded_pixels(item) for item in _items(iloc, data, idat))
+    return sum(_coded_pixels(item) for _, item in items(iloc, data, idat))
 
 
-def _boxes(data: bytes, begin: int, end: int) -> dict[bytes, tuple[int, int]]:
-    """Return the extent of each box (ISO/IEC 14496-12) by its name."""
+def boxes(data: bytes, begin: int, end: int) -> dict[bytes, tuple[int, int]]:
+    """Return the extent of each box (ISO/IEC 14496-12) by its name; raises ValueError."""
     found: dict[bytes, tuple[int, int]] = {}
+    for name, extent in each_box(data, begin, end):
+        if name in found and name in (b"meta", b"iloc", b"idat", b"iinf", b"iprp"):
+            raise ValueError(f"it has several boxes {name.decode()}")
+        found[name] = extent
+    return found
+
+
+def each_box(data: bytes, begin: int, end: int) -> Iterator[tuple[bytes, tuple[int, int]]]:
+    """Yield the name and the extent of each box; raises ValueError."""
     while begin + 8 <= end:
         size, name, head = int.from_bytes(data[begin : begin + 4]), data[begin + 4 : begin + 8], 8
         if size == 1:
@@ -88,23 +97,20 @@ def _boxes(data: bytes, begin: int, end: int) -> dict[bytes, tuple[int, int]]:
         stop = end if size == 0 else begin + size
         if not begin + head <= stop <= end:
             raise ValueError("a box is larger than what holds it")
-        if name in found and name in (b"meta", b"iloc", b"idat"):
-            raise ValueError(f"it has several boxes {name.decode()}")
-        found[name] = (begin + head, stop)
+        yield name, (begin + head, stop)
         begin = stop
-    return found
 
 
-def _items(iloc: bytes, data: bytes, idat: bytes) -> Iterator[bytes]:
-    """Yield the content of each item that an iloc box places in the file or in an idat box."""
-    bits = _Bits(iloc)
+def items(iloc: bytes, data: bytes, idat: bytes) -> Iterator[tuple[int, bytes]]:
+    """Yield number and content of each item that an iloc box places in the file or an idat box."""
+    bits = Bits(iloc)
     version = bits.take(8)
     bits.take(24)
     offset_bits, length_bits, base_bits, index_bits = (8 * bits.take(4) for _ in range(4))
     id_bits = 32 if version == 2 else 16
     total = 0
     for _ in range(bits.take(id_bits)):
-        bits.take(id_bits)
+        number = bits.take(id_bits)
         method = bits.take(16) & 15 if version else 0
         if method > 1:
             raise ValueError("an item is made of other items")
@@ -117,7 +123,7 @@ def _items(iloc: bytes, data: bytes, idat: bytes) -> Iterator[bytes]:
             total += len(parts[-1])
             if total > 2 * len(data):
                 raise ValueError("its items overlap")
-        yield b"".join(parts)
+        yield number, b"".join(parts)
 
 
 def _coded_pixels(item: bytes) -> int:
@@ -132,7 +138,7 @@ def _coded_pixels(item: bytes) -> int:
         position += 1 + extended
         size, position = _leb128(item, position) if sized else (len(item) - position, position)
         if kind == _SEQUENCE_HEADER:
-            most = max(most, _most_pixels(_Bits(item[position : position + size])))
+            most = max(most, _most_pixels(Bits(item[position : position + size])))
         frames += kind in _FRAME_OBUS
         if most and frames > MAX_FRAMES:
             raise TooExpensiveError(f"more than {MAX_FRAMES} frames")
@@ -149,7 +155,7 @@ def _leb128(data: bytes, position: int) -> tuple[int, int]:
     return len(data), len(data)
 
 
-def _most_pixels(bits: "_Bits") -> int:
+def _most_pixels(bits: "Bits") -> int:
     """Return the most pixels of a frame by its sequence header."""
     bits.take(4)  # profile, still_picture
     reduced = bits.take(1)
@@ -169,7 +175,7 @@ def _most_pixels(bits: "_Bits") -> int:
     return width * height if reduced else 1 << (across + down)
 
 
-class _Bits:
+class Bits:
     """Takes numbers from bytes, the highest bit first."""
 
     def __init__(self, data: bytes) -> None:

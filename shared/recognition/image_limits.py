@@ -10,6 +10,7 @@ import warnings
 
 from PIL import AvifImagePlugin, Image, PngImagePlugin
 
+from shared.recognition.heic import HEIF, heif_pixels
 from shared.recognition.image_headers import TooExpensiveError, avif_pixels, jpeg_coefficients
 
 MAX_PIXELS = 10_000_000
@@ -23,6 +24,9 @@ MAX_REDUCED_BYTES = 90_000_000
 """For decoding a JPEG of more than MAX_PIXELS."""
 MAX_AVIF_PIXELS = 3 * MAX_PIXELS
 """Of colour, transparency and a preview together."""
+
+MAX_HEIC_PIXELS = 12_500_000
+"""Of a HEIC, as phones take them: it cannot be decoded at a fraction of its size."""
 
 MAX_READS = 100_000
 """Calls of read() by a parser, which reads every chunk, block or run separately."""
@@ -88,6 +92,10 @@ def decoding_bytes(image: Image.Image, data: bytes) -> int:
         return max(_pixel_bytes(image) * pixels, whole + 4 * pixels)
     if image.format == "AVIF":
         return WEBP_BYTES * max(pixels, avif_pixels(data) // 2)
+    if image.format == HEIF:
+        # What decoding takes for each of its pictures, of which one after the other is decoded.
+        each = WEBP_BYTES if is_transparent(image) else WIDE_BYTES
+        return each * max(pixels, heif_pixels(data) // 2)
     tags = getattr(image, "tag_v2", {})
     tile: int = tags.get(_TILE_WIDTH, 0) * tags.get(_TILE_LENGTH, 0)  # decompressed whole
     return _pixel_bytes(image) * max(pixels, tile)
@@ -121,6 +129,11 @@ def reduce(image: Image.Image, data: bytes) -> None:
             return
 
 
+def most_pixels(image: Image.Image) -> int:
+    """Return how many pixels an opened image may have."""
+    return MAX_HEIC_PIXELS if image.format == HEIF else MAX_PIXELS
+
+
 def check_bytes(data: bytes) -> None:
     """Raise TooExpensiveError for a JPEG of too many parts, counted without parsing it."""
     if not data.startswith(b"\xff\xd8"):
@@ -138,7 +151,9 @@ def check_headers(image: Image.Image, data: bytes) -> None:
     """
     if image.format == "AVIF" and avif_pixels(data) > MAX_AVIF_PIXELS:
         raise TooExpensiveError(f"frames of more than {MAX_AVIF_PIXELS:,} pixels")
-    if len(image.info.get("exif", b"")) > MAX_METADATA_BYTES:
+    if image.format == HEIF and heif_pixels(data) > 3 * MAX_HEIC_PIXELS:
+        raise TooExpensiveError(f"pictures of more than {3 * MAX_HEIC_PIXELS:,} pixels")
+    if len(image.info.get("exif") or b"") > MAX_METADATA_BYTES:
         raise TooExpensiveError(f"more than {MAX_METADATA_BYTES:,} bytes of EXIF tags")
     tiles = getattr(image, "tile", [])
     if len(data) > MAX_PLAIN_BYTES and any(tile.codec_name == "ppm_plain" for tile in tiles):

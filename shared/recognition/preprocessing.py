@@ -14,6 +14,7 @@ from shared.errors import (
     NotAnImageError,
     ReadsmithError,
 )
+from shared.recognition import heic
 from shared.recognition.image_headers import TooExpensiveError
 from shared.recognition.image_limits import (
     MAX_JPEG_PIXELS,
@@ -24,11 +25,12 @@ from shared.recognition.image_limits import (
     check_headers,
     decoding_bytes,
     is_transparent,
+    most_pixels,
     reduce,
 )
 from shared.recognition.image_spec import ImageSpec
 
-FORMATS = ("PNG", "JPEG", "GIF", "BMP", "WEBP", "TIFF", "PPM", "AVIF")
+FORMATS = ("PNG", "JPEG", "GIF", "BMP", "WEBP", "TIFF", "PPM", "AVIF", *heic.register())
 """Pillow formats that are accepted: no request reaches any other parser."""
 
 CUT_OUT = "Cut the line of text out of the image: nothing else in it is read."
@@ -121,7 +123,7 @@ def _identify(file: MeteredBytes, data: bytes) -> Image.Image:
         ) from None
     found = image.size
     reduce(image, data)
-    if image.width * image.height > MAX_PIXELS or max(image.size) > MAX_SIDE:
+    if image.width * image.height > most_pixels(image) or max(image.size) > MAX_SIDE:
         raise ImageTooLargeError(
             "image_too_large",
             f"The image has {found[0]}x{found[1]} pixels.",
@@ -134,7 +136,7 @@ HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"
 HEIC_HINT = (
     "`heif-convert IN.heic OUT.jpg` (Debian: libheif-examples), or on a Mac `sips -s format jpeg "
     "*.heic --out .` converts it; an iPhone takes JPEG with Settings, Camera, Formats, Most "
-    "Compatible."
+    "Compatible. Where `pip install 'readsmith[heic]'` is run beside the service, HEIC is read."
 )
 _OTHER_FORMATS = {
     b"%PDF": "a PDF",
@@ -150,7 +152,8 @@ _OTHER_FORMATS = {
 
 def _unidentified(data: bytes) -> ReadsmithError:
     hint = f"Formats: {', '.join(FORMATS)}."
-    if data[4:8] == b"ftyp" and data[8:12] in HEIC_BRANDS and b"avif" not in data[8:64]:
+    is_heic = data[4:8] == b"ftyp" and data[8:12] in HEIC_BRANDS and b"avif" not in data[8:64]
+    if is_heic and heic.HEIF not in FORMATS:
         message = (
             "The image is a HEIC photograph, as iPhones take them, which is not read here: convert "
             "it to JPEG, for example with heif-convert."

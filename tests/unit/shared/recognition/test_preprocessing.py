@@ -10,10 +10,12 @@ from PIL import Image
 from pydantic import ValidationError
 
 from shared.errors import ImageRejectedError
+from shared.recognition.heic import HEIF
 from shared.recognition.image_headers import jpeg_coefficients
 from shared.recognition.image_limits import MAX_PIXELS
 from shared.recognition.image_spec import ImageSpec, Region
 from shared.recognition.preprocessing import (
+    FORMATS,
     fit,
     normalize,
     open_image,
@@ -275,12 +277,17 @@ def test_too_large_an_image_says_what_to_do() -> None:
 
 
 @pytest.mark.parametrize("brand", [b"heic", b"heix", b"mif1", b"hevc"])
-def test_a_phone_s_heic_is_named_with_what_to_do(brand: bytes) -> None:
+def test_a_phone_s_heic_is_named_with_what_to_do_where_the_extra_is_missing(
+    brand: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    others = tuple(name for name in FORMATS if name != HEIF)
+    monkeypatch.setattr("shared.recognition.preprocessing.FORMATS", others)
     with pytest.raises(ImageRejectedError) as refused:
         open_image(b"\0\0\0\x18ftyp" + brand + b"\0\0\0\0mif1heic" + bytes(100))
     assert refused.value.code == "unsupported_format"
     assert "HEIC" in refused.value.message
     assert "heif-convert" in refused.value.hint
+    assert "readsmith[heic]" in refused.value.hint
 
 
 REFUSED = {
@@ -295,7 +302,6 @@ REFUSED = {
     "pdf": (b"%PDF-1.7", "unsupported_format"),
     "svg": (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "unsupported_format"),
     "ico": (encoded(DARK_ON_LIGHT, "ICO"), "unsupported_format"),
-    "heic": (b"\x00\x00\x00\x18ftypheic\x00\x00\x00\x00", "unsupported_format"),
 }
 
 

@@ -7,7 +7,7 @@ IMAGE_ENDINGS = frozenset(
     for ending in (
         *("png", "jpg", "jpeg", "jpe", "jfif", "gif", "bmp", "webp", "tif", "tiff"),
         *("ppm", "pgm", "pbm", "pnm", "avif"),
-        *("heic", "heif"),  # not read, but named, with what to do
+        *("heic", "heif", "hif"),  # read with an extra, else named with what to do
     )
 )
 MAX_ENTRY_BYTES = 50_000_000
