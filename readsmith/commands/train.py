@@ -99,9 +99,13 @@ def train(
         if searched:
             print_trials(log.trials())
         _print(result, store)
-        _print_thresholds(result.calibration)
-        say(out, f"Report: {bundle / REPORT}")
-        _print_worst(bundle)
+        _print_report(result, bundle)
+
+
+def _print_report(result: "RunResult", bundle: Path) -> None:
+    _print_thresholds(result.calibration)
+    say(out, f"Report: {bundle / REPORT}")
+    _print_worst(bundle)
 
 
 def _require_writable(models: ModelStore, store: str) -> None:

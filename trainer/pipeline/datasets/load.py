@@ -58,11 +58,7 @@ def load_dataset(
     corrections: a zip of images and a labels.csv, all for the training part.
     Raises ReadsmithError: too_few_images, which says why images were left out, and others.
     """
-    source = open_source(path, limits)
-    found = find_labels(source, request.labels, request.relabel)
-    if request.fold_labels:
-        fold_labels(found)
-    source = cut_out(source, found)
+    source, found = _labelled(path, request, limits)
     if corrections is not None:
         source = _add_corrections(source, corrections, found, request.relabel)
     checked = check_images(source, found)
@@ -106,6 +102,17 @@ def load_dataset(
         ImageSizes.of(checked.sizes),
         summary,
     )
+
+
+def _labelled(
+    path: Path, request: JobRequest, limits: DatasetLimits
+) -> tuple[ImageSource, FoundLabels]:
+    """Return the images, lines cut out of them included, and their labels."""
+    source = open_source(path, limits)
+    found = find_labels(source, request.labels, request.relabel)
+    if request.fold_labels:
+        fold_labels(found)
+    return cut_out(source, found), found
 
 
 def _add_corrections(

@@ -33,7 +33,7 @@ def test_a_job_that_asks_for_it_folds_labels_and_says_so(tmp_path: Path) -> None
     path = write_zip(tmp_path / "set.zip", entries | {"labels.csv": rows.encode()})
     asked = [one for one in load_dataset(path, JobRequest()).summary["warnings"] if "U+" in one]
     assert asked and all("--fold-labels" in one for one in asked if "hold U+" in one)
-    summary = load_dataset(path, JobRequest(fold_labels=True)).summary
+    summary = load_dataset(path, JobRequest(fold_labels=True, vocabulary="closed")).summary
     assert summary["label_notes"] == [
         "3 labels had invisible or full-width characters, which are removed or made ordinary ones."
     ]
