@@ -279,6 +279,15 @@ def test_boxes_that_are_no_numbers_leave_the_line_out(points: str, tmp_path: Pat
     assert found.problems[0].kind == "unclear_label"
 
 
+@pytest.mark.parametrize("text", ["71", "true", "{}", "[[]]", "NaN"])
+def test_what_is_no_text_in_ppocrlabel_is_named_by_its_line(text: str, tmp_path: Path) -> None:
+    row = f'a.png\t[{{"transcription": {text}, "points": [[20, 10], [100, 30]]}}]'
+    _, found = opened(tmp_path, {"a.png": page(), "Label.txt": row.encode()})
+    assert not found.labels
+    assert "Label.txt line 1 has " in found.problems[0].detail
+    assert "instead of a text" in found.problems[0].detail
+
+
 def test_an_image_that_cannot_be_opened_is_named_once(tmp_path: Path) -> None:
     _, found = opened(tmp_path, {"a.png": page()[:60]} | ppocrlabel("a.png"))
     assert [(p.kind, p.file) for p in found.problems] == [("unreadable", "a.png")]

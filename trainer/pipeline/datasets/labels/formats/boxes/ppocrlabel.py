@@ -10,6 +10,7 @@ from trainer.pipeline.datasets.labels.formats.boxes.marks import (
     IGNORED,
     number,
     several_texts,
+    text_in,
 )
 from trainer.pipeline.datasets.labels.formats.label_list import LabelList, ListFile
 from trainer.pipeline.datasets.labels.formats.records import lines_of
@@ -44,7 +45,7 @@ def _rows(file: ListFile, line: int, content: str) -> Iterator[LabelRow]:
     row = LabelRow(file.name, line, name, "")
     try:
         found = [box for box in json.loads(boxes) if box["transcription"] not in IGNORED]
-        rows = [replace(row, text=box["transcription"], box=_box(box)) for box in found]
+        rows = [_of_box(row, box) for box in found]
     except (ValueError, TypeError, KeyError, RecursionError):
         yield replace(row, fault="is cut: its boxes are not JSON")
         return
@@ -52,6 +53,11 @@ def _rows(file: ListFile, line: int, content: str) -> Iterator[LabelRow]:
         yield replace(row, fault=several_texts(len(rows)))
     else:
         yield from rows or [row]
+
+
+def _of_box(row: LabelRow, box: dict[str, Any]) -> LabelRow:
+    text, fault = text_in({"text": box["transcription"]})
+    return replace(row, text=text or "", fault=fault, box=_box(box))
 
 
 def _box(box: dict[str, Any]) -> Box | None:
