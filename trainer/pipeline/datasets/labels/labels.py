@@ -100,10 +100,9 @@ class _Finder:
         if found.lists:
             return self._of_lists(found.lists)
         beside = files_beside(self._names, self._images)
-        if beside and are_boxes(self._source, beside):
-            return self._from_beside(beside)
         if beside:
-            _require_no_doubt(beside, self._images)
+            if not are_boxes(self._source, beside):
+                _require_no_doubt(beside, self._images)
             return self._from_beside(beside)
         if (boxes := self._voc(sure=False)) is not None:
             return self._of_lists([boxes])

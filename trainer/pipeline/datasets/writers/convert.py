@@ -6,6 +6,7 @@ from pathlib import Path
 
 from shared.errors import DatasetError
 from shared.texts import printable, shown
+from trainer.pipeline.datasets.labels.cut_out import cut_out
 from trainer.pipeline.datasets.labels.found import DatasetProblem, FoundLabels
 from trainer.pipeline.datasets.labels.labels import find_labels
 from trainer.pipeline.datasets.sources.image_files import (
@@ -49,14 +50,17 @@ def convert(
 ) -> Converted:
     """Write the labelled images of a set into a new folder, or zip, in one of FORMATS.
 
-    Images are neither decoded nor compared. The target appears once all is written, or not at all.
+    Images are neither decoded nor compared, but for those that lines are cut out of. The target
+    appears once all is written, or not at all.
     Raises ReadsmithError: target_exists, no_images, dataset_too_large, and those of the check.
     """
     require_free(target)
     source = open_source(path, limits)
     found = find_labels(source, labels)
+    source = cut_out(source, found)
     writer = FORMATS[to]
     done = Converted(to, notes=list(found.warnings))
+    done.left_out += (problem for problem in found.problems if problem.kind == "unusable_box")
     names = list(_images_to_write(source, found, writer, done))
     new_names = safe_names(names, writer.lists)
     with new_files(target) as add:
@@ -77,8 +81,9 @@ def _images_to_write(
 ) -> Iterator[str]:
     """Yield the images with a label that can be written, and those without one."""
     problems = {problem.file: problem for problem in found.problems}
+    marked = {image for image, _ in found.boxes.values()}  # of which the lines are written
     for name in source.names():
-        if not is_image(name):
+        if not is_image(name) or (name in marked and name not in found.labels):
             continue
         text = found.labels.get(name)
         problem = problems.get(shown(name))

@@ -20,6 +20,7 @@ from trainer.pipeline.datasets.labels.formats.records import lines_of
 from trainer.pipeline.datasets.labels.label_row import PART_NAMES, STATES, LabelRow
 from trainer.schemas.labels import TEXT_COLUMNS
 
+
 def read_json(file: ListFile) -> LabelList | None:
     """Read a list in JSON; raises ReadsmithError labels_unreadable, labels_ambiguous."""
     if not file.base.endswith((".json", ".jsonl", ".ndjson")):

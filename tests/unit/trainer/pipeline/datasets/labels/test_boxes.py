@@ -14,8 +14,9 @@ from trainer.pipeline.datasets.labels.cut_out import cut_out
 from trainer.pipeline.datasets.labels.found import FoundLabels
 from trainer.pipeline.datasets.labels.labels import find_labels
 from trainer.pipeline.datasets.load import load_dataset
-from trainer.pipeline.datasets.pack import pack
 from trainer.pipeline.datasets.sources.source import ImageSource, open_source
+from trainer.pipeline.datasets.writers.convert import convert
+from trainer.pipeline.datasets.writers.pack import pack
 from trainer.schemas.job_request import FileLabelSource, JobRequest, Labels
 from trainer.schemas.limits import DEFAULT_LIMITS, DatasetLimits
 
@@ -454,6 +455,14 @@ def test_a_cut_is_shown_relabelled_and_packed_like_an_image(tmp_path: Path) -> N
     images = dataset.train + dataset.validation + dataset.test
     assert {one.label for one in images if one.name == name} == {"ZZ"}
     assert pack(path, tmp_path / "shards", "auto", 100).images == 24
+
+
+def test_lines_are_converted_and_not_the_pages(tmp_path: Path) -> None:
+    done = convert(a_set(tmp_path), tmp_path / "out.zip", "auto", "readsmith")
+    assert (done.images, done.unlabelled) == (24, 0)
+    found = find_labels(open_source(tmp_path / "out.zip"), "auto")
+    assert len(found.labels) == 24
+    assert len(set(found.groups.values())) == 12
 
 
 @pytest.mark.parametrize("name", ["p03.png/9,9.png", "no.png/1,1,9,9.png", "p03.png/900,9,9,9.png"])
