@@ -16,11 +16,20 @@ NOTHING_FITS = {
     "message": "No text that fits the limits has any probability in this image: the model rules "
     "out a character that each of them needs.",
 }
+NONE_ALLOWED = {
+    "code": "none_allowed",
+    "message": "None of the allowed texts is likely enough in this image; confidence is that of "
+    "the likeliest.",
+}
+ALLOWED_THRESHOLD = 0.5
+"""The confidence below which an image is taken to show none of the allowed texts, by default."""
 
 
 def describe(prediction: DecodedText | None, options: PredictionOptions) -> dict[str, Any]:
     """Describe a prediction, or that no text fits; confidences have six decimals."""
     answer = _nothing() if prediction is None else _prediction(prediction)
+    if prediction is not None and options.allowed:
+        _reject(answer, options)
     if options.top_k is not None:
         found = prediction.alternatives if prediction else ()
         answer["alternatives"] = [
@@ -28,7 +37,7 @@ def describe(prediction: DecodedText | None, options: PredictionOptions) -> dict
         ]
     if options.min_confidence is not None:
         answer["accepted"] = (
-            prediction is not None and answer["confidence"] >= options.min_confidence
+            answer["text"] is not None and answer["confidence"] >= options.min_confidence
         )
     return answer
 
@@ -43,6 +52,13 @@ def describe_input(pixels: NDArray[np.uint8]) -> dict[str, Any]:
 
 def _nothing() -> dict[str, Any]:
     return {"text": None, "confidence": 0.0, "characters": [], "reason": NOTHING_FITS}
+
+
+def _reject(answer: dict[str, Any], options: PredictionOptions) -> None:
+    """Take the text out of an answer whose confidence is below the threshold for the list."""
+    threshold = options.allowed_threshold
+    if answer["confidence"] < (ALLOWED_THRESHOLD if threshold is None else threshold):
+        answer.update(text=None, characters=[], reason=NONE_ALLOWED)
 
 
 def _prediction(prediction: DecodedText) -> dict[str, Any]:

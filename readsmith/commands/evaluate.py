@@ -31,6 +31,8 @@ def evaluate(
     top_k: options.TopK = None,
     charset: options.Charset = None,
     pattern: options.Pattern = None,
+    allowed: options.Allowed = None,
+    allowed_threshold: options.AllowedThreshold = None,
     min_length: options.MinLength = None,
     max_length: options.MaxLength = None,
     min_confidence: options.MinConfidence = None,
@@ -42,6 +44,7 @@ def evaluate(
 
     Example: readsmith evaluate new-captchas.zip --model captcha
     """
+    from readsmith.options.allowed import allowed_texts
     from readsmith.options.job_request import dataset_limits, fetched, job_request
     from readsmith.options.prediction import prediction_options
     from readsmith.published import load
@@ -52,12 +55,14 @@ def evaluate(
         top_k=top_k,
         charset=charset,
         pattern=pattern,
+        allowed=allowed and "\n".join(allowed_texts(allowed)),
+        allowed_threshold=allowed_threshold,
         min_length=min_length,
         max_length=max_length,
         min_confidence=min_confidence,
     )
     published = load(store, model, version)
-    asked = given.with_default_pattern(published.pattern, published.engine.require_possible)
+    asked = given.with_settings(published.settings, published.engine.require_possible)
     source = fetched(dataset, request, state)
     images = labelled_images(source, request.labels, dataset_limits())
     predictions = list(_predictions(published, images, asked))

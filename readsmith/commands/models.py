@@ -1,5 +1,6 @@
 """`readsmith models`: what is published, and which version is served."""
 
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -8,6 +9,7 @@ from readsmith.options import options
 from readsmith.output import out, percent, print_json, print_table, say
 from readsmith.stores import open_store
 from shared.errors import ReadsmithError
+from shared.store.records.record import ModelSettings
 from shared.store.store import ModelStore
 
 app = typer.Typer(invoke_without_command=True)
@@ -131,6 +133,61 @@ def pattern(
     else:
         say(out, f"{model} reads {f'what fits {in_force}' if in_force else 'anything'}.")
         say(out, f"Its labels propose {proposed or 'nothing'}.")
+
+
+@app.command()
+def allowed(
+    model: Name,
+    file: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="FILE", help="All the texts, each on a line.", exists=True, dir_okay=False
+        ),
+    ] = None,
+    threshold: Annotated[
+        float | None,
+        typer.Option(
+            min=0, max=1, help="Confidence below which an image shows none of the texts; 0.5."
+        ),
+    ] = None,
+    drop: Annotated[
+        bool, typer.Option("--drop", help="Let predictions be any text again.")
+    ] = False,
+    store: options.Store = options.STORE,
+    as_json: options.Json = False,
+) -> None:
+    """Accept a list of all the texts that predictions may be; without one, show it.
+
+    Example: readsmith models allowed plates fleet.txt
+    """
+    from readsmith.options.allowed import allowed_texts
+    from trainer.pipeline.publishing.allowed import accept_allowed
+
+    if drop and file is not None:
+        raise typer.BadParameter("Give a FILE or --drop, not both.")
+    if threshold is not None and file is None:
+        raise typer.BadParameter("--threshold goes with a FILE.")
+    published = open_store(store)
+    published.require(model)
+    unspelled = 0
+    if drop or file is not None:
+        texts = None if file is None else allowed_texts(file)
+        unspelled = accept_allowed(published, model, texts, threshold)
+    settings = published.settings(model)
+    if as_json:
+        about = {"allowed": settings.allowed, "allowed_threshold": settings.allowed_threshold}
+        print_json({"model": model, **about, "unspelled": unspelled})
+    else:
+        _say_allowed(model, settings, unspelled)
+
+
+def _say_allowed(model: str, settings: ModelSettings, unspelled: int) -> None:
+    if settings.allowed is None:
+        say(out, f"{model} reads any text.")
+        return
+    say(out, f"{model} reads one of {len(settings.allowed):,} texts.")
+    if unspelled:
+        say(out, f"{unspelled:,} of them it cannot spell, or they do not fit its pattern.")
 
 
 def _proposed(store: ModelStore, model: str) -> str | None:

@@ -184,6 +184,23 @@ Pattern = Annotated[
         help="What the whole text must match, like [A-Z]{2}[0-9]{4}; without it the model's own.",
     ),
 ]
+Allowed = Annotated[
+    Path | None,
+    typer.Option(
+        "--allowed",
+        exists=True,
+        dir_okay=False,
+        help="A file with all the texts that may be read, each on a line; without it the "
+        "model's own list.",
+    ),
+]
+AllowedThreshold = Annotated[
+    float | None,
+    typer.Option(
+        "--allowed-threshold",
+        help="Read none of the allowed texts below this confidence, 0 to 1; 0.5.",
+    ),
+]
 MinLength = Annotated[
     int | None, typer.Option("--min-length", help="Fewest characters in the text.")
 ]

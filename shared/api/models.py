@@ -32,9 +32,21 @@ class ModelView(Answer):
     """What was current before: where rollback goes back to."""
     pattern: str | None
     """What predictions must fit unless a request says otherwise."""
+    allowed_texts: int | None = None
+    """How many texts its list holds, if predictions must be one of a list."""
+    allowed_threshold: float | None = None
+    """The confidence below which an image is taken to show none of them; null: the default."""
     versions: list[VersionView]
     problem: str | None = None
     """Why the served version or the pattern is not known."""
+
+
+class AllowedList(Answer):
+    """All the texts that a model's predictions may be; null if they may be any."""
+
+    texts: tuple[str, ...] | None
+    threshold: float | None
+    """The confidence below which an image is taken to show none of them; null: the default."""
 
 
 class ModelPage(Answer):

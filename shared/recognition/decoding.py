@@ -9,11 +9,14 @@ from numpy.typing import NDArray
 
 from shared.patterns.automaton import Automaton
 from shared.recognition.alignment import best_alignment
-from shared.recognition.beam_search import search
+from shared.recognition.search.allowed_texts import SpelledTexts
+from shared.recognition.search.beam_search import search
 from shared.recognition.vocabulary import Vocabulary
 
 ALTERNATIVE_CUTOFF = 1e-5
 """An alternative is left out below this share of the likeliest text's probability."""
+ALLOWED_ODDS = 1000.0
+"""How much likelier a text of a list is, before the image is looked at, than the model knows."""
 
 
 @dataclass(frozen=True)
@@ -132,6 +135,51 @@ def _likeliest(
         alternatives=tuple(
             Hypothesis(vocabulary.decode(classes), exact[classes]) for classes in listed
         ),
+    )
+
+
+def decode_allowed(
+    probabilities: NDArray[np.float32],
+    vocabulary: Vocabulary,
+    allowed: SpelledTexts,
+    *,
+    top_k: int = 1,
+    temperature: float = 1.0,
+) -> list[DecodedText | None]:
+    """Decode a batch by comparing all allowed texts: each image's likeliest one of the list.
+
+    probabilities: as for decode. None where no allowed text has a probability above 0. A
+    confidence is the text's share among the allowed ones and "none of them", which has the
+    probability that the model gives to all other texts. Before, each allowed text's probability
+    is multiplied by ALLOWED_ODDS.
+    """
+    return [
+        _likeliest_allowed(steps, vocabulary, allowed, top_k)
+        for steps in at_temperature(probabilities, temperature)
+    ]
+
+
+def _likeliest_allowed(
+    steps: NDArray[np.float32], vocabulary: Vocabulary, allowed: SpelledTexts, top_k: int
+) -> DecodedText | None:
+    found = allowed.probabilities(steps)
+    total = found.sum()
+    if total == 0:
+        return None
+    shares = ALLOWED_ODDS * found / (ALLOWED_ODDS * total + max(0.0, 1.0 - total))
+    ordered = np.argsort(-found, kind="stable")[:top_k]
+    likeliest = tuple(
+        Hypothesis(allowed.texts[index], shares.item(index))
+        for index in ordered
+        if found[index] >= ALTERNATIVE_CUTOFF * found[ordered[0]]
+    )
+    best = likeliest[0]
+    classes = vocabulary.encode(best.text)
+    return DecodedText(
+        text=best.text,
+        confidence=best.confidence,
+        characters=_characters(steps, classes, best_alignment(steps, classes), vocabulary),
+        alternatives=likeliest,
     )
 
 

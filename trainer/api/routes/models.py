@@ -5,8 +5,9 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from pydantic import Field
 
-from shared.api.models import ModelPage, ModelView, VersionView
+from shared.api.models import AllowedList, ModelPage, ModelView, VersionView
 from shared.errors import BundleError
+from shared.patterns.allowed import AllowedTexts
 from shared.patterns.parser import MAX_LENGTH
 from shared.store.records.record import ModelRecord
 from shared.store.store import ModelStore
@@ -14,6 +15,7 @@ from trainer.api.access import AuditFacts
 from trainer.api.problems import problem_responses
 from trainer.api.services import TheServices
 from trainer.database.pages import page_of
+from trainer.pipeline.publishing.allowed import accept_allowed
 from trainer.pipeline.publishing.pattern import accept_pattern
 from trainer.schemas.search_request import RequestPart
 
@@ -30,6 +32,14 @@ class PatternRequest(RequestPart):
     """What predictions are to fit; null for anything."""
 
     pattern: Annotated[str, Field(max_length=MAX_LENGTH)] | None
+
+
+class AllowedRequest(RequestPart):
+    """All the texts that predictions may be; null for any."""
+
+    texts: AllowedTexts | None
+    threshold: float | None = Field(None, ge=0, le=1)
+    """The confidence below which an image is taken to show none of them; null: 0.5."""
 
 
 @router.get("/models", responses=problem_responses(422))
@@ -77,6 +87,24 @@ def set_pattern(
     return _known(services.models, name)
 
 
+@router.get("/models/{name}/allowed", responses=problem_responses(404, 409, 422))
+def read_allowed(services: TheServices, name: str) -> AllowedList:
+    """Read the model's list of allowed texts; null if predictions may be any text."""
+    services.models.require(name)
+    settings = services.models.settings(name)
+    return AllowedList(texts=settings.allowed, threshold=settings.allowed_threshold)
+
+
+@router.post("/models/{name}/allowed", responses=problem_responses(404, 408, 409, 415, 422, 507))
+def set_allowed(
+    services: TheServices, facts: AuditFacts, name: str, wanted: AllowedRequest
+) -> ModelView:
+    """Set all the texts that the model's predictions may be; null drops the list."""
+    facts["allowed_texts"] = len(wanted.texts or ())
+    accept_allowed(services.models, name, wanted.texts, wanted.threshold)
+    return _known(services.models, name)
+
+
 def _known(store: ModelStore, name: str) -> ModelView:
     store.require(name)
     return _model(store, name)
@@ -94,6 +122,8 @@ def _model(store: ModelStore, name: str) -> ModelView:
         current=record.current,
         previous=record.previous,
         pattern=record.settings.pattern,
+        allowed_texts=len(record.settings.allowed or ()) or None,
+        allowed_threshold=record.settings.allowed_threshold,
         versions=versions,
         problem=problem,
     )

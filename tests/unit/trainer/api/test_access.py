@@ -20,7 +20,9 @@ from trainer.settings import Settings
 
 OPEN = {"/healthz", "/readyz", "/metrics"}
 CORRECTING = ("POST", "/models/{name}/corrections")
-CHOOSING = {"/models/{name}/promote", "/models/{name}/rollback", "/models/{name}/pattern"}
+CHOOSING = {
+    f"/models/{{name}}/{change}" for change in ("promote", "rollback", "pattern", "allowed")
+}
 
 
 @pytest.fixture

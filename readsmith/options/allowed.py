@@ -1,0 +1,31 @@
+"""Reads a file of allowed texts."""
+
+from pathlib import Path
+
+import typer
+from pydantic import TypeAdapter, ValidationError
+
+from shared.atomic_files import read_small
+from shared.patterns.allowed import MAX_SENT, AllowedTexts
+
+MAX_BYTES = 4 * MAX_SENT
+"""Of a file: a character of UTF-8 takes four at most."""
+
+_TEXTS: TypeAdapter[tuple[str, ...]] = TypeAdapter(AllowedTexts)
+
+
+def allowed_texts(file: Path) -> tuple[str, ...]:
+    """Return the texts of a file, each on a line; raises typer.BadParameter."""
+    try:
+        texts = _TEXTS.validate_python(read_small(file, MAX_BYTES).decode("utf-8-sig"))
+    except ValidationError as error:
+        first = error.errors()[0]
+        line = f", text {int(first['loc'][0]) + 1}" if first["loc"] else ""
+        raise typer.BadParameter(f"{file}{line}: {first['msg']}.") from None
+    except UnicodeDecodeError as error:
+        raise typer.BadParameter(f"{file} is not UTF-8: {error.reason}.") from None
+    except OSError as error:
+        raise typer.BadParameter(f"{file} cannot be read: {error.strerror}.") from None
+    if not texts:
+        raise typer.BadParameter(f"{file} holds no text.")
+    return texts

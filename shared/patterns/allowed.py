@@ -1,0 +1,47 @@
+"""A list of all the texts that a prediction may be, as it comes from outside."""
+
+from typing import Annotated, Any, Final
+
+from pydantic import AfterValidator, BeforeValidator, Field
+
+from shared.texts import composed, require_printable
+
+MAX_TEXTS: Final = 10_000
+MAX_TEXT: Final = 200
+"""Characters of one text."""
+MAX_CHARACTERS: Final = 100_000
+"""Of all texts together; bounds the time of one image."""
+MAX_SENT: Final = MAX_CHARACTERS + MAX_TEXTS
+"""Characters of all texts with their line breaks."""
+
+
+def _lines(value: Any) -> Any:
+    """Return a list as a tuple, a text split at its line breaks; raises ValueError."""
+    if not isinstance(value, str):
+        return tuple(value) if isinstance(value, list) else value
+    if len(value) > MAX_SENT:
+        raise ValueError(f"has {len(value):,} characters; the limit is {MAX_SENT:,}")
+    return tuple(line for line in value.splitlines() if line.strip())
+
+
+def _usable(text: str) -> str:
+    text = require_printable(composed(text).strip())
+    if not text:
+        raise ValueError("is empty")
+    return text
+
+
+def _together(texts: tuple[str, ...]) -> tuple[str, ...]:
+    total = sum(map(len, texts))
+    if total > MAX_CHARACTERS:
+        raise ValueError(f"has {total:,} characters in all; the limit is {MAX_CHARACTERS:,}")
+    return tuple(dict.fromkeys(texts))
+
+
+AllowedTexts = Annotated[
+    tuple[Annotated[str, Field(max_length=MAX_TEXT), AfterValidator(_usable)], ...],
+    Field(max_length=MAX_TEXTS),
+    BeforeValidator(_lines),
+    AfterValidator(_together),
+]
+"""Texts composed and each once, as a list or as one text with a line for each."""
