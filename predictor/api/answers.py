@@ -27,8 +27,11 @@ ALLOWED_THRESHOLD = 0.5
 
 def describe(prediction: DecodedText | None, options: PredictionOptions) -> dict[str, Any]:
     """Describe a prediction, or that no text fits; confidences have six decimals."""
-    answer = _nothing() if prediction is None else _prediction(prediction)
-    if prediction is not None and options.allowed:
+    if prediction is not None:
+        answer = _prediction(prediction)
+    else:
+        answer = _nothing(NONE_ALLOWED if options.may_reject else NOTHING_FITS)
+    if options.may_reject:
         _reject(answer, options)
     if options.top_k is not None:
         found = prediction.alternatives if prediction else ()
@@ -50,12 +53,12 @@ def describe_input(pixels: NDArray[np.uint8]) -> dict[str, Any]:
     return {"png": base64.b64encode(file.getvalue()).decode(), "width": width, "height": height}
 
 
-def _nothing() -> dict[str, Any]:
-    return {"text": None, "confidence": 0.0, "characters": [], "reason": NOTHING_FITS}
+def _nothing(reason: dict[str, str]) -> dict[str, Any]:
+    return {"text": None, "confidence": 0.0, "characters": [], "reason": reason}
 
 
 def _reject(answer: dict[str, Any], options: PredictionOptions) -> None:
-    """Take the text out of an answer whose confidence is below the threshold for the list."""
+    """Take the text out of an answer whose confidence is below the threshold."""
     threshold = options.allowed_threshold
     if answer["confidence"] < (ALLOWED_THRESHOLD if threshold is None else threshold):
         answer.update(text=None, characters=[], reason=NONE_ALLOWED)

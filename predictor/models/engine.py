@@ -15,8 +15,15 @@ from predictor.models.time_limit import time_limit
 from predictor.telemetry.request_stats import DECODE, MODEL, PREPARE, RequestStats
 from shared.errors import BundleError, ImageRejectedError
 from shared.patterns.automaton import build_automaton
+from shared.patterns.check_digits import CHECK_RULES
 from shared.patterns.limits import Limits
-from shared.recognition.decoding import DecodedText, decode, decode_allowed, decode_within
+from shared.recognition.decoding import (
+    DecodedText,
+    decode,
+    decode_allowed,
+    decode_checked,
+    decode_within,
+)
 from shared.recognition.preprocessing import Reserve, fit, open_image, to_input
 from shared.recognition.search.allowed_texts import spell_allowed
 from shared.store.manifest import ONNX_MODEL, Calibration, Manifest, read_file
@@ -140,7 +147,11 @@ class Engine:
         model = self.manifest.vocabulary, self.manifest.time_steps
         if limits.allowed is not None:
             return partial(decode_allowed, allowed=spell_allowed(limits, *model), top_k=top_k)
-        return partial(decode_within, automaton=build_automaton(limits, *model), top_k=top_k)
+        automaton = build_automaton(limits, *model)
+        if limits.check_digit is not None:
+            rule = CHECK_RULES[limits.check_digit]
+            return partial(decode_checked, automaton=automaton, rule=rule, top_k=top_k)
+        return partial(decode_within, automaton=automaton, top_k=top_k)
 
     def _decode_each(
         self,

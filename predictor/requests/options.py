@@ -1,13 +1,14 @@
 """The options of a request for predictions: which model, and limits that the text must satisfy."""
 
 from collections.abc import Callable, Mapping
-from typing import Annotated, Any, Final
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from predictor.requests.problems import validated
 from shared.errors import UnusableError
 from shared.patterns.allowed import AllowedTexts
+from shared.patterns.check_digits import CheckDigit
 from shared.patterns.limits import ANYTHING, Limits
 from shared.patterns.parser import MAX_LENGTH
 from shared.store.manifest import MAX_MODEL_NAME
@@ -39,6 +40,9 @@ class PredictionOptions(BaseModel):
     allowed: AllowedTexts | None = Field(
         None, description="the texts that it may be: a list, or one text with a line for each"
     )
+    check_digit: Literal[CheckDigit, "none"] | None = Field(
+        None, description="ean, iban, iso6346, luhn, mod97 or none"
+    )
     allowed_threshold: float | None = Field(None, ge=0, le=1, description="a number from 0 to 1")
     min_length: int | None = Field(None, ge=0, le=1000, description="a number from 0 to 1000")
     max_length: int | None = Field(None, ge=1, le=1000, description="a number from 1 to 1000")
@@ -56,19 +60,20 @@ class PredictionOptions(BaseModel):
             self.min_length or 0,
             self.max_length,
             self.allowed or None,  # an empty list allows any text
+            None if self.check_digit == "none" else self.check_digit,
         )
 
     def with_settings(
         self, own: ModelSettings, require_possible: Callable[[Limits], None]
     ) -> "PredictionOptions":
-        """Return the options with the model's own pattern and list where the request has none.
+        """Return the options with the model's own limits where the request has none.
 
         require_possible: raises UnusableError if no text can satisfy the limits. That error is
         raised with a note that some of them are the model's.
         """
         added = {
             name: value
-            for name in ("pattern", "allowed", "allowed_threshold")
+            for name in ("pattern", "allowed", "check_digit", "allowed_threshold")
             if getattr(self, name) is None and (value := getattr(own, name)) is not None
         }
         within = self.model_copy(update=added)
@@ -83,6 +88,11 @@ class PredictionOptions(BaseModel):
         return within
 
     @property
+    def may_reject(self) -> bool:
+        """Whether the text must be one of those known beforehand: others are rejected."""
+        return self.limits.allowed is not None or self.limits.check_digit is not None
+
+    @property
     def search(self) -> bool:
         """Whether the text of the best path is not enough: limits or alternatives are requested."""
         return self.top_k is not None or self.limits != ANYTHING
@@ -95,6 +105,11 @@ def _tell_own(error: UnusableError, added: Mapping[str, Any]) -> None:
             f" One of these limits is the model's own pattern, {shown(added['pattern'])}."
         )
         error.hint = f"A pattern in the request replaces it; .* fits any text. {error.hint}"
+    if "check_digit" in added:
+        error.message += (
+            f" One of these limits is the model's own check_digit, {added['check_digit']}."
+        )
+        error.hint = f"Send none to do without. {error.hint}"
     if "allowed" in added:
         error.message += " One of these limits is the model's own list of allowed texts."
         error.hint = f"A list in the request replaces it; an empty one is any text. {error.hint}"

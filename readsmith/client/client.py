@@ -189,13 +189,23 @@ class Client:
         return self._trainer.ask(AllowedList, "GET", path, repeat=True)
 
     def allow(
-        self, name: str, texts: Sequence[str] | None, threshold: float | None = None
+        self,
+        name: str,
+        texts: Sequence[str] | None,
+        *,
+        check_digit: str | None = None,
+        threshold: float | None = None,
     ) -> ModelView:
-        """Set all texts that a model's predictions may be, None for any.
+        """Set the texts that a model's predictions may be, None for any.
 
-        threshold: the confidence below which an image is taken to show none of them; None: 0.5.
+        check_digit: the rule that they must fit, as in docs/patterns.md; threshold: the confidence
+        below which an image is taken to show none of them; None: 0.5.
         """
-        body = {"texts": texts and list(texts), "threshold": threshold}
+        body = {
+            "texts": texts and list(texts),
+            "check_digit": check_digit,
+            "threshold": threshold,
+        }
         return self._change(name, "allowed", body, repeat=True)
 
     def _change(

@@ -27,6 +27,7 @@ class PredictionKeywords(TypedDict, total=False):
     charset: str | None
     pattern: str | None
     allowed: Sequence[str] | None
+    check_digit: str | None
     allowed_threshold: float | None
     min_length: int | None
     max_length: int | None

@@ -144,50 +144,48 @@ def allowed(
             metavar="FILE", help="All the texts, each on a line.", exists=True, dir_okay=False
         ),
     ] = None,
-    threshold: Annotated[
-        float | None,
-        typer.Option(
-            min=0, max=1, help="Confidence below which an image shows none of the texts; 0.5."
-        ),
-    ] = None,
+    check_digit: options.CheckDigit = None,
+    threshold: options.AllowedThreshold = None,
     drop: Annotated[
         bool, typer.Option("--drop", help="Let predictions be any text again.")
     ] = False,
     store: options.Store = options.STORE,
     as_json: options.Json = False,
 ) -> None:
-    """Accept a list of all the texts that predictions may be; without one, show it.
+    """Accept a list of all the texts that predictions may be, or a rule for their check digit.
+
+    Without either, show what is set.
 
     Example: readsmith models allowed plates fleet.txt
     """
-    from readsmith.options.allowed import allowed_texts
+    from readsmith.options.allowed import allowed_settings
     from trainer.pipeline.publishing.allowed import accept_allowed
 
-    if drop and file is not None:
-        raise typer.BadParameter("Give a FILE or --drop, not both.")
-    if threshold is not None and file is None:
-        raise typer.BadParameter("--threshold goes with a FILE.")
+    given = file is not None or check_digit is not None
+    if drop and given:
+        raise typer.BadParameter("Give what is allowed or --drop, not both.")
+    if threshold is not None and not given:
+        raise typer.BadParameter("--allowed-threshold goes with a FILE or --check-digit.")
     published = open_store(store)
     published.require(model)
     unspelled = 0
-    if drop or file is not None:
-        texts = None if file is None else allowed_texts(file)
-        unspelled = accept_allowed(published, model, texts, threshold)
+    if drop or given:
+        chosen = allowed_settings(file, check_digit, threshold)
+        unspelled = accept_allowed(published, model, chosen)
     settings = published.settings(model)
     if as_json:
-        about = {"allowed": settings.allowed, "allowed_threshold": settings.allowed_threshold}
+        about = settings.model_dump(include={"allowed", "check_digit", "allowed_threshold"})
         print_json({"model": model, **about, "unspelled": unspelled})
     else:
         _say_allowed(model, settings, unspelled)
 
 
 def _say_allowed(model: str, settings: ModelSettings, unspelled: int) -> None:
-    if settings.allowed is None:
-        say(out, f"{model} reads any text.")
-        return
-    say(out, f"{model} reads one of {len(settings.allowed):,} texts.")
+    rule = f" with a right check digit ({settings.check_digit})" if settings.check_digit else ""
+    texts = f"one of {len(settings.allowed):,} texts" if settings.allowed else "any text"
+    say(out, f"{model} reads {texts}{rule}.")
     if unspelled:
-        say(out, f"{unspelled:,} of them it cannot spell, or they do not fit its pattern.")
+        say(out, f"{unspelled:,} of them it never reads: it cannot spell them, or they do not fit.")
 
 
 def _proposed(store: ModelStore, model: str) -> str | None:

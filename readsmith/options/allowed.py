@@ -7,6 +7,8 @@ from pydantic import TypeAdapter, ValidationError
 
 from shared.atomic_files import read_small
 from shared.patterns.allowed import MAX_SENT, AllowedTexts
+from shared.store.manifest import first_fault
+from shared.store.records.record import ModelSettings
 
 MAX_BYTES = 4 * MAX_SENT
 """Of a file: a character of UTF-8 takes four at most."""
@@ -29,3 +31,18 @@ def allowed_texts(file: Path) -> tuple[str, ...]:
     if not texts:
         raise typer.BadParameter(f"{file} holds no text.")
     return texts
+
+
+def allowed_settings(
+    file: Path | None, check_digit: str | None, threshold: float | None
+) -> ModelSettings:
+    """Return what is chosen of a model's texts; raises typer.BadParameter."""
+    chosen = {
+        "allowed": file and allowed_texts(file),
+        "check_digit": check_digit,
+        "allowed_threshold": threshold,
+    }
+    try:
+        return ModelSettings.model_validate(chosen)
+    except ValidationError as error:
+        raise typer.BadParameter(f"{first_fault(error)}.") from None

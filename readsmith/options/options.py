@@ -194,6 +194,13 @@ Allowed = Annotated[
         "model's own list.",
     ),
 ]
+CheckDigit = Annotated[
+    str | None,
+    typer.Option(
+        "--check-digit",
+        help="The rule that the text must fit: ean, iban, iso6346, luhn, mod97, or none.",
+    ),
+]
 AllowedThreshold = Annotated[
     float | None,
     typer.Option(

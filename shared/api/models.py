@@ -34,6 +34,8 @@ class ModelView(Answer):
     """What predictions must fit unless a request says otherwise."""
     allowed_texts: int | None = None
     """How many texts its list holds, if predictions must be one of a list."""
+    check_digit: str | None = None
+    """The rule that predictions must fit."""
     allowed_threshold: float | None = None
     """The confidence below which an image is taken to show none of them; null: the default."""
     versions: list[VersionView]
@@ -45,6 +47,7 @@ class AllowedList(Answer):
     """All the texts that a model's predictions may be; null if they may be any."""
 
     texts: tuple[str, ...] | None
+    check_digit: str | None
     threshold: float | None
     """The confidence below which an image is taken to show none of them; null: the default."""
 

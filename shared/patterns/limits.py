@@ -14,6 +14,8 @@ class Limits:
     max_length: int | None = None
     allowed: tuple[str, ...] | None = None
     """The texts that it may be, in Unicode's composed form."""
+    check_digit: str | None = None
+    """The rule of CHECK_RULES that it must fit."""
 
     def first(self) -> str:
         """Return the name of the first limit that is set."""

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.patterns.automaton import Automaton
+from shared.patterns.check_digits import CheckRule
 from shared.recognition.alignment import best_alignment
 from shared.recognition.search.allowed_texts import SpelledTexts
 from shared.recognition.search.beam_search import search
@@ -15,8 +16,10 @@ from shared.recognition.vocabulary import Vocabulary
 
 ALTERNATIVE_CUTOFF = 1e-5
 """An alternative is left out below this share of the likeliest text's probability."""
-ALLOWED_ODDS = 1000.0
+ALLOWED_ODDS = 1000
 """How much likelier a text of a list is, before the image is looked at, than the model knows."""
+CHECKED = 100
+"""Texts of which the valid ones are chosen by their check digits."""
 
 
 @dataclass(frozen=True)
@@ -154,19 +157,49 @@ def decode_allowed(
     is multiplied by ALLOWED_ODDS.
     """
     return [
-        _likeliest_allowed(steps, vocabulary, allowed, top_k)
+        _likeliest_allowed(steps, vocabulary, allowed, top_k, ALLOWED_ODDS)
         for steps in at_temperature(probabilities, temperature)
     ]
 
 
+def decode_checked(
+    probabilities: NDArray[np.float32],
+    vocabulary: Vocabulary,
+    automaton: Automaton,
+    rule: CheckRule,
+    *,
+    top_k: int = 1,
+    temperature: float = 1.0,
+) -> list[DecodedText | None]:
+    """Decode a batch by the CHECKED likeliest texts that the automaton accepts, if valid.
+
+    The valid ones are judged as decode_allowed judges the texts of a list, with other odds: near
+    every text there is a valid one. None if none of them is valid.
+    """
+    predictions = []
+    for steps in at_temperature(probabilities, temperature):
+        found = search(steps, automaton, width=CHECKED)
+        texts = [vocabulary.decode(classes) for classes, _ in found if classes]
+        valid = SpelledTexts.of(filter(rule.fits, texts), vocabulary)
+        odds = rule.texts_per_number
+        predictions.append(_likeliest_allowed(steps, vocabulary, valid, top_k, odds))
+    return predictions
+
+
 def _likeliest_allowed(
-    steps: NDArray[np.float32], vocabulary: Vocabulary, allowed: SpelledTexts, top_k: int
+    steps: NDArray[np.float32],
+    vocabulary: Vocabulary,
+    allowed: SpelledTexts,
+    top_k: int,
+    odds: int,
 ) -> DecodedText | None:
+    if not allowed.texts:
+        return None
     found = allowed.probabilities(steps)
     total = found.sum()
     if total == 0:
         return None
-    shares = ALLOWED_ODDS * found / (ALLOWED_ODDS * total + max(0.0, 1.0 - total))
+    shares = odds * found / (odds * total + max(0.0, 1.0 - total))
     ordered = np.argsort(-found, kind="stable")[:top_k]
     likeliest = tuple(
         Hypothesis(allowed.texts[index], shares.item(index))

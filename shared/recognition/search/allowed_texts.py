@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from shared.errors import LimitsError
 from shared.patterns.automaton import build_automaton
+from shared.patterns.check_digits import CHECK_RULES
 from shared.patterns.limits import ANYTHING, Limits
 from shared.recognition.vocabulary import Vocabulary, required_time_steps
 
@@ -152,7 +153,10 @@ def _fitting(
     spelled = [
         text for text in texts if known.issuperset(text) and required_time_steps(text) <= time_steps
     ]
-    if limits == ANYTHING:
+    if limits.check_digit is not None:
+        fits = CHECK_RULES[limits.check_digit].fits
+        spelled = [text for text in spelled if fits(text)]
+    if replace(limits, check_digit=None) == ANYTHING:
         return spelled
     automaton = build_automaton(limits, vocabulary, time_steps)
     classes = Vocabulary(vocabulary)

@@ -8,8 +8,9 @@ from pydantic import Field
 from shared.api.models import AllowedList, ModelPage, ModelView, VersionView
 from shared.errors import BundleError
 from shared.patterns.allowed import AllowedTexts
+from shared.patterns.check_digits import CheckDigit
 from shared.patterns.parser import MAX_LENGTH
-from shared.store.records.record import ModelRecord
+from shared.store.records.record import ModelRecord, ModelSettings
 from shared.store.store import ModelStore
 from trainer.api.access import AuditFacts
 from trainer.api.problems import problem_responses
@@ -35,9 +36,13 @@ class PatternRequest(RequestPart):
 
 
 class AllowedRequest(RequestPart):
-    """All the texts that predictions may be; null for any."""
+    """The texts that predictions may be: those of a list, or with a right check digit.
+
+    null removes what there was.
+    """
 
     texts: AllowedTexts | None
+    check_digit: CheckDigit | None = None
     threshold: float | None = Field(None, ge=0, le=1)
     """The confidence below which an image is taken to show none of them; null: 0.5."""
 
@@ -92,16 +97,24 @@ def read_allowed(services: TheServices, name: str) -> AllowedList:
     """Read the model's list of allowed texts; null if predictions may be any text."""
     services.models.require(name)
     settings = services.models.settings(name)
-    return AllowedList(texts=settings.allowed, threshold=settings.allowed_threshold)
+    return AllowedList(
+        texts=settings.allowed,
+        check_digit=settings.check_digit,
+        threshold=settings.allowed_threshold,
+    )
 
 
 @router.post("/models/{name}/allowed", responses=problem_responses(404, 408, 409, 415, 422, 507))
 def set_allowed(
     services: TheServices, facts: AuditFacts, name: str, wanted: AllowedRequest
 ) -> ModelView:
-    """Set all the texts that the model's predictions may be; null drops the list."""
+    """Set the texts that the model's predictions may be; null drops the list."""
     facts["allowed_texts"] = len(wanted.texts or ())
-    accept_allowed(services.models, name, wanted.texts, wanted.threshold)
+    facts["check_digit"] = wanted.check_digit
+    chosen = ModelSettings(
+        allowed=wanted.texts, check_digit=wanted.check_digit, allowed_threshold=wanted.threshold
+    )
+    accept_allowed(services.models, name, chosen)
     return _known(services.models, name)
 
 
@@ -123,6 +136,7 @@ def _model(store: ModelStore, name: str) -> ModelView:
         previous=record.previous,
         pattern=record.settings.pattern,
         allowed_texts=len(record.settings.allowed or ()) or None,
+        check_digit=record.settings.check_digit,
         allowed_threshold=record.settings.allowed_threshold,
         versions=versions,
         problem=problem,

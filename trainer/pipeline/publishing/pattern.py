@@ -69,8 +69,10 @@ def accept_pattern(store: ModelStore, model: str, pattern: str | None) -> None:
         # Otherwise every later request would fail with no_text_fits.
         model_can = manifest.vocabulary, manifest.time_steps
         build_automaton(Limits(pattern), *model_can)
-        if allowed := store.settings(model).allowed:
-            spell_allowed(Limits(pattern, allowed=allowed), *model_can)
+        own = store.settings(model)
+        if own.allowed:
+            limits = Limits(pattern, allowed=own.allowed, check_digit=own.check_digit)
+            spell_allowed(limits, *model_can)
     store.change_settings(model, ModelSettings(pattern=pattern))
 
 

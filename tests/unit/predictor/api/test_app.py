@@ -552,6 +552,28 @@ def test_the_models_own_threshold_rejects_unless_a_request_gives_another(
     assert send(client, png("cab"), allowed_threshold="0.9").get_json()["text"] is None
 
 
+def test_a_number_whose_check_digit_is_wrong_is_read_as_the_likeliest_right_one_or_rejected(
+    client: FlaskClient, store: ModelStore, registry: Registry, tmp_path: Path
+) -> None:
+    digits = "0123456789"
+    unsure = {ONNX_MODEL: onnx_graph(digits, sharpness=250.0), "golden/predictions.json": b"[]"}
+    publish(
+        store, tmp_path / "d", model="numbers", characters=digits, files=unsure, change=imported
+    )
+    store.change_settings("numbers", ModelSettings(check_digit="luhn"))
+    registry.poll()
+    right, wrong = png("18", digits), png("17", digits)
+    assert send(client, wrong, model="numbers", check_digit="none").get_json()["text"] == "17"
+    assert send(client, right, model="numbers").get_json()["text"] == "18"
+    put_right = send(client, wrong, model="numbers", allowed_threshold="0.1").get_json()
+    assert (put_right["text"], put_right["confidence"] < 0.5) == ("18", True)
+    rejected = send(client, wrong, model="numbers").get_json()
+    assert (rejected["text"], rejected["reason"]["code"]) == (None, "none_allowed")
+    never = send(client, right, model="numbers", check_digit="iban").get_json()
+    assert (never["text"], never["confidence"]) == (None, 0.0)
+    assert never["reason"]["code"] == "none_allowed"
+
+
 def test_a_list_none_of_which_the_model_can_spell_is_refused_and_the_old_one_kept(
     client: FlaskClient, store: ModelStore, registry: Registry
 ) -> None:

@@ -245,6 +245,7 @@ WRONG: dict[str, tuple[dict[str, Any], int, str, str, str]] = {
     "threshold": (
         {"allowed_threshold": 2}, 422, "request_invalid", "allowed_threshold", "from 0 to 1",
     ),
+    "check_digit": ({"check_digit": "crc"}, 422, "request_invalid", "check_digit", "luhn, mod97"),
     "version 0": ({"version": 0}, 422, "request_invalid", "version", "a retained version"),
     "version": ({"version": 7}, 404, "version_not_found", "version", "Retained: 1, 2."),
 }  # fmt: skip

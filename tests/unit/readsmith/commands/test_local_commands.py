@@ -270,13 +270,16 @@ def test_models_keeps_a_list_of_texts_until_it_is_dropped(
 ) -> None:
     texts = tmp_path / "texts.txt"
     texts.write_text("ab\n\ncab\nxyz\n", "utf-8-sig")
-    accepted = run("models", "allowed", "stripes", texts, "--threshold", 0.2, "--store", store)
+    accepted = run(
+        "models", "allowed", "stripes", texts, "--allowed-threshold", 0.2, "--store", store
+    )
     assert "stripes reads one of 3 texts." in accepted.stdout
-    assert "1 of them it cannot spell" in accepted.stdout
+    assert "1 of them it never reads" in accepted.stdout
     shown = run("models", "allowed", "stripes", "--store", store, "--json")
     assert json.loads(shown.stdout) == {
         "model": "stripes",
         "allowed": ["ab", "cab", "xyz"],
+        "check_digit": None,
         "allowed_threshold": 0.2,
         "unspelled": 0,
     }

@@ -110,13 +110,17 @@ def test_an_accepted_list_of_texts_is_shown_until_it_is_dropped(api: TestClient)
     accepted = api.post("/models/default/allowed", json={"texts": ["ab", "ca"], "threshold": 0.3})
     assert (accepted.json()["allowed_texts"], accepted.json()["allowed_threshold"]) == (2, 0.3)
     found = api.get("/models/default/allowed").json()
-    assert found == {"texts": ["ab", "ca"], "threshold": 0.3}
+    assert found == {"texts": ["ab", "ca"], "check_digit": None, "threshold": 0.3}
     api.post("/models/default/pattern", json={"pattern": "[abc]{2}"})
     assert api.get("/models/default/allowed").json() == found
     dropped = api.post("/models/default/allowed", json={"texts": None}).json()
     assert (dropped["allowed_texts"], dropped["allowed_threshold"]) == (None, None)
     assert dropped["pattern"] == "[abc]{2}"
-    assert api.get("/models/default/allowed").json() == {"texts": None, "threshold": None}
+    assert api.get("/models/default/allowed").json() == {
+        "texts": None,
+        "check_digit": None,
+        "threshold": None,
+    }
 
 
 @pytest.mark.parametrize(
@@ -127,6 +131,8 @@ def test_an_accepted_list_of_texts_is_shown_until_it_is_dropped(api: TestClient)
         ({"texts": ["a" * 201]}, "text_too_long"),
         ({"texts": ["ab"], "threshold": 2}, "request_invalid"),
         ({}, "request_invalid"),
+        ({"texts": None, "check_digit": "crc"}, "request_invalid"),
+        ({"texts": ["ab"], "check_digit": "luhn"}, "no_text_fits"),
     ],
 )
 def test_a_list_that_cannot_be_used_is_refused(

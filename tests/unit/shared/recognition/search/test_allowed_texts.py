@@ -8,8 +8,16 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from shared.errors import LimitsError
+from shared.patterns.automaton import build_automaton
+from shared.patterns.check_digits import CHECK_RULES
 from shared.patterns.limits import Limits
-from shared.recognition.decoding import ALLOWED_ODDS, decode_allowed, text_probability
+from shared.recognition.decoding import (
+    ALLOWED_ODDS,
+    CHECKED,
+    decode_allowed,
+    decode_checked,
+    text_probability,
+)
 from shared.recognition.search import allowed_texts
 from shared.recognition.search.allowed_texts import CUTOFF, SpelledTexts, spell_allowed
 from shared.recognition.vocabulary import Vocabulary
@@ -100,6 +108,31 @@ def test_a_misread_character_is_put_right_and_another_text_has_a_low_confidence(
 def test_an_image_in_which_no_allowed_text_has_any_probability_has_no_prediction() -> None:
     only_b = SpelledTexts.of(["b"], VOCABULARY)
     assert decode_allowed(of_path([0, 3], 1.0), VOCABULARY, only_b) == [None]
+
+
+DIGITS = Vocabulary("0123")
+NUMBERS = ["".join(text) for length in range(1, 5) for text in product("0123", repeat=length)]
+
+
+@given(st.integers(0, 2**32 - 1), st.sampled_from(sorted(CHECK_RULES)))
+def test_with_a_check_digit_the_answer_is_the_likeliest_number_that_is_right(
+    seed: int, name: str
+) -> None:
+    powers = np.exp(np.random.default_rng(seed).normal(scale=3, size=(4, DIGITS.classes)))
+    steps = np.asarray(powers / powers.sum(axis=1, keepdims=True), dtype=np.float32)
+    rule = CHECK_RULES[name]
+    exact = {
+        text: text_probability(steps, DIGITS.encode(text), 4) for text in NUMBERS if rule.fits(text)
+    }
+    anything = build_automaton(Limits(), DIGITS.characters, 4)
+    (prediction,) = decode_checked(steps[np.newaxis], DIGITS, anything, rule)
+    # What is not among the CHECKED likeliest is not found, and hardly likely.
+    best = max(exact.values(), default=0)
+    if prediction is None:
+        assert best < 1 / CHECKED
+    else:
+        assert rule.fits(prediction.text)
+        assert exact[prediction.text] == pytest.approx(best, rel=1e-3) or best < 1 / CHECKED
 
 
 def spelled(time_steps: int = 4, **limits: Any) -> tuple[str, ...]:
