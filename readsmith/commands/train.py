@@ -48,6 +48,7 @@ def train(
     preset: options.Preset = None,
     labels: options.Labels = "auto",
     vocabulary: options.Vocabulary = "auto",
+    allowed: options.AllowedOfJob = None,
     seed: options.Seed = 0,
     epochs: options.Epochs = None,
     max_minutes: options.MaxMinutes = None,
@@ -64,6 +65,7 @@ def train(
 
     Example: readsmith train captchas.zip --model captcha --max-minutes 10
     """
+    from readsmith.options.allowed import allowed_texts
     from readsmith.options.job_request import job_request, local_path
     from trainer.schemas.trial import TrialList
 
@@ -74,6 +76,7 @@ def train(
         model=model,
         preset=preset,
         vocabulary=vocabulary,
+        allowed=allowed and allowed_texts(allowed),
         seed=seed,
         epochs=epochs,
         max_minutes=None if searched else max_minutes,

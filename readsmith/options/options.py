@@ -194,6 +194,16 @@ Allowed = Annotated[
         "model's own list.",
     ),
 ]
+AllowedOfJob = Annotated[
+    Path | None,
+    typer.Option(
+        "--allowed",
+        exists=True,
+        dir_okay=False,
+        help="A file with all the texts that may come, each on a line: measure what such a list "
+        "brings, and from which confidence to reject.",
+    ),
+]
 CheckDigit = Annotated[
     str | None,
     typer.Option(

@@ -4,7 +4,15 @@ from datetime import datetime
 
 from shared.api.answer import Answer
 from shared.recognition.image_spec import ImageSpec
-from shared.store.manifest import Calibration, Comparison, FileEntry, ImageSizes, Metrics, Scalar
+from shared.store.manifest import (
+    AllowedFigures,
+    Calibration,
+    Comparison,
+    FileEntry,
+    ImageSizes,
+    Metrics,
+    Scalar,
+)
 
 
 class VersionView(Answer):
@@ -18,6 +26,8 @@ class VersionView(Answer):
     metrics: Metrics | None = None
     comparison: Comparison | None = None
     """With the version that was served before it."""
+    allowed: AllowedFigures | None = None
+    """What the job's list of allowed texts brings, if it had one."""
     proposed_pattern: str | None = None
     """What all its labels fit."""
     problem: str | None = None

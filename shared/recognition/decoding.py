@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
+from itertools import groupby, pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -152,12 +152,11 @@ def decode_allowed(
     """Decode a batch by comparing all allowed texts: each image's likeliest one of the list.
 
     probabilities: as for decode. None where no allowed text has a probability above 0. A
-    confidence is the text's share among the allowed ones and "none of them", which has the
-    probability that the model gives to all other texts. Before, each allowed text's probability
-    is multiplied by ALLOWED_ODDS.
+    confidence is the text's share among the allowed ones and "none of them": see shares_of
+    and free_probability.
     """
     return [
-        _likeliest_allowed(steps, vocabulary, allowed, top_k, ALLOWED_ODDS)
+        _likeliest_allowed(steps, vocabulary, allowed, top_k, ALLOWED_ODDS, free_probability(steps))
         for steps in at_temperature(probabilities, temperature)
     ]
 
@@ -173,8 +172,8 @@ def decode_checked(
 ) -> list[DecodedText | None]:
     """Decode a batch by the CHECKED likeliest texts that the automaton accepts, if valid.
 
-    The valid ones are judged as decode_allowed judges the texts of a list, with other odds: near
-    every text there is a valid one. None if none of them is valid.
+    The valid ones are judged as decode_allowed judges the texts of a list, with lower odds and
+    all other texts against them: near every text there is a valid one. None if none is valid.
     """
     predictions = []
     for steps in at_temperature(probabilities, temperature):
@@ -182,8 +181,30 @@ def decode_checked(
         texts = [vocabulary.decode(classes) for classes, _ in found if classes]
         valid = SpelledTexts.of(filter(rule.fits, texts), vocabulary)
         odds = rule.texts_per_number
-        predictions.append(_likeliest_allowed(steps, vocabulary, valid, top_k, odds))
+        predictions.append(_likeliest_allowed(steps, vocabulary, valid, top_k, odds, 1.0))
     return predictions
+
+
+def shares_of(found: NDArray[np.float64], odds: int, others: float) -> NDArray[np.float64]:
+    """Return each text's share among the allowed ones and "none of them", (N,).
+
+    found: the probabilities of all allowed texts, (N,); odds: how much likelier such a text is,
+    before the image is looked at, than the model knows; others: the most that all other texts
+    together have.
+    """
+    total = found.sum()
+    return np.asarray(odds * found / (odds * total + min(others, max(0.0, 1.0 - total))))
+
+
+def free_probability(steps: NDArray[np.float32]) -> float:
+    """Return the probability of the text of the best path; steps: softmax (T, classes).
+
+    It stands for all texts that are not on a list: an unsure model spreads their probability over
+    many that are alike.
+    """
+    blank = steps.shape[1] - 1
+    best = [index for index, _ in groupby(steps.argmax(axis=1).tolist()) if index != blank]
+    return text_probability(steps, best, blank)
 
 
 def _likeliest_allowed(
@@ -192,14 +213,14 @@ def _likeliest_allowed(
     allowed: SpelledTexts,
     top_k: int,
     odds: int,
+    others: float,
 ) -> DecodedText | None:
     if not allowed.texts:
         return None
     found = allowed.probabilities(steps)
-    total = found.sum()
-    if total == 0:
+    if not found.any():
         return None
-    shares = odds * found / (odds * total + max(0.0, 1.0 - total))
+    shares = shares_of(found, odds, others)
     ordered = np.argsort(-found, kind="stable")[:top_k]
     likeliest = tuple(
         Hypothesis(allowed.texts[index], shares.item(index))

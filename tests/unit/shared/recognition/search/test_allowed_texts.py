@@ -14,6 +14,7 @@ from shared.patterns.limits import Limits
 from shared.recognition.decoding import (
     ALLOWED_ODDS,
     CHECKED,
+    decode,
     decode_allowed,
     decode_checked,
     text_probability,
@@ -77,7 +78,8 @@ def test_confidence_is_the_share_among_the_allowed_and_none_of_them(
         assert prediction is None
         return
     assert prediction is not None
-    none = max(0.0, 1 - sum(exact.values()))
+    (freely,) = decode(steps[np.newaxis], VOCABULARY)
+    none = min(freely.confidence, max(0.0, 1 - sum(exact.values())))
     whole = ALLOWED_ODDS * sum(exact.values()) + none
     assert exact[prediction.text] == pytest.approx(max(exact.values()))
     for each in prediction.alternatives:
