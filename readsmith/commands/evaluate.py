@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from itertools import islice
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from readsmith import output
@@ -45,7 +46,6 @@ def evaluate(
 
     Example: readsmith evaluate new-captchas.zip --model captcha
     """
-    from readsmith.options.allowed import allowed_texts
     from readsmith.options.job_request import dataset_limits, fetched, job_request
     from readsmith.options.prediction import prediction_options
     from readsmith.published import load
@@ -56,7 +56,7 @@ def evaluate(
         top_k=top_k,
         charset=charset,
         pattern=pattern,
-        allowed=allowed and "\n".join(allowed_texts(allowed)),
+        allowed=allowed,
         check_digit=check_digit,
         allowed_threshold=allowed_threshold,
         min_length=min_length,
@@ -69,11 +69,7 @@ def evaluate(
     images = labelled_images(source, request.labels, dataset_limits())
     predictions = list(_predictions(published, images, asked))
     if not predictions:
-        raise DatasetError(
-            "no_images",
-            f"There is no usable labelled image in {source}.",
-            "readsmith check DATASET says why each was left out.",
-        )
+        raise _no_images(source)
     report = {
         "model": model,
         "version": published.engine.manifest.version,
@@ -83,6 +79,14 @@ def evaluate(
         print_json(report)
     else:
         _print(report)
+
+
+def _no_images(source: Path) -> DatasetError:
+    return DatasetError(
+        "no_images",
+        f"There is no usable labelled image in {source}.",
+        "readsmith check DATASET says why each was left out.",
+    )
 
 
 def _predictions(

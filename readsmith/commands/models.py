@@ -140,9 +140,7 @@ def allowed(
     model: Name,
     file: Annotated[
         Path | None,
-        typer.Argument(
-            metavar="FILE", help="All the texts, each on a line.", exists=True, dir_okay=False
-        ),
+        typer.Argument(metavar="FILE", help="All the texts, each on a line."),
     ] = None,
     check_digit: options.CheckDigit = None,
     threshold: options.AllowedThreshold = None,

@@ -47,7 +47,6 @@ def predict(
 
     Example: readsmith predict captcha.png --url http://127.0.0.1:8080
     """
-    from readsmith.options.allowed import allowed_texts
     from readsmith.options.prediction import prediction_options
 
     asked = prediction_options(
@@ -56,7 +55,7 @@ def predict(
         top_k=top_k,
         charset=charset,
         pattern=pattern,
-        allowed=allowed and "\n".join(allowed_texts(allowed)),
+        allowed=allowed,
         check_digit=check_digit,
         allowed_threshold=allowed_threshold,
         min_length=min_length,

@@ -65,7 +65,6 @@ def train(
 
     Example: readsmith train captchas.zip --model captcha --max-minutes 10
     """
-    from readsmith.options.allowed import allowed_texts
     from readsmith.options.job_request import job_request, local_path
     from trainer.schemas.trial import TrialList
 
@@ -76,7 +75,7 @@ def train(
         model=model,
         preset=preset,
         vocabulary=vocabulary,
-        allowed=allowed and allowed_texts(allowed),
+        allowed=allowed,
         seed=seed,
         epochs=epochs,
         max_minutes=None if searched else max_minutes,
@@ -100,9 +99,13 @@ def train(
         if searched:
             print_trials(log.trials())
         _print(result, store)
-        _print_thresholds(result.calibration)
-        say(out, f"Report: {bundle / REPORT}")
-        _print_worst(bundle)
+        _print_report(result, bundle)
+
+
+def _print_report(result: "RunResult", bundle: Path) -> None:
+    _print_thresholds(result.calibration)
+    say(out, f"Report: {bundle / REPORT}")
+    _print_worst(bundle)
 
 
 def _require_writable(models: ModelStore, store: str) -> None:

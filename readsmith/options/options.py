@@ -188,8 +188,6 @@ Allowed = Annotated[
     Path | None,
     typer.Option(
         "--allowed",
-        exists=True,
-        dir_okay=False,
         help="A file with all the texts that may be read, each on a line; without it the "
         "model's own list.",
     ),
@@ -198,8 +196,6 @@ AllowedOfJob = Annotated[
     Path | None,
     typer.Option(
         "--allowed",
-        exists=True,
-        dir_okay=False,
         help="A file with all the texts that may come, each on a line: measure what such a list "
         "brings, and from which confidence to reject.",
     ),

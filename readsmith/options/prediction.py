@@ -1,17 +1,24 @@
 """From command-line options to those of a prediction."""
 
+from pathlib import Path
+
 import typer
 
 from predictor.requests.options import PredictionOptions, check_lengths, options_of
+from readsmith.options.allowed import allowed_texts
 from shared.errors import UnusableError
 
 
 def prediction_options(**given: object) -> PredictionOptions:
-    """Check options as the predictor does; None is what was not given.
+    """Check options as the predictor does; None is what was not given, allowed is a file's path.
 
     Raises typer.BadParameter.
     """
-    texts = {name: str(value) for name, value in given.items() if value is not None}
+    texts = {
+        name: "\n".join(allowed_texts(value)) if isinstance(value, Path) else str(value)
+        for name, value in given.items()
+        if value is not None
+    }
     try:
         options = options_of(texts)
         check_lengths(options)
