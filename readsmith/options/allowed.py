@@ -6,11 +6,11 @@ import typer
 from pydantic import TypeAdapter, ValidationError
 
 from shared.atomic_files import read_small
-from shared.patterns.allowed import MAX_SENT, AllowedTexts
+from shared.patterns.allowed import MAX_CHARACTERS, MAX_TEXTS, AllowedTexts
 from shared.store.manifest import first_fault
 from shared.store.records.record import ModelSettings
 
-MAX_BYTES = 4 * MAX_SENT
+MAX_BYTES = 4 * (MAX_CHARACTERS + MAX_TEXTS)
 """Of a file: a character of UTF-8 takes four at most."""
 
 _TEXTS: TypeAdapter[tuple[str, ...]] = TypeAdapter(AllowedTexts)
@@ -19,7 +19,7 @@ _TEXTS: TypeAdapter[tuple[str, ...]] = TypeAdapter(AllowedTexts)
 def allowed_texts(file: Path) -> tuple[str, ...]:
     """Return the texts of a file, each on a line; raises typer.BadParameter."""
     try:
-        texts = _TEXTS.validate_python(read_small(file, MAX_BYTES).decode("utf-8-sig"))
+        texts = _TEXTS.validate_python(_lines(read_small(file, MAX_BYTES).decode("utf-8-sig")))
     except ValidationError as error:
         first = error.errors()[0]
         line = f", text {int(first['loc'][0]) + 1}" if first["loc"] else ""
@@ -31,6 +31,10 @@ def allowed_texts(file: Path) -> tuple[str, ...]:
     if not texts:
         raise typer.BadParameter(f"{file} holds no text.")
     return texts
+
+
+def _lines(content: str) -> list[str]:
+    return [line for line in content.splitlines() if line.strip()]
 
 
 def allowed_settings(

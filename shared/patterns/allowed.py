@@ -11,16 +11,16 @@ MAX_TEXT: Final = 200
 """Characters of one text."""
 MAX_CHARACTERS: Final = 100_000
 """Of all texts together; bounds the time of one image."""
-MAX_SENT: Final = MAX_CHARACTERS + MAX_TEXTS
-"""Characters of all texts with their line breaks."""
+MAX_LINES: Final = 60_000
+"""Characters of a list that comes as one text: the text fields of a form take hardly more."""
 
 
 def _lines(value: Any) -> Any:
     """Return a list as a tuple, a text split at its line breaks; raises ValueError."""
     if not isinstance(value, str):
         return tuple(value) if isinstance(value, list) else value
-    if len(value) > MAX_SENT:
-        raise ValueError(f"has {len(value):,} characters; the limit is {MAX_SENT:,}")
+    if len(value) > MAX_LINES:
+        raise ValueError(f"has {len(value):,} characters; the limit is {MAX_LINES:,}")
     return tuple(line for line in value.splitlines() if line.strip())
 
 

@@ -8,7 +8,7 @@ from predictor.api.feedback import FeedbackRequest, JsonFeedback
 from predictor.api.review import ReviewQuery
 from predictor.requests.images import IMAGE_FIELDS, JsonBody
 from predictor.requests.options import PredictionOptions
-from shared.patterns.allowed import MAX_SENT
+from shared.patterns.allowed import MAX_LINES
 
 Json = dict[str, Any]
 
@@ -104,7 +104,7 @@ def _as_text(model: type[BaseModel]) -> dict[str, Json]:
 
 def _one_text(schema: Json) -> Json:
     """Return a field's schema; a list's items are the lines of one text."""
-    return {"type": "string", "maxLength": MAX_SENT} if schema["type"] == "array" else schema
+    return {"type": "string", "maxLength": MAX_LINES} if schema["type"] == "array" else schema
 
 
 def _reference(model: type[BaseModel]) -> Json:
