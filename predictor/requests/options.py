@@ -7,7 +7,7 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from predictor.requests.problems import validated
 from shared.errors import UnusableError
-from shared.patterns.allowed import AllowedTexts
+from shared.patterns.allowed import AllowedLines
 from shared.patterns.check_digits import CheckDigit
 from shared.patterns.limits import ANYTHING, Limits
 from shared.patterns.parser import MAX_LENGTH
@@ -37,8 +37,8 @@ class PredictionOptions(BaseModel):
     pattern: Annotated[str, Field(max_length=MAX_LENGTH)] | None = Field(
         None, min_length=1, description="a pattern that the whole text must match, like [A-Z]{2}"
     )
-    allowed: AllowedTexts | None = Field(
-        None, description="the texts that it may be: a list, or one text with a line for each"
+    allowed: AllowedLines | None = Field(
+        None, description="the texts that it may be, each on a line"
     )
     check_digit: Literal[CheckDigit, "none"] | None = Field(
         None, description="ean, iban, iso6346, luhn, mod97 or none"

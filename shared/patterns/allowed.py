@@ -15,10 +15,14 @@ MAX_LINES: Final = 60_000
 """Characters of a list that comes as one text: the text fields of a form take hardly more."""
 
 
+def _listed(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value  # strict models take tuples alone
+
+
 def _lines(value: Any) -> Any:
-    """Return a list as a tuple, a text split at its line breaks; raises ValueError."""
+    """Split a text at its line breaks; raises ValueError."""
     if not isinstance(value, str):
-        return tuple(value) if isinstance(value, list) else value
+        return value
     if len(value) > MAX_LINES:
         raise ValueError(f"has {len(value):,} characters; the limit is {MAX_LINES:,}")
     return tuple(line for line in value.splitlines() if line.strip())
@@ -41,7 +45,9 @@ def _together(texts: tuple[str, ...]) -> tuple[str, ...]:
 AllowedTexts = Annotated[
     tuple[Annotated[str, Field(max_length=MAX_TEXT), AfterValidator(_usable)], ...],
     Field(max_length=MAX_TEXTS),
-    BeforeValidator(_lines),
+    BeforeValidator(_listed),
     AfterValidator(_together),
 ]
-"""Texts composed and each once, as a list or as one text with a line for each."""
+"""Texts, composed and each once."""
+AllowedLines = Annotated[AllowedTexts, BeforeValidator(_lines)]
+"""The same, or one text with a line for each."""

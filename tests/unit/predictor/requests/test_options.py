@@ -80,7 +80,8 @@ def test_alternatives_are_the_likeliest_texts_with_their_confidences(
 def test_the_answer_is_the_likeliest_allowed_text_or_none_of_them(
     client: FlaskClient, ask: Ask
 ) -> None:
-    allowed = {"allowed": "ab\n cab \n\nbac"}
+    lines = "ab\n cab \n\nbac"
+    allowed = {"allowed": lines.split() if ask is as_json else lines}
     listed = ask(client, png("cab"), {**allowed, "top_k": 3}).get_json()
     assert (listed["text"], listed["alternatives"][0]["text"]) == ("cab", "cab")
     assert listed["confidence"] > 0.5
@@ -241,7 +242,6 @@ WRONG: dict[str, tuple[dict[str, Any], int, str, str, str]] = {
     "too long": ({"min_length": 9}, 422, "no_text_fits", "min_length", "8 time steps"),
     "other characters": ({"pattern": "x"}, 422, "no_text_fits", "pattern", "abc"),
     "min_confidence": ({"min_confidence": 2}, 422, "request_invalid", "min_confidence", "0 to 1"),
-    "allowed": ({"allowed": "ab\nb\x00"}, 422, "request_invalid", "allowed.1", "a line for each"),
     "threshold": (
         {"allowed_threshold": 2}, 422, "request_invalid", "allowed_threshold", "from 0 to 1",
     ),
