@@ -11,14 +11,15 @@ from predictor.requests.options import PredictionOptions
 from readsmith.stores import open_store
 from shared.errors import ImageRejectedError, NotFoundError, UnavailableError
 from shared.store.builtin import STARTERS, builtin_store
+from shared.store.records.record import ModelSettings
 
 
 @dataclass(frozen=True)
 class Published:
-    """A loaded version, and the pattern that its predictions must fit unless another is given."""
+    """A loaded version, and the limits of its predictions unless others are given."""
 
     engine: Engine
-    pattern: str | None
+    settings: ModelSettings
 
     def read(
         self, images: Sequence[bytes], options: PredictionOptions
@@ -67,4 +68,4 @@ def load(store: str, model: str, version: int | None) -> Published:
             f"readsmith models --store {store} lists all.",
         )
     engine = SafeLoader(None).load(models, model, chosen)
-    return Published(engine, models.settings(model).pattern)
+    return Published(engine, models.settings(model))

@@ -16,11 +16,23 @@ NOTHING_FITS = {
     "message": "No text that fits the limits has any probability in this image: the model rules "
     "out a character that each of them needs.",
 }
+NONE_ALLOWED = {
+    "code": "none_allowed",
+    "message": "None of the allowed texts is likely enough in this image; confidence is that of "
+    "the likeliest.",
+}
+ALLOWED_THRESHOLD = 0.5
+"""The confidence below which an image is taken to show none of the allowed texts, by default."""
 
 
 def describe(prediction: DecodedText | None, options: PredictionOptions) -> dict[str, Any]:
     """Describe a prediction, or that no text fits; confidences have six decimals."""
-    answer = _nothing() if prediction is None else _prediction(prediction)
+    if prediction is not None:
+        answer = _prediction(prediction)
+    else:
+        answer = _nothing(NONE_ALLOWED if options.may_reject else NOTHING_FITS)
+    if options.may_reject:
+        _reject(answer, options)
     if options.top_k is not None:
         found = prediction.alternatives if prediction else ()
         answer["alternatives"] = [
@@ -28,7 +40,7 @@ def describe(prediction: DecodedText | None, options: PredictionOptions) -> dict
         ]
     if options.min_confidence is not None:
         answer["accepted"] = (
-            prediction is not None and answer["confidence"] >= options.min_confidence
+            answer["text"] is not None and answer["confidence"] >= options.min_confidence
         )
     return answer
 
@@ -41,8 +53,15 @@ def describe_input(pixels: NDArray[np.uint8]) -> dict[str, Any]:
     return {"png": base64.b64encode(file.getvalue()).decode(), "width": width, "height": height}
 
 
-def _nothing() -> dict[str, Any]:
-    return {"text": None, "confidence": 0.0, "characters": [], "reason": NOTHING_FITS}
+def _nothing(reason: dict[str, str]) -> dict[str, Any]:
+    return {"text": None, "confidence": 0.0, "characters": [], "reason": reason}
+
+
+def _reject(answer: dict[str, Any], options: PredictionOptions) -> None:
+    """Take the text out of an answer whose confidence is below the threshold."""
+    threshold = options.allowed_threshold
+    if answer["confidence"] < (ALLOWED_THRESHOLD if threshold is None else threshold):
+        answer.update(text=None, characters=[], reason=NONE_ALLOWED)
 
 
 def _prediction(prediction: DecodedText) -> dict[str, Any]:

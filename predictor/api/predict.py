@@ -52,7 +52,7 @@ def add_predictions(
         }
         if model == STARTER and options.model is None:
             origin["note"] = UNTRAINED
-        options = options.with_default_pattern(registry.pattern(model), engine.require_possible)
+        options = options.with_settings(registry.settings(model), engine.require_possible)
         answers = _read(engine, requested, options, stats, lease.hold_decoding)
         _count(answers, engine, stats, settings.low_confidence)
         if archive is not None:

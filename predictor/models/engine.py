@@ -14,10 +14,18 @@ from numpy.typing import NDArray
 from predictor.models.time_limit import time_limit
 from predictor.telemetry.request_stats import DECODE, MODEL, PREPARE, RequestStats
 from shared.errors import BundleError, ImageRejectedError
-from shared.patterns.automaton import Automaton, build_automaton
+from shared.patterns.automaton import build_automaton
+from shared.patterns.check_digits import CHECK_RULES
 from shared.patterns.limits import Limits
-from shared.recognition.decoding import DecodedText, decode, decode_within
+from shared.recognition.decoding import (
+    DecodedText,
+    decode,
+    decode_allowed,
+    decode_checked,
+    decode_within,
+)
 from shared.recognition.preprocessing import Reserve, fit, open_image, to_input
+from shared.recognition.search.allowed_texts import spell_allowed
 from shared.store.manifest import ONNX_MODEL, Calibration, Manifest, read_file
 
 BATCH = 4
@@ -119,7 +127,7 @@ class Engine:
         Yields None for an image in which no text within the limits has any probability. Raises
         UnusableError before an image is opened.
         """
-        decoding = partial(decode_within, automaton=self._automaton(limits), top_k=top_k)
+        decoding = self._decoding(limits, top_k)
         stats = stats or RequestStats()
         stats.done(DECODE)
         return self._decode_each(images, decoding, stats, reserve)
@@ -133,10 +141,17 @@ class Engine:
 
     def require_possible(self, limits: Limits) -> None:
         """Raise UnusableError if this model can predict no text within the limits."""
-        self._automaton(limits)
+        self._decoding(limits, 1)
 
-    def _automaton(self, limits: Limits) -> Automaton:
-        return build_automaton(limits, self.manifest.vocabulary, self.manifest.time_steps)
+    def _decoding(self, limits: Limits, top_k: int) -> Callable[..., list[DecodedText | None]]:
+        model = self.manifest.vocabulary, self.manifest.time_steps
+        if limits.allowed is not None:
+            return partial(decode_allowed, allowed=spell_allowed(limits, *model), top_k=top_k)
+        automaton = build_automaton(limits, *model)
+        if limits.check_digit is not None:
+            rule = CHECK_RULES[limits.check_digit]
+            return partial(decode_checked, automaton=automaton, rule=rule, top_k=top_k)
+        return partial(decode_within, automaton=automaton, top_k=top_k)
 
     def _decode_each(
         self,

@@ -12,6 +12,7 @@ from functools import partial
 from predictor.models.engine import Engine
 from predictor.models.safe_loading import RETRY_SECONDS, SafeLoader
 from predictor.models.version_cache import VersionCache
+from predictor.requests.options import NO_OPTIONS
 from predictor.settings import PredictorSettings
 from predictor.telemetry import metrics
 from shared.background import in_background
@@ -22,10 +23,10 @@ from shared.errors import (
     StorageError,
     UnusableError,
 )
-from shared.patterns.limits import Limits
 from shared.store.builtin import STARTER, builtin_store
 from shared.store.errors import Away
 from shared.store.location import is_object_storage
+from shared.store.records.record import ModelSettings
 from shared.store.store import ModelStore
 
 log = logging.getLogger("readsmith.predictor")
@@ -51,8 +52,8 @@ class Served:
     engine: Engine
     loaded_at: datetime
     stamp: Stamp
-    pattern: str | None
-    """The pattern that its predictions must match unless a request has its own."""
+    settings: ModelSettings
+    """The limits of its predictions unless a request has its own."""
 
 
 @dataclass(frozen=True)
@@ -143,10 +144,10 @@ class Registry:
         served = [name for name, state in self._states.items() if state.served is not None]
         return [name for name in served if name != STARTER]
 
-    def pattern(self, model: str) -> str | None:
-        """Return the model's own pattern, if it has one."""
+    def settings(self, model: str) -> ModelSettings:
+        """Return what a user has chosen for the model."""
         served = self.served(model)
-        return served.pattern if served else None
+        return served.settings if served else ModelSettings()
 
     @property
     def ready(self) -> bool:
@@ -250,14 +251,13 @@ class Registry:
 
     def _load(self, store: ModelStore, model: str, version: int, stamp: Stamp) -> Served:
         engine = self._loader.load(store, model, version)
-        pattern = store.settings(model).pattern
-        if pattern is not None:
-            try:
-                engine.require_possible(Limits(pattern))
-            except UnusableError as error:
-                message = f"The model's own pattern {pattern} is impossible: {error.message}"
-                raise BundleError(message, "settings") from error
-        return Served(engine, datetime.now(UTC), stamp, pattern)
+        settings = store.settings(model)
+        try:
+            NO_OPTIONS.with_settings(settings, engine.require_possible)
+        except UnusableError as error:
+            message = f"The model's own limits are impossible: {error.message}"
+            raise BundleError(message, "settings") from error
+        return Served(engine, datetime.now(UTC), stamp, settings)
 
 
 def _served_store(settings: PredictorSettings) -> ModelStore:

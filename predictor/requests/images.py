@@ -30,6 +30,7 @@ from shared.errors import (
     TooLargeError,
     UnusableError,
 )
+from shared.patterns.allowed import AllowedTexts
 from shared.recognition.preprocessing import CUT_OUT
 
 IMAGE_FIELDS = ("image", "file")
@@ -86,6 +87,7 @@ class JsonBody(PredictionOptions):
         json_schema_extra=exactly_one(image="string", images="array"),
     )
 
+    allowed: AllowedTexts | None = Field(None, description="a list of the texts that it may be")
     image: str | None = Field(None, description="one image, base64", json_schema_extra=BASE64)
     images: list[Annotated[str, Field(json_schema_extra=ENCODED)]] | None = Field(
         None,

@@ -1,15 +1,18 @@
 """The options of a request for predictions: which model, and limits that the text must satisfy."""
 
 from collections.abc import Callable, Mapping
-from typing import Annotated, Final
+from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
 from predictor.requests.problems import validated
 from shared.errors import UnusableError
-from shared.patterns.limits import Limits
+from shared.patterns.allowed import AllowedLines
+from shared.patterns.check_digits import CheckDigit
+from shared.patterns.limits import ANYTHING, Limits
 from shared.patterns.parser import MAX_LENGTH
 from shared.store.manifest import MAX_MODEL_NAME
+from shared.store.records.record import ModelSettings
 from shared.texts import composed, shown
 
 
@@ -34,6 +37,13 @@ class PredictionOptions(BaseModel):
     pattern: Annotated[str, Field(max_length=MAX_LENGTH)] | None = Field(
         None, min_length=1, description="a pattern that the whole text must match, like [A-Z]{2}"
     )
+    allowed: AllowedLines | None = Field(
+        None, description="the texts that it may be, each on a line"
+    )
+    check_digit: Literal[CheckDigit, "none"] | None = Field(
+        None, description="ean, iban, iso6346, luhn, mod97 or none"
+    )
+    allowed_threshold: float | None = Field(None, ge=0, le=1, description="a number from 0 to 1")
     min_length: int | None = Field(None, ge=0, le=1000, description="a number from 0 to 1000")
     max_length: int | None = Field(None, ge=1, le=1000, description="a number from 1 to 1000")
     min_confidence: float | None = Field(None, ge=0, le=1, description="a number from 0 to 1")
@@ -44,27 +54,43 @@ class PredictionOptions(BaseModel):
     @property
     def limits(self) -> Limits:
         """The limits that a text must satisfy."""
-        return Limits(self.pattern, self.charset, self.min_length or 0, self.max_length)
+        return Limits(
+            self.pattern,
+            self.charset,
+            self.min_length or 0,
+            self.max_length,
+            self.allowed or None,  # an empty list allows any text
+            None if self.check_digit == "none" else self.check_digit,
+        )
 
-    def with_default_pattern(
-        self, pattern: str | None, require_possible: Callable[[Limits], None]
+    def with_settings(
+        self, own: ModelSettings, require_possible: Callable[[Limits], None]
     ) -> "PredictionOptions":
-        """Return the options with the model's own pattern if the request has none.
+        """Return the options with the model's own limits where the request has none.
 
         require_possible: raises UnusableError if no text can satisfy the limits. That error is
-        raised with a note that one of them is the model's pattern: the client did not send it.
+        raised with a note that some of them are the model's.
         """
-        if pattern is None or self.pattern is not None:
-            return self
-        within = self.model_copy(update={"pattern": pattern})
+        added = {
+            name: value
+            for name in ("pattern", "allowed", "check_digit", "allowed_threshold")
+            if getattr(self, name) is None and (value := getattr(own, name)) is not None
+        }
+        within = self.model_copy(update=added)
+        if within.limits == self.limits:
+            return within
         try:
             require_possible(within.limits)
         except UnusableError as error:
-            error.message += f" One of these limits is the model's own pattern, {shown(pattern)}."
-            error.hint = f"A pattern in the request replaces it; .* fits any text. {error.hint}"
+            _tell_own(error, added)
             error.field = self.limits.first()
             raise
         return within
+
+    @property
+    def may_reject(self) -> bool:
+        """Whether the text must be one of those known beforehand: others are rejected."""
+        return self.limits.allowed is not None or self.limits.check_digit is not None
 
     @property
     def search(self) -> bool:
@@ -72,7 +98,23 @@ class PredictionOptions(BaseModel):
         return self.top_k is not None or self.limits != ANYTHING
 
 
-ANYTHING: Final = Limits()
+def _tell_own(error: UnusableError, added: Mapping[str, Any]) -> None:
+    """Say which limits of an error are the model's own: the client did not send them."""
+    if "pattern" in added:
+        error.message += (
+            f" One of these limits is the model's own pattern, {shown(added['pattern'])}."
+        )
+        error.hint = f"A pattern in the request replaces it; .* fits any text. {error.hint}"
+    if "check_digit" in added:
+        error.message += (
+            f" One of these limits is the model's own check_digit, {added['check_digit']}."
+        )
+        error.hint = f"Send none to do without. {error.hint}"
+    if "allowed" in added:
+        error.message += " One of these limits is the model's own list of allowed texts."
+        error.hint = f"A list in the request replaces it; an empty one is any text. {error.hint}"
+
+
 NO_OPTIONS: Final = PredictionOptions()
 NAMES: Final = tuple(PredictionOptions.model_fields)
 

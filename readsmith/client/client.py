@@ -2,7 +2,7 @@
 
 import os
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Self, Unpack
 from urllib.parse import quote
@@ -21,7 +21,7 @@ from readsmith.client.uploads import ZipForm, as_zip
 from shared.api.datasets import Upload
 from shared.api.health import PredictorReadiness, ServedModel, ServedModels
 from shared.api.jobs import Event, EventPage, Job, JobPage
-from shared.api.models import ModelView
+from shared.api.models import AllowedList, ModelView
 from shared.api.predictions import FeedbackReceipt, Prediction
 from shared.api.problems import MEDIA_TYPE
 
@@ -182,6 +182,31 @@ class Client:
     def pattern(self, name: str, pattern: str | None) -> ModelView:
         """Set what a model's predictions must fit, None for anything."""
         return self._change(name, "pattern", {"pattern": pattern}, repeat=True)
+
+    def allowed(self, name: str) -> AllowedList:
+        """Return the list of texts that a model's predictions may be."""
+        path = f"/models/{quote(name, safe='')}/allowed"
+        return self._trainer.ask(AllowedList, "GET", path, repeat=True)
+
+    def allow(
+        self,
+        name: str,
+        texts: Sequence[str] | None,
+        *,
+        check_digit: str | None = None,
+        threshold: float | None = None,
+    ) -> ModelView:
+        """Set the texts that a model's predictions may be, None for any.
+
+        check_digit: the rule that they must fit, as in docs/patterns.md; threshold: the confidence
+        below which an image is taken to show none of them; None: 0.5.
+        """
+        body = {
+            "texts": texts and list(texts),
+            "check_digit": check_digit,
+            "threshold": threshold,
+        }
+        return self._change(name, "allowed", body, repeat=True)
 
     def _change(
         self, name: str, what: str, body: dict[str, Any] | None, *, repeat: bool

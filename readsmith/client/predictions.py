@@ -1,7 +1,7 @@
 """Reads images through a predictor, one or many in a request."""
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO, TypedDict
 
@@ -26,6 +26,9 @@ class PredictionKeywords(TypedDict, total=False):
     top_k: int | None
     charset: str | None
     pattern: str | None
+    allowed: Sequence[str] | None
+    check_digit: str | None
+    allowed_threshold: float | None
     min_length: int | None
     max_length: int | None
     min_confidence: float | None
@@ -81,8 +84,13 @@ def _each(answer: Predictions) -> list[Prediction | ServiceError]:
 def _form(images: list[bytes], options: PredictionKeywords) -> dict[str, Any]:
     return {
         "files": [("image", ("image", image)) for image in images],
-        "data": {name: str(value) for name, value in options.items() if value is not None},
+        "data": {name: _text(value) for name, value in options.items() if value is not None},
     }
+
+
+def _text(value: object) -> str:
+    """Return a value as a form has it; of a list, each on a line."""
+    return "\n".join(value) if isinstance(value, list | tuple) else str(value)
 
 
 def bytes_of(image: ImageInput) -> bytes:

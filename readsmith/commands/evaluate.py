@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
 from itertools import islice
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from readsmith import output
@@ -31,6 +32,9 @@ def evaluate(
     top_k: options.TopK = None,
     charset: options.Charset = None,
     pattern: options.Pattern = None,
+    allowed: options.Allowed = None,
+    check_digit: options.CheckDigit = None,
+    allowed_threshold: options.AllowedThreshold = None,
     min_length: options.MinLength = None,
     max_length: options.MaxLength = None,
     min_confidence: options.MinConfidence = None,
@@ -52,21 +56,20 @@ def evaluate(
         top_k=top_k,
         charset=charset,
         pattern=pattern,
+        allowed=allowed,
+        check_digit=check_digit,
+        allowed_threshold=allowed_threshold,
         min_length=min_length,
         max_length=max_length,
         min_confidence=min_confidence,
     )
     published = load(store, model, version)
-    asked = given.with_default_pattern(published.pattern, published.engine.require_possible)
+    asked = given.with_settings(published.settings, published.engine.require_possible)
     source = fetched(dataset, request, state)
     images = labelled_images(source, request.labels, dataset_limits())
     predictions = list(_predictions(published, images, asked))
     if not predictions:
-        raise DatasetError(
-            "no_images",
-            f"There is no usable labelled image in {source}.",
-            "readsmith check DATASET says why each was left out.",
-        )
+        raise _no_images(source)
     report = {
         "model": model,
         "version": published.engine.manifest.version,
@@ -76,6 +79,14 @@ def evaluate(
         print_json(report)
     else:
         _print(report)
+
+
+def _no_images(source: Path) -> DatasetError:
+    return DatasetError(
+        "no_images",
+        f"There is no usable labelled image in {source}.",
+        "readsmith check DATASET says why each was left out.",
+    )
 
 
 def _predictions(

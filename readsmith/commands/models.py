@@ -1,5 +1,6 @@
 """`readsmith models`: what is published, and which version is served."""
 
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -8,6 +9,7 @@ from readsmith.options import options
 from readsmith.output import out, percent, print_json, print_table, say
 from readsmith.stores import open_store
 from shared.errors import ReadsmithError
+from shared.store.records.record import ModelSettings
 from shared.store.store import ModelStore
 
 app = typer.Typer(invoke_without_command=True)
@@ -131,6 +133,57 @@ def pattern(
     else:
         say(out, f"{model} reads {f'what fits {in_force}' if in_force else 'anything'}.")
         say(out, f"Its labels propose {proposed or 'nothing'}.")
+
+
+@app.command()
+def allowed(
+    model: Name,
+    file: Annotated[
+        Path | None,
+        typer.Argument(metavar="FILE", help="All the texts, each on a line."),
+    ] = None,
+    check_digit: options.CheckDigit = None,
+    threshold: options.AllowedThreshold = None,
+    drop: Annotated[
+        bool, typer.Option("--drop", help="Let predictions be any text again.")
+    ] = False,
+    store: options.Store = options.STORE,
+    as_json: options.Json = False,
+) -> None:
+    """Accept a list of all the texts that predictions may be, or a rule for their check digit.
+
+    Without either, show what is set.
+
+    Example: readsmith models allowed plates fleet.txt
+    """
+    from readsmith.options.allowed import allowed_settings
+    from trainer.pipeline.publishing.allowed import accept_allowed
+
+    given = file is not None or check_digit is not None
+    if drop and given:
+        raise typer.BadParameter("Give what is allowed or --drop, not both.")
+    if threshold is not None and not given:
+        raise typer.BadParameter("--allowed-threshold goes with a FILE or --check-digit.")
+    published = open_store(store)
+    published.require(model)
+    unspelled = 0
+    if drop or given:
+        chosen = allowed_settings(file, check_digit, threshold)
+        unspelled = accept_allowed(published, model, chosen)
+    settings = published.settings(model)
+    if as_json:
+        about = settings.model_dump(include={"allowed", "check_digit", "allowed_threshold"})
+        print_json({"model": model, **about, "unspelled": unspelled})
+    else:
+        _say_allowed(model, settings, unspelled)
+
+
+def _say_allowed(model: str, settings: ModelSettings, unspelled: int) -> None:
+    rule = f" with a right check digit ({settings.check_digit})" if settings.check_digit else ""
+    texts = f"one of {len(settings.allowed):,} texts" if settings.allowed else "any text"
+    say(out, f"{model} reads {texts}{rule}.")
+    if unspelled:
+        say(out, f"{unspelled:,} of them it never reads: it cannot spell them, or they do not fit.")
 
 
 def _proposed(store: ModelStore, model: str) -> str | None:

@@ -35,6 +35,9 @@ def predict(
     top_k: options.TopK = None,
     charset: options.Charset = None,
     pattern: options.Pattern = None,
+    allowed: options.Allowed = None,
+    check_digit: options.CheckDigit = None,
+    allowed_threshold: options.AllowedThreshold = None,
     min_length: options.MinLength = None,
     max_length: options.MaxLength = None,
     min_confidence: options.MinConfidence = None,
@@ -52,6 +55,9 @@ def predict(
         top_k=top_k,
         charset=charset,
         pattern=pattern,
+        allowed=allowed,
+        check_digit=check_digit,
+        allowed_threshold=allowed_threshold,
         min_length=min_length,
         max_length=max_length,
         min_confidence=min_confidence,
@@ -73,7 +79,7 @@ def _local_reader(store: str, asked: "PredictionOptions") -> Reader:
     untrained = asked.model is None and asked.version is None and not open_store(store).models()
     model = STARTER if untrained else asked.model or "default"
     published = load(store, model, asked.version)
-    wanted = asked.with_default_pattern(published.pattern, published.engine.require_possible)
+    wanted = asked.with_settings(published.settings, published.engine.require_possible)
     origin = {"model": model, "version": published.engine.manifest.version}
     if untrained:
         origin["note"] = UNTRAINED

@@ -49,6 +49,7 @@ def train(
     labels: options.Labels = "auto",
     vocabulary: options.Vocabulary = "auto",
     fold_labels: options.FoldLabels = False,
+    allowed: options.AllowedOfJob = None,
     seed: options.Seed = 0,
     epochs: options.Epochs = None,
     max_minutes: options.MaxMinutes = None,
@@ -76,6 +77,7 @@ def train(
         model=model,
         preset=preset,
         vocabulary=vocabulary,
+        allowed=allowed,
         seed=seed,
         epochs=epochs,
         max_minutes=None if searched else max_minutes,
@@ -85,13 +87,7 @@ def train(
     )
     models = open_store(store, retained_versions)
     _require_writable(models, store)
-    try:
-        with contextlib.redirect_stdout(sys.stderr):  # libraries print; stdout is for the result
-            result = _run(request, local_path(dataset), models, state, log)
-    except KeyboardInterrupt:
-        say(err, "Stopped. Nothing is published, and the same command starts over. A job of")
-        say(err, "the service (readsmith up) goes on from its last epoch when it is cut off.")
-        raise
+    result = _run_aloud(request, local_path(dataset), models, state, log)
     bundle = models.folder(result.model, result.version)
     if as_json:
         print_json(_as_json(result, bundle / REPORT, log.trials()))
@@ -116,6 +112,18 @@ def _require_writable(models: ModelStore, store: str) -> None:
         raise SetupError(
             "store_unusable", f"Nothing can be published: {problem}.", f"See that {store} is right."
         )
+
+
+def _run_aloud(
+    request: "JobRequest", local: Path | None, store: ModelStore, state: Path, log: "TrialList"
+) -> "RunResult":
+    try:
+        with contextlib.redirect_stdout(sys.stderr):  # libraries print; stdout is for the result
+            return _run(request, local, store, state, log)
+    except KeyboardInterrupt:
+        say(err, "Stopped. Nothing is published, and the same command starts over. A job of")
+        say(err, "the service (readsmith up) goes on from its last epoch when it is cut off.")
+        raise
 
 
 def _run(

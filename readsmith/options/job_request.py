@@ -8,6 +8,7 @@ from typing import Any
 import typer
 from pydantic import ValidationError
 
+from readsmith.options.allowed import allowed_texts
 from readsmith.options.options import is_url
 from readsmith.output import err
 from readsmith.progress_display import TrainingDisplay
@@ -25,13 +26,15 @@ LABELS = ("auto", "manifest", "beside", "folder", "filename")
 def job_request(dataset: str | None, labels: str = "auto", **fields: Any) -> JobRequest:
     """Build a request; fields that are None are left to their defaults.
 
-    fields: those of JobRequest and Hyperparameters. A local dataset is not part of a request;
-    see local_path. Raises typer.BadParameter naming the field that is wrong.
+    fields: those of JobRequest and Hyperparameters, allowed as the path of a file. A local dataset
+    is not part of a request; see local_path. Raises typer.BadParameter naming the wrong field.
     """
     given = {name: value for name, value in fields.items() if value is not None}
     top = {name: given.pop(name) for name in list(given) if name in JobRequest.model_fields}
     if "vocabulary" in top:
         top["vocabulary"] = _vocabulary(top["vocabulary"])
+    if "allowed" in top:
+        top["allowed"] = allowed_texts(top["allowed"])
     body: dict[str, Any] = {"labels": _labels(labels), **top}
     if given:
         body["hyperparameters"] = given

@@ -191,6 +191,36 @@ Pattern = Annotated[
         help="What the whole text must match, like [A-Z]{2}[0-9]{4}; without it the model's own.",
     ),
 ]
+Allowed = Annotated[
+    Path | None,
+    typer.Option(
+        "--allowed",
+        help="A file with all the texts that may be read, each on a line; without it the "
+        "model's own list.",
+    ),
+]
+AllowedOfJob = Annotated[
+    Path | None,
+    typer.Option(
+        "--allowed",
+        help="A file with all the texts that may come, each on a line: measure what such a list "
+        "brings, and from which confidence to reject.",
+    ),
+]
+CheckDigit = Annotated[
+    str | None,
+    typer.Option(
+        "--check-digit",
+        help="The rule that the text must fit: ean, iban, iso6346, luhn, mod97, or none.",
+    ),
+]
+AllowedThreshold = Annotated[
+    float | None,
+    typer.Option(
+        "--allowed-threshold",
+        help="Read none of the allowed texts below this confidence, 0 to 1; 0.5.",
+    ),
+]
 MinLength = Annotated[
     int | None, typer.Option("--min-length", help="Fewest characters in the text.")
 ]

@@ -1,15 +1,18 @@
 """From command-line options to those of a prediction."""
 
+from pathlib import Path
+
 import typer
 
 from predictor.requests.options import PredictionOptions, check_lengths, options_of
+from readsmith.options.allowed import allowed_texts
 from shared.errors import UnusableError
 
 
-def prediction_options(**given: object) -> PredictionOptions:
+def prediction_options(allowed: Path | None = None, **given: object) -> PredictionOptions:
     """Check options as the predictor does; None is what was not given.
 
-    Raises typer.BadParameter.
+    allowed: a file of texts. Raises typer.BadParameter.
     """
     texts = {name: str(value) for name, value in given.items() if value is not None}
     try:
@@ -17,4 +20,4 @@ def prediction_options(**given: object) -> PredictionOptions:
         check_lengths(options)
     except UnusableError as error:
         raise typer.BadParameter(f"{error.message} {error.hint}") from error
-    return options
+    return options.model_copy(update={"allowed": allowed_texts(allowed)}) if allowed else options

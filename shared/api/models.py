@@ -4,7 +4,15 @@ from datetime import datetime
 
 from shared.api.answer import Answer
 from shared.recognition.image_spec import ImageSpec
-from shared.store.manifest import Calibration, Comparison, FileEntry, ImageSizes, Metrics, Scalar
+from shared.store.manifest import (
+    AllowedFigures,
+    Calibration,
+    Comparison,
+    FileEntry,
+    ImageSizes,
+    Metrics,
+    Scalar,
+)
 
 
 class VersionView(Answer):
@@ -18,6 +26,8 @@ class VersionView(Answer):
     metrics: Metrics | None = None
     comparison: Comparison | None = None
     """With the version that was served before it."""
+    allowed: AllowedFigures | None = None
+    """What the job's list of allowed texts brings, if it had one."""
     proposed_pattern: str | None = None
     """What all its labels fit."""
     problem: str | None = None
@@ -32,9 +42,24 @@ class ModelView(Answer):
     """What was current before: where rollback goes back to."""
     pattern: str | None
     """What predictions must fit unless a request says otherwise."""
+    allowed_texts: int | None = None
+    """How many texts its list holds, if predictions must be one of a list."""
+    check_digit: str | None = None
+    """The rule that predictions must fit."""
+    allowed_threshold: float | None = None
+    """The confidence below which an image is taken to show none of them; null: the default."""
     versions: list[VersionView]
     problem: str | None = None
     """Why the served version or the pattern is not known."""
+
+
+class AllowedList(Answer):
+    """All the texts that a model's predictions may be; null if they may be any."""
+
+    texts: tuple[str, ...] | None
+    check_digit: str | None
+    threshold: float | None
+    """The confidence below which an image is taken to show none of them; null: the default."""
 
 
 class ModelPage(Answer):

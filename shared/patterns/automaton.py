@@ -1,6 +1,7 @@
 """Limits on a text as a deterministic finite automaton over a model's classes."""
 
 from collections import defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Final
@@ -33,6 +34,15 @@ class Automaton:
 
     next: NDArray[np.intp]
     accepting: NDArray[np.bool_]
+
+    def accepts(self, classes: Iterable[int]) -> bool:
+        """Tell whether it accepts a text."""
+        state = 0
+        for each in classes:
+            state = self.next.item(state, each)
+            if state == DEAD_STATE:
+                return False
+        return self.accepting.item(state)
 
 
 @lru_cache(maxsize=16)

@@ -2,18 +2,24 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import pairwise
+from itertools import groupby, pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 
 from shared.patterns.automaton import Automaton
+from shared.patterns.check_digits import CheckRule
 from shared.recognition.alignment import best_alignment
-from shared.recognition.beam_search import search
+from shared.recognition.search.allowed_texts import SpelledTexts
+from shared.recognition.search.beam_search import search
 from shared.recognition.vocabulary import Vocabulary
 
 ALTERNATIVE_CUTOFF = 1e-5
 """An alternative is left out below this share of the likeliest text's probability."""
+ALLOWED_ODDS = 1000
+"""How much likelier a text of a list is, before the image is looked at, than the model knows."""
+CHECKED = 100
+"""Texts of which the valid ones are chosen by their check digits."""
 
 
 @dataclass(frozen=True)
@@ -132,6 +138,102 @@ def _likeliest(
         alternatives=tuple(
             Hypothesis(vocabulary.decode(classes), exact[classes]) for classes in listed
         ),
+    )
+
+
+def decode_allowed(
+    probabilities: NDArray[np.float32],
+    vocabulary: Vocabulary,
+    allowed: SpelledTexts,
+    *,
+    top_k: int = 1,
+    temperature: float = 1.0,
+) -> list[DecodedText | None]:
+    """Decode a batch by comparing all allowed texts: each image's likeliest one of the list.
+
+    probabilities: as for decode. None where no allowed text has a probability above 0. A
+    confidence is the text's share among the allowed ones and "none of them": see shares_of
+    and free_probability.
+    """
+    return [
+        _likeliest_allowed(steps, vocabulary, allowed, top_k, ALLOWED_ODDS, free_probability(steps))
+        for steps in at_temperature(probabilities, temperature)
+    ]
+
+
+def decode_checked(
+    probabilities: NDArray[np.float32],
+    vocabulary: Vocabulary,
+    automaton: Automaton,
+    rule: CheckRule,
+    *,
+    top_k: int = 1,
+    temperature: float = 1.0,
+) -> list[DecodedText | None]:
+    """Decode a batch by the CHECKED likeliest texts that the automaton accepts, if valid.
+
+    The valid ones are judged as decode_allowed judges the texts of a list, with lower odds and
+    all other texts against them: near every text there is a valid one. None if none is valid.
+    """
+    predictions = []
+    for steps in at_temperature(probabilities, temperature):
+        found = search(steps, automaton, width=CHECKED)
+        texts = [vocabulary.decode(classes) for classes, _ in found if classes]
+        valid = SpelledTexts.of(filter(rule.fits, texts), vocabulary)
+        odds = rule.texts_per_number
+        predictions.append(_likeliest_allowed(steps, vocabulary, valid, top_k, odds, 1.0))
+    return predictions
+
+
+def shares_of(found: NDArray[np.float64], odds: int, others: float) -> NDArray[np.float64]:
+    """Return each text's share among the allowed ones and "none of them", (N,).
+
+    found: the probabilities of all allowed texts, (N,); odds: how much likelier such a text is,
+    before the image is looked at, than the model knows; others: the most that all other texts
+    together have.
+    """
+    total = found.sum()
+    return np.asarray(odds * found / (odds * total + min(others, max(0.0, 1.0 - total))))
+
+
+def free_probability(steps: NDArray[np.float32]) -> float:
+    """Return the probability of the text of the best path; steps: softmax (T, classes).
+
+    It stands for all texts that are not on a list: an unsure model spreads their probability over
+    many that are alike.
+    """
+    blank = steps.shape[1] - 1
+    best = [index for index, _ in groupby(steps.argmax(axis=1).tolist()) if index != blank]
+    return text_probability(steps, best, blank)
+
+
+def _likeliest_allowed(
+    steps: NDArray[np.float32],
+    vocabulary: Vocabulary,
+    allowed: SpelledTexts,
+    top_k: int,
+    odds: int,
+    others: float,
+) -> DecodedText | None:
+    if not allowed.texts:
+        return None
+    found = allowed.probabilities(steps)
+    if not found.any():
+        return None
+    shares = shares_of(found, odds, others)
+    ordered = np.argsort(-found, kind="stable")[:top_k]
+    likeliest = tuple(
+        Hypothesis(allowed.texts[index], shares.item(index))
+        for index in ordered
+        if found[index] >= ALTERNATIVE_CUTOFF * found[ordered[0]]
+    )
+    best = likeliest[0]
+    classes = vocabulary.encode(best.text)
+    return DecodedText(
+        text=best.text,
+        confidence=best.confidence,
+        characters=_characters(steps, classes, best_alignment(steps, classes), vocabulary),
+        alternatives=likeliest,
     )
 
 

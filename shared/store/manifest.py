@@ -182,6 +182,26 @@ class Learned(Frozen):
     """Whether the model has fewer edits than both, at 95 % confidence."""
 
 
+class AllowedFigures(Frozen):
+    """What the job's list of allowed texts brings at the threshold that is proposed for it.
+
+    Measured on the validation and the test part together.
+    """
+
+    texts: int = Field(ge=1)
+    """Of the list that the model can spell."""
+    threshold: float = Field(ge=0, le=1)
+    """The lowest of some, from 0.5 on, at which at most 5 % of the others are accepted."""
+    images: int = Field(ge=0)
+    others_accepted: float = Field(ge=0, le=1)
+    """Share of the images that are read as another text, if their own is not on the list."""
+    listed_images: int = Field(ge=0)
+    """Those whose text is on the list; the next three are shares of them."""
+    wrong_without_list: float = Field(ge=0, le=1)
+    wrong: float = Field(ge=0, le=1)
+    rejected: float = Field(ge=0, le=1)
+
+
 class Manifest(Frozen):
     """One version's contract.
 
@@ -220,6 +240,8 @@ class Manifest(Frozen):
     """What all labels fit; predictions must fit it only once a user has accepted it."""
     metrics: Metrics | None
     calibration: Calibration | None = None
+    allowed: AllowedFigures | None = None
+    """None where the job had no list of allowed texts."""
     learned: Learned | None = None
     """None where the images were too few to tell, and in bundles of format 1."""
     comparison: Comparison | None = None

@@ -158,9 +158,17 @@ class ModelStore:
         return self._records.look(model).settings
 
     def change_settings(self, model: str, settings: ModelSettings) -> None:
-        """Store what a user has chosen; raises ReadsmithError model_not_found, or BundleError."""
+        """Store what a user has chosen; what these settings do not name stays as it is.
+
+        Raises ReadsmithError model_not_found, or BundleError.
+        """
         self.require(model)
-        self._records.change(model, lambda r: r.model_copy(update={"settings": settings}))
+        chosen = {name: getattr(settings, name) for name in settings.model_fields_set}
+
+        def change(record: ModelRecord) -> ModelRecord:
+            return record.model_copy(update={"settings": record.settings.model_copy(update=chosen)})
+
+        self._records.change(model, change)
 
     def promote(self, model: str, version: int) -> None:
         """Make a retained version current, once its files have been verified.

@@ -47,6 +47,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_zip(folder / "new-captchas.zip", images)
     named = {f"{text}_{n}.png": image(text, seed=n) for n in range(8) for text in "AHX"}
     write_zip(folder / "my-captchas.zip", named)
+    (folder / "texts.txt").write_text("ab0ab\nb0a1b\n")
     (folder / "images").mkdir()
     for name in ("captcha.png", "plate.png", "images/1.png"):
         (folder / name).write_bytes(encoded(stripes("ab0", CHARACTERS)))

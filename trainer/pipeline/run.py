@@ -47,7 +47,7 @@ def run(
     )
 
     observer.stage(Stage.EVALUATE)
-    evaluation = evaluate(trained, dataset, observer)
+    evaluation = evaluate(trained, dataset, observer, request.allowed)
     promotion = Promotion(
         request.promote,
         evaluation.learned,

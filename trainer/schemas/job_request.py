@@ -17,6 +17,7 @@ from pydantic import (
 )
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
+from shared.patterns.allowed import AllowedTexts
 from shared.recognition.image_spec import Region
 from shared.store.builtin import not_builtin
 from shared.store.manifest import ModelName
@@ -223,6 +224,9 @@ class JobRequest(RequestPart):
     replaced by ordinary ones."""
     relabel: dict[ImageName, Label | None] = Field(default_factory=dict, max_length=10_000)
     """Right labels by the images' file names in the dataset; null leaves an image out."""
+    allowed: AllowedTexts | None = None
+    """All the texts that may come: the job measures what such a list brings, and proposes the
+    confidence below which to reject. POST /models/{name}/allowed sets it."""
     corrections: bool = False
     """Whether the model's corrections are added to the training part; where one is of an image
     of the dataset, its text takes the place of the label there."""

@@ -8,6 +8,7 @@ from predictor.api.feedback import FeedbackRequest, JsonFeedback
 from predictor.api.review import ReviewQuery
 from predictor.requests.images import IMAGE_FIELDS, JsonBody
 from predictor.requests.options import PredictionOptions
+from shared.patterns.allowed import MAX_LINES
 
 Json = dict[str, Any]
 
@@ -96,9 +97,14 @@ def _as_text(model: type[BaseModel]) -> dict[str, Json]:
     """Return each field's schema, without null: sent as text, what is not wanted is left out."""
     properties = model.model_json_schema()["properties"]
     return {
-        name: {**schema.get("anyOf", [schema])[0], "description": schema["description"]}
+        name: {**_one_text(schema.get("anyOf", [schema])[0]), "description": schema["description"]}
         for name, schema in properties.items()
     }
+
+
+def _one_text(schema: Json) -> Json:
+    """Return a field's schema; a list's items are the lines of one text."""
+    return {"type": "string", "maxLength": MAX_LINES} if schema["type"] == "array" else schema
 
 
 def _reference(model: type[BaseModel]) -> Json:

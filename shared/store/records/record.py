@@ -12,6 +12,8 @@ from itertools import groupby
 
 from pydantic import Field
 
+from shared.patterns.allowed import AllowedTexts
+from shared.patterns.check_digits import CheckDigit
 from shared.store.manifest import Frozen
 
 MOST_CHANGES = 64
@@ -24,6 +26,12 @@ class ModelSettings(Frozen):
 
     pattern: str | None = None
     """What its predictions must fit unless a request says otherwise."""
+    allowed: AllowedTexts | None = Field(None, strict=False)
+    """The texts that a prediction may be unless a request says otherwise."""
+    check_digit: CheckDigit | None = None
+    """The rule that a prediction must fit unless a request says otherwise."""
+    allowed_threshold: float | None = Field(None, ge=0, le=1)
+    """The confidence below which an image is taken to show none of them; None: the default."""
 
 
 class Listed(Frozen):

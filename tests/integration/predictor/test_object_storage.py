@@ -58,7 +58,7 @@ def test_new_versions_models_and_settings_are_taken_up(store: ModelStore, tmp_pa
     store.change_settings("default", ModelSettings(pattern="[a-f]+"))
     looking.poll()
     assert (reads(looking), reads(looking, "plates")) == ((2, "de"), (1, "XY"))
-    assert looking.pattern("default") == "[a-f]+"
+    assert looking.settings("default").pattern == "[a-f]+"
     first = looking.engine("default", 1)
     assert first is not None and first.predict([png("ab")])[0].text == "ab"
     store.rollback("default")

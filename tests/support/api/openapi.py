@@ -29,8 +29,16 @@ KEYS = "keys.json"
 SEMANTIC = ["2xx", "400", "404", "409", "413", "415", "422"]
 """Answers to requests that are right by the description: it cannot say that a pattern must
 compile, an image be one, or a version exist. Nothing else may be answered."""
+REJECTED = ["400", "401", "403", "404", "405", "409", "413", "415", "422", "429", "5xx"]
+"""Answers to requests that are wrong by the description. A list of too many texts is mostly too
+large a body first."""
 CONFIG = schemathesis.Config.from_dict(
-    {"checks": {"positive_data_acceptance": {"expected-statuses": SEMANTIC}}}
+    {
+        "checks": {
+            "positive_data_acceptance": {"expected-statuses": SEMANTIC},
+            "negative_data_rejection": {"expected-statuses": REJECTED},
+        }
+    }
 )
 
 

@@ -5,15 +5,18 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from pydantic import Field
 
-from shared.api.models import ModelPage, ModelView, VersionView
+from shared.api.models import AllowedList, ModelPage, ModelView, VersionView
 from shared.errors import BundleError
+from shared.patterns.allowed import AllowedTexts
+from shared.patterns.check_digits import CheckDigit
 from shared.patterns.parser import MAX_LENGTH
-from shared.store.records.record import ModelRecord
+from shared.store.records.record import ModelRecord, ModelSettings
 from shared.store.store import ModelStore
 from trainer.api.access import AuditFacts
 from trainer.api.problems import problem_responses
 from trainer.api.services import TheServices
 from trainer.database.pages import page_of
+from trainer.pipeline.publishing.allowed import accept_allowed
 from trainer.pipeline.publishing.pattern import accept_pattern
 from trainer.schemas.search_request import RequestPart
 
@@ -30,6 +33,18 @@ class PatternRequest(RequestPart):
     """What predictions are to fit; null for anything."""
 
     pattern: Annotated[str, Field(max_length=MAX_LENGTH)] | None
+
+
+class AllowedRequest(RequestPart):
+    """The texts that predictions may be: those of a list, or with a right check digit.
+
+    null removes what there was.
+    """
+
+    texts: AllowedTexts | None
+    check_digit: CheckDigit | None = None
+    threshold: float | None = Field(None, ge=0, le=1)
+    """The confidence below which an image is taken to show none of them; null: 0.5."""
 
 
 @router.get("/models", responses=problem_responses(422))
@@ -77,6 +92,32 @@ def set_pattern(
     return _known(services.models, name)
 
 
+@router.get("/models/{name}/allowed", responses=problem_responses(404, 409, 422))
+def read_allowed(services: TheServices, name: str) -> AllowedList:
+    """Read the model's list of allowed texts; null if predictions may be any text."""
+    services.models.require(name)
+    settings = services.models.settings(name)
+    return AllowedList(
+        texts=settings.allowed,
+        check_digit=settings.check_digit,
+        threshold=settings.allowed_threshold,
+    )
+
+
+@router.post("/models/{name}/allowed", responses=problem_responses(404, 408, 409, 415, 422, 507))
+def set_allowed(
+    services: TheServices, facts: AuditFacts, name: str, wanted: AllowedRequest
+) -> ModelView:
+    """Set the texts that the model's predictions may be; null drops the list."""
+    facts["allowed_texts"] = len(wanted.texts or ())
+    facts["check_digit"] = wanted.check_digit
+    chosen = ModelSettings(
+        allowed=wanted.texts, check_digit=wanted.check_digit, allowed_threshold=wanted.threshold
+    )
+    accept_allowed(services.models, name, chosen)
+    return _known(services.models, name)
+
+
 def _known(store: ModelStore, name: str) -> ModelView:
     store.require(name)
     return _model(store, name)
@@ -94,6 +135,9 @@ def _model(store: ModelStore, name: str) -> ModelView:
         current=record.current,
         previous=record.previous,
         pattern=record.settings.pattern,
+        allowed_texts=len(record.settings.allowed or ()) or None,
+        check_digit=record.settings.check_digit,
+        allowed_threshold=record.settings.allowed_threshold,
         versions=versions,
         problem=problem,
     )

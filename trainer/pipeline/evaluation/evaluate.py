@@ -8,11 +8,15 @@ from operator import attrgetter
 import numpy as np
 from numpy.typing import NDArray
 
-from shared.recognition.decoding import decode
+from shared.errors import LimitsError
+from shared.patterns.limits import Limits
+from shared.recognition.decoding import at_temperature, decode
 from shared.recognition.scoring import Score, wilson_interval
-from shared.store.manifest import Calibration, Metrics
+from shared.recognition.search.allowed_texts import spell_allowed
+from shared.store.manifest import AllowedFigures, Calibration, Metrics
 from trainer.pipeline.datasets.dataset import Dataset
 from trainer.pipeline.datasets.image_table import LabelledImage
+from trainer.pipeline.evaluation.allowed import measure_allowed, read_allowed
 from trainer.pipeline.evaluation.calibration import (
     BINS,
     Judged,
@@ -37,9 +41,15 @@ SUSPICIOUS = 0.5
 """A label is suspect if a prediction contradicts it with at least this confidence."""
 
 
-def evaluate(trained: Trained, dataset: Dataset, observer: Observer) -> Evaluation:
+def evaluate(
+    trained: Trained,
+    dataset: Dataset,
+    observer: Observer,
+    allowed: tuple[str, ...] | None = None,
+) -> Evaluation:
     """Predict every image with the trained model; only the test part enters the metrics.
 
+    allowed: the texts of the job's list, whose worth is measured, too.
     Raises CancelledRunError if the job is cancelled.
     """
     evaluator = _Evaluator(trained, dataset, observer)
@@ -61,6 +71,7 @@ def evaluate(trained: Trained, dataset: Dataset, observer: Observer) -> Evaluati
         calibration=calibration,
         predictions=tuple(predictions),
         learned=measure_learned([*predictions, *told_by], trained.parameters.seed),
+        allowed=evaluator.measure_list(allowed) if allowed else None,
         suspects=tuple(heapq.nlargest(SUSPECTS, evaluator.suspects(), attrgetter("confidence"))),
     )
 
@@ -97,6 +108,29 @@ class _Evaluator:
         parts = self._outputs(self.dataset.validation)
         return [one for images, output in parts for one in self._predictions(images, output)]
 
+    def measure_list(self, texts: tuple[str, ...]) -> AllowedFigures | None:
+        """Measure a list on the validation and the test part; None if none of it can be spelled."""
+        vocabulary = self.dataset.vocabulary
+        limits = Limits(allowed=texts)
+        try:
+            allowed = spell_allowed(limits, vocabulary.characters, self.trained.time_steps)
+        except LimitsError as error:
+            self.observer.event("allowed", f"{error.message} {error.hint}", {})
+            return None
+        readings = [
+            reading
+            for images, output in self._outputs(self.dataset.validation + self.dataset.test)
+            for reading in read_allowed(
+                at_temperature(output, self.temperature),
+                [image.label for image in images],
+                vocabulary,
+                allowed,
+            )
+        ]
+        figures = measure_allowed(readings, len(allowed.texts))
+        self.observer.event("allowed", _told(figures), figures.model_dump())
+        return figures
+
     def suspects(self) -> Iterator[LabelledPrediction]:
         """Yield confident predictions of the other two parts that contradict the label.
 
@@ -127,6 +161,15 @@ class _Evaluator:
         self, output: NDArray[np.float32], truths: Sequence[str], temperature: float
     ) -> list[Judged]:
         return judge(output, truths, self.dataset.vocabulary, temperature)
+
+
+def _told(figures: AllowedFigures) -> str:
+    return (
+        f"With the list of {figures.texts:,} texts, reject below {figures.threshold}: of "
+        f"{figures.listed_images} images of listed texts {figures.wrong:.1%} are then wrong and "
+        f"{figures.rejected:.1%} rejected, {figures.wrong_without_list:.1%} are wrong without the "
+        f"list; of images of other texts {figures.others_accepted:.1%} are accepted."
+    )
 
 
 def _metrics(

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from shared.store.manifest import Calibration, Learned, Metrics
+from shared.store.manifest import AllowedFigures, Calibration, Learned, Metrics
 
 
 @dataclass(frozen=True)
@@ -32,6 +32,8 @@ class Evaluation:
     """Of the test part."""
     learned: Learned | None
     """None where the images are too few to tell."""
+    allowed: AllowedFigures | None
+    """None without a list of allowed texts."""
     suspects: tuple[LabelledPrediction, ...]
     """Predictions of training and validation images that contradict their labels with confidence,
     the most confident first."""

@@ -104,6 +104,7 @@ def make_manifest(
             proposed_pattern=propose_pattern(dataset.labels),
             metrics=evaluation.metrics,
             calibration=evaluation.calibration,
+            allowed=evaluation.allowed,
             learned=evaluation.learned,
             comparison=promotion.comparison if promotion else None,
             seed=request.seed,

@@ -8,6 +8,7 @@ from shared.errors import LimitsError, UnusableError
 from shared.patterns.automaton import build_automaton
 from shared.patterns.limits import Limits
 from shared.patterns.parser import SPECIAL, parse_pattern
+from shared.recognition.search.allowed_texts import spell_allowed
 from shared.store.records.record import ModelSettings
 from shared.store.store import ModelStore
 
@@ -58,7 +59,7 @@ def accept_pattern(store: ModelStore, model: str, pattern: str | None) -> None:
     """Set a model's default pattern, or remove it if None.
 
     Raises ReadsmithError model_not_found, or UnusableError if the pattern is invalid or the served
-    version (the newest, if none is served) cannot spell any text that fits.
+    version (the newest, if none is served) cannot spell any text that fits, or none of its list.
     """
     store.require(model)
     if pattern is not None:
@@ -66,7 +67,12 @@ def accept_pattern(store: ModelStore, model: str, pattern: str | None) -> None:
         version = store.current_if_known(model) or store.versions(model)[-1]
         manifest = store.manifest(model, version)
         # Otherwise every later request would fail with no_text_fits.
-        build_automaton(Limits(pattern=pattern), manifest.vocabulary, manifest.time_steps)
+        model_can = manifest.vocabulary, manifest.time_steps
+        build_automaton(Limits(pattern), *model_can)
+        own = store.settings(model)
+        if own.allowed:
+            limits = Limits(pattern, allowed=own.allowed, check_digit=own.check_digit)
+            spell_allowed(limits, *model_can)
     store.change_settings(model, ModelSettings(pattern=pattern))
 
 

@@ -58,7 +58,7 @@ def test_an_image_is_read_from_a_path_from_bytes_and_from_a_file(
 def test_every_option_reaches_the_predictor(client: Client) -> None:
     prediction = client.predict(
         png("ca"), model="stripes", version=1, top_k=2, charset="ab+", pattern="[ab]{1,3}",
-        min_length=2, max_length=2, min_confidence=0.5,
+        min_length=2, max_length=2, min_confidence=0.5, allowed=("bc", "ba"), allowed_threshold=0.0,
     )  # fmt: skip
 
     assert prediction.version == 1

@@ -175,6 +175,9 @@ def test_a_version_is_promoted_rolled_back_and_given_a_pattern(
     assert client.promote("stripes", 1).previous == 2
     assert client.rollback("stripes").current == 2
     assert client.pattern("stripes", "[abc]{2}").pattern == "[abc]{2}"
+    assert client.allow("stripes", ["ab", "ca"], threshold=0.4).allowed_texts == 2
+    assert client.allowed("stripes").texts == ("ab", "ca")
+    assert client.allow("stripes", None).allowed_texts is None
     model = client.pattern("stripes", None)
     assert model.pattern is None
     assert [version.version for version in model.versions] == [1, 2]

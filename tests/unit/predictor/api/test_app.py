@@ -22,7 +22,7 @@ from shared.store.records.record import ModelSettings
 from shared.store.store import ModelStore
 from tests.support.api.openapi import routes_of
 from tests.support.labelled_images import image as drawn
-from tests.support.models.bundles import encoded, image, png, publish
+from tests.support.models.bundles import encoded, image, imported, onnx_graph, png, publish
 
 MAX_IMAGE = 20_000
 MAX_BODY = 100_000
@@ -309,7 +309,7 @@ WRONG: dict[str, tuple[dict[str, Any], int, str, str]] = {
         {"data": {"image": [part(b"") for _ in range(40)]}},
         413,
         "too_many_parts",
-        "more than 12 parts",
+        "more than 15 parts",
     ),
 }
 
@@ -527,6 +527,72 @@ def test_limits_that_only_the_models_own_pattern_makes_impossible_are_told_whose
     assert (refused["code"], refused["field"]) == ("no_text_fits", "min_length")
     assert "the model's own pattern, [ab]{2}" in refused["detail"]
     assert send(client, png("cab"), min_length="3", pattern=".*").get_json()["text"] == "cab"
+
+
+def test_a_models_own_list_holds_unless_a_request_gives_another(
+    client: FlaskClient, store: ModelStore, registry: Registry
+) -> None:
+    store.change_settings("default", ModelSettings(allowed=("cab", "ab")))
+    registry.poll()
+    assert send(client, png("cab")).get_json()["text"] == "cab"
+    other = send(client, png("bcb")).get_json()
+    assert (other["text"], other["reason"]["code"]) == (None, "none_allowed")
+    assert send(client, png("bcb"), allowed="bcb").get_json()["text"] == "bcb"
+    assert send(client, png("bcb"), allowed="").get_json()["text"] == "bcb"
+
+
+def test_the_models_own_threshold_rejects_unless_a_request_gives_another(
+    client: FlaskClient, store: ModelStore, registry: Registry, tmp_path: Path
+) -> None:
+    unsure = {ONNX_MODEL: onnx_graph(sharpness=40.0), "golden/predictions.json": b"[]"}
+    publish(store, tmp_path / "unsure", files=unsure, change=imported)
+    store.change_settings("default", ModelSettings(allowed=("aab",), allowed_threshold=0.0))
+    registry.poll()
+    assert send(client, png("cab")).get_json()["text"] == "aab"
+    assert send(client, png("cab"), allowed_threshold="0.9").get_json()["text"] is None
+
+
+def test_a_number_whose_check_digit_is_wrong_is_read_as_the_likeliest_right_one_or_rejected(
+    client: FlaskClient, store: ModelStore, registry: Registry, tmp_path: Path
+) -> None:
+    digits = "0123456789"
+    unsure = {ONNX_MODEL: onnx_graph(digits, sharpness=250.0), "golden/predictions.json": b"[]"}
+    publish(
+        store, tmp_path / "d", model="numbers", characters=digits, files=unsure, change=imported
+    )
+    store.change_settings("numbers", ModelSettings(check_digit="luhn"))
+    registry.poll()
+    right, wrong = png("18", digits), png("17", digits)
+    assert send(client, wrong, model="numbers", check_digit="none").get_json()["text"] == "17"
+    assert send(client, right, model="numbers").get_json()["text"] == "18"
+    put_right = send(client, wrong, model="numbers", allowed_threshold="0.1").get_json()
+    assert (put_right["text"], put_right["confidence"] < 0.5) == ("18", True)
+    rejected = send(client, wrong, model="numbers").get_json()
+    assert (rejected["text"], rejected["reason"]["code"]) == (None, "none_allowed")
+    never = send(client, right, model="numbers", check_digit="iban").get_json()
+    assert (never["text"], never["confidence"]) == (None, 0.0)
+    assert never["reason"]["code"] == "none_allowed"
+
+
+def test_a_list_none_of_which_the_model_can_spell_is_refused_and_the_old_one_kept(
+    client: FlaskClient, store: ModelStore, registry: Registry
+) -> None:
+    store.change_settings("default", ModelSettings(allowed=("Z",)))
+    registry.poll()
+    assert send(client, png("cab")).get_json()["text"] == "cab"
+    reason = client.get("/readyz").get_json()["models"]["default"]["rejection"]["reason"]
+    assert "can spell none of the allowed texts" in reason
+
+
+def test_limits_that_only_the_models_own_list_makes_impossible_are_told_whose_it_is(
+    client: FlaskClient, store: ModelStore, registry: Registry
+) -> None:
+    store.change_settings("default", ModelSettings(allowed=("cab", "ab")))
+    registry.poll()
+    refused = problem_of(send(client, png("cab"), min_length="4"))
+    assert (refused["code"], refused["field"]) == ("no_text_fits", "min_length")
+    assert "the model's own list of allowed texts" in refused["detail"]
+    assert send(client, png("cab"), min_length="3", allowed="").get_json()["text"] == "cab"
 
 
 def test_a_model_that_is_not_served_is_told_from_one_that_is_not_there(

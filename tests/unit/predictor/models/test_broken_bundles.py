@@ -125,7 +125,9 @@ def test_a_record_that_is_no_file_is_refused(
 @pytest.mark.parametrize(
     ("settings", "sentence"),
     [
-        ({"pattern": "[0-9]+"}, "own pattern .* is impossible"),
+        ({"pattern": "[0-9]+"}, "own limits are impossible"),
+        ({"allowed": ["17"]}, "own limits are impossible"),
+        ({"allowed": ["a" * 201]}, NOT_VALID + "settings.allowed"),
         ({"pattern": 1}, NOT_VALID + "settings.pattern"),
         ({"novelty": 1}, NOT_VALID + "settings.novelty"),
     ],
@@ -142,7 +144,7 @@ def test_settings_that_cannot_be_followed_change_nothing(
     assert re.search(sentence, refusal.reason)
     assert refusals("settings") == before + 1
     assert answer(registry) == (1, "cab")
-    assert registry.pattern("default") is None
+    assert registry.settings("default").pattern is None
 
 
 @pytest.mark.parametrize("step", ["verify_bundle", "_golden_predictions"])

@@ -77,6 +77,51 @@ def test_alternatives_are_the_likeliest_texts_with_their_confidences(
 
 
 @EVERY_WAY
+def test_the_answer_is_the_likeliest_allowed_text_or_none_of_them(
+    client: FlaskClient, ask: Ask
+) -> None:
+    lines = "ab\n cab \n\nbac"
+    allowed = {"allowed": lines.split() if ask is as_json else lines}
+    listed = ask(client, png("cab"), {**allowed, "top_k": 3}).get_json()
+    assert (listed["text"], listed["alternatives"][0]["text"]) == ("cab", "cab")
+    assert listed["confidence"] > 0.5
+    other = ask(client, png("aaaa"), {**allowed, "top_k": 3, "min_confidence": 0}).get_json()
+    assert (other["text"], other["characters"], other["accepted"]) == (None, [], False)
+    assert other["reason"]["code"] == "none_allowed"
+    assert other["confidence"] == other["alternatives"][0]["confidence"] < 0.5
+    forced = ask(client, png("aaaa"), {**allowed, "allowed_threshold": 0}).get_json()
+    assert forced["text"] == other["alternatives"][0]["text"]
+
+
+def test_json_takes_a_list_of_allowed_texts(client: FlaskClient) -> None:
+    assert as_json(client, png("cab"), {"allowed": ["ab", "cab"]}).get_json()["text"] == "cab"
+    assert as_json(client, png("cab"), {"allowed": []}).get_json()["text"] == "cab"
+    again = as_json(client, png("cab"), {"allowed": ["ab", "cab"], "pattern": "..."}).get_json()
+    assert again["text"] == "cab"
+
+
+@pytest.mark.parametrize(
+    ("allowed", "code", "field"),
+    [
+        (["ab", 7], "request_invalid", "allowed.1"),
+        (["ab", ""], "request_invalid", "allowed.1"),
+        (["a\u0000b"], "request_invalid", "allowed.0"),
+        (["a" + "\u0301" * 31], "request_invalid", "allowed.0"),
+        (["a" * 201], "text_too_long", "allowed.0"),
+        (["a"] * 10_001, "request_invalid", "allowed"),
+        (["ab" * 100] * 501, "request_invalid", "allowed"),
+        (["xyz"], "no_text_fits", "allowed"),
+    ],
+)
+def test_a_list_that_cannot_be_used_is_told_what_is_wrong_and_where(
+    client: FlaskClient, allowed: list[Any], code: str, field: str
+) -> None:
+    answer = as_json(client, png("cab"), {"allowed": allowed})
+    problem = answer.get_json()
+    assert (answer.status_code, problem["code"], problem["field"]) == (422, code, field)
+
+
+@EVERY_WAY
 @pytest.mark.parametrize(
     ("limits", "text"),
     [
@@ -197,6 +242,10 @@ WRONG: dict[str, tuple[dict[str, Any], int, str, str, str]] = {
     "too long": ({"min_length": 9}, 422, "no_text_fits", "min_length", "8 time steps"),
     "other characters": ({"pattern": "x"}, 422, "no_text_fits", "pattern", "abc"),
     "min_confidence": ({"min_confidence": 2}, 422, "request_invalid", "min_confidence", "0 to 1"),
+    "threshold": (
+        {"allowed_threshold": 2}, 422, "request_invalid", "allowed_threshold", "from 0 to 1",
+    ),
+    "check_digit": ({"check_digit": "crc"}, 422, "request_invalid", "check_digit", "luhn, mod97"),
     "version 0": ({"version": 0}, 422, "request_invalid", "version", "a retained version"),
     "version": ({"version": 7}, 404, "version_not_found", "version", "Retained: 1, 2."),
 }  # fmt: skip

@@ -265,6 +265,50 @@ def test_models_keeps_a_pattern_until_it_is_dropped(run: Run, store: Path) -> No
     assert dropped.stdout.startswith("stripes reads anything.")
 
 
+def test_models_keeps_a_list_of_texts_until_it_is_dropped(
+    run: Run, store: Path, tmp_path: Path
+) -> None:
+    texts = tmp_path / "texts.txt"
+    texts.write_text("ab\n\ncab\nxyz\n", "utf-8-sig")
+    accepted = run(
+        "models", "allowed", "stripes", texts, "--allowed-threshold", 0.2, "--store", store
+    )
+    assert "stripes reads one of 3 texts." in accepted.stdout
+    assert "1 of them it never reads" in accepted.stdout
+    shown = run("models", "allowed", "stripes", "--store", store, "--json")
+    assert json.loads(shown.stdout) == {
+        "model": "stripes",
+        "allowed": ["ab", "cab", "xyz"],
+        "check_digit": None,
+        "allowed_threshold": 0.2,
+        "unspelled": 0,
+    }
+    dropped = run("models", "allowed", "stripes", "--drop", "--store", store)
+    assert dropped.stdout == "stripes reads any text.\n"
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "holds no text"),
+        (b"\xff\xfe\x00", "is not UTF-8"),
+        (b"ab\n" + b"a" * 201, "text 2: String should have at most 200 characters"),
+    ],
+)
+def test_a_file_of_texts_that_cannot_be_used_is_one_clear_error(
+    run: Run, store: Path, tmp_path: Path, content: bytes, message: str
+) -> None:
+    texts = tmp_path / "texts.txt"
+    texts.write_bytes(content)
+    for command in (
+        ["models", "allowed", "stripes", texts],
+        ["predict", texts, "--allowed", texts],
+    ):
+        result = run(*command, "--store", store)
+        assert result.exit_code == 2
+        assert message in " ".join(result.stderr.split())
+
+
 def test_models_refuses_a_pattern_that_nothing_fits(run: Run, store: Path) -> None:
     result = run("models", "pattern", "stripes", "[0-9]{2}", "--store", store)
 

@@ -103,6 +103,21 @@ def test_a_models_own_pattern_holds_unless_another_is_given(
     assert evaluated(run, store, images)["without_limits"]["exact"] == 10
 
 
+def test_a_list_of_texts_holds_for_predict_and_evaluate(
+    run: Run, store: Path, images: Path, tmp_path: Path
+) -> None:
+    texts = tmp_path / "texts.txt"
+    texts.write_text("ab\naa\n")
+
+    [allowed] = predicted(run, store, images / "ab.png", "--allowed", texts)
+    [other] = predicted(run, store, images / "cc.png", "--allowed", texts)
+    report = evaluated(run, store, images, "--allowed", texts)
+
+    assert allowed["text"] == "ab"
+    assert (other["text"], other["reason"]["code"]) == (None, "none_allowed")
+    assert report["without_limits"]["exact"] > report["exact"]
+
+
 @pytest.mark.parametrize(
     ("arguments", "message", "code"),
     [

@@ -20,7 +20,9 @@ from trainer.settings import Settings
 
 OPEN = {"/healthz", "/readyz", "/metrics"}
 CORRECTING = ("POST", "/models/{name}/corrections")
-CHOOSING = {"/models/{name}/promote", "/models/{name}/rollback", "/models/{name}/pattern"}
+CHOOSING = {
+    f"/models/{{name}}/{change}" for change in ("promote", "rollback", "pattern", "allowed")
+}
 
 
 @pytest.fixture
@@ -67,6 +69,10 @@ def routes(settings: Settings) -> list[tuple[str, str]]:
     return [*found, ("GET", "/docs"), ("GET", "/openapi.json")]
 
 
+def is_choice(method: str, path: str) -> bool:
+    return path in CHOOSING and method != "GET"
+
+
 def for_readers(method: str, path: str) -> bool:
     return (method, path) == CORRECTING or path.startswith(("/try", "/review"))
 
@@ -84,7 +90,7 @@ def test_every_route_but_health_and_metrics_needs_a_key_of_the_right_scope(
             closed.request(method, url, headers=headers).status_code
             for headers in (None, predict, train, admin)
         )
-        chooses = path in CHOOSING or path == "/models/x"
+        chooses = is_choice(method, path) or path == "/models/x"
         assert anonymous == (anonymous if path in OPEN else 401), path
         assert (reader == 403) == (path not in OPEN and not for_readers(method, path)), path
         assert (trainer == 403) == chooses, path
@@ -200,7 +206,7 @@ def test_the_description_says_which_scope_each_route_needs(api: TestClient) -> N
             if path in OPEN:
                 assert "security" not in operation
                 continue
-            scopes = ["admin" if path in CHOOSING else "train"]
+            scopes = ["admin" if is_choice(method.upper(), path) else "train"]
             scopes += ["predict"] if for_readers(method.upper(), path) else []
             assert operation["security"] == [*({"apiKey": [one]} for one in scopes), {}]
             assert {"401", "403", "429"} <= set(operation["responses"])

@@ -106,6 +106,51 @@ def test_a_pattern_that_cannot_be_used_is_refused(api: TestClient, pattern: str,
     assert api.get("/models/default").json()["pattern"] is None
 
 
+def test_an_accepted_list_of_texts_is_shown_until_it_is_dropped(api: TestClient) -> None:
+    accepted = api.post("/models/default/allowed", json={"texts": ["ab", "ca"], "threshold": 0.3})
+    assert (accepted.json()["allowed_texts"], accepted.json()["allowed_threshold"]) == (2, 0.3)
+    found = api.get("/models/default/allowed").json()
+    assert found == {"texts": ["ab", "ca"], "check_digit": None, "threshold": 0.3}
+    api.post("/models/default/pattern", json={"pattern": "[abc]{2}"})
+    assert api.get("/models/default/allowed").json() == found
+    dropped = api.post("/models/default/allowed", json={"texts": None}).json()
+    assert (dropped["allowed_texts"], dropped["allowed_threshold"]) == (None, None)
+    assert dropped["pattern"] == "[abc]{2}"
+    assert api.get("/models/default/allowed").json() == {
+        "texts": None,
+        "check_digit": None,
+        "threshold": None,
+    }
+
+
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [
+        ({"texts": ["12", "34"]}, "no_text_fits"),
+        ({"texts": ["\ud800"]}, "request_invalid"),
+        ({"texts": ["a" * 201]}, "text_too_long"),
+        ({"texts": ["ab"], "threshold": 2}, "request_invalid"),
+        ({}, "request_invalid"),
+        ({"texts": None, "check_digit": "crc"}, "request_invalid"),
+        ({"texts": ["ab"], "check_digit": "luhn"}, "no_text_fits"),
+    ],
+)
+def test_a_list_that_cannot_be_used_is_refused(
+    api: TestClient, body: dict[str, object], code: str
+) -> None:
+    headers = {"Content-Type": "application/json"}
+    answer = api.post("/models/default/allowed", content=json.dumps(body), headers=headers)
+    problem(answer, 422, code)
+    assert api.get("/models/default").json()["allowed_texts"] is None
+
+
+def test_a_pattern_that_no_text_of_the_list_fits_is_refused(api: TestClient) -> None:
+    api.post("/models/default/allowed", json={"texts": ["ab", "ca"]})
+    refused = api.post("/models/default/pattern", json={"pattern": "[abc]{3}"})
+    problem(refused, 422, "no_text_fits")
+    problem(api.get("/models/none/allowed"), 404, "model_not_found")
+
+
 def test_what_the_labels_of_a_version_propose_is_shown(
     api: TestClient, published: ModelStore, tmp_path: Path
 ) -> None:

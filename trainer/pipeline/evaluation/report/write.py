@@ -40,6 +40,7 @@ def _write_metrics(trained: Trained, evaluation: Evaluation, path: Path) -> None
         "seconds_to": trained.seconds_to,
         "history": [progress.model_dump() for progress in trained.history],
         "calibration": evaluation.calibration.model_dump(mode="json"),
+        "allowed": evaluation.allowed and evaluation.allowed.model_dump(mode="json"),
         **describe_mistakes((prediction.truth, prediction.text) for prediction in predictions),
         "wrong": [asdict(prediction) for prediction in _wrong(predictions)],
         "suspects": [asdict(prediction) for prediction in evaluation.suspects],

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from shared.errors import LimitsError
 from shared.patterns.automaton import build_automaton
 from shared.patterns.limits import Limits
-from shared.recognition.beam_search import search
 from shared.recognition.decoding import ALTERNATIVE_CUTOFF, decode_within
+from shared.recognition.search.beam_search import search
 from shared.recognition.vocabulary import Vocabulary, required_time_steps
 
 CHARACTERS = tuple("ab1")

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.patterns.automaton import Automaton
-from shared.recognition.lookahead import Lookahead
+from shared.recognition.search.lookahead import Lookahead
 
 CUTOFF: Final = 1e-7
 """A prefix is dropped if its share, relative to the likeliest prefix of its step, is lower."""

@@ -1,0 +1,1 @@
+"""The likeliest texts of an image among those that limits allow."""
