@@ -29,7 +29,9 @@ class Published:
         Raises UnusableError for limits that no text of the model fits.
         """
         results = (
-            self.engine.search_each(images, options.limits, options.top_k or 1)
+            self.engine.search_each(
+                images, options.limits, options.top_k or 1, fold=options.fold_case
+            )
             if options.search
             else self.engine.predict_each(images)
         )

@@ -88,7 +88,9 @@ def _read(
     """Read every image; among several, a bad one does not spoil the others' predictions."""
     images = [up.data for up in requested.uploads if not isinstance(up.data, ReadsmithError)]
     results: Iterator[DecodedText | ImageRejectedError | None] = (
-        engine.search_each(images, options.limits, options.top_k or 1, stats, reserve)
+        engine.search_each(
+            images, options.limits, options.top_k or 1, stats, reserve, fold=options.fold_case
+        )
         if options.search
         else engine.predict_each(images, stats, reserve)
     )

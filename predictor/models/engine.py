@@ -24,8 +24,10 @@ from shared.recognition.decoding import (
     decode_checked,
     decode_within,
 )
+from shared.recognition.letter_case import find_folds, fold_case
 from shared.recognition.preprocessing import Reserve, fit, open_image, to_input
 from shared.recognition.search.allowed_texts import spell_allowed
+from shared.store.builtin import STARTERS
 from shared.store.manifest import ONNX_MODEL, Calibration, Manifest, read_file
 
 BATCH = 4
@@ -121,13 +123,19 @@ class Engine:
         top_k: int,
         stats: RequestStats | None = None,
         reserve: Reserve | None = None,
+        *,
+        fold: bool | None = None,
     ) -> Iterator[DecodedText | ImageRejectedError | None]:
         """Predict as predict_each does, but within limits, with the top_k most likely texts.
+
+        fold: whether a letter that the limits allow in one case alone is read in either; None:
+        where the model is a starter, which nobody has told the case of the texts.
 
         Yields None for an image in which no text within the limits has any probability. Raises
         UnusableError before an image is opened.
         """
-        decoding = self._decoding(limits, top_k)
+        fold = self.manifest.model in STARTERS.values() if fold is None else fold
+        decoding = self._decoding(limits, top_k, fold=fold)
         stats = stats or RequestStats()
         stats.done(DECODE)
         return self._decode_each(images, decoding, stats, reserve)
@@ -141,17 +149,28 @@ class Engine:
 
     def require_possible(self, limits: Limits) -> None:
         """Raise UnusableError if this model can predict no text within the limits."""
-        self._decoding(limits, 1)
+        self._decoding(limits, 1, fold=False)
 
-    def _decoding(self, limits: Limits, top_k: int) -> Callable[..., list[DecodedText | None]]:
+    def _decoding(
+        self, limits: Limits, top_k: int, *, fold: bool
+    ) -> Callable[..., list[DecodedText | None]]:
         model = self.manifest.vocabulary, self.manifest.time_steps
+        decoding: Callable[..., list[DecodedText | None]]
         if limits.allowed is not None:
-            return partial(decode_allowed, allowed=spell_allowed(limits, *model), top_k=top_k)
-        automaton = build_automaton(limits, *model)
-        if limits.check_digit is not None:
-            rule = CHECK_RULES[limits.check_digit]
-            return partial(decode_checked, automaton=automaton, rule=rule, top_k=top_k)
-        return partial(decode_within, automaton=automaton, top_k=top_k)
+            allowed = spell_allowed(limits, *model)
+            used = set(allowed.classes.tolist())
+            decoding = partial(decode_allowed, allowed=allowed, top_k=top_k)
+        else:
+            automaton = build_automaton(limits, *model)
+            used = automaton.classes
+            decoding = partial(decode_within, automaton=automaton, top_k=top_k)
+            if limits.check_digit is not None:
+                rule = CHECK_RULES[limits.check_digit]
+                decoding = partial(decode_checked, automaton=automaton, rule=rule, top_k=top_k)
+        if not fold:
+            return decoding
+        folds = find_folds(self.manifest.vocabulary, used)
+        return lambda output, *args, **options: decoding(fold_case(output, folds), *args, **options)
 
     def _decode_each(
         self,

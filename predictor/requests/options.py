@@ -44,6 +44,10 @@ class PredictionOptions(BaseModel):
         None, description="ean, iban, iso6346, luhn, mod97 or none"
     )
     allowed_threshold: float | None = Field(None, ge=0, le=1, description="a number from 0 to 1")
+    fold_case: bool | None = Field(
+        None,
+        description="true to read a letter in either case where the limits allow one, or false",
+    )
     min_length: int | None = Field(None, ge=0, le=1000, description="a number from 0 to 1000")
     max_length: int | None = Field(None, ge=1, le=1000, description="a number from 1 to 1000")
     min_confidence: float | None = Field(None, ge=0, le=1, description="a number from 0 to 1")

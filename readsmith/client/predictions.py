@@ -29,6 +29,7 @@ class PredictionKeywords(TypedDict, total=False):
     allowed: Sequence[str] | None
     check_digit: str | None
     allowed_threshold: float | None
+    fold_case: bool | None
     min_length: int | None
     max_length: int | None
     min_confidence: float | None

@@ -221,6 +221,13 @@ AllowedThreshold = Annotated[
         help="Read none of the allowed texts below this confidence, 0 to 1; 0.5.",
     ),
 ]
+FoldCase = Annotated[
+    bool | None,
+    typer.Option(
+        "--fold-case/--keep-case",
+        help="Read letters in either case where the limits allow one alone; the starter does.",
+    ),
+]
 MinLength = Annotated[
     int | None, typer.Option("--min-length", help="Fewest characters in the text.")
 ]

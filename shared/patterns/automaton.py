@@ -35,6 +35,11 @@ class Automaton:
     next: NDArray[np.intp]
     accepting: NDArray[np.bool_]
 
+    @property
+    def classes(self) -> set[int]:
+        """The classes that some accepted text may hold."""
+        return set(np.flatnonzero((self.next != DEAD_STATE).any(axis=0)).tolist())
+
     def accepts(self, classes: Iterable[int]) -> bool:
         """Tell whether it accepts a text."""
         state = 0

@@ -17,6 +17,7 @@ from PIL import Image
 
 from shared.recognition.decoding import decode
 from shared.recognition.image_spec import ImageSpec
+from shared.recognition.letter_case import find_folds, fold_case
 from shared.recognition.preprocessing import fit
 from shared.recognition.vocabulary import Vocabulary
 from shared.store.builtin import STARTERS, builtin_store
@@ -70,9 +71,11 @@ def measure(starter: Starter, real: RealSet, folder: Path, most: int) -> Figure:
 def _within(
     output: NDArray[np.float32], starter: Starter, alphabet: set[str]
 ) -> NDArray[np.float32]:
-    """Return the output with all characters but these made impossible."""
-    allowed = [character in alphabet for character in starter.vocabulary.characters]
-    return output * np.array([*allowed, True], np.float32)
+    """Return the output with all characters but these made impossible, as when served."""
+    characters = starter.vocabulary.characters
+    allowed = [character in alphabet for character in characters]
+    folded = fold_case(output, find_folds(characters, np.flatnonzero(allowed).tolist()))
+    return folded * np.array([*allowed, True], np.float32)
 
 
 def measure_all(starter: Starter, folder: Path, most: int) -> list[Figure]:

@@ -309,7 +309,7 @@ WRONG: dict[str, tuple[dict[str, Any], int, str, str]] = {
         {"data": {"image": [part(b"") for _ in range(40)]}},
         413,
         "too_many_parts",
-        "more than 15 parts",
+        "more than 16 parts",
     ),
 }
 
@@ -485,6 +485,18 @@ def test_before_any_version_exists_the_starter_answers_and_says_so(
     assert "note" not in by_name
     other = problem_of(send(client, png("cab"), model="starter", version="3"))
     assert (other["code"], other["hint"]) == ("version_not_found", "Retained: 1.")
+
+
+def test_the_starter_reads_letters_in_the_case_that_the_limits_allow(store: ModelStore) -> None:
+    settings = settings_of(store).model_copy(update={"serve_starter": True})
+    registry = Registry(settings)
+    registry.poll()
+    client = create_app(settings, registry).test_client()
+    image, small = drawn("MARKET", (160, 48), 1), "abcdefghijklmnopqrstuvwxyz"
+    folded = send(client, image, charset=small).get_json()
+    assert folded["text"] == "market"
+    kept = send(client, image, charset=small, fold_case="false").get_json()
+    assert kept["confidence"] < folded["confidence"] / 2
 
 
 def test_the_starter_does_not_stand_in_for_a_version_that_was_refused(
