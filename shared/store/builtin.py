@@ -7,7 +7,7 @@ from shared.store.store import ModelStore
 STARTER = "starter"
 """Reads drawn text in many fonts; training starts from it, and it answers before any training."""
 
-STARTERS = {"conv": STARTER, "conv-large": "starter-large"}
+STARTERS = {"conv": "starter-small", "conv-large": STARTER}
 """The model that training starts from, by preset."""
 
 UNTRAINED = (

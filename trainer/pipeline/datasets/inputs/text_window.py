@@ -19,7 +19,7 @@ from shared.recognition.image_spec import ImageSpec, Region
 from shared.recognition.likelihood import log_likelihoods
 from shared.recognition.preprocessing import open_image, to_input
 from shared.recognition.vocabulary import Vocabulary
-from shared.store.builtin import STARTER, builtin_store
+from shared.store.builtin import STARTERS, builtin_store
 from shared.store.manifest import ONNX_MODEL
 from trainer.pipeline.datasets.image_table import LabelledImage
 from trainer.pipeline.datasets.sources.source import ImageSource
@@ -110,12 +110,12 @@ class _Starter:
     """The starter as it is served, for images of any width."""
 
     def __init__(self) -> None:
-        store = builtin_store()
-        version = store.versions(STARTER)[-1]
-        manifest = store.manifest(STARTER, version)
+        store, name = builtin_store(), STARTERS["conv"]  # the faster one
+        version = store.versions(name)[-1]
+        manifest = store.manifest(name, version)
         self.height = manifest.image.height
         self._vocabulary: Vocabulary = manifest.model_vocabulary()
-        graph = store.folder(STARTER, version) / ONNX_MODEL
+        graph = store.folder(name, version) / ONNX_MODEL
         self._session = onnxruntime.InferenceSession(graph, providers=["CPUExecutionProvider"])
 
     def classes(self, label: str) -> list[int]:
