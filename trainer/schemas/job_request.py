@@ -232,9 +232,9 @@ class JobRequest(RequestPart):
     of the dataset, its text takes the place of the label there."""
     model: Annotated[ModelName, AfterValidator(not_builtin)] = "default"
     preset: PresetChoice = "auto"
-    """The network; auto: the base version's, otherwise conv, which serves fastest, unless
-    conv-large does surely better in the first part of the training. Where epochs are given, which
-    take the networks different times, conv."""
+    """The network; auto: the base version's, otherwise conv, which serves fastest, unless it errs
+    on the validation part once it has learned, and conv-large errs less. Where epochs are given,
+    which take the networks different times, conv."""
     hyperparameters: Hyperparameters = Hyperparameters()
     vocabulary: VocabularyChoice = "auto"
     """The characters that the model can predict: those of the labels and, while few labels may

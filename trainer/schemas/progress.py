@@ -38,9 +38,10 @@ class Observer:
         """
         return False
 
-    def pausing(self, progress: Progress) -> bool:
-        """Return whether training should pause after this validation, to be resumed later."""
-        del progress
+    def pausing(self) -> bool:
+        """Return whether training should pause once it has learned, before the learning rate
+        falls, to be resumed later.
+        """
         return False
 
     def checkpoint(self) -> None:

@@ -4,8 +4,7 @@ Importing this imports TensorFlow.
 """
 
 import gc
-import math
-from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -25,14 +24,12 @@ from trainer.schemas.progress import Observer
 
 RACERS: tuple[PresetName, PresetName] = ("conv", "conv-large")
 """In rising order of their time for an image."""
-SHARE = 0.2
-"""Of the time that the first is expected to train: so long each of them trains."""
-CHANCE = 0.05
-"""At which the slower network would win though it is no better."""
-SURE = 1.645
-"""The same in standard errors, one-sided."""
 ENOUGH = 50
 """From so many validation images on, their texts decide; the losses of fewer tell more."""
+FEWEST, SURE_LOSS = 10, 0.1
+"""So many images without an error, and with so little loss in nats each, leave nothing to gain."""
+LEAST_LEFT = 0.5
+"""Of max_minutes; with less, the slower network would not get far."""
 
 
 def train_best(
@@ -50,9 +47,8 @@ def train_best(
     Raises what train raises.
     """
     if request.preset == "auto" and base is None and _can_race(request):
-        request = request.of_preset(_race(dataset, request, observer, work, job_files))
-        work /= request.settled_preset
-    elif request.preset == "auto":
+        return _Race(dataset, observer, work, job_files).run(request)
+    if request.preset == "auto":
         preset = base.preset if base else None
         request = request.of_preset(preset or request.settled_preset)
     return request, train(dataset, request, observer, work, base, MAX_RESTARTS, job_files)
@@ -67,88 +63,117 @@ def _can_race(request: JobRequest) -> bool:
     return free and all(each in STARTERS for each in RACERS)
 
 
-def _race(
-    dataset: Dataset,
-    request: JobRequest,
-    observer: Observer,
-    work: Path,
-    job_files: JobFiles | None,
-) -> PresetName:
-    small, large = RACERS
+@dataclass
+class _Race:
+    """Two networks on one set: the second begins if the first has learned and still errs."""
 
-    def lap(preset: PresetName, over: Callable[[Progress], bool]) -> Trained | None:
-        folder, aside = work / preset, _Aside(observer, over)
-        folder.mkdir(exist_ok=True)
+    dataset: Dataset
+    observer: Observer
+    work: Path
+    job_files: JobFiles | None
+
+    def run(self, request: JobRequest) -> tuple[JobRequest, Trained]:
+        """Race, and train the winner to its end."""
+        small, large = map(request.of_preset, RACERS)
+        first = self._learn(small, None)
+        if first is None or self.observer.finishing() or nothing_left(first.validation):
+            return small, self._end(small, None)
+        minutes = request.hyperparameters.max_minutes
+        if minutes != "auto":
+            left = minutes - first.seconds / 60
+            if left < LEAST_LEFT * minutes:
+                return small, self._end(small, None)
+            shorter = request.hyperparameters.model_copy(update={"max_minutes": left})
+            large = large.model_copy(update={"hyperparameters": shorter})
+        self.observer.event(
+            "race",
+            f"{RACERS[0]} has learned in {first.seconds:.0f} s, its character error rate on "
+            f"validation is {first.validation.cer:.1%}; {RACERS[1]} learns now, too.",
+        )
+        second = self._learn(large, first)
+        if second is None:
+            return small, self._end(small, None)
+        better = is_better(second.validation, first.validation)
+        winner, lost = (large, first) if better else (small, second)
+        self._tell(winner.settled_preset, first, second)
+        report_settings(*choose_parameters(winner), self.observer)
+        return winner, self._end(winner, lost)
+
+    def _learn(self, request: JobRequest, before: Trained | None) -> Trained | None:
+        """Train a network until it has learned; None if it does not, as without restarts."""
         try:
-            return train(dataset, request.of_preset(preset), aside, folder, None, 0, job_files)
+            return self._train(request, _Part(self.observer, before, pauses=True), 0)
         except NotLearnedError:  # it has lost; the job has its restarts still
             return None
         finally:
             keras.backend.clear_session()  # else Keras holds on to the graphs of both
             gc.collect()
 
-    first = lap(small, lambda one: one.seconds >= SHARE * (one.seconds + one.seconds_left))
-    if first is None or observer.finishing():
-        return small
-    second = lap(large, lambda one: one.seconds >= first.seconds)
-    if second is None:
-        return small
-    winner = large if surely_better(second.validation, first.validation) else small
-    chosen, reasons = choose_parameters(request.of_preset(winner))
-    report_settings(chosen, reasons, observer)
-    for progress in (second if winner == large else first).history:
-        observer.progress(progress)
-    marks = {small: first.validation.cer, large: second.validation.cer}
-    shown = ", ".join(f"{name} {cer:.1%}" for name, cer in marks.items())
-    message = (
-        f"{winner} goes on: after {first.seconds:.0f} s each, the character error rates on "
-        f"validation are {shown}."
+    def _end(self, request: JobRequest, before: Trained | None) -> Trained:
+        return self._train(request, _Part(self.observer, before, pauses=False), MAX_RESTARTS)
+
+    def _train(self, request: JobRequest, observer: "_Part", restarts: int) -> Trained:
+        folder = self.work / request.settled_preset
+        folder.mkdir(exist_ok=True)
+        return train(self.dataset, request, observer, folder, None, restarts, self.job_files)
+
+    def _tell(self, preset: PresetName, first: Trained, second: Trained) -> None:
+        marks = {
+            name: each.validation.cer for name, each in zip(RACERS, (first, second), strict=True)
+        }
+        shown = ", ".join(f"{name} {cer:.1%}" for name, cer in marks.items())
+        message = f"{preset} goes on: the character error rates on validation are {shown}."
+        self.observer.event("race", message, {"preset": preset, "cer": marks})
+
+
+def nothing_left(validation: Validation) -> bool:
+    """Return whether a network makes no error on validation, and is sure of it."""
+    return (
+        len(validation.edits) >= FEWEST
+        and not any(validation.edits)
+        and validation.loss <= SURE_LOSS
     )
-    observer.event("race", message, {"preset": winner, "cer": marks, "seconds": first.seconds})
-    return winner
 
 
-def surely_better(slower: Validation, faster: Validation) -> bool:
-    """Return whether the slower network is better on the same images, beyond chance."""
+def is_better(slower: Validation, faster: Validation) -> bool:
+    """Return whether the slower network errs less on the same images."""
     if len(faster.edits) >= ENOUGH:
-        gains = np.subtract(faster.edits, slower.edits)
-        return _chance_of(int((gains > 0).sum()), int((gains < 0).sum())) <= CHANCE
-    gains = np.subtract(faster.losses, slower.losses)
-    if len(gains) < 2:
-        return False
-    return bool(gains.mean() > SURE * gains.std(ddof=1) / math.sqrt(len(gains)))
+        return sum(slower.edits) < sum(faster.edits)
+    return bool(np.mean(slower.losses) < np.mean(faster.losses))
 
 
-def _chance_of(wins: int, defeats: int) -> float:
-    """Return the probability of so many wins or more of equals (sign test)."""
-    pairs = wins + defeats
-    return sum(math.comb(pairs, count) for count in range(wins, pairs + 1)) * 0.5**pairs
+class _Part(Observer):
+    """One network's part of a race: its epochs and seconds count after those of the other."""
 
-
-class _Aside(Observer):
-    """Passes on what is asked, and little of what is told: the winner's training is shown later."""
-
-    def __init__(self, observer: Observer, over: Callable[[Progress], bool]) -> None:
+    def __init__(self, observer: Observer, before: Trained | None, *, pauses: bool) -> None:
         self._observer = observer
-        self._over = over
+        self._epochs, self._seconds = (before.epochs, before.seconds) if before else (0, 0.0)
+        self._pauses = pauses
 
     def progress(self, progress: Progress) -> None:
-        """Ignore it."""
+        """Pass on, counted together."""
+        together = {
+            "epoch": progress.epoch + self._epochs,
+            "epochs": progress.epochs + self._epochs,
+            "seconds": progress.seconds + self._seconds,
+        }
+        self._observer.progress(progress.model_copy(update=together))
 
     def event(self, kind: str, message: str, data: dict[str, Any] | None = None) -> None:
-        """Ignore it."""
+        """Pass on."""
+        self._observer.event(kind, message, data)
 
     def estimate(self, seconds_left: float) -> None:
-        """Pass on, with the race."""
-        self._observer.estimate((1 + SHARE) * seconds_left)
+        """Pass on."""
+        self._observer.estimate(seconds_left)
 
     def finishing(self) -> bool:
         """Ask the job's observer."""
         return self._observer.finishing()
 
-    def pausing(self, progress: Progress) -> bool:
-        """Return whether the lap is over."""
-        return self._over(progress)
+    def pausing(self) -> bool:
+        """Return whether the winner is not known yet."""
+        return self._pauses
 
     def checkpoint(self) -> None:
         """Ask the job's observer, which may raise."""

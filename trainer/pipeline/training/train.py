@@ -43,8 +43,7 @@ def train(
 ) -> Trained:
     """Train until validation stops improving, or the epochs or minutes are over.
 
-
-    It returns early, whatever it has learned, when the observer pauses it; the next call goes on.
+    It returns earlier if the observer wants a pause; the next call goes on from there.
     An interrupted run resumes from the checkpoint in its work folder, or from the copy in
     job_files if it may have been on another machine. A run that learns nothing restarts with
     gentler settings, at most max_restarts times.
@@ -101,7 +100,7 @@ def _starter(dataset: Dataset, request: JobRequest) -> Base | None:
 def _fit(fitting: Fitting, state: State, save_state: Callable[[State], None]) -> str | None:
     """Train to the end or until a diagnosis; return how it ended, None for a pause."""
     while not _finished(fitting, state):
-        if state.history and fitting.observer.pausing(state.history[-1]):
+        if state.epoch and state.decay is not None and fitting.observer.pausing():
             return None
         reason = diagnose(state, fitting.steps_per_epoch) if state.epoch else None
         if reason is not None:

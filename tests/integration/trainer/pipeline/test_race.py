@@ -33,6 +33,7 @@ def dataset(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
 def raced(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let there be a starter for both, and any network do."""
     monkeypatch.setattr(race, "_can_race", lambda request: True)
+    monkeypatch.setattr(race, "nothing_left", lambda validation: False)
     monkeypatch.setattr("trainer.pipeline.training.train.no_better_than_chance", _learned)
 
 
@@ -45,14 +46,16 @@ def _learned(*_: object) -> bool:
 def test_the_winner_is_trained_on(
     dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, winner: str
 ) -> None:
-    monkeypatch.setattr(race, "surely_better", lambda slower, faster: winner == "conv-large")
+    monkeypatch.setattr(race, "is_better", lambda slower, faster: winner == "conv-large")
     recorder = Recorder()
     request, trained = train_best(dataset, REQUEST, recorder, tmp_path)
     assert request.preset == winner
     assert trained.model.name == "reader"
     assert trained.epochs == EPOCHS
-    assert [progress.epoch for progress in recorder.epochs] == list(range(1, EPOCHS + 1))
-    [told] = [message for kind, message in recorder.events if kind == "race"]
+    # One of the loser's before them, as epochs that are given let the rate fall from the first on.
+    assert [progress.epoch for progress in recorder.epochs] == list(range(1, EPOCHS + 2))
+    learned, told = [message for kind, message in recorder.events if kind == "race"]
+    assert learned.startswith("conv has learned")
     assert told.startswith(f"{winner} goes on")
     resumed = [message for kind, message in recorder.events if kind == "resumed"]
     assert resumed
@@ -95,3 +98,34 @@ def test_a_network_that_does_not_learn_has_lost_and_the_job_goes_on(
     monkeypatch.setattr(race, "train", fails_first)
     request, trained = train_best(dataset, REQUEST, Recorder(finish_after=3), tmp_path)
     assert (request.preset, trained.model.name) == ("conv", "reader")
+
+
+@pytest.mark.usefixtures("raced")
+def test_where_nothing_is_left_to_gain_the_slower_network_is_not_tried(
+    dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(race, "nothing_left", lambda validation: True)
+    recorder = Recorder(finish_after=3)
+    request, _ = train_best(dataset, REQUEST, recorder, tmp_path)
+    assert request.preset == "conv"
+    assert not (tmp_path / "conv-large").exists()
+
+
+@pytest.mark.usefixtures("raced")
+def test_both_share_the_minutes(
+    dataset: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+
+    def short(*given: Any) -> Trained:
+        asked.append(given[1])
+        return train(*given)
+
+    monkeypatch.setattr(race, "train", short)
+    monkeypatch.setattr(race, "is_better", lambda slower, faster: True)
+    hyperparameters = REQUEST.hyperparameters.model_copy(update={"max_minutes": 60.0})
+    timed = REQUEST.model_copy(update={"hyperparameters": hyperparameters})
+    train_best(dataset, timed, Recorder(), tmp_path)
+    first, *others = [request.hyperparameters.max_minutes for request in asked]
+    assert first == 60
+    assert all(59 < minutes < 60 for minutes in others)
