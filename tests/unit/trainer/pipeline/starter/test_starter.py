@@ -9,7 +9,7 @@ from shared.recognition.image_spec import ImageSpec
 from shared.recognition.preprocessing import fit, open_image
 from shared.recognition.scoring import Score
 from shared.recognition.vocabulary import Vocabulary
-from shared.store.builtin import STARTERS, builtin_store
+from shared.store.builtin import STARTER, STARTERS, UNTRAINED, builtin_store
 from shared.store.manifest import verify_files
 from tests.support.labelled_images import image
 from trainer.pipeline.datasets.dataset import Base, Rehearsal
@@ -49,6 +49,17 @@ def test_the_weights_in_the_package_are_whole_and_fit_their_preset(preset: Prese
     for name, arrays in starter.weights.items():
         if name != "output":
             assert all(map(np.array_equal, arrays, copied[name]))
+
+
+def test_what_is_said_of_the_starter_is_what_was_measured() -> None:
+    store = builtin_store()
+    measured = store.manifest(STARTER, store.versions(STARTER)[-1]).parameters
+    for name, what in (
+        ("captcha_images_v2.zip, exact match, free", "captchas"),
+        ("plates.zip, exact match after the first sign, free", "license plates"),
+        ("receipts.zip, exact match, spaces ignored, free", "receipt lines"),
+    ):
+        assert f"{measured[name]:.0%} of {what}".replace("%", " %") in UNTRAINED
 
 
 def test_the_starters_add_little_to_the_package() -> None:
