@@ -36,7 +36,10 @@ class Published:
             else self.engine.predict_each(images)
         )
         for result in results:
-            yield result if isinstance(result, ImageRejectedError) else describe(result, options)
+            if isinstance(result, ImageRejectedError):
+                yield result
+            else:
+                yield describe(result, options, self.engine.manifest.metrics)
 
 
 def load(store: str, model: str, version: int | None) -> Published:

@@ -10,6 +10,7 @@ from PIL import Image
 
 from predictor.requests.options import PredictionOptions
 from shared.recognition.decoding import DecodedText
+from shared.store.manifest import Metrics
 
 NOTHING_FITS = {
     "code": "nothing_fits",
@@ -21,16 +22,34 @@ NONE_ALLOWED = {
     "message": "None of the allowed texts is likely enough in this image; confidence is that of "
     "the likeliest.",
 }
+NOTHING_READ = {
+    "code": "nothing_read",
+    "message": "Nothing was read. The model's evaluation held images on which there is nothing to "
+    "read, so confidence means what it means for texts.",
+}
+NEVER_MEASURED = {
+    "code": "nothing_read",
+    "message": "Nothing was read. How far that can be trusted was never measured, whatever "
+    "confidence says: the model's evaluation held no image on which there is nothing to read.",
+}
 ALLOWED_THRESHOLD = 0.5
 """The confidence below which an image is taken to show none of the allowed texts, by default."""
 
 
-def describe(prediction: DecodedText | None, options: PredictionOptions) -> dict[str, Any]:
-    """Describe a prediction, or that no text fits; confidences have six decimals."""
+def describe(
+    prediction: DecodedText | None, options: PredictionOptions, metrics: Metrics | None
+) -> dict[str, Any]:
+    """Describe a prediction, or that no text fits; confidences have six decimals.
+
+    metrics: of the model that predicted.
+    """
     if prediction is not None:
         answer = _prediction(prediction)
     else:
         answer = _nothing(NONE_ALLOWED if options.may_reject else NOTHING_FITS)
+    if answer["text"] == "":
+        measured = metrics is not None and metrics.unreadable_images
+        answer["reason"] = NOTHING_READ if measured else NEVER_MEASURED
     if options.may_reject:
         _reject(answer, options)
     if options.top_k is not None:

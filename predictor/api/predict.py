@@ -98,7 +98,7 @@ def _read(
     for upload in requested.uploads:
         result = upload.data if isinstance(upload.data, ReadsmithError) else next(results)
         if not isinstance(result, ReadsmithError):
-            answers.append(describe(result, options))
+            answers.append(describe(result, options, engine.manifest.metrics))
             if options.show_input and isinstance(upload.data, bytes):
                 answers[-1]["input"] = describe_input(engine.input_of(upload.data))
         elif requested.several:

@@ -56,7 +56,9 @@ class ImagePrediction(Answer):
         (), description="The likeliest texts, this one first; with top_k."
     )
     accepted: bool | None = Field(None, description="Is it sure enough; with min_confidence.")
-    reason: Reason | None = Field(None, description="Why text is null; only there if it is.")
+    reason: Reason | None = Field(
+        None, description="Why text is null or empty; only there if it is."
+    )
     input: ModelInput | None = Field(None, description="What the model saw; with show_input.")
 
 

@@ -15,6 +15,7 @@ from predictor.models.registry import Registry
 from predictor.requests.options import PredictionOptions
 from predictor.settings import PredictorSettings
 from shared.recognition.decoding import DecodedText
+from shared.store.builtin import STARTER, builtin_store
 from shared.store.manifest import ONNX_MODEL
 from shared.store.store import ModelStore
 from tests.support.models.bundles import (
@@ -202,8 +203,25 @@ def test_no_text_that_fits_is_said_with_its_reason_and_never_an_invalid_text(
 
 
 def test_accepted_agrees_with_the_confidence_that_is_told() -> None:
-    answer = describe(DecodedText("ab", 0.5561968, ()), PredictionOptions(min_confidence=0.556197))
+    wanted = PredictionOptions(min_confidence=0.556197)
+    answer = describe(DecodedText("ab", 0.5561968, ()), wanted, None)
     assert (answer["confidence"], answer["accepted"]) == (0.556197, True)
+
+
+def test_an_empty_text_says_whether_its_confidence_was_measured() -> None:
+    metrics = builtin_store().manifest(STARTER, 1).metrics
+    assert metrics is not None
+
+    def reason(unreadable: int | None) -> str:
+        measured = metrics.model_copy(update={"unreadable_images": unreadable})
+        answer = describe(DecodedText("", 0.99, ()), PredictionOptions(), measured)
+        assert (answer["text"], answer["reason"]["code"]) == ("", "nothing_read")
+        return str(answer["reason"]["message"])
+
+    assert "never measured" in reason(None)
+    assert "never measured" in reason(0)
+    assert "never measured" not in reason(3)
+    assert "reason" not in describe(DecodedText("a", 0.99, ()), PredictionOptions(), metrics)
 
 
 def test_a_list_of_images_is_answered_by_a_list(client: FlaskClient) -> None:
