@@ -151,6 +151,16 @@ class Engine:
         """Raise UnusableError if this model can predict no text within the limits."""
         self._decoding(limits, 1, fold=False)
 
+    def give_back(self) -> None:
+        """Release the memory that the runs so far have taken.
+
+        Few images are as wide as those that a version is checked with: for none, 4 to 9 MB would
+        be kept.
+        """
+        narrow = self.manifest.image.input_width((1, 10_000))
+        shape = (narrow if side is None else side for side in self.manifest.image.shape)
+        self._probabilities(np.zeros((1, *shape), dtype=np.float32), give_back=True)
+
     def _decoding(
         self, limits: Limits, top_k: int, *, fold: bool
     ) -> Callable[..., list[DecodedText | None]]:
@@ -266,8 +276,7 @@ class Engine:
         image = self.manifest.image
         batch = 2  # a graph with a fixed batch of one would pass with one
         shape = tuple(width if side is None else side for side in image.shape)
-        # Few images are as wide as the model allows: 4 to 9 MB would be kept for none.
-        found = self._probabilities(np.zeros((batch, *shape), dtype=np.float32), give_back=True)
+        found = self._probabilities(np.zeros((batch, *shape), dtype=np.float32))
         steps = self.manifest.time_steps * width // image.width
         expected = (batch, steps, self._vocabulary.classes)
         if found.dtype != np.float32 or found.shape != expected:

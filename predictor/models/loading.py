@@ -56,6 +56,7 @@ def load_bundle(folder: Path, manifest: Manifest, *, threads: int) -> Engine:
     engine = Engine.load(folder, manifest, threads=threads)
     for golden in _golden_predictions(folder, manifest):
         _check_golden(engine, golden, read_file(folder, golden.file, "golden", MAX_IMAGE_BYTES))
+    engine.give_back()
     return engine
 
 

@@ -123,7 +123,7 @@ def test_a_later_attempt_takes_the_best_up_without_training(searched: Searched) 
     log, recorder = TrialList(), Recorder()
     for record in searched.trials:
         log.trial(record)
-    asked = request(RATES | WIDE, trials=3)
+    asked = request(RATES | WIDE, trials=3).of_preset("conv")  # as run() settles it
 
     def load(wanted: JobRequest) -> Dataset:
         return load_dataset(searched.dataset, wanted)
