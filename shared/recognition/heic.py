@@ -5,11 +5,16 @@ of them: phones write a grid of tiles, a thumbnail and a map of brightness.
 """
 
 from collections.abc import Iterator
+from functools import cache
+from importlib.util import find_spec
 
 from shared.recognition.image_headers import Bits, TooExpensiveError, boxes, each_box, items
 
 HEIF = "HEIF"
 """Pillow's name of the format."""
+INSTALLED = find_spec("pillow_heif") is not None
+_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
+
 _PICTURE, _GRID = b"hvc1", b"grid"
 _WITHOUT_PIXELS = (b"Exif", b"mime", b"uri ", b"tmap")
 _PARAMETER_SETS = range(32, 35)
@@ -17,16 +22,22 @@ _SEQUENCE_PARAMETERS = 33
 _LONGEST_GOLOMB = 32
 
 
-def register() -> tuple[str, ...]:
-    """Let Pillow read HEIC; return its name for it, and nothing where the extra is missing."""
-    try:
-        import pillow_heif  # noqa: PLC0415 - the optional extra
-    except ImportError:
-        return ()
+def is_heic(data: bytes) -> bool:
+    """Say whether data begins as a HEIC does; an AVIF may have the same general brand."""
+    return data[4:8] == b"ftyp" and data[8:12] in _BRANDS and b"avif" not in data[8:64]
+
+
+@cache
+def register() -> None:
+    """Let Pillow read HEIC, where it is INSTALLED; called for the first HEIC alone.
+
+    Its library takes 5 MB of memory, which a worker that never sees one need not have.
+    """
+    import pillow_heif  # noqa: PLC0415 - an optional extra, and the memory above
+
     pillow_heif.register_heif_opener(
         thumbnails=False, depth_images=False, aux_images=False, decode_threads=1
     )
-    return (HEIF,)
 
 
 def heif_pixels(data: bytes) -> int:

@@ -30,8 +30,9 @@ from shared.recognition.image_limits import (
 )
 from shared.recognition.image_spec import ImageSpec
 
-FORMATS = ("PNG", "JPEG", "GIF", "BMP", "WEBP", "TIFF", "PPM", "AVIF", *heic.register())
-"""Pillow formats that are accepted: no request reaches any other parser."""
+FORMATS = ("PNG", "JPEG", "GIF", "BMP", "WEBP", "TIFF", "PPM", "AVIF")
+"""Pillow formats that are accepted, beside HEIC where its reader is installed: no request reaches
+any other parser."""
 
 CUT_OUT = "Cut the line of text out of the image: nothing else in it is read."
 """What to do about an image that is too large, usually a photograph of much more than a line."""
@@ -67,6 +68,14 @@ def image_format(data: bytes) -> str:
     Raises what open_image raises: the image is decoded.
     """
     return _decode(data)[0]
+
+
+def formats_of(data: bytes) -> tuple[str, ...]:
+    """Return the Pillow formats that an image's bytes may have."""
+    if not (heic.INSTALLED and heic.is_heic(data)):
+        return FORMATS
+    heic.register()
+    return (heic.HEIF,)
 
 
 def _decode(data: bytes, reserve: Reserve | None = None) -> tuple[str, Image.Image]:
@@ -114,7 +123,7 @@ def _load(image: Image.Image) -> tuple[str, Image.Image]:
 
 def _identify(file: MeteredBytes, data: bytes) -> Image.Image:
     try:
-        image = Image.open(file, formats=FORMATS)
+        image = Image.open(file, formats=formats_of(data))
     except UnidentifiedImageError:
         raise _unidentified(data) from None
     except Image.DecompressionBombError:  # twice Pillow's own limit; below it Pillow only warns
@@ -132,7 +141,6 @@ def _identify(file: MeteredBytes, data: bytes) -> Image.Image:
     return image
 
 
-HEIC_BRANDS = (b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"mif1", b"msf1")
 HEIC_HINT = (
     "`heif-convert IN.heic OUT.jpg` (Debian: libheif-examples), or on a Mac `sips -s format jpeg "
     "*.heic --out .` converts it; an iPhone takes JPEG with Settings, Camera, Formats, Most "
@@ -151,9 +159,8 @@ _OTHER_FORMATS = {
 
 
 def _unidentified(data: bytes) -> ReadsmithError:
-    hint = f"Formats: {', '.join(FORMATS)}."
-    is_heic = data[4:8] == b"ftyp" and data[8:12] in HEIC_BRANDS and b"avif" not in data[8:64]
-    if is_heic and heic.HEIF not in FORMATS:
+    hint = f"Formats: {', '.join([*FORMATS, *[heic.HEIF] * heic.INSTALLED])}."
+    if heic.is_heic(data) and not heic.INSTALLED:
         message = (
             "The image is a HEIC photograph, as iPhones take them, which is not read here: convert "
             "it to JPEG, for example with heif-convert."

@@ -1,5 +1,7 @@
 import io
+import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from PIL import Image
@@ -10,6 +12,7 @@ from shared.recognition.image_headers import TooExpensiveError
 from shared.recognition.preprocessing import image_format, open_image
 
 pillow_heif = pytest.importorskip("pillow_heif", reason="needs the extra readsmith[heic]")
+heic.register()  # for writing it, too
 
 SIZE = (160, 96)
 
@@ -101,6 +104,19 @@ def test_any_damage_is_rejected_with_a_reason_or_read() -> None:
                 assert error.message
 
 
-def test_without_the_extra_pillow_is_left_as_it_is(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "pillow_heif", None)
-    assert heic.register() == ()
+READ_TWO = """
+import sys
+from shared.recognition.preprocessing import open_image
+for path in sys.argv[1:]:
+    open_image(open(path, "rb").read())
+    print("pillow_heif" in sys.modules)
+"""
+
+
+def test_the_library_is_loaded_for_the_first_heic_alone(tmp_path: Path) -> None:
+    Image.new("L", SIZE).save(tmp_path / "plain.png")
+    (tmp_path / "phone.heic").write_bytes(encoded())
+    files = [str(tmp_path / name) for name in ("plain.png", "phone.heic")]
+    command = [sys.executable, "-c", READ_TWO, *files]
+    printed = subprocess.run(command, check=True, capture_output=True, text=True).stdout
+    assert printed.split() == ["False", "True"]

@@ -11,7 +11,7 @@ from typing import NamedTuple
 from PIL import Image
 
 from shared.errors import ImageRejectedError
-from shared.recognition.preprocessing import FORMATS, open_image
+from shared.recognition.preprocessing import formats_of, open_image
 from trainer.pipeline.datasets.sources.image_files import UnreadableEntryError, is_image
 from trainer.pipeline.datasets.sources.source import ImageSource
 
@@ -120,7 +120,7 @@ class MarkedImage:
 
     def __init__(self, data: bytes) -> None:
         self.image = open_image(data)
-        with Image.open(io.BytesIO(data), formats=FORMATS) as file:
+        with Image.open(io.BytesIO(data), formats=formats_of(data)) as file:
             width, height = file.size
         turned = (width > height) != (self.image.width > self.image.height)
         self.size: Size = (height, width) if turned else (width, height)

@@ -34,6 +34,10 @@ MARKED = (
     "{} texts are in quotation marks, which count as part of the text: if a program has put them "
     "there, remove them, or separate the columns with commas"
 )
+HOLLOW = (
+    "{} rows hold quotation marks and nothing else: if they end a text of several lines, put all "
+    "of it in quotation marks, or leave it out"
+)
 EITHER = (
     "both columns name images, and the first is taken for the name: say which is which in a first "
     "line, as filename,text"
@@ -166,6 +170,8 @@ def _label_list(file: ListFile, layout: _Layout, lines: Sequence[str]) -> LabelL
     for record in layout.records(lines):
         if not any(cell.strip() for cell in record.cells):
             empty += record.line < len(lines)  # not the end of the last line
+            if '"' in lines[record.line - 1]:
+                odd.setdefault(HOLLOW, []).append(record.line)
         else:
             rows.append(_row(file, layout, record, text_of))
             for what in _oddities(layout, record, rows[-1].text):
@@ -173,7 +179,8 @@ def _label_list(file: ListFile, layout: _Layout, lines: Sequence[str]) -> LabelL
         if len(rows) > file.most_rows:
             break
     notes = (*_notes(file, layout, kind), *_counted(odd, ESCAPED))
-    doubts = [*([EITHER] if layout.either else []), *_counted(odd, TAILED), *_counted(odd, MARKED)]
+    doubts = [EITHER] if layout.either else []
+    doubts += [doubt for what in (TAILED, MARKED, HOLLOW) for doubt in _counted(odd, what)]
     warnings = tuple(f"{shown(file.name)}: {doubt}." for doubt in doubts)
     return LabelList(file.name, kind, rows, notes, empty, file.encoding, warnings)
 
