@@ -129,10 +129,12 @@ def input_line(summary: dict[str, Any]) -> str:
 
 def summary_line(summary: dict[str, Any]) -> str:
     """Tell in one line how many images there are, and how they are split."""
-    split = summary["split"]
+    split, folds = summary["split"], summary.get("folds")
     line = (
         f"{summary['images']} images: {split['train']} to train, "
         f"{split['validation']} to validate, {split['test']} held out"
     )
+    if folds:
+        line = f"{summary['images']} images: all to train, and to measure in {folds} folds"
     left_out = ", ".join(f"{n} {reason}" for reason, n in summary["left_out"].items())
     return f"{line}; left out: {left_out}" if left_out else line

@@ -23,9 +23,10 @@ from shared.recognition.decoding import (
     decode_allowed,
     decode_checked,
     decode_within,
+    in_reading_order,
 )
-from shared.recognition.letter_case import find_folds, fold_case
 from shared.recognition.preprocessing import Reserve, fit, open_image, to_input
+from shared.recognition.scripts.letter_case import find_folds, fold_case
 from shared.recognition.search.allowed_texts import spell_allowed
 from shared.store.builtin import STARTERS
 from shared.store.manifest import ONNX_MODEL, Calibration, Manifest, read_file
@@ -167,7 +168,7 @@ class Engine:
         model = self.manifest.vocabulary, self.manifest.time_steps
         decoding: Callable[..., list[DecodedText | None]]
         if limits.allowed is not None:
-            allowed = spell_allowed(limits, *model)
+            allowed = spell_allowed(limits, self._vocabulary, self.manifest.time_steps)
             used = set(allowed.classes.tolist())
             decoding = partial(decode_allowed, allowed=allowed, top_k=top_k)
         else:
@@ -245,7 +246,8 @@ class Engine:
             if give_back:
                 options.add_run_config_entry(SHRINKING, "cpu:0")
             try:
-                return np.asarray(self._session.run(None, {self._input: inputs}, options)[0])
+                output = self._session.run(None, {self._input: inputs}, options)[0]
+                return in_reading_order(np.asarray(output), self.manifest.image)
             except Exception as error:
                 if not options.terminate:
                     raise

@@ -56,6 +56,7 @@ def train(
     limit_images: options.LimitImages = None,
     search: options.Search = None,
     trials: options.Trials = None,
+    evaluation: options.Evaluation = "auto",
     promote: options.Promote = "auto",
     retained_versions: options.RetainedVersions = RETAINED_VERSIONS,
     as_json: options.Json = False,
@@ -83,6 +84,7 @@ def train(
         max_minutes=None if searched else max_minutes,
         limit_images=limit_images,
         search=searched,
+        evaluation=evaluation,
         promote=promote,
     )
     models = open_store(store, retained_versions)
@@ -183,10 +185,11 @@ def _as_json(result: "RunResult", report: Path, trials: "list[TrialRecord]") -> 
 def _print(result: "RunResult", store: str) -> None:
     metrics = result.metrics
     right = round(metrics.exact_match * metrics.test_images)
+    what = "images, each by a network that had not seen it," if metrics.folds else "held-out images"
     say(out, f"Published {result.model} version {result.version} in {store}.")
     say(
         out,
-        f"{right} of {metrics.test_images} held-out images right: "
+        f"{right} of {metrics.test_images} {what} right: "
         f"{percent(metrics.exact_match)} ({interval(metrics.exact_match_interval)}), "
         f"CER {percent(metrics.cer)}.",
     )

@@ -171,6 +171,15 @@ Promote = Annotated[
         autocompletion=lambda: ["auto", "always", "never"],
     ),
 ]
+Evaluation = Annotated[
+    str,
+    typer.Option(
+        "--evaluation",
+        help="Measure on a test_part that is held back, or by cross_validation, which learns from "
+        "all images; auto: the latter below 150 images.",
+        autocompletion=lambda: ["auto", "test_part", "cross_validation"],
+    ),
+]
 RetainedVersions = Annotated[
     int,
     typer.Option(

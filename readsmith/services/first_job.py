@@ -40,9 +40,11 @@ class FirstJobResult:
 
     @property
     def images(self) -> str:
-        """What the images are: drawn ones are called so."""
+        """What the images are: drawn ones are called so, and ones that were learned from."""
         drawn = self.job.request["dataset"].get("synthetic") is not None
-        return "synthetic images" if drawn else "images"
+        images = "synthetic images" if drawn else "images"
+        learned_from = self.job.metrics is not None and self.job.metrics.folds is not None
+        return f"{images}, learned from as well," if learned_from else f"held-out {images}"
 
     def as_json(self) -> dict[str, Any]:
         """Return the outcome for --json."""
@@ -107,7 +109,7 @@ class FirstJob:
             text = prediction.text or "nothing"
             say(self.console, f"  {prediction.truth} read as {text}  {mark}  {confidence}")
         total = len(outcome.predictions)
-        say(self.console, f"{outcome.correct} of {total} held-out {outcome.images} right")
+        say(self.console, f"{outcome.correct} of {total} {outcome.images} right")
         say(self.console, "Go on with:")
         image = outcome.predictions[0].file
         say(self.console, f"  curl -X POST -F 'image=@{image}' {self.predictor}/predict")

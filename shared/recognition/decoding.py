@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from shared.patterns.automaton import Automaton
 from shared.patterns.check_digits import CheckRule
 from shared.recognition.alignment import best_alignment
+from shared.recognition.image_spec import ImageSpec
 from shared.recognition.search.allowed_texts import SpelledTexts
 from shared.recognition.search.beam_search import search
 from shared.recognition.vocabulary import Vocabulary
@@ -67,15 +68,22 @@ class DecodedText:
         left, right = span
         if span == (0, 1):
             return self
+
+        def place(share: float) -> float:
+            return min(1.0, left + share * (right - left))
+
         characters = tuple(
-            replace(
-                one,
-                start=min(1.0, left + one.start * (right - left)),
-                end=min(1.0, left + one.end * (right - left)),
-            )
+            # Where the text runs from right to left, so does the span.
+            replace(one, start=min(places), end=max(places))
             for one in self.characters
+            for places in [(place(one.start), place(one.end))]
         )
         return replace(self, characters=characters)
+
+
+def in_reading_order(output: NDArray[np.float32], spec: ImageSpec) -> NDArray[np.float32]:
+    """Return a network's output (N, T, classes) with the steps in the order of the text."""
+    return output[:, ::-1] if spec.direction == "rtl" else output
 
 
 def decode(
@@ -245,12 +253,12 @@ def _characters(
 ) -> tuple[DecodedCharacter, ...]:
     return tuple(
         DecodedCharacter(
-            vocabulary.characters[index],
-            float(steps[start:end, index].max()),
-            start / len(steps),
-            end / len(steps),
+            vocabulary.characters[classes[place]],
+            float(steps[slice(*runs[place]), classes[place]].max()),
+            runs[place][0] / len(steps),
+            runs[place][1] / len(steps),
         )
-        for index, (start, end) in zip(classes, runs, strict=True)
+        for place in vocabulary.order(classes)
     )
 
 

@@ -5,6 +5,8 @@ from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+Direction = Literal["ltr", "rtl"]
+
 WIDTH_STEP = 32
 """Pixels; inputs that follow their image's width are multiples of it, so that images of similar
 width share a batch."""
@@ -65,6 +67,9 @@ class ImageSpec(BaseModel):
     """WHC: transposed, as models of the Keras captcha tutorial take it."""
     region: Region | None = None
     """What is cut out of an image first; None: nothing."""
+    direction: Direction = "ltr"
+    """Of the text, left to right or right to left: the output of a network for the latter is turned
+    around, its first time step is at the right."""
     widening: float = Field(1.0, gt=0, le=16, allow_inf_nan=False)
     """Where the width follows the image's: by how much the aspect ratio is stretched, for text too
     narrow to be told apart otherwise."""
@@ -102,7 +107,9 @@ class ImageSpec(BaseModel):
         """Return where the input's left and right edge lie in an image of this width and height.
 
         In shares of the image's width; an input that is wider than its content ends beyond it.
+        Turned around where the text runs from right to left.
         """
         left, right = (self.region.left, self.region.right) if self.region else (0.0, 1.0)
         covered = self.content_size(size)[0] / self.input_width(size)
-        return left, left + (right - left) / covered
+        edges = left, left + (right - left) / covered
+        return edges if self.direction == "ltr" else edges[::-1]

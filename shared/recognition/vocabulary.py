@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from itertools import chain, pairwise
 
+from shared.recognition.scripts.text_direction import turned, turned_order
 from shared.texts import composed
 
 UNKNOWN = "\ufffd"
@@ -15,7 +16,8 @@ class Vocabulary:
     (Graves et al. 2006, "Connectionist Temporal Classification", section 3.)
     """
 
-    def __init__(self, characters: Sequence[str]) -> None:
+    def __init__(self, characters: Sequence[str], *, right_to_left: bool = False) -> None:
+        """Create one; right_to_left: whether texts run so, and outputs are turned around."""
         if not characters:
             raise ValueError("a vocabulary needs at least one character")
         if any(len(character) != 1 for character in characters):
@@ -23,7 +25,20 @@ class Vocabulary:
         if len(set(characters)) != len(characters):
             raise ValueError("a vocabulary holds every character once")
         self.characters = tuple(characters)
+        self.right_to_left = right_to_left
         self._classes = {character: index for index, character in enumerate(self.characters)}
+
+    def __eq__(self, other: object) -> bool:
+        """Tell whether both give the same classes."""
+        return isinstance(other, Vocabulary) and self._identity == other._identity
+
+    def __hash__(self) -> int:
+        """Return a hash by which results are kept."""
+        return hash(self._identity)
+
+    @property
+    def _identity(self) -> tuple[object, ...]:
+        return self.characters, self.right_to_left
 
     @classmethod
     def from_labels(cls, labels: Iterable[str]) -> "Vocabulary":
@@ -42,11 +57,20 @@ class Vocabulary:
 
     def encode(self, text: str) -> list[int]:
         """Return the class of each character; raises KeyError for one that is not in it."""
-        return [self._classes[character] for character in text]
+        return [self._classes[character] for character in self._turned(text)]
 
     def decode(self, classes: Iterable[int]) -> str:
         """Join the characters of these classes, none of them the blank."""
-        return "".join(self.characters[index] for index in classes)
+        return self._turned("".join(self.characters[index] for index in classes))
+
+    def order(self, classes: Sequence[int]) -> Sequence[int]:
+        """Return for each character of their text the index of its class."""
+        if not self.right_to_left:
+            return range(len(classes))
+        return turned_order("".join(self.characters[index] for index in classes))
+
+    def _turned(self, text: str) -> str:
+        return turned(text) if self.right_to_left else text
 
 
 def normalise_label(text: str) -> str:

@@ -59,6 +59,9 @@ class Metrics(Frozen):
     train_images: int = Field(ge=0)
     validation_images: int = Field(ge=0)
     test_images: int = Field(ge=0)
+    folds: int | None = Field(None, ge=2)
+    """Where the training images are the test images, too: in so many folds, each predicted by a
+    network that has not learned from it. None for a test part of its own."""
     exact_match: float = Field(ge=0, le=1)
     exact_match_interval: tuple[float, float] = Field(strict=False)
     """95 % Wilson interval of the exact match on the test part."""
@@ -285,7 +288,7 @@ class Manifest(Frozen):
 
     def model_vocabulary(self) -> Vocabulary:
         """Return the vocabulary as the decoder wants it."""
-        return Vocabulary(self.vocabulary)
+        return Vocabulary(self.vocabulary, right_to_left=self.image.direction == "rtl")
 
     @property
     def temperature(self) -> float:

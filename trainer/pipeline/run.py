@@ -17,6 +17,7 @@ from trainer.pipeline.publishing.export import (
     make_manifest,
     require_same_predictions,
 )
+from trainer.pipeline.search.committee import train_committee
 from trainer.pipeline.search.race import train_best
 from trainer.pipeline.training.results import Trained
 from trainer.schemas.job_request import JobRequest
@@ -89,8 +90,13 @@ def _trained(
     train_trials: "TrainTrials | None",
 ) -> tuple[JobRequest, Dataset, Trained]:
     """Train as requested; return what was trained, with its own request and dataset."""
+    inputs = context.inputs
+    if dataset.folds:
+        request, trained = train_committee(
+            dataset, request, observer, inputs.work, inputs.job_files
+        )
+        return request, dataset, trained
     if request.search is None:
-        inputs = context.inputs
         request, trained = train_best(
             dataset, request, observer, inputs.work, base, inputs.job_files
         )

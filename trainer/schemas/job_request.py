@@ -18,8 +18,8 @@ from pydantic import (
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from shared.patterns.allowed import AllowedTexts
-from shared.recognition.image_spec import Region
-from shared.store.builtin import not_builtin
+from shared.recognition.image_spec import Direction, Region
+from shared.store.builtin import STARTERS, not_builtin
 from shared.store.manifest import ModelName
 from shared.texts import composed, require_printable
 from trainer.schemas.addresses import WebAddress
@@ -35,6 +35,7 @@ _PRESET: TypeAdapter[PresetName] = TypeAdapter(PresetName)
 Auto = Literal["auto"]
 PresetChoice = PresetName | Auto
 Promote = Literal["auto", "always", "never"]
+EvaluationChoice = Literal["auto", "test_part", "cross_validation"]
 
 
 class Synthetic(RequestPart):
@@ -181,6 +182,8 @@ class Hyperparameters(RequestPart):
     input's width follow the image."""
     channels: Annotated[Literal[1, 3] | Auto, BeforeValidator(_no_stand_in)] = "auto"
     """1 for gray, 3 for colour."""
+    direction: Direction | Auto = "auto"
+    """Of the text, by the letters of the labels: left to right, or right to left."""
     standardize: bool | Auto = "auto"
     """Whether each image is brought to mean 0 and deviation 1; else pixels are in [0, 1]."""
     augmentation: Annotated[float, Field(ge=0, le=4)] | Auto = "auto"
@@ -252,12 +255,23 @@ class JobRequest(RequestPart):
     ] = Field(default_factory=dict, max_length=16)
     search: Search | None = None
     """Trains with several settings instead of one."""
+    evaluation: EvaluationChoice = "auto"
+    """What measures the model: a test part, which it does not learn from; or all images in four
+    folds, each predicted by a network that has not learned from it. These networks, of which each
+    has learned from the other folds, are then joined by the mean of their weights, and published
+    as one that has learned from all. auto: the latter below 150 images, where training begins from
+    the starter and ends by itself, and the dataset has no parts of its own."""
     resources: Resources = Resources()
 
     @property
     def settled_preset(self) -> PresetName:
         """The preset, conv for auto: the network of trainings that are not raced."""
         return "conv" if self.preset == "auto" else self.preset
+
+    @property
+    def can_cross_validate(self) -> bool:
+        """Whether its networks all begin with the same weights: their mean is of use only then."""
+        return not any(_against_cross_validation(dict(self)))
 
     def of_preset(self, preset: PresetName) -> "JobRequest":
         """Return the request as if it named this preset."""
@@ -278,6 +292,25 @@ class JobRequest(RequestPart):
         if problems:
             raise ValidationError.from_exception_data("Search", problems)
         return search
+
+    @field_validator("evaluation")
+    @classmethod
+    def _can_be_evaluated(cls, value: EvaluationChoice, info: ValidationInfo) -> EvaluationChoice:
+        if value == "cross_validation":
+            for why in _against_cross_validation(info.data):
+                raise PydanticCustomError("not_cross_validated", "{why}", {"why": why})
+        return value
+
+
+def _against_cross_validation(given: dict[str, Any]) -> Iterator[str]:
+    """Yield what forbids it in a request's fields, those that are wrong left out."""
+    if given.get("search") is not None:
+        yield "cannot be cross_validation in a search"
+    if given.get("preset", "auto") not in ("auto", *STARTERS):
+        yield f"can be cross_validation with the presets {' and '.join(STARTERS)} only"
+    hyperparameters = given.get("hyperparameters", Hyperparameters())
+    if given.get("base", "starter") != "starter" or hyperparameters.standardize is False:
+        yield "can be cross_validation only if training begins from the starter, standardized"
 
 
 def _not_searchable(name: str, values: Values, given: dict[str, Any]) -> Iterator[str]:

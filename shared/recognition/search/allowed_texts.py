@@ -126,7 +126,7 @@ class SpelledTexts:
 
 
 @lru_cache(maxsize=16)
-def spell_allowed(limits: Limits, vocabulary: tuple[str, ...], time_steps: int) -> SpelledTexts:
+def spell_allowed(limits: Limits, vocabulary: Vocabulary, time_steps: int) -> SpelledTexts:
     """Return the allowed texts that a model can spell and that fit the other limits.
 
     Raises LimitsError: no_text_fits if there is none, or what build_automaton raises.
@@ -140,16 +140,16 @@ def spell_allowed(limits: Limits, vocabulary: tuple[str, ...], time_steps: int) 
             if others != ANYTHING
             else "The model can spell none of the allowed texts.",
             f"It has {time_steps} time steps, one for each character and another between two equal "
-            f"characters, and knows these characters: {''.join(vocabulary[:200])}.",
+            f"characters, and knows these characters: {''.join(vocabulary.characters[:200])}.",
             "allowed",
         )
-    return SpelledTexts.of(texts, Vocabulary(vocabulary))
+    return SpelledTexts.of(texts, vocabulary)
 
 
 def _fitting(
-    texts: Iterable[str], limits: Limits, vocabulary: tuple[str, ...], time_steps: int
+    texts: Iterable[str], limits: Limits, vocabulary: Vocabulary, time_steps: int
 ) -> list[str]:
-    known = set(vocabulary)
+    known = set(vocabulary.characters)
     spelled = [
         text for text in texts if known.issuperset(text) and required_time_steps(text) <= time_steps
     ]
@@ -158,6 +158,6 @@ def _fitting(
         spelled = [text for text in spelled if fits(text)]
     if replace(limits, check_digit=None) == ANYTHING:
         return spelled
-    automaton = build_automaton(limits, vocabulary, time_steps)
-    classes = Vocabulary(vocabulary)
+    automaton = build_automaton(limits, vocabulary.characters, time_steps)
+    classes = Vocabulary(vocabulary.characters)  # limits are of texts in logical order
     return [text for text in spelled if automaton.accepts(classes.encode(text))]

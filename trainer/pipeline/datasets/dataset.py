@@ -2,8 +2,10 @@
 
 import hashlib
 from collections.abc import Iterator, Set
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import reduce
 from itertools import chain
+from operator import add
 from typing import Any
 
 import numpy as np
@@ -67,8 +69,23 @@ class Dataset:
     median_height: float
     """Of the images, in pixels."""
     sizes: ImageSizes
+    folds: tuple[ImageTable, ...]
+    """Of the training part, where it is cross-validated: the other two parts are empty then."""
     summary: dict[str, Any]
     """The result of the check, JSON; shown in the job and by `readsmith check`."""
+    is_fold: bool = False
+    """Whether the validation part chooses nothing, but measures."""
+
+    @property
+    def measured(self) -> ImageTable:
+        """The images that tell how good the model is: the test part, or all folds in turn."""
+        return reduce(add, self.folds, self.test)
+
+    def without_fold(self, number: int) -> "Dataset":
+        """Return the dataset whose training part lacks a fold, which is its validation part."""
+        held_out = set(self.folds[number].names)
+        rest = self.train.where(lambda image: image.name not in held_out)
+        return replace(self, train=rest, validation=self.folds[number], folds=(), is_fold=True)
 
     @property
     def labels(self) -> Iterator[str]:

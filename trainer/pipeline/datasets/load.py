@@ -13,7 +13,7 @@ from shared.recognition.vocabulary import required_time_steps
 from shared.store.manifest import ImageSizes
 from trainer.pipeline.datasets.clean import Checked, check_images, split_corrections
 from trainer.pipeline.datasets.dataset import Base, Dataset, Rehearsal
-from trainer.pipeline.datasets.image_table import LabelledImage
+from trainer.pipeline.datasets.image_table import ImageTable, LabelledImage
 from trainer.pipeline.datasets.inputs.appearance import measure_appearance
 from trainer.pipeline.datasets.inputs.image_spec import (
     HEIGHTS,
@@ -27,6 +27,7 @@ from trainer.pipeline.datasets.labels.found import DatasetProblem, FoundLabels
 from trainer.pipeline.datasets.labels.labels import find_labels
 from trainer.pipeline.datasets.labels.unseen_characters import fold_labels
 from trainer.pipeline.datasets.labels.vocabulary import choose_vocabulary
+from trainer.pipeline.datasets.parts.folds import fold
 from trainer.pipeline.datasets.parts.sides import Sides
 from trainer.pipeline.datasets.parts.split import Split, split
 from trainer.pipeline.datasets.seen_images import is_among
@@ -36,6 +37,8 @@ from trainer.pipeline.datasets.summary import LISTED_PROBLEMS, describe_split, s
 from trainer.schemas.job_request import JobRequest, Labels
 from trainer.schemas.limits import DEFAULT_LIMITS, DatasetLimits
 
+FEW = 150
+"""Below so many images, a test part is too few to measure with, and too many to do without."""
 MIN_IMAGES = 10
 """Fewer images with a text are too few to train on and to measure."""
 
@@ -70,15 +73,15 @@ def load_dataset(
     rehearsal = _rehearsal(base, source, checked) if base else Rehearsal()
     own, added = split_corrections(checked, found)
     sides = Sides.of(own, found)
-    done = split(own, request, seen, sides)
+    done = _parted(own, request, base, sides)
     train, validation, test = done.parts
-    _require_parts(done)
     # Corrections are images that the model got wrong: in the test part they would not represent
     # the images that come in.
     train += added
-    vocabulary = choose_vocabulary(checked.images.labels, request, base)
+    vocabulary = choose_vocabulary(checked.images.labels, request, base, spec.direction)
     summary = summarise(checked, found, vocabulary) | {
         "split": {"train": len(train), "validation": len(validation), "test": len(test)},
+        "folds": len(done.folds),
         "image": spec.model_dump() | {"time_steps": time_steps(spec)},
         "reasons": reasons,
     }
@@ -100,8 +103,28 @@ def load_dataset(
         rehearsal,
         float(np.median(heights)),
         ImageSizes.of(checked.sizes),
+        done.folds,
         summary,
     )
+
+
+def _parted(images: ImageTable, request: JobRequest, base: Base | None, sides: Sides) -> Split:
+    if _cross_validates(images, request, base, sides):
+        return fold(images, request, sides)
+    done = split(images, request, base.seen if base else frozenset(), sides)
+    _require_parts(done)
+    return done
+
+
+def _cross_validates(
+    images: ImageTable, request: JobRequest, base: Base | None, sides: Sides
+) -> bool:
+    """Return whether all images are learned from: too few are there to hold some back."""
+    if request.evaluation != "auto":
+        return request.evaluation == "cross_validation"
+    ends_by_itself = request.hyperparameters.epochs == "auto"
+    few = len(images) < FEW and base is None and not sides.parts.any()
+    return few and ends_by_itself and request.can_cross_validate
 
 
 def _labelled(

@@ -89,15 +89,19 @@ def describe_split(done: Split, sides: Sides, summary: dict[str, Any]) -> None:
         notes.append(f"{alike} images that look like another one with the same label stay with it.")
     if summary["nothing_to_read"]:
         notes.append(f"On {summary['nothing_to_read']} images there is nothing to read.")
+    if done.folds:
+        notes.append(
+            f"All {len(done.parts[0])} images are learned from, and measure in {len(done.folds)} "
+            'folds (evaluation "test_part" holds some back).'
+        )
+    tested = f"{len(done.parts[0])}" if done.folds else f"{len(done.parts[2])} test"
+    others = "folds" if done.folds else "parts"
     for count, what in (
-        (done.alike, "look like ones of the other parts with the same label"),
-        (done.grouped, f"belong to groups by {sides.groups_from} that are in other parts, too"),
+        (done.alike, f"look like ones of the other {others} with the same label"),
+        (done.grouped, f"belong to groups by {sides.groups_from} that are in other {others}, too"),
     ):
         if count:
-            warnings.append(
-                f"{count} of the {len(done.parts[2])} test images {what}: the metrics may be too "
-                "good."
-            )
+            warnings.append(f"{count} of the {tested} images {what}: the metrics may be too good.")
 
 
 def _moving(checked: Checked) -> list[str]:

@@ -3,6 +3,7 @@
 import heapq
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import chain
 from operator import attrgetter
 
 import numpy as np
@@ -27,7 +28,7 @@ from trainer.pipeline.evaluation.calibration import (
 )
 from trainer.pipeline.evaluation.learned import measure_learned
 from trainer.pipeline.evaluation.predictions import Evaluation, LabelledPrediction
-from trainer.pipeline.networks.inference import outputs
+from trainer.pipeline.networks.inference import joined, outputs
 from trainer.pipeline.training.results import Trained
 from trainer.schemas.progress import Observer
 
@@ -49,6 +50,8 @@ def evaluate(
 ) -> Evaluation:
     """Predict every image with the trained model; only the test part enters the metrics.
 
+    Where the dataset is in folds, each image is predicted by the network that has not learned from
+    its fold, and all enter the metrics.
     allowed: the texts of the job's list, whose worth is measured, too.
     Raises CancelledRunError if the job is cancelled.
     """
@@ -56,7 +59,7 @@ def evaluate(
     before, validation = evaluator.calibrate()
     uncalibrated, predictions = evaluator.predict_test_part()
     # The validation part has chosen the weights only: good enough to tell learning from chance.
-    told_by = [] if len(predictions) >= SMALL_TEST else evaluator.predict_validation_part()
+    told_by = [] if len(predictions) >= SMALL_TEST else evaluator.predict(dataset.validation)
     test = [(prediction.confidence, prediction.correct) for prediction in predictions]
     calibration = Calibration(
         temperature=evaluator.temperature,
@@ -64,16 +67,21 @@ def evaluate(
         validation=calibration_error(before, validation),
         test=calibration_error(uncalibrated, test),
         # Both parts: rare mistakes take all the images there are.
-        thresholds=thresholds([*validation, *test]),
+        thresholds=thresholds(test if dataset.folds else [*validation, *test]),
     )
     return Evaluation(
         metrics=_metrics(trained, dataset, predictions),
         calibration=calibration,
         predictions=tuple(predictions),
+        published=evaluator.predict_as_published(predictions),
         learned=measure_learned([*predictions, *told_by], trained.parameters.seed),
         allowed=evaluator.measure_list(allowed) if allowed else None,
         suspects=tuple(heapq.nlargest(SUSPECTS, evaluator.suspects(), attrgetter("confidence"))),
     )
+
+
+Predicted = tuple[Sequence[LabelledImage], NDArray[np.float32]]
+"""Images and a model's outputs."""
 
 
 @dataclass
@@ -88,9 +96,12 @@ class _Evaluator:
     def calibrate(self) -> tuple[list[Judged], list[Judged]]:
         """Choose the temperature; return the validation part's results without and with it."""
         # Not the test part: its calibration error is honest only if it chose nothing.
-        chosen = self.dataset.validation[:CALIBRATION_IMAGES]
-        truths = [image.label for image in chosen]
-        output = np.concatenate([output for _, output in self._outputs(chosen)])
+        if self.dataset.folds:
+            parts = list(self._measured())
+        else:
+            parts = list(self._outputs(self.dataset.validation[:CALIBRATION_IMAGES]))
+        truths = [image.label for images, _ in parts for image in images]
+        output = joined([output for _, output in parts])
         self.temperature = fit_temperature(output, truths, self.dataset.vocabulary)
         return self._judge(output, truths, 1.0), self._judge(output, truths, self.temperature)
 
@@ -98,28 +109,34 @@ class _Evaluator:
         """Return the test part's results without calibration, and its calibrated predictions."""
         uncalibrated: list[Judged] = []
         predictions: list[LabelledPrediction] = []
-        for images, output in self._outputs(self.dataset.test):
+        for images, output in self._measured():
             uncalibrated += self._judge(output, [image.label for image in images], 1.0)
             predictions += self._predictions(images, output)
         return uncalibrated, predictions
 
-    def predict_validation_part(self) -> list[LabelledPrediction]:
-        """Return the validation part's calibrated predictions."""
-        parts = self._outputs(self.dataset.validation)
+    def predict(self, images: Sequence[LabelledImage]) -> list[LabelledPrediction]:
+        """Return the model's calibrated predictions."""
+        parts = self._outputs(images)
         return [one for images, output in parts for one in self._predictions(images, output)]
+
+    def predict_as_published(
+        self, measured: Sequence[LabelledPrediction]
+    ) -> tuple[LabelledPrediction, ...]:
+        """Return what the published model predicts for the measured images, in their order."""
+        return tuple(self.predict(self.dataset.measured) if self.dataset.folds else measured)
 
     def measure_list(self, texts: tuple[str, ...]) -> AllowedFigures | None:
         """Measure a list on the validation and the test part; None if none of it can be spelled."""
         vocabulary = self.dataset.vocabulary
         limits = Limits(allowed=texts)
         try:
-            allowed = spell_allowed(limits, vocabulary.characters, self.trained.time_steps)
+            allowed = spell_allowed(limits, vocabulary, self.trained.time_steps)
         except LimitsError as error:
             self.observer.event("allowed", f"{error.message} {error.hint}", {})
             return None
         readings = [
             reading
-            for images, output in self._outputs(self.dataset.validation + self.dataset.test)
+            for images, output in chain(self._outputs(self.dataset.validation), self._measured())
             for reading in read_allowed(
                 at_temperature(output, self.temperature),
                 [image.label for image in images],
@@ -132,19 +149,31 @@ class _Evaluator:
         return figures
 
     def suspects(self) -> Iterator[LabelledPrediction]:
-        """Yield confident predictions of the other two parts that contradict the label.
+        """Yield confident predictions that contradict the label: of the other two parts, or of
+        folds.
 
         Training stops before the model memorises wrong labels: of 35 suspects on a set with 39
         wrong labels, 31 were wrong.
         """
-        for images, output in self._outputs(self.dataset.train + self.dataset.validation):
+        learned = self.dataset.train + self.dataset.validation
+        for images, output in self._measured() if self.dataset.folds else self._outputs(learned):
             for prediction in self._predictions(images, output):
                 if not prediction.correct and prediction.confidence >= SUSPICIOUS:
                     yield prediction
 
-    def _outputs(
-        self, images: Sequence[LabelledImage]
-    ) -> Iterator[tuple[Sequence[LabelledImage], NDArray[np.float32]]]:
+    def _measured(self) -> Iterator[Predicted]:
+        """Yield the test part with the model's outputs, or each fold with its network's."""
+        if not self.dataset.folds:
+            yield from self._outputs(self.dataset.test)
+            return
+        model = self.trained.model
+        published = model.get_weights()
+        for fold, weights in zip(self.dataset.folds, self.trained.committee, strict=True):
+            model.set_weights(weights)
+            yield from self._outputs(fold)
+        model.set_weights(published)
+
+    def _outputs(self, images: Sequence[LabelledImage]) -> Iterator[Predicted]:
         dataset = self.dataset
         return outputs(self.trained.model, dataset.source, images, dataset.image, self.observer)
 
@@ -181,7 +210,8 @@ def _metrics(
     return Metrics(
         train_images=len(dataset.train),
         validation_images=len(dataset.validation),
-        test_images=len(dataset.test),
+        test_images=len(predictions),
+        folds=len(dataset.folds) or None,
         exact_match=score.exact_match,
         exact_match_interval=wilson_interval(score.exact, score.images),
         cer=score.cer,

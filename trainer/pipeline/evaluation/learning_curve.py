@@ -34,6 +34,8 @@ def learning_curve(
     CancelledRunError if the run is cancelled.
     """
     logging.getLogger("tensorflow").setLevel(logging.ERROR)  # it warns of every further model
+    # All models are measured on the same images, which none of them has learned from.
+    request = request.model_copy(update={"evaluation": "test_part"})
     observer.stage(Stage.DATASET)
     dataset = load_dataset(source, request, limits=limits)
     observer.summary(dataset.summary)

@@ -24,12 +24,17 @@ class LabelledPrediction:
 
 @dataclass(frozen=True)
 class Evaluation:
-    """The results on the test part, measured once, and suspect labels in the other parts."""
+    """The results on the test part, measured once, and suspect labels in the other parts.
+
+    Or, in folds, on all images.
+    """
 
     metrics: Metrics
     calibration: Calibration
     predictions: tuple[LabelledPrediction, ...]
-    """Of the test part."""
+    """Of the test part, or of each fold by the network that has not learned from it."""
+    published: tuple[LabelledPrediction, ...]
+    """Of the same images by the published model, which its files must repeat."""
     learned: Learned | None
     """None where the images are too few to tell."""
     allowed: AllowedFigures | None

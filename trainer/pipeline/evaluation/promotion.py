@@ -82,7 +82,7 @@ def compare_with(
     else:
         if texts:
             return compared(served, predictions, texts)
-        why = f"it was trained on all {len(predictions)} images of the test part"
+        why = f"it was trained on all {len(predictions)} images that are measured"
     message = f"No comparison with the served version {served}: {why}"
     observer.event("warning", message, {"served": served})
     return None
@@ -91,10 +91,10 @@ def compare_with(
 def _predict_unseen(
     folder: Path, manifest: Manifest, dataset: Dataset, observer: Observer
 ) -> dict[str, str]:
-    """Return a bundle's texts for the test images that it was not trained on, by name."""
+    """Return a bundle's texts for the measured images that it was not trained on, by name."""
     needed = {ONNX_MODEL, SEEN_IMAGES} & set(manifest.files)
     verify_files(folder, {name: manifest.files[name] for name in needed})
-    images = unseen(dataset.test, folder)
+    images = unseen(dataset.measured, folder)
     observer.checkpoint()
     return in_clean_process(_predict_all, folder, manifest, dataset.source, images)
 

@@ -9,6 +9,7 @@ import onnxruntime
 from numpy.typing import NDArray
 
 from shared.child_process import limit_this_process
+from shared.recognition.decoding import in_reading_order
 from shared.recognition.image_spec import ImageSpec
 from shared.recognition.preprocessing import fit, open_image, to_batch
 from trainer.pipeline.datasets.image_table import LabelledImage
@@ -59,7 +60,7 @@ def limit_for_graphs(images: int) -> None:
 def predict(
     model: Any, pixels: Sequence[NDArray[np.uint8]], image: ImageSpec
 ) -> NDArray[np.float32]:
-    """Run a model over fitted images: float32 (N, T, classes), T of the widest.
+    """Run a model over fitted images: float32 (N, T, classes), T of the widest, in reading order.
 
     The steps beyond an image's own are surely blank, which leaves its text's probability as it is.
     """
@@ -72,17 +73,22 @@ def predict(
         for start in range(0, len(rows), BATCH):
             batch = rows[start : start + BATCH]
             found = model.predict_on_batch(to_batch([pixels[row] for row in batch], image))
+            found = in_reading_order(found, image)
             for row, output in zip(batch, found, strict=True):
                 outputs[row] = output
-    return _joined(outputs)
+    return joined([output[np.newaxis] for output in outputs])
 
 
-def _joined(outputs: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
-    longest = max(len(output) for output in outputs)
-    joined = np.zeros((len(outputs), longest, outputs[0].shape[1]), np.float32)
+def joined(outputs: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
+    """Join outputs (N, T, classes) of different T; the further steps of the shorter are blank."""
+    longest = max(output.shape[1] for output in outputs)
+    rows, classes = sum(map(len, outputs)), outputs[0].shape[2]
+    joined = np.zeros((rows, longest, classes), np.float32)
     joined[:, :, -1] = 1
-    for row, output in zip(joined, outputs, strict=True):
-        row[: len(output)] = output
+    start = 0
+    for output in outputs:
+        joined[start : start + len(output), : output.shape[1]] = output
+        start += len(output)
     return joined
 
 

@@ -91,10 +91,9 @@ def predict_with_files(
     source: ImageSource,
     images: tuple[LabelledImage, ...],
     image: ImageSpec,
-    characters: tuple[str, ...],
+    vocabulary: Vocabulary,
 ) -> dict[str, list[DecodedText]]:
     """Predict images with both files of a bundle: {file name: predictions}. For a clean process."""
-    vocabulary = Vocabulary(characters)
     pixels = load_pixels(source, images, image)
     return {
         KERAS_MODEL: decode(predict(load_keras(build / KERAS_MODEL), pixels, image), vocabulary),

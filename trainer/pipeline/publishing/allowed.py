@@ -21,7 +21,7 @@ def accept_allowed(store: ModelStore, model: str, chosen: ModelSettings) -> int:
             store.settings(model).pattern, allowed=chosen.allowed, check_digit=chosen.check_digit
         )
         # Otherwise every later request would fail with no_text_fits.
-        spelled = len(spell_allowed(limits, manifest.vocabulary, manifest.time_steps).texts)
+        spelled = len(spell_allowed(limits, manifest.model_vocabulary(), manifest.time_steps).texts)
     changed = ModelSettings(
         allowed=chosen.allowed or None,
         check_digit=chosen.check_digit,

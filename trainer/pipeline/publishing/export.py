@@ -48,7 +48,7 @@ def build_bundle(trained: Trained, evaluation: Evaluation, dataset: Dataset, bui
 
 
 def require_same_predictions(build: Path, dataset: Dataset, evaluation: Evaluation) -> None:
-    """Predict the test part with both files in a clean process.
+    """Predict the measured images with both files in a clean process.
 
     Raises ReadsmithError (predictions_differ) if any text differs from the evaluation's.
     """
@@ -56,12 +56,12 @@ def require_same_predictions(build: Path, dataset: Dataset, evaluation: Evaluati
         predict_with_files,
         build,
         dataset.source,
-        tuple(dataset.test),
+        tuple(dataset.measured),
         dataset.image,
-        dataset.vocabulary.characters,
+        dataset.vocabulary,
     )
     for name, predictions in again.items():
-        for measured, prediction in zip(evaluation.predictions, predictions, strict=True):
+        for measured, prediction in zip(evaluation.published, predictions, strict=True):
             if measured.text != prediction.text:
                 raise FailedError(
                     "predictions_differ",
@@ -128,8 +128,8 @@ def library_versions() -> dict[str, str]:
 
 
 def write_golden(evaluation: Evaluation, dataset: Dataset, build: Path) -> None:
-    """Write a few images of the test part with their predictions."""
-    predictions = evaluation.predictions[:GOLDEN_IMAGES]
+    """Write a few of the measured images with the published model's predictions."""
+    predictions = evaluation.published[:GOLDEN_IMAGES]
     # The predictor repeats these predictions before it serves the version.
     names = copy_images(predictions, dataset, build / "golden")
     golden = [

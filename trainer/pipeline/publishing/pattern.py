@@ -67,12 +67,11 @@ def accept_pattern(store: ModelStore, model: str, pattern: str | None) -> None:
         version = store.current_if_known(model) or store.versions(model)[-1]
         manifest = store.manifest(model, version)
         # Otherwise every later request would fail with no_text_fits.
-        model_can = manifest.vocabulary, manifest.time_steps
-        build_automaton(Limits(pattern), *model_can)
+        build_automaton(Limits(pattern), manifest.vocabulary, manifest.time_steps)
         own = store.settings(model)
         if own.allowed:
             limits = Limits(pattern, allowed=own.allowed, check_digit=own.check_digit)
-            spell_allowed(limits, *model_can)
+            spell_allowed(limits, manifest.model_vocabulary(), manifest.time_steps)
     store.change_settings(model, ModelSettings(pattern=pattern))
 
 

@@ -6,16 +6,15 @@ Importing this imports TensorFlow.
 import gc
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import keras
 import numpy as np
 
-from shared.api.jobs import Progress
 from shared.errors import NotLearnedError
 from shared.store.builtin import STARTERS
 from trainer.files.job_files import JobFiles
 from trainer.pipeline.datasets.dataset import Base, Dataset
+from trainer.pipeline.search.part_observer import PartObserver
 from trainer.pipeline.training.parameters import choose_parameters, report_settings
 from trainer.pipeline.training.results import Trained, Validation
 from trainer.pipeline.training.train import MAX_RESTARTS, train
@@ -102,7 +101,7 @@ class _Race:
     def _learn(self, request: JobRequest, before: Trained | None) -> Trained | None:
         """Train a network until it has learned; None if it does not, as without restarts."""
         try:
-            return self._train(request, _Part(self.observer, before, pauses=True), 0)
+            return self._train(request, PartObserver(self.observer, before, pauses=True), 0)
         except NotLearnedError:  # it has lost; the job has its restarts still
             return None
         finally:
@@ -110,9 +109,9 @@ class _Race:
             gc.collect()
 
     def _end(self, request: JobRequest, before: Trained | None) -> Trained:
-        return self._train(request, _Part(self.observer, before, pauses=False), MAX_RESTARTS)
+        return self._train(request, PartObserver(self.observer, before), MAX_RESTARTS)
 
-    def _train(self, request: JobRequest, observer: "_Part", restarts: int) -> Trained:
+    def _train(self, request: JobRequest, observer: PartObserver, restarts: int) -> Trained:
         folder = self.work / request.settled_preset
         folder.mkdir(exist_ok=True)
         return train(self.dataset, request, observer, folder, None, restarts, self.job_files)
@@ -140,41 +139,3 @@ def is_better(slower: Validation, faster: Validation) -> bool:
     if len(faster.edits) >= ENOUGH:
         return sum(slower.edits) < sum(faster.edits)
     return bool(np.mean(slower.losses) < np.mean(faster.losses))
-
-
-class _Part(Observer):
-    """One network's part of a race: its epochs and seconds count after those of the other."""
-
-    def __init__(self, observer: Observer, before: Trained | None, *, pauses: bool) -> None:
-        self._observer = observer
-        self._epochs, self._seconds = (before.epochs, before.seconds) if before else (0, 0.0)
-        self._pauses = pauses
-
-    def progress(self, progress: Progress) -> None:
-        """Pass on, counted together."""
-        together = {
-            "epoch": progress.epoch + self._epochs,
-            "epochs": progress.epochs + self._epochs,
-            "seconds": progress.seconds + self._seconds,
-        }
-        self._observer.progress(progress.model_copy(update=together))
-
-    def event(self, kind: str, message: str, data: dict[str, Any] | None = None) -> None:
-        """Pass on."""
-        self._observer.event(kind, message, data)
-
-    def estimate(self, seconds_left: float) -> None:
-        """Pass on."""
-        self._observer.estimate(seconds_left)
-
-    def finishing(self) -> bool:
-        """Ask the job's observer."""
-        return self._observer.finishing()
-
-    def pausing(self) -> bool:
-        """Return whether the winner is not known yet."""
-        return self._pauses
-
-    def checkpoint(self) -> None:
-        """Ask the job's observer, which may raise."""
-        self._observer.checkpoint()

@@ -17,8 +17,8 @@ from PIL import Image
 
 from shared.recognition.decoding import decode
 from shared.recognition.image_spec import ImageSpec
-from shared.recognition.letter_case import find_folds, fold_case
 from shared.recognition.preprocessing import fit
+from shared.recognition.scripts.letter_case import find_folds, fold_case
 from shared.recognition.vocabulary import Vocabulary
 from shared.store.builtin import STARTERS, builtin_store
 from shared.store.manifest import ONNX_MODEL

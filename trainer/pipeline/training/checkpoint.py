@@ -52,8 +52,13 @@ class State:
         """The number of completed epochs."""
         return self.history[-1].epoch if self.history else 0
 
-    def record(self, validation: Validation, weights: list[NDArray[Any]]) -> None:
-        """Record a validation; retain its weights if it is at least as good as the best."""
+    def record(
+        self, validation: Validation, weights: list[NDArray[Any]], *, choose: bool = True
+    ) -> None:
+        """Record a validation; retain its weights if it is at least as good as the best.
+
+        choose: whether validation chooses the weights; else the last ones are retained.
+        """
         key = _key(validation)
         better = self.best is None or key > _key(self.best)
         improved = better or validation.loss < self.lowest_loss
@@ -61,7 +66,7 @@ class State:
         self.lowest_loss = min(self.lowest_loss, validation.loss)
         # Of equals the later: its learning rate was lower, and the last, smallest steps bring the
         # last per cent.
-        if self.best is None or key >= _key(self.best):
+        if not choose or self.best is None or key >= _key(self.best):
             self.best, self.best_weights = validation, weights
 
 

@@ -62,14 +62,18 @@ def no_better_than_chance(best: Validation, labels: Iterable[str]) -> bool:
     return best.all_empty or (best.exact_match <= by_chance and best.cer >= MAX_CER)
 
 
-def did_not_learn(dataset: Dataset, state: State, *, out_of_time: bool = False) -> ReadsmithError:
-    """Return the error of a run that learned nothing, with its metrics and a probable cause."""
-    best = state.best
-    starts = f"{state.restarts + 1} starts" if state.restarts else "1 start"
-    starts += f", {epochs(state.epoch)} until the time limit" if out_of_time else ""
+def did_not_learn(
+    dataset: Dataset, best: Validation | None, starts: int, until_limit: int | None = None
+) -> ReadsmithError:
+    """Return the error of a run that learned nothing, with its metrics and a probable cause.
+
+    until_limit: the epochs until the time limit, if that has ended it.
+    """
+    began = f"{starts} starts" if starts > 1 else "1 start"
+    began += f", {epochs(until_limit)} until the time limit" if until_limit is not None else ""
     figures = (
         f"{len(dataset.train)} training images, {len(dataset.vocabulary.characters)} characters, "
-        f"{starts}"
+        f"{began}"
     )
     if best is not None:
         what = "an empty text for every image" if best.all_empty else "hardly any text correctly"

@@ -25,7 +25,7 @@ from trainer.pipeline.training.base import copy_weights
 from trainer.pipeline.training.checkpoint import State
 from trainer.pipeline.training.devices import CPU, Devices, learn_part, share_statistics
 from trainer.pipeline.training.examples import Batch, Examples
-from trainer.pipeline.training.results import Parameters, Validation
+from trainer.pipeline.training.results import Nearer, Parameters, Validation, Weights
 from trainer.pipeline.training.schedule import (
     DECAY_SHARE,
     WARM_UP_SHARE,
@@ -43,6 +43,8 @@ MILESTONES = (0.95, 0.99)
 VALIDATION_STEPS = 50
 """Steps between two validations of a small set: after each epoch of eight steps, they took longer
 than the training."""
+WAY_BACK = 0.2
+"""Share of the way from the last weights to the first, as if the starter were a fifth network."""
 TIMED_STEPS = range(3, 8)
 """Steps that are timed for the first estimate. The ones before are slower: they compile."""
 
@@ -85,6 +87,7 @@ class Fitting:
         if base is not None:
             copy_weights(base, self.inference_model, dataset.vocabulary)
             self.model.set_weights(self.inference_model.get_weights())
+        self._first_weights = self.inference_model.get_weights()
         self._step = tf.function(self._train_step, reduce_retracing=True)
         self._timed_since: float | None = None
 
@@ -100,14 +103,20 @@ class Fitting:
             return 1
         return max(1, round(VALIDATION_STEPS / self.steps_per_epoch))
 
+    @property
+    def _planned_steps(self) -> int | None:
+        """The steps in all, where they are known before training."""
+        epochs = self.parameters.epochs
+        return epochs * self.steps_per_epoch if epochs else self.parameters.steps
+
     def first_state(self, restarts: int, seconds: float) -> State:
         """Return the state before the first epoch.
 
         restarts: restarts so far; seconds: the training time that they took.
         """
-        epochs, decays = self.parameters.epochs, self.preset.decays
+        steps, decays = self._planned_steps, self.preset.decays
         return State(
-            decay=planned(epochs * self.steps_per_epoch, decays=decays) if epochs else None,
+            decay=planned(steps, decays=decays) if steps else None,
             weights=self._weights(),
             best_weights=self.model.get_weights(),
             restarts=restarts,
@@ -130,13 +139,24 @@ class Fitting:
         validation = self._validate(decaying=decaying)
         state.seconds = time.monotonic() - started
         state.weights = self._weights()
-        state.record(validation, self.inference_model.get_weights())
+        weights = self.inference_model.get_weights()
+        state.record(validation, weights, choose=not self.dataset.is_fold)
         for milestone in MILESTONES:
             if validation.exact_match >= milestone and state.seconds_to[str(milestone)] is None:
                 state.seconds_to[str(milestone)] = round(state.seconds, 3)
         progress = self._progress(state, loss, validation)
         state.history.append(progress)
         self.observer.progress(progress)
+
+    def nearer(self, weights: Weights) -> Nearer:
+        """Measure weights that have gone a part of the way back to the first ones.
+
+        (Wortsman et al. 2022, "Robust fine-tuning of zero-shot models".)
+        """
+        pairs = zip(weights, self._first_weights, strict=True)
+        mixed = [(1 - WAY_BACK) * last + WAY_BACK * first for last, first in pairs]
+        self.inference_model.set_weights(mixed)
+        return Nearer(mixed, self._validate(decaying=True))
 
     def is_over(self, state: State, seconds: float) -> bool:
         """Return whether the schedule or the time has ended; seconds: of training so far."""
@@ -200,9 +220,9 @@ class Fitting:
         )
 
     def _learning_rate(self, state: State) -> float:
-        rate, epochs = self.parameters.learning_rate, self.parameters.epochs
+        rate, planned_steps = self.parameters.learning_rate, self._planned_steps
         if self.preset.decays:
-            steps = WARM_UP_SHARE * epochs * self.steps_per_epoch if epochs else math.inf
+            steps = WARM_UP_SHARE * planned_steps if planned_steps else math.inf
             rate *= min(1.0, (state.steps + 1) / min(WARM_UP_STEPS, max(1.0, steps)))
         return rate * (state.decay.factor(state.steps) if state.decay else 1.0)
 
@@ -224,6 +244,9 @@ class Fitting:
     def _train_step(self, images: Any, labels: Any, seed: Any) -> Any:
         if self.parameters.augmentation:
             images = augment(images, self.parameters.augmentation, seed)
+        if self.dataset.image.direction == "rtl":
+            # Instead of the output: the network itself goes from left to right.
+            labels = tf.reverse_sequence(labels, tf.math.count_nonzero(labels >= 0, 1), seq_axis=1)
         if self.devices.strategy is not None:
             batch = (self.model, self.optimizer, images, labels)
             losses = self.devices.strategy.run(learn_part, batch)

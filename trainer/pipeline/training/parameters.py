@@ -14,12 +14,18 @@ MAX_MINUTES = 24 * 60.0
 UNTIL_LEARNED = f"until validation stops improving, at most {MAX_MINUTES / 60:.0f} hours"
 
 
-def choose_parameters(request: JobRequest) -> tuple[Parameters, dict[str, str]]:
-    """Return the effective parameters and, by name, the reason for each."""
+def choose_parameters(
+    request: JobRequest, steps: int | None = None
+) -> tuple[Parameters, dict[str, str]]:
+    """Return the effective parameters and, by name, the reason for each.
+
+    steps: batches in all, unless epochs are given; None for as many as it takes.
+    """
     preset, wanted = PRESETS[request.settled_preset], request.hyperparameters
     of_preset = f"the best for preset {request.settled_preset}"
+    by_itself = UNTIL_LEARNED if steps is None else f"{steps} batches: more wear few images out"
     auto: dict[str, tuple[Any, str]] = {
-        "epochs": (preset.epochs, of_preset if preset.epochs else UNTIL_LEARNED),
+        "epochs": (preset.epochs, of_preset if preset.epochs else by_itself),
         "batch_size": (preset.batch_size, of_preset),
         "learning_rate": (preset.learning_rate, of_preset),
         "augmentation": (preset.augmentation, f"{of_preset}; less after a restart"),
@@ -32,6 +38,7 @@ def choose_parameters(request: JobRequest) -> tuple[Parameters, dict[str, str]]:
     cap = MAX_MINUTES if values["epochs"] is None else None
     parameters = Parameters(
         **values,
+        steps=steps,
         patience=preset.patience if wanted.patience == "auto" else wanted.patience,
         max_minutes=cap if wanted.max_minutes == "auto" else wanted.max_minutes,
         seed=request.seed,

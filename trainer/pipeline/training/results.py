@@ -3,7 +3,13 @@
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from shared.api.jobs import Progress
+
+Weights = list[NDArray[np.float32]]
+"""Of a Keras model, in its order."""
 
 
 @dataclass(frozen=True)
@@ -12,6 +18,8 @@ class Parameters:
 
     epochs: int | None
     """None until training has ended, where it ends by itself."""
+    steps: int | None
+    """Batches in all, unless epochs are given; None for as many as it takes."""
     batch_size: int
     learning_rate: float
     patience: int | None
@@ -36,6 +44,14 @@ class Validation:
     """Characters to be changed in each image's text."""
 
 
+@dataclass(frozen=True)
+class Nearer:
+    """A network on its way back from its last to its first weights, and how it does there."""
+
+    weights: Weights
+    validation: Validation
+
+
 @dataclass
 class Trained:
     """A trained model with its best weights, and its training's history."""
@@ -53,3 +69,7 @@ class Trained:
     seconds_to: dict[str, float | None]
     """Training seconds until the validation part's exact match reached each milestone."""
     history: list[Progress] = field(default_factory=list)
+    nearer: Nearer | None = None
+    """Of the same network, where the validation part only measures."""
+    committee: tuple[Weights, ...] = ()
+    """Of the networks whose mean the model is: each has learned from all folds but its own."""

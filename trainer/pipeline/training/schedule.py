@@ -26,6 +26,9 @@ GAIN = 0.03
 """Relative improvement within the last third of the steps that is worth training on for."""
 LEARNED_LOSS = 0.02
 """In nats per image: from here on, only chance makes the loss half or twice as large."""
+FOLD_STEPS, FOLD_STEPS_PER_IMAGE, MOST_FOLD_STEPS = 250, 4, 600
+"""Of a network that learns without one fold of a small set: the fewer images, the sooner it knows
+them by heart; docs/decisions/0029-cross-validation.md."""
 STEPS_PER_CHARACTER = 40
 """Steps that a training is expected to take, before anything is known about it, for each character
 of the vocabulary: sets at hand took 33 to 65, however many images they have."""
@@ -77,6 +80,11 @@ def expected_end(decay: Decay | None, step: int, characters: int) -> int:
         return decay.end
     shortest = MIN_STEPS + MIN_DECAY_STEPS
     return max(shortest, STEPS_PER_CHARACTER * characters, round(EXPECTED_GROWTH * step))
+
+
+def fold_steps(images: int) -> int:
+    """Return the steps of a network that learns without one fold; images: of the others."""
+    return min(MOST_FOLD_STEPS, FOLD_STEPS + FOLD_STEPS_PER_IMAGE * images)
 
 
 def finish_steps(step: int) -> int:

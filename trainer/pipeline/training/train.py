@@ -24,7 +24,7 @@ from trainer.pipeline.training.examples import Examples
 from trainer.pipeline.training.fitting import Fitting
 from trainer.pipeline.training.parameters import choose_parameters, gentler, report_settings
 from trainer.pipeline.training.results import Trained
-from trainer.pipeline.training.schedule import MIN_STEPS, decay_from, improves
+from trainer.pipeline.training.schedule import MIN_STEPS, decay_from, fold_steps, improves
 from trainer.schemas.job_request import JobRequest
 from trainer.schemas.progress import Observer
 
@@ -43,6 +43,7 @@ def train(
 ) -> Trained:
     """Train until validation stops improving, or the epochs or minutes are over.
 
+    Where that only measures, until fold_steps, whether or not it has learned.
     It returns earlier if the observer wants a pause; the next call goes on from there.
     An interrupted run resumes from the checkpoint in its work folder, or from the copy in
     job_files if it may have been on another machine. A run that learns nothing restarts with
@@ -54,10 +55,11 @@ def train(
     devices = find_devices()
     base = base or _starter(dataset, request)
     examples = Examples.of(dataset)
-    chosen, reasons = choose_parameters(request)
+    steps = fold_steps(len(dataset.train)) if dataset.is_fold else None
+    chosen, reasons = choose_parameters(request, steps)
     # With the fingerprint: a URL's content may have changed since the run was interrupted.
     data = f"{dataset.image} {dataset.vocabulary.characters} {dataset.fingerprint}"
-    run = f"{request.model_dump_json()} {data}"
+    run = f"{request.model_dump_json()} {chosen.steps} {data}"
     state = load(work, run, job_files)
     restarts, seconds = (state.restarts, state.seconds) if state else (0, 0.0)
     if state is None:
@@ -76,13 +78,14 @@ def train(
                 observer.event("resumed", f"Resuming after epoch {state.epoch}, {devices}.")
             fitting.restore(state)
         reason = _fit(fitting, state, lambda state: save(work, state, run, job_files))
-        if reason is None:
+        if reason is None or (dataset.is_fold and _finished(fitting, state)):
             return _trained(fitting, state, base)
         if state.best is not None and not no_better_than_chance(state.best, dataset.train.labels):
             return _trained(fitting, state, base)
         out_of_time = fitting.is_out_of_time(state.seconds)
         if out_of_time or observer.finishing() or restarts == max_restarts:
-            raise did_not_learn(dataset, state, out_of_time=out_of_time)
+            until_limit = state.epoch if out_of_time else None
+            raise did_not_learn(dataset, state.best, restarts + 1, until_limit)
         observer.event("restart", f"{reason} Restarting with gentler settings.")
         restarts, seconds, state = restarts + 1, state.seconds, None
 
@@ -131,6 +134,7 @@ def _finished(fitting: Fitting, state: State) -> bool:
 
 def _trained(fitting: Fitting, state: State, base: Base | None) -> Trained:
     assert state.best is not None  # noqa: S101 - there is at least one epoch
+    nearer = fitting.nearer(state.best_weights) if fitting.dataset.is_fold else None
     fitting.inference_model.set_weights(state.best_weights)
     return Trained(
         model=fitting.inference_model,
@@ -143,4 +147,5 @@ def _trained(fitting: Fitting, state: State, base: Base | None) -> Trained:
         images_per_second=len(fitting.dataset.train) * state.epoch / state.seconds,
         seconds_to=state.seconds_to,
         history=state.history,
+        nearer=nearer,
     )

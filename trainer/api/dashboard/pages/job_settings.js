@@ -51,9 +51,9 @@ function makeControls() {
       title: "Small letters, digits, dots, dashes and underscores; a letter or digit first.",
     }),
     preset: select(
+      ["auto", "auto: conv, and conv-large where it errs less"],
       ["conv", "conv: quick and exact"],
       ["conv-large", "conv-large: slower, for hard images"],
-      ["auto", "auto: conv-large where it does better at first, else conv"],
       ["crnn", "crnn: the classic CRNN"],
     ),
     epochs: number(1, 10000, 1),
@@ -61,6 +61,11 @@ function makeControls() {
     trials: h("input", { type: "number", min: 2, max: 1000, step: 1, placeholder: "no search" }),
     seed: h("input", { type: "number", min: 0, max: 2 ** 32 - 1, step: 1, value: "0", required: true }),
     base: h("input", { value: "starter", required: true, pattern: "starter|none|[1-9][0-9]*", spellcheck: "false" }),
+    evaluation: select(
+      ["auto", "on held-out images; in folds below 150 images"],
+      ["test_part", "on held-out images"],
+      ["cross_validation", "in folds: every image is learned from"],
+    ),
     promote: select(["auto", "unless it is clearly worse"], ["always", "always"], ["never", "never, I decide later"]),
   };
 }
@@ -74,12 +79,13 @@ function advanced(controls) {
     field("At most so many minutes", controls.max_minutes, "Of training; with a search, for all trials together."),
     field("Trials of a search", controls.trials, "Trains so often, with other learning rates and variation, and uses the best."),
     field("Start from", controls.base, "starter, none, or the number of a version of this model."),
+    field("Measure the model", controls.evaluation),
     field("Serve the new version", controls.promote),
     field("Seed", controls.seed, "The same seed splits the images in the same way."),
   );
 }
 
-function request({ model, preset, epochs, max_minutes, trials, seed, base, promote }) {
+function request({ model, preset, epochs, max_minutes, trials, seed, base, evaluation, promote }) {
   const hyperparameters = {};
   const search = trials.value ? { parameters: SEARCHED, trials: Number(trials.value) } : null;
   if (epochs.value) hyperparameters.epochs = Number(epochs.value);
@@ -89,6 +95,7 @@ function request({ model, preset, epochs, max_minutes, trials, seed, base, promo
     preset: preset.value,
     seed: Number(seed.value),
     base: /^\d/.test(base.value) ? Number(base.value) : base.value,
+    evaluation: evaluation.value,
     promote: promote.value,
     hyperparameters,
     search,

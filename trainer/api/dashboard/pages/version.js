@@ -60,13 +60,13 @@ function measuredCard({ metrics, comparison }) {
   return h(
     "section",
     { class: "card", "aria-labelledby": "measured" },
-    h("h2", { id: "measured" }, "On the held-out images"),
+    h("h2", { id: "measured" }, metrics.folds == null ? "On the held-out images" : "On images that a network had not seen"),
     figures([
       ["Read right", percent(metrics.exact_match), interval(metrics)],
       ["Wrong characters", percent(metrics.cer), "character error rate"],
       ["Confidence", percent(metrics.mean_confidence), "on average"],
       ...unreadable(metrics),
-      ["Learned from", metrics.train_images.toLocaleString("en"), `${metrics.validation_images} more chose the best epoch`],
+      ["Learned from", metrics.train_images.toLocaleString("en"), metrics.folds == null ? `${metrics.validation_images} more chose the best epoch` : "all of them"],
       ["Training took", duration(metrics.train_seconds), `${metrics.epochs} epochs`],
     ]),
     comparison && h("p", {}, compared(comparison)),

@@ -25,8 +25,12 @@ export function datasetSummary(summary) {
     { class: "summary" },
     figures([
       ["Usable images", summary.images.toLocaleString("en"), `of ${summary.found.toLocaleString("en")} found`],
-      ["To learn from", train.toLocaleString("en"), `${validation} more choose the best epoch`],
-      ["Held out", test.toLocaleString("en"), "measure the result"],
+      ...(summary.folds > 0
+        ? [["To learn from", train.toLocaleString("en"), `each measures, too: in ${summary.folds} folds`]]
+        : [
+            ["To learn from", train.toLocaleString("en"), `${validation} more choose the best epoch`],
+            ["Held out", test.toLocaleString("en"), "measure the result"],
+          ]),
       ["Characters", [...summary.vocabulary].length, lengths(summary.label_lengths)],
       ["Size", commonSize(summary), otherSizes(summary)],
     ]),

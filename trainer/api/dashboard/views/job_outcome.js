@@ -4,7 +4,7 @@ import { actionButton } from "../lib/action.js";
 import { api } from "../lib/api.js";
 import { card, errorBox, figures, h } from "../lib/dom.js";
 import { duration, percent } from "../lib/format.js";
-import { unreadable } from "./version_view.js";
+import { interval, unreadable } from "./version_view.js";
 
 /** What a job ended with: its version, why it failed, or that it was cancelled. */
 export function outcome(job, trouble, signal) {
@@ -24,11 +24,10 @@ export function outcome(job, trouble, signal) {
 
 function result(job) {
   const { metrics } = job;
-  const [low, high] = metrics.exact_match_interval;
   return card(
     `Version ${job.version} is published`,
     figures([
-      ["Read right", percent(metrics.exact_match), `${percent(low)} to ${percent(high)}, ${metrics.test_images} held out`],
+      ["Read right", percent(metrics.exact_match), interval(metrics)],
       ["Wrong characters", percent(metrics.cer), "character error rate"],
       ["Confidence", percent(metrics.mean_confidence), "on average"],
       ...unreadable(metrics),

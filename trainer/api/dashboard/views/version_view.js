@@ -13,10 +13,9 @@ const FILES = [
 /** The address of a model's pages or, below /models, of its API. */
 export const modelPath = (name, ...rest) => ["/models", encodeURIComponent(name), ...rest].join("/");
 
-/** "85.0 % to 98.8 %, 60 held out". */
-export function interval(metrics) {
-  const [low, high] = metrics.exact_match_interval;
-  return `${percent(low)} to ${percent(high)}, ${metrics.test_images} held out`;
+/** "85.0 % to 98.8 %, 60 held out", or "…, 60 in 4 folds". */
+export function interval({ exact_match_interval: [low, high], test_images: images, folds }) {
+  return `${percent(low)} to ${percent(high)}, ${images} ${folds == null ? "held out" : `in ${folds} folds`}`;
 }
 
 /** The figure of images with nothing to read, if the set has some. */

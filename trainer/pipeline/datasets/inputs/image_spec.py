@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shared.recognition.image_spec import WIDTH_STEP, ImageSpec, Region
+from shared.recognition.scripts.text_direction import is_right_to_left
 from shared.recognition.vocabulary import required_time_steps
 from trainer.pipeline.datasets.image_table import LabelledImage
 from trainer.pipeline.datasets.inputs.appearance import Appearance
@@ -79,6 +80,7 @@ def choose_image_spec(
         if follows
         else _width(text, height, choices["resize"][0], widening)
     )
+    choices["direction"] = _requested(wanted.direction) or _direction(text)
     choices["channels"] = _requested(wanted.channels) or _channels(appearance)
     choices["standardize"] = _requested(wanted.standardize) or (
         True,
@@ -161,6 +163,12 @@ def _region(appearance: Appearance, request: JobRequest, window: TextWindow | No
             f"in whole images by {window.nats_whole:.1f}"
         )
     return appearance.region, "outside it hardly any image has contrast"
+
+
+def _direction(text: _Text) -> _Choice:
+    if is_right_to_left(image.label for image in text.images):
+        return "rtl", "most letters of the labels run from right to left"
+    return "ltr", "few letters of the labels run from right to left"
 
 
 def _resize(text: _Text, request: JobRequest) -> _Choice:

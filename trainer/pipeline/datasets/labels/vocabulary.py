@@ -7,6 +7,7 @@ from itertools import chain
 from typing import Final
 
 from shared.errors import DatasetError
+from shared.recognition.image_spec import Direction
 from shared.recognition.vocabulary import Vocabulary
 from shared.store.builtin import STARTERS, builtin_store
 from shared.texts import shown
@@ -25,9 +26,12 @@ CLASSES: Final = (
 """Labels that hold one character of a class may hold any other, too."""
 
 
-def choose_vocabulary(labels: Iterable[str], request: JobRequest, base: Base | None) -> Vocabulary:
+def choose_vocabulary(
+    labels: Iterable[str], request: JobRequest, base: Base | None, direction: Direction = "ltr"
+) -> Vocabulary:
     """Return what the request asks for, after the characters that the base version knows.
 
+    direction: of the text.
     Raises DatasetError (characters_missing) if labels hold characters that the request leaves out.
     """
     seen = Counter(chain.from_iterable(labels))
@@ -44,7 +48,8 @@ def choose_vocabulary(labels: Iterable[str], request: JobRequest, base: Base | N
             )
     elif request.vocabulary == "auto" and base is None and request.base == "starter":
         wanted |= _open(seen, request)
-    return Vocabulary((*known, *sorted(wanted - set(known))))
+    characters = (*known, *sorted(wanted - set(known)))
+    return Vocabulary(characters, right_to_left=direction == "rtl")
 
 
 def _open(seen: Counter[str], request: JobRequest) -> set[str]:

@@ -38,6 +38,9 @@ class Split:
     """Test images that look like one of the other parts with the same label."""
     grouped: int = 0
     """Test images of a group that the other parts hold, too."""
+    folds: tuple[ImageTable, ...] = ()
+    """Of the training part, where it is cross-validated: there is no other part then, and the
+    other two figures are of images that belong to one of another fold."""
 
 
 def split(
@@ -56,7 +59,7 @@ def split(
     is the same with and without it. Validation and test have at most MAX_HELD_OUT images each.
     """
     sides = sides or Sides.free(len(images))
-    order = _shuffled(images, request.seed)
+    order = shuffled(images, request.seed)
     own = sides.parts[order]
     pool, validation, test = (order[own == part] for part in Part)
     rare = _holding_rare_characters(images, pool, sides.units)
@@ -124,7 +127,8 @@ def _limited(train: Rows, validation: Rows, limit: int | str) -> tuple[Rows, Row
     return train[: limit - held_out], validation[:held_out]
 
 
-def _shuffled(images: ImageTable, seed: int) -> Rows:
+def shuffled(images: ImageTable, seed: int) -> Rows:
+    """Return the images' indices in an order that depends on each one's content and the seed."""
     ranks = np.empty(len(images), "V32")
     for index, image in enumerate(images):
         ranks[index] = hashlib.sha256(f"{seed} {image.content}".encode()).digest()

@@ -138,7 +138,7 @@ def test_with_a_check_digit_the_answer_is_the_likeliest_number_that_is_right(
 
 
 def spelled(time_steps: int = 4, **limits: Any) -> tuple[str, ...]:
-    return spell_allowed(Limits(**limits), VOCABULARY.characters, time_steps).texts
+    return spell_allowed(Limits(**limits), VOCABULARY, time_steps).texts
 
 
 def test_only_texts_that_the_model_can_spell_and_that_fit_the_other_limits_are_left() -> None:

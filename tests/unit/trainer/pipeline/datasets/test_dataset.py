@@ -19,7 +19,7 @@ from trainer.pipeline.datasets.parts.split import split
 from trainer.pipeline.datasets.seen_images import HASH_LENGTH
 from trainer.schemas.job_request import Hyperparameters, JobRequest
 
-REQUEST = JobRequest()
+REQUEST = JobRequest(evaluation="test_part")
 
 
 def an_image(number: int, label: str) -> LabelledImage:

@@ -22,7 +22,7 @@ from trainer.pipeline.datasets.parts.sides import Sides
 from trainer.pipeline.datasets.parts.split import split
 from trainer.schemas.job_request import Hyperparameters, JobRequest
 
-REQUEST = JobRequest()
+REQUEST = JobRequest(evaluation="test_part")
 DRAWN = {f"{i:03}"[::-1] + ".png": image(f"{i:03}"[::-1], seed=i) for i in range(60)}
 
 
@@ -176,7 +176,7 @@ def test_near_duplicates_stay_together_and_are_told_of(tmp_path: Path) -> None:
             variants(data)[what].save(again := io.BytesIO(), "PNG")
             files[f"{what}/{name}"] = again.getvalue()
     for seed in range(5):
-        dataset = loaded(tmp_path, DRAWN | files, JobRequest(seed=seed))
+        dataset = loaded(tmp_path, DRAWN | files, REQUEST.model_copy(update={"seed": seed}))
         labels = [set(part.labels) for part in (dataset.train, dataset.validation, dataset.test)]
         assert not labels[0] & labels[1]
         assert not labels[2] & (labels[0] | labels[1])
@@ -265,7 +265,8 @@ def test_own_parts_without_training_images_are_an_error(tmp_path: Path) -> None:
 def test_a_limit_takes_of_own_parts_in_proportion(tmp_path: Path) -> None:
     part = ["test"] * 10 + ["val"] * 10 + ["train"] * 40
     rows = [f"{name},{name[:3]},{part[i]}" for i, name in enumerate(DRAWN)]
-    request = JobRequest(hyperparameters=Hyperparameters(limit_images=25))
+    limited = Hyperparameters(limit_images=25)
+    request = JobRequest(hyperparameters=limited, evaluation="test_part")
     dataset = loaded(tmp_path, DRAWN | listed("filename,text,split", rows), request)
     assert dataset.summary["split"] == {"train": 20, "validation": 5, "test": 10}
 

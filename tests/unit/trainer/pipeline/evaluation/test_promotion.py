@@ -31,7 +31,7 @@ TEXTS = ["".join(letters) for n in (1, 2, 3, 4) for letters in product("abc", re
 def dataset(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
     folder = tmp_path_factory.mktemp("set")
     images = {f"{text}.png": png(text) for text in TEXTS}
-    return load_dataset(write_zip(folder / "set.zip", images), JobRequest())
+    return load_dataset(write_zip(folder / "set.zip", images), JobRequest(evaluation="test_part"))
 
 
 @pytest.fixture

@@ -76,15 +76,15 @@ def loaded(tmp_path: Path, labels: list[str], size: tuple[int, int] = (64, 32)) 
 
 
 def test_the_diagnosis_names_what_the_figures_point_to(tmp_path: Path) -> None:
-    state = after([16.3], EMPTY)
+    best = after([16.3], EMPTY).best
     many_characters = [chr(0x4E00 + 2 * i) + chr(0x4E01 + 2 * i) for i in range(20)]
-    error = did_not_learn(loaded(tmp_path, many_characters), state)
+    error = did_not_learn(loaded(tmp_path, many_characters), best, 1)
     assert "character error rate 100%" in error.message
     assert "Too few images for the characters" in error.hint
-    assert "too small" in did_not_learn(loaded(tmp_path, texts(60), (30, 10)), state).hint
-    late = did_not_learn(loaded(tmp_path, texts(60)), state, out_of_time=True)
+    assert "too small" in did_not_learn(loaded(tmp_path, texts(60), (30, 10)), best, 1).hint
+    late = did_not_learn(loaded(tmp_path, texts(60)), best, 1, 1)
     assert "1 start, 1 epoch until the time limit" in late.message
-    assert "may not match" in did_not_learn(loaded(tmp_path, texts(60)), state).hint
+    assert "may not match" in did_not_learn(loaded(tmp_path, texts(60)), best, 1).hint
 
 
 def test_a_checkpoint_is_taken_up_by_the_same_run_only(tmp_path: Path) -> None:

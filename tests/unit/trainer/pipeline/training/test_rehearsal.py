@@ -13,7 +13,9 @@ from trainer.schemas.job_request import FilenameLabels, FilenameLabelSource, Job
 
 def loaded(folder: Path, count: int, seed: int, base: Base | None = None) -> Dataset:
     name = folder / f"{count}-{seed}.zip"
-    return load_dataset(labelled_zip(name, texts(count, seed=seed)), JobRequest(), base)
+    return load_dataset(
+        labelled_zip(name, texts(count, seed=seed)), JobRequest(evaluation="test_part"), base
+    )
 
 
 def base_of(dataset: Dataset, bundle: Path) -> Base:

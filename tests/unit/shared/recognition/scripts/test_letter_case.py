@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from shared.recognition.letter_case import find_folds, fold_case
+from shared.recognition.scripts.letter_case import find_folds, fold_case
 
 CHARACTERS = ("a", "A", "b", "B", "1", "ß")
 

@@ -1,0 +1,1 @@
+"""What differs from script to script: the case of letters, and the direction of text."""
