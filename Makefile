@@ -10,6 +10,7 @@
 # make bench-train   training measured against the seed recipe, hours   (ARGS="--part v2 --seeds 1")
 # make bench-predict   serving measured against the tutorial's way (needs wrk; ARGS="--part speed")
 # make bench-train-profile   where the time of training goes
+# make bench-labels   what 10 to 200 labels bring, all counted, hours   (ARGS="--labels 10 --draws 3")
 # make bench-new-look   what a trained model keeps when images of a new look are added
 # make capacity   from wanted rates to machines   (ARGS="--predictions-per-second 1000 --jobs-per-day 100")
 # make house   size, long functions, full folders, import circles, duplicate names   (ARGS="--check")
@@ -29,7 +30,7 @@ INSTALLED := .venv/installed
 # Four processes even on two cores, as many tests wait; files start in the order of tests/conftest.py.
 PARALLEL := -n 4 --dist loadfile --no-loadscope-reorder
 
-.PHONY: run test test-fast test-browser docs test-docker test-faults test-attack test-cluster soak bench-train bench-train-profile bench-predict bench-new-look bench-queue bench-ray bench-gateway bench-store bench-api capacity house starter starter-fonts screenshots format lock clean
+.PHONY: run test test-fast test-browser docs test-docker test-faults test-attack test-cluster soak bench-train bench-train-profile bench-predict bench-labels bench-new-look bench-queue bench-ray bench-gateway bench-store bench-api capacity house starter starter-fonts screenshots format lock clean
 
 run: $(INSTALLED)
 	@$(BIN)/readsmith up --first-job $(if $(DATASET),--dataset "$(DATASET)") $(if $(ONCE),--once)
@@ -100,6 +101,9 @@ bench-train: $(INSTALLED)
 
 bench-train-profile: $(INSTALLED)
 	$(BIN)/python -m benchmarks.training_profile $(ARGS)
+
+bench-labels: $(INSTALLED)
+	$(BIN)/python -m benchmarks.few_labels $(ARGS)
 
 bench-new-look: $(INSTALLED)
 	$(BIN)/python -m benchmarks.new_look $(ARGS)

@@ -66,7 +66,7 @@ class PartRecord(BaseModel):
         return cls(
             command=command,
             date=datetime.now(UTC).isoformat(timespec="seconds"),
-            commit=_commit(),
+            commit=commit(),
             machine=Machine.this(),
             versions={"python": platform.python_version()}
             | {library: version(library) for library in LIBRARIES},
@@ -102,7 +102,7 @@ class Record(BaseModel):
         aside.replace(path)
 
 
-def _commit() -> str:
+def commit() -> str:
     """Return the commit, marked if the code differs from it; "unknown" outside a checkout."""
     git = ["git", "-C", str(ROOT), "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
     found = subprocess.run(git, capture_output=True, text=True, check=False)
