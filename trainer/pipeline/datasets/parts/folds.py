@@ -16,7 +16,7 @@ def fold(images: ImageTable, request: JobRequest, sides: Sides) -> Split:
     """Return all images as training part, and FOLDS folds of it of about the same size.
 
     What belongs together by `sides` goes to one fold, unless that leaves a fold too large or
-    empty. limit_images bounds all of them together.
+    empty. limit_images bounds all of them together; fewer than FOLDS images are a fold each.
     """
     order = shuffled(images, request.seed)
     limit = request.hyperparameters.limit_images
@@ -26,9 +26,10 @@ def fold(images: ImageTable, request: JobRequest, sides: Sides) -> Split:
     for row, unit in zip(order.tolist(), sides.units[order].tolist(), strict=True):
         units[unit].append(row)
     together = sorted(units.values(), key=len, reverse=True)
-    if len(together) < FOLDS or len(together[0]) > LARGEST_UNIT * len(order):
+    count = min(FOLDS, len(order))
+    if len(together) < count or len(together[0]) > LARGEST_UNIT * len(order):
         together = [[row] for row in order.tolist()]
-    chosen: list[list[int]] = [[] for _ in range(FOLDS)]
+    chosen: list[list[int]] = [[] for _ in range(count)]
     for unit in together:
         min(chosen, key=len).extend(unit)
     folds = tuple(images.take(rows) for rows in chosen)

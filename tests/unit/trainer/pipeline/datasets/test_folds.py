@@ -40,6 +40,12 @@ def test_limiting_the_images_limits_all_folds_together() -> None:
     assert len(done.parts[0]) == 12
 
 
+def test_two_images_are_a_fold_each() -> None:
+    few = JobRequest(hyperparameters=Hyperparameters(limit_images=2))
+    done = fold(some_images(40), few, grouped(range(40)))
+    assert [len(part) for part in done.folds] == [1, 1]
+
+
 def test_each_network_learns_from_all_folds_but_its_own(tmp_path: Path) -> None:
     dataset = load_dataset(labelled_zip(tmp_path / "set.zip", texts(30)), JobRequest())
     whole = set(dataset.train.names)
