@@ -14,9 +14,7 @@ from shared.store.store import RETAINED_VERSIONS
 def adopt(
     h5: Annotated[
         Path,
-        typer.Argument(
-            metavar="MODEL.h5", help="A Keras inference model.", exists=True, dir_okay=False
-        ),
+        typer.Argument(metavar="MODEL.h5", help="A Keras inference model.", exists=True),
     ],
     vocabulary: Annotated[
         str,

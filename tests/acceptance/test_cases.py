@@ -3,15 +3,21 @@
 They lie in the folder cases beside the one that READSMITH_TEST_DATA names.
 """
 
+import io
 import json
 import os
 import zipfile
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
 from shared.errors import ReadsmithError
+from shared.recognition.image_limits import MAX_PIXELS
+from shared.recognition.preprocessing import open_image
+from shared.store.store import ModelStore
 from tests.support.dataset_checks import check_dataset
+from trainer.pipeline.publishing.import_h5 import adopt
 from trainer.schemas.job_request import JobRequest
 
 CASES = Path(os.environ.get("READSMITH_TEST_DATA", "none")).parent / "cases"
@@ -77,6 +83,17 @@ REJECTED = {
 """What the error says, by case."""
 
 
+IMPORTED = {
+    "60-keras/pred.keras": ("is a .keras archive", "keras.models.load_model"),
+    "60-keras/saved_model": ("is a SavedModel", "model.save("),
+    "60-keras/pred.weights.h5": ("holds weights at most", "model.save("),
+    "60-keras/full.h5": ("CTCLayer", "only the inference model"),
+    "60-keras/lambda.h5": ("Lambda", "of these Keras layers"),
+    "60-keras/pred.h5": ("21 classes", "give 19 or 20 characters"),
+}
+"""What `readsmith import` answers, and advises, with ten characters as the vocabulary."""
+
+
 def unpacked(case: str, folder: Path) -> Path:
     name, _, inner = case.partition("/")
     with zipfile.ZipFile(CASES / f"{name}.zip") as archive:
@@ -98,3 +115,20 @@ def test_what_is_not_read_says_what_it_is(case: str, tmp_path: Path) -> None:
         check_dataset(path, JobRequest())
     assert REJECTED[case] in rejected.value.message
     assert rejected.value.hint
+
+
+@pytest.mark.parametrize("case", IMPORTED)
+def test_what_is_not_imported_says_how_it_could_be(case: str, tmp_path: Path) -> None:
+    with pytest.raises(ReadsmithError) as rejected:
+        adopt(unpacked(case, tmp_path), "0123456789", ModelStore(tmp_path / "store"), "own")
+    message, hint = IMPORTED[case]
+    assert message in rejected.value.message
+    assert hint in rejected.value.hint
+
+
+def test_a_photograph_of_a_phone_is_read_at_a_fraction_of_its_size(tmp_path: Path) -> None:
+    data = unpacked("44-phone-size/IMG_1204.jpg", tmp_path).read_bytes()
+    with Image.open(io.BytesIO(data)) as photograph:
+        size = photograph.size
+    assert size[0] * size[1] > MAX_PIXELS
+    assert open_image(data).width == size[0] // 2

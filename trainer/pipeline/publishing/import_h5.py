@@ -142,6 +142,12 @@ def convert(build: Path) -> Graph:
 
 
 def _read(h5: Path) -> bytes:
+    if (h5 / "saved_model.pb").is_file():
+        raise ModelFileError(
+            "model_unreadable",
+            f"{h5.name} is a SavedModel of TensorFlow, which is not imported.",
+            "Save the model as h5 where it was trained: model.save('prediction_model.h5').",
+        )
     try:
         data = read_small(h5, MAX_MODEL_BYTES)
     except OSError as error:
