@@ -1,5 +1,8 @@
 """The `readsmith` command."""
 
+from importlib.metadata import version
+from typing import Annotated
+
 import typer
 
 from readsmith.commands.datasets.check import check
@@ -19,10 +22,32 @@ from readsmith.output import Commands
 
 app = typer.Typer(
     cls=Commands,
-    help="Trains and serves models that read short text lines.\n\n"
-    "Example: readsmith up --first-job",
     pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"readsmith {version('readsmith')}")
+        raise typer.Exit
+
+
+@app.callback()
+def readsmith(
+    _version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_print_version, is_eager=True, help="Show the version and exit."
+        ),
+    ] = False,
+) -> None:
+    """Trains and serves models that read short text lines.
+
+    Example: readsmith up --first-job
+    """
+
+
 for command in (up, check, convert, pack, train, evaluate, predict, jobs, learning_curve, doctor):
     app.command()(command)
 app.command("import")(adopt)

@@ -4,6 +4,7 @@ import json
 import shlex
 import subprocess
 import sys
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -212,6 +213,14 @@ def test_without_a_command_the_help_lists_them(run: Run) -> None:
     for words in COMMANDS:
         if words.count(" ") == 1:
             assert f"{words.removeprefix('readsmith')} " in result.stdout
+
+
+def test_version_and_the_short_help(run: Run) -> None:
+    assert run("--version").stdout == f"readsmith {version('readsmith')}\n"
+    for arguments in (["-h"], ["train", "-h"], ["models", "promote", "-h"]):
+        result = run(*arguments)
+        assert result.exit_code == 0
+        assert "Usage: " in result.stdout
 
 
 def test_the_commands_start_without_the_services_packages() -> None:
