@@ -39,7 +39,9 @@ def test_text_of_usual_height_gets_the_height_that_the_starter_was_trained_on() 
 def test_a_uniform_set_keeps_its_size_in_the_seed_architecture() -> None:
     spec, reasons = chosen(((200, 50), "ab2c3"), request=CRNN)
     assert (spec.height, spec.width, spec.resize, spec.region) == (50, 200, "stretch", None)
-    assert set(reasons) == {"region", "height", "width", "resize", "channels", "standardize"}
+    assert set(reasons) == {
+        "region", "height", "width", "resize", "direction", "channels", "standardize",
+    }  # fmt: skip
 
 
 MIXED = (((60, 20), "abc"), ((600, 120), "abcdefgh"), ((100, 100), "a"))
@@ -112,6 +114,7 @@ def test_what_is_asked_for_wins() -> None:
         "height": 32,
         "width": 100,
         "resize": "pad",
+        "direction": "rtl",
         "channels": 3,
         "standardize": False,
         "region": {"left": 0.25, "top": 0, "right": 0.5, "bottom": 1},
@@ -120,6 +123,12 @@ def test_what_is_asked_for_wins() -> None:
     spec, reasons = chosen(((200, 50), "ab"), request=request)
     assert spec.model_dump(exclude={"layout", "widening"}) == asked
     assert {reason.split(": ")[1] for reason in reasons.values()} == {"as requested"}
+
+
+def test_the_letters_of_the_labels_decide_the_direction() -> None:
+    spec, reasons = chosen(((200, 50), "שלום"), ((200, 50), "123"))
+    assert (spec.direction, reasons["direction"].split(":")[0]) == ("rtl", "rtl")
+    assert chosen(((200, 50), "abc"), ((200, 50), "123"))[0].direction == "ltr"
 
 
 def test_whole_images_can_be_asked_for() -> None:
