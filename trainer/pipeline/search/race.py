@@ -4,7 +4,7 @@ Importing this imports TensorFlow.
 """
 
 import gc
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import keras
@@ -109,7 +109,9 @@ class _Race:
             gc.collect()
 
     def _end(self, request: JobRequest, before: Trained | None) -> Trained:
-        return self._train(request, PartObserver(self.observer, before), MAX_RESTARTS)
+        """Train to the end; before: the other network, whose seconds were waited for, too."""
+        trained = self._train(request, PartObserver(self.observer, before), MAX_RESTARTS)
+        return replace(trained, seconds=trained.seconds + before.seconds) if before else trained
 
     def _train(self, request: JobRequest, observer: PartObserver, restarts: int) -> Trained:
         folder = self.work / request.settled_preset

@@ -52,6 +52,7 @@ def test_the_winner_is_trained_on(
     assert request.preset == winner
     assert trained.model.name == "reader"
     assert trained.epochs == EPOCHS
+    assert trained.seconds == recorder.epochs[-1].seconds
     # One of the loser's before them, as epochs that are given let the rate fall from the first on.
     assert [progress.epoch for progress in recorder.epochs] == list(range(1, EPOCHS + 2))
     learned, told = [message for kind, message in recorder.events if kind == "race"]
