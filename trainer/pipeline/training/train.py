@@ -43,7 +43,7 @@ def train(
 ) -> Trained:
     """Train until validation stops improving, or the epochs or minutes are over.
 
-    Where that only measures, until fold_steps, whether or not it has learned.
+    The network of a fold trains until fold_steps instead, and is returned in any case.
     It returns earlier if the observer wants a pause; the next call goes on from there.
     An interrupted run resumes from the checkpoint in its work folder, or from the copy in
     job_files if it may have been on another machine. A run that learns nothing restarts with
