@@ -1,7 +1,7 @@
 """Trains the networks of a small dataset, each without one fold, and joins them.
 
 All begin with the starter, so the mean of their weights is a network that has learned from every
-label, and reads at least as well as they do together. (Wortsman et al. 2022, "Model soups".)
+label. (Wortsman et al. 2022, "Model soups".)
 Importing this imports TensorFlow.
 """
 
