@@ -22,13 +22,15 @@ class PredictorSettings(StoreSettings, AccessSettings, BaseSettings):
         env_prefix="READSMITH_", env_ignore_empty=True, frozen=True, extra="ignore"
     )
 
-    default_model: ModelName = Field(
-        "default", description="Model that predicts when a request names none."
+    default_model: ModelName | None = Field(
+        None,
+        description="Model that predicts when a request names none and `readsmith models default` "
+        "has chosen none; unset: `default` if there is such a model, else the only one.",
     )
     serve_starter: bool = Field(
         True,
         description="Serve the starter that comes with Readsmith, which also answers requests "
-        "that name no model while the default model has no version.",
+        "that name no model while no other is served.",
     )
     poll_seconds: float = Field(
         1.0,

@@ -1,17 +1,20 @@
 """A published version, found in a store, loaded and asked as the predictor does it."""
 
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from predictor.api.answers import describe
+from predictor.models.default_model import answering_model
 from predictor.models.engine import Engine
 from predictor.models.safe_loading import SafeLoader
 from predictor.requests.options import PredictionOptions
 from readsmith.stores import open_store
-from shared.errors import ImageRejectedError, NotFoundError, UnavailableError
-from shared.store.builtin import STARTERS, builtin_store
+from shared.errors import BundleError, ImageRejectedError, NotFoundError, UnavailableError
+from shared.store.builtin import STARTER, STARTERS, builtin_store
 from shared.store.records.record import ModelSettings
+from shared.store.store import ModelStore
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,24 @@ class Published:
                 yield result
             else:
                 yield describe(result, options, self.engine.manifest.metrics)
+
+
+def default_model(store: str) -> str:
+    """Return the model that the predictor would have answer where none is named.
+
+    Raises ReadsmithError if it is not certain which is meant.
+    """
+    models = open_store(store)
+    served = [model for model in models.models() if _is_served(models, model)]
+    setting = os.environ.get("READSMITH_DEFAULT_MODEL") or None
+    return answering_model([*served, STARTER], models.default(), setting)
+
+
+def _is_served(models: ModelStore, model: str) -> bool:
+    try:
+        return models.current(model) is not None
+    except BundleError:
+        return True  # no other may answer in its place
 
 
 def load(store: str, model: str, version: int | None) -> Published:

@@ -110,6 +110,7 @@ class MalformedError(ReadsmithError):
         "form_invalid": "The body is not a form that can be split.",
         "base64_invalid": "A field that holds an image is not base64.",
         "gzip_invalid": "The body is not gzip, as its Content-Encoding says, or not whole.",
+        "model_not_named": "The request names no model, and several may be meant.",
     }
 
 

@@ -38,7 +38,7 @@ def create_app(
     memory = MemoryBudget(settings)
     add_predictions(app, settings, registry, archive, memory)
     add_review(app, archive, memory)
-    add_feedback(app, settings, archive, outbox, memory)
+    add_feedback(app, settings, registry, archive, outbox, memory)
     add_status(app, registry)
     add_start_page(app)
     add_docs(app)

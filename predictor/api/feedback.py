@@ -12,6 +12,7 @@ from predictor.api.review import archive_disabled
 from predictor.feedback.image_archive import ArchivedImage, ImageArchive
 from predictor.feedback.outbox import Outbox
 from predictor.feedback.trainer_client import TrainerClient
+from predictor.models.registry import Registry
 from predictor.requests.bodies import json_of
 from predictor.requests.images import BASE64, IMAGE_FIELDS, exactly_one, form_of, image_bytes
 from predictor.requests.memory import Lease, MemoryBudget
@@ -20,7 +21,6 @@ from predictor.settings import PredictorSettings
 from shared.errors import TrainerAwayError, UnavailableError, UnusableError
 from shared.recognition.preprocessing import open_image
 from shared.recognition.vocabulary import normalise_label
-from shared.store.builtin import STARTER
 from shared.store.manifest import ModelName
 
 SOURCE = "feedback"
@@ -75,6 +75,7 @@ class JsonFeedback(FeedbackRequest):
 def add_feedback(
     app: Flask,
     settings: PredictorSettings,
+    registry: Registry,
     archive: ImageArchive | None,
     outbox: Outbox | None,
     memory: MemoryBudget,
@@ -100,8 +101,8 @@ def add_feedback(
         read = None if sent is not None else _archived(archive, told)
         image = read.image if read else sent
         assert image is not None  # noqa: S101  told by request_id, or sent
-        model = told.model or (read.model if read else settings.default_model)
-        model = settings.default_model if model == STARTER else model  # it is never trained
+        model = told.model or (read.model if read else None)
+        model = registry.learning(registry.answering(model))
         lease.hold_body(CORRECTION_COPIES * len(image))
         sha256 = hashlib.sha256(image).hexdigest()
         correction = _correction(told.text, image, read)

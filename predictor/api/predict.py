@@ -19,7 +19,7 @@ from shared.api.problems import problem
 from shared.errors import ImageRejectedError, NotFoundError, ReadsmithError, UnavailableError
 from shared.recognition.decoding import DecodedText
 from shared.recognition.preprocessing import Reserve
-from shared.store.builtin import STARTER, UNTRAINED
+from shared.store.builtin import UNTRAINED
 
 
 def add_predictions(
@@ -50,13 +50,13 @@ def add_predictions(
             "version": stats.version,
             "request_id": stats.request_id,
         }
-        if model == STARTER and options.model is None:
+        if options.model is None and registry.untrained:
             origin["note"] = UNTRAINED
         options = options.with_settings(registry.settings(model), engine.require_possible)
         answers = _read(engine, requested, options, stats, lease.hold_decoding)
         _count(answers, engine, stats, settings.low_confidence)
         if archive is not None:
-            archive.add(to_archive(requested, answers, stats, settings.default_model))
+            archive.add(to_archive(requested, answers, stats, registry.learning(model)))
         if requested.several:
             return {"results": answers, **origin}
         return {**answers[0], **origin}

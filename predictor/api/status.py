@@ -31,7 +31,8 @@ def add_status(app: Flask, registry: Registry) -> None:
     @app.get("/models")
     def models() -> dict[str, Any]:
         served = [state.served for state in registry.states().values()]
-        return {"data": [_model(each) for each in served if each is not None]}
+        models = [_model(each) for each in served if each is not None]
+        return {"default": registry.default, "data": models}
 
     @app.get("/healthz")
     def healthz() -> dict[str, str]:

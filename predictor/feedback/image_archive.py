@@ -14,7 +14,6 @@ from predictor.requests.memory import ARCHIVE_BYTES
 from predictor.settings import PredictorSettings
 from predictor.telemetry.request_stats import RequestStats
 from shared.errors import NotFoundError, ReadsmithError
-from shared.store.builtin import STARTER
 
 log = logging.getLogger("readsmith.predictor")
 
@@ -200,19 +199,17 @@ def to_archive(
     requested: PredictRequest,
     answers: Sequence[dict[str, Any]],
     stats: RequestStats,
-    default_model: str,
+    learning: str,
 ) -> Iterator[ArchivedImage]:
     """Yield the images of a request that have a prediction.
 
-    The starter's belong to the default model: the starter is never trained.
+    learning: the model that may be trained on them.
     """
-    starter = stats.model == STARTER
-    model = default_model if starter else str(stats.model)
     now = time.time()
     for position, (upload, answer) in enumerate(zip(requested.uploads, answers, strict=True)):
         if isinstance(upload.data, bytes) and "text" in answer:
             text, confidence = answer["text"], answer["confidence"]
-            version = None if starter else stats.version
+            version = stats.version if stats.model == learning else None
             yield ArchivedImage(
-                stats.request_id, position, model, version, text, confidence, now, upload.data
+                stats.request_id, position, learning, version, text, confidence, now, upload.data
             )

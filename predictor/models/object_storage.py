@@ -22,7 +22,7 @@ from shared.store.objects.bucket import Bucket
 from shared.store.objects.cache import BundleCache
 from shared.store.objects.interface import Content
 from shared.store.records.record import ModelRecord
-from shared.store.records.records import Known, ModelRecords, parse_record
+from shared.store.records.records import DEFAULT, Known, ModelRecords, parse_record
 
 LIST_SECONDS = 10.0
 """Between two looks for new models: a list costs ten times what a look at a model costs."""
@@ -42,6 +42,7 @@ class FollowedRecords(ModelRecords):
         self._listed_at = -LIST_SECONDS
         self._tried_at = -AWAY_SECONDS
         self.away: Away | None = None
+        self._chosen = self._cached_default()
 
     def models(self) -> list[str]:
         """Return the models that are known, after a look now and then."""
@@ -79,6 +80,18 @@ class FollowedRecords(ModelRecords):
         if self.look(model) == ModelRecord() and self.away is not None:
             raise StorageError(self.away.reason, "Try again soon.")
 
+    def default(self) -> str | None:
+        """Return the default model as far as the storage can be asked, else as it was last seen."""
+        if self._may_try():
+            try:
+                chosen = super().default()
+                self._answered()
+            except StorageError as error:
+                self._failed(error)
+            else:
+                self._note_default(chosen)
+        return self._chosen
+
     def look(self, model: str) -> ModelRecord:
         """Return a model's record as it was last seen, also before this process began."""
         known = self._known.get(model) or self._cached(model) or Known()
@@ -111,6 +124,20 @@ class FollowedRecords(ModelRecords):
                 return
             path.parent.mkdir(parents=True, exist_ok=True)
             write_atomically(path, known.content.etag.encode() + b"\n" + known.content.data)
+
+    def _note_default(self, chosen: str | None) -> None:
+        if chosen == self._chosen:
+            return
+        self._chosen = chosen
+        with suppress(OSError):  # it only helps a start while the storage is away
+            self._folder.mkdir(parents=True, exist_ok=True)
+            write_atomically(self._folder / DEFAULT, (chosen or "").encode())
+
+    def _cached_default(self) -> str | None:
+        try:
+            return read_small(self._folder / DEFAULT, MOST_BYTES).decode() or None
+        except (OSError, UnicodeDecodeError):
+            return None
 
     def _cached(self, model: str) -> Known | None:
         try:

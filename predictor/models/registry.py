@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import partial
 
+from predictor.models.default_model import DEFAULT_MODEL, answering_model
 from predictor.models.engine import Engine
 from predictor.models.safe_loading import RETRY_SECONDS, SafeLoader
 from predictor.models.version_cache import VersionCache
@@ -18,7 +19,6 @@ from predictor.telemetry import metrics
 from shared.background import in_background
 from shared.errors import (
     BundleError,
-    NotFoundError,
     ReadsmithError,
     StorageError,
     UnusableError,
@@ -97,7 +97,8 @@ class Registry:
     def __init__(self, settings: PredictorSettings) -> None:
         self._store = _served_store(settings)
         self._builtin = builtin_store()
-        self._default = settings.default_model
+        self._chosen: str | None = None
+        self._setting = settings.default_model
         self._starter = [STARTER] if settings.serve_starter else []
         self._poll_seconds = settings.poll_seconds
         self._loader = SafeLoader(settings.verdicts, threads=settings.inference_threads)
@@ -119,30 +120,40 @@ class Registry:
     def answering(self, model: str | None) -> str:
         """Return the model that answers a request for this one; None: the request names none.
 
-        Without a name it is the default model, or the starter as long as no version of that has
-        been seen. Raises NotFoundError if other models are served, but no version of the default
-        one has been seen: none of them may be the one that is meant.
+        Raises ReadsmithError if the request names none and it is not certain which is meant.
         """
         if model is not None:
             return model
-        if self._status(self._default) != ModelStatus() or self._default in self._loads:
-            return self._default
-        own = self._own()
-        if own:
-            raise NotFoundError(
-                "model_not_found",
-                "The request names no model, and there is no version of the default one, "
-                f"{self._default!r}.",
-                f"Name one with model: {', '.join(own)}. READSMITH_DEFAULT_MODEL={own[0]} makes it "
-                "the default.",
-                "model",
-            )
-        return STARTER if self.served(STARTER) else self._default
+        return answering_model(self._present(), self._chosen, self._setting)
 
-    def _own(self) -> list[str]:
-        """Return the served models of the store."""
-        served = [name for name, state in self._states.items() if state.served is not None]
-        return [name for name in served if name != STARTER]
+    @property
+    def default(self) -> str | None:
+        """The model that answers where none is named; None if none would."""
+        try:
+            name = self.answering(None)
+        except ReadsmithError:
+            return None
+        return name if self.served(name) else None
+
+    @property
+    def untrained(self) -> bool:
+        """Whether the starter is the only model."""
+        return self._present() == [STARTER]
+
+    def learning(self, model: str) -> str:
+        """Return the model whose training a prediction of this one concerns.
+
+        The starter is never trained: its predictions are the default model's.
+        """
+        if model != STARTER:
+            return model
+        own = self.default if self.default != STARTER else None
+        return own or self._setting or DEFAULT_MODEL
+
+    def _present(self) -> list[str]:
+        """Return the models that are served, or should be."""
+        states = self._states.items()
+        return [name for name, state in states if state != ModelStatus() or name in self._loads]
 
     def settings(self, model: str) -> ModelSettings:
         """Return what a user has chosen for the model."""
@@ -152,7 +163,8 @@ class Registry:
     @property
     def ready(self) -> bool:
         """Whether any requests can be answered: those without a model, or for a trained one."""
-        return bool(self._own()) or self.served(self.answering(None)) is not None
+        served = (name for name, state in self._states.items() if state.served is not None)
+        return any(name != STARTER for name in served) or self.default is not None
 
     def engine(self, model: str, version: int | None = None) -> Engine | None:
         """Return the engine of the served version, or of a retained one by its number.
@@ -177,6 +189,7 @@ class Registry:
         patience: seconds to wait for versions that are being loaded. A later poll takes up those
         that need longer.
         """
+        self._look_for_default()
         for model in self._models():
             self._change(model, self._looked(model, self._status(model)))
         wait([load.result for load in self._loads.values()], patience)
@@ -209,12 +222,19 @@ class Registry:
             # Not inotify: shared volumes do not deliver its events.
             time.sleep(self._poll_seconds)
 
+    def _look_for_default(self) -> None:
+        try:
+            self._chosen = self._store.default()
+        except (OSError, StorageError) as error:  # what was chosen before holds
+            log.debug("the default model cannot be looked up: %s", error)
+
     def _models(self) -> list[str]:
         try:
             found = self._store.models()
         except OSError:
             found = []  # polling the default model reports what is wrong with the store
-        return list(dict.fromkeys([self._default, *self._states, *found, *self._starter]))
+        default = self._setting or DEFAULT_MODEL
+        return list(dict.fromkeys([default, *self._states, *found, *self._starter]))
 
     def _store_of(self, model: str) -> ModelStore:
         return self._builtin if model == STARTER else self._store

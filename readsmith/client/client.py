@@ -179,6 +179,10 @@ class Client:
         """Serve the version that was served before."""
         return self._change(name, "rollback", None, repeat=False)
 
+    def set_default(self, name: str) -> ModelView:
+        """Have this model answer requests that name none."""
+        return self._change(name, "default", None, repeat=True)
+
     def pattern(self, name: str, pattern: str | None) -> ModelView:
         """Set what a model's predictions must fit, None for anything."""
         return self._change(name, "pattern", {"pattern": pattern}, repeat=True)

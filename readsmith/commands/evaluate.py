@@ -24,7 +24,7 @@ LISTED = 20
 
 def evaluate(
     dataset: options.Dataset,
-    model: options.Model = "default",
+    model: options.ModelIfNamed = None,
     store: options.Store = options.STORE,
     version: options.Version = None,
     labels: options.Labels = "auto",
@@ -49,7 +49,7 @@ def evaluate(
     """
     from readsmith.options.job_request import dataset_limits, fetched, job_request
     from readsmith.options.prediction import prediction_options
-    from readsmith.published import load
+    from readsmith.published import default_model, load
     from trainer.pipeline.datasets.load import labelled_images
 
     request = job_request(dataset, labels)
@@ -65,6 +65,7 @@ def evaluate(
         max_length=max_length,
         min_confidence=min_confidence,
     )
+    model = model or default_model(store)
     published = load(store, model, version)
     asked = given.with_settings(published.settings, published.engine.require_possible)
     source = fetched(dataset, request, state)

@@ -73,6 +73,40 @@ def rollback(
     _say_served(published, model, as_json)
 
 
+@app.command("default")
+def choose_default(
+    model: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="MODEL",
+            help="The model's name; without it, the default is shown.",
+            callback=lambda model: model and options.model_name(model),
+            autocompletion=options.known_models,
+        ),
+    ] = None,
+    drop: Annotated[bool, typer.Option("--drop", help="Have no default.")] = False,
+    store: options.Store = options.STORE,
+    as_json: options.Json = False,
+) -> None:
+    """Choose the model that answers requests that name none; the predictor heeds it at once.
+
+    Example: readsmith models default captcha
+    """
+    if drop and model is not None:
+        raise typer.BadParameter("Give a MODEL or --drop, not both.")
+    published = open_store(store)
+    if drop or model is not None:
+        published.set_default(model)
+    chosen = published.default()
+    if as_json:
+        print_json({"default": chosen})
+    elif chosen is None:
+        say(out, "No default is chosen: a model named default answers, or the only one.")
+    else:
+        gone = "" if chosen in published.models() else ", which is not in the store any more"
+        say(out, f"Requests that name no model are answered by {chosen}{gone}.")
+
+
 @app.command()
 def copy(
     target: Annotated[str, typer.Argument(metavar="s3://BUCKET/PREFIX", help="Where to.")],
@@ -84,11 +118,14 @@ def copy(
 ) -> None:
     """Copy models from a folder to an object storage, with their numbers and the way back.
 
+    Without MODEL the choice of the default model is copied, too.
+
     Example: readsmith models copy s3://our-bucket/models --store var/models
     """
     from shared.store.copy import copy_model
     from shared.store.location import is_object_storage
     from shared.store.objects.bucket import Bucket
+    from shared.store.records.records import ModelRecords
 
     if not is_object_storage(target) or is_object_storage(store):
         raise typer.BadParameter("Models are copied from a folder to s3://bucket/prefix.")
@@ -96,6 +133,8 @@ def copy(
     copied = {
         model: copy_model(source, bucket, model).numbers for model in models or source.models()
     }
+    if not models and (default := source.default()):
+        ModelRecords(bucket).set_default(default)
     if as_json:
         print_json({"target": bucket.address, "copied": copied})
     else:

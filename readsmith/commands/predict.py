@@ -75,15 +75,13 @@ def predict(
 
 
 def _local_reader(store: str, asked: "PredictionOptions") -> Reader:
-    from readsmith.published import load
-    from readsmith.stores import open_store
+    from readsmith.published import default_model, load
 
-    untrained = asked.model is None and asked.version is None and not open_store(store).models()
-    model = STARTER if untrained else asked.model or "default"
+    model = asked.model or default_model(store)
     published = load(store, model, asked.version)
     wanted = asked.with_settings(published.settings, published.engine.require_possible)
     origin = {"model": model, "version": published.engine.manifest.version}
-    if untrained:
+    if asked.model is None and model == STARTER:
         origin["note"] = UNTRAINED
 
     def read(images: Sequence[bytes]) -> Iterator[dict[str, Any] | ReadsmithError]:

@@ -90,8 +90,8 @@ ModelIfNamed = Annotated[
     str | None,
     typer.Option(
         "--model",
-        help="The model's name; without it, the predictor's default one, or default in a store; "
-        "the starter answers where nothing is trained yet.",
+        help="The model's name; without it the default one (readsmith models default), or the "
+        "only one; the starter where nothing is trained yet.",
         callback=lambda model: model and model_name(model),
         autocompletion=known_models,
     ),

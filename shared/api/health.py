@@ -47,6 +47,7 @@ class ServedModel(Answer):
 class ServedModels(Answer):
     """The models that answer now."""
 
+    default: str | None = Field(None, description="The one that answers where none is named.")
     data: list[ServedModel]
 
 

@@ -37,6 +37,8 @@ class ModelView(Answer):
     """A model, its retained versions oldest first, and the one that is served."""
 
     name: str
+    default: bool = False
+    """Whether it was chosen to answer requests that name no model."""
     current: int | None
     previous: int | None
     """What was current before: where rollback goes back to."""
@@ -67,6 +69,8 @@ class ModelPage(Answer):
 
     data: list[ModelView]
     has_more: bool
+    default: str | None = None
+    """The model that was chosen to answer requests that name none, whether it is there or not."""
 
 
 class VersionDetails(VersionView):

@@ -11,7 +11,7 @@ STARTERS = {"conv": "starter-small", "conv-large": STARTER}
 """The model that training starts from, by preset."""
 
 UNTRAINED = (
-    "Read by the starter that comes with Readsmith: no model of your own is there yet. "
+    "Read by the starter that comes with Readsmith: no model of your own is served yet. "
     "Of images that it never saw, it reads 43 % of captchas, 65 % of license plates and 58 % of "
     "receipt lines right; ten labels of those captchas make that 89 %. "
     "Train one with POST /jobs or `readsmith train DATASET`."

@@ -2,6 +2,7 @@
 
 <root>/<model>/versions/<n>/…   one bundle, never changed; its manifest is written last
 <root>/<model>/model.json       which versions there are, which is served, what a user has chosen
+<root>/DEFAULT_MODEL            the model that answers requests that name none, if one was chosen
 
 The root is a folder here, and the prefix of a bucket in shared/store/object_store.py.
 """
@@ -97,6 +98,22 @@ class ModelStore:
     def record(self, model: str) -> ModelRecord:
         """Return all that is known of a model; raises BundleError if that is damaged."""
         return self._present(model, self._records.look(model))
+
+    def default(self) -> str | None:
+        """Return the model that was chosen to answer requests that name none; None if none was.
+
+        It need not be there any more.
+        """
+        return self._records.default()
+
+    def set_default(self, model: str | None) -> None:
+        """Choose the model that answers requests that name none; None takes the choice back.
+
+        Raises ReadsmithError model_not_found.
+        """
+        if model is not None:
+            self.require(model)
+        self._records.set_default(model)
 
     def versions(self, model: str) -> list[int]:
         """Return the published version numbers, ascending.

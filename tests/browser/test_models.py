@@ -46,6 +46,22 @@ def test_all_models_are_listed(
     expect(page.get_by_role("heading", level=1)).to_have_text(model)
 
 
+def test_a_model_is_made_the_default_and_gets_a_star(
+    site: Site, page: Page, model: str, store: ModelStore, require_accessible: RequireAccessible
+) -> None:
+    page.goto(f"{site.url}/#/models/{model}")
+    page.get_by_role("button", name="Make it the default").click()
+    expect(page.get_by_role("heading", level=1).get_by_role("img", name="default")).to_be_visible()
+    expect(page.get_by_role("button", name="Make it the default")).to_be_hidden()
+    assert store.default() == model
+    require_accessible(page)
+    page.goto(f"{site.url}/#/models")
+    row = page.get_by_role("row").filter(has_text=model)
+    expect(row.get_by_role("img", name="default")).to_be_visible()
+    require_accessible(page)
+    store.set_default(None)
+
+
 def test_another_version_is_served_and_the_change_taken_back(
     site: Site, page: Page, model: str, store: ModelStore, require_accessible: RequireAccessible
 ) -> None:

@@ -10,12 +10,14 @@ from dataclasses import dataclass, field
 from pydantic import ValidationError
 
 from shared.errors import BundleError, StorageAwayError
-from shared.store.manifest import MODEL_NAME_PATTERN, first_fault
+from shared.store.manifest import MAX_MODEL_NAME, MODEL_NAME_PATTERN, first_fault
 from shared.store.objects.interface import ChangedMeanwhileError, Content, ObjectStore
 from shared.store.records.earlier_layout import EarlierLayout
 from shared.store.records.record import MOST_CHANGES, ModelRecord
 
 RECORD = "model.json"
+DEFAULT = "DEFAULT_MODEL"
+"""The object that names the model for requests that name none; no model can be called so."""
 MOST_TRIES = 200
 """To change a record that others change all the time."""
 MAX_PAUSE = 0.2
@@ -40,6 +42,7 @@ class ModelRecords:
         self._objects = objects
         self._earlier = earlier
         self._known: dict[str, Known] = {}
+        self._default: Content | None = None
         self._has_conditions = False
 
     def models(self) -> list[str]:
@@ -59,6 +62,19 @@ class ModelRecords:
     def last_seen(self) -> list[ModelRecord]:
         """Return the records that have been looked at."""
         return [known.record for known in list(self._known.values())]
+
+    def default(self) -> str | None:
+        """Return the model that was chosen as the default, whether it is there or not."""
+        content = self._default = self._objects.get(DEFAULT, self._default)
+        text = content.data.decode("utf-8", "replace").strip() if content else ""
+        return text[:MAX_MODEL_NAME] or None
+
+    def set_default(self, model: str | None) -> None:
+        """Note the default model; None: none is chosen."""
+        if model is None:
+            self._objects.delete([DEFAULT])
+        else:
+            self._objects.write(DEFAULT, f"{model}\n".encode())
 
     def change(self, model: str, change: Callable[[ModelRecord], ModelRecord]) -> ModelRecord:
         """Replace a model's record, and return it as it is then.

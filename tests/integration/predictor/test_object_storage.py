@@ -67,6 +67,24 @@ def test_new_versions_models_and_settings_are_taken_up(store: ModelStore, tmp_pa
     assert looking.states()["default"].rejections == 0
 
 
+def test_the_default_model_is_followed_and_known_while_the_storage_is_away(
+    store: ModelStore, storage: Proxy, tmp_path: Path
+) -> None:
+    publish(store, tmp_path / "1")
+    publish(store, tmp_path / "2", model="plates", characters="XYZ")
+    looking = registry(tmp_path)
+    looking.poll()
+    assert looking.answering(None) == "default"
+    store.set_default("plates")
+    looking.poll()
+    assert looking.answering(None) == "plates"
+    storage.fail("gone")
+    looking.poll()
+    started = registry(tmp_path)
+    started.poll()
+    assert looking.answering(None) == started.answering(None) == "plates"
+
+
 def test_while_the_storage_is_away_everything_goes_on_and_says_so(
     store: ModelStore, storage: Proxy, tmp_path: Path
 ) -> None:

@@ -6,7 +6,7 @@ from fastapi import APIRouter, Query
 from pydantic import Field
 
 from shared.api.models import AllowedList, ModelPage, ModelView, VersionView
-from shared.errors import BundleError
+from shared.errors import BundleError, NotFoundError
 from shared.patterns.allowed import AllowedTexts
 from shared.patterns.check_digits import CheckDigit
 from shared.patterns.parser import MAX_LENGTH
@@ -56,7 +56,7 @@ def list_models(
     """List the published models by name."""
     names = [name for name in services.models.models() if name > after]
     data, has_more = page_of(names, limit, lambda name: _model(services.models, name))
-    return ModelPage(data=data, has_more=has_more)
+    return ModelPage(data=data, has_more=has_more, default=services.models.default())
 
 
 @router.get("/models/{name}", responses=problem_responses(404, 422))
@@ -80,6 +80,27 @@ def rollback(services: TheServices, facts: AuditFacts, name: str) -> ModelView:
     """Serve the version that was served before; done again, it goes one step further back."""
     facts["version"] = services.models.rollback(name)
     return _known(services.models, name)
+
+
+@router.post("/models/{name}/default", responses=problem_responses(404, 409, 422, 507))
+def set_default(services: TheServices, name: str) -> ModelView:
+    """Have the model answer requests that name none; the predictor does so within seconds."""
+    services.models.set_default(name)
+    return _known(services.models, name)
+
+
+@router.delete(
+    "/models/{name}/default", status_code=204, responses=problem_responses(404, 422, 507)
+)
+def unset_default(services: TheServices, name: str) -> None:
+    """Take that back. The model need not be there any more."""
+    if services.models.default() != name:
+        raise NotFoundError(
+            "model_not_found",
+            f"Model {name[:64]!r} is not the default one.",
+            "GET /models names the default model.",
+        )
+    services.models.set_default(None)
 
 
 @router.post("/models/{name}/pattern", responses=problem_responses(404, 408, 409, 415, 422, 507))
@@ -132,6 +153,7 @@ def _model(store: ModelStore, name: str) -> ModelView:
     versions = [_version(store, name, number) for number in store.versions(name)]
     return ModelView(
         name=name,
+        default=name == store.default(),
         current=record.current,
         previous=record.previous,
         pattern=record.settings.pattern,

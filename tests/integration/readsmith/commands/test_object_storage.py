@@ -19,6 +19,7 @@ def _cache(storage: Proxy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> N
 def test_models_are_copied_there_listed_changed_and_read_with(
     run: Run, store: Path, images: Path
 ) -> None:
+    run("models", "default", "stripes", "--store", store)
     copied = run("models", "copy", ADDRESS, "--store", store)
     assert (copied.exit_code, copied.stdout) == (0, f"stripes: 1, 2 copied to {ADDRESS}.\n")
     again = run("models", "copy", ADDRESS, "--store", store)
@@ -29,7 +30,9 @@ def test_models_are_copied_there_listed_changed_and_read_with(
     listed = json.loads(run("models", "--store", ADDRESS, "--json").stdout)["data"]
     assert [(each["version"], each["current"]) for each in listed] == [(1, True), (2, False)]
 
-    answer = run("predict", images / "ab.png", "--model", "stripes", "--store", ADDRESS, "--json")
+    chosen = run("models", "default", "--store", ADDRESS, "--json")
+    assert json.loads(chosen.stdout) == {"default": "stripes"}
+    answer = run("predict", images / "ab.png", "--store", ADDRESS, "--json")
     (prediction,) = json.loads(answer.stdout)["results"]
     assert (prediction["text"], prediction["version"]) == ("ab", 1)
 

@@ -19,6 +19,7 @@ from predictor.models.registry import Registry
 from predictor.settings import PredictorSettings
 from shared.store.manifest import ONNX_MODEL
 from shared.store.records.record import ModelSettings
+from shared.store.records.records import DEFAULT
 from shared.store.store import ModelStore
 from tests.support.api.openapi import routes_of
 from tests.support.labelled_images import image as drawn
@@ -428,7 +429,7 @@ def test_before_any_model_exists_the_answer_says_what_to_do(
     assert "POST /jobs" in document["hint"]
     assert answer.headers["Retry-After"] == "5"
     assert empty.get("/readyz").status_code == 503
-    assert empty.get("/models").get_json() == {"data": []}
+    assert empty.get("/models").get_json() == {"default": None, "data": []}
     publish(store, tmp_path / "build")
     registry.poll()
     assert send(empty, png("cab")).get_json()["text"] == "cab"
@@ -444,21 +445,57 @@ def test_a_gzip_that_unpacks_to_a_thousand_times_its_size_is_refused(
     assert "100 times" in document["detail"]
 
 
-def test_without_a_default_model_the_answer_names_those_that_are_there(
+def test_which_model_answers_where_none_is_named_follows_the_store(
     store: ModelStore, tmp_path: Path
 ) -> None:
     settings = settings_of(store).model_copy(update={"serve_starter": True})
     registry = Registry(settings)
-    publish(store, tmp_path / "plates", model="plates", characters="XYZ")
-    registry.poll()
     client = create_app(settings, registry).test_client()
-    document = problem_of(send(client, png("cab")))
-    assert (document["status"], document["code"]) == (404, "model_not_found")
-    assert "names no model" in document["detail"]
-    assert "plates" in document["hint"] and "READSMITH_DEFAULT_MODEL=plates" in document["hint"]
+
+    def answered() -> dict[str, Any]:
+        registry.poll()
+        answer: dict[str, Any] = send(client, png("cab")).get_json()
+        usual = client.get("/models").get_json()["default"]
+        assert usual == answer.get("model")
+        assert client.get("/readyz").status_code == 200
+        return answer
+
+    publish(store, tmp_path / "1", model="plates", characters="XYZ")
+    only = answered()
+    assert (only["model"], only["text"]) == ("plates", "ZXY")
+    assert "note" not in only
+    publish(store, tmp_path / "2", model="meters", characters="123")
+    several = answered()
+    assert (several["status"], several["code"]) == (400, "model_not_named")
+    assert "meters, plates" in several["detail"] or "plates, meters" in several["detail"]
+    store.set_default("meters")
+    assert answered()["model"] == "meters"
+    publish(store, tmp_path / "3")
+    assert answered()["model"] == "meters"
+    store.set_default(None)
+    assert answered()["model"] == "default"
+    (store.root / DEFAULT).write_text("gone\n")
+    gone = answered()
+    assert (gone["status"], gone["code"]) == (404, "model_not_found")
+    assert "'gone'" in gone["detail"] and "plates" in gone["hint"]
     assert send(client, png("cab"), model="plates").get_json()["text"] == "ZXY"
-    assert client.get("/readyz").status_code == 200
-    publish(store, tmp_path / "default")
+
+
+def test_a_setting_names_the_model_that_answers_until_a_default_is_chosen(
+    store: ModelStore, tmp_path: Path
+) -> None:
+    settings = settings_of(store).model_copy(update={"default_model": "meters"})
+    registry = Registry(settings)
+    client = create_app(settings, registry).test_client()
+    publish(store, tmp_path / "1")
+    registry.poll()
+    missing = problem_of(send(client, png("cab")))
+    assert (missing["status"], missing["code"]) == (404, "model_not_found")
+    assert "READSMITH_DEFAULT_MODEL" in missing["detail"]
+    publish(store, tmp_path / "2", model="meters")
+    registry.poll()
+    assert send(client, png("cab")).get_json()["model"] == "meters"
+    store.set_default("default")
     registry.poll()
     assert send(client, png("cab")).get_json()["model"] == "default"
 

@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 import zipfile
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from shared.store.manifest import ONNX_MODEL, Metrics
 from shared.store.store import ModelStore
 from tests.support.commands import Run
 from tests.support.labelled_images import image, labelled_zip, texts
-from tests.support.models.bundles import calibration, publish
+from tests.support.models.bundles import calibration, png, publish
 from tests.support.services.web_site import answer, serve
 from trainer.schemas.progress import RunResult
 
@@ -250,6 +251,37 @@ def test_models_names_the_versions_that_can_be_promoted(run: Run, store: Path) -
     assert result.exit_code == 1
     assert "Model stripes has no version 9." in result.stderr
     assert "Retained: 1, 2." in result.stderr
+
+
+def test_models_default_chooses_the_model_that_predicts_where_none_is_named(
+    run: Run, store: Path, tmp_path: Path
+) -> None:
+    image = tmp_path / "ab.png"
+    image.write_bytes(png("ab"))
+
+    def read_by(*more: str) -> str:
+        result = run("predict", image, "--store", store, "--json", *more)
+        return str(json.loads(result.stdout)["results"][0]["model"])
+
+    assert read_by() == "stripes"  # the only one
+    publish(ModelStore(store), tmp_path / "build", model="bars")
+    several = run("predict", image, "--store", store)
+    assert several.exit_code == 1
+    assert "names no model, and there are 2: bars, stripes" in several.stderr
+    chosen = run("models", "default", "bars", "--store", store)
+    assert chosen.stdout == "Requests that name no model are answered by bars.\n"
+    assert (read_by(), read_by("--model", "stripes")) == ("bars", "stripes")
+    shutil.rmtree(store / "bars")
+    gone = run("predict", image, "--store", store)
+    assert gone.exit_code == 1
+    assert "no version of the default one, 'bars', is served" in gone.stderr
+    assert "not in the store any more" in run("models", "default", "--store", store).stdout
+    dropped = run("models", "default", "--drop", "--store", store, "--json")
+    assert json.loads(dropped.stdout) == {"default": None}
+    assert read_by() == "stripes"
+    unknown = run("models", "default", "bars", "--store", store)
+    assert unknown.exit_code == 1
+    assert "There are: stripes." in unknown.stderr
 
 
 def test_models_keeps_a_pattern_until_it_is_dropped(run: Run, store: Path) -> None:

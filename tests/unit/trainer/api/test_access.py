@@ -21,7 +21,8 @@ from trainer.settings import Settings
 OPEN = {"/healthz", "/readyz", "/metrics"}
 CORRECTING = ("POST", "/models/{name}/corrections")
 CHOOSING = {
-    f"/models/{{name}}/{change}" for change in ("promote", "rollback", "pattern", "allowed")
+    f"/models/{{name}}/{change}"
+    for change in ("promote", "rollback", "default", "pattern", "allowed")
 }
 
 

@@ -8,6 +8,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from shared.store.manifest import ONNX_MODEL
+from shared.store.records.records import DEFAULT
 from shared.store.store import ModelStore
 from tests.support.api.problems import fields, problem
 from tests.support.models.bundles import publish
@@ -172,3 +173,32 @@ def test_a_damaged_record_is_shown_as_a_problem_until_a_version_is_promoted(
     assert [one["name"] for one in api.get("/models").json()["data"]] == ["default", "other"]
     promoted = api.post("/models/default/promote", json={"version": 2}).json()
     assert (promoted["current"], promoted["problem"]) == (2, None)
+
+
+def test_the_default_model_is_chosen_shown_and_taken_back(
+    api: TestClient, published: ModelStore, tmp_path: Path
+) -> None:
+    publish(published, tmp_path / "build", model="plates")
+    assert api.get("/models").json()["default"] is None
+    answer = api.post("/models/plates/default")
+    assert (answer.status_code, answer.json()["default"]) == (200, True)
+    page = api.get("/models").json()
+    assert page["default"] == "plates"
+    assert {each["name"]: each["default"] for each in page["data"]} == {
+        "default": False,
+        "plates": True,
+    }
+    problem(api.post("/models/none/default"), 404, "model_not_found")
+    problem(api.delete("/models/default/default"), 404, "model_not_found")
+    assert published.default() == "plates"
+    assert api.delete("/models/plates/default").status_code == 204
+    assert published.default() is None
+
+
+def test_the_choice_of_a_model_that_is_gone_can_be_seen_and_taken_back(
+    api: TestClient, published: ModelStore
+) -> None:
+    (published.root / DEFAULT).write_text("gone")
+    assert api.get("/models").json()["default"] == "gone"
+    assert api.delete("/models/gone/default").status_code == 204
+    assert api.get("/models").json()["default"] is None

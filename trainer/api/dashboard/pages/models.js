@@ -26,7 +26,7 @@ async function showAll(main, signal) {
 function modelRow(model) {
   const served = model.versions.find((one) => one.version === model.current);
   return [
-    h("a", { href: `#${modelPath(model.name)}` }, model.name),
+    h("span", { class: "row" }, h("a", { href: `#${modelPath(model.name)}` }, model.name), model.default && star()),
     served ? `version ${served.version}` : "nothing",
     percent(served?.metrics?.exact_match),
     percent(served?.metrics?.cer),
@@ -35,20 +35,28 @@ function modelRow(model) {
   ];
 }
 
+/** Marks the model that answers requests that name none. */
+function star() {
+  return h("span", { role: "img", "aria-label": "default", title: "Answers requests that name no model" }, "★");
+}
+
 async function showOne(main, name, signal) {
   const trouble = h("div", { class: "slot" });
   const [head, body] = [h("div", { class: "row" }), h("div", { class: "page-body" })];
+  const title = h("h1", {}, name);
   main.append(
     h("p", { class: "crumbs" }, h("a", { href: "#/models" }, "Models"), ` / ${name}`),
-    h("div", { class: "page-head" }, h("h1", {}, name), head),
+    h("div", { class: "page-head" }, title, head),
     trouble,
     body,
   );
   const draw = async () => {
     const model = await api(modelPath(name), { signal });
     const parts = { trouble, signal, done: async () => (await draw(), keepFocus(main)) };
+    replace(title, name, model.default && [" ", star()]);
     replace(
       head,
+      !model.default && defaultButton(name, parts),
       h("a", { class: "button", href: `#/corrections/${encodeURIComponent(name)}` }, "Corrections"),
       h("a", { class: "button primary", href: "#/try" }, "Try it"),
     );
@@ -109,6 +117,15 @@ function versionRow(model, one, parts) {
       ),
     ),
   ];
+}
+
+function defaultButton(name, { trouble, signal, done }) {
+  const choose = async () => {
+    await api(modelPath(name, "default"), { method: "POST", signal });
+    announce(`${name} answers requests that name no model.`);
+    await done();
+  };
+  return actionButton("Make it the default", choose, { trouble });
 }
 
 function rollbackButton(model, { trouble, signal, done }) {

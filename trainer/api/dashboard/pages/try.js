@@ -31,18 +31,18 @@ export async function show(main, params, signal) {
     results,
   );
   try {
-    fillModels(model, (await api("/try/models", { signal })).data);
+    fillModels(model, await api("/try/models", { signal }));
   } catch (error) {
     if (!signal.aborted) replace(trouble, errorBox(error));
   }
 }
 
-function fillModels(select, models) {
+function fillModels(select, { data: models, default: usual }) {
   const title = (one) => `${one.model}, version ${one.version}`;
   replace(select, models.map((one) => h("option", { value: one.model }, title(one))));
   select.disabled = models.length < 2;
   const own = models.filter((one) => one.model !== "starter");
-  select.value = (own.find((one) => one.model === "default") ?? own[0] ?? models[0])?.model ?? "";
+  select.value = usual ?? (own[0] ?? models[0])?.model ?? "";
 }
 
 function imageZone(take, signal) {
