@@ -8,8 +8,9 @@ import traceback
 from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NoReturn
 
+from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, RenderableType
-from rich.segment import Segment
+from rich.segment import Segment, Segments
 from rich.table import Table
 from typer import TyperException
 from typer.core import TyperGroup
@@ -32,8 +33,11 @@ class ShownConsole(Console):
 out = ShownConsole(markup=False, emoji=False, highlight=False)
 err = ShownConsole(stderr=True, markup=False, emoji=False, highlight=False)
 
+WIDEST = 100_000
+"""Characters in a line of a table that no person reads."""
 FAILED = 1
 WRONG_USAGE = 2
+INTERRUPTED = 130
 
 
 class Commands(TyperGroup):
@@ -122,14 +126,24 @@ def say(console: Console, text: str) -> None:
     console.print(text, soft_wrap=True)
 
 
-def print_table(columns: Sequence[str], rows: Iterable[Sequence[object]]) -> None:
-    """Print a table on stdout."""
+def print_table(
+    columns: Sequence[str], rows: Iterable[Sequence[object]], *, whole: bool = False
+) -> None:
+    """Print a table on stdout: as wide as it is for a program, within the width of a terminal.
+
+    whole: cells of the first column are never cut into lines, as for ids that are to be copied.
+    """
     table = Table(box=None, pad_edge=False, header_style="bold")
-    for column in columns:
-        table.add_column(column, overflow="fold")
-    for row in rows:
-        table.add_row(*("" if cell is None else shown(str(cell), None) for cell in row))
-    out.print(table)
+    lines = [["" if cell is None else shown(str(cell), None) for cell in row] for row in rows]
+    for number, column in enumerate(columns):
+        is_whole = whole and number == 0
+        longest = max((cell_len(line[number]) for line in lines), default=0)
+        least = longest if is_whole else None
+        table.add_column(column, overflow="fold", no_wrap=is_whole, min_width=least)
+    for line in lines:
+        table.add_row(*line)
+    width = out.width if out.is_terminal else WIDEST
+    out.print(Segments(out.render(table, out.options.update(width=width))), crop=False)
 
 
 def prediction(text: str | None) -> str:

@@ -91,7 +91,7 @@ def load(store: str, model: str, version: int | None) -> Published:
         raise NotFoundError(
             "version_not_found",
             f"There is no version {chosen} of {model} in {store} (there: {known}).",
-            f"readsmith models --store {store} lists all.",
+            f"readsmith models list --store {store} lists all.",
         )
     engine = SafeLoader(None).load(models, model, chosen)
     return Published(engine, models.settings(model))

@@ -11,11 +11,13 @@ class _FromEnvironment(StoreSettings, BaseSettings):
     model_config = SettingsConfigDict(env_prefix="READSMITH_")
 
 
-def open_store(place: str, keep: int = RETAINED_VERSIONS) -> ModelStore:
+def open_store(place: str, keep: int | None = None) -> ModelStore:
     """Return the store in a folder or at `s3://bucket/prefix`.
 
+    keep: how many versions a publication retains; None: as many as usual.
     Raises StorageError if the package that it needs is missing.
     """
+    keep = keep or RETAINED_VERSIONS
     if not is_object_storage(place):
         return ModelStore(place, keep)
     return _FromEnvironment(store=place).model_store(keep)

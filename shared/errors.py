@@ -143,6 +143,7 @@ class NotFoundError(ReadsmithError):
     codes = {
         "not_found": "There is no such route.",
         "model_not_found": "There is no model of this name.",
+        "store_not_found": "There is no folder of models where one was named.",
         "version_not_found": "The model has no version of this number, or no longer.",
         "job_not_found": "There is no job of this id.",
         "report_not_found": "The version holds no report.",

@@ -6,6 +6,7 @@ from typing import TypeVar
 from pydantic import BaseModel, ValidationError
 
 from shared.errors import SetupError
+from shared.texts import plain_fault
 
 Known = TypeVar("Known", bound=BaseModel)
 
@@ -23,5 +24,5 @@ def read_settings(settings: Callable[[], Known]) -> Known:
 
 def _explain(name: str, message: str, value: object) -> str:
     variable = name if name.startswith("READSMITH_") else f"READSMITH_{name.upper()}"
-    message = message.removeprefix("Value error, ")
+    message = plain_fault(message)
     return f"{variable} is {value!r}: {message[0].lower()}{message[1:]}"

@@ -106,3 +106,8 @@ def log_as_text() -> None:
     handler = logging.StreamHandler()
     handler.setFormatter(_ShownFormatter("%(asctime)s %(name)s: %(message)s"))
     logging.basicConfig(level=logging.INFO, handlers=[handler])
+
+
+def plain_fault(message: str) -> str:
+    """Return what pydantic says of a value, without the kind of error that it may begin with."""
+    return message.removeprefix("Value error, ").removeprefix("Assertion failed, ")

@@ -5,6 +5,6 @@ set -eu
 folder=${1:?"give the folder of your images: sh train.sh FOLDER"}
 shift
 
-readsmith check "$folder"
+readsmith datasets check "$folder"
 readsmith train "$folder" --model mine "$@"
 readsmith predict "$folder" --model mine

@@ -6,7 +6,7 @@ from predictor.api.start_page import is_page
 from predictor.settings import PredictorSettings
 from shared.access.access import Access, Caller
 from shared.access.allowed_hosts import Addressed
-from shared.access.api_keys import Scope
+from shared.access.tokens import Scope
 
 SAFE_METHODS = ("GET", "HEAD")
 

@@ -13,6 +13,7 @@ from shared.errors import (
     UnusableError,
     text_too_long,
 )
+from shared.texts import plain_fault
 
 Schema = TypeVar("Schema", bound=BaseModel)
 
@@ -51,10 +52,11 @@ def _invalid(error: ValidationError, schema: type[BaseModel]) -> ReadsmithError:
     # Without the input: it is another copy of the body.
     first = error.errors(include_url=False, include_input=False)[0]
     known = f"Known: {', '.join(schema.model_fields)}."
+    fault = plain_fault(first["msg"])
     if first["type"] == "json_invalid":
-        return MalformedError("json_invalid", f"The body is not JSON: {first['msg']}.", known)
+        return MalformedError("json_invalid", f"The body is not JSON: {fault}.", known)
     if not first["loc"]:
-        return UnusableError("request_invalid", f"The body is not valid: {first['msg']}.", known)
+        return UnusableError("request_invalid", f"The body is not valid: {fault}.", known)
     if first["type"] == "string_too_long":
         path = ".".join(map(str, first["loc"]))
         length = len(error.errors(include_url=False)[0]["input"])
@@ -63,7 +65,7 @@ def _invalid(error: ValidationError, schema: type[BaseModel]) -> ReadsmithError:
     if name not in schema.model_fields:
         return unknown(name, "field", tuple(schema.model_fields))
     hint = f"{name} must be {schema.model_fields[name].description}."
-    message = f"The value of {field} is not valid: {first['msg']}."
+    message = f"The value of {field} is not valid: {fault}."
     return UnusableError("request_invalid", message, hint, field)
 
 

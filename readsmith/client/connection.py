@@ -12,7 +12,7 @@ from requests.auth import AuthBase
 from requests.exceptions import ProxyError, SSLError
 
 from readsmith.client.errors import ServiceError, refused
-from shared.access.api_keys import TOKEN
+from shared.access.tokens import TOKEN
 from shared.api.answer import Answer
 from shared.api.problems import Problem
 

@@ -88,7 +88,7 @@ def _no_images(source: Path) -> DatasetError:
     return DatasetError(
         "no_images",
         f"There is no usable labelled image in {source}.",
-        "readsmith check DATASET says why each was left out.",
+        "readsmith datasets check DATASET says why each was left out.",
     )
 
 

@@ -3,13 +3,16 @@
 import re
 from datetime import timedelta
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from readsmith.options import options
 from readsmith.output import err, out, print_json, print_table, say
-from shared.access.api_keys import NAME_PATTERN, ApiKey, KeyFile, Scope
+from shared.access.tokens import NAME_PATTERN, Scope
+
+if TYPE_CHECKING:
+    from shared.access.api_keys import ApiKey, KeyFile
 
 app = typer.Typer(
     help="Make, list and revoke the services' API keys.\n\nExample: readsmith keys list"
@@ -53,7 +56,7 @@ def create(
     Example: readsmith keys create phone --scope predict
     """
     lifetime = timedelta(days=expires_in_days) if expires_in_days else None
-    token = KeyFile(keys).create(name, scopes, lifetime, requests_per_minute)
+    token = _file(keys).create(name, scopes, lifetime, requests_per_minute)
     if as_json:
         print_json({"name": name, "scopes": sorted(set(scopes)), "key": token})
     else:
@@ -67,7 +70,7 @@ def list_keys(keys: File = FILE, as_json: options.Json = False) -> None:
 
     Example: readsmith keys list
     """
-    found = KeyFile(keys).read()
+    found = _file(keys).read()
     if as_json:
         print_json({"data": [_facts(key) for key in found or ()]})
     elif found is None:
@@ -83,7 +86,7 @@ def revoke(name: Name, keys: File = FILE, as_json: options.Json = False) -> None
 
     Example: readsmith keys revoke phone
     """
-    left = KeyFile(keys).revoke(name)
+    left = _file(keys).revoke(name)
     if as_json:
         print_json({"name": name, "left": left})
         return
@@ -92,11 +95,17 @@ def revoke(name: Name, keys: File = FILE, as_json: options.Json = False) -> None
         say(err, f"Nobody is let in now. To go without keys, remove {keys} and restart.")
 
 
-def _facts(key: ApiKey) -> dict[str, object]:
+def _file(keys: Path) -> "KeyFile":
+    from shared.access.api_keys import KeyFile
+
+    return KeyFile(keys)
+
+
+def _facts(key: "ApiKey") -> dict[str, object]:
     return key.model_dump(mode="json", exclude={"sha256"}) | {"scopes": sorted(key.scopes)}
 
 
-def _row(key: ApiKey) -> tuple[object, ...]:
+def _row(key: "ApiKey") -> tuple[object, ...]:
     expires = key.expires_at and f"{key.expires_at:%Y-%m-%d %H:%M}"
     return (
         key.name,

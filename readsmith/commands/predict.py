@@ -7,11 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from readsmith.client import Client, ServiceError
 from readsmith.options import options
 from readsmith.output import FAILED, err, percent, prediction, print_json, print_table, say
 from shared.errors import DatasetError, FailedError, ReadsmithError
-from shared.store.builtin import STARTER, UNTRAINED
 
 if TYPE_CHECKING:
     from predictor.requests.options import PredictionOptions
@@ -76,6 +74,7 @@ def predict(
 
 def _local_reader(store: str, asked: "PredictionOptions") -> Reader:
     from readsmith.published import default_model, load
+    from shared.store.builtin import STARTER, UNTRAINED
 
     model = asked.model or default_model(store)
     published = load(store, model, asked.version)
@@ -92,6 +91,8 @@ def _local_reader(store: str, asked: "PredictionOptions") -> Reader:
 
 
 def _remote_reader(url: str, asked: "PredictionOptions") -> Reader:
+    from readsmith.client import Client, ServiceError
+
     client = Client(url, retries=options.RETRIES, api_key=options.api_key())
 
     def read(images: Sequence[bytes]) -> Iterator[dict[str, Any] | ReadsmithError]:

@@ -6,9 +6,12 @@ import sys
 import tempfile
 import uuid
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
+
+import typer
 
 from readsmith.options import options
 from readsmith.options import search as search_options
@@ -23,15 +26,13 @@ from readsmith.output import (
     say,
     unreadable_line,
 )
-from readsmith.stores import open_store
-from readsmith.trials_table import print_trials
 from shared.errors import SetupError
 from shared.store.location import is_object_storage
-from shared.store.manifest import REPORT, Calibration
-from shared.store.store import RETAINED_VERSIONS, ModelStore
 
 if TYPE_CHECKING:
     from readsmith.progress_display import TrainingDisplay
+    from shared.store.manifest import Calibration
+    from shared.store.store import ModelStore
     from trainer.schemas.job_request import JobRequest
     from trainer.schemas.progress import RunResult
     from trainer.schemas.trial import TrialList, TrialRecord
@@ -41,6 +42,7 @@ SHOWN = 3
 
 
 def train(
+    context: typer.Context,
     dataset: options.Dataset,
     model: options.Model = "default",
     store: options.Store = options.STORE,
@@ -52,13 +54,17 @@ def train(
     allowed: options.AllowedOfJob = None,
     seed: options.Seed = 0,
     epochs: options.Epochs = None,
+    learning_rate: options.LearningRate = None,
+    height: options.Height = None,
+    base: options.Base = None,
+    corrections: options.Corrections = False,
     max_minutes: options.MaxMinutes = None,
     limit_images: options.LimitImages = None,
     search: options.Search = None,
     trials: options.Trials = None,
     evaluation: options.Evaluation = "auto",
     promote: options.Promote = "auto",
-    retained_versions: options.RetainedVersions = RETAINED_VERSIONS,
+    retained_versions: options.RetainedVersions = None,
     as_json: options.Json = False,
 ) -> None:
     """Train a model and publish it, without any service.
@@ -67,26 +73,17 @@ def train(
 
     Example: readsmith train captchas.zip --model captcha --max-minutes 10
     """
-    from readsmith.options.job_request import job_request, local_path
+    from readsmith.options.job_request import fields_of, job_request, local_path
+    from readsmith.stores import open_store
+    from readsmith.trials_table import print_trials
+    from shared.store.manifest import REPORT
     from trainer.schemas.trial import TrialList
 
     searched, log = search_options.search(search, trials, max_minutes), TrialList()
-    request = job_request(
-        dataset,
-        labels,
-        fold_labels=fold_labels,
-        model=model,
-        preset=preset,
-        vocabulary=vocabulary,
-        allowed=allowed,
-        seed=seed,
-        epochs=epochs,
-        max_minutes=None if searched else max_minutes,
-        limit_images=limit_images,
-        search=searched,
-        evaluation=evaluation,
-        promote=promote,
-    )
+    asked = fields_of(context.params) | {"search": searched}
+    if searched:
+        asked["max_minutes"] = None  # it is the search's
+    request = job_request(dataset, labels, **asked)
     models = open_store(store, retained_versions)
     _require_writable(models, store)
     result = _run_aloud(request, local_path(dataset), models, state, log)
@@ -101,12 +98,14 @@ def train(
 
 
 def _print_report(result: "RunResult", bundle: Path) -> None:
+    from shared.store.manifest import REPORT
+
     _print_thresholds(result.calibration)
     say(out, f"Report: {bundle / REPORT}")
     _print_worst(bundle)
 
 
-def _require_writable(models: ModelStore, store: str) -> None:
+def _require_writable(models: "ModelStore", store: str) -> None:
     """Raise ReadsmithError if nothing could be published: better before than after training."""
     if not is_object_storage(store):
         Path(store).mkdir(parents=True, exist_ok=True)
@@ -117,7 +116,7 @@ def _require_writable(models: ModelStore, store: str) -> None:
 
 
 def _run_aloud(
-    request: "JobRequest", local: Path | None, store: ModelStore, state: Path, log: "TrialList"
+    request: "JobRequest", local: Path | None, store: "ModelStore", state: Path, log: "TrialList"
 ) -> "RunResult":
     try:
         with contextlib.redirect_stdout(sys.stderr):  # libraries print; stdout is for the result
@@ -129,9 +128,9 @@ def _run_aloud(
 
 
 def _run(
-    request: "JobRequest", local: Path | None, store: ModelStore, state: Path, log: "TrialList"
+    request: "JobRequest", local: Path | None, store: "ModelStore", state: Path, log: "TrialList"
 ) -> "RunResult":
-    from readsmith.options.job_request import dataset_limits, download_rules
+    from readsmith.options.job_request import dataset_limits, download_rules, save_corrections
     from readsmith.progress_display import TrainingDisplay
     from trainer.files.shared_files import FolderFiles
     from trainer.pipeline.context import Inputs, RunContext
@@ -146,6 +145,7 @@ def _run(
             limits=dataset_limits(),
             downloads=download_rules(),
             local=local,
+            save_corrections=partial(save_corrections, state),
         )
         context = RunContext(
             job_id=f"job-{uuid.uuid4().hex}",
@@ -202,7 +202,7 @@ def _print(result: "RunResult", store: str) -> None:
     say(out, f"Read images: readsmith predict IMAGE --model {result.model} --store {store}")
 
 
-def _print_thresholds(calibration: Calibration) -> None:
+def _print_thresholds(calibration: "Calibration") -> None:
     rows = (
         (
             f"{row.threshold:.4f}",

@@ -9,6 +9,7 @@ from shared.atomic_files import read_small
 from shared.patterns.allowed import MAX_CHARACTERS, MAX_TEXTS, AllowedTexts
 from shared.store.manifest import first_fault
 from shared.store.records.record import ModelSettings
+from shared.texts import plain_fault
 
 MAX_BYTES = 4 * (MAX_CHARACTERS + MAX_TEXTS)
 """Of a file: a character of UTF-8 takes four at most."""
@@ -23,7 +24,7 @@ def allowed_texts(file: Path) -> tuple[str, ...]:
     except ValidationError as error:
         first = error.errors()[0]
         line = f", text {int(first['loc'][0]) + 1}" if first["loc"] else ""
-        raise typer.BadParameter(f"{file}{line}: {first['msg']}.") from None
+        raise typer.BadParameter(f"{file}{line}: {plain_fault(first['msg'])}.") from None
     except UnicodeDecodeError as error:
         raise typer.BadParameter(f"{file} is not UTF-8: {error.reason}.") from None
     except OSError as error:

@@ -1,6 +1,7 @@
 """From command-line options to the request that POST /jobs takes."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,10 +13,11 @@ from readsmith.options.allowed import allowed_texts
 from readsmith.options.options import is_url
 from readsmith.output import err
 from readsmith.progress_display import TrainingDisplay
+from shared.texts import plain_fault
 from trainer.files.shared_files import FolderFiles
 from trainer.pipeline.downloads.fetch import fetch
 from trainer.schemas.addresses import ANYWHERE
-from trainer.schemas.job_request import JobRequest
+from trainer.schemas.job_request import Hyperparameters, JobRequest
 from trainer.schemas.limits import DatasetLimits, DownloadRules
 from trainer.settings import load_settings
 
@@ -34,7 +36,9 @@ def job_request(dataset: str | None, labels: str = "auto", **fields: Any) -> Job
     if "vocabulary" in top:
         top["vocabulary"] = _vocabulary(top["vocabulary"])
     if "allowed" in top:
-        top["allowed"] = allowed_texts(top["allowed"])
+        top["allowed"] = allowed_texts(Path(top["allowed"]))
+    if str(top.get("base", "")).isdecimal():
+        top["base"] = int(top["base"])
     body: dict[str, Any] = {"labels": _labels(labels), **top}
     if given:
         body["hyperparameters"] = given
@@ -47,8 +51,14 @@ def job_request(dataset: str | None, labels: str = "auto", **fields: Any) -> Job
         closest = max(error.errors(include_url=False), key=lambda each: len(each["loc"]))
         groups = ("hyperparameters", "search", "parameters")
         field = next(part for part in closest["loc"] if part not in groups)
-        message = closest["msg"].removeprefix("Value error, ")
+        message = plain_fault(closest["msg"])
         raise typer.BadParameter(f"{field}: {message}.") from error
+
+
+def fields_of(options: Mapping[str, Any]) -> dict[str, Any]:
+    """Return those of a command's options that job_request takes as fields."""
+    known = (JobRequest.model_fields.keys() | Hyperparameters.model_fields) - {"dataset", "labels"}
+    return {name: value for name, value in options.items() if name in known}
 
 
 def local_path(dataset: str | None) -> Path | None:
@@ -92,6 +102,22 @@ def download_rules() -> DownloadRules:
     Raises ReadsmithError for settings that are wrong.
     """
     return replace(load_settings().downloads, allowed=ANYWHERE)
+
+
+def save_corrections(state: Path, model: str, path: Path) -> None:
+    """Write the corrections that a trainer has in this state folder as a zip.
+
+    Raises ReadsmithError, also if none has ever worked there.
+    """
+    from sqlalchemy.exc import DBAPIError
+
+    from trainer.database.corrections import save_corrections as save
+    from trainer.database.tables import unavailable
+
+    try:
+        save(load_settings().model_copy(update={"state": state}), model, path)
+    except DBAPIError as error:
+        raise unavailable(error) from error
 
 
 def fetched(dataset: str, request: JobRequest, state: Path) -> Path:

@@ -7,7 +7,8 @@ from typing import Annotated, get_args
 
 import typer
 
-from shared.store.manifest import MODEL_NAME_PATTERN
+from shared.errors import NotFoundError
+from shared.store.location import is_object_storage, require_place
 
 
 def is_url(dataset: str) -> bool:
@@ -28,6 +29,8 @@ def api_key() -> str | None:
 
 def model_name(model: str) -> str:
     """Return the name as it is; raises typer.BadParameter if a model cannot be called so."""
+    from shared.store.manifest import MODEL_NAME_PATTERN
+
     if not re.fullmatch(MODEL_NAME_PATTERN, model):
         raise typer.BadParameter(
             f"{model!r} is not a model name: lower-case letters, digits, '.', '_' and '-', "
@@ -38,18 +41,32 @@ def model_name(model: str) -> str:
 
 def place(place: str) -> str:
     """Return a folder or the address of a bucket as it is; raises typer.BadParameter."""
-    from shared.store.location import require_place
-
     try:
         return require_place(place)
     except ValueError as error:
         raise typer.BadParameter(f"It {error}.") from None
 
 
+def _existing_place(context: typer.Context, parameter: typer.CallbackParam, chosen: str) -> str:
+    """Return where models are; raises NotFoundError for a folder that was named and is not there.
+
+    The default one is not there before the first training.
+    """
+    source = context.get_parameter_source(parameter.name or "")
+    if place(chosen) == STORE and (source is None or source.name == "DEFAULT"):
+        return chosen
+    if not is_object_storage(chosen) and not Path(chosen).is_dir():
+        raise NotFoundError(
+            "store_not_found",
+            f"There is no folder {chosen}.",
+            "Give the --store (or READSMITH_STORE) in which models are published.",
+        )
+    return chosen
+
+
 def known_models(context: typer.Context) -> list[str]:
     """Return the models of the store that is meant, and the starter, for completion."""
     from shared.store.builtin import STARTER
-    from shared.store.location import is_object_storage
     from shared.store.store import ModelStore
 
     store = context.params.get("store") or os.environ.get("READSMITH_STORE") or STORE
@@ -96,6 +113,15 @@ ModelIfNamed = Annotated[
         autocompletion=known_models,
     ),
 ]
+ModelArgument = Annotated[
+    str,
+    typer.Argument(
+        metavar="MODEL",
+        help="The model's name.",
+        callback=model_name,
+        autocompletion=known_models,
+    ),
+]
 Version = Annotated[
     int | None,
     typer.Option("--version", min=1, help="Which version; the current one unless given."),
@@ -109,6 +135,33 @@ Store = Annotated[
         callback=place,
     ),
 ]
+ExistingStore = Annotated[
+    str,
+    typer.Option(
+        "--store",
+        envvar="READSMITH_STORE",
+        help="Where published models are stored: a folder, or s3://bucket/prefix.",
+        callback=_existing_place,
+    ),
+]
+
+
+def _trainer_url(url: str | None) -> str:
+    """Return the trainer that is meant: without an address the one that this machine starts."""
+    return url or f"http://127.0.0.1:{os.environ.get('READSMITH_TRAINER_PORT') or 8000}"
+
+
+TrainerUrl = Annotated[
+    str,
+    typer.Option(
+        "--url",
+        envvar="READSMITH_TRAINER_URL",
+        show_default=False,
+        help="The trainer; without it, on this machine at READSMITH_TRAINER_PORT, or 8000.",
+        callback=_trainer_url,
+    ),
+]
+JobArgument = Annotated[str, typer.Argument(metavar="JOB", help="The job's id.")]
 State = Annotated[
     Path,
     typer.Option("--state", envvar="READSMITH_STATE", help="Folder of jobs, uploads, downloads."),
@@ -143,6 +196,30 @@ Vocabulary = Annotated[
 ]
 Seed = Annotated[int, typer.Option("--seed", min=0, max=2**32 - 1, help="Seed of all randomness.")]
 Epochs = Annotated[int | None, typer.Option("--epochs", min=1, help="Most epochs.")]
+LearningRate = Annotated[
+    float | None,
+    typer.Option("--learning-rate", help="Highest learning rate, above 0, at most 1."),
+]
+Height = Annotated[
+    int | None, typer.Option("--height", help="Height of the network's input in pixels, 16 to 512.")
+]
+Base = Annotated[
+    str | None,
+    typer.Option(
+        "--base",
+        metavar="VERSION",
+        help="What training starts from: the number of an earlier version of the model, starter "
+        "(where it fits), or none.",
+        autocompletion=lambda: ["starter", "none"],
+    ),
+]
+Corrections = Annotated[
+    bool,
+    typer.Option(
+        "--corrections",
+        help="Learn from the corrections, too, that the trainer has of this model in --state.",
+    ),
+]
 MaxMinutes = Annotated[
     float | None, typer.Option("--max-minutes", help="Stop training after this time.")
 ]
@@ -181,12 +258,12 @@ Evaluation = Annotated[
     ),
 ]
 RetainedVersions = Annotated[
-    int,
+    int | None,
     typer.Option(
         "--retained-versions",
         min=1,
         envvar="READSMITH_RETAINED_VERSIONS",
-        help="Versions that are retained, besides the served one and the one before it.",
+        help="Versions that are retained, besides the served one and the one before it; 5.",
     ),
 ]
 TopK = Annotated[int | None, typer.Option("--top-k", help="Show so many of the likeliest texts.")]

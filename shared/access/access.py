@@ -7,10 +7,11 @@ from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 from shared.access.allowed_hosts import Addressed, AllowedHosts, is_loopback
-from shared.access.api_keys import TOKEN, ApiKey, KeyFile, Scope
+from shared.access.api_keys import ApiKey, KeyFile
 from shared.access.audit import ANONYMOUS, audit
 from shared.access.rate_limit import RateLimit
 from shared.access.settings import AccessSettings
+from shared.access.tokens import TOKEN, Scope
 from shared.errors import (
     BusyError,
     ForbiddenError,

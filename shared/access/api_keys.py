@@ -7,14 +7,12 @@ slow hashes used for passwords make guessing expensive, and 256 random bits cann
 import fcntl
 import logging
 import os
-import re
 import secrets
 import shlex
 import stat
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
-from enum import StrEnum
 from hashlib import sha256
 from hmac import compare_digest
 from pathlib import Path
@@ -22,23 +20,13 @@ from typing import Annotated, Literal
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError
 
+from shared.access.tokens import NAME_PATTERN, Scope
 from shared.atomic_files import write_atomically
 from shared.errors import ConflictError, NotFoundError, ReadsmithError, SetupError
-
-TOKEN = re.compile(r"rs_([0-9a-f]{8})_[A-Za-z0-9_-]{43}", re.ASCII)
-NAME_PATTERN = r"[A-Za-z0-9][A-Za-z0-9._@-]{0,63}"
 
 log = logging.getLogger("readsmith.access")
 
 KeyName = Annotated[str, Field(pattern=rf"^{NAME_PATTERN}$")]
-
-
-class Scope(StrEnum):
-    """What a key may do; admin may do everything."""
-
-    TRAIN = "train"
-    PREDICT = "predict"
-    ADMIN = "admin"
 
 
 class ApiKey(BaseModel):

@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from shared.access.api_keys import Scope
+from shared.access.tokens import Scope
 
 SECURITY_SCHEMES: dict[str, Any] = {
     "apiKey": {

@@ -13,6 +13,7 @@ from shared.errors import BundleError, BundlePart
 from shared.recognition.image_spec import ImageSpec
 from shared.recognition.scoring import wilson_interval
 from shared.recognition.vocabulary import Vocabulary
+from shared.texts import plain_fault
 
 FORMAT: Final = 2
 MANIFEST = "manifest.json"
@@ -331,7 +332,7 @@ def first_fault(error: ValidationError) -> str:
     """Say where a document is wrong first, and how."""
     first = error.errors(include_url=False)[0]
     where = ".".join(str(part) for part in first["loc"]) or "document"
-    return f"{where[:100]}: {first['msg']}"
+    return f"{where[:100]}: {plain_fault(first['msg'])}"
 
 
 def verify_bundle(folder: Path, files: Mapping[str, FileEntry]) -> None:

@@ -91,7 +91,7 @@ IMPORTED = {
     "60-keras/lambda.h5": ("Lambda", "of these Keras layers"),
     "60-keras/pred.h5": ("21 classes", "give 19 or 20 characters"),
 }
-"""What `readsmith import` answers, and advises, with ten characters as the vocabulary."""
+"""What `readsmith models import` answers, and advises, with ten characters as the vocabulary."""
 
 
 def unpacked(case: str, folder: Path) -> Path:

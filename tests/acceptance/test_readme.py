@@ -25,7 +25,7 @@ NOT_RUN = {
     "up": "it serves until Ctrl-C; tests/unit/readsmith/services/test_services.py",
     "train": "takes minutes; tests/faults/test_tutorial.py",
     "learning-curve": "takes minutes; tests/unit/readsmith/commands/test_learning_curve.py",
-    "import": "needs a model made elsewhere; tests/integration/trainer/pipeline/test_import_h5.py",
+    "models import": "needs an h5; tests/integration/trainer/pipeline/test_import_h5.py",
     "doctor": "says what is wrong with this machine; tests/integration/readsmith",
     "jobs": "asks the port 8000; tests/unit/readsmith/commands/test_jobs.py",
     "keys": "would lock the others out; tests/integration/readsmith/commands/test_keys.py",
@@ -102,7 +102,7 @@ def test_every_request_is_answered(
         line
         for line in LINES
         if line[:1] == ["readsmith"]
-        and line[1] not in NOT_RUN
+        and NOT_RUN.keys().isdisjoint((line[1], " ".join(line[1:3])))
         # tests/integration/readsmith has a storage of its own
         and "s3://our-bucket/models" not in line
     ],

@@ -6,7 +6,7 @@ from typing import NamedTuple
 import pytest
 from playwright.sync_api import Page, expect
 
-from shared.access.api_keys import Scope
+from shared.access.tokens import Scope
 from tests.support.api.keys import bearer
 from tests.support.services import services
 

@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import FilePayload, Page, expect
 
-from shared.access.api_keys import KeyFile, Scope
+from shared.access.api_keys import KeyFile
+from shared.access.tokens import Scope
 from shared.api.datasets import CorrectionPage
 from shared.store.manifest import ONNX_MODEL
 from shared.store.store import ModelStore

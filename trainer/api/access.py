@@ -9,9 +9,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from shared.access.access import Access, Caller
 from shared.access.allowed_hosts import Addressed
-from shared.access.api_keys import Scope as KeyScope
 from shared.access.audit import audit
 from shared.access.openapi import SECURITY_SCHEMES, security
+from shared.access.tokens import Scope as KeyScope
 from shared.errors import ReadsmithError
 from trainer.api.pages import is_dashboard
 from trainer.api.problems import answer, problem_responses

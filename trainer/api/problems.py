@@ -25,7 +25,7 @@ from shared.errors import (
     text_too_long,
 )
 from shared.store.manifest import Scalar
-from shared.texts import shown, too_long
+from shared.texts import plain_fault, shown, too_long
 from trainer.database.tables import unavailable
 from trainer.files.disk_errors import storage_error
 
@@ -235,5 +235,5 @@ def _text(error: Any) -> str:
         return known
     if error["type"] == TOO_LONG:
         return too_long(len(error["input"]), error["ctx"]["max_length"])
-    text: str = error["msg"].removeprefix("Value error, ").removeprefix("Input ")
+    text: str = plain_fault(error["msg"]).removeprefix("Input ")
     return text[0].lower() + text[1:]

@@ -20,6 +20,7 @@ from trainer.database.rows import moment
 from trainer.database.tables import Database, corrections, now, serialize_writers
 from trainer.files.shared_files import CORRECTIONS, SharedFiles
 from trainer.schemas.job_request import Label
+from trainer.settings import Settings
 
 MAX_CORRECTIONS = 100_000
 """Most corrections of one model."""
@@ -195,3 +196,13 @@ def _full(why: str) -> ReadsmithError:
         f"There is no room for another correction: {why}.",
         "Delete some, or raise READSMITH_MAX_CORRECTIONS_BYTES.",
     )
+
+
+def save_corrections(settings: Settings, model: str, path: Path) -> None:
+    """Write a model's corrections as a zip, without a service; raises ReadsmithError."""
+    database = Database(settings.jobs_database, migrate=False)
+    try:
+        files, limit = settings.open_shared_files(), settings.max_corrections_bytes
+        Corrections(database, files, max_bytes=limit).write_zip(model, path)
+    finally:
+        database.close()

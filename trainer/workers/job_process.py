@@ -14,7 +14,6 @@ import time
 from collections.abc import Callable
 from datetime import timedelta
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pydantic import BaseModel
@@ -24,7 +23,7 @@ from shared.api.jobs import JobError, JobProgress, Progress, Stage
 from shared.child_process import die_with_parent
 from shared.errors import DiskFullError, FailedError, ReadsmithError
 from shared.texts import log_as_text
-from trainer.database.corrections import Corrections
+from trainer.database.corrections import save_corrections
 from trainer.database.job_queue import JobQueue
 from trainer.database.rows import moment
 from trainer.database.tables import Database, Result, retried, unavailable
@@ -167,7 +166,9 @@ def run_pipeline(
     inputs = Inputs.of(
         settings,
         claim.job_id,
-        save_corrections=lambda model, path: _save_corrections(settings, model, path),
+        save_corrections=lambda model, path: retried(
+            lambda: save_corrections(settings, model, path)
+        ),
     )
     context = RunContext(claim.job_id, claim.attempt, inputs, observer.may_publish, trials=observer)
     limit_cache(settings.cache, settings.max_cache_bytes)  # makes room for the job's download
@@ -184,14 +185,6 @@ def _train_on_ray(settings: Settings) -> "TrainTrials | None":
     from trainer.workers.ray.search import train_at_once  # noqa: PLC0415 - imports Ray
 
     return partial(train_at_once, settings=settings.for_other_machines)
-
-
-def _save_corrections(settings: Settings, model: str, path: Path) -> None:
-    database = Database(settings.jobs_database, migrate=False)
-    limit = settings.max_corrections_bytes
-    corrections = Corrections(database, settings.open_shared_files(), max_bytes=limit)
-    retried(lambda: corrections.write_zip(model, path))
-    database.close()
 
 
 def explain_failure(error: Exception) -> ReadsmithError:

@@ -11,8 +11,8 @@ from predictor.api.feedback import JsonFeedback
 from predictor.api.openapi.requests import IMAGE, REFERENCE, parameters, request_body
 from predictor.api.status import ROUTES, SERVICE
 from predictor.requests.images import JsonBody
-from shared.access.api_keys import Scope
 from shared.access.openapi import SECURITY_SCHEMES, security
+from shared.access.tokens import Scope
 from shared.api.health import About, Health, PredictorReadiness, ServedModels
 from shared.api.predictions import FeedbackReceipt, Prediction, Predictions, ReviewQueue
 from shared.api.problems import MEDIA_TYPE, Problem

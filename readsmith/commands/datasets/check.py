@@ -1,4 +1,4 @@
-"""`readsmith check`: what a job would find in a dataset."""
+"""`readsmith datasets check`: what a job would find in a dataset."""
 
 from itertools import islice
 from typing import Any
@@ -21,7 +21,7 @@ def check(
 ) -> None:
     """Check labelled images as a job would, and say what is left out and why.
 
-    Example: readsmith check captchas.zip
+    Example: readsmith datasets check captchas.zip
     """
     from readsmith.options.job_request import dataset_limits, fetched, job_request
     from trainer.pipeline.datasets.load import load_dataset

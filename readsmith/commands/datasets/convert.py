@@ -1,4 +1,4 @@
-"""`readsmith convert`: a labelled set in the format of another tool."""
+"""`readsmith datasets convert`: a labelled set in the format of another tool."""
 
 from collections.abc import Iterator
 from dataclasses import asdict
@@ -53,7 +53,7 @@ def convert(
 ) -> None:
     """Write a labelled set in the format of another tool; images are copied as they are.
 
-    Example: readsmith convert captchas.zip for-paddle --to paddle
+    Example: readsmith datasets convert captchas.zip for-paddle --to paddle
     """
     from readsmith.options.job_request import dataset_limits, fetched, job_request
     from trainer.pipeline.datasets.writers.convert import convert as write_set

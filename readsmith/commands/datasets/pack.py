@@ -1,4 +1,4 @@
-"""`readsmith pack`: a set as shards, for sets too large for a zip."""
+"""`readsmith datasets pack`: a set as shards, for sets too large for a zip."""
 
 from dataclasses import asdict
 from pathlib import Path
@@ -24,7 +24,7 @@ def pack(
 ) -> None:
     """Write labelled images as WebDataset shards, copies and unusable ones left out.
 
-    Example: readsmith pack captchas.zip shards
+    Example: readsmith datasets pack captchas.zip shards
     """
     from readsmith.options.job_request import dataset_limits, fetched, job_request
     from trainer.pipeline.datasets.writers.pack import pack as write_shards

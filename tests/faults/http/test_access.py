@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 import requests
 
-from shared.access.api_keys import KeyFile, Scope
+from shared.access.api_keys import KeyFile
+from shared.access.tokens import Scope
 from shared.store.store import ModelStore
 from tests.support.models.bundles import png, publish
 from tests.support.services import services

@@ -1,4 +1,4 @@
-"""Every hostile h5 through `readsmith import`: one sentence, nothing published, nobody left."""
+"""Every hostile h5 through `readsmith models import`: one sentence, nothing published or left."""
 
 import os
 import re
@@ -15,7 +15,8 @@ ALL = HOSTILE | MISFITS | BUILT
 
 def imported(h5: Path, store: Path) -> subprocess.CompletedProcess[str]:
     """Run the command in a session of its own."""
-    command = [sys.executable, "-m", "readsmith", "import", str(h5), "--vocabulary", "abcd"]
+    readsmith = [sys.executable, "-m", "readsmith"]
+    command = [*readsmith, "models", "import", str(h5), "--vocabulary", "abcd"]
     return subprocess.run(
         [*command, "--store", str(store)],
         capture_output=True,

@@ -5,7 +5,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from shared.access.api_keys import KeyFile, Scope
+from shared.access.api_keys import KeyFile
+from shared.access.tokens import Scope
 from tests.support.hostile.early_rejections import SIZES, next_answer_on_the_same_connection
 from tests.support.services import services
 from tests.support.services.services import Service

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 import requests
 
-from shared.access.api_keys import Scope
+from shared.access.tokens import Scope
 from shared.store.manifest import ONNX_MODEL
 from shared.store.store import ModelStore
 from tests.support.api.keys import bearer

@@ -11,7 +11,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from shared.access.api_keys import Scope
+from shared.access.tokens import Scope
 from tests.support.api.keys import bearer
 from tests.support.paths import ROOT
 from tests.support.services.services import free_port

@@ -3,7 +3,8 @@
 from datetime import timedelta
 from pathlib import Path
 
-from shared.access.api_keys import KeyFile, Scope
+from shared.access.api_keys import KeyFile
+from shared.access.tokens import Scope
 
 
 def bearer(

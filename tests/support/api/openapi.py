@@ -19,7 +19,8 @@ from predictor.feedback.outbox import Outbox
 from predictor.feedback.trainer_client import TrainerClient
 from predictor.models.registry import Registry
 from predictor.settings import PredictorSettings
-from shared.access.api_keys import KeyFile, Scope
+from shared.access.api_keys import KeyFile
+from shared.access.tokens import Scope
 from shared.store.store import ModelStore
 from tests.support.models.bundles import publish
 from trainer.api.app import create_app as create_trainer

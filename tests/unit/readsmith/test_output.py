@@ -1,6 +1,7 @@
 import ast
 import io
 import json
+import os
 import shlex
 import subprocess
 import sys
@@ -14,6 +15,7 @@ import typer.main
 from rich.text import Text
 from typer.testing import CliRunner
 
+from readsmith import output
 from readsmith.__main__ import app
 from readsmith.output import (
     Commands,
@@ -28,6 +30,10 @@ from shared.errors import CODES, DatasetError
 from tests.support.commands import Run
 from tests.support.paths import ROOT
 
+HEAVY = (
+    "numpy", "requests", "pydantic_settings", "pydantic", "PIL", "trainer", "predictor",
+    "tensorflow", "onnxruntime", "sqlalchemy", "flask",
+)  # fmt: skip
 FILES = ("captchas.zip", "new-captchas.zip", "captcha.png", "prediction_model.h5")
 """What the examples in the help texts take."""
 RAISED = {"ServiceError", *(kind.__name__ for kind in CODES.values())} - {"BundleError"}
@@ -138,11 +144,12 @@ def test_ctrl_c_ends_with_130() -> None:
             "'names' is not one of auto, manifest, beside, folder",
         ),
         (["train", ".", "--labels", "filename:("], "not a regular expression"),
-        (["check", ".", "--model", "x"], "No such option"),
-        (["models", "--store"], "requires an argument"),
+        (["datasets", "check", ".", "--model", "x"], "No such option"),
+        (["models", "list", "--store"], "requires an argument"),
         (["predict", "nothing.png"], "does not exist"),
         (["evaluate", ".", "--model", "../up"], "'../up' is not a model name"),
-        (["jobs", "--cancel"], "--cancel and --finish need the id of a job"),
+        (["jobs", "cancel"], "Missing argument 'JOB'"),
+        (["jobs"], "Missing command"),
         (["up", "--once"], "--once and --dataset go with --first-job"),
         (["fly"], "No such command 'fly'"),
     ],
@@ -176,7 +183,7 @@ def test_the_help_of_every_command_ends_with_an_example_that_can_be_run(
 
 @pytest.mark.parametrize("words", COMMANDS)
 def test_every_command_has_json(words: str) -> None:
-    runs_by_itself = not hasattr(COMMANDS[words], "commands") or words == "readsmith models"
+    runs_by_itself = not hasattr(COMMANDS[words], "commands")
 
     options = {option for parameter in COMMANDS[words].params for option in parameter.opts}
 
@@ -223,13 +230,55 @@ def test_version_and_the_short_help(run: Run) -> None:
         assert "Usage: " in result.stdout
 
 
-def test_the_commands_start_without_the_services_packages() -> None:
-    code = (
-        "import sys, readsmith.__main__; "
-        "print([m for m in sys.modules if m.partition('.')[0] in "
-        "('trainer', 'predictor', 'tensorflow', 'onnxruntime', 'sqlalchemy', 'flask')])"
-    )
-
+def test_the_help_comes_without_the_packages_of_the_commands() -> None:
+    """They take most of a second; a command imports what it needs, inside it."""
+    code = f"""
+import sys
+from readsmith.__main__ import app
+try:
+    app(["--help"])
+except SystemExit:
+    print([name for name in {HEAVY} if name in sys.modules], file=sys.stderr)
+"""
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 
-    assert found.stdout.strip() == "[]"
+    assert "learning-curve" in found.stdout
+    assert found.stderr.strip() == "[]"
+
+
+def test_ctrl_c_while_the_command_line_is_imported_ends_with_130(tmp_path: Path) -> None:
+    (tmp_path / "typer.py").write_text("raise KeyboardInterrupt")
+    path = os.pathsep.join((str(tmp_path), str(ROOT)))
+    done = subprocess.run(
+        [sys.executable, "-m", "readsmith", "--help"],
+        env=os.environ | {"PYTHONPATH": path}, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+
+    assert (done.returncode, done.stdout, done.stderr) == (130, "", "")
+
+
+def test_ctrl_c_before_a_command_begins_ends_with_130(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(_: typer.Typer) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(typer.main, "get_command", interrupted)
+    with pytest.raises(SystemExit) as ended:
+        app(["--help"])
+
+    assert ended.value.code == 130
+
+
+def test_a_table_is_as_wide_as_it_is_for_a_program(capsys: pytest.CaptureFixture[str]) -> None:
+    print_table(("job", "model"), [("job-" + "0" * 200, "m" * 64)])
+
+    assert f"job-{'0' * 200}  {'m' * 64}\n" in capsys.readouterr().out
+
+
+def test_ids_are_whole_in_a_narrow_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
+    terminal = ShownConsole(file=io.StringIO(), force_terminal=True, width=40, color_system=None)
+    monkeypatch.setattr(output, "out", terminal)
+    row = ("job-0123456789abcdef0123456789abcdef", "succeeded", "2026-01-01 10:00", "captcha")
+    print_table(("job", "status", "created", "model"), [row], whole=True)
+
+    lines = terminal.file.getvalue().splitlines()  # type: ignore[attr-defined]
+    assert lines[1].startswith(row[0])

@@ -72,7 +72,7 @@ class Dataset:
     folds: tuple[ImageTable, ...]
     """Of the training part, where it is cross-validated: the other two parts are empty then."""
     summary: dict[str, Any]
-    """The result of the check, JSON; shown in the job and by `readsmith check`."""
+    """The result of the check, JSON; shown in the job and by `readsmith datasets check`."""
     is_fold: bool = False
     """Whether the validation part chooses nothing, but measures."""
 

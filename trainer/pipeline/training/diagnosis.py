@@ -100,6 +100,6 @@ def _advice(dataset: Dataset) -> str:
             "Use larger images."
         )
     return (
-        "The labels may not match the images: `readsmith check` shows a few. "
+        "The labels may not match the images: `readsmith datasets check` shows a few. "
         "If they do, train longer."
     )

@@ -84,10 +84,10 @@ def test_a_job_is_started_found_listed_and_cancelled(client: Client) -> None:
 def test_the_command_jobs_shows_lists_and_cancels_a_job(client: Client, run: Run, url: str) -> None:
     job = client.start_job({"model": "plates"})
 
-    listed = run("jobs", "--url", url, "--limit", 1)
-    shown = run("jobs", job.id, "--url", url, "--json")
-    cancelled = run("jobs", job.id, "--cancel", "--url", url, "--json")
-    again = run("jobs", job.id, "--cancel", "--url", url)
+    listed = run("jobs", "list", "--url", url, "--limit", 1)
+    shown = run("jobs", "show", job.id, "--url", url, "--json")
+    cancelled = run("jobs", "cancel", job.id, "--url", url, "--json")
+    again = run("jobs", "cancel", job.id, "--url", url)
 
     assert "plates" in listed.stdout
     assert "queued" in listed.stdout
@@ -102,14 +102,12 @@ def test_a_job_that_does_not_train_cannot_be_finished(client: Client, run: Run, 
 
     with pytest.raises(ServiceError) as raised:
         client.finish(job.id)
-    asked = run("jobs", job.id, "--finish", "--url", url)
-    both = run("jobs", job.id, "--finish", "--cancel", "--url", url)
+    asked = run("jobs", "finish", job.id, "--url", url)
     client.cancel(job.id)
 
     assert (raised.value.code, raised.value.status) == ("job_not_training", 409)
     assert asked.exit_code == 1
     assert "so its training cannot be finished" in asked.stderr
-    assert both.exit_code == 2
 
 
 def test_one_key_makes_one_job_and_without_one_each_is_new(client: Client) -> None:

@@ -10,7 +10,8 @@ from pathlib import Path
 import pytest
 
 from readsmith.client import Client, ServiceError
-from shared.access.api_keys import TOKEN, KeyFile, Scope
+from shared.access.api_keys import KeyFile
+from shared.access.tokens import TOKEN, Scope
 from shared.store.store import ModelStore
 from tests.support.commands import Run
 from tests.support.models.bundles import png, publish

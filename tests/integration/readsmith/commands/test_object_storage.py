@@ -27,7 +27,7 @@ def test_models_are_copied_there_listed_changed_and_read_with(
 
     back = run("models", "rollback", "stripes", "--store", ADDRESS, "--json")
     assert json.loads(back.stdout) == {"model": "stripes", "current": 1, "previous": None}
-    listed = json.loads(run("models", "--store", ADDRESS, "--json").stdout)["data"]
+    listed = json.loads(run("models", "list", "--store", ADDRESS, "--json").stdout)["data"]
     assert [(each["version"], each["current"]) for each in listed] == [(1, True), (2, False)]
 
     chosen = run("models", "default", "--store", ADDRESS, "--json")
@@ -38,10 +38,10 @@ def test_models_are_copied_there_listed_changed_and_read_with(
 
 
 def test_a_wrong_address_is_a_wrong_option_and_a_wrong_bucket_one_line(run: Run) -> None:
-    wrong = run("models", "--store", "s3://Our_Bucket")
+    wrong = run("models", "list", "--store", "s3://Our_Bucket")
     assert wrong.exit_code == 2
     assert "s3://bucket/prefix" in wrong.stderr
-    missing = run("models", "--store", "s3://no-such-bucket/models")
+    missing = run("models", "list", "--store", "s3://no-such-bucket/models")
     assert missing.exit_code == 1
     assert missing.stderr.splitlines()[0].endswith(
         "There is no bucket for s3://no-such-bucket/models."

@@ -7,7 +7,7 @@ import pytest
 import requests
 from fastapi.testclient import TestClient
 
-from shared.access.api_keys import Scope
+from shared.access.tokens import Scope
 from shared.store.store import ModelStore
 from tests.support.api.keys import bearer
 from tests.support.api.problems import problem

@@ -14,7 +14,7 @@ from predictor.api.app import create_app
 from predictor.api.openapi.document import description
 from predictor.models.registry import Registry
 from predictor.settings import PredictorSettings
-from shared.access.api_keys import Scope
+from shared.access.tokens import Scope
 from shared.store.store import ModelStore
 from tests.support.api.keys import bearer
 from tests.support.api.openapi import routes_of

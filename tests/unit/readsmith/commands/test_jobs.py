@@ -2,6 +2,8 @@ import json
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import pytest
+
 from tests.support.commands import Run
 from tests.support.services.scripted_api import serving
 
@@ -34,8 +36,8 @@ def test_jobs_lists_what_the_trainer_knows(run: Run) -> None:
         return 200, {"data": [JOB], "has_more": False}
 
     with serving(answer) as url:
-        listed = run("jobs", "--url", url, "--limit", 5).stdout
-        data = json.loads(run("jobs", "--url", url, "--json").stdout)["data"]
+        listed = run("jobs", "list", "--url", url, "--limit", 5).stdout
+        data = json.loads(run("jobs", "list", "--url", url, "--json").stdout)["data"]
 
     assert asked[0] == ("GET", "/jobs?limit=5")
     assert data == [JOB]
@@ -54,8 +56,8 @@ def test_a_job_in_training_shows_its_time_left_and_is_asked_to_finish(run: Run) 
         return 200, training
 
     with serving(answer) as url:
-        shown = run("jobs", "job-1", "--url", url).stdout
-        run("jobs", "job-1", "--finish", "--url", url)
+        shown = run("jobs", "show", "job-1", "--url", url).stdout
+        run("jobs", "finish", "job-1", "--url", url)
 
     assert "job-1 trains: epoch 1 of 9, about 1:0" in shown
     assert asked == [("GET", "/jobs/job-1"), ("POST", "/jobs/job-1/finish")]
@@ -68,18 +70,33 @@ def test_a_problem_document_becomes_the_error(run: Run) -> None:
     }  # fmt: skip
 
     with serving(lambda *_: (404, problem)) as url:
-        result = run("jobs", "job-9", "--url", url, "--json")
+        result = run("jobs", "show", "job-9", "--url", url, "--json")
 
     assert result.exit_code == 1
     assert json.loads(result.stderr)["error"]["code"] == "job_not_found"
     assert json.loads(result.stderr)["error"]["message"] == "There is no job job-9."
 
 
+def test_the_trainer_is_the_one_that_the_settings_name(
+    run: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with serving(lambda *_: (200, {"data": [JOB], "has_more": False})) as url:
+        monkeypatch.setenv("READSMITH_TRAINER_URL", url)
+        by_url = run("jobs", "list")
+        monkeypatch.delenv("READSMITH_TRAINER_URL")
+        monkeypatch.setenv("READSMITH_TRAINER_PORT", url.rpartition(":")[2])
+        by_port = run("jobs", "list", "--json")
+
+    assert (by_url.exit_code, by_port.exit_code) == (0, 0)
+    assert JOB["id"] in by_url.stdout
+    assert json.loads(by_port.stdout)["data"] == [JOB]
+
+
 def test_where_nothing_answers_the_error_says_what_to_start(run: Run) -> None:
     with serving(lambda *_: (200, {})) as url:
         pass
 
-    result = run("jobs", "--url", url)
+    result = run("jobs", "list", "--url", url)
 
     assert result.exit_code == 1
     assert result.stderr == (

@@ -7,8 +7,12 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from fastapi.testclient import TestClient
 
+from readsmith.commands import train
 from readsmith.commands.train import _as_json
+from readsmith.options.job_request import save_corrections
+from shared.errors import FailedError, ReadsmithError
 from shared.recognition.scoring import wilson_interval
 from shared.store.manifest import ONNX_MODEL, Metrics
 from shared.store.store import ModelStore
@@ -16,7 +20,10 @@ from tests.support.commands import Run
 from tests.support.labelled_images import image, labelled_zip, texts
 from tests.support.models.bundles import calibration, png, publish
 from tests.support.services.web_site import answer, serve
+from trainer.api.app import create_app
+from trainer.schemas.job_request import JobRequest
 from trainer.schemas.progress import RunResult
+from trainer.settings import Settings
 
 
 def test_predict_reads_images_with_the_current_version(run: Run, store: Path, images: Path) -> None:
@@ -80,15 +87,6 @@ def test_predict_reads_with_the_starter_before_any_model_is_trained(
     assert prediction["note"].startswith("Read by the starter")
     assert "MARKET" in people.stdout
     assert people.stderr.startswith("Read by the starter that comes with Readsmith")
-
-
-def test_predict_asks_which_model_is_meant_where_there_are_others(
-    run: Run, store: Path, images: Path
-) -> None:
-    result = run("predict", images / "ab.png", "--store", store)
-
-    assert result.exit_code == 1
-    assert f"There is no model named default in {store} (there: stripes)." in result.stderr
 
 
 def test_predict_names_the_versions_that_exist(run: Run, store: Path, images: Path) -> None:
@@ -166,6 +164,47 @@ def test_evaluate_without_usable_images_fails(run: Run, store: Path, tmp_path: P
     assert "nothing" in result.stderr
 
 
+def test_the_options_of_train_are_the_fields_of_a_job(
+    run: Run, images: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def stopped(request: JobRequest, *_: object) -> None:
+        raise FailedError("internal_error", request.model_dump_json(exclude_defaults=True), "")
+
+    monkeypatch.setattr(train, "_run_aloud", stopped)
+    (images / "texts.txt").write_text("ab\ncab\n")
+    result = run(
+        "train", images, "--base", 3, "--learning-rate", 0.001, "--height", 64, "--corrections",
+        "--epochs", 9, "--allowed", images / "texts.txt", "--fold-labels", "--json",
+    )  # fmt: skip
+
+    asked = json.loads(json.loads(result.stderr)["error"]["message"])
+    assert asked == {
+        "base": 3,
+        "corrections": True,
+        "fold_labels": True,
+        "allowed": ["ab", "cab"],
+        "hyperparameters": {"learning_rate": 0.001, "height": 64, "epochs": 9},
+    }
+
+
+def test_the_corrections_of_a_state_folder_become_a_zip(tmp_path: Path) -> None:
+    state = tmp_path / "state"
+    trainer = create_app(Settings(store=tmp_path / "models", state=state))
+    with TestClient(trainer, base_url="http://127.0.0.1:8000") as client:
+        sent = {"image": ("a.png", png("ab"))}
+        client.post("/models/plates/corrections", files=sent, data={"text": "ab"})
+    save_corrections(state, "plates", tmp_path / "corrections.zip")
+    with zipfile.ZipFile(tmp_path / "corrections.zip") as archive:
+        assert archive.read("labels.csv").endswith(b",ab\n")
+
+
+def test_without_a_state_folder_there_are_no_corrections_to_learn_from(tmp_path: Path) -> None:
+    with pytest.raises(ReadsmithError, match="The job database cannot be used") as error:
+        save_corrections(tmp_path / "none", "plates", tmp_path / "corrections.zip")
+    assert error.value.code == "database_unavailable"
+    assert not (tmp_path / "none").exists()
+
+
 def test_train_looks_whether_it_may_publish_before_it_trains(run: Run, images: Path) -> None:
     result = run("train", images, "--store", "/proc/nothing")
 
@@ -190,8 +229,8 @@ def test_train_says_what_is_lost_when_it_is_stopped(
 def test_check_tells_what_a_job_would_find(run: Run, images: Path) -> None:
     (images / "ac copy.png").write_text("no image")
 
-    summary = json.loads(run("check", images, "--json").stdout)
-    people = run("check", images).stdout
+    summary = json.loads(run("datasets", "check", images, "--json").stdout)
+    people = run("datasets", "check", images).stdout
 
     assert summary["images"] == 11
     assert summary["left_out"] == {"unreadable": 1}
@@ -207,7 +246,7 @@ def test_check_tells_what_a_job_would_find(run: Run, images: Path) -> None:
 def test_check_fetches_a_set_from_this_machine_too(run: Run, tmp_path: Path) -> None:
     content = labelled_zip(tmp_path / "set.zip", texts(20)).read_bytes()
     with serve({"/set.zip": lambda handler: answer(handler, content)}) as site:
-        result = run("check", f"{site.url}/set.zip", "--json")
+        result = run("datasets", "check", f"{site.url}/set.zip", "--json")
 
     assert result.exit_code == 0, result.stderr
     assert json.loads(result.stdout)["images"] == 20
@@ -217,7 +256,7 @@ def test_check_fails_on_too_few_images_and_says_why(run: Run, images: Path) -> N
     for name in ("a.png", "b.png"):
         (images / name).write_text("no image")
 
-    result = run("check", images)
+    result = run("datasets", "check", images)
 
     assert result.exit_code == 1
     assert "9 usable labelled images were found" in result.stderr
@@ -225,18 +264,18 @@ def test_check_fails_on_too_few_images_and_says_why(run: Run, images: Path) -> N
 
 
 def test_models_lists_every_version_and_marks_the_current(run: Run, store: Path) -> None:
-    first, second = json.loads(run("models", "--store", store, "--json").stdout)["data"]
+    first, second = json.loads(run("models", "list", "--store", store, "--json").stdout)["data"]
 
     assert (first["model"], first["version"], first["current"]) == ("stripes", 1, False)
     assert (second["version"], second["current"]) == (2, True)
     assert second["metrics"]["exact_match"] == 1.0
-    assert "stripes" in run("models", "--store", store).stdout
+    assert "stripes" in run("models", "list", "--store", store).stdout
 
 
 def test_models_promotes_a_version_and_rolls_back(run: Run, store: Path) -> None:
     promoted = run("models", "promote", "stripes", 1, "--store", store)
     assert promoted.stdout == "stripes version 1 is served; before it: version 2.\n"
-    first, second = json.loads(run("models", "--store", store, "--json").stdout)["data"]
+    first, second = json.loads(run("models", "list", "--store", store, "--json").stdout)["data"]
     assert (first["current"], second["current"]) == (True, False)
     assert (first["previous"], second["previous"]) == (False, True)
 
@@ -325,6 +364,7 @@ def test_models_keeps_a_list_of_texts_until_it_is_dropped(
         (b"", "holds no text"),
         (b"\xff\xfe\x00", "is not UTF-8"),
         (b"ab\n" + b"a" * 201, "text 2: String should have at most 200 characters"),
+        (b"ab\n\x01c", "text 2: "),
     ],
 )
 def test_a_file_of_texts_that_cannot_be_used_is_one_clear_error(
@@ -339,6 +379,7 @@ def test_a_file_of_texts_that_cannot_be_used_is_one_clear_error(
         result = run(*command, "--store", store)
         assert result.exit_code == 2
         assert message in " ".join(result.stderr.split())
+        assert "Value error" not in result.stderr
 
 
 def test_models_refuses_a_pattern_that_nothing_fits(run: Run, store: Path) -> None:
@@ -348,34 +389,40 @@ def test_models_refuses_a_pattern_that_nothing_fits(run: Run, store: Path) -> No
     assert "No text that this model can spell fits" in result.stderr
 
 
-def test_models_takes_no_option_before_what_to_do(run: Run, store: Path) -> None:
-    result = run("models", "--store", store, "rollback", "stripes")
-
-    assert result.exit_code == 2
-    assert "Give options after rollback." in result.stderr
-
-
 def test_models_shows_a_damaged_version_and_goes_on(run: Run, store: Path) -> None:
     (store / "stripes/versions/1/manifest.json").write_text("{}")
 
-    result = run("models", "--store", store)
+    result = run("models", "list", "--store", store)
 
     assert result.exit_code == 0
     assert "manifest.json of stripes/1 does not have the SHA-256" in " ".join(result.stdout.split())
     assert "100.0 %" in result.stdout
 
 
-def test_models_of_an_empty_store_says_how_to_train_one(run: Run) -> None:
-    result = run("models", "--store", "empty")
+def test_models_of_an_empty_store_says_how_to_train_one(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "empty").mkdir()
+    for where, arguments in (("empty", ["--store", "empty"]), ("var/models", [])):
+        result = run("models", "list", *arguments)
+        assert result.exit_code == 0
+        assert f"No model is published in {where}." in result.stdout
 
-    assert result.exit_code == 0
-    assert "No model is published in empty." in result.stdout
+
+@pytest.mark.parametrize("command", ["list", "default"])
+def test_a_store_that_was_named_and_is_missing_is_an_error(
+    run: Run, command: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    by_option = run("models", command, "--store", "missing")
+    monkeypatch.setenv("READSMITH_STORE", "missing")
+    by_variable = run("models", command)
+    for result in (by_option, by_variable):
+        assert (result.exit_code, result.stdout) == (1, "")
+        assert result.stderr.startswith("Error: There is no folder missing.")
 
 
 def test_import_refuses_what_is_no_h5(run: Run, tmp_path: Path) -> None:
     (tmp_path / "model.h5").write_text("no model")
 
-    result = run("import", "model.h5", "--vocabulary", "abc")
+    result = run("models", "import", "model.h5", "--vocabulary", "abc")
 
     assert result.exit_code == 1
     assert "Error: model.h5 is not an HDF5 file." in result.stderr
@@ -429,8 +476,8 @@ def test_check_says_what_stays_on_one_side(run: Run, images: Path) -> None:
     rows = [f"{name},{name[:-4]},{'test' if i < 3 else ''}" for i, name in enumerate(names)]
     (images / "labels.csv").write_text("\n".join(["filename,text,split", *rows]))
 
-    summary = json.loads(run("check", images, "--json").stdout)
-    people = run("check", images).stdout
+    summary = json.loads(run("datasets", "check", images, "--json").stdout)
+    people = run("datasets", "check", images).stdout
 
     assert summary["split"]["test"] == 3
     assert summary["parts_from"] == "the column split"
@@ -448,8 +495,8 @@ def test_convert_writes_a_set_for_another_tool_and_says_what_is_lost_and_left_ou
     (images / "a.png").rename(images / "a/A.png")
     (images / "AB.PNG").write_bytes((images / "ab.png").read_bytes())
 
-    done = run("convert", images, "new", "--to", "paddle")
-    again = run("convert", images, "new", "--to", "paddle")
+    done = run("datasets", "convert", images, "new", "--to", "paddle")
+    again = run("datasets", "convert", images, "new", "--to", "paddle")
 
     assert done.exit_code == 0, done.stderr
     assert done.stdout == (
@@ -464,10 +511,10 @@ def test_convert_writes_a_set_for_another_tool_and_says_what_is_lost_and_left_ou
 
 
 def test_convert_names_the_formats_that_it_knows(run: Run, images: Path) -> None:
-    refused = run("convert", images, "new.zip", "--to", "labelstudio")
-    done = run("convert", images, "new.zip", "--to", "label-studio", "--json")
+    refused = run("datasets", "convert", images, "new.zip", "--to", "labelstudio")
+    done = run("datasets", "convert", images, "new.zip", "--to", "label-studio", "--json")
 
     assert refused.exit_code == 2
     assert "readsmith, paddle, gt-txt, huggingface, label-studio" in refused.stderr
     assert json.loads(done.stdout)["images"] == 11
-    assert json.loads(run("check", "new.zip", "--json").stdout)["images"] == 11
+    assert json.loads(run("datasets", "check", "new.zip", "--json").stdout)["images"] == 11

@@ -85,7 +85,7 @@ def test_a_jobs_trials_are_a_table_with_the_best_on_top(run: Run) -> None:
     failed = TRIAL | {"number": 4, "status": "failed", "exact_match": None, "cer": None}
     job = JOB | {"trials": [TRIAL, better, stopped, failed]}
     with serving(lambda *_: (200, job)) as url:
-        text = run("jobs", "job-1", "--url", url).stdout
+        text = run("jobs", "show", "job-1", "--url", url).stdout
     rows = [line.split()[0] for line in text.splitlines() if "0.00123" in line]
     assert rows == ["2", "1", "3", "4"]
     assert "95.0 %" in text

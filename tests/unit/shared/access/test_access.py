@@ -10,9 +10,10 @@ from pydantic import ValidationError
 from shared.access import access as access_module
 from shared.access.access import Access, Caller
 from shared.access.allowed_hosts import Addressed
-from shared.access.api_keys import KeyFile, Scope
+from shared.access.api_keys import KeyFile
 from shared.access.rate_limit import RateLimit
 from shared.access.settings import AccessSettings
+from shared.access.tokens import Scope
 from shared.errors import ReadsmithError
 from tests.support.api.keys import bearer
 

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from shared.access.api_keys import TOKEN, KeyFile, Scope
+from shared.access.api_keys import KeyFile
+from shared.access.tokens import TOKEN, Scope
 from shared.errors import ReadsmithError
 
 

@@ -11,7 +11,7 @@ import pytest
 from fastapi.testclient import TestClient
 from PIL import Image
 
-from shared.access.api_keys import Scope
+from shared.access.tokens import Scope
 from tests.support.api.keys import bearer
 from tests.support.api.problems import fields, problem
 from tests.support.labelled_images import image

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from fastapi.testclient import TestClient
 
-from shared.access.api_keys import Scope
+from shared.access.tokens import Scope
 from tests.support.api.keys import bearer
 from trainer.api.app import create_app
 from trainer.api.pages import FOLDER

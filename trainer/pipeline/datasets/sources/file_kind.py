@@ -41,7 +41,7 @@ _KINDS: tuple[tuple[tuple[bytes, ...], str, str], ...] = (
     (
         (b"par1",),
         "is a parquet table, which is not taken as an upload",
-        "Make a zip of it: readsmith convert TABLE.parquet set.zip --to readsmith.",
+        "Make a zip of it: readsmith datasets convert TABLE.parquet set.zip --to readsmith.",
     ),
 )
 """How files begin, in lower case; what they are; what to do."""

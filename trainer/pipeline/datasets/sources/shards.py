@@ -159,7 +159,7 @@ def _samples(path: Path, *, alone: bool) -> Iterator[_Sample]:
                     "labels_not_found",
                     f"{path.name} holds {shown(member.name)}; in a tar, each label must be a "
                     "text file beside its image: 0017.png and 0017.txt.",
-                    "Give a zip or a folder, or write shards of it with `readsmith pack`.",
+                    "Give a zip or a folder, or write shards of it with `readsmith datasets pack`.",
                 )
             else:
                 sample.others += 1
@@ -194,7 +194,7 @@ def _members(file: "_ReadHeaders", path: Path) -> Iterator[tarfile.TarInfo]:
         raise DatasetError(
             "dataset_not_a_tar",
             f"{path.name} cannot be read as a tar: {shown(str(error)) or type(error).__name__}.",
-            "Give uncompressed tar files, as `readsmith pack` and WebDataset write them.",
+            "Give uncompressed tar files, as `readsmith datasets pack` and WebDataset write them.",
         ) from error
 
 
@@ -233,5 +233,5 @@ def unsafe_entry(name: str, what: str) -> ReadsmithError:
     return DatasetError(
         "dataset_unsafe",
         f"The entry {shown(name)} {what}.",
-        "Write the shards again with `readsmith pack`, or as plain files with tar.",
+        "Write the shards again with `readsmith datasets pack`, or as plain files with tar.",
     )

@@ -69,7 +69,7 @@ def convert(
             raise DatasetError(
                 "no_images",
                 f"There is no labelled image in {path} that can be written.",
-                "`readsmith check DATASET` says why each was left out.",
+                "`readsmith datasets check DATASET` says why each was left out.",
             )
         _add_lists(writer, entries, add)
     done.notes += _lost(to, entries)

@@ -55,7 +55,7 @@ def pack(
         raise DatasetError(
             "no_images",
             f"There is no usable labelled image in {path}.",
-            "`readsmith check DATASET` says why each was left out.",
+            "`readsmith datasets check DATASET` says why each was left out.",
         )
     with new_folder(target) as folder:
         return _write(source, checked, images, folder, images_per_shard)

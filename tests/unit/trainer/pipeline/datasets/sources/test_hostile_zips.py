@@ -239,10 +239,10 @@ def test_a_broken_directory_is_told_as_such(data: bytes, told: str, tmp_path: Pa
 def test_the_command_line_holds_to_the_limits_of_the_environment(tmp_path: Path) -> None:
     path = write_zip(tmp_path / "set.zip", GOOD | {"labels.csv": label_file()})
     few = {"READSMITH_MAX_DATASET_FILES": "12"}
-    refused = CliRunner().invoke(app, ["check", str(path)], env=few)
+    refused = CliRunner().invoke(app, ["datasets", "check", str(path)], env=few)
     assert refused.exit_code == 1
     assert "holds 13 files" in str(refused.exception) + refused.output
-    accepted = CliRunner().invoke(app, ["check", str(path), "--json"])
+    accepted = CliRunner().invoke(app, ["datasets", "check", str(path), "--json"])
     assert json.loads(accepted.stdout)["images"] == len(GOOD)
 
 

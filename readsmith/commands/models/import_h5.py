@@ -1,4 +1,4 @@
-"""`readsmith import`: adopts a Keras model that was made elsewhere."""
+"""`readsmith models import`: adopts a Keras model that was made elsewhere."""
 
 from pathlib import Path
 from typing import Annotated
@@ -7,8 +7,6 @@ import typer
 
 from readsmith.options import options
 from readsmith.output import out, print_json, say
-from readsmith.stores import open_store
-from shared.store.store import RETAINED_VERSIONS
 
 
 def adopt(
@@ -22,13 +20,14 @@ def adopt(
     ],
     model: options.Model = "default",
     store: options.Store = options.STORE,
-    retained_versions: options.RetainedVersions = RETAINED_VERSIONS,
+    retained_versions: options.RetainedVersions = None,
     as_json: options.Json = False,
 ) -> None:
     """Publish a Keras model made elsewhere, for example with the Keras captcha tutorial.
 
-    Example: readsmith import prediction_model.h5 --vocabulary 2345678bcdefgmnpwxy
+    Example: readsmith models import prediction_model.h5 --vocabulary 2345678bcdefgmnpwxy
     """
+    from readsmith.stores import open_store
     from trainer.pipeline.publishing.import_h5 import adopt as publish
 
     manifest = publish(h5, vocabulary, open_store(store, retained_versions), model)
