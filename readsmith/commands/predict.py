@@ -1,6 +1,10 @@
 """`readsmith predict`: reads images with a published version or a running predictor."""
 
+import csv
+import io
+import sys
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import nullcontext
 from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -8,23 +12,38 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from readsmith.options import options
-from readsmith.output import FAILED, err, percent, prediction, print_json, print_table, say
-from shared.errors import DatasetError, FailedError, ReadsmithError
+from readsmith.output import FAILED, err, out, percent, prediction, print_json, print_table, say
+from shared.errors import DatasetError, FailedError, ImageTooLargeError, ReadsmithError
+from shared.texts import csv_cell
 
 if TYPE_CHECKING:
     from predictor.requests.options import PredictionOptions
 
 BATCH = 64
 """Images that are in memory at a time."""
+MOST_BYTES = 40_000_000
+"""Of an image, as the predictor takes them by default."""
+STDIN = Path("-")
 
 Reader = Callable[[Sequence[bytes]], Iterable[dict[str, Any] | ReadsmithError]]
 """From images to what the predictor answers, or why an image has no prediction, in order."""
 
 
+def _existing(images: list[Path]) -> list[Path]:
+    for image in images:
+        if image != STDIN and not image.exists():
+            raise typer.BadParameter(f"{image} does not exist.")
+    return images
+
+
 def predict(
     images: Annotated[
         list[Path],
-        typer.Argument(metavar="IMAGE...", help="Images, or folders of them.", exists=True),
+        typer.Argument(
+            metavar="IMAGE...",
+            help="Images, or folders of them; - reads one from standard input.",
+            callback=_existing,
+        ),
     ],
     model: options.ModelIfNamed = None,
     store: options.Store = options.STORE,
@@ -40,6 +59,9 @@ def predict(
     min_length: options.MinLength = None,
     max_length: options.MaxLength = None,
     min_confidence: options.MinConfidence = None,
+    as_csv: Annotated[
+        bool, typer.Option("--csv", help="Print CSV on stdout, a line for each image.")
+    ] = False,
     as_json: options.Json = False,
 ) -> None:
     """Read images.
@@ -48,6 +70,8 @@ def predict(
     """
     from readsmith.options.prediction import prediction_options
 
+    if as_csv and as_json:
+        raise typer.BadParameter("Give --csv or --json, not both.")
     asked = prediction_options(
         model=model,
         version=version,
@@ -67,7 +91,9 @@ def predict(
     if as_json:
         print_json({"results": results})
     else:
-        _print(results, asked)
+        (_print_csv if as_csv else _print)(results, asked)
+        for note in dict.fromkeys(result["note"] for result in results if "note" in result):
+            say(err, note)
     if any("error" in result for result in results):
         raise typer.Exit(FAILED)
 
@@ -105,7 +131,7 @@ def _remote_reader(url: str, asked: "PredictionOptions") -> Reader:
 def _files(paths: Iterable[Path]) -> Iterator[Path]:
     """Yield the files, and those with an image's ending in the folders."""
     for path in paths:
-        yield from _images(path) if path.is_dir() else [path]
+        yield from _images(path) if path != STDIN and path.is_dir() else [path]
 
 
 def _images(folder: Path) -> list[Path]:
@@ -137,13 +163,46 @@ def _results(read: Reader, files: Iterator[Path]) -> Iterator[dict[str, Any]]:
 
 def _load(file: Path) -> bytes | ReadsmithError:
     try:
-        return file.read_bytes()
+        with nullcontext(sys.stdin.buffer) if file == STDIN else file.open("rb") as source:
+            data = source.read(MOST_BYTES + 1)
     except OSError as error:
         return FailedError(
             "unreadable_file",
             f"The file cannot be read: {error.strerror}.",
             "See that it is a file, and that this user may read it.",
         )
+    if len(data) <= MOST_BYTES:
+        return data
+    return ImageTooLargeError(
+        "image_too_large",
+        f"The image has more than {MOST_BYTES:,} bytes.",
+        "Save it again, as a plain PNG.",
+    )
+
+
+def _print_csv(results: Sequence[dict[str, Any]], asked: "PredictionOptions") -> None:
+    """Print a line for each image; texts that spreadsheets would run begin with an apostrophe."""
+    others = range(2, (asked.top_k or 1) + 1)
+    columns = ["file", "text", "confidence"]
+    if asked.min_confidence is not None:
+        columns.append("accepted")
+    columns += [f"{name}_{n}" for n in others for name in ("text", "confidence")]
+    columns += ["model", "version", "error"]
+    table = io.StringIO()
+    writer = csv.DictWriter(table, columns, extrasaction="ignore", lineterminator="\n")
+    writer.writeheader()
+    for result in results:
+        row = result | {"error": result["error"]["message"] if "error" in result else None}
+        for n, other in enumerate(result.get("alternatives", ())[1:], 2):
+            row |= {f"{name}_{n}": other[name] for name in ("text", "confidence")}
+        writer.writerow({name: _csv_value(value) for name, value in row.items()})
+    say(out, table.getvalue().rstrip("\n"))
+
+
+def _csv_value(value: object) -> object:
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return csv_cell(value) if isinstance(value, str) else value
 
 
 def _print(results: Sequence[dict[str, Any]], asked: "PredictionOptions") -> None:
@@ -154,8 +213,6 @@ def _print(results: Sequence[dict[str, Any]], asked: "PredictionOptions") -> Non
         columns.append("alternatives")
     rows = [[_cell(result, column) for column in columns] for result in results]
     print_table(columns, rows)
-    for note in dict.fromkeys(result["note"] for result in results if "note" in result):
-        say(err, note)
 
 
 def _cell(result: dict[str, Any], column: str) -> str:

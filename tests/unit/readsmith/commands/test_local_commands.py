@@ -1,5 +1,7 @@
 """predict, evaluate, check and models on a real store and real images."""
 
+import csv
+import io
 import json
 import re
 import shutil
@@ -8,8 +10,10 @@ from pathlib import Path
 
 import pytest
 from fastapi.testclient import TestClient
+from typer.testing import CliRunner, Result
 
-from readsmith.commands import train
+from readsmith.__main__ import app
+from readsmith.commands import predict, train
 from readsmith.commands.train import _as_json
 from readsmith.options.job_request import save_corrections
 from shared.errors import FailedError, ReadsmithError
@@ -64,6 +68,49 @@ def test_predict_reads_the_others_when_one_file_is_no_image_and_fails(
     assert result.exit_code == 1
     assert bad["error"]["code"] == "not_an_image"
     assert good["text"] == "ab"
+
+
+def test_predict_reads_an_image_from_standard_input(store: Path) -> None:
+    def read(image: bytes) -> Result:
+        return CliRunner().invoke(app, ["predict", "-", "--store", str(store), "--json"], image)
+
+    (prediction,) = json.loads(read(png("cab")).stdout)["results"]
+    assert (prediction["file"], prediction["text"]) == ("-", "cab")
+    nothing = read(b"")
+    assert nothing.exit_code == 1
+    assert json.loads(nothing.stdout)["results"][0]["error"]["code"] == "not_an_image"
+
+
+def test_an_image_of_too_many_bytes_is_not_read_whole(
+    run: Run, store: Path, images: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(predict, "MOST_BYTES", 10)
+    result = run("predict", images / "ab.png", "--store", store, "--json")
+    assert json.loads(result.stdout)["results"][0]["error"]["code"] == "image_too_large"
+
+
+def test_predict_prints_csv_that_no_spreadsheet_runs(run: Run, store: Path, tmp_path: Path) -> None:
+    publish(ModelStore(store), tmp_path / "build", model="stripes", characters="=+a")
+    folder = tmp_path / "set"
+    folder.mkdir()
+    (folder / "1.png").write_bytes(png("=a+", "=+a"))
+    (folder / "2, big.png").write_bytes(b"no image")
+    result = run(
+        "predict", folder, "--store", store, "--csv", "--top-k", 2, "--min-confidence", 0.5
+    )
+    assert result.exit_code == 1  # one cannot be read
+    first, second = csv.DictReader(io.StringIO(result.stdout))
+    assert list(first) == [
+        "file", "text", "confidence", "accepted", "text_2", "confidence_2", "model", "version",
+        "error",
+    ]  # fmt: skip
+    assert (first["file"], first["text"]) == (str(folder / "1.png"), "'=a+")
+    assert (first["accepted"], first["model"], first["version"]) == ("yes", "stripes", "3")
+    assert float(first["confidence"]) > 0.9
+    assert second["file"] == str(folder / "2, big.png")
+    assert second["error"] and not second["text"]
+    both = run("predict", folder, "--store", store, "--csv", "--json")
+    assert (both.exit_code, both.stdout) == (2, "")
 
 
 def test_predict_without_any_model_says_how_to_train_one(run: Run, images: Path) -> None:
