@@ -210,7 +210,7 @@ def _full_folders(files: Iterable[str]) -> dict[str, int]:
     entries = defaultdict(set)
     for file in map(Path, files):
         for entry in (file, *file.parents[:-2]):
-            if entry.name != "__init__.py":
+            if entry.name not in ("__init__.py", "py.typed"):
                 entries[entry.parent.as_posix()].add(entry.name)
     return {folder: len(names) for folder, names in entries.items() if len(names) > MAX_ENTRIES}
 
