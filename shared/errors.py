@@ -186,6 +186,7 @@ class ConflictError(ReadsmithError):
         "job_not_succeeded": "Only a job that has succeeded has a report.",
         "dataset_in_use": "A queued or running job needs the dataset.",
         "no_earlier_version": "No retained version was served before this one.",
+        "version_served": "The version is served, so it is deleted only if that is forced.",
         "no_held_out_images": "Neither version holds images to compare on.",
         "publication_superseded": "A later attempt of the job publishes the version.",
         "model_exists": "There is a model of this name already.",

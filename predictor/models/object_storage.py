@@ -54,8 +54,9 @@ class FollowedRecords(ModelRecords):
             else:
                 self._listed_at = time.monotonic()
                 self._answered()
-                for model in set(found) - set(self._known):
-                    self.follow(model)
+                for model in found:
+                    if not self.look(model).versions:  # it is new, or may have been restored
+                        self.follow(model)
         cached = [path.name.removesuffix(".json") for path in self._folder.glob("*.json")]
         return sorted({*self._known, *cached})
 

@@ -248,6 +248,8 @@ class Registry:
             stamp = None if wanted is None else (wanted, store.stamp(model, wanted))
             if model in self._loads and self._loads[model].stamp != stamp:
                 del self._loads[model]  # its result is of no use any more
+            if wanted is None and store.deleted(model):
+                return ModelStatus()  # unlike a folder that is gone, in which nothing says so
             if wanted is None or stamp is None:
                 return replace(state, wanted=None, rejection=None)
             if state.served is not None and state.served.stamp == stamp:

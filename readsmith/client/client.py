@@ -179,6 +179,20 @@ class Client:
         """Serve the version that was served before."""
         return self._change(name, "rollback", None, repeat=False)
 
+    def delete_model(self, name: str, version: int | None = None, *, force: bool = False) -> None:
+        """Delete a version, or a whole model; force: also what is served.
+
+        For seven days restore_model takes it back.
+        """
+        path = f"/models/{quote(name, safe='')}" + (f"/versions/{version}" if version else "")
+        answer = self._trainer.send("DELETE", path, params={"force": str(force).lower()})
+        if not answer.ok:
+            raise self._trainer.refusal(answer)
+
+    def restore_model(self, name: str, version: int | None = None) -> ModelView:
+        """Take back the deletion of a version, or of all deleted ones."""
+        return self._change(name, "restore", {"version": version}, repeat=False)
+
     def set_default(self, name: str) -> ModelView:
         """Have this model answer requests that name none."""
         return self._change(name, "default", None, repeat=True)

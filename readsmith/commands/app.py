@@ -17,6 +17,7 @@ from readsmith.commands.keys import app as keys
 from readsmith.commands.learning_curve import learning_curve
 from readsmith.commands.models.copy import copy
 from readsmith.commands.models.default import choose_default
+from readsmith.commands.models.deletion import delete, restore
 from readsmith.commands.models.import_h5 import adopt
 from readsmith.commands.models.limits import allowed, pattern
 from readsmith.commands.models.versions import list_models, promote, rollback
@@ -92,6 +93,8 @@ app.add_typer(
             "rollback": rollback,
             "pattern": pattern,
             "allowed": allowed,
+            "delete": delete,
+            "restore": restore,
             "copy": copy,
             "import": adopt,
         },

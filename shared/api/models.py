@@ -2,6 +2,8 @@
 
 from datetime import datetime
 
+from pydantic import Field
+
 from shared.api.answer import Answer
 from shared.recognition.image_spec import ImageSpec
 from shared.store.manifest import (
@@ -33,6 +35,14 @@ class VersionView(Answer):
     problem: str | None = None
 
 
+class DeletedVersion(Answer):
+    """A version that was deleted and can be restored."""
+
+    version: int
+    deleted_at: datetime
+    kept_until: datetime
+
+
 class ModelView(Answer):
     """A model, its retained versions oldest first, and the one that is served."""
 
@@ -51,6 +61,7 @@ class ModelView(Answer):
     allowed_threshold: float | None = None
     """The confidence below which an image is taken to show none of them; null: the default."""
     versions: list[VersionView]
+    deleted: list[DeletedVersion] = Field(default_factory=list)
     problem: str | None = None
     """Why the served version or the pattern is not known."""
 

@@ -22,7 +22,7 @@ def copy_model(source: ModelStore, bucket: Bucket, model: str) -> ModelRecord:
 
     def fill(existing: ModelRecord) -> ModelRecord:
         _require_none(model, existing)
-        return record.model_copy(update={"unfinished": {}, "changes": ()})
+        return record.model_copy(update={"unfinished": {}, "deleted": {}, "changes": ()})
 
     return records.change(model, fill)
 

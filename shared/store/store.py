@@ -11,7 +11,7 @@ import logging
 import os
 from collections.abc import Callable, Hashable, Sequence
 from contextlib import suppress
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
@@ -34,11 +34,13 @@ from shared.store.manifest import (
 from shared.store.objects.folder import Folder, written
 from shared.store.objects.interface import ObjectStore
 from shared.store.records.earlier_layout import CURRENT, EarlierLayout
-from shared.store.records.publication import Publication, retried
-from shared.store.records.record import Listed, ModelRecord, ModelSettings
+from shared.store.records.publication import Publication, remove_garbage, retried
+from shared.store.records.record import Deleted, Listed, ModelRecord, ModelSettings
 from shared.store.records.records import RECORD, ModelRecords
 
 RETAINED_VERSIONS = 5
+DELETED_DAYS = 7
+"""How long what a user deletes can be restored; the next change after that removes its files."""
 NOWHERE: Final = ()
 """Where models were before any was seen."""
 
@@ -257,14 +259,67 @@ class ModelStore:
         def change(record: ModelRecord, number: int) -> ModelRecord:
             if record.current not in decisions:
                 decisions[record.current] = promote(record.current)
-            present = self._present(model, record)
+            present = _without_old(self._present(model, record))
             served = present.serving(number) if decisions[record.current] else present
             return served if mended else served.retaining(self._keep)
 
         publication = Publication(self._objects, self._records, model, job_id)
         manifest = publication.publish(build, make_manifest, may_publish, change)
-        publication.remove_garbage()
+        remove_garbage(self._objects, self._records, model)
         return manifest
+
+    def delete(self, model: str, version: int | None = None, *, force: bool = False) -> None:
+        """Delete a version, or all of them and so the model; `restore` takes it back.
+
+        In place of a served version the one before it is served, if there is one. Raises
+        ReadsmithError model_not_found, version_not_found, or version_served unless force is set,
+        or BundleError.
+        """
+        self.require(model)
+
+        def remove(record: ModelRecord) -> ModelRecord:
+            present = _without_old(self._present(model, record))
+            numbers = present.numbers if version is None else [version]
+            if version is not None and version not in present.versions:
+                raise version_not_found(model, version, present.numbers)
+            if present.current in numbers and not force:
+                raise _version_served(model, present.current)
+            return present.without(numbers, datetime.now(UTC))
+
+        self._records.change(model, remove)
+        remove_garbage(self._objects, self._records, model)
+
+    def restore(self, model: str, version: int | None = None) -> list[int]:
+        """Take back the deletion of a version, or of all that are deleted; return their numbers.
+
+        Where nothing is served, the version that was served before its deletion is served again.
+        Raises ReadsmithError version_not_found, or BundleError.
+        """
+        restored: list[int] = []
+
+        def bring_back(record: ModelRecord) -> ModelRecord:
+            kept = _without_old(record)
+            restored[:] = sorted(kept.deleted) if version is None else [version]
+            if not restored or not kept.deleted.keys() >= set(restored):
+                raise _not_deleted(model, version, sorted(kept.deleted))
+            return kept.restored(restored)
+
+        self._records.change(model, bring_back)
+        return restored
+
+    def deleted(self, model: str) -> dict[int, Deleted]:
+        """Return the deleted versions that can be restored; raises BundleError."""
+        return _without_old(self._records.look(model)).deleted
+
+    def models_with_deleted(self) -> list[str]:
+        """Return the names of the models of which something can be restored, sorted."""
+        return [name for name in self._names() if self._has_deleted(name)]
+
+    def _has_deleted(self, name: str) -> bool:
+        try:
+            return bool(self.deleted(name))
+        except BundleError:
+            return False
 
     def _names(self) -> list[str]:
         """Return what may be models, and note whether those that were there can be had."""
@@ -371,4 +426,26 @@ def no_earlier_version(model: str, retained: Sequence[int]) -> ReadsmithError:
         "no_earlier_version",
         f"No retained version of model {model} was current before this one.",
         f"Promote one by its number: {', '.join(map(str, retained))}.",
+    )
+
+
+def _without_old(record: ModelRecord) -> ModelRecord:
+    return record.forgetting(datetime.now(UTC) - timedelta(days=DELETED_DAYS))
+
+
+def _version_served(model: str, version: int) -> ReadsmithError:
+    return ConflictError(
+        "version_served",
+        f"Version {version} of model {model} is served.",
+        "Promote another first; or delete it all the same: --yes on the command line, "
+        "force=true over HTTP.",
+    )
+
+
+def _not_deleted(model: str, version: int | None, kept: Sequence[int]) -> ReadsmithError:
+    what = "deleted version" if version is None else f"deleted version {version}"
+    return NotFoundError(
+        "version_not_found",
+        f"Model {model[:64]!r} has no {what} that could be restored.",
+        f"There are: {', '.join(map(str, kept)) or 'none'}. They are kept for {DELETED_DAYS} days.",
     )

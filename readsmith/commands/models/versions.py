@@ -13,7 +13,11 @@ if TYPE_CHECKING:
 
 
 def list_models(
-    store: options.ExistingStore = options.STORE, as_json: options.Json = False
+    deleted: Annotated[
+        bool, typer.Option("--deleted", help="List what was deleted and can be restored.")
+    ] = False,
+    store: options.ExistingStore = options.STORE,
+    as_json: options.Json = False,
 ) -> None:
     """List the published models, their retained versions, and which of them are served.
 
@@ -21,7 +25,7 @@ def list_models(
     """
     from readsmith.stores import open_store
 
-    _list(open_store(store), as_json)
+    (_list_deleted if deleted else _list)(open_store(store), as_json)
 
 
 def promote(
@@ -82,6 +86,23 @@ def _list(published: "ModelStore", as_json: bool) -> None:
     else:
         where = published.address
         say(out, f"No model is published in {where}. Train one: readsmith train DATASET")
+
+
+def _list_deleted(published: "ModelStore", as_json: bool) -> None:
+    deleted = [
+        (model, number, one.at)
+        for model in published.models_with_deleted()
+        for number, one in sorted(published.deleted(model).items())
+    ]
+    if as_json:
+        names = ("model", "version", "deleted_at")
+        rows = ((model, number, at.isoformat()) for model, number, at in deleted)
+        print_json({"data": [dict(zip(names, row, strict=True)) for row in rows]})
+    elif deleted:
+        rows = ((model, number, f"{at:%Y-%m-%d %H:%M}") for model, number, at in deleted)
+        print_table(("model", "version", "deleted"), list(rows))
+    else:
+        say(out, f"Nothing that was deleted in {published.address} can be restored.")
 
 
 def _version(store: "ModelStore", model: str, number: int) -> dict[str, Any]:

@@ -69,14 +69,6 @@ class Publication:
                     raise
             return manifest
 
-    def remove_garbage(self) -> None:
-        """Delete the files of numbers that are no versions and never will be."""
-        with suppress(OSError, StorageError):  # what stays is in nobody's way
-            record = self._records.look(self._model)
-            known = {*record.versions, *record.unfinished}
-            keys = self._objects.keys(f"{self._model}/versions")
-            self._objects.delete(key for key in keys if _is_dead(key, known, record.given))
-
     def _number(self) -> int:
         now = datetime.now(UTC)
         new = Unfinished(job_id=self._job_id, publication=self._name, since=now)
@@ -131,6 +123,15 @@ class Publication:
             f"Another attempt of {self._job_id} publishes model {self._model}.",
             "Look at that one.",
         )
+
+
+def remove_garbage(objects: ObjectStore, records: ModelRecords, model: str) -> None:
+    """Delete the files of numbers that are no versions of a model and never will be."""
+    with suppress(OSError, StorageError):  # what stays is in nobody's way
+        record = records.look(model)
+        known = {*record.versions, *record.unfinished, *record.deleted}
+        keys = objects.keys(f"{model}/versions")
+        objects.delete(key for key in keys if _is_dead(key, known, record.given))
 
 
 def retried(work: Callable[[], T]) -> T:

@@ -50,6 +50,15 @@ class Unfinished(Frozen):
     since: datetime = Field(strict=False)
 
 
+class Deleted(Frozen):
+    """A version that a user has deleted; its files are kept until it is forgotten."""
+
+    version: Listed
+    at: datetime = Field(strict=False)
+    served: bool
+    """Whether it was the served one."""
+
+
 class ModelRecord(Frozen):
     """One state of a model; every change makes a new one."""
 
@@ -61,6 +70,7 @@ class ModelRecord(Frozen):
     given: int = 0
     """The highest number ever given to a publication; none is given twice."""
     versions: dict[int, Listed] = Field(default_factory=dict)
+    deleted: dict[int, Deleted] = Field(default_factory=dict)
     unfinished: dict[int, Unfinished] = Field(default_factory=dict)
     settings: ModelSettings = ModelSettings()
     changes: tuple[str, ...] = Field((), strict=False)
@@ -125,3 +135,33 @@ class ModelRecord(Frozen):
         steps = tuple(version for version, _ in groupby(v for v in self.before if v in versions))
         before = steps[:-1] if steps and steps[-1] == self.current else steps
         return self.model_copy(update={"versions": versions, "before": before})
+
+    def without(self, numbers: Collection[int], now: datetime) -> "ModelRecord":
+        """Delete versions; in place of the served one the one before it is served, if any is."""
+        gone = {
+            n: Deleted(version=version, at=now, served=n == self.current)
+            for n, version in self.versions.items()
+            if n in numbers
+        }
+        left = self.having(self.versions.keys() - gone.keys())
+        if self.current in gone:
+            left = left.stepped_back() if left.before else left.model_copy(update={"current": None})
+        return left.model_copy(update={"deleted": self.deleted | gone})
+
+    def restored(self, numbers: Collection[int]) -> "ModelRecord":
+        """List deleted versions again; where nothing is served, the one that was."""
+        back = {n: one for n, one in self.deleted.items() if n in numbers}
+        versions = self.versions | {n: one.version for n, one in back.items()}
+        served = next((n for n, one in back.items() if one.served), None)
+        return self.model_copy(
+            update={
+                "versions": versions,
+                "deleted": {n: one for n, one in self.deleted.items() if n not in back},
+                "current": served if self.current is None else self.current,
+            }
+        )
+
+    def forgetting(self, before: datetime) -> "ModelRecord":
+        """Leave out what was deleted before then."""
+        left = {n: one for n, one in self.deleted.items() if one.at >= before}
+        return self.model_copy(update={"deleted": left})

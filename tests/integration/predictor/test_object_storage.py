@@ -85,6 +85,24 @@ def test_the_default_model_is_followed_and_known_while_the_storage_is_away(
     assert looking.answering(None) == started.answering(None) == "plates"
 
 
+def test_a_deleted_model_answers_no_more_until_it_is_restored(
+    store: ModelStore, tmp_path: Path
+) -> None:
+    publish(store, tmp_path / "1", model="plates")
+    looking = registry(tmp_path)
+    looking.poll()
+    store.delete("plates", force=True)
+    looking.poll()
+    assert looking.served("plates") is None
+    started = registry(tmp_path)
+    started.poll()
+    assert started.served("plates") is None
+    store.restore("plates")
+    for each in (looking, started):
+        each.poll()
+        assert reads(each, "plates") == (1, "ab")
+
+
 def test_while_the_storage_is_away_everything_goes_on_and_says_so(
     store: ModelStore, storage: Proxy, tmp_path: Path
 ) -> None:

@@ -1,17 +1,18 @@
 """Look at the published models, and choose what they serve."""
 
+from datetime import timedelta
 from typing import Annotated
 
 from fastapi import APIRouter, Query
 from pydantic import Field
 
-from shared.api.models import AllowedList, ModelPage, ModelView, VersionView
+from shared.api.models import AllowedList, DeletedVersion, ModelPage, ModelView, VersionView
 from shared.errors import BundleError, NotFoundError
 from shared.patterns.allowed import AllowedTexts
 from shared.patterns.check_digits import CheckDigit
 from shared.patterns.parser import MAX_LENGTH
 from shared.store.records.record import ModelRecord, ModelSettings
-from shared.store.store import ModelStore
+from shared.store.store import DELETED_DAYS, ModelStore
 from trainer.api.access import AuditFacts
 from trainer.api.problems import problem_responses
 from trainer.api.services import TheServices
@@ -27,6 +28,15 @@ class PromotionRequest(RequestPart):
     """Which version is to be served."""
 
     version: int = Field(ge=1)
+
+
+class RestorationRequest(RequestPart):
+    """Which deleted version is to come back; null for all."""
+
+    version: int | None = Field(None, ge=1)
+
+
+Force = Annotated[bool, Query(description="Delete also what is served.")]
 
 
 class PatternRequest(RequestPart):
@@ -52,9 +62,14 @@ def list_models(
     services: TheServices,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
     after: Annotated[str, Query(description="The name of the last model seen.")] = "",
+    deleted: Annotated[
+        bool, Query(description="List models of which something was deleted, instead.")
+    ] = False,
 ) -> ModelPage:
     """List the published models by name."""
-    names = [name for name in services.models.models() if name > after]
+    models = services.models
+    found = models.models_with_deleted() if deleted else models.models()
+    names = [name for name in found if name > after]
     data, has_more = page_of(names, limit, lambda name: _model(services.models, name))
     return ModelPage(data=data, has_more=has_more, default=services.models.default())
 
@@ -79,6 +94,40 @@ def promote(
 def rollback(services: TheServices, facts: AuditFacts, name: str) -> ModelView:
     """Serve the version that was served before; done again, it goes one step further back."""
     facts["version"] = services.models.rollback(name)
+    return _known(services.models, name)
+
+
+@router.delete("/models/{name}", status_code=204, responses=problem_responses(404, 409, 422, 507))
+def delete_model(services: TheServices, name: str, force: Force = False) -> None:
+    """Delete all versions of a model. They are kept for seven days, for restore."""
+    services.models.delete(name, force=force)
+
+
+@router.delete(
+    "/models/{name}/versions/{version}",
+    status_code=204,
+    responses=problem_responses(404, 409, 422, 507),
+)
+def delete_version(
+    services: TheServices, facts: AuditFacts, name: str, version: int, force: Force = False
+) -> None:
+    """Delete a version. It is kept for seven days, for restore.
+
+    In place of a served one the version before it is served, if there is one.
+    """
+    facts["version"] = version
+    services.models.delete(name, version, force=force)
+
+
+@router.post("/models/{name}/restore", responses=problem_responses(404, 408, 409, 415, 422, 507))
+def restore(
+    services: TheServices, facts: AuditFacts, name: str, wanted: RestorationRequest
+) -> ModelView:
+    """Take back the deletion of a version, or of all deleted ones.
+
+    Where nothing is served, the version that was served before its deletion is served again.
+    """
+    facts["versions"] = services.models.restore(name, wanted.version)
     return _known(services.models, name)
 
 
@@ -161,8 +210,17 @@ def _model(store: ModelStore, name: str) -> ModelView:
         check_digit=record.settings.check_digit,
         allowed_threshold=record.settings.allowed_threshold,
         versions=versions,
+        deleted=[] if problem else _deleted(store, name),
         problem=problem,
     )
+
+
+def _deleted(store: ModelStore, name: str) -> list[DeletedVersion]:
+    kept = timedelta(days=DELETED_DAYS)
+    return [
+        DeletedVersion(version=number, deleted_at=one.at, kept_until=one.at + kept)
+        for number, one in sorted(store.deleted(name).items())
+    ]
 
 
 def _version(store: ModelStore, name: str, number: int) -> VersionView:

@@ -4,7 +4,7 @@ import errno
 import os
 import signal
 from pathlib import Path
-from typing import NoReturn
+from typing import Any, NoReturn
 
 import pytest
 from botocore.exceptions import (
@@ -177,13 +177,13 @@ def test_a_storage_that_stays_away_fails_a_publication_and_leaves_nothing_to_see
 def test_a_storage_that_goes_away_right_after_a_publication_takes_nothing_back(
     store: ModelStore, storage: Proxy, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    remove_garbage = object_publication.Publication.remove_garbage
+    remove_garbage = object_publication.remove_garbage
 
-    def go_away(publication: object_publication.Publication) -> None:
+    def go_away(*of_the_model: Any) -> None:
         storage.fail("gone")
-        remove_garbage(publication)
+        remove_garbage(*of_the_model)
 
-    monkeypatch.setattr(object_publication.Publication, "remove_garbage", go_away)
+    monkeypatch.setattr("shared.store.store.remove_garbage", go_away)
     assert publish(store, tmp_path / "1", job_id="job").version == 1
     assert store.current_if_known("default") == 1
 

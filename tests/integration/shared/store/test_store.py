@@ -10,7 +10,6 @@ import pytest
 from shared.errors import ReadsmithError
 from shared.store.manifest import FileEntry, Manifest, read_manifest, verify_files
 from shared.store.objects.folder import Folder
-from shared.store.records.publication import Publication
 from shared.store.store import ModelStore
 from tests.support.models.bundles import bundle_files, manifest, publish
 from tests.support.models.publishers import (
@@ -132,11 +131,11 @@ def test_a_publisher_killed_before_its_version_is_listed_leaves_nothing(
 def test_a_publisher_killed_once_its_version_is_listed_has_published(
     store: ModelStore, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    def die(publication: Publication) -> None:
+    def die(*_: object) -> None:
         raise KeyboardInterrupt
 
     publish(store, tmp_path / "good")
-    monkeypatch.setattr(Publication, "remove_garbage", die)
+    monkeypatch.setattr("shared.store.store.remove_garbage", die)
     with pytest.raises(KeyboardInterrupt):
         publish(store, tmp_path / "killed", job_id="killed")
     assert publish(store, tmp_path / "again", job_id="killed").version == 2

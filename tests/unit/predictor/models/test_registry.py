@@ -56,6 +56,21 @@ def test_each_model_is_served_in_its_current_version(
     assert list(registry.states()) == ["default", "plates"]
 
 
+def test_a_deleted_model_answers_no_more_until_it_is_restored(
+    store: ModelStore, registry: Registry, tmp_path: Path
+) -> None:
+    publish(store, tmp_path / "1", model="plates")
+    publish(store, tmp_path / "2", model="meters")
+    registry.poll()
+    store.delete("plates", force=True)
+    registry.poll()
+    assert registry.served("plates") is None
+    assert registry.answering(None) == "meters"
+    store.restore("plates")
+    registry.poll()
+    assert reads(registry, png("ab"), "plates") == (1, "ab")
+
+
 def test_setting_current_back_serves_the_earlier_version(
     store: ModelStore, registry: Registry, tmp_path: Path
 ) -> None:

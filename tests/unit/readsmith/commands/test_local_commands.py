@@ -370,6 +370,26 @@ def test_models_default_chooses_the_model_that_predicts_where_none_is_named(
     assert "There are: stripes." in unknown.stderr
 
 
+def test_models_deletes_and_restores(run: Run, store: Path) -> None:
+    served = run("models", "delete", "stripes", 2, "--store", store)
+    assert served.exit_code == 1
+    assert "Version 2 of model stripes is served." in served.stderr
+    first = run("models", "delete", "stripes", 1, "--store", store)
+    assert first.stdout.startswith("Deleted 1 of stripes; version 2 is served.\nWithin seven days")
+    whole = run("models", "delete", "stripes", "--yes", "--store", store, "--json")
+    assert json.loads(whole.stdout) == {"model": "stripes", "deleted": [2], "current": None}
+    listed = json.loads(run("models", "list", "--deleted", "--store", store, "--json").stdout)
+    assert [(each["model"], each["version"]) for each in listed["data"]] == [
+        ("stripes", 1),
+        ("stripes", 2),
+    ]
+    assert "stripes" in run("models", "list", "--deleted", "--store", store).stdout
+    back = run("models", "restore", "stripes", "--store", store)
+    assert back.stdout == "Restored 1, 2 of stripes; version 2 is served.\n"
+    none = run("models", "list", "--deleted", "--store", store)
+    assert none.stdout.startswith("Nothing that was deleted in")
+
+
 def test_models_keeps_a_pattern_until_it_is_dropped(run: Run, store: Path) -> None:
     accepted = run("models", "pattern", "stripes", "[abc]{2}", "--store", store)
     assert accepted.stdout.startswith("stripes reads what fits [abc]{2}.")

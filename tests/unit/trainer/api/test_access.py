@@ -22,8 +22,10 @@ OPEN = {"/healthz", "/readyz", "/metrics"}
 CORRECTING = ("POST", "/models/{name}/corrections")
 CHOOSING = {
     f"/models/{{name}}/{change}"
-    for change in ("promote", "rollback", "default", "pattern", "allowed")
+    for change in ("promote", "rollback", "default", "restore", "pattern", "allowed")
 }
+
+DELETING = ("/models/{name}", "/models/{name}/versions/{version}")
 
 
 @pytest.fixture
@@ -71,7 +73,8 @@ def routes(settings: Settings) -> list[tuple[str, str]]:
 
 
 def is_choice(method: str, path: str) -> bool:
-    return path in CHOOSING and method != "GET"
+    deletes = method == "DELETE" and path in DELETING
+    return deletes or (path in CHOOSING and method != "GET")
 
 
 def for_readers(method: str, path: str) -> bool:

@@ -202,3 +202,25 @@ def test_the_choice_of_a_model_that_is_gone_can_be_seen_and_taken_back(
     assert api.get("/models").json()["default"] == "gone"
     assert api.delete("/models/gone/default").status_code == 204
     assert api.get("/models").json()["default"] is None
+
+
+def test_versions_and_models_are_deleted_and_restored(
+    api: TestClient, published: ModelStore
+) -> None:
+    assert api.delete("/models/default/versions/1").status_code == 204
+    problem(api.delete("/models/default/versions/1"), 404, "version_not_found")
+    problem(api.delete("/models/default/versions/3"), 409, "version_served")
+    (gone,) = api.get("/models/default").json()["deleted"]
+    assert gone["version"] == 1
+    assert gone["kept_until"][:10] > gone["deleted_at"][:10]
+    problem(api.delete("/models/default"), 409, "version_served")
+    assert api.delete("/models/default?force=true").status_code == 204
+    problem(api.get("/models/default"), 404, "model_not_found")
+    assert api.get("/models").json()["data"] == []
+    (deleted,) = api.get("/models?deleted=true").json()["data"]
+    assert [each["version"] for each in deleted["deleted"]] == [1, 2, 3]
+    restored = api.post("/models/default/restore", json={"version": None})
+    assert (restored.status_code, restored.json()["current"]) == (200, 3)
+    assert restored.json()["deleted"] == []
+    problem(api.post("/models/default/restore", json={}), 404, "version_not_found")
+    assert published.versions("default") == [1, 2, 3]
