@@ -8,6 +8,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from readsmith.library_logs import without_library_logs
 from readsmith.options import options
 from readsmith.output import err, interval, out, percent, print_json, print_table, say
 
@@ -38,7 +39,8 @@ def learning_curve(
     request = job_request(
         dataset, labels, preset=preset, seed=seed, epochs=epochs, max_minutes=max_minutes
     )
-    with contextlib.redirect_stdout(sys.stderr):  # libraries print; stdout is for the result
+    # Libraries print; stdout is for the result.
+    with without_library_logs(), contextlib.redirect_stdout(sys.stderr):
         points = _points(fetched(dataset, request, state), request)
     expected = forecast(points)
     if as_json:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from readsmith.library_logs import without_library_logs
 from readsmith.options import options
 from readsmith.options import search as search_options
 from readsmith.output import (
@@ -119,7 +120,8 @@ def _run_aloud(
     request: "JobRequest", local: Path | None, store: "ModelStore", state: Path, log: "TrialList"
 ) -> "RunResult":
     try:
-        with contextlib.redirect_stdout(sys.stderr):  # libraries print; stdout is for the result
+        # Libraries print; stdout is for the result.
+        with without_library_logs(), contextlib.redirect_stdout(sys.stderr):
             return _run(request, local, store, state, log)
     except KeyboardInterrupt:
         say(err, "Stopped. Nothing is published, and the same command starts over. A job of")

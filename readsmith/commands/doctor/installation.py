@@ -11,6 +11,7 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
 from readsmith.commands.doctor.finding import Finding, ok, problem, warning
+from readsmith.library_logs import without_library_logs
 
 PARTS = ("command line", "trainer", "predictor")
 """What can be installed; all but the first are extras of the package."""
@@ -83,7 +84,8 @@ def tensorflow() -> Iterator[Finding]:
     """Import TensorFlow in a child process and tell what it would train on."""
     from trainer.subprocesses import in_clean_process
 
-    devices = in_clean_process(_devices)
+    with without_library_logs():
+        devices = in_clean_process(_devices)
     if NVIDIA.exists() and devices == "on the CPU":
         yield warning(
             "tensorflow",

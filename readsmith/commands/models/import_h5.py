@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from readsmith.library_logs import without_library_logs
 from readsmith.options import options
 from readsmith.output import out, print_json, say
 
@@ -30,7 +31,8 @@ def adopt(
     from readsmith.stores import open_store
     from trainer.pipeline.publishing.import_h5 import adopt as publish
 
-    manifest = publish(h5, vocabulary, open_store(store, retained_versions), model)
+    with without_library_logs():
+        manifest = publish(h5, vocabulary, open_store(store, retained_versions), model)
     if as_json:
         print_json(
             {

@@ -26,6 +26,7 @@ def training(tmp_path: Path) -> Iterator["subprocess.Popen[str]"]:
     )
     assert process.stderr is not None
     for line in process.stderr:
+        assert "absl" not in line and "port.cc" not in line, "a log line of TensorFlow"
         if line.startswith("  epoch 3/1000"):
             break
     yield process
