@@ -10,6 +10,7 @@ from typing import TypeVar
 import numpy as np
 import onnxruntime
 from numpy.typing import NDArray
+from PIL import Image
 
 from predictor.models.time_limit import time_limit
 from predictor.telemetry.request_stats import DECODE, MODEL, PREPARE, RequestStats
@@ -25,7 +26,8 @@ from shared.recognition.decoding import (
     decode_within,
     in_reading_order,
 )
-from shared.recognition.preprocessing import Reserve, fit, open_image, to_input
+from shared.recognition.image_spec import ImageSpec
+from shared.recognition.preprocessing import Reserve, cut_line, fit, open_image, to_input
 from shared.recognition.scripts.letter_case import find_folds, fold_case
 from shared.recognition.search.allowed_texts import spell_allowed
 from shared.store.builtin import STARTERS
@@ -57,10 +59,28 @@ Answer = TypeVar("Answer", DecodedText, DecodedText | None)
 
 @dataclass(frozen=True)
 class _Input:
-    """An image as the graph's input, and where in the image the input's edges lie."""
+    """An image as the graph's input, and where its line of text and its rows lie in the image."""
 
     values: NDArray[np.float32]
     span: tuple[float, float]
+    """Where the input's edges lie in the image, or in the line if rows may be joined in it."""
+    rows: int = 1
+    region: tuple[float, float] = (0.0, 1.0)
+    """Where the line's edges lie in the image."""
+
+    @classmethod
+    def of(cls, image: Image.Image, spec: ImageSpec) -> "_Input":
+        """Prepare an image."""
+        if spec.rows == 1:
+            return cls(to_input(image, spec), spec.span(image.size))
+        line, of_lines = cut_line(image, spec), spec.of_lines
+        region = (spec.region.left, spec.region.right) if spec.region else (0.0, 1.0)
+        values, span = to_input(line.image, of_lines), of_lines.span(line.image.size)
+        return cls(values, span, line.rows, region)
+
+    def located(self, answer: DecodedText) -> DecodedText:
+        """Return a prediction whose characters are located within the image."""
+        return answer.within(self.span).in_rows(self.rows).within(self.region)
 
 
 class Engine:
@@ -208,7 +228,7 @@ class Engine:
                     yield one
                 else:
                     answer = next(answers[one.values.shape])
-                    yield answer and answer.within(one.span)
+                    yield answer and one.located(answer)
 
     def _prepare(
         self, data: bytes, stats: RequestStats, reserve: Reserve | None
@@ -219,8 +239,7 @@ class Engine:
             return error.without_trace()
         sizes = self.manifest.image_sizes
         stats.unseen_sizes += sizes is not None and not sizes.hold(image.size)
-        spec = self.manifest.image
-        return _Input(to_input(image, spec), spec.span(image.size))
+        return _Input.of(image, self.manifest.image)
 
     def _run(
         self,

@@ -9,8 +9,8 @@ from numpy.typing import NDArray
 
 from shared.patterns.automaton import Automaton
 from shared.patterns.check_digits import CheckRule
-from shared.recognition.alignment import best_alignment
 from shared.recognition.image_spec import ImageSpec
+from shared.recognition.search.alignment import best_alignment
 from shared.recognition.search.allowed_texts import SpelledTexts
 from shared.recognition.search.beam_search import search
 from shared.recognition.vocabulary import Vocabulary
@@ -79,6 +79,21 @@ class DecodedText:
             for places in [(place(one.start), place(one.end))]
         )
         return replace(self, characters=characters)
+
+    def in_rows(self, rows: int) -> "DecodedText":
+        """Return the prediction of a line of rows that were joined, each character in its own row.
+
+        rows: equally wide ones that this line has beside each other.
+        """
+        if rows == 1:
+            return self
+
+        def in_row(one: DecodedCharacter) -> DecodedCharacter:
+            row = min(rows - 1, int(rows * (one.start + one.end) / 2))
+            start, end = rows * one.start - row, rows * one.end - row
+            return replace(one, start=max(0.0, start), end=min(1.0, end))
+
+        return replace(self, characters=tuple(map(in_row, self.characters)))
 
 
 def in_reading_order(output: NDArray[np.float32], spec: ImageSpec) -> NDArray[np.float32]:

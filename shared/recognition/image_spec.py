@@ -6,6 +6,7 @@ from typing import Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 Direction = Literal["ltr", "rtl"]
+Rows = Literal[1, 2]
 
 WIDTH_STEP = 32
 """Pixels; inputs that follow their image's width are multiples of it, so that images of similar
@@ -48,6 +49,9 @@ class Region(BaseModel):
         return left, top, max(left + 1, right), max(top + 1, bottom)
 
 
+WHOLE = Region(left=0.0, top=0.0, right=1.0, bottom=1.0)
+
+
 class ImageSpec(BaseModel):
     """How an image becomes a model's input; part of the manifest."""
 
@@ -67,6 +71,9 @@ class ImageSpec(BaseModel):
     """WHC: transposed, as models of the Keras captcha tutorial take it."""
     region: Region | None = None
     """What is cut out of an image first; None: nothing."""
+    rows: Rows = 1
+    """Of text in an image, within the region; 2: where the gap between two is found, they are cut
+    apart and joined into one line (shared/recognition/rows.py)."""
     direction: Direction = "ltr"
     """Of the text, left to right or right to left: the output of a network for the latter is turned
     around, its first time step is at the right."""
@@ -81,6 +88,11 @@ class ImageSpec(BaseModel):
         if self.layout == "WHC":
             return width, self.height, self.channels
         return self.height, width, self.channels
+
+    @property
+    def of_lines(self) -> "ImageSpec":
+        """The same for lines that are already cut out of their images."""
+        return self.model_copy(update={"region": None, "rows": 1})
 
     def content_size(self, size: tuple[int, int]) -> tuple[int, int]:
         """Return width and height, in the input, of an image of this width and height."""

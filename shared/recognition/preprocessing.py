@@ -1,6 +1,7 @@
 """From an image's bytes to a model's input: the same code for training and for serving."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,7 +29,8 @@ from shared.recognition.image_limits import (
     most_pixels,
     reduce,
 )
-from shared.recognition.image_spec import ImageSpec
+from shared.recognition.image_spec import ImageSpec, Rows
+from shared.recognition.rows import find_gap, join_rows
 
 FORMATS = ("PNG", "JPEG", "GIF", "BMP", "WEBP", "TIFF", "PPM", "AVIF")
 """Pillow formats that are accepted, beside HEIC where its reader is installed: no request reaches
@@ -229,11 +231,32 @@ def _on_background(image: Image.Image) -> Image.Image:
     return background
 
 
+@dataclass(frozen=True)
+class Line:
+    """The line of text of an image that may have two rows, and how many it has."""
+
+    image: Image.Image
+    """Of this width and height the spec's of_lines makes an input."""
+    rows: Rows
+
+
+def cut_line(image: Image.Image, spec: ImageSpec) -> Line:
+    """Cut the line of text out of an image: its region, whose two rows, if it has them, joined."""
+    if spec.region is not None:
+        image = image.crop(spec.region.box(image.size))
+    gap = find_gap(image) if spec.rows == 2 else None
+    if gap is None:
+        return Line(image, 1)
+    return Line(join_rows(image, gap, right_to_left=spec.direction == "rtl"), 2)
+
+
 def fit(image: Image.Image, spec: ImageSpec) -> NDArray[np.uint8]:
     """Bring an image to the spec's size and channels: uint8 (H, W, C), bilinear, antialiased.
 
-    W is the spec's input_width of the image's size.
+    W is the spec's input_width of the size of the image, or of its line if it may have two rows.
     """
+    if spec.rows == 2:
+        return fit(cut_line(image, spec).image, spec.of_lines)
     mode = "L" if spec.channels == 1 else "RGB"
     if image.mode != mode:
         image = image.convert(mode)

@@ -18,7 +18,7 @@ from pydantic import (
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from shared.patterns.allowed import AllowedTexts
-from shared.recognition.image_spec import Direction, Region
+from shared.recognition.image_spec import Direction, Region, Rows
 from shared.store.builtin import STARTERS, not_builtin
 from shared.store.manifest import ModelName
 from shared.texts import composed, require_printable
@@ -177,6 +177,8 @@ class Hyperparameters(RequestPart):
     width: Annotated[int, Field(ge=16, le=4096, multiple_of=4)] | Auto = "auto"
     region: Region | Literal["whole"] | Auto = "auto"
     """The part of every image that holds the text, its sides as shares of width and height."""
+    rows: Annotated[Rows | Auto, BeforeValidator(_no_stand_in)] = "auto"
+    """Of text: 2 for images that have two, as the plates of motorcycles, or some of them."""
     resize: Literal["stretch", "pad", "follow"] | Auto = "auto"
     """Stretch images to the input's size, keep their aspect ratio on a plain ground, or let the
     input's width follow the image."""

@@ -22,6 +22,9 @@ TEXT_COLUMNS = (
 """The names under which other tools give a text; of several, only `text` is certain."""
 
 
+LINE_BREAK = re.compile(r"[ \t]*[\r\n][ \t\r\n]*")
+
+
 class UnusableLabelError(ValueError):
     """A text that cannot be a label: kind is a snake_case name, the message says what it is."""
 
@@ -31,11 +34,14 @@ class UnusableLabelError(ValueError):
 
 
 def usable_label(text: str) -> str:
-    """Return a label as it is learned and compared; raises UnusableLabelError."""
+    """Return a label as it is learned and compared; raises UnusableLabelError.
+
+    A line break, which no answer can hold, becomes a space; a second one is an error.
+    """
     if len(text) > MAX_LABEL:
         raise UnusableLabelError("label_too_long", too_long(len(text), MAX_LABEL))
     try:
-        label = normalise_label(text)
+        label = LINE_BREAK.sub(" ", normalise_label(text), count=1)
     except ValueError as error:
         raise UnusableLabelError("unprintable_label", str(error)) from None
     if not label:

@@ -1,7 +1,7 @@
 """Stage 2: check a dataset, drop unusable images, and split the rest."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,17 +11,13 @@ from shared.recognition.image_spec import ImageSpec
 from shared.recognition.preprocessing import fit, open_image
 from shared.recognition.vocabulary import required_time_steps
 from shared.store.manifest import ImageSizes
+from shared.texts import shown
 from trainer.pipeline.datasets.clean import Checked, check_images, split_corrections
 from trainer.pipeline.datasets.dataset import Base, Dataset, Rehearsal
 from trainer.pipeline.datasets.image_table import ImageTable, LabelledImage
-from trainer.pipeline.datasets.inputs.appearance import measure_appearance
-from trainer.pipeline.datasets.inputs.image_spec import (
-    HEIGHTS,
-    choose_image_spec,
-    time_steps,
-    time_steps_of,
-)
-from trainer.pipeline.datasets.inputs.text_window import find_text_window
+from trainer.pipeline.datasets.inputs.image_spec import time_steps, time_steps_of
+from trainer.pipeline.datasets.inputs.measure import measure_image_spec
+from trainer.pipeline.datasets.inputs.two_rows import lines_of
 from trainer.pipeline.datasets.labels.cut_out import cut_out
 from trainer.pipeline.datasets.labels.found import DatasetProblem, FoundLabels
 from trainer.pipeline.datasets.labels.labels import find_labels
@@ -66,8 +62,8 @@ def load_dataset(
         source = _add_corrections(source, corrections, found, request.relabel)
     checked = check_images(source, found)
     _require_enough(checked, found)
-    spec, reasons = _image_spec(source, checked, request, base)
-    _drop_too_long(checked, spec)
+    spec, reasons = _image_spec(source, checked, found, request, base)
+    _drop_too_long(source, checked, spec)
     _require_enough(checked, found)
     seen = base.seen if base else frozenset()
     rehearsal = _rehearsal(base, source, checked) if base else Rehearsal()
@@ -152,17 +148,36 @@ def _add_corrections(
 
 
 def _image_spec(
-    source: ImageSource, checked: Checked, request: JobRequest, base: Base | None
+    source: ImageSource,
+    checked: Checked,
+    found: FoundLabels,
+    request: JobRequest,
+    base: Base | None,
 ) -> tuple[ImageSpec, dict[str, str]]:
-    if base is not None:
-        return base.image, dict.fromkeys(ImageSpec.model_fields, "as in the base version")
-    readable = checked.images.where(lambda image: image.label != "")
-    whole = request.preset == "crnn" or request.hyperparameters.region != "auto"
-    window = None if whole else find_text_window(source, readable)
-    appearance = measure_appearance(
-        source, readable, HEIGHTS, None if window is None else window.region
-    )
-    return choose_image_spec(readable, appearance, request, window)
+    if base is None:
+        readable = checked.images.where(lambda image: image.label != "")
+        spec, reasons = measure_image_spec(source, readable, request, frozenset(found.broken))
+    else:
+        spec, reasons = base.image, dict.fromkeys(ImageSpec.model_fields, "as in the base version")
+    if spec.rows == 1:
+        _drop_broken(checked, found)
+    elif found.broken:
+        found.notes.append(
+            f"{len(found.broken)} labels have a line break: there, texts have a space."
+        )
+    return spec, reasons
+
+
+def _drop_broken(checked: Checked, found: FoundLabels) -> None:
+    """Leave out the images whose labels have a line break, where images have one row of text."""
+
+    def has_one_row(image: LabelledImage) -> bool:
+        if image.name in found.broken:
+            detail = "Its label has a line break, and the images are taken to have one row of text."
+            checked.problems.append(DatasetProblem("unprintable_label", shown(image.name), detail))
+        return image.name not in found.broken
+
+    checked.images = checked.images.where(has_one_row)
 
 
 def _rehearsal(base: Base, source: ImageSource, checked: Checked) -> Rehearsal:
@@ -185,7 +200,11 @@ def labelled_images(
         yield image.name, image.label, source.read(image.name)
 
 
-def _drop_too_long(checked: Checked, spec: ImageSpec) -> None:
+def _drop_too_long(source: ImageSource, checked: Checked, spec: ImageSpec) -> None:
+    images: Sequence[LabelledImage] = checked.images
+    if spec.rows == 2:
+        images, spec = lines_of(source, images, spec), spec.of_lines
+
     def fits(image: LabelledImage) -> bool:
         needed, has = required_time_steps(image.label), time_steps_of(image.size, spec)
         if needed > has:
@@ -193,7 +212,7 @@ def _drop_too_long(checked: Checked, spec: ImageSpec) -> None:
             checked.problems.append(DatasetProblem("label_too_long", image.name, detail))
         return needed <= has
 
-    checked.images = checked.images.where(fits)
+    checked.images = checked.images.take([i for i, image in enumerate(images) if fits(image)])
 
 
 def _require_enough(checked: Checked, found: FoundLabels) -> None:

@@ -74,7 +74,7 @@ def _require_compatible(manifest: Manifest, request: JobRequest) -> None:
             f"Version {request.base} has the preset {manifest.preset}, not {request.preset}.",
             "Request the same preset, or no base.",
         )
-    for name in ("height", "width", "resize", "direction", "channels", "standardize"):
+    for name in ("height", "width", "rows", "resize", "direction", "channels", "standardize"):
         requested, has = getattr(request.hyperparameters, name), getattr(manifest.image, name)
         if requested not in ("auto", has):
             raise BaseVersionError(

@@ -7,8 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from shared.recognition.image_spec import Region
-from shared.recognition.preprocessing import open_image
+from shared.recognition.image_spec import WHOLE, ImageSpec, Region
+from shared.recognition.preprocessing import cut_line, open_image
 from trainer.pipeline.datasets.image_table import LabelledImage
 from trainer.pipeline.datasets.inputs.strokes import least_height
 from trainer.pipeline.datasets.sources.source import ImageSource
@@ -82,8 +82,7 @@ def measure_appearance(
     heights: that an input may have, in rising order. window: where the text is known to be; its
     region lies within.
     """
-    chosen = np.unique(np.linspace(0, len(images) - 1, min(SAMPLE, len(images))).astype(int))
-    names = [images[int(index)].name for index in chosen]
+    names = _sample(images)
 
     def opened(name: str, region: Region | None) -> Image.Image:
         image = open_image(source.read(name))
@@ -91,20 +90,51 @@ def measure_appearance(
 
     found = _in_common(list(map_in_threads(lambda name: _look(opened(name, window)), names)))
     region = window.part(found.region) if window else found.region
-    few = names[:: -(-len(names) // STROKES)]
-    finest = least_height([opened(name, region) for name in few], heights)
+    finest = least_height([opened(name, region) for name in _few(names)], heights)
     return replace(found, region=region, stroke_height=finest)
 
 
+def measure_lines(
+    source: ImageSource, images: Sequence[LabelledImage], heights: Sequence[int], spec: ImageSpec
+) -> Appearance:
+    """Measure the lines that the spec cuts out of a sample of a set's images, without a region.
+
+    heights: that an input may have, in rising order.
+    """
+    names = _sample(images)
+
+    def line(name: str) -> Image.Image:
+        return cut_line(open_image(source.read(name)), spec).image
+
+    looks = list(map_in_threads(lambda name: _look(line(name)), names))
+    finest = least_height([line(name) for name in _few(names)], heights)
+    return replace(_within(looks, WHOLE), stroke_height=finest)
+
+
+def _sample(images: Sequence[LabelledImage]) -> list[str]:
+    chosen = np.unique(np.linspace(0, len(images) - 1, min(SAMPLE, len(images))).astype(int))
+    return [images[int(index)].name for index in chosen]
+
+
+def _few(names: Sequence[str]) -> Sequence[str]:
+    return names[:: -(-len(names) // STROKES)]
+
+
 def _in_common(looks: Sequence[_Look]) -> Appearance:
+    top, bottom = _common(np.array([look.rows for look in looks]))
+    left, right = _common(np.array([look.columns for look in looks]))
+    region = Region(left=left, top=top, right=right, bottom=bottom)
+    found = _within(looks, region)
+    return found if region == WHOLE else replace(found, region=region)
+
+
+def _within(looks: Sequence[_Look], region: Region) -> Appearance:
+    """Return what looks have in common within a region."""
     rows = np.array([look.rows for look in looks])
     columns = np.array([look.columns for look in looks])
-    (top, bottom), (left, right) = _common(rows), _common(columns)
-    whole = (top, bottom, left, right) == (0, 1, 0, 1)
     return Appearance(
-        region=None if whole else Region(left=left, top=top, right=right, bottom=bottom),
-        text_height=_extent(rows, top, bottom),
-        text_width=_extent(columns, left, right),
+        text_height=_extent(rows, region.top, region.bottom),
+        text_width=_extent(columns, region.left, region.right),
         lost_in_gray=float(np.median([look.lost_in_gray for look in looks])),
     )
 

@@ -8,7 +8,7 @@ from shared.texts import shown
 from trainer.pipeline.datasets.labels.label_row import Part
 from trainer.pipeline.datasets.sources.boxes import Box
 from trainer.pipeline.datasets.sources.text_columns import Texts, TextTable
-from trainer.schemas.labels import UnusableLabelError, usable_label
+from trainer.schemas.labels import LINE_BREAK, UnusableLabelError, usable_label
 
 FILE_NAMES = "file names"
 
@@ -57,6 +57,8 @@ class FoundLabels:
     """Names in `decided` that corrections add to the dataset."""
     unknown: int = 0
     """The number of names in relabel that no image has."""
+    broken: set[str] = field(default_factory=set)
+    """Names of the images whose label had a line break, which is a space now."""
     misread: tuple[str, ...] = ()
     """Names in a zip that does not declare their encoding."""
 
@@ -86,10 +88,13 @@ class FoundLabels:
             self.problems.append(DatasetProblem("missing_label", shown(name), why_none))
             return None
         try:
-            return usable_label(text)
+            label = usable_label(text)
         except UnusableLabelError as error:
             self.problems.append(DatasetProblem(error.kind, shown(name), f"Its label {error}."))
             return None
+        if LINE_BREAK.search(text.strip()):
+            self.broken.add(name)
+        return label
 
     def count(self, kind: str) -> int:
         """Return how many problems of a kind there are."""

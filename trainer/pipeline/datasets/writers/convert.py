@@ -60,6 +60,8 @@ def convert(
     source = cut_out(source, found)
     writer = FORMATS[to]
     done = Converted(to, notes=list(found.warnings))
+    if found.broken:
+        done.notes.append(f"{len(found.broken)} labels have a line break, written as a space.")
     done.left_out += (problem for problem in found.problems if problem.kind == "unusable_box")
     names = list(_images_to_write(source, found, writer, done))
     new_names = safe_names(names, writer.lists)

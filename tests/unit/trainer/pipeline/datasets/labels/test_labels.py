@@ -132,7 +132,7 @@ def test_asking_for_a_label_file_that_is_not_there_is_an_error(tmp_path: Path) -
 
 
 def test_labels_that_no_image_can_show_are_left_out_and_reported(tmp_path: Path) -> None:
-    labels = {"1.png": "a\x1b[2Jb", "2.png": "x" * 1001, "3.png": '"a\nb"', "4.png": "fine"}
+    labels = {"1.png": "a\x1b[2Jb", "2.png": "x" * 1001, "3.png": '"a\nb\nc"', "4.png": "fine"}
     rows = [f"{name},{text}" for name, text in labels.items()]
     entries = dict.fromkeys(labels, "") | {"labels.csv": "\n".join(["filename,text", *rows])}
     found = find_labels(source(tmp_path, entries), "auto")
@@ -143,6 +143,14 @@ def test_labels_that_no_image_can_show_are_left_out_and_reported(tmp_path: Path)
         "3.png": "unprintable_label",
     }
     assert not any("\x1b" in problem.detail for problem in found.problems)
+
+
+@pytest.mark.parametrize("line_break", ["\n", "\r\n", " \n", "\n\n "])
+def test_a_line_break_in_a_label_is_a_space_and_is_noted(tmp_path: Path, line_break: str) -> None:
+    entries = {"1.png": "", "1.txt": f"ABC{line_break}1234\n", "2.png": "", "2.txt": "D 56\n"}
+    found = find_labels(source(tmp_path, entries), "auto")
+    assert found.labels == {"1.png": "ABC 1234", "2.png": "D 56"}
+    assert found.broken == {"1.png"}
 
 
 def test_a_name_that_looks_like_an_escaped_cell_is_a_name(tmp_path: Path) -> None:

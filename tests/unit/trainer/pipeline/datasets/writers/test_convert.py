@@ -176,7 +176,7 @@ def test_how_many_images_lose_what_a_format_cannot_say_is_said(tmp_path: Path) -
 
 UNUSABLE: dict[str, dict[str, str | None]] = {
     "1.png": {"text": "A"},
-    "2.png": {"text": "a\nb"},
+    "2.png": {"text": "a\nb\nc"},
     "3.png": {"text": "a\tb"},
     "4.png": {"text": "x" * 1001},
     "5.png": {"text": None},
