@@ -16,9 +16,11 @@ Share = Annotated[float, Field(ge=0, le=1)]
 
 
 class Character(Answer):
-    """One character of a text, and the model's probability for it."""
+    """One character of a text, a letter with its marks, and the model's probability for it."""
 
-    text: str
+    text: str = Field(
+        description="A grapheme cluster: several code points where marks combine with a letter."
+    )
     confidence: Share
     start: Share = Field(description="Share of the image's width.")
     end: Share = Field(description="Share of the image's width.")

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from itertools import groupby, pairwise
+from itertools import groupby, islice, pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from shared.patterns.automaton import Automaton
 from shared.patterns.check_digits import CheckRule
 from shared.recognition.image_spec import ImageSpec
+from shared.recognition.scripts.graphemes import clusters
 from shared.recognition.search.alignment import best_alignment
 from shared.recognition.search.allowed_texts import SpelledTexts
 from shared.recognition.search.beam_search import search
@@ -27,8 +28,9 @@ CHECKED = 100
 class DecodedCharacter:
     """One character of a prediction, the model's probability for it, and its location.
 
-    All in [0, 1]: start and end are shares of the width of the model's input, from its first
-    time step to the end of its last.
+    A letter and its marks are one (a grapheme cluster), as sure as the least sure of them. All in
+    [0, 1]: start and end are shares of the width of the model's input, from its first time step to
+    the end of its last.
     """
 
     text: str
@@ -266,7 +268,7 @@ def _characters(
     runs: Sequence[tuple[int, int]],
     vocabulary: Vocabulary,
 ) -> tuple[DecodedCharacter, ...]:
-    return tuple(
+    found = (
         DecodedCharacter(
             vocabulary.characters[classes[place]],
             float(steps[slice(*runs[place]), classes[place]].max()),
@@ -274,6 +276,20 @@ def _characters(
             runs[place][1] / len(steps),
         )
         for place in vocabulary.order(classes)
+    )
+    text = vocabulary.decode(classes)
+    return tuple(_joined(list(islice(found, len(cluster)))) for cluster in clusters(text))
+
+
+def _joined(parts: Sequence[DecodedCharacter]) -> DecodedCharacter:
+    """Return a letter with its marks as one character, as sure as the least sure of them."""
+    if len(parts) == 1:
+        return parts[0]
+    return DecodedCharacter(
+        "".join(part.text for part in parts),
+        min(part.confidence for part in parts),
+        min(part.start for part in parts),
+        max(part.end for part in parts),
     )
 
 

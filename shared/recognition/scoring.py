@@ -1,7 +1,7 @@
 """Exact match, character error rate and confidence interval of predictions."""
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 
@@ -10,7 +10,7 @@ def edit_distance(a: str, b: str) -> int:
     return edit_costs(a, b)[-1][-1]
 
 
-def edit_costs(a: str, b: str) -> list[list[int]]:
+def edit_costs(a: Sequence[str], b: Sequence[str]) -> list[list[int]]:
     """Return the edit distances of all prefixes of both. (Wagner and Fischer 1974.)"""
     costs = [list(range(len(b) + 1))]
     for i, left in enumerate(a, 1):

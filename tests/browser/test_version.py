@@ -95,3 +95,19 @@ def test_a_version_from_elsewhere_says_what_is_not_known_of_it(
     labelled(page, "ab").get_by_label("Leave it out").check()
     expect(page.get_by_text("The job that made this version is not known here")).to_be_visible()
     expect(page.get_by_role("button", name="Train again")).to_have_count(0)
+
+
+def test_texts_from_right_to_left_stand_as_they_are_read(
+    site: Site, page: Page, tmp_path: Path
+) -> None:
+    store = ModelStore(site.settings.store)
+    suspects = {"0000.png": ("שלום 12", "שלוס 12")}
+    name, tested = "hebrew", [("abc", "abc")]
+    version = publish_with_report(store, tmp_path / "build", name, tested, suspects).version
+    page.goto(f"{site.url}/#/models/{name}/{version}")
+    suspected = labelled(page, "שלום 12")
+    for text in ("שלום 12", "שלוס 12"):
+        expect(suspected.get_by_text(text, exact=True).first).to_have_css("direction", "rtl")
+    expect(suspected.get_by_label("Right label of 0000.png")).to_have_css("direction", "rtl")
+    # The sentence around them keeps its own.
+    expect(suspected).to_have_css("direction", "ltr")

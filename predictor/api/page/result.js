@@ -30,9 +30,9 @@ function text({ text, confidence, characters, reason }) {
   if (text === null) return h("p", { class: "notice" }, reason.message);
   if (text === "") return h("p", { class: "notice" }, `No text was found (${percent(confidence)} sure).`);
   return [
-    h("p", { class: "prediction" }, text),
+    h("p", { class: "prediction", dir: "auto" }, text),
     h("p", { class: "help" }, `${percent(confidence)} sure of the whole text`),
-    h("ol", { class: "characters", "aria-label": "Confidence of each character" }, characters.map(character)),
+    h("ol", { class: "characters", dir: "auto", "aria-label": "Confidence of each character" }, characters.map(character)),
   ];
 }
 
@@ -44,7 +44,7 @@ function character({ text, confidence }) {
 function alternatives({ alternatives, text }) {
   const others = alternatives.filter((one) => one.text !== text && one.confidence >= NEGLIGIBLE);
   if (!others.length) return null;
-  const item = (one) => h("li", {}, h("code", {}, one.text || "nothing"), " ", h("small", {}, percent(one.confidence)));
+  const item = (one) => h("li", {}, h("code", { dir: "auto" }, one.text || "nothing"), " ", h("small", {}, percent(one.confidence)));
   return [h("h3", {}, "It might also be"), h("ul", { class: "plain" }, others.map(item))];
 }
 
@@ -71,7 +71,7 @@ function seen({ png, width, height }) {
 
 function correction(file, prediction) {
   const id = `right-${prediction.request_id}`;
-  const input = h("input", { id, value: prediction.text ?? "", required: true, spellcheck: "false", autocapitalize: "none" });
+  const input = h("input", { id, value: prediction.text ?? "", required: true, dir: "auto", spellcheck: "false", autocapitalize: "none" });
   const button = h("button", { class: "primary" }, "Send");
   const outcome = h("div", {});
   const send = async (event) => {

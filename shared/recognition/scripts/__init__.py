@@ -1,1 +1,1 @@
-"""What differs from script to script: the case of letters, and the direction of text."""
+"""What differs from script to script: case, direction, and what counts as one character."""

@@ -49,6 +49,11 @@ export function emptyState(title, ...children) {
   return h("div", { class: "empty" }, h("p", { class: "title" }, title), ...children);
 }
 
+/** A text of an image: it runs in its own direction, whatever stands around it. */
+export function quoted(text) {
+  return h("code", { dir: "auto" }, text);
+}
+
 /** A card with a heading. */
 export function card(title, ...children) {
   return h("section", { class: "card" }, h("h2", {}, title), ...children);

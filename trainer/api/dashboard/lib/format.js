@@ -49,3 +49,8 @@ export function ago(iso) {
   if (seconds < 86400) return `${count(Math.floor(seconds / 3600), "hour")} ago`;
   return moment(iso);
 }
+
+/** Characters side by side, a mark that combines with a letter on a dotted circle. */
+export function spelled(characters) {
+  return [...characters].map((one) => (/\p{M}/u.test(one) ? `\u25cc${one}` : one)).join(" ");
+}

@@ -1,7 +1,7 @@
 // Two versions of a model, image by image.
 
 import { api, imageView } from "../lib/api.js";
-import { announce, emptyState, field, figures, h, replace } from "../lib/dom.js";
+import { announce, emptyState, field, figures, h, quoted, replace } from "../lib/dom.js";
 import { count, percent } from "../lib/format.js";
 import { labelText } from "../views/dataset_view.js";
 import { modelPath } from "../views/version_view.js";
@@ -93,7 +93,7 @@ function comparedImage(one, { a, b }, signal) {
     imageView(one.image, `Image labelled ${labelText(one.truth)}`, signal),
     h("dl", { class: "facts" }, [
       h("dt", {}, "Label"),
-      h("dd", {}, h("code", {}, labelText(one.truth))),
+      h("dd", {}, quoted(labelText(one.truth))),
       versionPrediction(a, one.a),
       versionPrediction(b, one.b),
     ]),
@@ -106,7 +106,7 @@ function versionPrediction(version, { text, confidence, correct, seen }) {
     h(
       "dd",
       { class: correct ? "right" : "wrong" },
-      h("code", {}, text || "nothing"),
+      quoted(text || "nothing"),
       ` ${correct ? "correct" : "wrong"}, ${percent(confidence)}`,
       seen && h("small", {}, " trained on it"),
     ),

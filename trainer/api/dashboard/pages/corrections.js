@@ -109,5 +109,5 @@ function correctionRow(name, one, parts) {
 function wasRead({ read, confidence, version, created_at: at }) {
   const sure = confidence === null ? "" : ` (${percent(confidence)})`;
   const by = version === null ? "" : ` by version ${version}`;
-  return read === null ? ago(at) : `read as ${read || "nothing"}${sure}${by}, ${ago(at)}`;
+  return read === null ? ago(at) : ["read as ", h("bdi", {}, read || "nothing"), `${sure}${by}, ${ago(at)}`];
 }

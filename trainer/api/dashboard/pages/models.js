@@ -163,7 +163,7 @@ function compareCard(model) {
 
 function patternCard(model, { trouble, signal, done }) {
   const proposed = model.versions.at(-1)?.proposed_pattern;
-  const input = textInput({ value: model.pattern ?? "", required: false, placeholder: "anything" });
+  const input = textInput({ value: model.pattern ?? "", dir: "ltr", required: false, placeholder: "anything" });
   const set = async (pattern) => {
     await api(modelPath(model.name, "pattern"), { method: "POST", json: { pattern }, signal });
     announce(pattern === null ? "Predictions may be anything." : `Predictions must fit ${pattern}.`);

@@ -62,7 +62,7 @@ function reviewItem(waiting, { trouble, signal, draw, saved }) {
       "form",
       { class: "stack", onsubmit: submit },
       input,
-      h("small", {}, `read as ${shown} (${percent(waiting.confidence)}) by ${predictedBy}`),
+      h("small", {}, "read as ", h("bdi", {}, shown), ` (${percent(waiting.confidence)}) by ${predictedBy}`),
       h("div", { class: "actions" }, save, pass),
     ),
   );

@@ -1,8 +1,8 @@
 // One version: what was measured, what it gets wrong, and labels to be corrected.
 
 import { ApiError, api, imageView } from "../lib/api.js";
-import { chip, emptyState, figures, h, replace } from "../lib/dom.js";
-import { ago, duration, moment, percent } from "../lib/format.js";
+import { chip, emptyState, figures, h, quoted, replace } from "../lib/dom.js";
+import { ago, duration, moment, percent, spelled } from "../lib/format.js";
 import { downloads, interval, modelPath, serveButton, unreadable } from "../views/version_view.js";
 import { labelsCard } from "./version_labels.js";
 import { mistakeCards } from "./version_mistakes.js";
@@ -87,7 +87,7 @@ function factsCard(at, details, job, signal) {
     ["Trained", h("time", { datetime: details.created_at, title: moment(details.created_at) }, ago(details.created_at))],
     ["Job", job ? h("a", { href: `#/jobs/${job.id}` }, job.id.slice(4, 12)) : "not known any more"],
     ["Images", details.dataset],
-    ["Vocabulary", h("code", {}, [...details.vocabulary].join(" "))],
+    ["Vocabulary", quoted(spelled(details.vocabulary))],
     ["Labels by length", lengths.join(", ")],
     ["Input", inputText(image)],
     ["Preset", details.preset ?? "–"],

@@ -2,7 +2,7 @@
 
 import { actionButton } from "../lib/action.js";
 import { api, imageView } from "../lib/api.js";
-import { emptyState, h, replace } from "../lib/dom.js";
+import { emptyState, h, quoted, replace } from "../lib/dom.js";
 import { count, percent } from "../lib/format.js";
 import { labelText } from "../views/dataset_view.js";
 import { textInput } from "../views/prediction_view.js";
@@ -91,12 +91,12 @@ function labelRow({ file, truth, text, confidence }, image, change) {
         {},
         h("span", { class: "visually-hidden" }, `${file}: `),
         "labelled ",
-        h("code", {}, labelText(truth)),
+        quoted(labelText(truth)),
         ", read as ",
-        h("code", {}, text || "nothing"),
+        quoted(text || "nothing"),
         h("small", {}, ` ${percent(confidence)}`),
       ),
-      radio({ checked: true, onchange: () => change(file, undefined) }, ["Keep ", h("code", {}, labelText(truth))]),
+      radio({ checked: true, onchange: () => change(file, undefined) }, ["Keep ", quoted(labelText(truth))]),
       h("span", { class: "check" }, other, h("span", { "aria-hidden": "true" }, "It says"), input),
       radio({ onchange: () => change(file, null) }, "Leave it out"),
     ),

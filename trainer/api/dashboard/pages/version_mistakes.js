@@ -1,6 +1,6 @@
 // Where a version's mistakes lie: by length, by character, which for which; and what thresholds do.
 
-import { emptyState, h, table } from "../lib/dom.js";
+import { emptyState, h, quoted, table } from "../lib/dom.js";
 import { percent } from "../lib/format.js";
 
 const CONFUSIONS = 30;
@@ -13,7 +13,7 @@ export function mistakeCards(report, calibration) {
     .sort(([, right, count], [, otherRight, otherCount]) => right / count - otherRight / otherCount);
   return h("div", { class: "columns" }, [
     shareCard("By length", "Length", byLength),
-    shareCard("By character", "Character", byCharacter, (character) => h("code", {}, character)),
+    shareCard("By character", "Character", byCharacter, quoted),
     confusionCard(report),
     calibration && thresholdCard(calibration),
   ]);
@@ -44,9 +44,9 @@ function shareCard(title, name, counts, show = (text) => text) {
 
 function confusionCard({ confusions = [], insertions = {}, deletions = {} }) {
   const rows = [
-    ...confusions.map(({ truth, text, count }) => [h("code", {}, truth), h("code", {}, text), count]),
-    ...Object.entries(insertions).map(([text, count]) => ["nothing", h("code", {}, text), count]),
-    ...Object.entries(deletions).map(([truth, count]) => [h("code", {}, truth), "nothing", count]),
+    ...confusions.map(({ truth, text, count }) => [quoted(truth), quoted(text), count]),
+    ...Object.entries(insertions).map(([text, count]) => ["nothing", quoted(text), count]),
+    ...Object.entries(deletions).map(([truth, count]) => [quoted(truth), "nothing", count]),
   ].sort(([, , count], [, , other]) => other - count);
   const columns = ["Label says", "Read as", "Times"];
   return card(

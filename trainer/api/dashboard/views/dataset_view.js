@@ -1,8 +1,8 @@
 // What the check of a dataset found, for the form and for a job's page.
 
 import { imageView } from "../lib/api.js";
-import { figures, h, table } from "../lib/dom.js";
-import { count } from "../lib/format.js";
+import { figures, h, quoted, table } from "../lib/dom.js";
+import { count, spelled } from "../lib/format.js";
 
 const KINDS = {
   duplicate: "the same image once more",
@@ -38,7 +38,7 @@ export function datasetSummary(summary) {
       "dl",
       { class: "facts" },
       fact("Labels from", summary.labels_from),
-      fact("Vocabulary", h("code", {}, [...summary.vocabulary].join(" "))),
+      fact("Vocabulary", quoted(spelled(summary.vocabulary))),
     ),
     // Jobs of earlier releases have none.
     [...(summary.label_notes ?? []), ...(summary.split_notes ?? [])].map((text) => h("p", {}, text)),
@@ -51,7 +51,7 @@ export function datasetSummary(summary) {
 export function sampleImages(datasetId, samples, signal) {
   const one = ({ file, label }) => {
     const path = `/datasets/${datasetId}/images?file=${encodeURIComponent(file)}`;
-    return h("li", {}, h("figure", {}, imageView(path, `Image ${file}`, signal), h("figcaption", {}, labelText(label))));
+    return h("li", {}, h("figure", {}, imageView(path, `Image ${file}`, signal), h("figcaption", { dir: "auto" }, labelText(label))));
   };
   return h("ul", { class: "images" }, samples.map(one));
 }

@@ -2,7 +2,7 @@
 
 import { actionButton } from "../lib/action.js";
 import { api } from "../lib/api.js";
-import { announce, field, h, replace } from "../lib/dom.js";
+import { announce, field, h, quoted, replace } from "../lib/dom.js";
 import { percent } from "../lib/format.js";
 import { modelPath } from "./version_view.js";
 
@@ -15,9 +15,9 @@ export function predictionView({ text, confidence, characters, reason }) {
   if (text === null) return h("p", { class: "notice warning" }, reason.message);
   if (text === "") return h("p", { class: "notice warning" }, `No text was found (${percent(confidence)} sure).`);
   return [
-    h("p", { class: "prediction" }, text),
+    h("p", { class: "prediction", dir: "auto" }, text),
     h("p", { class: "faint" }, `${percent(confidence)} sure of the whole text`),
-    h("ol", { class: "characters", "aria-label": "Confidence of each character" }, characters.map(character)),
+    h("ol", { class: "characters", dir: "auto", "aria-label": "Confidence of each character" }, characters.map(character)),
   ];
 }
 
@@ -36,7 +36,7 @@ function character({ text, confidence }) {
 export function alternativesView(alternatives, text) {
   const others = alternatives.filter((one) => one.text !== text && one.confidence >= NEGLIGIBLE);
   if (!others.length) return null;
-  const one = (other) => h("li", {}, h("code", {}, other.text || "nothing"), " ", h("small", {}, percent(other.confidence)));
+  const one = (other) => h("li", {}, quoted(other.text || "nothing"), " ", h("small", {}, percent(other.confidence)));
   return [h("h3", {}, "It might also be"), h("ul", { class: "plain" }, others.map(one))];
 }
 
@@ -53,9 +53,9 @@ export function saveCorrection(image, text, { model, version, text: read, confid
   return api(modelPath(model, "corrections"), { method: "POST", body: form, signal });
 }
 
-/** An input for the text of an image, as it is: nothing is corrected or capitalised in it. */
+/** An input for the text of an image, as it is: nothing is corrected, capitalised or turned in it. */
 export function textInput(props) {
-  return h("input", { required: true, spellcheck: "false", autocapitalize: "none", ...props });
+  return h("input", { required: true, dir: "auto", spellcheck: "false", autocapitalize: "none", ...props });
 }
 
 /** Asks for the right text of an image that has just been read. */

@@ -13,6 +13,7 @@ from PIL import Image
 from shared.recognition.image_spec import WHOLE, ImageSpec, Rows
 from shared.recognition.preprocessing import cut_line, open_image
 from shared.recognition.rows import Gap, find_gap, join_rows
+from shared.recognition.scripts.graphemes import clusters
 from trainer.pipeline.datasets.image_table import LabelledImage
 from trainer.pipeline.datasets.inputs.evidence import Examined, StarterModel, surely_better
 from trainer.pipeline.datasets.inputs.evidence import reduced as examined
@@ -49,7 +50,7 @@ class _Gapped:
     def character(self) -> float:
         """Width over height of a character, if all stood in one row as high as the text."""
         height = (self.gap.bottom - self.gap.top) * self.image.height
-        return self.image.width / height / max(1, len(self.label))
+        return self.image.width / height / max(1, len(clusters(self.label)))
 
 
 def count_rows(

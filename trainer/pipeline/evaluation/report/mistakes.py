@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from shared.recognition.scoring import edit_costs
+from shared.recognition.scripts.graphemes import clusters
 
 Pair = tuple[str, str]
 """(truth, text) of an image, or of one character, where "" stands for none."""
@@ -13,21 +14,23 @@ Pair = tuple[str, str]
 def align(truth: str, text: str) -> list[Pair]:
     """Pair the characters by the fewest edits; ("", x) is an insertion, (x, "") a deletion.
 
-    Prefers a confusion to an insertion and a deletion. (Wagner and Fischer 1974.)
+    A letter and its marks are one character: a mark alone would say nothing. Prefers a confusion to
+    an insertion and a deletion. (Wagner and Fischer 1974.)
     """
-    costs = edit_costs(truth, text)
+    truths, texts = clusters(truth), clusters(text)
+    costs = edit_costs(truths, texts)
     pairs = []
-    i, j = len(truth), len(text)
+    i, j = len(truths), len(texts)
     while i or j:
-        if i and j and costs[i][j] == costs[i - 1][j - 1] + (truth[i - 1] != text[j - 1]):
+        if i and j and costs[i][j] == costs[i - 1][j - 1] + (truths[i - 1] != texts[j - 1]):
             i, j = i - 1, j - 1
-            pairs.append((truth[i], text[j]))
+            pairs.append((truths[i], texts[j]))
         elif i and costs[i][j] == costs[i - 1][j] + 1:
             i -= 1
-            pairs.append((truth[i], ""))
+            pairs.append((truths[i], ""))
         else:
             j -= 1
-            pairs.append(("", text[j]))
+            pairs.append(("", texts[j]))
     return pairs[::-1]
 
 

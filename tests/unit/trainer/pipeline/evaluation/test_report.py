@@ -81,6 +81,8 @@ def test_an_alignment_holds_both_texts_and_has_the_fewest_edits(truth: str, text
         ("abc", "ac", [("a", "a"), ("b", ""), ("c", "c")]),
         ("ac", "abc", [("a", "a"), ("", "b"), ("c", "c")]),
         ("", "", []),
+        ("ಕಿವ", "ಕೆವ", [("ಕಿ", "ಕೆ"), ("ವ", "ವ")]),
+        ("ಕಿವ", "ಕವ", [("ಕಿ", "ಕ"), ("ವ", "ವ")]),
     ],
 )
 def test_characters_are_aligned_by_edits(

@@ -1,0 +1,14 @@
+"""What a reader sees as one character: a letter with its marks, which are code points of their own.
+
+Networks, vocabularies, patterns and error rates count code points; what is shown or answered
+character by character goes by clusters, as a mark alone says nothing. (Unicode Standard Annex #29.)
+"""
+
+import regex
+
+_CLUSTER = regex.compile(r"\X")
+
+
+def clusters(text: str) -> list[str]:
+    """Split a text into its extended grapheme clusters, which together are the text."""
+    return list(text) if text.isascii() else _CLUSTER.findall(text)
