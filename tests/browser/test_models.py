@@ -92,13 +92,49 @@ def test_a_proposed_pattern_is_taken_changed_and_dropped(
     assert store.settings(model).pattern == "[abc]{1,3}"
 
     field.fill("[abc")
-    page.get_by_role("button", name="Save").click()
+    page.get_by_role("button", name="Save", exact=True).click()
     expect(page.get_by_role("alert")).to_be_visible()
     field.fill("")
-    page.get_by_role("button", name="Save").click()
+    page.get_by_role("button", name="Save", exact=True).click()
     expect(page.get_by_role("status")).to_have_text("Predictions may be anything.")
     expect(page.get_by_role("alert")).to_have_count(0)
     assert store.settings(model).pattern is None
+
+
+def test_known_texts_are_set_with_their_threshold_changed_and_dropped(
+    site: Site, page: Page, model: str, store: ModelStore, require_accessible: RequireAccessible
+) -> None:
+    page.goto(f"{site.url}/#/models/{model}")
+    texts, rule = page.get_by_label("All texts that may come"), page.get_by_label("Check digit")
+    texts.fill("abc\n\n  ca \nabc\n")
+    page.get_by_label("Reject below").fill("0.9")
+    page.get_by_role("button", name="Save known texts").click()
+    expect(page.get_by_role("status")).to_have_text("Predictions must be one of 2 texts.")
+    expect(texts).to_have_value("abc\nca")
+    expect(page.get_by_label("Reject below")).to_have_value("0.9")
+    settings = store.settings(model)
+    assert (settings.allowed, settings.check_digit) == (("abc", "ca"), None)
+    assert settings.allowed_threshold == 0.9
+    require_accessible(page)
+
+    texts.fill("abc\n" + "x" * 201)
+    page.get_by_role("button", name="Save known texts").click()
+    expect(page.get_by_role("alert")).to_contain_text("200")
+    assert store.settings(model).allowed == ("abc", "ca")
+
+    page.get_by_role("button", name="Allow any text").click()
+    expect(page.get_by_role("status")).to_have_text("Predictions may be any text.")
+    expect(texts).to_have_value("")
+    assert store.settings(model).allowed is None
+    expect(page.get_by_role("button", name="Allow any text")).to_have_count(0)
+
+    rule.select_option("luhn")
+    page.get_by_role("button", name="Save known texts").click()
+    expect(page.get_by_role("status")).to_have_text(
+        "Predictions must be any text with a right check digit (luhn)."
+    )
+    expect(rule).to_have_value("luhn")
+    assert store.settings(model).check_digit == "luhn"
 
 
 def test_files_and_report_are_downloaded(site: Site, page: Page, model: str) -> None:

@@ -4,6 +4,7 @@ import { actionButton } from "../lib/action.js";
 import { api, everyRow } from "../lib/api.js";
 import { announce, chip, emptyState, errorBox, field, h, replace, table } from "../lib/dom.js";
 import { ago, count, percent } from "../lib/format.js";
+import { knownTextsCard } from "../views/known_texts.js";
 import { textInput } from "../views/prediction_view.js";
 import { downloads, interval, modelPath, serveButton } from "../views/version_view.js";
 
@@ -52,6 +53,7 @@ async function showOne(main, name, signal) {
   );
   const draw = async () => {
     const model = await api(modelPath(name), { signal });
+    const allowed = model.problem ? null : await api(modelPath(name, "allowed"), { signal });
     const parts = { trouble, signal, done: async () => (await draw(), keepFocus(main)) };
     replace(title, name, model.default && [" ", star()]);
     replace(
@@ -64,7 +66,7 @@ async function showOne(main, name, signal) {
       body,
       model.problem && errorBox({ message: model.problem }),
       versionsCard(model, parts),
-      h("div", { class: "columns" }, model.versions.length > 1 && compareCard(model), patternCard(model, parts)),
+      h("div", { class: "columns" }, model.versions.length > 1 && compareCard(model), patternCard(model, parts), allowed && knownTextsCard(model, allowed, parts)),
     );
   };
   await draw();
