@@ -161,10 +161,12 @@ def _image_spec(
         spec, reasons = base.image, dict.fromkeys(ImageSpec.model_fields, "as in the base version")
     if spec.rows == 1:
         _drop_broken(checked, found)
-    elif found.broken:
-        found.notes.append(
-            f"{len(found.broken)} labels have a line break: there, texts have a space."
-        )
+    else:
+        why = reasons["rows"].removeprefix("2: ")
+        found.notes.append(f"Two rows of text are joined into one line, the upper first: {why}.")
+        if found.broken:
+            breaks = len(found.broken)
+            found.notes.append(f"{breaks} labels have a line break: there, texts have a space.")
     return spec, reasons
 
 

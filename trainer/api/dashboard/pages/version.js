@@ -107,11 +107,12 @@ function factsCard(at, details, job, signal) {
   );
 }
 
-function inputText({ width, height, channels, resize, region }) {
+function inputText({ width, height, channels, resize, region, rows }) {
   const size = resize === "follow" ? `up to ${width} × ${height}` : `${width} × ${height}`;
   const part = region ? `, rows ${percent(region.top)} to ${percent(region.bottom)}` : "";
   const columns = region ? `, columns ${percent(region.left)} to ${percent(region.right)}` : "";
-  return `${size}, ${channels === 1 ? "gray" : "colour"}, ${resize}${part}${columns}`;
+  const joined = rows === 2 ? ", two rows of text joined" : "";
+  return `${size}, ${channels === 1 ? "gray" : "colour"}, ${resize}${part}${columns}${joined}`;
 }
 
 function filesCard(name, { version, files }, parts) {

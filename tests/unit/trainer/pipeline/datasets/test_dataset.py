@@ -12,6 +12,8 @@ from shared.recognition.image_spec import ImageSpec
 from shared.recognition.vocabulary import Vocabulary
 from tests.support.dataset_checks import check_dataset
 from tests.support.labelled_images import image, labelled_zip, texts, write_zip
+from tests.support.models.bundles import encoded
+from tests.support.plates import plate, plate_texts
 from trainer.pipeline.datasets.dataset import Base, Rehearsal
 from trainer.pipeline.datasets.image_table import ImageTable, LabelledImage
 from trainer.pipeline.datasets.load import labelled_images, load_dataset
@@ -238,3 +240,40 @@ def test_real_sets_are_understood_without_options() -> None:
     plates = check_dataset(folder / "plates.zip", REQUEST)
     assert plates["images"] == 902
     assert plates["label_lengths"] == {"7": 902}
+
+
+def test_a_label_of_two_lines_is_left_out_where_images_have_one_row(tmp_path: Path) -> None:
+    entries = numbered(40)
+    entries |= {f"{name[:3]}.txt": name[:3].encode() for name in entries}
+    entries["000.txt"] = b"0\n00"
+    checked = load_dataset(write_zip(tmp_path / "set.zip", entries), REQUEST)
+    assert checked.image.rows == 1
+    assert checked.summary["left_out"] == {"unprintable_label": 1}
+    assert "one row of text" in checked.summary["problems"][0]["detail"]
+    assert checked.summary["images"] == 39
+
+
+@pytest.mark.parametrize("rows", [1, 2])
+def test_the_check_says_what_becomes_of_two_rows(tmp_path: Path, rows: int) -> None:
+    plates = plate_texts(30)
+    entries = {f"{n:03}.png": encoded(plate(text)) for n, text in enumerate(plates)}
+    entries |= {f"{n:03}.txt": "\n".join(text).encode() for n, text in enumerate(plates[:20])}
+    entries |= {f"{n:03}.txt": "".join(plates[n]).encode() for n in range(20, 30)}
+    asked = Hyperparameters(rows=1) if rows == 1 else Hyperparameters()
+    request = REQUEST.model_copy(update={"hyperparameters": asked})
+    checked = load_dataset(write_zip(tmp_path / "set.zip", entries), request)
+    notes = "\n".join(checked.summary["label_notes"])
+    joined = "Two rows of text are joined into one line, the upper first: a gap between"
+    assert checked.image.rows == checked.summary["image"]["rows"] == rows
+    assert (joined in notes) == (rows == 2)
+    assert ("20 labels have a line break: there, texts have a space." in notes) == (rows == 2)
+    assert checked.summary["images"] == (10 if rows == 1 else 30)
+
+
+def test_a_set_goes_on_with_the_rows_of_its_base(tmp_path: Path) -> None:
+    plates = plate_texts(30)
+    entries = {f"{''.join(text)}.png": encoded(plate(text)) for text in plates}
+    path = write_zip(tmp_path / "set.zip", entries)
+    first = load_dataset(path, REQUEST)
+    base = Base("m/1", first.image, first.vocabulary, {}, frozenset(), Rehearsal())
+    assert load_dataset(path, REQUEST, base).image.rows == first.image.rows == 2
