@@ -27,7 +27,7 @@ FAINT = 0.05
 """Share of a row that a few specks fill: with less, it is no row of text."""
 CLEAR = 0.5
 """A gap has less than this share of the text that the emptier of both rows has. Of drawn plates
-with two rows all have such a gap, of plates with one row none (decision 0031)."""
+with two rows all have such a gap, of plates with one row none (decision 0033)."""
 AS_EMPTY = 0.05
 """Rows that are so little fuller than the emptiest belong to the gap; the cut is in its middle."""
 MARGIN = 0.08
