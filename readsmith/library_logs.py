@@ -1,6 +1,7 @@
 """Keeps the log lines of TensorFlow's C++ code off the terminal."""
 
 import contextlib
+import io
 import os
 import re
 import sys
@@ -49,10 +50,10 @@ def _python_writes_to(descriptor: int) -> Iterator[None]:
     if own is None or sys.stderr is not own:
         yield
         return
-    with open(
-        descriptor, "w", buffering=1, encoding=own.encoding, errors=own.errors,
-        closefd=False,
-    ) as direct, contextlib.redirect_stderr(direct):  # fmt: skip
+    # Without a buffer: a signal's handler may write in the midst of another write.
+    raw = io.FileIO(descriptor, "w", closefd=False)
+    direct = io.TextIOWrapper(raw, own.encoding, own.errors, write_through=True)
+    with contextlib.redirect_stderr(direct):
         yield
 
 

@@ -40,7 +40,7 @@ def test_the_first_ctrl_c_publishes_what_is_learned(
     training.send_signal(signal.SIGINT)
     out, err = training.communicate(timeout=300)
     assert "Finishing: what is learned so far is published." in err
-    assert "Published default version 1" in out
+    assert "Published default version 1" in out, err
     assert training.returncode == 0
     metrics = ModelStore(tmp_path / "models").manifest("default", 1).metrics
     assert metrics is not None
