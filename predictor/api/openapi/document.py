@@ -39,13 +39,14 @@ OF_ROUTES: Final = {
     "POST /predict": {
         *OF_IMAGES_SENT,
         *LimitsError.codes,
-        *("too_many_images", "model_not_found", "version_not_found", "no_version_served"),
-        *("bundle_invalid", "storage_unavailable"),
+        *("too_many_images", "model_not_named", "model_not_found", "version_not_found"),
+        *("no_version_served", "bundle_invalid", "storage_unavailable"),
     },
     "POST /feedback": {
         *OF_IMAGES_SENT,
         *OF_ARCHIVED_IMAGES,
-        *("correction_refused", "feedback_disabled", "outbox_full", "trainer_unavailable"),
+        *("model_not_named", "model_not_found", "correction_refused", "feedback_disabled"),
+        *("outbox_full", "trainer_unavailable"),
     },
     "GET /review": {
         *("request_invalid", "text_too_long", "archive_disabled", "storage_unavailable"),

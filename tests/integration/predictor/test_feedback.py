@@ -131,6 +131,19 @@ def test_what_is_wrong_is_told(
     assert problem["detail"]
 
 
+def test_feedback_that_names_no_model_is_for_the_one_that_answers(tmp_path: Path) -> None:
+    store, outbox = ModelStore(tmp_path / "models"), tmp_path / "outbox"
+    models = {}
+    for model in (None, "plates", "meters"):
+        if model is not None:
+            publish(store, tmp_path / "build", model=model)
+        client = client_of(tmp_path, NOBODY, outbox=outbox)
+        answer = client.post("/feedback", **form(png("ab"), text="ab"))
+        models[model] = (answer.status_code, answer.get_json().get("model"))
+    assert models == {None: (202, "default"), "plates": (202, "plates"), "meters": (400, None)}
+    assert answer.get_json()["code"] == "model_not_named"
+
+
 def test_without_a_trainer_or_an_outbox_it_is_refused_with_what_to_set(folder: Path) -> None:
     for url, code in ((None, "feedback_disabled"), (NOBODY, "trainer_unavailable")):
         answer = client_of(folder, url).post("/feedback", **form(png("a"), text="a"))
