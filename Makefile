@@ -11,6 +11,7 @@
 # make bench-predict   serving measured against the tutorial's way (needs wrk; ARGS="--part speed")
 # make bench-train-profile   where the time of training goes
 # make bench-labels   what 10 to 200 labels bring, all counted, hours   (ARGS="--labels 10 --draws 3")
+# make bench-shots   what several shots of one thing bring, combined (ARGS="--max-minutes 10")
 # make bench-new-look   what a trained model keeps when images of a new look are added
 # make capacity   from wanted rates to machines   (ARGS="--predictions-per-second 1000 --jobs-per-day 100")
 # make house   size, long functions, full folders, import circles, duplicate names   (ARGS="--check")
@@ -30,7 +31,7 @@ INSTALLED := .venv/installed
 # Four processes even on two cores, as many tests wait; files start in the order of tests/conftest.py.
 PARALLEL := -n 4 --dist loadfile --no-loadscope-reorder
 
-.PHONY: run test test-fast test-browser docs test-docker test-faults test-attack test-cluster soak bench-train bench-train-profile bench-predict bench-labels bench-new-look bench-queue bench-ray bench-gateway bench-store bench-api capacity house starter starter-fonts screenshots format lock clean
+.PHONY: run test test-fast test-browser docs test-docker test-faults test-attack test-cluster soak bench-train bench-train-profile bench-predict bench-labels bench-new-look bench-shots bench-queue bench-ray bench-gateway bench-store bench-api capacity house starter starter-fonts screenshots format lock clean
 
 run: $(INSTALLED)
 	@$(BIN)/readsmith up --first-job $(if $(DATASET),--dataset "$(DATASET)") $(if $(ONCE),--once)
@@ -107,6 +108,9 @@ bench-labels: $(INSTALLED)
 
 bench-new-look: $(INSTALLED)
 	$(BIN)/python -m benchmarks.new_look $(ARGS)
+
+bench-shots: $(INSTALLED)
+	$(BIN)/python -m benchmarks.shots $(ARGS)
 
 bench-predict: $(INSTALLED)
 	$(BIN)/python -m benchmarks.predict $(ARGS)

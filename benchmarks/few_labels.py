@@ -117,7 +117,7 @@ def measure(name: str, images: Images, count: int, draw: int, way: str) -> Run:
     load = os.getloadavg()[0]
     with tempfile.TemporaryDirectory(prefix="readsmith-") as folder:
         given, store = Path(folder, "given"), Path(folder, "models")
-        _write(given, chosen[apart : apart + count])
+        write(given, chosen[apart : apart + count])
         command = [sys.executable, "-m", "readsmith", "train", str(given), "--store", str(store)]
         command += ["--state", str(Path(folder, "state")), "--promote", "always", "--json"]
         started = time.monotonic()
@@ -145,7 +145,8 @@ def measure(name: str, images: Images, count: int, draw: int, way: str) -> Run:
     )
 
 
-def _write(folder: Path, images: Images) -> None:
+def write(folder: Path, images: Images) -> None:
+    """Make a dataset of the images: a folder with a labels.csv."""
     folder.mkdir()
     table = io.StringIO(newline="")
     rows = csv.writer(table)

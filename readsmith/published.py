@@ -5,7 +5,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from predictor.api.answers import describe
+from predictor.api.answers import describe, describe_combined
 from predictor.models.default_model import answering_model
 from predictor.models.engine import Engine
 from predictor.models.safe_loading import SafeLoader
@@ -43,6 +43,17 @@ class Published:
                 yield result
             else:
                 yield describe(result, options, self.engine.manifest.metrics)
+
+    def combine(self, images: Sequence[bytes], options: PredictionOptions) -> dict[str, Any]:
+        """Read several shots of one thing; returns what the predictor would answer.
+
+        Raises the first error if no image can be read, and UnusableError for limits that no text
+        of the model fits.
+        """
+        together, shots = self.engine.combine(
+            images, options.limits, options.top_k or 1, fold=options.fold_case
+        )
+        return describe_combined(together, shots, options, self.engine.manifest.metrics)
 
 
 def default_model(store: str) -> str:

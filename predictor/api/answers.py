@@ -2,14 +2,18 @@
 
 import base64
 import io
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from predictor.models.shots import CombinedText
 from predictor.requests.options import PredictionOptions
-from shared.recognition.decoding import DecodedText
+from shared.api.problems import problem
+from shared.errors import ReadsmithError
+from shared.recognition.decoding import DecodedText, Hypothesis
 from shared.store.manifest import Metrics
 
 NOTHING_FITS = {
@@ -64,6 +68,30 @@ def describe(
     return answer
 
 
+def describe_combined(
+    together: CombinedText,
+    shots: Sequence[int | ReadsmithError],
+    options: PredictionOptions,
+    metrics: Metrics | None,
+) -> dict[str, Any]:
+    """Describe what several shots say together, and each by itself.
+
+    shots: those of the images, as Engine.combine returns them.
+    """
+    answer = describe(together.text, options, metrics)
+    told = answer["text"] is not None and together.shot is not None
+    return {
+        **answer,
+        "frame": shots.index(together.shot) if told else None,
+        "frames": [
+            {"error": problem(shot)}
+            if isinstance(shot, ReadsmithError)
+            else _frame(together.alone[shot], together.text)
+            for shot in shots
+        ],
+    }
+
+
 def describe_input(pixels: NDArray[np.uint8]) -> dict[str, Any]:
     """Describe what the model saw, uint8 (H, W, C) gray or RGB, as a PNG in base64."""
     height, width, channels = pixels.shape
@@ -74,6 +102,15 @@ def describe_input(pixels: NDArray[np.uint8]) -> dict[str, Any]:
 
 def _nothing(reason: dict[str, str]) -> dict[str, Any]:
     return {"text": None, "confidence": 0.0, "characters": [], "reason": reason}
+
+
+def _frame(alone: Hypothesis | None, together: DecodedText | None) -> dict[str, Any]:
+    text = None if alone is None else alone.text
+    return {
+        "text": text,
+        "confidence": 0.0 if alone is None else round(alone.confidence, 6),
+        "agrees": text == (None if together is None else together.text),
+    }
 
 
 def _reject(answer: dict[str, Any], options: PredictionOptions) -> None:

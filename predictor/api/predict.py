@@ -5,7 +5,7 @@ from typing import Any
 
 from flask import Flask, g, request
 
-from predictor.api.answers import describe, describe_input
+from predictor.api.answers import describe, describe_combined, describe_input
 from predictor.feedback.image_archive import ImageArchive, to_archive
 from predictor.models.engine import Engine
 from predictor.models.registry import ModelStatus, Registry
@@ -16,7 +16,13 @@ from predictor.settings import PredictorSettings
 from predictor.telemetry import metrics
 from predictor.telemetry.request_stats import PARSE, RequestStats
 from shared.api.problems import problem
-from shared.errors import ImageRejectedError, NotFoundError, ReadsmithError, UnavailableError
+from shared.errors import (
+    ImageRejectedError,
+    MalformedError,
+    NotFoundError,
+    ReadsmithError,
+    UnavailableError,
+)
 from shared.recognition.decoding import DecodedText
 from shared.recognition.preprocessing import Reserve
 from shared.store.builtin import UNTRAINED
@@ -53,10 +59,17 @@ def add_predictions(
         if options.model is None and registry.untrained:
             origin["note"] = UNTRAINED
         options = options.with_settings(registry.settings(model), engine.require_possible)
-        answers = _read(engine, requested, options, stats, lease.hold_decoding)
+        combined: dict[str, Any] | None = None
+        if options.combine:
+            combined = _combine(engine, requested, options, stats, lease.hold_decoding)
+            answers = combined["frames"]
+        else:
+            answers = _read(engine, requested, options, stats, lease.hold_decoding)
         _count(answers, engine, stats, settings.low_confidence)
         if archive is not None:
             archive.add(to_archive(requested, answers, stats, registry.learning(model)))
+        if combined is not None:
+            return {**combined, **origin}
         if requested.several:
             return {"results": answers, **origin}
         return {**answers[0], **origin}
@@ -108,6 +121,36 @@ def _read(
             result.field = upload.field
             raise result
     return answers
+
+
+def _combine(
+    engine: Engine,
+    requested: PredictRequest,
+    options: PredictionOptions,
+    stats: RequestStats,
+    reserve: Reserve,
+) -> dict[str, Any]:
+    """Read all images as shots of one thing; raises the first one's error if none can be read."""
+    try:
+        together, shots = engine.combine(
+            [upload.data for upload in requested.uploads],
+            options.limits,
+            options.top_k or 1,
+            stats,
+            reserve,
+            fold=options.fold_case,
+        )
+    except (ImageRejectedError, MalformedError) as error:
+        error.field = error.field or requested.uploads[0].field
+        raise
+    answer = describe_combined(together, shots, options, engine.manifest.metrics)
+    for upload, frame in zip(requested.uploads, answer["frames"], strict=True):
+        if "error" in frame:
+            metrics.problem_answered(frame["error"]["code"])
+            frame["error"]["field"] = upload.field
+        elif options.show_input and isinstance(upload.data, bytes):
+            frame["input"] = describe_input(engine.input_of(upload.data))
+    return answer
 
 
 def _no_such_model(model: str, registry: Registry) -> ReadsmithError:

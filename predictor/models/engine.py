@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -12,14 +12,16 @@ import onnxruntime
 from numpy.typing import NDArray
 from PIL import Image
 
+from predictor.models.shots import CombinedText, Shot, ShotDecoder, shots_of
 from predictor.models.time_limit import time_limit
 from predictor.telemetry.request_stats import DECODE, MODEL, PREPARE, RequestStats
-from shared.errors import BundleError, ImageRejectedError
+from shared.errors import BundleError, ImageRejectedError, ReadsmithError, TooLargeError
 from shared.patterns.automaton import build_automaton
 from shared.patterns.check_digits import CHECK_RULES
 from shared.patterns.limits import Limits
 from shared.recognition.decoding import (
     DecodedText,
+    Place,
     decode,
     decode_allowed,
     decode_checked,
@@ -28,13 +30,16 @@ from shared.recognition.decoding import (
 )
 from shared.recognition.image_spec import ImageSpec
 from shared.recognition.preprocessing import Reserve, cut_line, fit, open_image, to_input
-from shared.recognition.scripts.letter_case import find_folds, fold_case
+from shared.recognition.scripts.letter_case import Folds, find_folds, fold_case
 from shared.recognition.search.allowed_texts import spell_allowed
 from shared.store.builtin import STARTERS
 from shared.store.manifest import ONNX_MODEL, Calibration, Manifest, read_file
 
 BATCH = 4
 """Images per run: more do not fit in the CPU's caches, and each takes twice as long."""
+
+MAX_SHOT_VALUES = 8_000_000
+"""Outputs that several shots of one thing have together, four bytes each."""
 
 RUN_SECONDS = 30.0
 """Longest time for a batch, which takes milliseconds: a loop in the graph could last for good."""
@@ -54,33 +59,33 @@ MAX_GRAPH_BYTES = 500_000_000
 EXTERNAL_DATA = b"\n\x08location"
 """The field of an ONNX file that names an external data file, whose hash nothing would check."""
 
-Answer = TypeVar("Answer", DecodedText, DecodedText | None)
+Answer = TypeVar("Answer", DecodedText, DecodedText | None, Shot)
 
 
 @dataclass(frozen=True)
 class _Input:
-    """An image as the graph's input, and where its line of text and its rows lie in the image."""
+    """An image as the graph's input, and its place in the image."""
 
     values: NDArray[np.float32]
-    span: tuple[float, float]
-    """Where the input's edges lie in the image, or in the line if rows may be joined in it."""
-    rows: int = 1
-    region: tuple[float, float] = (0.0, 1.0)
-    """Where the line's edges lie in the image."""
+    place: Place
 
     @classmethod
     def of(cls, image: Image.Image, spec: ImageSpec) -> "_Input":
         """Prepare an image."""
         if spec.rows == 1:
-            return cls(to_input(image, spec), spec.span(image.size))
+            return cls(to_input(image, spec), Place(spec.span(image.size)))
         line, of_lines = cut_line(image, spec), spec.of_lines
         region = (spec.region.left, spec.region.right) if spec.region else (0.0, 1.0)
-        values, span = to_input(line.image, of_lines), of_lines.span(line.image.size)
-        return cls(values, span, line.rows, region)
+        span = of_lines.span(line.image.size)
+        return cls(to_input(line.image, of_lines), Place(span, line.rows, region))
 
-    def located(self, answer: DecodedText) -> DecodedText:
-        """Return a prediction whose characters are located within the image."""
-        return answer.within(self.span).in_rows(self.rows).within(self.region)
+
+def _placed(answer: Answer, place: Place) -> Answer:
+    if answer is None:
+        return answer
+    if isinstance(answer, DecodedText):
+        return place.locate(answer)
+    return replace(answer, place=place)
 
 
 class Engine:
@@ -155,11 +160,47 @@ class Engine:
         Yields None for an image in which no text within the limits has any probability. Raises
         UnusableError before an image is opened.
         """
-        fold = self.manifest.model in STARTERS.values() if fold is None else fold
-        decoding = self._decoding(limits, top_k, fold=fold)
+        decoding = self._decoding(limits, top_k, fold=self._folds_case(fold))
         stats = stats or RequestStats()
         stats.done(DECODE)
         return self._decode_each(images, decoding, stats, reserve)
+
+    def combine(
+        self,
+        images: Sequence[bytes | ReadsmithError],
+        limits: Limits,
+        top_k: int,
+        stats: RequestStats | None = None,
+        reserve: Reserve | None = None,
+        *,
+        fold: bool | None = None,
+    ) -> tuple[CombinedText, list[int | ReadsmithError]]:
+        """Predict the one text that several shots show, as search_each does that of each.
+
+        images: encoded, or why there is none; two that are the same file are one shot. Returns
+        with the text each image's shot, as an index of CombinedText.alone, or the error if it is
+        invalid. Raises the first error if all are, and what search_each raises.
+        """
+        decoder = ShotDecoder(limits, self._vocabulary, self.manifest.time_steps, top_k)
+        self._require_few(images)
+        folds: Folds = ()
+        if self._folds_case(fold):
+            folds = find_folds(self.manifest.vocabulary, decoder.classes)
+        stats = stats or RequestStats()
+        distinct = list(dict.fromkeys(each for each in images if isinstance(each, bytes)))
+        read = self._decode_each(distinct, partial(shots_of, folds=folds), stats, reserve)
+        shots: list[Shot] = []
+        places: dict[bytes, int | ReadsmithError] = {}
+        for image, shot in zip(distinct, read, strict=True):
+            if isinstance(shot, Shot):
+                shots.append(shot)
+            places[image] = len(shots) - 1 if isinstance(shot, Shot) else shot
+        placed = [places[each] if isinstance(each, bytes) else each for each in images]
+        if not shots:
+            raise next(each for each in placed if isinstance(each, ReadsmithError))
+        combined = decoder.decode(shots)
+        stats.done(DECODE)
+        return combined, placed
 
     def input_of(self, image: bytes) -> NDArray[np.uint8]:
         """Return an image as the model sees it, before scaling: uint8 (H, W, C).
@@ -172,6 +213,17 @@ class Engine:
         """Raise UnusableError if this model can predict no text within the limits."""
         self._decoding(limits, 1, fold=False)
 
+    def _require_few(self, shots: Sequence[object]) -> None:
+        """Raise TooLargeError for more shots than there is memory for: outputs of all are held."""
+        most = MAX_SHOT_VALUES // (self.manifest.time_steps * self._vocabulary.classes)
+        if len(shots) > most:
+            raise TooLargeError(
+                "too_many_images",
+                f"There are {len(shots)} shots of one thing.",
+                f"For this model, whose outputs are large, send at most {most}.",
+                "image",
+            )
+
     def give_back(self) -> None:
         """Release the memory that the runs so far have taken.
 
@@ -181,6 +233,9 @@ class Engine:
         narrow = self.manifest.image.input_width((1, 10_000))
         shape = (narrow if side is None else side for side in self.manifest.image.shape)
         self._probabilities(np.zeros((1, *shape), dtype=np.float32), give_back=True)
+
+    def _folds_case(self, fold: bool | None) -> bool:
+        return self.manifest.model in STARTERS.values() if fold is None else fold
 
     def _decoding(
         self, limits: Limits, top_k: int, *, fold: bool
@@ -227,8 +282,7 @@ class Engine:
                 if isinstance(one, ImageRejectedError):
                     yield one
                 else:
-                    answer = next(answers[one.values.shape])
-                    yield answer and one.located(answer)
+                    yield _placed(next(answers[one.values.shape]), one.place)
 
     def _prepare(
         self, data: bytes, stats: RequestStats, reserve: Reserve | None

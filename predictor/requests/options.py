@@ -54,6 +54,10 @@ class PredictionOptions(BaseModel):
     show_input: bool | None = Field(
         None, description="true to return each image as the model sees it, or false"
     )
+    combine: bool | None = Field(
+        None,
+        description="true to read the images as shots of one thing, with one text, or false",
+    )
 
     @property
     def limits(self) -> Limits:

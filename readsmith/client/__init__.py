@@ -2,6 +2,6 @@
 
 from readsmith.client.client import Client
 from readsmith.client.errors import ServiceError
-from shared.api.predictions import Prediction
+from shared.api.predictions import CombinedPrediction, Prediction
 
-__all__ = ["Client", "Prediction", "ServiceError"]
+__all__ = ["Client", "CombinedPrediction", "Prediction", "ServiceError"]

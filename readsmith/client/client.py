@@ -15,6 +15,7 @@ from readsmith.client.predictions import (
     PredictionKeywords,
     bytes_of,
     predict,
+    predict_combined,
     predict_many,
 )
 from readsmith.client.uploads import ZipForm, as_zip
@@ -22,7 +23,7 @@ from shared.api.datasets import Upload
 from shared.api.health import PredictorReadiness, ServedModel, ServedModels
 from shared.api.jobs import Event, EventPage, Job, JobPage
 from shared.api.models import AllowedList, ModelView
-from shared.api.predictions import FeedbackReceipt, Prediction
+from shared.api.predictions import CombinedPrediction, FeedbackReceipt, Prediction
 from shared.api.problems import MEDIA_TYPE
 
 PREDICTOR = "http://127.0.0.1:8080"
@@ -74,6 +75,15 @@ class Client:
         Each gives its prediction, or the reason why it has none, in order.
         """
         return predict_many(self._predictor, images, options)
+
+    def predict_combined(
+        self, images: Iterable[ImageInput], **options: Unpack[PredictionKeywords]
+    ) -> CombinedPrediction:
+        """Read several shots of one thing, up to 64, as one text; `frames` says what each shows.
+
+        An image that cannot be read is left out, and its frame has an error.
+        """
+        return predict_combined(self._predictor, images, options)
 
     def feedback(
         self,

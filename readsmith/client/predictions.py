@@ -7,7 +7,7 @@ from typing import Any, BinaryIO, TypedDict
 
 from readsmith.client.connection import ServiceConnection
 from readsmith.client.errors import ServiceError, refused
-from shared.api.predictions import ImageError, Prediction, Predictions
+from shared.api.predictions import CombinedPrediction, ImageError, Prediction, Predictions
 
 MOST_IMAGES = 64
 MOST_BYTES = 16_000_000
@@ -49,6 +49,15 @@ def predict_many(
     """Read images in order; yields the error for one that cannot be read, raises as read."""
     for batch in _batches(map(bytes_of, images)):
         yield from _read_batch(predictor, batch, options)
+
+
+def predict_combined(
+    predictor: ServiceConnection, images: Iterable[ImageInput], options: PredictionKeywords
+) -> CombinedPrediction:
+    """Read several shots of one thing in one request; raises as predict."""
+    form = _form([bytes_of(image) for image in images], options)
+    form["data"]["combine"] = "true"
+    return predictor.ask(CombinedPrediction, "POST", "/predict", repeat=True, **form)
 
 
 def _read_batch(

@@ -3,7 +3,7 @@
 import csv
 import io
 import sys
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import nullcontext
 from itertools import islice
 from pathlib import Path
@@ -13,20 +13,25 @@ import typer
 
 from readsmith.options import options
 from readsmith.output import FAILED, err, out, percent, prediction, print_json, print_table, say
-from shared.errors import DatasetError, FailedError, ImageTooLargeError, ReadsmithError
+from shared.errors import (
+    DatasetError,
+    FailedError,
+    ImageTooLargeError,
+    ReadsmithError,
+    TooLargeError,
+)
 from shared.texts import csv_cell
 
 if TYPE_CHECKING:
     from predictor.requests.options import PredictionOptions
+    from readsmith.services.readers import Reader
 
 BATCH = 64
-"""Images that are in memory at a time."""
+"""Images that are in memory at a time, and the most that are shots of one thing."""
 MOST_BYTES = 40_000_000
 """Of an image, as the predictor takes them by default."""
 STDIN = Path("-")
-
-Reader = Callable[[Sequence[bytes]], Iterable[dict[str, Any] | ReadsmithError]]
-"""From images to what the predictor answers, or why an image has no prediction, in order."""
+SHOT_COLUMNS = ("image", "text", "confidence", "agrees")
 
 
 def _existing(images: list[Path]) -> list[Path]:
@@ -48,7 +53,11 @@ def predict(
     model: options.ModelIfNamed = None,
     store: options.Store = options.STORE,
     version: options.Version = None,
-    url: Annotated[str | None, typer.Option(help="A running predictor instead of a store.")] = None,
+    url: options.PredictorUrl = None,
+    combine: Annotated[
+        bool,
+        typer.Option("--combine", help="The images are shots of one thing: read one text."),
+    ] = False,
     top_k: options.TopK = None,
     charset: options.Charset = None,
     pattern: options.Pattern = None,
@@ -69,9 +78,11 @@ def predict(
     Example: readsmith predict captcha.png --url http://127.0.0.1:8080
     """
     from readsmith.options.prediction import prediction_options
+    from readsmith.services.readers import open_reader
 
-    if as_csv and as_json:
-        raise typer.BadParameter("Give --csv or --json, not both.")
+    if as_csv and (as_json or combine):
+        other = "--json" if as_json else "--combine"
+        raise typer.BadParameter(f"Give --csv or {other}, not both.")
     asked = prediction_options(
         model=model,
         version=version,
@@ -86,46 +97,51 @@ def predict(
         max_length=max_length,
         min_confidence=min_confidence,
     )
-    read = _remote_reader(url, asked) if url else _local_reader(store, asked)
-    results = list(_results(read, _files(images)))
+    reader = open_reader(store, url, asked)
+    if combine:
+        combined = _combined(reader, list(islice(_files(images), BATCH + 1)))
+        print_json(combined) if as_json else _print_combined(combined, asked)
+        return
+    results = list(_results(reader, _files(images)))
     if as_json:
         print_json({"results": results})
     else:
         (_print_csv if as_csv else _print)(results, asked)
-        for note in dict.fromkeys(result["note"] for result in results if "note" in result):
-            say(err, note)
+        _print_notes(results)
     if any("error" in result for result in results):
         raise typer.Exit(FAILED)
 
 
-def _local_reader(store: str, asked: "PredictionOptions") -> Reader:
-    from readsmith.published import default_model, load
-    from shared.store.builtin import STARTER, UNTRAINED
+def _combined(reader: "Reader", files: Sequence[Path]) -> dict[str, Any]:
+    """Read files as shots of one thing; those that cannot be read are left out."""
+    if len(files) > BATCH:
+        raise TooLargeError(
+            "too_many_images",
+            f"There are more than {BATCH} images.",
+            f"Give at most {BATCH} shots of one thing.",
+        )
+    loaded = [_load(file) for file in files]
+    sent = [place for place, data in enumerate(loaded) if isinstance(data, bytes)]
+    if not sent:
+        raise next(error for error in loaded if isinstance(error, ReadsmithError))
+    answer = reader.combine([data for data in loaded if isinstance(data, bytes)])
+    frames = [
+        {"file": str(file)} | ({} if isinstance(data, bytes) else _error(data))
+        for file, data in zip(files, loaded, strict=True)
+    ]
+    for place, frame in zip(sent, answer["frames"], strict=True):
+        frames[place] |= _problem_error(frame["error"]) if "error" in frame else frame
+    best = answer["frame"]
+    return answer | {"frame": None if best is None else sent[best], "frames": frames}
 
-    model = asked.model or default_model(store)
-    published = load(store, model, asked.version)
-    wanted = asked.with_settings(published.settings, published.engine.require_possible)
-    origin = {"model": model, "version": published.engine.manifest.version}
-    if asked.model is None and model == STARTER:
-        origin["note"] = UNTRAINED
 
-    def read(images: Sequence[bytes]) -> Iterator[dict[str, Any] | ReadsmithError]:
-        for answer in published.read(images, wanted):
-            yield answer if isinstance(answer, ReadsmithError) else answer | origin
-
-    return read
+def _problem_error(problem: dict[str, Any]) -> dict[str, Any]:
+    about = {"code": problem["code"], "message": problem["detail"], "hint": problem["hint"]}
+    return {"error": about}
 
 
-def _remote_reader(url: str, asked: "PredictionOptions") -> Reader:
-    from readsmith.client import Client, ServiceError
-
-    client = Client(url, retries=options.RETRIES, api_key=options.api_key())
-
-    def read(images: Sequence[bytes]) -> Iterator[dict[str, Any] | ReadsmithError]:
-        for answer in client.predict_many(images, **asked.model_dump(exclude_none=True)):
-            yield answer if isinstance(answer, ServiceError) else answer.as_sent()
-
-    return read
+def _error(error: ReadsmithError) -> dict[str, Any]:
+    return {"error": {"code": error.code, "message": error.message, "hint": error.hint}}
 
 
 def _files(paths: Iterable[Path]) -> Iterator[Path]:
@@ -149,16 +165,14 @@ def _images(folder: Path) -> list[Path]:
     return images
 
 
-def _results(read: Reader, files: Iterator[Path]) -> Iterator[dict[str, Any]]:
+def _results(reader: "Reader", files: Iterator[Path]) -> Iterator[dict[str, Any]]:
     while batch := list(islice(files, BATCH)):
         loaded = [_load(file) for file in batch]
-        answers = iter(read([data for data in loaded if isinstance(data, bytes)]))
+        answers = iter(reader.read([data for data in loaded if isinstance(data, bytes)]))
         for file, data in zip(batch, loaded, strict=True):
             answer = next(answers) if isinstance(data, bytes) else data
-            if isinstance(answer, ReadsmithError):
-                about = {"code": answer.code, "message": answer.message, "hint": answer.hint}
-                answer = {"error": about}
-            yield {"file": str(file)} | answer
+            told = _error(answer) if isinstance(answer, ReadsmithError) else answer
+            yield {"file": str(file)} | told
 
 
 def _load(file: Path) -> bytes | ReadsmithError:
@@ -215,6 +229,22 @@ def _print(results: Sequence[dict[str, Any]], asked: "PredictionOptions") -> Non
     print_table(columns, rows)
 
 
+def _print_combined(combined: dict[str, Any], asked: "PredictionOptions") -> None:
+    rows = [[_cell(frame, column) for column in SHOT_COLUMNS] for frame in combined["frames"]]
+    print_table(SHOT_COLUMNS, rows)
+    say(out, f"Together: {prediction(combined['text'])}, {percent(combined['confidence'])}")
+    if asked.min_confidence is not None:
+        say(out, f"Accepted: {_cell(combined, 'accepted')}")
+    if asked.top_k is not None:
+        say(out, f"Alternatives: {_cell(combined, 'alternatives')}")
+    _print_notes([combined])
+
+
+def _print_notes(results: Sequence[dict[str, Any]]) -> None:
+    for note in dict.fromkeys(result["note"] for result in results if "note" in result):
+        say(err, note)
+
+
 def _cell(result: dict[str, Any], column: str) -> str:
     if column == "image":
         return str(result["file"])
@@ -223,8 +253,8 @@ def _cell(result: dict[str, Any], column: str) -> str:
         return f"Error: {said['message']} {said['hint']}".rstrip() if column == "text" else ""
     if column == "text":
         return prediction(result["text"])
-    if column == "accepted":
-        return "yes" if result["accepted"] else "no"
+    if column in ("accepted", "agrees"):
+        return "yes" if result[column] else "no"
     if column == "alternatives":
         others = result["alternatives"][1:]
         return ", ".join(f"{each['text']} {percent(each['confidence'])}" for each in others)

@@ -324,6 +324,9 @@ MinConfidence = Annotated[
         "--min-confidence", help="Accept predictions with at least this confidence, 0 to 1."
     ),
 ]
+PredictorUrl = Annotated[
+    str | None, typer.Option("--url", help="A running predictor instead of a store.")
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
 
 STORE = "var/models"

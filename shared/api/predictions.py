@@ -91,6 +91,27 @@ class Predictions(AnswerOrigin):
     results: list[ImagePrediction | ImageError]
 
 
+class Frame(Answer):
+    """What one of several shots says by itself."""
+
+    text: str | None = Field(description="null if no text that fits has any probability.")
+    confidence: Share
+    agrees: bool = Field(description="Whether this is the text that all shots give together.")
+    input: ModelInput | None = Field(None, description="What the model saw; with show_input.")
+
+
+class CombinedPrediction(ImagePrediction, AnswerOrigin):
+    """What a version of a model read in several shots of one thing; with combine."""
+
+    frame: int | None = Field(
+        description="The index of the frame in which the characters are located, the one in which "
+        "the text is the likeliest; null without a text."
+    )
+    frames: list[Frame | ImageError] = Field(
+        description="What each image says by itself, in their order, or why it was left out."
+    )
+
+
 class FeedbackReceipt(Answer):
     """What became of feedback."""
 

@@ -98,6 +98,22 @@ class DecodedText:
         return replace(self, characters=tuple(map(in_row, self.characters)))
 
 
+@dataclass(frozen=True)
+class Place:
+    """Where a model's input lies in the image that it was made of."""
+
+    span: tuple[float, float] = (0.0, 1.0)
+    """Where the input's edges lie in the image, or in the line if rows may be joined in it."""
+    rows: int = 1
+    """Of the image, which are beside each other in the line."""
+    region: tuple[float, float] = (0.0, 1.0)
+    """Where the line's edges lie in the image."""
+
+    def locate(self, text: DecodedText) -> DecodedText:
+        """Return a prediction whose characters are located within the image."""
+        return text.within(self.span).in_rows(self.rows).within(self.region)
+
+
 def in_reading_order(output: NDArray[np.float32], spec: ImageSpec) -> NDArray[np.float32]:
     """Return a network's output (N, T, classes) with the steps in the order of the text."""
     return output[:, ::-1] if spec.direction == "rtl" else output
@@ -159,7 +175,7 @@ def _likeliest(
     return DecodedText(
         text=vocabulary.decode(best),
         confidence=exact[best],
-        characters=_characters(steps, best, best_alignment(steps, best), vocabulary),
+        characters=locate(steps, best, vocabulary),
         alternatives=tuple(
             Hypothesis(vocabulary.decode(classes), exact[classes]) for classes in listed
         ),
@@ -257,9 +273,19 @@ def _likeliest_allowed(
     return DecodedText(
         text=best.text,
         confidence=best.confidence,
-        characters=_characters(steps, classes, best_alignment(steps, classes), vocabulary),
+        characters=locate(steps, classes, vocabulary),
         alternatives=likeliest,
     )
+
+
+def locate(
+    steps: NDArray[np.float32], classes: Sequence[int], vocabulary: Vocabulary
+) -> tuple[DecodedCharacter, ...]:
+    """Return the characters of a text along its likeliest path; it must have one.
+
+    steps: softmax output of one image, (T, classes), the blank last.
+    """
+    return _characters(steps, classes, best_alignment(steps, classes), vocabulary)
 
 
 def _characters(

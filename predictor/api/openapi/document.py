@@ -14,7 +14,13 @@ from predictor.requests.images import JsonBody
 from shared.access.openapi import SECURITY_SCHEMES, security
 from shared.access.tokens import Scope
 from shared.api.health import About, Health, PredictorReadiness, ServedModels
-from shared.api.predictions import FeedbackReceipt, Prediction, Predictions, ReviewQueue
+from shared.api.predictions import (
+    CombinedPrediction,
+    FeedbackReceipt,
+    Prediction,
+    Predictions,
+    ReviewQueue,
+)
 from shared.api.problems import MEDIA_TYPE, Problem
 from shared.errors import CODES, ForbiddenError, LimitsError, UnauthenticatedError
 
@@ -67,7 +73,7 @@ OF_PROBLEMS: Final = {401: ["WWW-Authenticate"], 429: ["Retry-After"], 503: ["Re
 
 ANSWERS: Final[dict[str, dict[int, Json]]] = {
     "GET /": {200: {"application/json": About, "text/html": str}},
-    "POST /predict": {200: {"application/json": (Prediction, Predictions)}},
+    "POST /predict": {200: {"application/json": (Prediction, Predictions, CombinedPrediction)}},
     "POST /feedback": {202: {"application/json": FeedbackReceipt}},
     "GET /review": {200: {"application/json": ReviewQueue}},
     "GET /review/{image_id}": {200: {"image/png": bytes}},
@@ -170,7 +176,7 @@ def _schema(what: Any) -> Json:
 def _schemas() -> dict[str, Json]:
     described = (
         *(About, Health, FeedbackReceipt, JsonBody, JsonFeedback, ReviewQueue, ServedModels),
-        *(Problem, PredictorReadiness, Prediction, Predictions),
+        *(Problem, PredictorReadiness, Prediction, Predictions, CombinedPrediction),
     )
     _, definitions = models_json_schema(
         [(each, "validation") for each in described], ref_template=REFERENCE

@@ -81,7 +81,8 @@ def _images_to_read() -> Json:
     }
     return {
         "required": True,
-        "description": "One image or several; in a form also as base64 or a data: URL, without a "
+        "description": "One image, several, or, with combine, several shots of one thing, which "
+        "get one text; in a form also as base64 or a data: URL, without a "
         "file's name. Options are taken as query parameters or in the body; the body wins. The "
         "body may be packed with gzip, which Content-Encoding says.",
         "content": {

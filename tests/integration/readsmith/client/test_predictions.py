@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from readsmith.client import Client, Prediction, ServiceError
+from shared.api.predictions import Frame, ImageError
 from shared.store.manifest import ONNX_MODEL
 from shared.store.store import ModelStore
 from tests.support.commands import Run
@@ -95,6 +96,27 @@ def test_more_images_than_a_request_may_have_are_sent_in_parts(client: Client) -
     assert [each.text for each in answers if isinstance(each, Prediction)] == texts
 
 
+def test_shots_of_one_thing_are_read_as_one_text(client: Client, images: Path) -> None:
+    answer = client.predict_combined(
+        [images / "ab.png", b"no image", png("ab")], model="stripes", version=1, top_k=2
+    )
+
+    good, broken, _ = answer.frames
+    assert (answer.text, answer.frame, answer.version) == ("ab", 0, 1)
+    assert answer.alternatives[0].text == "ab"
+    assert isinstance(good, Frame)
+    assert good.agrees
+    assert isinstance(broken, ImageError)
+    assert broken.error.code == "not_an_image"
+
+
+def test_more_shots_than_a_request_may_have_are_an_error(client: Client) -> None:
+    with pytest.raises(ServiceError) as raised:
+        client.predict_combined([png("a")] * (MOST_IMAGES + 1), model="stripes")
+
+    assert (raised.value.code, raised.value.status) == ("too_many_images", 413)
+
+
 def test_a_wrong_option_is_an_error_with_code_status_field_and_hint(client: Client) -> None:
     with pytest.raises(ServiceError) as raised:
         client.predict(png("a"), model="stripes", pattern="[a")
@@ -145,6 +167,22 @@ def test_predict_with_url_reads_a_folder_with_every_option(
     assert by_name["ab"]["accepted"]
     assert len(by_name["c"]["text"]) == 2
     assert not by_name["c"]["accepted"]
+
+
+def test_predict_with_url_combines_shots(run: Run, url: str, images: Path) -> None:
+    (images / "bad.png").write_text("no image")
+    shots = [images / "bad.png", images / "ab.png", images / "bb.png"]
+
+    result = run(
+        "predict", *shots, "--combine", "--url", url, "--model", "stripes", "--pattern", "a.",
+        "--json",
+    )  # fmt: skip
+
+    answer = json.loads(result.stdout)
+    assert result.exit_code == 0, result.stderr
+    assert (answer["text"], answer["frame"]) == ("ab", 1)
+    assert [Path(each["file"]).stem for each in answer["frames"]] == ["bad", "ab", "bb"]
+    assert answer["frames"][0]["error"]["code"] == "not_an_image"
 
 
 def test_predict_with_url_passes_on_what_the_predictor_says_of_the_starter(

@@ -17,7 +17,13 @@ from predictor.api.openapi.document import description
 from predictor.requests.images import IMAGE_FIELDS, JsonBody
 from predictor.requests.options import PredictionOptions
 from shared.api.health import About, Health, PredictorReadiness, ServedModels
-from shared.api.predictions import FeedbackReceipt, Prediction, Predictions, ReviewQueue
+from shared.api.predictions import (
+    CombinedPrediction,
+    FeedbackReceipt,
+    Prediction,
+    Predictions,
+    ReviewQueue,
+)
 from shared.api.problems import Problem
 from shared.errors import CODES
 from tests.support.api.openapi import (
@@ -112,6 +118,8 @@ def question(**body: Any) -> dict[str, Any]:
         ("/predict", question(pattern="[ab]{4}"), Prediction),
         ("/predict", {"json": {"images": [TEXT, "AAAA"]}}, Predictions),
         ("/predict", {"data": files(png("a"), b"no image")}, Predictions),
+        ("/predict", {"json": {"images": [TEXT, "AAAA"], "combine": True}}, CombinedPrediction),
+        ("/predict", question(combine=True, show_input=True, top_k=2), CombinedPrediction),
         ("/predict", {"json": {}}, Problem),
         ("/predict", {"json": {"image": "AAAA"}}, Problem),
         ("/feedback", question(text="cab"), FeedbackReceipt),

@@ -118,6 +118,49 @@ def test_a_list_of_texts_holds_for_predict_and_evaluate(
     assert report["without_limits"]["exact"] > report["exact"]
 
 
+def test_predict_combines_shots_of_one_thing_and_names_those_left_out(
+    run: Run, store: Path, images: Path
+) -> None:
+    (images / "bad.png").write_text("no image")
+    shots = [images / "bad.png", images / "gone.png", images / "ab.png", images / "bb.png"]
+    (images / "gone.png").mkdir()
+    (images / "gone.png" / "deeper.png").symlink_to("nowhere.png")
+    arguments = ["predict", *shots, "--combine", "--model", "stripes", "--store", store]
+
+    result = run(*arguments, "--pattern", "a.", "--top-k", 2, "--json")
+    few = ["predict", "images/bad.png", "images/ab.png", *arguments[5:]]
+    people = run(*few, "--pattern", "a.", "--min-confidence", 0.9)
+
+    assert result.exit_code == 0, result.stderr
+    answer = json.loads(result.stdout)
+    bad, unreadable, good, other = answer["frames"]
+    assert answer["text"] == "ab"
+    assert answer["frames"][answer["frame"]]["file"] == str(images / "ab.png")
+    assert bad["error"]["code"] == "not_an_image"
+    assert unreadable["error"]["code"] == "unreadable_file"
+    assert good["agrees"]
+    assert other["text"] == "ab"
+    assert len(answer["alternatives"]) == 2
+    assert people.stdout.splitlines()[0].split() == ["image", "text", "confidence", "agrees"]
+    assert "images/bad.png  Error: " in people.stdout
+    assert "Together: ab, " in people.stdout
+    assert "Accepted: no" in people.stdout
+
+
+def test_predict_combines_nothing_of_broken_files_and_no_more_than_a_request_may_have(
+    run: Run, store: Path, images: Path
+) -> None:
+    (images / "bad.png").write_text("no image")
+    of = ["--combine", "--model", "stripes", "--store", store]
+
+    broken = run("predict", images / "bad.png", *of)
+    many = run("predict", *[images / "ab.png"] * 65, *of)
+
+    assert broken.exit_code == many.exit_code == 1
+    assert broken.stderr.startswith("Error: ")
+    assert "There are more than 64 images." in many.stderr
+
+
 @pytest.mark.parametrize(
     ("arguments", "message", "code"),
     [
