@@ -482,6 +482,7 @@ class SetupError(ReadsmithError):
         "address_unavailable": "The address cannot be listened on.",
         "port_taken": "Another program listens on the port.",
         "store_unusable": "Nothing can be published in the store.",
+        "output_unusable": "Nothing can be appended to the file of readings.",
         "database_url_invalid": "The database URL is not valid.",
         "database_newer": "The database was changed by a newer Readsmith.",
     }

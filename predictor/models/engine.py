@@ -2,7 +2,7 @@
 
 import hashlib
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
@@ -78,14 +78,6 @@ class _Input:
         region = (spec.region.left, spec.region.right) if spec.region else (0.0, 1.0)
         span = of_lines.span(line.image.size)
         return cls(to_input(line.image, of_lines), Place(span, line.rows, region))
-
-
-def _placed(answer: Answer, place: Place) -> Answer:
-    if answer is None:
-        return answer
-    if isinstance(answer, DecodedText):
-        return place.locate(answer)
-    return replace(answer, place=place)
 
 
 class Engine:
@@ -282,7 +274,8 @@ class Engine:
                 if isinstance(one, ImageRejectedError):
                     yield one
                 else:
-                    yield _placed(next(answers[one.values.shape]), one.place)
+                    answer = next(answers[one.values.shape])
+                    yield answer and answer.placed(one.place)
 
     def _prepare(
         self, data: bytes, stats: RequestStats, reserve: Reserve | None

@@ -8,7 +8,7 @@ geometric mean over the shots, raised to that number, and its probability the sh
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 
 import numpy as np
@@ -58,6 +58,10 @@ class Shot:
 
     steps: NDArray[np.float32]
     place: Place = WHOLE_INPUT
+
+    def placed(self, place: Place) -> "Shot":
+        """Return the shot of an image in which the input lies there."""
+        return replace(self, place=place)
 
 
 @dataclass(frozen=True)
@@ -149,7 +153,7 @@ class ShotDecoder:
         text = together[0].text
         characters = locate(shot.steps, self._vocabulary.encode(text), self._vocabulary)
         located = DecodedText(text, together[0].confidence, characters, tuple(together))
-        return shot.place.locate(located)
+        return located.placed(shot.place)
 
     def _likeliest(self, candidates: _Candidates, chosen: Sequence[int]) -> list[Hypothesis]:
         """Return the likeliest texts that fit, given these shots; none if none is possible."""

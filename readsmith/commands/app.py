@@ -24,6 +24,7 @@ from readsmith.commands.models.versions import list_models, promote, rollback
 from readsmith.commands.predict import predict
 from readsmith.commands.train import train
 from readsmith.commands.up import up
+from readsmith.commands.watch import watch
 from readsmith.output import INTERRUPTED, Commands
 
 
@@ -73,7 +74,7 @@ def _group(about: str, commands: dict[str, Callable[..., None]]) -> typer.Typer:
     return group
 
 
-for command in (up, train, evaluate, predict, learning_curve, doctor):
+for command in (up, train, evaluate, predict, watch, learning_curve, doctor):
     app.command()(command)
 app.add_typer(
     _group(

@@ -48,6 +48,18 @@ class Hypothesis:
 
 
 @dataclass(frozen=True)
+class Place:
+    """Where a model's input lies in the image that it was made of."""
+
+    span: tuple[float, float] = (0.0, 1.0)
+    """Where the input's edges lie in the image, or in the line if rows may be joined in it."""
+    rows: int = 1
+    """Of the image, which are beside each other in the line."""
+    region: tuple[float, float] = (0.0, 1.0)
+    """Where the line's edges lie in the image."""
+
+
+@dataclass(frozen=True)
 class DecodedText:
     """What a model predicts for an image: text, its probability in [0, 1], and each character's.
 
@@ -82,6 +94,10 @@ class DecodedText:
         )
         return replace(self, characters=characters)
 
+    def placed(self, place: Place) -> "DecodedText":
+        """Return the prediction with its characters located within the image."""
+        return self.within(place.span).in_rows(place.rows).within(place.region)
+
     def in_rows(self, rows: int) -> "DecodedText":
         """Return the prediction of a line of rows that were joined, each character in its own row.
 
@@ -96,22 +112,6 @@ class DecodedText:
             return replace(one, start=max(0.0, start), end=min(1.0, end))
 
         return replace(self, characters=tuple(map(in_row, self.characters)))
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where a model's input lies in the image that it was made of."""
-
-    span: tuple[float, float] = (0.0, 1.0)
-    """Where the input's edges lie in the image, or in the line if rows may be joined in it."""
-    rows: int = 1
-    """Of the image, which are beside each other in the line."""
-    region: tuple[float, float] = (0.0, 1.0)
-    """Where the line's edges lie in the image."""
-
-    def locate(self, text: DecodedText) -> DecodedText:
-        """Return a prediction whose characters are located within the image."""
-        return text.within(self.span).in_rows(self.rows).within(self.region)
 
 
 def in_reading_order(output: NDArray[np.float32], spec: ImageSpec) -> NDArray[np.float32]:
