@@ -3,6 +3,7 @@
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from predictor.api.answers import describe, describe_combined
@@ -56,6 +57,15 @@ class Published:
         return describe_combined(together, shots, options, self.engine.manifest.metrics)
 
 
+def bundle_of(store: str, model: str, version: int) -> Path:
+    """Return the folder of a version that was loaded."""
+    return _store_of(store, model).folder(model, version)
+
+
+def _store_of(store: str, model: str) -> ModelStore:
+    return builtin_store() if model in STARTERS.values() else open_store(store)
+
+
 def default_model(store: str) -> str:
     """Return the model that the predictor would have answer where none is named.
 
@@ -79,7 +89,7 @@ def load(store: str, model: str, version: int | None) -> Published:
 
     Raises NotFoundError, UnavailableError if no version is promoted, or BundleError.
     """
-    models = builtin_store() if model in STARTERS.values() else open_store(store)
+    models = _store_of(store, model)
     chosen, versions = version or models.current(model), models.versions(model)
     if chosen is None and versions:
         known = ", ".join(map(str, versions))

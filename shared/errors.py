@@ -251,6 +251,7 @@ class UnusableError(ReadsmithError):
         "request_invalid": "A field is missing, unknown, or not as it should be.",
         "text_too_long": "A text has more characters than it may.",
         "value_unusable": "The database cannot store a value of the request.",
+        "not_exportable": "The version has options that an export would not follow.",
         "idempotency_key_reused": "The Idempotency-Key was used with another body.",
     }
 

@@ -18,6 +18,7 @@ from readsmith.commands.learning_curve import learning_curve
 from readsmith.commands.models.copy import copy
 from readsmith.commands.models.default import choose_default
 from readsmith.commands.models.deletion import delete, restore
+from readsmith.commands.models.export import export
 from readsmith.commands.models.import_h5 import adopt
 from readsmith.commands.models.limits import allowed, pattern
 from readsmith.commands.models.versions import list_models, promote, rollback
@@ -97,6 +98,7 @@ app.add_typer(
             "delete": delete,
             "restore": restore,
             "copy": copy,
+            "export": export,
             "import": adopt,
         },
     ),
