@@ -17,6 +17,9 @@ LAST = 253_402_300_799
 Key = tuple[str, int, str]
 """Name, bytes and time of change, by which a file is known again; a changed one is another."""
 
+Found = tuple[str, int, int]
+"""Path, bytes and time of change in nanoseconds."""
+
 
 @dataclass(frozen=True, order=True)
 class Arrival:
@@ -52,16 +55,24 @@ class Arrivals:
         self.folder = folder
         self._settle_seconds = settle_seconds
         self._seen: dict[Key, float] = {}
+        self._made: dict[Found, Arrival | None] = {}
         self.problem: str | None = None
 
     def settled(self, known: Container[Key]) -> list[Arrival]:
         """Look once; return what is not known and has not changed for a while, oldest first."""
         now = time.monotonic()
-        found = [each for each in self._files() if each.key not in known]
+        # Most files were there at the last look: what is said of them is kept.
+        self._made = {
+            file: self._made[file]
+            if file in self._made
+            else self._arrival(Path(file[0]), *file[1:])
+            for file in self._files()
+        }
+        found = [each for each in self._made.values() if each and each.key not in known]
         self._seen = {each.key: self._seen.get(each.key, now) for each in found}
         return sorted(each for each in found if now - self._seen[each.key] >= self._settle_seconds)
 
-    def _files(self) -> Iterator[Arrival]:
+    def _files(self) -> Iterator[Found]:
         self.problem = None
         folders = [self.folder]
         while folders:
@@ -72,20 +83,21 @@ class Arrivals:
                 continue
             for entry in entries:
                 try:
-                    if not visible(PurePosixPath(entry.name)):
-                        continue
                     if entry.is_dir(follow_symlinks=False):
-                        folders.append(Path(entry.path))
-                    elif is_image(entry.name) and entry.is_file(follow_symlinks=False):
-                        yield self._arrival(entry)
+                        if visible(PurePosixPath(entry.name)):
+                            folders.append(Path(entry.path))
+                    elif entry.is_file(follow_symlinks=False):
+                        status = entry.stat(follow_symlinks=False)
+                        yield entry.path, status.st_size, status.st_mtime_ns
                 except OSError:
                     continue  # gone since
 
-    def _arrival(self, entry: os.DirEntry[str]) -> Arrival:
-        status = entry.stat(follow_symlinks=False)
-        path = Path(entry.path)
-        name = shown(path.relative_to(self.folder).as_posix(), None)
-        return Arrival(_written(status.st_mtime_ns), name, status.st_size, path)
+    def _arrival(self, path: Path, size: int, modified: int) -> Arrival | None:
+        """Return a file that is an image to be read, None for any other."""
+        name = path.relative_to(self.folder)
+        if not (visible(PurePosixPath(path.name)) and is_image(path.name)):
+            return None
+        return Arrival(_written(modified), shown(name.as_posix(), None), size, path)
 
 
 def _written(nanoseconds: int) -> str:
