@@ -1,8 +1,9 @@
 """What several shots of one thing bring: combined against the surest of them, and its confidence.
 
-    python -m benchmarks.shots [--set NAME ...] [--models FOLDER] [--images N] [--json FILE]
+    python -m benchmarks.shots [--set NAME ...] [--models FOLDER] [--images N] [--shots N]
+        [--json FILE]
 
-`readsmith train` learns from a part of each set; each of N other images is drawn three times,
+`readsmith train` learns from a part of each set; each of N other images is drawn several times,
 disturbed (blurred, noisy, with glare, shifted) each time anew, or once for all and then slightly
 each time, so that the shots share most of their errors. READSMITH_TEST_DATA names the folder of
 the sets. --models keeps what is trained for the next run.
@@ -16,7 +17,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -28,14 +29,16 @@ from benchmarks.record import ROOT, Machine, commit
 from predictor.models import shots
 from predictor.models.engine import Engine
 from shared.patterns.limits import ANYTHING
+from shared.recognition.decoding import DecodedText
 from shared.store.store import ModelStore
 from trainer.pipeline.datasets.load import labelled_images
 
-SHOTS = 3
-CORRELATIONS = (0.0, 0.25, 0.5, 0.75, 1.0)
-"""Of which the one that the product uses is one; the others show why."""
+PRODUCT = {"SOFTENING": 1.0, "MISREAD": 0.0, "SHARPENING": 1.0, "CORRELATION": 0.0}
+"""Settings of the combination with which it is the plain product of probabilities."""
+COMBINED: dict[str, dict[str, float]] = {"plain product": PRODUCT, "combined": {}}
+"""The settings that are compared, by way; {}: as they are served."""
 BINS = 10
-STRENGTHS = {"own": (0.0, 1.0), "shared": (1.0, 0.25)}
+STRENGTHS = {"own": (0.0, 1.5), "shared": (1.3, 0.3)}
 """By kind of errors: how strongly an image is disturbed once for all its shots, and each anew."""
 
 
@@ -97,14 +100,14 @@ def main() -> None:
                 store.folder(model, 1), store.manifest(model, 1), threads=os.cpu_count() or 1
             )
             for errors in STRENGTHS:
-                rows = measure(engine, apart, errors)
-                show(f"{name}, {errors} errors", rows)
-                found += [{"set": name, "errors_are": errors, **asdict(row)} for row in rows]
+                rows = measure(engine, apart, errors, options.shots)
+                show(f"{name}, {errors} errors, {options.shots} shots each", rows)
+                about = {"set": name, "errors_are": errors, "shots": options.shots}
+                found += [{**about, **asdict(row)} for row in rows]
     if options.json:
         record = {
             "commit": commit(),
             "machine": Machine.this().model_dump(),
-            "correlation": shots.CORRELATION,
             "rows": found,
         }
         options.json.write_text(json.dumps(record, indent=2) + "\n")
@@ -123,27 +126,35 @@ def train(images: Images, model: str, store: Path, max_minutes: float | None) ->
         subprocess.run(command, cwd=ROOT, check=True)
 
 
-def measure(engine: Engine, images: Images, errors: str) -> list[Answers]:
-    """Read drawn shots of each image alone and combined, at each correlation."""
+def measure(engine: Engine, images: Images, errors: str, number: int) -> list[Answers]:
+    """Read drawn shots of each image, so many of each, alone and combined."""
     once, anew = STRENGTHS[errors]
     ways: dict[str, list[tuple[bool, float]]] = {}
-    chosen = shots.CORRELATION
-    for number, (_, truth, data) in enumerate(images):
-        rng = np.random.default_rng([number, SHOTS])
+    for place, (_, truth, data) in enumerate(images):
+        rng = np.random.default_rng([place, number])
         common = disturbed(Image.open(io.BytesIO(data)).convert("RGB"), rng, once)
-        drawn = [_png(disturbed(common, rng, anew)) for _ in range(SHOTS)]
+        drawn = [_png(disturbed(common, rng, anew)) for _ in range(number)]
         alone = engine.predict(drawn)
         surest = max(alone, key=lambda each: each.confidence)
         ways.setdefault("one shot", []).append((alone[0].text == truth, alone[0].confidence))
         ways.setdefault("surest shot", []).append((surest.text == truth, surest.confidence))
-        for correlation in CORRELATIONS:
-            shots.CORRELATION = correlation
-            text = engine.combine(drawn, ANYTHING, 1)[0].text
-            way = f"combined, ρ {correlation}" + (" (used)" if correlation == chosen else "")
-            confidence = 0.0 if text is None else text.confidence
-            ways.setdefault(way, []).append((text is not None and text.text == truth, confidence))
-        shots.CORRELATION = chosen
+        for way, settings in COMBINED.items():
+            text = _combined(engine, drawn, settings)
+            ways.setdefault(way, []).append((text.text == truth, text.confidence))
     return [Answers.of(way, answers) for way, answers in ways.items()]
+
+
+def _combined(
+    engine: Engine, images: Sequence[bytes], settings: Mapping[str, float]
+) -> DecodedText:
+    served = {name: getattr(shots, name) for name in settings}
+    vars(shots).update(settings)
+    try:
+        text = engine.combine(images, ANYTHING, 1)[0].text
+    finally:
+        vars(shots).update(served)
+    assert text is not None  # without limits there is always one
+    return text
 
 
 def disturbed(image: Image.Image, rng: np.random.Generator, strength: float) -> Image.Image:
@@ -185,7 +196,7 @@ def _png(image: Image.Image) -> bytes:
 
 def show(title: str, rows: Sequence[Answers]) -> None:
     """Print a row for each way."""
-    print(f"\n{title}, {rows[0].images} images, {SHOTS} shots each")
+    print(f"\n{title}, {rows[0].images} images")
     columns = ("errors", "mean confidence", "calibration error", "log loss", "sure (wrong)")
     print(f"{'':24}" + "".join(f"{each:>18}" for each in columns))
     for row in rows:
@@ -204,6 +215,7 @@ def _options() -> argparse.Namespace:
     parser.add_argument("--set", action="append", help="a zip's name without its ending")
     parser.add_argument("--models", type=Path, help="a store: what it holds is not trained again")
     parser.add_argument("--images", type=int, default=300, help="images that are read, not given")
+    parser.add_argument("--shots", type=int, default=3, help="of each image")
     parser.add_argument("--max-minutes", type=float, help="of each training")
     parser.add_argument("--json", type=Path, help="also write the figures to this file")
     options = parser.parse_args()

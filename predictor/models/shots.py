@@ -1,10 +1,12 @@
 """Several shots of one thing: one text from what a model outputs for each of them.
 
-If their errors had nothing to do with each other, a text's probability would be the product of its
-probabilities in the shots (Bayes' rule with equal priors). They do have: what is worn, or drawn
-like another character, is so in every shot. So n shots count as n / (1 + (n - 1) ρ), the effective
-size of a sample whose members are correlated (Kish 1965, section 5.4): a text's score is the
-geometric mean over the shots, raised to that number, and its probability the share in all scores.
+If nothing but chance made a model err, a text's probability would be the product of those in the
+shots (Bayes' rule with equal priors). But glare on one character makes it sure of a wrong one, and
+a single such shot would outvote two that are right. So every step of the output is first softened:
+what one shot says against a character is bounded.
+And what is worn, or drawn like another character, is so in every shot. So n shots weigh less than
+n, as the members of a sample that are correlated (Kish 1965, section 5.4): `weight`.
+Both are chosen by measurement: docs/decisions/0035-several-shots.md.
 """
 
 from collections.abc import Sequence
@@ -33,11 +35,14 @@ from shared.recognition.search.allowed_texts import SpelledTexts, spell_allowed
 from shared.recognition.search.beam_search import search
 from shared.recognition.vocabulary import Vocabulary
 
-CORRELATION = 0.5
-"""ρ, as measured: docs/how-to/several-shots.md."""
-FLOOR = 1e-4
-"""Added to each text's share of a shot's likeliest one: a shot that is sure of something else, of
-a hand before the lens, say, does not outweigh all others."""
+SOFTENING = 2.0
+"""The temperature at which outputs are combined, on top of the model's own."""
+MISREAD = 0.1
+"""How often a step is taken to say nothing, whatever the model says."""
+CORRELATION = 0.25
+"""Of the errors of two shots."""
+SHARPENING = 1.5
+"""Of the weight, for what the softening takes away."""
 BEAM = 28
 """Texts looked for in each shot."""
 TINY = 1e-12
@@ -81,34 +86,35 @@ class CombinedText:
 class _Candidates:
     """The texts that are compared, and which of them fit the limits: the others take their share.
 
-    found: each text's probability in each shot, (shots, texts); fits: (texts,). rest: in each shot
-    the probability of all texts that are not among them; highest: the most that one of those has;
-    both (shots,).
+    found: each text's probability in each shot, (shots, texts); softened: the same of the softened
+    output, where all candidates together have what they have in found. fits: (texts,). rest: in
+    each shot the probability of all texts that are not among them; highest: the most that one of
+    those has; both (shots,).
     """
 
     texts: tuple[str, ...]
     fits: NDArray[np.bool_]
     found: Probabilities
+    softened: Probabilities
     rest: Probabilities
     highest: Probabilities
 
-    def shares(self, chosen: Sequence[int]) -> Probabilities:
-        """Return the texts' probabilities given these shots, (texts,)."""
-        found, shots = self.found[chosen], effective_shots(len(chosen))
-        floor = FLOOR * found.max(axis=1, keepdims=True) if len(chosen) > 1 else 0.0
-        with np.errstate(divide="ignore"):
-            scores = shots * np.log(found + floor).mean(axis=0)
-        # All other texts together score at most this (Hölder's inequality), so that no confidence
-        # is too high for want of candidates.
-        rest = np.log(self.rest[chosen]) + (shots - 1) * np.log(self.highest[chosen])
+    def shares(self) -> Probabilities:
+        """Return the texts' probabilities given all shots, (texts,)."""
+        if len(self.found) == 1:
+            return np.asarray(self.found[0])
+        scores = weight(len(self.found)) * np.log(self.softened).mean(axis=0)
+        # All other texts together would score at most this (Hölder's inequality), so that no
+        # confidence is too high for want of candidates.
+        rest = np.log(self.rest) + (weight(len(self.found)) - 1) * np.log(self.highest)
         scores = np.append(scores, rest.mean())
         shares = np.exp(scores - scores.max())
         return np.asarray(shares[:-1] / shares.sum())
 
 
-def effective_shots(number: int) -> float:
-    """Return as how many shots with independent errors so many count."""
-    return number / (1 + (number - 1) * CORRELATION)
+def weight(number: int) -> float:
+    """Return the power to which the geometric mean of so many shots' probabilities is raised."""
+    return SHARPENING * number / (1 + (number - 1) * CORRELATION)
 
 
 class ShotDecoder:
@@ -140,8 +146,8 @@ class ShotDecoder:
     def decode(self, shots: Sequence[Shot]) -> CombinedText:
         """Return what the shots, one at least, say together and alone."""
         candidates = self._candidates(shots)
-        alone = [self._likeliest(candidates, [index])[:1] for index in range(len(shots))]
-        together = self._likeliest(candidates, range(len(shots)))
+        alone = [self._likeliest(candidates, shares)[:1] for shares in candidates.found]
+        together = self._likeliest(candidates, candidates.shares())
         text, shot = None, None
         if together:
             best = candidates.texts.index(together[0].text)
@@ -155,10 +161,12 @@ class ShotDecoder:
         located = DecodedText(text, together[0].confidence, characters, tuple(together))
         return located.placed(shot.place)
 
-    def _likeliest(self, candidates: _Candidates, chosen: Sequence[int]) -> list[Hypothesis]:
-        """Return the likeliest texts that fit, given these shots; none if none is possible."""
-        shares = candidates.shares(chosen)
-        fitting = np.where(candidates.fits & candidates.found[chosen].any(axis=0), shares, 0.0)
+    def _likeliest(self, candidates: _Candidates, shares: Probabilities) -> list[Hypothesis]:
+        """Return the likeliest texts that fit; none if none has a probability in any shot.
+
+        shares: the candidates' probabilities.
+        """
+        fitting = np.where(candidates.fits & candidates.found.any(axis=0), shares, 0.0)
         confidences = fitting
         if self._allowed is not None:
             confidences = shares_of(fitting, ALLOWED_ODDS, shares.max())
@@ -192,9 +200,12 @@ class ShotDecoder:
         groups = [group for group in groups if group.texts]
         named = ("", *chain.from_iterable(group.texts for group in groups))
         found = np.array([_probabilities(shot.steps, groups) for shot in shots])
+        soft = np.array([_probabilities(_softened(shot.steps), groups) for shot in shots])
+        soft = np.maximum(soft * (found.sum(axis=1) / soft.sum(axis=1))[:, np.newaxis], TINY**2)
         fits = np.array([each in fitting for each in named])
         rest = np.maximum(1 - found.sum(axis=1), TINY)
-        return _Candidates(named, fits, found, rest, np.minimum(rest, np.maximum(lowest, TINY)))
+        highest = np.minimum(rest, np.maximum(lowest, TINY))
+        return _Candidates(named, fits, found, soft, rest, highest)
 
     def _found(
         self, shots: Sequence[Shot], automaton: Automaton, width: int
@@ -214,6 +225,11 @@ def shots_of(
     """Return what a batch's output (N, T, classes) says, a letter's other case counted as it."""
     folded = fold_case(output, folds) if folds else output
     return [Shot(steps) for steps in at_temperature(folded, temperature)]
+
+
+def _softened(steps: NDArray[np.float32]) -> NDArray[np.float32]:
+    flat = at_temperature(steps[np.newaxis], SOFTENING)[0]
+    return np.asarray((1 - MISREAD) * flat + np.float32(MISREAD / steps.shape[1]))
 
 
 def _probabilities(steps: NDArray[np.float32], groups: Sequence[SpelledTexts]) -> list[float]:
