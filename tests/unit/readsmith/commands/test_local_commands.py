@@ -232,6 +232,10 @@ def test_the_options_of_train_are_the_fields_of_a_job(
         "allowed": ["ab", "cab"],
         "hyperparameters": {"learning_rate": 0.001, "height": 64, "epochs": 9},
     }
+    result = run("train", images, "--search", "batch_size=8,16", "--max-minutes", 5, "--json")
+    assert json.loads(json.loads(result.stderr)["error"]["message"]) == {
+        "search": {"parameters": {"batch_size": {"choices": [8, 16]}}, "max_minutes": 5.0},
+    }
 
 
 def test_the_corrections_of_a_state_folder_become_a_zip(tmp_path: Path) -> None:
