@@ -35,8 +35,10 @@ WAYS = {
     "default": (),
     "test part": ("--evaluation", "test_part"),
     "closed": ("--vocabulary", "closed"),
+    "unlabelled": (),
 }
-"""By name, the options that switch off a part of it."""
+"""By name, the options that switch off a part of it; in the last, the set's other images are given
+as well, without their labels."""
 COUNTS = (10, 25, 50, 100, 200)
 APART = {"captcha_images_v2": 93}
 OTHERS_APART = 150
@@ -118,6 +120,8 @@ def measure(name: str, images: Images, count: int, draw: int, way: str) -> Run:
     with tempfile.TemporaryDirectory(prefix="readsmith-") as folder:
         given, store = Path(folder, "given"), Path(folder, "models")
         write(given, chosen[apart : apart + count])
+        if way == "unlabelled":
+            write_images(given, chosen[apart + count :], first=count)
         command = [sys.executable, "-m", "readsmith", "train", str(given), "--store", str(store)]
         command += ["--state", str(Path(folder, "state")), "--promote", "always", "--json"]
         started = time.monotonic()
@@ -146,15 +150,24 @@ def measure(name: str, images: Images, count: int, draw: int, way: str) -> Run:
 
 
 def write(folder: Path, images: Images) -> None:
-    """Make a dataset of the images: a folder with a labels.csv."""
+    """Write images and a list of their labels into a new folder; their names are numbers."""
     folder.mkdir()
     table = io.StringIO(newline="")
     rows = csv.writer(table)
     rows.writerow(["filename", "text"])
-    for number, (_, label, data) in enumerate(images):
-        (folder / f"{number:04}.png").write_bytes(data)
-        rows.writerow([f"{number:04}.png", label])
+    rows.writerows([_file(number), label] for number, (_, label, _) in enumerate(images))
     (folder / "labels.csv").write_text(table.getvalue(), encoding="utf-8")
+    write_images(folder, images)
+
+
+def write_images(folder: Path, images: Images, first: int = 0) -> None:
+    """Write images whose names are numbers from `first` on."""
+    for number, (_, _, data) in enumerate(images, first):
+        (folder / _file(number)).write_bytes(data)
+
+
+def _file(number: int) -> str:
+    return f"{number:04}.png"
 
 
 def show(record: Record) -> None:

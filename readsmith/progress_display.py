@@ -136,5 +136,7 @@ def summary_line(summary: dict[str, Any]) -> str:
     )
     if folds:
         line = f"{summary['images']} images: all to train, and to measure in {folds} folds"
+        if unlabelled := summary.get("unlabelled"):
+            line += f"; {unlabelled} without a text, to learn from as well"
     left_out = ", ".join(f"{n} {reason}" for reason, n in summary["left_out"].items())
     return f"{line}; left out: {left_out}" if left_out else line

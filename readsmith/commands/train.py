@@ -64,6 +64,7 @@ def train(
     search: options.Search = None,
     trials: options.Trials = None,
     evaluation: options.Evaluation = "auto",
+    self_training: options.SelfTraining = "auto",
     promote: options.Promote = "auto",
     retained_versions: options.RetainedVersions = None,
     as_json: options.Json = False,

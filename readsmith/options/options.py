@@ -257,6 +257,14 @@ Evaluation = Annotated[
         autocompletion=lambda: ["auto", "test_part", "cross_validation"],
     ),
 ]
+SelfTraining = Annotated[
+    str,
+    typer.Option(
+        "--self-training",
+        help="Learn from images without a text as well, where that reads better: auto or off.",
+        autocompletion=lambda: ["auto", "off"],
+    ),
+]
 RetainedVersions = Annotated[
     int | None,
     typer.Option(

@@ -72,6 +72,9 @@ class Metrics(Frozen):
     train_seconds: float = Field(ge=0)
     images_per_second: float = Field(ge=0)
     epochs: int = Field(ge=0)
+    unlabelled_images: int = Field(0, ge=0)
+    """Images without a text that were learned from as well, on average of the networks: with what
+    the networks before them had read on them."""
     unreadable_images: int | None = Field(None, ge=0)
     """Test images on which there is nothing to read; None if the set has none."""
     unreadable_empty: int | None = Field(None, ge=0)

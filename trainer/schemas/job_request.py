@@ -36,6 +36,7 @@ Auto = Literal["auto"]
 PresetChoice = PresetName | Auto
 Promote = Literal["auto", "always", "never"]
 EvaluationChoice = Literal["auto", "test_part", "cross_validation"]
+SelfTraining = Literal["auto", "off"]
 
 
 class Synthetic(RequestPart):
@@ -263,6 +264,10 @@ class JobRequest(RequestPart):
     has learned from the other folds, are then joined by the mean of their weights, and published
     as one that has learned from all. auto: the latter below 150 images, where training begins from
     the starter and ends by itself, and the dataset has no parts of its own."""
+    self_training: SelfTraining = "auto"
+    """Whether images of the dataset without a text are learned from as well, with the texts that
+    the networks read on them with confidence. auto: where it is cross-validated, and only if the
+    folds are then read better."""
     resources: Resources = Resources()
 
     @property

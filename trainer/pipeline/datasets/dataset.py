@@ -21,10 +21,18 @@ from trainer.schemas.job_request import PresetName
 
 @dataclass(frozen=True)
 class Rehearsal:
-    """Images sampled from an earlier training part, uint8 (H, W, C) each, and their labels."""
+    """Further images to train on, uint8 (H, W, C) each, and their labels.
+
+    Sampled from an earlier training part, or read by the networks before.
+    """
 
     pixels: tuple[NDArray[np.uint8], ...] = ()
     labels: tuple[str, ...] = ()
+
+    @property
+    def fingerprint(self) -> str:
+        """A hash of the labels, which tell one sample from another."""
+        return hashlib.sha256("\n".join(self.labels).encode()).hexdigest()
 
     def without(self, images: Set[bytes]) -> "Rehearsal":
         """Return the sample without the images whose pixels are these bytes."""
@@ -71,6 +79,8 @@ class Dataset:
     sizes: ImageSizes
     folds: tuple[ImageTable, ...]
     """Of the training part, where it is cross-validated: the other two parts are empty then."""
+    unlabelled: ImageTable
+    """Images of the same source without a text."""
     summary: dict[str, Any]
     """The result of the check, JSON; shown in the job and by `readsmith datasets check`."""
     is_fold: bool = False

@@ -30,6 +30,7 @@ from trainer.pipeline.datasets.seen_images import is_among
 from trainer.pipeline.datasets.sources.image_files import IMAGE_ENDINGS
 from trainer.pipeline.datasets.sources.source import ImageSource, JoinedSource, open_source
 from trainer.pipeline.datasets.summary import LISTED_PROBLEMS, describe_split, summarise
+from trainer.pipeline.datasets.unlabelled import unlabelled_images
 from trainer.schemas.job_request import JobRequest, Labels
 from trainer.schemas.limits import DEFAULT_LIMITS, DatasetLimits
 
@@ -74,10 +75,14 @@ def load_dataset(
     # Corrections are images that the model got wrong: in the test part they would not represent
     # the images that come in.
     train += added
+    unlabelled = ImageTable()
+    if request.self_training == "auto" and done.folds:
+        unlabelled = unlabelled_images(source, found, checked, request.seed)
     vocabulary = choose_vocabulary(checked.images.labels, request, base, spec.direction)
     summary = summarise(checked, found, vocabulary) | {
         "split": {"train": len(train), "validation": len(validation), "test": len(test)},
         "folds": len(done.folds),
+        "unlabelled": len(unlabelled),
         "image": spec.model_dump() | {"time_steps": time_steps(spec)},
         "reasons": reasons,
     }
@@ -100,6 +105,7 @@ def load_dataset(
         float(np.median(heights)),
         ImageSizes.of(checked.sizes),
         done.folds,
+        unlabelled,
         summary,
     )
 

@@ -1,6 +1,6 @@
 """Which images a version was trained on: a file of hashes in its bundle, one per line."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -12,12 +12,13 @@ HASH_LENGTH = 16
 """Hexadecimal digits stored of each hash: enough to tell a million images apart."""
 
 
-def write_seen_images(images: ImageTable, before: frozenset[str], bundle: Path) -> None:
+def write_seen_images(tables: Sequence[ImageTable], before: frozenset[str], bundle: Path) -> None:
     """Write the hashes of the images that training and the choice of its weights used.
 
     before: the hashes that the base version lists.
     """
-    own = images.contents[:, : HASH_LENGTH // 2].copy().view(">u8").ravel()
+    contents = np.concatenate([images.contents for images in tables])
+    own = contents[:, : HASH_LENGTH // 2].copy().view(">u8").ravel()
     hashes = np.union1d(own, np.array([int(one, 16) for one in before], ">u8"))
     with (bundle / SEEN_IMAGES).open("w", encoding="ascii") as file:
         file.writelines(f"{one:0{HASH_LENGTH}x}\n" for one in hashes.tolist())

@@ -212,6 +212,7 @@ def _metrics(
         validation_images=len(dataset.validation),
         test_images=len(predictions),
         folds=len(dataset.folds) or None,
+        unlabelled_images=trained.unlabelled_images,
         exact_match=score.exact_match,
         exact_match_interval=wilson_interval(score.exact, score.images),
         cer=score.cer,

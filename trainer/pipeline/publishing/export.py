@@ -14,6 +14,7 @@ from pathlib import Path
 from shared.errors import FailedError
 from shared.store.manifest import GOLDEN_PREDICTIONS, REPORT, FileEntry, GoldenPrediction, Manifest
 from trainer.pipeline.datasets.dataset import Dataset
+from trainer.pipeline.datasets.image_table import ImageTable
 from trainer.pipeline.datasets.seen_images import write_seen_images
 from trainer.pipeline.evaluation.predictions import Evaluation
 from trainer.pipeline.evaluation.promotion import Promotion
@@ -42,7 +43,8 @@ def build_bundle(trained: Trained, evaluation: Evaluation, dataset: Dataset, bui
     """Write everything but the manifest into an empty folder."""
     write_models(trained.model, build)
     write_golden(evaluation, dataset, build)
-    write_seen_images(dataset.train + dataset.validation, dataset.seen, build)
+    unlabelled = dataset.unlabelled if trained.unlabelled_images else ImageTable()
+    write_seen_images([dataset.train + dataset.validation, unlabelled], dataset.seen, build)
     write_rehearsal(dataset, trained.parameters.seed, build)
     write_report(trained, evaluation, dataset, build / REPORT)
 

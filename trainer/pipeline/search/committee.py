@@ -15,9 +15,10 @@ import keras
 import numpy as np
 
 from trainer.files.job_files import JobFiles
-from trainer.pipeline.datasets.dataset import Dataset
+from trainer.pipeline.datasets.dataset import Dataset, Rehearsal
 from trainer.pipeline.search.part_observer import PartObserver
 from trainer.pipeline.search.race import ENOUGH, LEAST_LEFT, RACERS, is_better, nothing_left
+from trainer.pipeline.search.self_training import is_worse, self_labelled
 from trainer.pipeline.training.diagnosis import did_not_learn, no_better_than_chance
 from trainer.pipeline.training.parameters import choose_parameters, report_settings
 from trainer.pipeline.training.results import Trained, Validation, Weights
@@ -45,6 +46,8 @@ def train_committee(
         request, trained = _better(committee, request)
     else:
         trained = committee.train(request, None)
+    if len(dataset.unlabelled) and not (observer.finishing() or nothing_left(trained.validation)):
+        trained = _taught(committee, request, trained)
     if no_better_than_chance(trained.validation, dataset.labels):
         raise did_not_learn(dataset, trained.validation, len(trained.committee))
     return request, trained
@@ -74,6 +77,33 @@ def _better(committee: "_Committee", request: JobRequest) -> tuple[JobRequest, T
     return winner, trained
 
 
+def _taught(committee: "_Committee", request: JobRequest, trained: Trained) -> Trained:
+    """Train anew, from unlabelled images as well; return what was before if that errs more."""
+    dataset, observer = committee.dataset, committee.observer
+    minutes = request.hyperparameters.max_minutes
+    if minutes != "auto":
+        left = minutes - trained.seconds / 60
+        if left < LEAST_LEFT * minutes:
+            return trained
+        request = _within(request, left)
+    taught = self_labelled(dataset, trained, observer)
+    counts = [len(each.labels) for each in taught]
+    mean = round(np.mean(counts))
+    used = f"{mean} of the {len(dataset.unlabelled)} images without a text"
+    if not all(counts):
+        observer.event("self_training", f"The networks are sure of too few: {used}.", {})
+        return trained
+    again = committee.train(request, trained, taught)
+    before, after = trained.validation, again.validation
+    worse = is_worse(after, before)
+    data = {"used": counts, "cer": after.cer, "cer_before": before.cer, "kept": not worse}
+    outcome = f"{after.cer:.1%} with them, {before.cer:.1%} without"
+    done = "left out again" if worse else "learned from as well"
+    message = f"{used} are {done}: the character error rates on the folds are {outcome}."
+    observer.event("self_training", message, data)
+    return _together(again, trained) if worse else replace(again, unlabelled_images=mean)
+
+
 @dataclass
 class _Committee:
     """Networks of one kind, each without one fold."""
@@ -83,10 +113,16 @@ class _Committee:
     work: Path
     job_files: JobFiles | None
 
-    def train(self, request: JobRequest, before: Trained | None) -> Trained:
+    def train(
+        self,
+        request: JobRequest,
+        before: Trained | None,
+        taught: Sequence[Rehearsal] = (),
+    ) -> Trained:
         """Train all; return their mean, measured on each fold by the network without it.
 
-        before: what was trained before, whose epochs and seconds count as well.
+        before: what was trained before, whose epochs and seconds count as well; taught: what each
+        network learns from beside its folds.
         """
         folds = len(self.dataset.folds)
         if request.hyperparameters.max_minutes != "auto":
@@ -97,7 +133,10 @@ class _Committee:
         for number in range(folds):
             following = folds - 1 - number
             told = PartObserver(self.observer, so_far, following=following, repeated=number > 0)
-            members.append(self._member(request, number, told))
+            dataset = self.dataset.without_fold(number)
+            if taught:
+                dataset = replace(dataset, rehearsal=taught[number])
+            members.append(self._member(dataset, request, number, told))
             weights.append(members[-1].model.get_weights())
             so_far = _together(so_far, members[-1])
             keras.backend.clear_session()  # else Keras holds on to the graphs of all
@@ -127,9 +166,11 @@ class _Committee:
         self.observer.event("interpolation", message, losses)
         return [each.weights for each in nearer], other
 
-    def _member(self, request: JobRequest, number: int, observer: Observer) -> Trained:
-        dataset = self.dataset.without_fold(number)
-        folder = self.work / f"{request.settled_preset}-{number}"
+    def _member(
+        self, dataset: Dataset, request: JobRequest, number: int, observer: Observer
+    ) -> Trained:
+        taught = "-taught" if dataset.rehearsal.labels else ""
+        folder = self.work / f"{request.settled_preset}{taught}-{number}"
         folder.mkdir(exist_ok=True)
         return train(dataset, request, observer, folder, None, MAX_RESTARTS, self.job_files)
 

@@ -71,5 +71,7 @@ class Trained:
     history: list[Progress] = field(default_factory=list)
     nearer: Nearer | None = None
     """Of the same network, where the validation part only measures."""
+    unlabelled_images: int = 0
+    """Images without a text that each network has learned from, on average."""
     committee: tuple[Weights, ...] = ()
     """Of the networks whose mean the model is: each has learned from all folds but its own."""

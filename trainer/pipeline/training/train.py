@@ -55,10 +55,11 @@ def train(
     devices = find_devices()
     base = base or _starter(dataset, request)
     examples = Examples.of(dataset)
-    steps = fold_steps(len(dataset.train)) if dataset.is_fold else None
+    steps = fold_steps(len(examples.train)) if dataset.is_fold else None
     chosen, reasons = choose_parameters(request, steps)
     # With the fingerprint: a URL's content may have changed since the run was interrupted.
     data = f"{dataset.image} {dataset.vocabulary.characters} {dataset.fingerprint}"
+    data += f" {dataset.rehearsal.fingerprint}"
     run = f"{request.model_dump_json()} {chosen.steps} {data}"
     state = load(work, run, job_files)
     restarts, seconds = (state.restarts, state.seconds) if state else (0, 0.0)
@@ -144,7 +145,7 @@ def _trained(fitting: Fitting, state: State, base: Base | None) -> Trained:
         validation=state.best,
         seconds=state.seconds,
         epochs=state.epoch,
-        images_per_second=len(fitting.dataset.train) * state.epoch / state.seconds,
+        images_per_second=len(fitting.examples.train) * state.epoch / state.seconds,
         seconds_to=state.seconds_to,
         history=state.history,
         nearer=nearer,

@@ -66,6 +66,10 @@ function makeControls() {
       ["test_part", "on held-out images"],
       ["cross_validation", "in folds: every image is learned from"],
     ),
+    self_training: select(
+      ["auto", "learned from where that helps"],
+      ["off", "left out"],
+    ),
     promote: select(["auto", "unless it is clearly worse"], ["always", "always"], ["never", "never, I decide later"]),
   };
 }
@@ -80,12 +84,13 @@ function advanced(controls) {
     field("Trials of a search", controls.trials, "Trains so often, with other learning rates and variation, and uses the best."),
     field("Start from", controls.base, "starter, none, or the number of a version of this model."),
     field("Measure the model", controls.evaluation),
+    field("Images without a text", controls.self_training, "Below 150 labelled images: the model may read them, and learn from what it is sure of."),
     field("Serve the new version", controls.promote),
     field("Seed", controls.seed, "The same seed splits the images in the same way."),
   );
 }
 
-function request({ model, preset, epochs, max_minutes, trials, seed, base, evaluation, promote }) {
+function request({ model, preset, epochs, max_minutes, trials, seed, base, evaluation, self_training, promote }) {
   const hyperparameters = {};
   const search = trials.value ? { parameters: SEARCHED, trials: Number(trials.value) } : null;
   if (epochs.value) hyperparameters.epochs = Number(epochs.value);
@@ -96,6 +101,7 @@ function request({ model, preset, epochs, max_minutes, trials, seed, base, evalu
     seed: Number(seed.value),
     base: /^\d/.test(base.value) ? Number(base.value) : base.value,
     evaluation: evaluation.value,
+    self_training: self_training.value,
     promote: promote.value,
     hyperparameters,
     search,

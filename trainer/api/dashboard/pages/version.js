@@ -2,7 +2,7 @@
 
 import { ApiError, api, imageView } from "../lib/api.js";
 import { chip, emptyState, figures, h, quoted, replace } from "../lib/dom.js";
-import { ago, duration, moment, percent, spelled } from "../lib/format.js";
+import { ago, count, duration, moment, percent, spelled } from "../lib/format.js";
 import { downloads, interval, modelPath, serveButton, unreadable } from "../views/version_view.js";
 import { labelsCard } from "./version_labels.js";
 import { mistakeCards } from "./version_mistakes.js";
@@ -66,11 +66,16 @@ function measuredCard({ metrics, comparison }) {
       ["Wrong characters", percent(metrics.cer), "character error rate"],
       ["Confidence", percent(metrics.mean_confidence), "on average"],
       ...unreadable(metrics),
-      ["Learned from", metrics.train_images.toLocaleString("en"), metrics.folds == null ? `${metrics.validation_images} more chose the best epoch` : "all of them"],
+      ["Learned from", metrics.train_images.toLocaleString("en"), learnedFrom(metrics)],
       ["Training took", duration(metrics.train_seconds), `${metrics.epochs} epochs`],
     ]),
     comparison && h("p", {}, compared(comparison)),
   );
+}
+
+function learnedFrom({ folds, validation_images, unlabelled_images }) {
+  if (folds == null) return `${validation_images} more chose the best epoch`;
+  return unlabelled_images ? `all of them, and ${count(unlabelled_images, "image")} without a text` : "all of them";
 }
 
 function compared({ version, images, exact_match, served_exact_match, gained, lost }) {

@@ -48,6 +48,8 @@ class FoundLabels:
     warnings: list[str] = field(default_factory=list)
     """What to look at in the lists, in sentences."""
     problems: list[DatasetProblem] = field(default_factory=list)
+    unlabelled: list[str] = field(default_factory=list)
+    """Names of images without a text, or of their lines; some may have one elsewhere."""
     ignored: int = 0
     """Files that are neither images nor a label file."""
     decided: dict[str, str | None] = field(default_factory=dict)
@@ -85,16 +87,23 @@ class FoundLabels:
     def usable(self, name: str, text: str | None, why_none: str = "") -> str | None:
         """Return a text as a label; if it is none, record the problem and return None."""
         if text is None:
-            self.problems.append(DatasetProblem("missing_label", shown(name), why_none))
+            self.lacks_label(name, why_none)
             return None
         try:
             label = usable_label(text)
         except UnusableLabelError as error:
             self.problems.append(DatasetProblem(error.kind, shown(name), f"Its label {error}."))
+            if error.kind == "empty_label":
+                self.unlabelled.append(name)
             return None
         if LINE_BREAK.search(text.strip()):
             self.broken.add(name)
         return label
+
+    def lacks_label(self, name: str, why: str) -> None:
+        """Record that an image has no text."""
+        self.problems.append(DatasetProblem("missing_label", shown(name), why))
+        self.unlabelled.append(name)
 
     def count(self, kind: str) -> int:
         """Return how many problems of a kind there are."""

@@ -105,13 +105,9 @@ class _Join:
         for name in sorted(self._conflicting):
             detail = f"It is listed as {shown(self._texts.pop(name))!r} and as something else."
             found.problems.append(DatasetProblem("conflicting_labels", shown(name), detail))
-        found.problems += [
-            DatasetProblem(
-                "missing_label", shown(name), self._meant.get(name, "No label file lists it.")
-            )
-            for name in images
-            if name not in self._listed
-        ]
+        for name in images:
+            if name not in self._listed:
+                found.lacks_label(name, self._meant.get(name, "No label file lists it."))
         in_order = dict(sorted(self._texts.items()))
         found.labels = TextTable(Texts(in_order), Texts(in_order.values()))
         self._group_cuts()

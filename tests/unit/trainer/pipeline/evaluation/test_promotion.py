@@ -150,7 +150,7 @@ def test_without_an_image_that_is_new_to_the_served_version_there_is_no_comparis
 
 def seen(dataset: Dataset, count: int, folder: Path) -> dict[str, bytes]:
     """Return the file that says that a version was trained on so many images of the test part."""
-    write_seen_images(dataset.train + dataset.test[:count], frozenset(), folder)
+    write_seen_images([dataset.train + dataset.test[:count]], frozenset(), folder)
     return {SEEN_IMAGES: (folder / SEEN_IMAGES).read_bytes()}
 
 
