@@ -60,6 +60,8 @@ class _Cutter:
                 image, box = found.boxes[name]
                 self._boxes.setdefault(image, {})[name] = box
         self._cuts: dict[str, Span] = {}
+        self._odd: dict[str, list[str]] = {}
+        """The cuts that a user should look at, by what is odd about them."""
         self._written = 0
         self._lock = threading.Lock()
 
@@ -74,6 +76,10 @@ class _Cutter:
                 for problem in some
             ]
         self._leave_out(problems)
+        self._found.warnings += [
+            f"{len(cuts)} of {len(self._cuts)} boxes {oddity} ({self._found.place(min(cuts))})."
+            for oddity, cuts in sorted(self._odd.items())
+        ]
         count = len({image for image, boxes in self._boxes.items() if boxes.keys() & self._cuts})
         self._found.notes.append(
             f"{len(self._cuts)} lines are cut out of {count} images by their boxes. The model "
@@ -106,6 +112,9 @@ class _Cutter:
                 yield cut, DatasetProblem("unusable_box", shown(name), detail)
             else:
                 self._append(cut, png(line), file)
+                with self._lock:
+                    for oddity in image.oddities(box):
+                        self._odd.setdefault(oddity, []).append(cut)
 
     def _append(self, name: str, data: bytes, file: BinaryIO) -> None:
         with self._lock:

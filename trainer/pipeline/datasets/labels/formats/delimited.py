@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 from shared.errors import DatasetError
 from shared.texts import shown, text_of_cell
 from trainer.pipeline.datasets.labels.formats.addresses import ADDRESSES, file_named
+from trainer.pipeline.datasets.labels.formats.boxes.columns import box_in
 from trainer.pipeline.datasets.labels.formats.label_list import (
     OWN,
     LabelList,
@@ -224,6 +225,7 @@ def _row(
                 "something else.",
             )
     image = _image(file, layout, record)
+    box, fault = box_in(given)
     return LabelRow(
         manifest=file.name,
         line=record.line,
@@ -232,7 +234,8 @@ def _row(
         group=text_of_cell(given.get("group", "")),
         part=PART_NAMES.get(split.lower()),
         readable=STATES.get(state.lower(), True),
-        fault=record.fault,
+        fault=record.fault or fault,
+        box=box,
     )
 
 

@@ -9,6 +9,7 @@ from typing import Any
 from shared.errors import DatasetError
 from shared.texts import shown
 from trainer.pipeline.datasets.labels.formats.addresses import file_named
+from trainer.pipeline.datasets.labels.formats.boxes.columns import box_in
 from trainer.pipeline.datasets.labels.formats.boxes.marks import several_texts
 from trainer.pipeline.datasets.labels.formats.label_list import (
     LabelList,
@@ -109,13 +110,18 @@ def _keys(file: ListFile, value: Mapping[str, Any]) -> tuple[str, str]:
 
 def _with_text(row: LabelRow, text: object, value: Mapping[str, Any]) -> LabelRow:
     split, state = str(value.get("split") or "").lower(), str(value.get("state") or "").lower()
+    box, fault = box_in({key.lower(): each for key, each in value.items()})
     row = replace(
         row,
+        box=box,
+        fault=fault,
         group=str(value.get("group") or ""),
         part=PART_NAMES.get(split),
         readable=STATES.get(state, True),
     )
     texts = [text] if isinstance(text, str) else text
+    if fault:
+        return row
     if isinstance(texts, list) and len(texts) == 1 and isinstance(texts[0], str):
         return replace(row, text=texts[0])
     if text is None or texts == []:

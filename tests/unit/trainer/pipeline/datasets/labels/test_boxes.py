@@ -1,8 +1,10 @@
 import io
 import json
+import math
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
+import numpy as np
 import pytest
 from PIL import Image, ImageDraw
 
@@ -470,3 +472,186 @@ def test_a_cut_that_there_is_not_cannot_be_shown(name: str, tmp_path: Path) -> N
     with pytest.raises(ReadsmithError) as refused:
         dataset_image(a_set(tmp_path), name, DEFAULT_LIMITS)
     assert refused.value.code == "image_not_found"
+
+
+TURNED_LINE = ((40, 20), (120, 50), (112, 72), (32, 42))
+"""A line that falls to the right, on a page: its corners from the upper left one clockwise."""
+
+
+def turned_page(kind: str = "PNG", turn: int = 0) -> bytes:
+    image = Image.new("L", PAGE, 255)
+    ImageDraw.Draw(image).polygon(TURNED_LINE, fill=90)
+    exif = Image.Exif()
+    if turn == 6:
+        image, exif[0x0112] = image.transpose(Image.Transpose.ROTATE_90), 6
+    data = io.BytesIO()
+    image.save(data, kind, exif=exif)
+    return data.getvalue()
+
+
+def flat(corners: tuple[tuple[float, float], ...] = TURNED_LINE) -> list[float]:
+    return [value for point in corners for value in point]
+
+
+def turned_ppocrlabel() -> Entries:
+    boxes = [{"transcription": "0071", "points": [list(point) for point in TURNED_LINE]}]
+    return {"Label.txt": f"set/a.png\t{json.dumps(boxes)}\n".encode()}
+
+
+def turned_label_studio() -> Entries:
+    (x, y), (right, top), (_, _), (left, bottom) = TURNED_LINE
+    value = {
+        "x": x / 2,
+        "y": y,
+        "width": math.dist((x, y), (right, top)) / 2,
+        "height": math.dist((x, y), (left, bottom)),
+        "rotation": math.degrees(math.atan2(top - y, right - x)),
+        "text": ["0071"],
+    }
+    size = {"original_width": 200, "original_height": 100}
+    result = {"id": "r", "type": "textarea", "value": value} | size
+    task = {"data": {"ocr": "/data/upload/3/a.png"}, "annotations": [{"result": [result]}]}
+    return {"project-1.json": json.dumps([task]).encode()}
+
+
+def turned_coco() -> Entries:
+    annotation = {"id": 1, "image_id": 7, "bbox": [32, 20, 88, 52], "segmentation": [flat()]}
+    value = {
+        "images": [{"id": 7, "file_name": "a.png", "width": 200, "height": 100}],
+        "annotations": [annotation | {"text": "0071"}],
+    }
+    return {"annotations.json": json.dumps(value).encode()}
+
+
+def turned_textocr() -> Entries:
+    value = {
+        "imgs": {"7": {"id": 7, "file_name": "a.png", "width": 200, "height": 100}},
+        "anns": {"1": {"image_id": 7, "bbox": [1], "points": flat(), "utf8_string": "0071"}},
+    }
+    return {"cocotext.json": json.dumps(value).encode()}
+
+
+def turned_cvat() -> Entries:
+    points = ";".join(f"{x},{y}" for x, y in TURNED_LINE)
+    shape = (
+        f'<polygon label="l" points="{points}"><attribute name="text">0071</attribute></polygon>'
+    )
+    image = f'<image id="0" name="a.png" width="200" height="100">{shape}</image>'
+    return {"annotations.xml": f"<annotations>{image}</annotations>".encode()}
+
+
+def turned_yolo() -> Entries:
+    shares = " ".join(f"{value / PAGE[i % 2]}" for i, value in enumerate(flat()))
+    return {"labels/a.txt": f"0 {shares}".encode(), "classes.txt": b"0071"}
+
+
+def corner_columns(values: object = None, name: str = "a.png") -> Entries:
+    cells = ",".join(map(str, flat())) if values is None else values
+    header = "filename,text,x1,y1,x2,y2,x3,y3,x4,y4"
+    return {"labels.csv": f"{header}\n{name},0071,{cells}\n".encode()}
+
+
+def corner_keys() -> Entries:
+    keys = [f"{axis}{number}" for number in range(1, 5) for axis in "xy"]
+    row = {"file_name": "a.png", "text": "0071"} | dict(zip(keys, flat(), strict=True))
+    return {"metadata.jsonl": json.dumps(row).encode()}
+
+
+@pytest.mark.parametrize(
+    "entries",
+    [
+        turned_ppocrlabel,
+        turned_label_studio,
+        turned_coco,
+        turned_textocr,
+        turned_cvat,
+        turned_yolo,
+        corner_columns,
+        corner_keys,
+    ],
+)
+def test_a_line_with_four_corners_is_cut_out_upright_in_every_format(
+    entries: Callable[[], Entries], tmp_path: Path
+) -> None:
+    source, found = opened(tmp_path, {"a.png": turned_page()} | entries())
+    ((name, text),) = found.labels.items()
+    assert text == "0071"
+    line = open_image(source.read(name))
+    assert line.size == pytest.approx((88, 26), abs=1.5)  # the rectangle around it has 88x52
+    assert np.mean(np.asarray(line) < 110) > 0.85
+    assert dataset_image(tmp_path / "set.zip", name, DEFAULT_LIMITS)[:4] == b"\x89PNG"
+    shown_line = open_image(dataset_image(tmp_path / "set.zip", name, DEFAULT_LIMITS))
+    assert shown_line.size == pytest.approx(line.size, abs=1)
+
+
+def test_a_label_file_may_give_the_sides_of_a_line(tmp_path: Path) -> None:
+    rows = "\n".join(
+        f"a.png,{text},{x},{y},{x + w},{y + h}" for text, (x, y, w, h) in LINES.items()
+    )
+    entries = {"labels.csv": f"filename,text,left,top,right,bottom\n{rows}".encode()}
+    source, found = opened(tmp_path, {"a.png": page()} | entries)
+    assert {text: ink(image) for text, image in cuts(source, found).items()} == GRAY
+
+
+def test_corners_are_in_pixels_after_a_photograph_has_been_turned(tmp_path: Path) -> None:
+    photograph = turned_page("JPEG", turn=6)
+    source, found = opened(tmp_path, {"a.jpg": photograph} | corner_columns(name="a.jpg"))
+    (line,) = cuts(source, found).values()
+    assert line.size == pytest.approx((88, 26), abs=1.5)
+    assert np.mean(np.asarray(line) < 130) > 0.85
+
+
+def test_rows_without_corners_are_of_whole_images(tmp_path: Path) -> None:
+    _, found = opened(tmp_path, {"a.png": turned_page()} | corner_columns(",,,,,,,"))
+    assert list(found.labels.items()) == [("a.png", "0071")]
+
+
+@pytest.mark.parametrize(
+    ("values", "why"),
+    [
+        ("nan,20,120,50,112,72,32,42", "'nan' in the column x1: give pixels"),
+        ("40,20,120,inf,112,72,32,42", "'inf' in the column y2: give pixels"),
+        ("40,20,1e300,50,112,72,32,42", "no corners that are numbers, up to 1,000,000"),
+        ("40,20,,50,112,72,32,42", "'' in the column x2: give pixels"),
+        ("40,20,left,50,112,72,32,42", "'left' in the column x2: give pixels"),
+        ("40,20,40,20,40,20,40,20", "has 0x0 pixels"),
+        ("40,20,120,50,32,42,60,34", "corners that enclose no area with four sides"),
+        ("440,20,520,50,512,72,432,42", "lies outside the image, which has 200x100 pixels"),
+        ("40,20,42,20,42,22,40,22", "has 2x2 pixels: nothing can be read in it"),
+    ],
+)
+def test_a_row_whose_corners_are_none_is_left_out_and_said(
+    values: str, why: str, tmp_path: Path
+) -> None:
+    _, found = opened(tmp_path, {"a.png": turned_page()} | corner_columns(values))
+    assert not found.labels
+    (problem,) = [each for each in found.problems if each.kind != "missing_label"]
+    assert why in problem.detail
+    assert "labels.csv line 2" in problem.detail
+
+
+def test_corners_in_reverse_are_put_in_order(tmp_path: Path) -> None:
+    backwards = ",".join(map(str, flat(TURNED_LINE[::-1])))
+    source, found = opened(tmp_path, {"a.png": turned_page()} | corner_columns(backwards))
+    (line,) = cuts(source, found).values()
+    assert line.size == pytest.approx((88, 26), abs=1.5)
+
+
+@pytest.mark.parametrize(
+    ("values", "warning"),
+    [
+        ("-9,20,120,50,112,72,-17,42", "1 of 1 boxes have corners outside their image"),
+        ("40,20,120,50,118,55,38,25", "1 of 1 boxes are less than 10 pixels high"),
+        (
+            ",".join(map(str, flat(TURNED_LINE[2:] + TURNED_LINE[:2]))),
+            "1 of 1 boxes are turned by more than 60 degrees",
+        ),
+    ],
+)
+def test_odd_corners_are_warned_of_with_their_place(
+    values: str, warning: str, tmp_path: Path
+) -> None:
+    _, found = opened(tmp_path, {"a.png": turned_page()} | corner_columns(values))
+    (said,) = found.warnings
+    assert said.startswith(warning)
+    assert said.endswith("(labels.csv line 2).")

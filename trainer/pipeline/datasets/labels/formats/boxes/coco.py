@@ -79,7 +79,16 @@ def _marks(
 
 
 def _box(annotation: Mapping[str, Any], image: Mapping[str, Any]) -> Box:
+    """Return the box of an annotation, of its four corners where it has so many.
+
+    Raises ValueError, TypeError.
+    """
+    frame = frame_of(image.get("width"), image.get("height"))
+    for outline in (annotation.get("segmentation"), annotation.get("points")):
+        first = outline[0] if isinstance(outline, list) and outline else None
+        values = first if isinstance(first, list) else outline
+        if isinstance(values, list) and len(values) == 8:
+            across, down = map(number, values[::2]), map(number, values[1::2])
+            return Box.around(list(zip(across, down, strict=True)), frame)
     x, y, width, height = map(number, annotation.get("bbox") or ())
-    return Box.around(
-        rectangle(x, y, width, height), frame_of(image.get("width"), image.get("height"))
-    )
+    return Box.around(rectangle(x, y, width, height), frame)

@@ -21,7 +21,7 @@ NOT_READ = ("filestate.txt",)
 """Files that PPOCRLabel writes beside its list; they name images, too."""
 
 CUTS = "rec_gt.txt"
-"""PPOCRLabel's list of the lines that it has cut out itself, which are straightened, too."""
+"""PPOCRLabel's list of the lines that it has cut out itself."""
 
 
 def read_boxes(file: ListFile) -> LabelList | None:

@@ -1,0 +1,1 @@
+"""Where a line of text is in a photograph."""
