@@ -32,12 +32,11 @@ class Published:
 
         Raises UnusableError for limits that no text of the model fits.
         """
+        engine = self._engine(options)
         results = (
-            self.engine.search_each(
-                images, options.limits, options.top_k or 1, fold=options.fold_case
-            )
+            engine.search_each(images, options.limits, options.top_k or 1, fold=options.fold_case)
             if options.search
-            else self.engine.predict_each(images)
+            else engine.predict_each(images)
         )
         for result in results:
             if isinstance(result, ImageRejectedError):
@@ -51,10 +50,13 @@ class Published:
         Raises the first error if no image can be read, and UnusableError for limits that no text
         of the model fits.
         """
-        together, shots = self.engine.combine(
+        together, shots = self._engine(options).combine(
             images, options.limits, options.top_k or 1, fold=options.fold_case
         )
         return describe_combined(together, shots, options, self.engine.manifest.metrics)
+
+    def _engine(self, options: PredictionOptions) -> Engine:
+        return self.engine.for_lines() if options.crop == "off" else self.engine
 
 
 def bundle_of(store: str, model: str, version: int) -> Path:

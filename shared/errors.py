@@ -438,6 +438,13 @@ class ImageFormatError(ImageRejectedError):
     codes = {"unsupported_format": "The image is in a format that is not read here."}
 
 
+class NoLineError(ImageRejectedError):
+    """One of several shots, in which no line of text is found; an image alone is answered."""
+
+    http_status = 422
+    codes = {"line_not_found": "No line of text is found in an image that is one of several shots."}
+
+
 class FailedError(ReadsmithError):
     """What a job or a command ends with; in an HTTP answer an internal error."""
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
+from predictor.models.engine import NOTHING_FOUND
 from predictor.models.shots import CombinedText
 from predictor.requests.options import PredictionOptions
 from shared.api.problems import problem
@@ -36,6 +37,11 @@ NEVER_MEASURED = {
     "message": "Nothing was read. How far that can be trusted was never measured, whatever "
     "confidence says: the model's evaluation held no image on which there is nothing to read.",
 }
+NO_LINE = {
+    "code": "no_line",
+    "message": "No line of text was found in this image, so nothing was read. If the image is cut "
+    "to the line already, send crop=off.",
+}
 ALLOWED_THRESHOLD = 0.5
 """The confidence below which an image is taken to show none of the allowed texts, by default."""
 
@@ -51,10 +57,14 @@ def describe(
         answer = _prediction(prediction)
     else:
         answer = _nothing(NONE_ALLOWED if options.may_reject else NOTHING_FITS)
-    if answer["text"] == "":
+    if prediction is not None and prediction.corners is not None:
+        answer["corners"] = [list(corner) for corner in prediction.corners]
+    if prediction is NOTHING_FOUND:
+        answer["reason"] = NO_LINE
+    elif answer["text"] == "":
         measured = metrics is not None and metrics.unreadable_images
         answer["reason"] = NOTHING_READ if measured else NEVER_MEASURED
-    if options.may_reject:
+    if options.may_reject and prediction is not NOTHING_FOUND:
         _reject(answer, options)
     if options.top_k is not None:
         found = prediction.alternatives if prediction else ()

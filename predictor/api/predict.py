@@ -58,6 +58,8 @@ def add_predictions(
         }
         if options.model is None and registry.untrained:
             origin["note"] = UNTRAINED
+        if options.crop == "off":
+            engine = engine.for_lines()
         options = options.with_settings(registry.settings(model), engine.require_possible)
         combined: dict[str, Any] | None = None
         if options.combine:
@@ -113,7 +115,7 @@ def _read(
         if not isinstance(result, ReadsmithError):
             answers.append(describe(result, options, engine.manifest.metrics))
             if options.show_input and isinstance(upload.data, bytes):
-                answers[-1]["input"] = describe_input(engine.input_of(upload.data))
+                answers[-1] |= _seen(engine, upload.data)
         elif requested.several:
             metrics.problem_answered(result.code)
             answers.append({"error": problem(result, field=upload.field)})
@@ -149,8 +151,14 @@ def _combine(
             metrics.problem_answered(frame["error"]["code"])
             frame["error"]["field"] = upload.field
         elif options.show_input and isinstance(upload.data, bytes):
-            frame["input"] = describe_input(engine.input_of(upload.data))
+            frame.update(_seen(engine, upload.data))
     return answer
+
+
+def _seen(engine: Engine, data: bytes) -> dict[str, Any]:
+    """Return what the model sees of an image; nothing if it is a photograph without a line."""
+    seen = engine.input_of(data)
+    return {} if seen is None else {"input": describe_input(seen)}
 
 
 def _no_such_model(model: str, registry: Registry) -> ReadsmithError:

@@ -1,6 +1,5 @@
 """One loaded version of a model: from images to predictions, by ONNX Runtime."""
 
-import hashlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -8,14 +7,20 @@ from pathlib import Path
 from typing import TypeVar
 
 import numpy as np
-import onnxruntime
 from numpy.typing import NDArray
 from PIL import Image
 
+from predictor.models.graphs.detector import Detector
+from predictor.models.graphs.graph import BundleGraph, runnable
 from predictor.models.shots import CombinedText, Shot, ShotDecoder, shots_of
-from predictor.models.time_limit import time_limit
 from predictor.telemetry.request_stats import DECODE, MODEL, PREPARE, RequestStats
-from shared.errors import BundleError, ImageRejectedError, ReadsmithError, TooLargeError
+from shared.errors import (
+    BundleError,
+    ImageRejectedError,
+    NoLineError,
+    ReadsmithError,
+    TooLargeError,
+)
 from shared.patterns.automaton import build_automaton
 from shared.patterns.check_digits import CHECK_RULES
 from shared.patterns.limits import Limits
@@ -29,11 +34,19 @@ from shared.recognition.decoding import (
     in_reading_order,
 )
 from shared.recognition.image_spec import ImageSpec
-from shared.recognition.preprocessing import Reserve, cut_line, fit, open_image, to_input
+from shared.recognition.lines.corners import Corners, scaled
+from shared.recognition.preprocessing import (
+    Reserve,
+    cut_line,
+    fit,
+    open_image,
+    size_as_sent,
+    to_input,
+)
 from shared.recognition.scripts.letter_case import Folds, find_folds, fold_case
 from shared.recognition.search.allowed_texts import spell_allowed
 from shared.store.builtin import STARTERS
-from shared.store.manifest import ONNX_MODEL, Calibration, Manifest, read_file
+from shared.store.manifest import DETECTOR_ONNX, ONNX_MODEL, Calibration, Manifest
 
 BATCH = 4
 """Images per run: more do not fit in the CPU's caches, and each takes twice as long."""
@@ -41,23 +54,10 @@ BATCH = 4
 MAX_SHOT_VALUES = 8_000_000
 """Outputs that several shots of one thing have together, four bytes each."""
 
-RUN_SECONDS = 30.0
-"""Longest time for a batch, which takes milliseconds: a loop in the graph could last for good."""
-
-SHRINKING = "memory.enable_memory_arena_shrinkage"
-"""ONNX Runtime's name of an option of a run."""
-
 MAX_ERROR_RATE = 0.01
 """Of the predictions at or above the low-confidence threshold, held out of training."""
 MIN_THRESHOLD = 0.5
 """A model that was never wrong would have no threshold, and would show no drift."""
-
-ONLY_FATAL = 4
-"""ONNX Runtime's log level: errors are raised, and must not be printed among the JSON lines too."""
-
-MAX_GRAPH_BYTES = 500_000_000
-EXTERNAL_DATA = b"\n\x08location"
-"""The field of an ONNX file that names an external data file, whose hash nothing would check."""
 
 Answer = TypeVar("Answer", DecodedText, DecodedText | None, Shot)
 
@@ -70,48 +70,57 @@ class _Input:
     place: Place
 
     @classmethod
-    def of(cls, image: Image.Image, spec: ImageSpec) -> "_Input":
-        """Prepare an image."""
+    def of(cls, image: Image.Image, spec: ImageSpec, corners: Corners | None) -> "_Input":
+        """Prepare an image; corners: of it in the one that was sent, if it was cut out of that."""
         if spec.rows == 1:
-            return cls(to_input(image, spec), Place(spec.span(image.size)))
+            return cls(to_input(image, spec), Place(spec.span(image.size), corners=corners))
         line, of_lines = cut_line(image, spec), spec.of_lines
         region = (spec.region.left, spec.region.right) if spec.region else (0.0, 1.0)
         span = of_lines.span(line.image.size)
-        return cls(to_input(line.image, of_lines), Place(span, line.rows, region))
+        return cls(to_input(line.image, of_lines), Place(span, line.rows, region, corners))
+
+
+NOTHING_FOUND = DecodedText("", 0.0, ())
+"""The answer to an image in which the detector finds no line: what to read would be a guess."""
 
 
 class Engine:
     """Predicts with one version; thread-safe."""
 
-    def __init__(self, session: onnxruntime.InferenceSession, manifest: Manifest) -> None:
+    def __init__(
+        self, graph: BundleGraph, manifest: Manifest, detector: Detector | None = None
+    ) -> None:
         self.manifest = manifest
         self.low_confidence_threshold = low_confidence_threshold(manifest.calibration)
-        self._session = session
-        self._input = session.get_inputs()[0].name
+        self._graph = graph
+        self._detector = detector
         self._vocabulary = manifest.model_vocabulary()
 
     @classmethod
     def load(cls, folder: Path, manifest: Manifest, *, threads: int = 1) -> "Engine":
-        """Load the bundle's ONNX graph and run it on black images.
+        """Load the bundle's ONNX graphs and run them on black images.
 
-        threads: ONNX Runtime's threads for one run. Raises BundleError if the file is not what the
+        threads: ONNX Runtime's threads for one run. Raises BundleError if a file is not what the
         manifest says.
         """
-        # Read once, then hashed and loaded from memory: the file may change in between.
-        graph = read_file(folder, ONNX_MODEL, "graph", MAX_GRAPH_BYTES)
-        if hashlib.sha256(graph).hexdigest() != manifest.files[ONNX_MODEL].sha256:
-            message = f"{ONNX_MODEL} does not have the SHA-256 that the manifest says."
-            raise BundleError(message, "files")
-        if EXTERNAL_DATA in graph:
-            raise BundleError(f"{ONNX_MODEL} refers to external data files.", "graph")
-        try:
-            engine = cls(_session(graph, threads), manifest)
+        engine = cls(BundleGraph.load(folder, manifest, ONNX_MODEL, threads=threads), manifest)
+        with runnable(ONNX_MODEL):
             engine._check_signature()
-        except BundleError:
-            raise
-        except Exception as error:  # ONNX Runtime's errors have no common base class
-            raise BundleError(f"{ONNX_MODEL} cannot be run: {error}", "graph") from error
-        return engine
+        if manifest.detector is None:
+            return engine
+        graph = BundleGraph.load(folder, manifest, DETECTOR_ONNX, threads=threads)
+        detector = Detector(graph, manifest.detector)
+        detector.check()
+        return cls(engine._graph, manifest, detector)
+
+    @property
+    def detects(self) -> bool:
+        """Whether it looks for the line in an image, and does not take the image for the line."""
+        return self._detector is not None
+
+    def for_lines(self) -> "Engine":
+        """Return the engine for images that are cut to the line already."""
+        return Engine(self._graph, self.manifest)
 
     def predict(self, images: Sequence[bytes]) -> list[DecodedText]:
         """Predict encoded images; raises ImageRejectedError for the first invalid one."""
@@ -171,7 +180,7 @@ class Engine:
 
         images: encoded, or why there is none; two that are the same file are one shot. Returns
         with the text each image's shot, as an index of CombinedText.alone, or the error if it is
-        invalid. Raises the first error if all are, and what search_each raises.
+        invalid or shows no line. Raises the first error if all are, and what search_each raises.
         """
         decoder = ShotDecoder(limits, self._vocabulary, self.manifest.time_steps, top_k)
         self._require_few(images)
@@ -186,7 +195,9 @@ class Engine:
         for image, shot in zip(distinct, read, strict=True):
             if isinstance(shot, Shot):
                 shots.append(shot)
-            places[image] = len(shots) - 1 if isinstance(shot, Shot) else shot
+                places[image] = len(shots) - 1
+            else:
+                places[image] = shot if isinstance(shot, ReadsmithError) else _no_line()
         placed = [places[each] if isinstance(each, bytes) else each for each in images]
         if not shots:
             raise next(each for each in placed if isinstance(each, ReadsmithError))
@@ -194,12 +205,13 @@ class Engine:
         stats.done(DECODE)
         return combined, placed
 
-    def input_of(self, image: bytes) -> NDArray[np.uint8]:
+    def input_of(self, data: bytes) -> NDArray[np.uint8] | None:
         """Return an image as the model sees it, before scaling: uint8 (H, W, C).
 
-        Raises ImageRejectedError.
+        None if it is a photograph without a line. Raises ImageRejectedError.
         """
-        return fit(open_image(image), self.manifest.image)
+        line, _ = self._line(open_image(data), data)
+        return None if line is None else fit(line, self.manifest.image)
 
     def require_possible(self, limits: Limits) -> None:
         """Raise UnusableError if this model can predict no text within the limits."""
@@ -224,7 +236,9 @@ class Engine:
         """
         narrow = self.manifest.image.input_width((1, 10_000))
         shape = (narrow if side is None else side for side in self.manifest.image.shape)
-        self._probabilities(np.zeros((1, *shape), dtype=np.float32), give_back=True)
+        self._graph.run(np.zeros((1, *shape), dtype=np.float32), give_back=True)
+        if self._detector is not None:
+            self._detector.give_back()
 
     def _folds_case(self, fold: bool | None) -> bool:
         return self.manifest.model in STARTERS.values() if fold is None else fold
@@ -256,7 +270,7 @@ class Engine:
         decoding: Callable[..., list[Answer]],
         stats: RequestStats,
         reserve: Reserve | None,
-    ) -> Iterator[Answer | ImageRejectedError]:
+    ) -> Iterator[Answer | DecodedText | ImageRejectedError]:
         for start in range(0, len(images), BATCH):
             batch = images[start : start + BATCH]
             inputs = [self._prepare(image, stats, reserve) for image in batch]
@@ -264,29 +278,46 @@ class Engine:
             # By width: an input gets the same answer whatever it shares a batch with.
             batches: dict[tuple[int, ...], list[NDArray[np.float32]]] = {}
             for one in inputs:
-                if not isinstance(one, ImageRejectedError):
+                if isinstance(one, _Input):
                     batches.setdefault(one.values.shape, []).append(one.values)
             answers = {
                 shape: iter(self._run(np.stack(values), decoding, stats))
                 for shape, values in batches.items()
             }
             for one in inputs:
-                if isinstance(one, ImageRejectedError):
-                    yield one
-                else:
+                if isinstance(one, _Input):
                     answer = next(answers[one.values.shape])
                     yield answer and answer.placed(one.place)
+                else:
+                    yield one or NOTHING_FOUND
 
     def _prepare(
         self, data: bytes, stats: RequestStats, reserve: Reserve | None
-    ) -> "_Input | ImageRejectedError":
+    ) -> "_Input | ImageRejectedError | None":
+        """Return an image's input, None if it is a photograph without a line."""
         try:
             image = open_image(data, reserve)
         except ImageRejectedError as error:
             return error.without_trace()
-        sizes = self.manifest.image_sizes
+        whole = self.detects or self.manifest.detector is None
+        sizes = self.manifest.image_sizes if whole else None  # of the line alone, nobody took note
         stats.unseen_sizes += sizes is not None and not sizes.hold(image.size)
-        return _Input.of(image, self.manifest.image)
+        line, corners = self._line(image, data)
+        if line is None:
+            return None
+        return _Input.of(line, self.manifest.image, corners)
+
+    def _line(self, image: Image.Image, data: bytes) -> tuple[Image.Image | None, Corners | None]:
+        """Return the line in an opened image, and its corners in the one that was sent.
+
+        They are None where nobody looks for them: the image is the line.
+        """
+        if self._detector is None:
+            return image, None
+        cut = self._detector.cut(image)
+        if cut is None:
+            return None, None
+        return cut[0], scaled(cut[1].corners, size_as_sent(data, image)[0] / image.width)
 
     def _run(
         self,
@@ -300,41 +331,13 @@ class Engine:
         stats.done(DECODE)
         return answers
 
-    def _probabilities(
-        self, inputs: NDArray[np.float32], *, give_back: bool = False
-    ) -> NDArray[np.float32]:
-        """Run the graph: (N, *image.shape) → (N, T, classes).
-
-        give_back: whether ONNX Runtime releases the memory that the run took, instead of keeping it
-        for the next. Raises BundleError if it takes longer than RUN_SECONDS.
-        """
-        with time_limit(RUN_SECONDS) as options:
-            if give_back:
-                options.add_run_config_entry(SHRINKING, "cpu:0")
-            try:
-                output = self._session.run(None, {self._input: inputs}, options)[0]
-                return in_reading_order(np.asarray(output), self.manifest.image)
-            except Exception as error:
-                if not options.terminate:
-                    raise
-                message = f"{ONNX_MODEL} ran for more than {RUN_SECONDS:.0f} s on an image."
-                raise BundleError(message, "graph") from error
+    def _probabilities(self, inputs: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Run the graph: (N, *image.shape) → (N, T, classes); raises BundleError."""
+        return in_reading_order(self._graph.run(inputs), self.manifest.image)
 
     def _check_signature(self) -> None:
-        inputs, outputs = self._session.get_inputs(), self._session.get_outputs()
-        if len(inputs) != 1 or len(outputs) != 1:
-            raise BundleError(
-                f"{ONNX_MODEL} has {len(inputs)} inputs and {len(outputs)} outputs, not one each.",
-                "graph",
-            )
         image = self.manifest.image
-        taken = tuple(None if isinstance(each, str) else each for each in inputs[0].shape[1:])
-        if inputs[0].type != "tensor(float)" or taken != image.shape:
-            raise BundleError(
-                f"{ONNX_MODEL} takes {inputs[0].type} {inputs[0].shape}, "
-                f"the manifest says float32 (N, {', '.join(map(str, image.shape))}).",
-                "graph",
-            )
+        self._graph.require_signature(image.shape)
         widths = {image.input_width((1, 10_000)), image.width}
         for width in widths:
             self._check_output(width)
@@ -357,6 +360,14 @@ class Engine:
             raise BundleError(f"{ONNX_MODEL} does not return probabilities.", "graph")
 
 
+def _no_line() -> NoLineError:
+    return NoLineError(
+        "line_not_found",
+        "No line of text was found in this image.",
+        "If it is cut to the line already, send crop=off.",
+    )
+
+
 def low_confidence_threshold(calibration: Calibration | None) -> float:
     """Return the lowest confidence from which at most MAX_ERROR_RATE of predictions were wrong.
 
@@ -366,11 +377,3 @@ def low_confidence_threshold(calibration: Calibration | None) -> float:
     rows = calibration.thresholds if calibration else ()
     rarely_wrong = [row.threshold for row in rows if row.wrong <= MAX_ERROR_RATE]
     return max(MIN_THRESHOLD, min(rarely_wrong, default=MIN_THRESHOLD))
-
-
-def _session(graph: bytes, threads: int) -> onnxruntime.InferenceSession:
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = threads
-    options.inter_op_num_threads = 1
-    options.log_severity_level = ONLY_FATAL
-    return onnxruntime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])

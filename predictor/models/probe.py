@@ -12,7 +12,7 @@ from pathlib import Path
 
 from pydantic import BaseModel
 
-from predictor.models import engine
+from predictor.models.graphs import graph
 from predictor.models.loading import load_bundle
 from shared.child_process import die_with_parent, explain_exit, limit_this_process
 from shared.errors import BundleError, BundlePart, first_line
@@ -26,7 +26,7 @@ A usual one takes 0.5 s.
 SECONDS = 120
 """Reading its files may take so long."""
 MEMORY = 1_000_000_000
-"""In bytes, besides GRAPH_FACTOR times the size of the graph; a usual version takes 100 MB."""
+"""In bytes, besides GRAPH_FACTOR times the size of the graphs; a usual version takes 100 MB."""
 GRAPH_FACTOR = 4
 
 OUT_OF_MEMORY = ("bad_alloc", "Failed to allocate memory")
@@ -68,7 +68,7 @@ def probe(folder: Path, manifest: Manifest, *, threads: int) -> None:
         folder=folder.absolute(),
         manifest=manifest,
         threads=threads,
-        memory=MEMORY + GRAPH_FACTOR * manifest.files[ONNX_MODEL].size,
+        memory=MEMORY + GRAPH_FACTOR * sum(manifest.files[name].size for name in manifest.graphs),
         cpu_seconds=CPU_SECONDS * threads,
     )
     done = subprocess.run(
@@ -117,7 +117,7 @@ def main() -> None:
     die_with_parent(order.parent)
     with suppress(OSError):  # where the kernel chooses whom to kill, it is to be this process
         OOM_SCORE.write_text("1000")
-    engine.RUN_SECONDS = 2.0 * SECONDS  # here, the limits below decide
+    graph.RUN_SECONDS = 2.0 * SECONDS  # here, the limits below decide
     limit_this_process(order.memory, SECONDS, order.cpu_seconds)
     sys.stdout.write(_try(order).model_dump_json())
     sys.stdout.flush()

@@ -51,6 +51,11 @@ class PredictionOptions(BaseModel):
     min_length: int | None = Field(None, ge=0, le=1000, description="a number from 0 to 1000")
     max_length: int | None = Field(None, ge=1, le=1000, description="a number from 1 to 1000")
     min_confidence: float | None = Field(None, ge=0, le=1, description="a number from 0 to 1")
+    crop: Literal["auto", "off"] | None = Field(
+        None,
+        description="auto to have a model with a detector find the line, or off for images that "
+        "are cut to the line already",
+    )
     show_input: bool | None = Field(
         None, description="true to return each image as the model sees it, or false"
     )

@@ -33,6 +33,7 @@ class PredictionKeywords(TypedDict, total=False):
     min_length: int | None
     max_length: int | None
     min_confidence: float | None
+    crop: str | None
 
 
 def predict(

@@ -65,16 +65,16 @@ def evaluate(
         max_length=max_length,
         min_confidence=min_confidence,
     )
-    model = model or default_model(store)
-    published = load(store, model, version)
+    published = load(store, model or default_model(store), version)
     asked = given.with_settings(published.settings, published.engine.require_possible)
     source = fetched(dataset, request, state)
-    images = labelled_images(source, request.labels, dataset_limits())
+    limits, whole = dataset_limits(), published.engine.detects
+    images = labelled_images(source, request.labels, limits, whole=whole)
     predictions = list(_predictions(published, images, asked))
     if not predictions:
         raise _no_images(source)
     report = {
-        "model": model,
+        "model": published.engine.manifest.model,
         "version": published.engine.manifest.version,
         **_report(predictions, asked),
     }

@@ -41,23 +41,27 @@ def _existing(images: list[Path]) -> list[Path]:
     return images
 
 
+Images = Annotated[
+    list[Path],
+    typer.Argument(
+        metavar="IMAGE...",
+        help="Images, or folders of them; - reads one from standard input.",
+        callback=_existing,
+    ),
+]
+Combine = Annotated[
+    bool, typer.Option("--combine", help="The images are shots of one thing: read one text.")
+]
+Csv = Annotated[bool, typer.Option("--csv", help="Print CSV on stdout, a line for each image.")]
+
+
 def predict(
-    images: Annotated[
-        list[Path],
-        typer.Argument(
-            metavar="IMAGE...",
-            help="Images, or folders of them; - reads one from standard input.",
-            callback=_existing,
-        ),
-    ],
+    images: Images,
     model: options.ModelIfNamed = None,
     store: options.Store = options.STORE,
     version: options.Version = None,
     url: options.PredictorUrl = None,
-    combine: Annotated[
-        bool,
-        typer.Option("--combine", help="The images are shots of one thing: read one text."),
-    ] = False,
+    combine: Combine = False,
     top_k: options.TopK = None,
     charset: options.Charset = None,
     pattern: options.Pattern = None,
@@ -68,9 +72,8 @@ def predict(
     min_length: options.MinLength = None,
     max_length: options.MaxLength = None,
     min_confidence: options.MinConfidence = None,
-    as_csv: Annotated[
-        bool, typer.Option("--csv", help="Print CSV on stdout, a line for each image.")
-    ] = False,
+    crop: options.Crop = None,
+    as_csv: Csv = False,
     as_json: options.Json = False,
 ) -> None:
     """Read images.
@@ -96,6 +99,7 @@ def predict(
         min_length=min_length,
         max_length=max_length,
         min_confidence=min_confidence,
+        crop=crop,
     )
     reader = open_reader(store, url, asked)
     if combine:

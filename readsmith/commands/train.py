@@ -65,6 +65,7 @@ def train(
     trials: options.Trials = None,
     evaluation: options.Evaluation = "auto",
     self_training: options.SelfTraining = "auto",
+    detector: options.Detector = "auto",
     promote: options.Promote = "auto",
     retained_versions: options.RetainedVersions = None,
     as_json: options.Json = False,

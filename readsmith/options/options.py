@@ -265,6 +265,15 @@ SelfTraining = Annotated[
         autocompletion=lambda: ["auto", "off"],
     ),
 ]
+Detector = Annotated[
+    str,
+    typer.Option(
+        "--detector",
+        help="Learn to find the line in photographs, too: auto (where the set marks one in each), "
+        "or off.",
+        autocompletion=lambda: ["auto", "off"],
+    ),
+]
 RetainedVersions = Annotated[
     int | None,
     typer.Option(
@@ -334,6 +343,14 @@ MinConfidence = Annotated[
 ]
 PredictorUrl = Annotated[
     str | None, typer.Option("--url", help="A running predictor instead of a store.")
+]
+Crop = Annotated[
+    str | None,
+    typer.Option(
+        "--crop",
+        help="off: the images are cut to the line already; auto: a model with a detector finds it.",
+        autocompletion=lambda: ["auto", "off"],
+    ),
 ]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on stdout.")]
 

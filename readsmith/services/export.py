@@ -58,6 +58,7 @@ def export_python(
 def _require_followed(manifest: Manifest, settings: ModelSettings) -> None:
     refused = {
         "its text runs from right to left": manifest.image.direction == "rtl",
+        "a detector finds its lines in photographs": manifest.detector is not None,
         "its images have two rows of text": manifest.image.rows != 1,
         "the model has a pattern of its own": settings.pattern is not None,
         "the model has a list of allowed texts": settings.allowed is not None,

@@ -15,6 +15,9 @@ Share = Annotated[float, Field(ge=0, le=1)]
 """A probability, or a place within the image."""
 
 
+Point = tuple[float, float]
+
+
 class Character(Answer):
     """One character of a text, a letter with its marks, and the model's probability for it."""
 
@@ -58,6 +61,12 @@ class ImagePrediction(Answer):
         (), description="The likeliest texts, this one first; with top_k."
     )
     accepted: bool | None = Field(None, description="Is it sure enough; with min_confidence.")
+    corners: tuple[Point, Point, Point, Point] | None = Field(
+        None,
+        description="The line's corners, from the upper left of the text clockwise: x and y in "
+        "pixels of the sent image, turned as its EXIF tag says. Of models with a detector, unless "
+        "crop is off or no line is found.",
+    )
     reason: Reason | None = Field(
         None, description="Why text is null or empty; only there if it is."
     )

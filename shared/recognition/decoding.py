@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from shared.patterns.automaton import Automaton
 from shared.patterns.check_digits import CheckRule
 from shared.recognition.image_spec import ImageSpec
+from shared.recognition.lines.corners import Corners
 from shared.recognition.scripts.graphemes import clusters
 from shared.recognition.search.alignment import best_alignment
 from shared.recognition.search.allowed_texts import SpelledTexts
@@ -57,6 +58,8 @@ class Place:
     """Of the image, which are beside each other in the line."""
     region: tuple[float, float] = (0.0, 1.0)
     """Where the line's edges lie in the image."""
+    corners: Corners | None = None
+    """Of the line that was found in the image and cut out of it."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +76,8 @@ class DecodedText:
     characters: tuple[DecodedCharacter, ...]
     alternatives: tuple[Hypothesis, ...] = ()
     """The likeliest texts, this one first; empty unless they were requested."""
+    corners: Corners | None = None
+    """Where in the image the line was found; None where nobody looked for it, or found none."""
 
     def within(self, span: tuple[float, float]) -> "DecodedText":
         """Return the prediction located within the image, in which the input spans this part.
@@ -96,7 +101,8 @@ class DecodedText:
 
     def placed(self, place: Place) -> "DecodedText":
         """Return the prediction with its characters located within the image."""
-        return self.within(place.span).in_rows(place.rows).within(place.region)
+        located = self.within(place.span).in_rows(place.rows).within(place.region)
+        return replace(located, corners=place.corners)
 
     def in_rows(self, rows: int) -> "DecodedText":
         """Return the prediction of a line of rows that were joined, each character in its own row.

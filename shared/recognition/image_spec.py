@@ -73,7 +73,7 @@ class ImageSpec(BaseModel):
     """What is cut out of an image first; None: nothing."""
     rows: Rows = 1
     """Of text in an image, within the region; 2: where the gap between two is found, they are cut
-    apart and joined into one line (shared/recognition/rows.py)."""
+    apart and joined into one line (shared/recognition/lines/rows.py)."""
     direction: Direction = "ltr"
     """Of the text, left to right or right to left: the output of a network for the latter is turned
     around, its first time step is at the right."""

@@ -1,5 +1,6 @@
 """From an image's bytes to a model's input: the same code for training and for serving."""
 
+import io
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -30,7 +31,7 @@ from shared.recognition.image_limits import (
     reduce,
 )
 from shared.recognition.image_spec import ImageSpec, Rows
-from shared.recognition.rows import find_gap, join_rows
+from shared.recognition.lines.rows import find_gap, join_rows
 
 FORMATS = ("PNG", "JPEG", "GIF", "BMP", "WEBP", "TIFF", "PPM", "AVIF")
 """Pillow formats that are accepted, beside HEIC where its reader is installed: no request reaches
@@ -78,6 +79,17 @@ def formats_of(data: bytes) -> tuple[str, ...]:
         return FORMATS
     heic.register()
     return (heic.HEIF,)
+
+
+def size_as_sent(data: bytes, opened: Image.Image) -> tuple[int, int]:
+    """Return the width and height of an image before open_image has reduced it, but turned.
+
+    data: of an image that open_image accepts.
+    """
+    with Image.open(io.BytesIO(data), formats=formats_of(data)) as file:
+        width, height = file.size
+    turned = (width > height) != (opened.width > opened.height)
+    return (height, width) if turned else (width, height)
 
 
 def _decode(data: bytes, reserve: Reserve | None = None) -> tuple[str, Image.Image]:

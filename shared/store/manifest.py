@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from shared.atomic_files import read_small
 from shared.errors import BundleError, BundlePart
 from shared.recognition.image_spec import ImageSpec
+from shared.recognition.lines.spec import DetectorSpec
 from shared.recognition.scoring import wilson_interval
 from shared.recognition.vocabulary import Vocabulary
 from shared.texts import plain_fault
@@ -19,6 +20,14 @@ FORMAT: Final = 2
 MANIFEST = "manifest.json"
 KERAS_MODEL = "prediction_model.h5"
 ONNX_MODEL = "prediction_model.onnx"
+DETECTOR_KERAS = "detector.h5"
+DETECTOR_ONNX = "detector.onnx"
+DETECTOR: Final = "detector"
+"""In ``requires`` of a version that finds the line itself: without it, it would read whole
+photographs as lines."""
+KNOWN = {DETECTOR}
+GOOD_OVERLAP: Final = 0.7
+"""Intersection over union from which on a line counts as found."""
 GOLDEN_PREDICTIONS = "golden/predictions.json"
 GOLDEN_OF_FORMAT_1 = "golden/readings.json"
 SEEN_IMAGES = "seen_images.txt"
@@ -209,6 +218,28 @@ class AllowedFigures(Frozen):
     rejected: float = Field(ge=0, le=1)
 
 
+class DetectionFigures(Frozen):
+    """How well the detector finds the lines of the test part, and what that costs.
+
+    ``Metrics`` tells what the two networks, one after the other, make of whole photographs.
+    """
+
+    images: int = Field(ge=0)
+    lines: int = Field(ge=0)
+    """That are marked in them."""
+    found: float = Field(ge=0, le=1)
+    """Share of the lines that it finds, with an intersection over union of at least 0.7."""
+    found_interval: tuple[float, float] = Field(strict=False)
+    """95 % Wilson interval."""
+    overlap: float = Field(ge=0, le=1)
+    """Mean intersection over union; 0 for lines that are not found."""
+    nothing_found: int = Field(ge=0)
+    """Images in which it finds nothing, and whose text is empty for it."""
+    line_exact_match: float = Field(ge=0, le=1)
+    """Of the same images if the lines are cut out where they are marked: what the recogniser
+    could reach with a detector without errors."""
+
+
 class Manifest(Frozen):
     """One version's contract.
 
@@ -220,7 +251,7 @@ class Manifest(Frozen):
 
     format: Literal[1, 2] = FORMAT
     requires: tuple[str, ...] = Field((), strict=False)
-    """What a reader must know beside the format itself; nothing so far."""
+    """What a reader must know beside the format itself: detector, or nothing."""
     model: ModelName
     version: int = Field(ge=1)
     job_id: str
@@ -242,11 +273,17 @@ class Manifest(Frozen):
     label_lengths: dict[str, int]
     """How many labels of each length were seen."""
     image_sizes: ImageSizes | None = None
-    """None in bundles from before it was noted, and in imported ones."""
+    """Of photographs, where it has a detector. None in bundles from before it was noted, and in
+    imported ones."""
+    detector: DetectorSpec | None = None
+    """Of the network in detector.onnx that finds the line in a photograph; None where images are
+    lines."""
     proposed_pattern: str | None = None
     """What all labels fit; predictions must fit it only once a user has accepted it."""
     metrics: Metrics | None
     calibration: Calibration | None = None
+    detection: DetectionFigures | None = None
+    """None without a detector."""
     allowed: AllowedFigures | None = None
     """None where the job had no list of allowed texts."""
     learned: Learned | None = None
@@ -268,15 +305,18 @@ class Manifest(Frozen):
 
     @model_validator(mode="after")
     def _consistent(self) -> "Manifest":
-        if self.requires:
-            needed = ", ".join(self.requires)
+        if unknown := [name for name in self.requires if name not in KNOWN]:
+            needed = ", ".join(unknown)
             raise ValueError(f"it requires {needed[:100]}, which this release does not know")
         if self.blank_index != Vocabulary(self.vocabulary).blank_index:
             raise ValueError(
                 f"blank_index is {self.blank_index}, "
                 f"but the blank comes after the {len(self.vocabulary)} characters"
             )
-        for name in (KERAS_MODEL, ONNX_MODEL, self.golden_predictions):
+        if (self.detector is None) == (DETECTOR in self.requires):
+            raise ValueError("detector and requires contradict each other")
+        detector = (DETECTOR_KERAS, DETECTOR_ONNX) if self.detector else ()
+        for name in (KERAS_MODEL, ONNX_MODEL, self.golden_predictions, *detector):
             if name not in self.files:
                 raise ValueError(f"files does not list {name}")
         for name in self.files:
@@ -289,6 +329,11 @@ class Manifest(Frozen):
     def golden_predictions(self) -> str:
         """The name of the file of its golden predictions."""
         return GOLDEN_OF_FORMAT_1 if self.format == 1 else GOLDEN_PREDICTIONS
+
+    @property
+    def graphs(self) -> tuple[str, ...]:
+        """The names of the files that a predictor runs."""
+        return (ONNX_MODEL, DETECTOR_ONNX) if self.detector else (ONNX_MODEL,)
 
     def model_vocabulary(self) -> Vocabulary:
         """Return the vocabulary as the decoder wants it."""

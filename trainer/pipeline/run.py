@@ -6,6 +6,7 @@ from shared.api.jobs import Stage
 from shared.store.manifest import Manifest
 from trainer.pipeline.context import Load, RunContext, prepare
 from trainer.pipeline.datasets.dataset import Base, Dataset
+from trainer.pipeline.detection.detect import detect_lines
 from trainer.pipeline.downloads.fetch import describe
 from trainer.pipeline.evaluation.evaluate import evaluate
 from trainer.pipeline.evaluation.predictions import Evaluation
@@ -43,6 +44,7 @@ def run(
     dataset = _load(load, request, observer)
 
     observer.stage(Stage.TRAIN)
+    dataset = detect_lines(dataset, request, observer, inputs.work)
     request, dataset, trained = _trained(
         request, dataset, load, base, observer, context, train_trials
     )

@@ -37,6 +37,7 @@ PresetChoice = PresetName | Auto
 Promote = Literal["auto", "always", "never"]
 EvaluationChoice = Literal["auto", "test_part", "cross_validation"]
 SelfTraining = Literal["auto", "off"]
+DetectorChoice = Literal["auto", "off"]
 
 
 class Synthetic(RequestPart):
@@ -268,7 +269,17 @@ class JobRequest(RequestPart):
     """Whether images of the dataset without a text are learned from as well, with the texts that
     the networks read on them with confidence. auto: where it is cross-validated, and only if the
     folds are then read better."""
+    detector: DetectorChoice = "auto"
+    """Whether a network is trained, too, that finds the line in a photograph. auto: where each
+    image has one line, marked by its corners or a box, and neither a search nor cross_validation
+    is asked for. off: the model reads lines that are cut out already."""
     resources: Resources = Resources()
+
+    @property
+    def may_detect(self) -> bool:
+        """Whether a detector is trained where the dataset allows it."""
+        plain = self.search is None and self.evaluation != "cross_validation"
+        return self.detector == "auto" and plain
 
     @property
     def settled_preset(self) -> PresetName:

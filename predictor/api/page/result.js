@@ -13,7 +13,7 @@ export function result(file, prediction, times) {
     h(
       "div",
       { class: "result" },
-      h("div", { class: "stack" }, imageOf(file), seen(prediction.input)),
+      h("div", { class: "stack" }, imageOf(file), prediction.input ? seen(prediction.input) : ""),
       h("div", { class: "stack" }, text(prediction), alternatives(prediction), origin(prediction, times)),
     ),
     correction(file, prediction),

@@ -13,8 +13,8 @@ Corners = tuple[Point, Point, Point, Point]
 
 MARGIN = 0.05
 """Of a line's height, on each side: corners are set close to the letters, or through their ends."""
-LONGEST_CUT = 4096
-"""Pixels; no network takes a wider input. Longer lines are reduced as they are cut."""
+LONGEST_CUT, LARGEST_CUT = 4096, 2_000_000
+"""Pixels of a side, and in all; no network takes more. Larger lines are reduced as they are cut."""
 CLEARLY_LONGER = 1.5
 """A line whose sides differ by less may be a single character, whose long side may be its height"""
 
@@ -80,7 +80,8 @@ def cut_line(image: Image.Image, corners: Corners) -> Image.Image:
     """
     across, down = size_of(corners)
     margin = MARGIN * down
-    scale = min(1.0, LONGEST_CUT / (max(across, down) + 2 * margin))
+    longest, area = max(across, down) + 2 * margin, (across + 2 * margin) * (down + 2 * margin)
+    scale = min(1.0, LONGEST_CUT / longest, math.sqrt(LARGEST_CUT / area))
     edge = max(1.0, margin * scale)
     right, bottom = edge + max(1.0, across * scale), edge + max(1.0, down * scale)
     size = math.ceil(right + edge), math.ceil(bottom + edge)
@@ -106,6 +107,12 @@ def perspective(start: Sequence[Point], end: Sequence[Point]) -> list[float]:
         values += [u, v]
     found: list[float] = np.linalg.solve(np.array(rows, float), np.array(values, float)).tolist()
     return found
+
+
+def scaled(corners: Corners, factor: float) -> Corners:
+    """Return corners in an image that is larger by a factor, to a hundredth of a pixel."""
+    a, b, c, d = ((round(x * factor, 2), round(y * factor, 2)) for x, y in corners)
+    return a, b, c, d
 
 
 def overlap(one: Corners, other: Corners) -> float:

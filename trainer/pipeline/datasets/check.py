@@ -8,9 +8,9 @@ import numpy as np
 from shared.api.datasets import DatasetCheck, Sample
 from shared.errors import NotFoundError
 from trainer.pipeline.datasets.load import load_dataset
-from trainer.pipeline.datasets.sources.boxes import box_named, read_cut
 from trainer.pipeline.datasets.sources.compression import tar_opener
 from trainer.pipeline.datasets.sources.image_files import UnreadableEntryError, is_image
+from trainer.pipeline.datasets.sources.marked.boxes import box_named, read_cut
 from trainer.pipeline.datasets.sources.shards import is_shard
 from trainer.pipeline.datasets.sources.source import open_source
 from trainer.schemas.job_request import JobRequest

@@ -22,8 +22,12 @@ from trainer.pipeline.datasets.parts.near_duplicates import look
 from trainer.pipeline.datasets.sources.frames import frames_differ
 from trainer.pipeline.datasets.sources.image_files import UnreadableEntryError
 from trainer.pipeline.datasets.sources.source import ImageSource
-from trainer.pipeline.datasets.sources.text_columns import first_occurrences
+from trainer.pipeline.datasets.sources.text_columns import Texts, TextTable, first_occurrences
 from trainer.pipeline.datasets.sources.threads import map_in_threads
+
+MOST_UNLABELLED = 1000
+"""Images without a text that are drawn from more, which take time and show little that these do
+not."""
 
 
 @dataclass
@@ -168,3 +172,25 @@ def split_corrections(checked: Checked, found: FoundLabels) -> tuple[ImageTable,
         return images, images[:0]
     own = images.where(lambda image: image.name not in added)
     return own, images.where(lambda image: image.name in added)
+
+
+def unlabelled_images(
+    source: ImageSource, found: FoundLabels, checked: Checked, seed: int
+) -> ImageTable:
+    """Return readable images without a text, each content once, labelled "".
+
+    None that a labelled file also holds: a test image would otherwise be learned from.
+    """
+    labelled = {*found.names(), *found.decided}
+    names = sorted({name for name in found.unlabelled if name not in labelled})
+    if found.boxes:  # the others are whole photographs
+        names = [name for name in names if name in found.boxes]
+    if len(names) > MOST_UNLABELLED:
+        drawn = np.random.default_rng(seed).choice(len(names), MOST_UNLABELLED, replace=False)
+        names = [names[index] for index in sorted(drawn)]
+    no_texts = TextTable(Texts(names), Texts("" for _ in names))
+    images = check_images(source, FoundLabels(found.source, no_texts)).images
+    known = {content.tobytes() for content in checked.images.contents}
+    return images.take(
+        [row for row, content in enumerate(images.contents) if content.tobytes() not in known]
+    )

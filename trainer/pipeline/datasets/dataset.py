@@ -6,15 +6,18 @@ from dataclasses import dataclass, replace
 from functools import reduce
 from itertools import chain
 from operator import add
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from shared.recognition.image_spec import ImageSpec
+from shared.recognition.lines.spec import DetectorSpec
 from shared.recognition.vocabulary import Vocabulary
 from shared.store.manifest import ImageSizes
 from trainer.pipeline.datasets.image_table import ImageTable
+from trainer.pipeline.datasets.sources.marked.photographs import Photographs
 from trainer.pipeline.datasets.sources.source import ImageSource
 from trainer.schemas.job_request import PresetName
 
@@ -59,6 +62,21 @@ class Base:
 
 
 @dataclass(frozen=True)
+class LineDetector:
+    """A detector that has learned from a dataset, and how it does on the test part."""
+
+    folder: Path
+    """Holds its files."""
+    spec: DetectorSpec
+    lines: ImageSource
+    """The images as they are marked, not as it finds them."""
+    missed: ImageTable
+    """Test images in which it finds nothing."""
+    overlaps: tuple[float, ...]
+    """Intersection over union of each line of the test part with what it finds."""
+
+
+@dataclass(frozen=True)
 class Dataset:
     """Usable images in three parts, and how they become inputs."""
 
@@ -85,6 +103,10 @@ class Dataset:
     """The result of the check, JSON; shown in the job and by `readsmith datasets check`."""
     is_fold: bool = False
     """Whether the validation part chooses nothing, but measures."""
+    photographs: Photographs | None = None
+    """That the lines are cut out of, where a detector can learn from them."""
+    detector: LineDetector | None = None
+    """By which the lines are cut out; None where they are cut as they are marked."""
 
     @property
     def measured(self) -> ImageTable:
@@ -101,6 +123,13 @@ class Dataset:
     def labels(self) -> Iterator[str]:
         """All labels, part by part."""
         return chain(self.train.labels, self.validation.labels, self.test.labels)
+
+    def served_file(self, name: str) -> tuple[str, bytes]:
+        """Return the name and the bytes of what a client would send of an image of the dataset."""
+        if self.detector is None or self.photographs is None:
+            return name, self.source.read(name)
+        file = self.photographs.file(name)
+        return file, self.photographs.source.read(file)
 
     @property
     def fingerprint(self) -> str:

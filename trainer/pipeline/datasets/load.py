@@ -12,7 +12,12 @@ from shared.recognition.preprocessing import fit, open_image
 from shared.recognition.vocabulary import required_time_steps
 from shared.store.manifest import ImageSizes
 from shared.texts import shown
-from trainer.pipeline.datasets.clean import Checked, check_images, split_corrections
+from trainer.pipeline.datasets.clean import (
+    Checked,
+    check_images,
+    split_corrections,
+    unlabelled_images,
+)
 from trainer.pipeline.datasets.dataset import Base, Dataset, Rehearsal
 from trainer.pipeline.datasets.image_table import ImageTable, LabelledImage
 from trainer.pipeline.datasets.inputs.image_spec import time_steps, time_steps_of
@@ -28,9 +33,9 @@ from trainer.pipeline.datasets.parts.sides import Sides
 from trainer.pipeline.datasets.parts.split import Split, split
 from trainer.pipeline.datasets.seen_images import is_among
 from trainer.pipeline.datasets.sources.image_files import IMAGE_ENDINGS
+from trainer.pipeline.datasets.sources.marked.photographs import Photographs
 from trainer.pipeline.datasets.sources.source import ImageSource, JoinedSource, open_source
 from trainer.pipeline.datasets.summary import LISTED_PROBLEMS, describe_split, summarise
-from trainer.pipeline.datasets.unlabelled import unlabelled_images
 from trainer.schemas.job_request import JobRequest, Labels
 from trainer.schemas.limits import DEFAULT_LIMITS, DatasetLimits
 
@@ -70,28 +75,23 @@ def load_dataset(
     rehearsal = _rehearsal(base, source, checked) if base else Rehearsal()
     own, added = split_corrections(checked, found)
     sides = Sides.of(own, found)
-    done = _parted(own, request, base, sides)
+    done = _parted(own, request, base, sides, few_are_folded=not found.detects)
     train, validation, test = done.parts
     # Corrections are images that the model got wrong: in the test part they would not represent
     # the images that come in.
     train += added
-    unlabelled = ImageTable()
-    if request.self_training == "auto" and done.folds:
-        unlabelled = unlabelled_images(source, found, checked, request.seed)
+    learns_more = request.self_training == "auto" and done.folds
+    unlabelled = unlabelled_images(source, found, checked, request.seed) if learns_more else None
     vocabulary = choose_vocabulary(checked.images.labels, request, base, spec.direction)
     summary = summarise(checked, found, vocabulary) | {
         "split": {"train": len(train), "validation": len(validation), "test": len(test)},
         "folds": len(done.folds),
-        "unlabelled": len(unlabelled),
+        "unlabelled": len(unlabelled or ()),
         "image": spec.model_dump() | {"time_steps": time_steps(spec)},
         "reasons": reasons,
     }
     describe_split(done, sides, summary)
-    if leaked := sum(is_among(image, seen) for image in test):
-        summary["warnings"].append(
-            f"The base version was trained on {leaked} of the {len(test)} test images: "
-            "the metrics are too good. Add images that it was not trained on."
-        )
+    summary["warnings"] += _leaks(test, seen)
     heights = np.repeat([h for _, h in checked.sizes], list(checked.sizes.values()))
     return Dataset(
         source,
@@ -105,13 +105,32 @@ def load_dataset(
         float(np.median(heights)),
         ImageSizes.of(checked.sizes),
         done.folds,
-        unlabelled,
+        unlabelled or ImageTable(),
         summary,
+        photographs=Photographs(source, found.boxes) if found.detects else None,
     )
 
 
-def _parted(images: ImageTable, request: JobRequest, base: Base | None, sides: Sides) -> Split:
-    if _cross_validates(images, request, base, sides):
+def _leaks(test: ImageTable, seen: frozenset[str]) -> list[str]:
+    leaked = sum(is_among(image, seen) for image in test)
+    if not leaked:
+        return []
+    return [
+        f"The base version was trained on {leaked} of the {len(test)} test images: "
+        "the metrics are too good. Add images that it was not trained on."
+    ]
+
+
+def _parted(
+    images: ImageTable,
+    request: JobRequest,
+    base: Base | None,
+    sides: Sides,
+    *,
+    few_are_folded: bool,
+) -> Split:
+    """Split; few_are_folded: whether no detector needs images that it does not learn from."""
+    if few_are_folded and _cross_validates(images, request, base, sides):
         return fold(images, request, sides)
     done = split(images, request, base.seen if base else frozenset(), sides)
     _require_parts(done)
@@ -137,7 +156,7 @@ def _labelled(
     found = find_labels(source, request.labels, request.relabel)
     if request.fold_labels:
         fold_labels(found)
-    return cut_out(source, found), found
+    return cut_out(source, found, may_detect=request.may_detect), found
 
 
 def _add_corrections(
@@ -198,14 +217,18 @@ def _rehearsal(base: Base, source: ImageSource, checked: Checked) -> Rehearsal:
 
 
 def labelled_images(
-    path: Path, labels: Labels, limits: DatasetLimits = DEFAULT_LIMITS
+    path: Path, labels: Labels, limits: DatasetLimits = DEFAULT_LIMITS, *, whole: bool = False
 ) -> Iterator[tuple[str, str, bytes]]:
-    """Yield name, label and bytes of every usable image of a set, without duplicates."""
+    """Yield name, label and bytes of every usable image of a set, without duplicates.
+
+    whole: photographs, where each has one line, instead of the lines that are cut out of them.
+    """
     source = open_source(path, limits)
     found = find_labels(source, labels)
-    source = cut_out(source, found)
+    source = cut_out(source, found, may_detect=whole)
+    photographs = Photographs(source, found.boxes if found.detects else {})
     for image in check_images(source, found).images:
-        yield image.name, image.label, source.read(image.name)
+        yield image.name, image.label, source.read(photographs.file(image.name))
 
 
 def _drop_too_long(source: ImageSource, checked: Checked, spec: ImageSpec) -> None:

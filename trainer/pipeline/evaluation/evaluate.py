@@ -2,7 +2,7 @@
 
 import heapq
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import chain
 from operator import attrgetter
 
@@ -14,7 +14,13 @@ from shared.patterns.limits import Limits
 from shared.recognition.decoding import at_temperature, decode
 from shared.recognition.scoring import Score, wilson_interval
 from shared.recognition.search.allowed_texts import spell_allowed
-from shared.store.manifest import AllowedFigures, Calibration, Metrics
+from shared.store.manifest import (
+    GOOD_OVERLAP,
+    AllowedFigures,
+    Calibration,
+    DetectionFigures,
+    Metrics,
+)
 from trainer.pipeline.datasets.dataset import Dataset
 from trainer.pipeline.datasets.image_table import LabelledImage
 from trainer.pipeline.evaluation.allowed import measure_allowed, read_allowed
@@ -58,6 +64,10 @@ def evaluate(
     evaluator = _Evaluator(trained, dataset, observer)
     before, validation = evaluator.calibrate()
     uncalibrated, predictions = evaluator.predict_test_part()
+    published = evaluator.predict_as_published(predictions)
+    missed = evaluator.missed()
+    predictions += missed
+    uncalibrated += [(each.confidence, each.correct) for each in missed]
     # The validation part has chosen the weights only: good enough to tell learning from chance.
     told_by = [] if len(predictions) >= SMALL_TEST else evaluator.predict(dataset.validation)
     test = [(prediction.confidence, prediction.correct) for prediction in predictions]
@@ -73,9 +83,10 @@ def evaluate(
         metrics=_metrics(trained, dataset, predictions),
         calibration=calibration,
         predictions=tuple(predictions),
-        published=evaluator.predict_as_published(predictions),
+        published=published,
         learned=measure_learned([*predictions, *told_by], trained.parameters.seed),
         allowed=evaluator.measure_list(allowed) if allowed else None,
+        detection=evaluator.measure_detector(),
         suspects=tuple(heapq.nlargest(SUSPECTS, evaluator.suspects(), attrgetter("confidence"))),
     )
 
@@ -124,6 +135,39 @@ class _Evaluator:
     ) -> tuple[LabelledPrediction, ...]:
         """Return what the published model predicts for the measured images, in their order."""
         return tuple(self.predict(self.dataset.measured) if self.dataset.folds else measured)
+
+    def missed(self) -> list[LabelledPrediction]:
+        """Return what is answered to test images in which the detector finds nothing."""
+        images = self.dataset.detector.missed if self.dataset.detector else ()
+        return [LabelledPrediction(image.name, image.label, "", 0.0) for image in images]
+
+    def measure_detector(self) -> DetectionFigures | None:
+        """Tell how well lines are found, and are read where they are marked."""
+        detector = self.dataset.detector
+        if detector is None:
+            return None
+        marked = replace(self, dataset=replace(self.dataset, source=detector.lines))
+        images = [*self.dataset.test, *detector.missed]
+        correct = [prediction.correct for prediction in marked.predict(images)]
+        lines = len(detector.overlaps)
+        found = sum(overlap >= GOOD_OVERLAP for overlap in detector.overlaps)
+        figures = DetectionFigures(
+            images=len(images),
+            lines=lines,
+            found=found / lines if lines else 0.0,
+            found_interval=wilson_interval(found, lines),
+            overlap=float(np.mean(detector.overlaps)) if lines else 0.0,
+            nothing_found=len(detector.missed),
+            line_exact_match=float(np.mean(correct)),
+        )
+        self.observer.event(
+            "detection",
+            f"The detector finds {found} of {lines} lines of the test part, and nothing in "
+            f"{figures.nothing_found} images. Where lines are cut as they are marked, "
+            f"{figures.line_exact_match:.1%} of the texts are correct.",
+            figures.model_dump(mode="json"),
+        )
+        return figures
 
     def measure_list(self, texts: tuple[str, ...]) -> AllowedFigures | None:
         """Measure a list on the validation and the test part; None if none of it can be spelled."""

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from shared.store.manifest import AllowedFigures, Calibration, Learned, Metrics
+from shared.store.manifest import AllowedFigures, Calibration, DetectionFigures, Learned, Metrics
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,8 @@ class Evaluation:
     """None where the images are too few to tell."""
     allowed: AllowedFigures | None
     """None without a list of allowed texts."""
+    detection: DetectionFigures | None
+    """None without a detector."""
     suspects: tuple[LabelledPrediction, ...]
     """Predictions of training and validation images that contradict their labels with confidence,
     the most confident first."""

@@ -20,15 +20,20 @@ from trainer.pipeline.datasets.sources.source import ImageSource
 from trainer.pipeline.networks.inference import OnnxGraph, load_pixels, predict
 
 
-def write_models(model: Any, build: Path) -> None:
-    """Write a Keras inference model as prediction_model.h5 and prediction_model.onnx."""
+def write_models(
+    model: Any, build: Path, keras_name: str = KERAS_MODEL, onnx_name: str = ONNX_MODEL
+) -> None:
+    """Write a Keras inference model as prediction_model.h5 and prediction_model.onnx.
+
+    Or under other names: those of the detector.
+    """
     logging.getLogger("absl").setLevel(logging.ERROR)
-    model.save(build / KERAS_MODEL)
-    write_onnx(model, build)
+    model.save(build / keras_name)
+    write_onnx(model, build, onnx_name)
 
 
-def write_onnx(model: Any, build: Path) -> None:
-    """Write the model as prediction_model.onnx."""
+def write_onnx(model: Any, build: Path, name: str = ONNX_MODEL) -> None:
+    """Write the model as prediction_model.onnx, or under another name."""
     logging.getLogger("tf2onnx").setLevel(logging.ERROR)
     with warnings.catch_warnings():
         # Keras uses names that NumPy has deprecated, and warns of the input names of old models.
@@ -36,7 +41,7 @@ def write_onnx(model: Any, build: Path) -> None:
         warnings.simplefilter("ignore", UserWarning)
         # export() fails for a model that was never called.
         model(np.zeros((1, *(side or WIDTH_STEP for side in model.input_shape[1:])), np.float32))
-        model.export(build / ONNX_MODEL, format="onnx", verbose=False)
+        model.export(build / name, format="onnx", verbose=False)
 
 
 def load_keras(path: Path) -> Any:

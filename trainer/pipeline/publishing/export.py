@@ -12,13 +12,22 @@ from itertools import chain
 from pathlib import Path
 
 from shared.errors import FailedError
-from shared.store.manifest import GOLDEN_PREDICTIONS, REPORT, FileEntry, GoldenPrediction, Manifest
+from shared.store.manifest import (
+    DETECTOR,
+    DETECTOR_KERAS,
+    DETECTOR_ONNX,
+    GOLDEN_PREDICTIONS,
+    REPORT,
+    FileEntry,
+    GoldenPrediction,
+    Manifest,
+)
 from trainer.pipeline.datasets.dataset import Dataset
 from trainer.pipeline.datasets.image_table import ImageTable
 from trainer.pipeline.datasets.seen_images import write_seen_images
 from trainer.pipeline.evaluation.predictions import Evaluation
 from trainer.pipeline.evaluation.promotion import Promotion
-from trainer.pipeline.evaluation.report.write import copy_images, write_report
+from trainer.pipeline.evaluation.report.write import write_images, write_report
 from trainer.pipeline.networks.keras_files import predict_with_files, write_models
 from trainer.pipeline.publishing.pattern import propose_pattern
 from trainer.pipeline.training.rehearsal import write_rehearsal
@@ -42,6 +51,9 @@ class Origin:
 def build_bundle(trained: Trained, evaluation: Evaluation, dataset: Dataset, build: Path) -> None:
     """Write everything but the manifest into an empty folder."""
     write_models(trained.model, build)
+    if dataset.detector is not None:
+        for name in (DETECTOR_KERAS, DETECTOR_ONNX):
+            shutil.copy(dataset.detector.folder / name, build / name)
     write_golden(evaluation, dataset, build)
     unlabelled = dataset.unlabelled if trained.unlabelled_images else ImageTable()
     write_seen_images([dataset.train + dataset.validation, unlabelled], dataset.seen, build)
@@ -87,6 +99,7 @@ def make_manifest(
         lengths = Counter(len(label) for label in dataset.labels if label)
         unseen = set(dataset.vocabulary.characters).difference(chain.from_iterable(dataset.labels))
         return Manifest(
+            requires=(DETECTOR,) if dataset.detector else (),
             model=request.model,
             version=version,
             job_id=origin.job_id,
@@ -103,9 +116,11 @@ def make_manifest(
             time_steps=trained.time_steps,
             label_lengths={str(length): count for length, count in sorted(lengths.items())},
             image_sizes=dataset.sizes,
+            detector=dataset.detector.spec if dataset.detector else None,
             proposed_pattern=propose_pattern(dataset.labels),
             metrics=evaluation.metrics,
             calibration=evaluation.calibration,
+            detection=evaluation.detection,
             allowed=evaluation.allowed,
             learned=evaluation.learned,
             comparison=promotion.comparison if promotion else None,
@@ -133,7 +148,8 @@ def write_golden(evaluation: Evaluation, dataset: Dataset, build: Path) -> None:
     """Write a few of the measured images with the published model's predictions."""
     predictions = evaluation.published[:GOLDEN_IMAGES]
     # The predictor repeats these predictions before it serves the version.
-    names = copy_images(predictions, dataset, build / "golden")
+    files = [dataset.served_file(prediction.file) for prediction in predictions]
+    names = write_images(files, build / "golden")
     golden = [
         GoldenPrediction(**asdict(prediction) | {"file": f"golden/{name}"}).model_dump()
         for name, prediction in zip(names, predictions, strict=True)

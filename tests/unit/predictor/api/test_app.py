@@ -12,11 +12,13 @@ from typing import Any
 
 import pytest
 from flask.testing import FlaskClient
+from PIL import Image
 from werkzeug.test import TestResponse
 
 from predictor.api.app import create_app
 from predictor.models.registry import Registry
 from predictor.settings import PredictorSettings
+from shared.api.predictions import Prediction
 from shared.store.manifest import ONNX_MODEL
 from shared.store.records.record import ModelSettings
 from shared.store.records.records import DEFAULT
@@ -24,6 +26,7 @@ from shared.store.store import ModelStore
 from tests.support.api.openapi import routes_of
 from tests.support.labelled_images import image as drawn
 from tests.support.models.bundles import encoded, image, imported, onnx_graph, png, publish
+from tests.support.models.detectors import BLUE, CORNERS, photograph_file, publish_detector
 
 MAX_IMAGE = 20_000
 MAX_BODY = 100_000
@@ -310,7 +313,7 @@ WRONG: dict[str, tuple[dict[str, Any], int, str, str]] = {
         {"data": {"image": [part(b"") for _ in range(40)]}},
         413,
         "too_many_parts",
-        "more than 16 parts",
+        "more than 17 parts",
     ),
 }
 
@@ -710,3 +713,51 @@ def test_metrics_count_requests_images_and_versions(client: FlaskClient) -> None
         'readsmith_predictor_request_seconds_count{route="/predict"}',
     ):
         assert line in page
+
+
+@pytest.fixture
+def finder(
+    store: ModelStore, registry: Registry, empty: FlaskClient, tmp_path: Path
+) -> FlaskClient:
+    """A client of a predictor whose model finds the line in a photograph."""
+    publish_detector(store, tmp_path / "default")
+    registry.poll()
+    return empty
+
+
+def test_the_corners_of_a_line_that_was_found_are_answered(finder: FlaskClient) -> None:
+    answer = send(finder, photograph_file("abca"), top_k="2").get_json()
+    assert answer["text"] == "abca"
+    found = [tuple(corner) for corner in answer["corners"]]
+    assert found == [pytest.approx(corner, abs=8) for corner in CORNERS]
+    assert Prediction.model_validate(answer).corners == tuple(found)
+
+
+def test_where_no_line_is_found_nothing_is_read_and_the_answer_says_why(
+    finder: FlaskClient,
+) -> None:
+    nothing = encoded(Image.new("RGB", (320, 240), BLUE))
+    answers = send(finder, nothing, photograph_file("c"), show_input="true").get_json()["results"]
+    assert (answers[0]["text"], answers[0]["confidence"]) == ("", 0.0)
+    assert answers[0]["reason"]["code"] == "no_line"
+    assert answers[0].keys().isdisjoint({"input", "corners"})
+    assert answers[1]["text"] == "c"
+    listed = send(finder, nothing, allowed="ab\nc").get_json()
+    assert (listed["text"], listed["reason"]["code"]) == ("", "no_line")
+
+
+def test_images_that_are_cut_already_are_read_with_crop_off(finder: FlaskClient) -> None:
+    answer = send(finder, png("bca"), crop="off").get_json()
+    assert answer["text"] == "bca"
+    assert "corners" not in answer
+    body = {"image": base64.b64encode(png("bca")).decode(), "crop": "off"}
+    assert finder.post("/predict", json=body).get_json()["text"] == "bca"
+    refused = send(finder, png("bca"), crop="no")
+    assert (refused.status_code, refused.get_json()["field"]) == (422, "crop")
+
+
+def test_a_model_without_a_detector_takes_crop_and_answers_no_corners(client: FlaskClient) -> None:
+    for crop in ("auto", "off"):
+        answer = send(client, png("cab"), crop=crop).get_json()
+        assert answer["text"] == "cab"
+        assert "corners" not in answer

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from predictor.models import engine as engine_module
 from predictor.models import probe as probe_module
 from predictor.models import registry as registry_module
 from predictor.models import safe_loading, verdicts
+from predictor.models.graphs import graph as graph_module
 from predictor.models.registry import Registry
 from predictor.models.safe_loading import MOST_DEATHS, SafeLoader
 from predictor.settings import PredictorSettings
@@ -245,7 +245,7 @@ def test_a_loop_that_only_some_images_set_off_is_ended(
 ) -> None:
     files = {ONNX_MODEL: endless_on_light(), GOLDEN_PREDICTIONS: b"[]"}
     publish(store, tmp_path / "1", files=files, change=imported)
-    monkeypatch.setattr(engine_module, "RUN_SECONDS", 0.5)
+    monkeypatch.setattr(graph_module, "RUN_SECONDS", 0.5)
     engine = SafeLoader(None).load(store, "default", 1)
     with pytest.raises(BundleError, match="ran for more than"):
         engine.predict([png("ab")])

@@ -4,8 +4,8 @@ from PIL import Image
 
 from shared.recognition.decoding import DecodedCharacter, DecodedText
 from shared.recognition.image_spec import ImageSpec, Region
+from shared.recognition.lines.rows import find_gap, join_rows
 from shared.recognition.preprocessing import cut_line, to_input
-from shared.recognition.rows import find_gap, join_rows
 from tests.support.plates import plate, plate_texts
 
 SPEC = ImageSpec(height=48, width=384, channels=1, resize="follow", standardize=True, rows=2)

@@ -70,6 +70,7 @@ function makeControls() {
       ["auto", "learned from where that helps"],
       ["off", "left out"],
     ),
+    detector: select(["auto", "learn, where the set marks one line in each"], ["off", "images are lines already"]),
     promote: select(["auto", "unless it is clearly worse"], ["always", "always"], ["never", "never, I decide later"]),
   };
 }
@@ -85,12 +86,13 @@ function advanced(controls) {
     field("Start from", controls.base, "starter, none, or the number of a version of this model."),
     field("Measure the model", controls.evaluation),
     field("Images without a text", controls.self_training, "Below 150 labelled images: the model may read them, and learn from what it is sure of."),
+    field("Find the line in photographs", controls.detector),
     field("Serve the new version", controls.promote),
     field("Seed", controls.seed, "The same seed splits the images in the same way."),
   );
 }
 
-function request({ model, preset, epochs, max_minutes, trials, seed, base, evaluation, self_training, promote }) {
+function request({ model, preset, epochs, max_minutes, trials, seed, base, evaluation, self_training, detector, promote }) {
   const hyperparameters = {};
   const search = trials.value ? { parameters: SEARCHED, trials: Number(trials.value) } : null;
   if (epochs.value) hyperparameters.epochs = Number(epochs.value);
@@ -102,6 +104,7 @@ function request({ model, preset, epochs, max_minutes, trials, seed, base, evalu
     base: /^\d/.test(base.value) ? Number(base.value) : base.value,
     evaluation: evaluation.value,
     self_training: self_training.value,
+    detector: detector.value,
     promote: promote.value,
     hyperparameters,
     search,

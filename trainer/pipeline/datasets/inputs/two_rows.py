@@ -11,8 +11,8 @@ import numpy as np
 from PIL import Image
 
 from shared.recognition.image_spec import WHOLE, ImageSpec, Rows
+from shared.recognition.lines.rows import Gap, find_gap, join_rows
 from shared.recognition.preprocessing import cut_line, open_image
-from shared.recognition.rows import Gap, find_gap, join_rows
 from shared.recognition.scripts.graphemes import clusters
 from trainer.pipeline.datasets.image_table import LabelledImage
 from trainer.pipeline.datasets.inputs.evidence import Examined, StarterModel, surely_better

@@ -11,7 +11,8 @@ from typing import BinaryIO
 from shared.errors import DatasetError, ImageRejectedError
 from shared.texts import shown
 from trainer.pipeline.datasets.labels.found import DatasetProblem, FoundLabels
-from trainer.pipeline.datasets.sources.boxes import (
+from trainer.pipeline.datasets.sources.image_files import UnreadableEntryError
+from trainer.pipeline.datasets.sources.marked.boxes import (
     Box,
     CutSource,
     MarkedImage,
@@ -19,7 +20,7 @@ from trainer.pipeline.datasets.sources.boxes import (
     UnusableBoxError,
     png,
 )
-from trainer.pipeline.datasets.sources.image_files import UnreadableEntryError
+from trainer.pipeline.datasets.sources.marked.photographs import why_no_photographs
 from trainer.pipeline.datasets.sources.source import ImageSource
 from trainer.pipeline.datasets.sources.text_columns import Texts, TextTable
 from trainer.pipeline.datasets.sources.threads import map_in_threads
@@ -28,17 +29,31 @@ MOST_COVERED = 8
 """How many times the boxes of an image may cover it: cutting takes time for each pixel."""
 
 
-def cut_out(source: ImageSource, found: FoundLabels) -> ImageSource:
+READS_LINES = (
+    "The model then reads such lines: send lines cut out in the same way to /predict, not whole "
+    "images"
+)
+READS_PHOTOGRAPHS = (
+    "A detector learns where they are: send whole images, like those of the set, to /predict."
+)
+
+
+def cut_out(source: ImageSource, found: FoundLabels, *, may_detect: bool = False) -> ImageSource:
     """Return the source with the cuts that boxes mark; record those that cannot be cut.
 
+    may_detect: whether a detector is to learn from them, where it can, as found.detects then says.
     Raises ReadsmithError dataset_too_large.
     """
     if not found.boxes:
         return source
+    why_not = why_no_photographs(found.labels, found.boxes) if may_detect else ""
+    found.detects = why_not is None
     folder = Path(tempfile.mkdtemp(prefix="readsmith-cuts-"))
     try:
         cutter = _Cutter(source, found, folder / "cuts")
         cuts = CutSource(source, cutter.path, cutter.cut_all())
+        reason = f" (no detector: {why_not})." if why_not else "."
+        cutter.tell(READS_PHOTOGRAPHS if found.detects else f"{READS_LINES}{reason}")
     except BaseException:
         shutil.rmtree(folder, ignore_errors=True)
         raise
@@ -80,13 +95,14 @@ class _Cutter:
             f"{len(cuts)} of {len(self._cuts)} boxes {oddity} ({self._found.place(min(cuts))})."
             for oddity, cuts in sorted(self._odd.items())
         ]
+        return self._cuts
+
+    def tell(self, then: str) -> None:
+        """Note how many lines are cut, and what comes of it."""
         count = len({image for image, boxes in self._boxes.items() if boxes.keys() & self._cuts})
         self._found.notes.append(
-            f"{len(self._cuts)} lines are cut out of {count} images by their boxes. The model "
-            "then reads such lines: send lines cut out in the same way to /predict, not whole "
-            "images."
+            f"{len(self._cuts)} lines are cut out of {count} images by their boxes. {then}"
         )
-        return self._cuts
 
     def _cut(self, name: str, file: BinaryIO) -> Iterator[tuple[str, DatasetProblem]]:
         """Append the cuts of an image; yield the names and problems of those that are none."""

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 
 from shared.texts import shown
 from trainer.pipeline.datasets.labels.label_row import Part
-from trainer.pipeline.datasets.sources.boxes import Box
+from trainer.pipeline.datasets.sources.marked.boxes import Box
 from trainer.pipeline.datasets.sources.text_columns import Texts, TextTable
 from trainer.schemas.labels import LINE_BREAK, UnusableLabelError, usable_label
 
@@ -38,6 +38,8 @@ class FoundLabels:
     groups_from: str = "the column group"
     boxes: dict[str, tuple[str, Box]] = field(default_factory=dict)
     """The image and the box of each line that is cut out of an image, by the line's name."""
+    detects: bool = False
+    """Whether a detector can learn from the boxes, and is to."""
     parts: dict[str, Part] = field(default_factory=dict)
     """The user's own parts that the lists tell, by file name."""
     parts_from: str = "the column split"

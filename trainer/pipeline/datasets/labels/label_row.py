@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import IntEnum
 
-from trainer.pipeline.datasets.sources.boxes import Box
+from trainer.pipeline.datasets.sources.marked.boxes import Box
 
 
 class Part(IntEnum):

@@ -41,6 +41,7 @@ def _write_metrics(trained: Trained, evaluation: Evaluation, path: Path) -> None
         "history": [progress.model_dump() for progress in trained.history],
         "calibration": evaluation.calibration.model_dump(mode="json"),
         "allowed": evaluation.allowed and evaluation.allowed.model_dump(mode="json"),
+        "detection": evaluation.detection and evaluation.detection.model_dump(mode="json"),
         **describe_mistakes((prediction.truth, prediction.text) for prediction in predictions),
         "wrong": [asdict(prediction) for prediction in _wrong(predictions)],
         "suspects": [asdict(prediction) for prediction in evaluation.suspects],
@@ -80,7 +81,8 @@ def _write_worst(predictions: Sequence[LabelledPrediction], dataset: Dataset, fo
 def _write_held_out(evaluation: Evaluation, dataset: Dataset, folder: Path) -> None:
     """Write up to HELD_OUT_IMAGES images of the test part as a labelled set."""
     predictions = evaluation.predictions[:HELD_OUT_IMAGES]
-    names = copy_images(predictions, dataset, folder)
+    files = [(each.file, dataset.source.read(each.file)) for each in predictions]
+    names = write_images(files, folder)
     rows = (
         (name, prediction.truth, "readable" if prediction.truth else "unreadable")
         for name, prediction in zip(names, predictions, strict=True)
@@ -88,16 +90,14 @@ def _write_held_out(evaluation: Evaluation, dataset: Dataset, folder: Path) -> N
     write_csv(folder / "labels.csv", ("filename", "text", "state"), rows)
 
 
-def copy_images(
-    predictions: Sequence[LabelledPrediction], dataset: Dataset, folder: Path
-) -> list[str]:
-    """Copy the images of predictions into a new folder; return their new names."""
+def write_images(files: Sequence[tuple[str, bytes]], folder: Path) -> list[str]:
+    """Write images, by name, into a new folder; return their new names."""
     folder.mkdir()
     names = []
-    for index, prediction in enumerate(predictions, 1):
-        names.append(f"{index:04}{Path(prediction.file).suffix.lower()}")
+    for index, (name, data) in enumerate(files, 1):
+        names.append(f"{index:04}{Path(name).suffix.lower()}")
         # The original bytes: versions are compared on what the evaluation saw.
-        (folder / names[-1]).write_bytes(dataset.source.read(prediction.file))
+        (folder / names[-1]).write_bytes(data)
     return names
 
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from tests.support.labelled_images import image, write_zip
+from trainer.pipeline.datasets.clean import MOST_UNLABELLED
 from trainer.pipeline.datasets.load import load_dataset
-from trainer.pipeline.datasets.unlabelled import MOST
 from trainer.schemas.job_request import JobRequest
 
 LABELLED = [f"{number:02}" for number in range(20)]
@@ -58,8 +58,8 @@ def test_none_where_nothing_is_learned_from_them(path: Path, request_: JobReques
 
 
 def test_of_many_a_sample_that_the_seed_draws(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    assert MOST >= 100
-    monkeypatch.setattr("trainer.pipeline.datasets.unlabelled.MOST", 5)
+    assert MOST_UNLABELLED >= 100
+    monkeypatch.setattr("trainer.pipeline.datasets.clean.MOST_UNLABELLED", 5)
     extra = {f"{n}.png": image(f"{n:04}") for n in range(20)}
     a_zip(path, extra)
     drawn = [set(load_dataset(path, JobRequest(seed=seed)).unlabelled.names) for seed in (0, 0, 1)]

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from shared.texts import shown
 from trainer.pipeline.datasets.labels.formats.boxes.marks import number
-from trainer.pipeline.datasets.sources.boxes import Box
+from trainer.pipeline.datasets.sources.marked.boxes import Box
 
 SIDES = ("left", "top", "right", "bottom")
 CORNERS = ("x1", "y1", "x2", "y2", "x3", "y3", "x4", "y4")

@@ -16,7 +16,7 @@ from trainer.pipeline.datasets.labels.formats.boxes.marks import (
     turned,
 )
 from trainer.pipeline.datasets.labels.formats.label_list import LabelList, ListFile
-from trainer.pipeline.datasets.sources.boxes import Box
+from trainer.pipeline.datasets.sources.marked.boxes import Box
 
 SHAPES = ("box", "polygon")
 

@@ -20,7 +20,7 @@ from trainer.pipeline.datasets.labels.formats.boxes.marks import (
 )
 from trainer.pipeline.datasets.labels.formats.label_list import LabelList, ListFile
 from trainer.pipeline.datasets.labels.label_row import PART_NAMES, STATES
-from trainer.pipeline.datasets.sources.boxes import PERCENT, Box
+from trainer.pipeline.datasets.sources.marked.boxes import PERCENT, Box
 
 _TASK_IMAGES = ("image", "ocr")
 """Where Label Studio's templates for images have the address."""

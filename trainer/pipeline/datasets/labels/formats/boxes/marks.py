@@ -12,7 +12,7 @@ from typing import Any
 from shared.errors import DatasetError
 from shared.texts import shown
 from trainer.pipeline.datasets.labels.label_row import LabelRow, Part
-from trainer.pipeline.datasets.sources.boxes import Box
+from trainer.pipeline.datasets.sources.marked.boxes import Box
 
 TEXT_KEYS = (
     *("text", "transcription", "utf8_string", "caption", "words", "ocr", "plate_text", "plate"),

@@ -15,7 +15,7 @@ from trainer.pipeline.datasets.labels.formats.boxes.marks import (
 from trainer.pipeline.datasets.labels.formats.label_list import LabelList, ListFile
 from trainer.pipeline.datasets.labels.formats.records import lines_of
 from trainer.pipeline.datasets.labels.label_row import LabelRow
-from trainer.pipeline.datasets.sources.boxes import Box
+from trainer.pipeline.datasets.sources.marked.boxes import Box
 
 NOT_READ = ("filestate.txt",)
 """Files that PPOCRLabel writes beside its list; they name images, too."""

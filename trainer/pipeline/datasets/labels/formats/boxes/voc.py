@@ -17,7 +17,7 @@ from trainer.pipeline.datasets.labels.formats.boxes.marks import (
     text_in,
 )
 from trainer.pipeline.datasets.labels.formats.label_list import LabelList
-from trainer.pipeline.datasets.sources.boxes import Box
+from trainer.pipeline.datasets.sources.marked.boxes import Box
 from trainer.pipeline.datasets.sources.source import ImageSource
 
 

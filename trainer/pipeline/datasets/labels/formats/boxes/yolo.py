@@ -16,7 +16,7 @@ from trainer.pipeline.datasets.labels.formats.boxes.marks import (
 )
 from trainer.pipeline.datasets.labels.formats.label_list import LabelList
 from trainer.pipeline.datasets.labels.formats.records import lines_of
-from trainer.pipeline.datasets.sources.boxes import PERCENT, Box
+from trainer.pipeline.datasets.sources.marked.boxes import PERCENT, Box
 from trainer.pipeline.datasets.sources.source import ImageSource
 
 _BOXES = re.compile(r"\d{1,4}( -?\d*\.?\d+(e-?\d+)?){4,}")

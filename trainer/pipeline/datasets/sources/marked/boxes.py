@@ -20,7 +20,7 @@ from shared.recognition.lines.corners import (
     in_reading_order,
     size_of,
 )
-from shared.recognition.preprocessing import formats_of, open_image
+from shared.recognition.preprocessing import open_image, size_as_sent
 from trainer.pipeline.datasets.sources.image_files import UnreadableEntryError, is_image
 from trainer.pipeline.datasets.sources.source import ImageSource
 
@@ -192,10 +192,7 @@ class MarkedImage:
 
     def __init__(self, data: bytes) -> None:
         self.image = open_image(data)
-        with Image.open(io.BytesIO(data), formats=formats_of(data)) as file:
-            width, height = file.size
-        turned = (width > height) != (self.image.width > self.image.height)
-        self.size: Size = (height, width) if turned else (width, height)
+        self.size: Size = size_as_sent(data, self.image)
         """As it was before a large photograph was reduced, turned as its EXIF tag says."""
 
     def corners(self, box: Box) -> Corners:

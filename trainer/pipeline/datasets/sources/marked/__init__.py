@@ -1,0 +1,1 @@
+"""Lines that boxes mark in images."""
