@@ -34,7 +34,8 @@ ReadsmithError
 ├── ImageRejectedError              an image that cannot be read
 │   ├── NotAnImageError        400
 │   ├── ImageTooLargeError     413
-│   └── ImageFormatError       415
+│   ├── ImageFormatError       415
+│   └── NoLineError            422
 ├── FailedError                500  what a job or a command ends with
 │   ├── NotLearnedError
 │   └── ProcessDiedError

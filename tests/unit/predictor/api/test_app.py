@@ -313,7 +313,7 @@ WRONG: dict[str, tuple[dict[str, Any], int, str, str]] = {
         {"data": {"image": [part(b"") for _ in range(40)]}},
         413,
         "too_many_parts",
-        "more than 17 parts",
+        "more than 18 parts",
     ),
 }
 
