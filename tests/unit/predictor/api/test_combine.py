@@ -27,7 +27,7 @@ MAX_IMAGE = 20_000
 def store(tmp_path: Path) -> ModelStore:
     """A store with a model that is not very sure of what it reads."""
     store = ModelStore(tmp_path / "models")
-    unsure = {ONNX_MODEL: onnx_graph(sharpness=20.0), "golden/predictions.json": b"[]"}
+    unsure = {ONNX_MODEL: onnx_graph(sharpness=60.0), "golden/predictions.json": b"[]"}
     publish(store, tmp_path / "build", files=unsure, change=imported)
     return store
 
