@@ -4,8 +4,8 @@ If nothing but chance made a model err, a text's probability would be the produc
 shots (Bayes' rule with equal priors). But glare on one character makes it sure of a wrong one, and
 a single such shot would outvote two that are right. So every step of the output is first softened:
 what one shot says against a character is bounded.
-And what is worn, or drawn like another character, is so in every shot. So n shots weigh less than
-n, as the members of a sample that are correlated (Kish 1965, section 5.4): `weight`.
+And what is worn, or drawn like another character, is so in every shot. So each further shot adds
+less, as the members of a sample that are correlated do (Kish 1965, section 5.4): `weight`.
 Both are chosen by measurement: docs/decisions/0035-several-shots.md.
 """
 
