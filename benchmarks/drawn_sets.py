@@ -71,7 +71,7 @@ def mixed_case(images: int, seed: int) -> Iterator[Drawing]:
         image = Image.new("L", (160, 50), chance.randrange(215, 256))
         ink = chance.randrange(60)
         ImageDraw.Draw(image).text(
-            (chance.randrange(4, 40), 36), text, fill=ink, font=_font(MONO, 32), anchor="ls"
+            (chance.randrange(4, 40), 36), text, fill=ink, font=packaged_font(MONO, 32), anchor="ls"
         )
         yield text, _png(_noisy(image, chance))
 
@@ -149,14 +149,14 @@ def _gray(chance: random.Random, text: str, size: tuple[int, int]) -> bytes:
 
 def _centred(text: str, chance: random.Random) -> Image.Image:
     image = Image.new("L", (200, 50), chance.randrange(215, 256))
-    font = _font(chance.choice(FONTS), 32)
+    font = packaged_font(chance.choice(FONTS), 32)
     ImageDraw.Draw(image).text((100, 25), text, fill=30, font=font, anchor="mm")
     return image
 
 
 def _coloured(chance: random.Random, text: str, ink: Colour, ground: Colour) -> Image.Image:
     image = Image.new("RGBA", (180, 50), ground)
-    _draw_text(chance, image, text, _font(chance.choice(FONTS), 30), ink)
+    _draw_text(chance, image, text, packaged_font(chance.choice(FONTS), 30), ink)
     return image
 
 
@@ -176,9 +176,9 @@ def _draw_text(
 
 def _largest(name: str, text: str, size: tuple[int, int]) -> ImageFont.FreeTypeFont:
     """Return the font at 70 % of the image's height, or smaller if the text is too wide."""
-    font = _font(name, round(size[1] * 0.7))
+    font = packaged_font(name, round(size[1] * 0.7))
     too_wide = font.getlength(text) / (0.95 * size[0])
-    return font if too_wide <= 1 else _font(name, int(font.size / too_wide))
+    return font if too_wide <= 1 else packaged_font(name, int(font.size / too_wide))
 
 
 def _noisy(image: Image.Image, chance: random.Random) -> Image.Image:
@@ -193,7 +193,8 @@ def _png(image: Image.Image, compress_level: int = 6) -> bytes:
 
 
 @cache
-def _font(name: str, points: int) -> ImageFont.FreeTypeFont:
+def packaged_font(name: str, points: int) -> ImageFont.FreeTypeFont:
+    """Return a font that a package brings, at a size."""
     package, folder = (
         ("captcha", "data") if name == CAPTCHA_FONT else ("matplotlib", "mpl-data/fonts/ttf")
     )

@@ -50,6 +50,10 @@ MAX_VALUE = 1e30
 Reserve = Callable[[int], object]
 """Takes the bytes of memory that decoding an image needs; raises what ends it."""
 
+LARGE = 8
+"""Images so many times as high as the input are reduced before their rows are joined, which would
+take as much memory as the image once more."""
+
 MIN_DEVIATION = 1 / 255
 """Floor of the standard deviation, so that a uniform image stays finite."""
 
@@ -256,7 +260,11 @@ def cut_line(image: Image.Image, spec: ImageSpec) -> Line:
     """Cut the line of text out of an image: its region, whose two rows, if it has them, joined."""
     if spec.region is not None:
         image = image.crop(spec.region.box(image.size))
-    gap = find_gap(image) if spec.rows == 2 else None
+    if spec.rows == 1:
+        return Line(image, 1)
+    if (factor := image.height // (LARGE * spec.height)) > 1:
+        image = image.reduce(factor)
+    gap = find_gap(image)
     if gap is None:
         return Line(image, 1)
     return Line(join_rows(image, gap, right_to_left=spec.direction == "rtl"), 2)

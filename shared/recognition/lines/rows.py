@@ -71,7 +71,7 @@ def find_gap(image: Image.Image) -> Gap | None:
 
 def _edges(image: Image.Image, size: tuple[int, int]) -> NDArray[np.float32]:
     """Return how clear an edge is at each pixel of an image of this size, in [0, 1]: (H, W)."""
-    small = image.convert("RGB").resize(size, Image.Resampling.BOX)
+    small = image.resize(size, Image.Resampling.BOX).convert("RGB")
     values = np.asarray(small, np.float32)
     # Along the line: strokes stand upright, while frames and shadows lie.
     found = np.abs(np.diff(values, axis=1, append=values[:, -1:])).max(axis=2)

@@ -5,7 +5,7 @@ from PIL import Image
 from shared.recognition.decoding import DecodedCharacter, DecodedText
 from shared.recognition.image_spec import ImageSpec, Region
 from shared.recognition.lines.rows import find_gap, join_rows
-from shared.recognition.preprocessing import cut_line, to_input
+from shared.recognition.preprocessing import cut_line, fit, to_input
 from tests.support.plates import plate, plate_texts
 
 SPEC = ImageSpec(height=48, width=384, channels=1, resize="follow", standardize=True, rows=2)
@@ -77,6 +77,16 @@ def test_the_cut_is_made_image_by_image_within_the_region() -> None:
         assert (cut_line(two, spec).rows, cut_line(one, spec).rows) == (2, 1)
     assert cut_line(two, SPEC.model_copy(update={"region": region})).image.width == 320
     assert cut_line(two, SPEC.model_copy(update={"rows": 1})).image is two
+
+
+def test_large_images_are_reduced_first() -> None:
+    small = plate(["ABC", "1234"])
+    large = small.resize((small.width * 20, small.height * 20))
+    line = cut_line(large, SPEC)
+    assert line.rows == 2
+    assert line.image.height <= 8 * SPEC.height
+    alike = np.corrcoef(fit(large, SPEC).ravel(), fit(small, SPEC).ravel())
+    assert alike[0, 1] > 0.9
 
 
 def test_training_and_serving_see_the_same() -> None:
