@@ -24,6 +24,7 @@ ELSEWHERE = "127.0.0.2"
 NOT_RUN = {
     "up": "it serves until Ctrl-C; tests/unit/readsmith/services/test_services.py",
     "train": "takes minutes; tests/faults/test_tutorial.py",
+    "watch": "it watches until Ctrl-C; tests/integration/readsmith/commands/test_watch.py",
     "learning-curve": "takes minutes; tests/unit/readsmith/commands/test_learning_curve.py",
     "models import": "needs an h5; tests/integration/trainer/pipeline/test_import_h5.py",
     "doctor": "says what is wrong with this machine; tests/integration/readsmith",
@@ -41,7 +42,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "var").mkdir()
     (folder / "models").symlink_to("var/models", target_is_directory=True)
     store = ModelStore(folder / "var" / "models")
-    for model in ("captcha", "captcha", "captcha", "default"):
+    for model in ("captcha", "captcha", "captcha", "default", "plates"):
         publish_with_report(store, folder / "build", model, characters=CHARACTERS)
     images = {f"{text}.png": png(text, CHARACTERS) for text in ("ab", "b0", "AB", "a1")}
     write_zip(folder / "new-captchas.zip", images)
@@ -49,7 +50,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     write_zip(folder / "my-captchas.zip", named)
     (folder / "texts.txt").write_text("ab0ab\nb0a1b\n")
     (folder / "images").mkdir()
-    for name in ("captcha.png", "plate.png", "images/1.png"):
+    for name in ("captcha.png", "plate.png", "1.png", "2.png", "3.png", "images/1.png"):
         (folder / name).write_bytes(encoded(stripes("ab0", CHARACTERS)))
     return folder
 

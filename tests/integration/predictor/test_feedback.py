@@ -118,7 +118,7 @@ WRONG: dict[str, tuple[dict[str, Any], int, str]] = {
     "not an image": (form(b"hello", text="a"), 400, "not_an_image"),
     "unknown": ({"json": {"text": "a", "request_id": "r"}}, 404, "image_not_found"),
     "type": ({"data": b"a", "content_type": "text/plain"}, 415, "unsupported_media_type"),
-    "refused by the trainer": (in_json(png("a"), text="a\nb"), 422, "correction_refused"),
+    "refused by the trainer": (in_json(png("a"), text="a\nb\nc"), 422, "correction_refused"),
 }
 
 
@@ -158,7 +158,7 @@ def test_what_waits_goes_out_in_order_and_a_later_text_counts(
     for text in ("old", "new"):
         answer = away.post("/feedback", **form(png("ab"), text=text, model="waits"))
         assert (answer.status_code, answer.get_json()["status"]) == (202, "queued")
-    away.post("/feedback", **form(png("a"), text="a\nb", model="waits"))  # is refused later
+    away.post("/feedback", **form(png("a"), text="a\nb\nc", model="waits"))  # is refused later
     away.post("/feedback", **form(png("c"), text="overtaken", model="waits"))
     away.post("/feedback", **form(png("b"), text="last", model="waits"))
 
