@@ -443,7 +443,7 @@ class NoLineError(ImageRejectedError):
     """One of several shots, in which no line of text is found; an image alone is answered."""
 
     http_status = 422
-    codes = {"line_not_found": "No line of text is found in an image that is one of several shots."}
+    codes = {"no_line": "No line of text is found in an image that is one of several shots."}
 
 
 class FailedError(ReadsmithError):

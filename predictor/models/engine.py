@@ -14,6 +14,7 @@ from predictor.models.graphs.detector import Detector
 from predictor.models.graphs.graph import BundleGraph, runnable
 from predictor.models.shots import CombinedText, Shot, ShotDecoder, shots_of
 from predictor.telemetry.request_stats import DECODE, MODEL, PREPARE, RequestStats
+from shared.api.predictions import MOST_SHOTS
 from shared.errors import (
     BundleError,
     ImageRejectedError,
@@ -219,14 +220,13 @@ class Engine:
 
     def _require_few(self, shots: Sequence[object]) -> None:
         """Raise TooLargeError for more shots than there is memory for: outputs of all are held."""
-        most = MAX_SHOT_VALUES // (self.manifest.time_steps * self._vocabulary.classes)
-        if len(shots) > most:
-            raise TooLargeError(
-                "too_many_images",
-                f"There are {len(shots)} shots of one thing.",
-                f"For this model, whose outputs are large, send at most {most}.",
-                "image",
-            )
+        fitting = MAX_SHOT_VALUES // (self.manifest.time_steps * self._vocabulary.classes)
+        if len(shots) > min(MOST_SHOTS, fitting):
+            hint = f"Send at most {MOST_SHOTS}."
+            if fitting < MOST_SHOTS:
+                hint = f"For this model, whose outputs are large, send at most {fitting}."
+            message = f"There are {len(shots)} shots of one thing."
+            raise TooLargeError("too_many_images", message, hint, "image")
 
     def give_back(self) -> None:
         """Release the memory that the runs so far have taken.
@@ -362,7 +362,7 @@ class Engine:
 
 def _no_line() -> NoLineError:
     return NoLineError(
-        "line_not_found",
+        "no_line",
         "No line of text was found in this image.",
         "If it is cut to the line already, send crop=off.",
     )

@@ -232,7 +232,7 @@ def _softened(steps: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.asarray((1 - MISREAD) * flat + np.float32(MISREAD / steps.shape[1]))
 
 
-def _probabilities(steps: NDArray[np.float32], groups: Sequence[SpelledTexts]) -> list[float]:
-    """Return the probabilities of the empty text and of all others in a shot."""
-    nothing = float(steps[:, -1].astype(np.float64).prod())
-    return [nothing, *chain.from_iterable(group.probabilities(steps) for group in groups)]
+def _probabilities(steps: NDArray[np.float32], groups: Sequence[SpelledTexts]) -> Probabilities:
+    """Return the probabilities of the empty text and of all others in a shot, (texts,)."""
+    nothing = steps[:, -1].astype(np.float64).prod(keepdims=True)
+    return np.concatenate([nothing, *(group.probabilities(steps) for group in groups)])

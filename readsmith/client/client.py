@@ -79,7 +79,7 @@ class Client:
     def predict_combined(
         self, images: Iterable[ImageInput], **options: Unpack[PredictionKeywords]
     ) -> CombinedPrediction:
-        """Read several shots of one thing, up to 64, as one text; `frames` says what each shows.
+        """Read several shots of one thing, up to 16, as one text; `frames` says what each shows.
 
         An image that cannot be read is left out, and its frame has an error.
         """

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from readsmith.services.readers import Reader
 
 BATCH = 64
-"""Images that are in memory at a time, and the most that are shots of one thing."""
+"""Images that are in memory at a time."""
 MOST_BYTES = 40_000_000
 """Of an image, as the predictor takes them by default."""
 STDIN = Path("-")
@@ -103,7 +103,7 @@ def predict(
     )
     reader = open_reader(store, url, asked)
     if combine:
-        combined = _combined(reader, list(islice(_files(images), BATCH + 1)))
+        combined = _combined(reader, _files(images))
         print_json(combined) if as_json else _print_combined(combined, asked)
         return
     results = list(_results(reader, _files(images)))
@@ -116,13 +116,16 @@ def predict(
         raise typer.Exit(FAILED)
 
 
-def _combined(reader: "Reader", files: Sequence[Path]) -> dict[str, Any]:
+def _combined(reader: "Reader", found: Iterator[Path]) -> dict[str, Any]:
     """Read files as shots of one thing; those that cannot be read are left out."""
-    if len(files) > BATCH:
+    from shared.api.predictions import MOST_SHOTS
+
+    files = list(islice(found, MOST_SHOTS + 1))
+    if len(files) > MOST_SHOTS:
         raise TooLargeError(
             "too_many_images",
-            f"There are more than {BATCH} images.",
-            f"Give at most {BATCH} shots of one thing.",
+            f"There are more than {MOST_SHOTS} images.",
+            f"Give at most {MOST_SHOTS} shots of one thing.",
         )
     loaded = [_load(file) for file in files]
     sent = [place for place, data in enumerate(loaded) if isinstance(data, bytes)]

@@ -17,6 +17,10 @@ Share = Annotated[float, Field(ge=0, le=1)]
 
 Point = tuple[float, float]
 
+MOST_SHOTS = 16
+"""Images that are shots of one thing. What all of them output is held together, and compared with
+every text that is allowed."""
+
 
 class Character(Answer):
     """One character of a text, a letter with its marks, and the model's probability for it."""

@@ -6,9 +6,12 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 
+from shared.store.store import ModelStore
+from tests.support.models.detectors import publish_detector
 from tests.support.services import services
 from tests.support.services.memory import (
     MOST_WORKER_BYTES,
@@ -55,18 +58,36 @@ def send(port: int, bodies: list[Body], numbers: range) -> None:
     connection.close()
 
 
+def shots_with_a_list() -> Body:
+    shots = [blank((200 + number, 50)) for number in range(16)]
+    texts = "\n".join(f"{number:04}{'ABCDEFGH' * 3}" for number in range(9_999))
+    return as_form(shots, combine="true", allowed=texts)
+
+
 @pytest.mark.parametrize(
     ("name", "build"),
     [
         ("8 requests of 29 MB of base64", lambda: as_json([noise(7_200_000)] * 3)),
         ("8 of 64 images of 10 megapixels", lambda: as_form([blank((5000, 2000))] * 64)),
+        ("8 of 16 shots and 9,999 allowed texts", shots_with_a_list),
     ],
 )
 def test_large_requests_at_once(
     predictor: Service, record_property: Note, name: str, build: Callable[[], Body]
 ) -> None:
+    send_at_once(predictor, record_property, name, build())
+
+
+def test_large_photographs_at_once(tmp_path: Path, record_property: Note) -> None:
+    publish_detector(ModelStore(tmp_path / "models"), tmp_path / "build")
+    with services.predictor(tmp_path) as predictor:
+        photographs = as_form([blank((5000, 2000))] * 64)
+        send_at_once(predictor, record_property, "8 of 64 large photographs", photographs)
+
+
+def send_at_once(predictor: Service, record_property: Note, name: str, body: Body) -> None:
     with watched(predictor) as watch:
-        answers = predictions(predictor.port, build(), clients=CONNECTIONS)
+        answers = predictions(predictor.port, body, clients=CONNECTIONS)
     time.sleep(1)
     served = sum(status == 200 for status, _ in answers)
     record_property(f"{name}: at most", megabytes(watch.most_bytes))

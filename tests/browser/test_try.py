@@ -157,7 +157,7 @@ def test_corrections_of_all_models_are_counted_and_older_ones_shown_on_demand(
     for count in range(50):
         image = {"image": png("abca"[: 1 + count % 4]) + bytes([count])}
         answer = httpx.post(
-            f"{site.url}/models/default/corrections", files=image, data={"text": f"t{count}"}
+            f"{site.url}/models/many/corrections", files=image, data={"text": f"t{count}"}
         )
         assert answer.status_code == 201
     page.goto(f"{site.url}/#/corrections")

@@ -73,7 +73,7 @@ def angle(corners: Sequence[Point]) -> float:
     return math.degrees(math.atan2(b[1] + c[1] - a[1] - d[1], b[0] + c[0] - a[0] - d[0]))
 
 
-def cut_line(image: Image.Image, corners: Corners) -> Image.Image:
+def straighten(image: Image.Image, corners: Corners) -> Image.Image:
     """Return the line between corners, straightened by perspective, with a margin.
 
     What lies outside the image has the image's mean.

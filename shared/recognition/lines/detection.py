@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from shared.recognition.lines.corners import Corners, Point, cut_line, in_reading_order
+from shared.recognition.lines.corners import Corners, Point, in_reading_order, straighten
 from shared.recognition.lines.spec import DetectorSpec
 
 NEAR = 2
@@ -76,7 +76,7 @@ def cut_found(
 ) -> tuple[Image.Image, FoundLine] | None:
     """Return the line that is found in an opened image, cut out straight, and where it is."""
     found = find_line(image, spec, run)
-    return None if found is None else (cut_line(image, found.corners), found)
+    return None if found is None else (straighten(image, found.corners), found)
 
 
 def whole_view(size: tuple[int, int]) -> View:

@@ -13,10 +13,10 @@ from PIL import Image
 from shared.recognition.lines.corners import (
     Corners,
     angle,
-    cut_line,
     in_reading_order,
     overlap,
     size_of,
+    straighten,
 )
 from shared.recognition.lines.detection import Run, find_line
 from shared.recognition.lines.spec import DetectorSpec
@@ -66,7 +66,7 @@ class Recut:
         image, truth = self._photographs.open(name)
         found = find_line(image, self._spec, self._run)
         if found is not None:
-            self._write(name, cut_line(image, found.corners))
+            self._write(name, straighten(image, found.corners))
         return Located(name, image.size, found and found.corners, truth)
 
     def as_if_found(
@@ -93,7 +93,7 @@ class Recut:
         if truth is None:
             return self._as_found(name)
         found = with_error(truth, error)
-        self._write(name, cut_line(image, found))
+        self._write(name, straighten(image, found))
         return Located(name, image.size, found, truth)
 
     def _write(self, name: str, line: Image.Image) -> None:

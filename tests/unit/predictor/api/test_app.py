@@ -746,6 +746,16 @@ def test_where_no_line_is_found_nothing_is_read_and_the_answer_says_why(
     assert (listed["text"], listed["reason"]["code"]) == ("", "no_line")
 
 
+def test_a_shot_without_a_line_is_left_out_and_said(finder: FlaskClient) -> None:
+    nothing = encoded(Image.new("RGB", (320, 240), BLUE))
+    together = send(finder, nothing, photograph_file("abca"), combine="true").get_json()
+    assert (together["text"], together["frame"]) == ("abca", 1)
+    assert together["frames"][0]["error"]["code"] == "no_line"
+    assert len(together["corners"]) == 4
+    none = send(finder, nothing, nothing, combine="true")
+    assert (none.status_code, none.get_json()["code"]) == (422, "no_line")
+
+
 def test_images_that_are_cut_already_are_read_with_crop_off(finder: FlaskClient) -> None:
     answer = send(finder, png("bca"), crop="off").get_json()
     assert answer["text"] == "bca"

@@ -272,5 +272,15 @@ def test_more_shots_than_there_is_memory_for_are_refused(
     engine = unsure(tmp_path)
     monkeypatch.setattr(engine_module, "MAX_SHOT_VALUES", 2 * 8 * 4)
     assert engine.combine([SHOT, png("ab")], ANYTHING, 1)
-    with pytest.raises(TooLargeError, match="3 shots"):
+    with pytest.raises(TooLargeError, match="3 shots") as raised:
         engine.combine([SHOT, png("ab"), png("b")], ANYTHING, 1)
+    assert "at most 2." in raised.value.hint
+
+
+def test_more_than_sixteen_shots_are_refused(tmp_path: Path) -> None:
+    engine = unsure(tmp_path)
+    _, places = engine.combine([SHOT] * 16, ANYTHING, 1)
+    assert places == [0] * 16
+    with pytest.raises(TooLargeError, match="17 shots") as raised:
+        engine.combine([SHOT] * 17, ANYTHING, 1)
+    assert raised.value.hint == "Send at most 16."

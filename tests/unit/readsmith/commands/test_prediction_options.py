@@ -154,11 +154,11 @@ def test_predict_combines_nothing_of_broken_files_and_no_more_than_a_request_may
     of = ["--combine", "--model", "stripes", "--store", store]
 
     broken = run("predict", images / "bad.png", *of)
-    many = run("predict", *[images / "ab.png"] * 65, *of)
+    many = run("predict", *[images / "ab.png"] * 17, *of)
 
     assert broken.exit_code == many.exit_code == 1
     assert broken.stderr.startswith("Error: ")
-    assert "There are more than 64 images." in many.stderr
+    assert "There are more than 16 images." in many.stderr
 
 
 @pytest.mark.parametrize(

@@ -91,11 +91,22 @@ class _Cutter:
                 for problem in some
             ]
         self._leave_out(problems)
+        self._warn_of_whole()
         self._found.warnings += [
             f"{len(cuts)} of {len(self._cuts)} boxes {oddity} ({self._found.place(min(cuts))})."
             for oddity, cuts in sorted(self._odd.items())
         ]
         return self._cuts
+
+    def _warn_of_whole(self) -> None:
+        """Warn of images that have a text and no box: a whole page is seldom one line."""
+        whole = [name for name in self._found.labels if name not in self._found.boxes]
+        if whole:
+            self._found.warnings.append(
+                f"{len(whole)} of {len(whole) + len(self._boxes)} images have a text and no box, "
+                f"and are taken whole, as if cut out already ({self._found.place(whole[0])}): if "
+                "they are not, give them a box or no text."
+            )
 
     def tell(self, then: str) -> None:
         """Note how many lines are cut, and what comes of it."""

@@ -9,11 +9,11 @@ from shared.recognition.lines.corners import (
     Corners,
     Point,
     angle,
-    cut_line,
     in_reading_order,
     overlap,
     perspective,
     size_of,
+    straighten,
 )
 
 LINE: Corners = ((20, 30), (120, 60), (112, 84), (12, 54))
@@ -63,7 +63,7 @@ def test_a_turned_line_is_cut_upright_with_a_margin() -> None:
     ImageDraw.Draw(image).polygon(LINE, fill=40)
     middle = [((a[0] + b[0]) / 2, (a[1] + b[1]) / 2) for a, b in (LINE[:2], LINE[2:])]
     ImageDraw.Draw(image).polygon([LINE[0], *middle, LINE[3]], fill=90)
-    cut = cut_line(image, LINE)
+    cut = straighten(image, LINE)
     width, height = size_of(LINE)
     assert cut.size == (math.ceil(width + 2 * 1.27), math.ceil(height + 2 * 1.27))
     values = np.asarray(cut, int)
@@ -74,9 +74,9 @@ def test_a_turned_line_is_cut_upright_with_a_margin() -> None:
 
 def test_what_is_outside_the_image_has_its_mean_and_a_huge_line_is_reduced() -> None:
     image = Image.new("RGB", (20, 20), (10, 20, 30))
-    cut = cut_line(image, ((-20, 0), (40, 0), (40, 20), (-20, 20)))
+    cut = straighten(image, ((-20, 0), (40, 0), (40, 20), (-20, 20)))
     assert np.unique(np.asarray(cut).reshape(-1, 3), axis=0).tolist() == [[10, 20, 30]]
-    assert max(cut_line(image, ((0, 0), (90_000, 0), (90_000, 9), (0, 9))).size) <= 4100
+    assert max(straighten(image, ((0, 0), (90_000, 0), (90_000, 9), (0, 9))).size) <= 4100
 
 
 def test_perspective_takes_each_point_to_its_own() -> None:

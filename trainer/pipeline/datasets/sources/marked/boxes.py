@@ -16,9 +16,9 @@ from shared.recognition.lines.corners import (
     Corners,
     Point,
     angle,
-    cut_line,
     in_reading_order,
     size_of,
+    straighten,
 )
 from shared.recognition.preprocessing import open_image, size_as_sent
 from trainer.pipeline.datasets.sources.image_files import UnreadableEntryError, is_image
@@ -207,7 +207,7 @@ class MarkedImage:
         """Return what a box encloses, upright, with a margin; raises UnusableBoxError."""
         corners = self.corners(box)
         if box.corners:
-            return cut_line(self.image, corners)
+            return straighten(self.image, corners)
         (left, top), _, (right, bottom), _ = corners
         margin = max(1.0, MARGIN * (bottom - top))
         return self.image.crop(

@@ -655,3 +655,14 @@ def test_odd_corners_are_warned_of_with_their_place(
     (said,) = found.warnings
     assert said.startswith(warning)
     assert said.endswith("(labels.csv line 2).")
+
+
+def test_whole_images_among_lines_that_are_cut_out_are_warned_of(tmp_path: Path) -> None:
+    cells = ",".join(map(str, flat()))
+    header = "filename,text,x1,y1,x2,y2,x3,y3,x4,y4"
+    rows = f"{header}\na.png,0071,{cells}\nb.png,AB 12,,,,,,,,\n"
+    entries = {"a.png": turned_page(), "b.png": page(), "labels.csv": rows.encode()}
+    _, found = opened(tmp_path, entries)
+    (said,) = found.warnings
+    assert said.startswith("1 of 2 images have a text and no box, and are taken whole")
+    assert "(labels.csv line 3)" in said
