@@ -373,6 +373,7 @@ class UnavailableError(ReadsmithError):
         "predictor_unavailable": "The predictor does not answer the trainer.",
         "feedback_disabled": "The predictor does not know where the trainer is.",
         "memory_busy": "Other large requests take the predictor's memory.",
+        "predictor_busy": "Other requests that take seconds occupy the predictor.",
         "outbox_full": "As many corrections wait for the trainer as may.",
         "database_unavailable": "The job database cannot be used.",
         "ray_unavailable": "The Ray cluster cannot be reached.",

@@ -10,6 +10,7 @@ from predictor.feedback.image_archive import ImageArchive, to_archive
 from predictor.models.engine import Engine
 from predictor.models.registry import ModelStatus, Registry
 from predictor.requests.images import PredictRequest, parse
+from predictor.requests.long_work import LongWork, expected_seconds
 from predictor.requests.memory import Lease, MemoryBudget
 from predictor.requests.options import PredictionOptions
 from predictor.settings import PredictorSettings
@@ -36,6 +37,7 @@ def add_predictions(
     memory: MemoryBudget,
 ) -> None:
     """Add POST /predict, which answers with the registry's models."""
+    long_work = LongWork(settings.predictor_threads)
 
     @app.post("/predict")
     def predict() -> dict[str, Any]:
@@ -62,11 +64,12 @@ def add_predictions(
             engine = engine.for_lines()
         options = options.with_settings(registry.settings(model), engine.require_possible)
         combined: dict[str, Any] | None = None
-        if options.combine:
-            combined = _combine(engine, requested, options, stats, lease.hold_decoding)
-            answers = combined["frames"]
-        else:
-            answers = _read(engine, requested, options, stats, lease.hold_decoding)
+        with long_work.turn(_expected_seconds(requested, options)):
+            if options.combine:
+                combined = _combine(engine, requested, options, stats, lease.hold_decoding)
+                answers = combined["frames"]
+            else:
+                answers = _read(engine, requested, options, stats, lease.hold_decoding)
         _count(answers, engine, stats, settings.low_confidence)
         if archive is not None:
             archive.add(to_archive(requested, answers, stats, registry.learning(model)))
@@ -75,6 +78,15 @@ def add_predictions(
         if requested.several:
             return {"results": answers, **origin}
         return {**answers[0], **origin}
+
+
+def _expected_seconds(requested: PredictRequest, options: PredictionOptions) -> float:
+    return expected_seconds(
+        len(requested.uploads),
+        search=options.search,
+        texts=len(options.limits.allowed or ()),
+        combine=bool(options.combine),
+    )
 
 
 def _count(

@@ -60,8 +60,7 @@ def send(port: int, bodies: list[Body], numbers: range) -> None:
 
 def shots_with_a_list() -> Body:
     shots = [blank((200 + number, 50)) for number in range(16)]
-    texts = "\n".join(f"{number:04}{'ABCDEFGH' * 3}" for number in range(9_999))
-    return as_form(shots, combine="true", allowed=texts)
+    return as_json(shots, combine=True, allowed=[f"{number:04}ABCDE" for number in range(9_999)])
 
 
 @pytest.mark.parametrize(

@@ -47,6 +47,7 @@ OF_ROUTES: Final = {
         *LimitsError.codes,
         *("too_many_images", "model_not_named", "model_not_found", "version_not_found"),
         *("no_version_served", "bundle_invalid", "storage_unavailable"),
+        *("no_line", "predictor_busy"),
     },
     "POST /feedback": {
         *OF_IMAGES_SENT,

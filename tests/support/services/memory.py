@@ -116,15 +116,13 @@ def noise(size: int) -> bytes:
     return file.getvalue()
 
 
-def as_json(images: Sequence[bytes]) -> Body:
+def as_json(images: Sequence[bytes], **options: object) -> Body:
     encoded = [base64.b64encode(image).decode() for image in images]
-    return json.dumps({"images": encoded}).encode(), {"Content-Type": "application/json"}
+    body = json.dumps({"images": encoded} | options).encode()
+    return body, {"Content-Type": "application/json"}
 
 
-def as_form(images: Sequence[bytes], **fields: str) -> Body:
+def as_form(images: Sequence[bytes]) -> Body:
     head = b'--x\r\nContent-Disposition: form-data; name="image"; filename="a.png"\r\n\r\n'
     parts = b"".join(head + image + b"\r\n" for image in images)
-    for name, value in fields.items():
-        head = f'--x\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n'.encode()
-        parts += head + value.encode() + b"\r\n"
     return parts + b"--x--\r\n", {"Content-Type": "multipart/form-data; boundary=x"}
