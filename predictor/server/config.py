@@ -11,6 +11,7 @@ from typing import Any
 from predictor.requests.memory import ARCHIVE_BYTES, SMALL_BYTES, request_bytes
 from predictor.server.arbiter import open_port
 from predictor.server.patches import CLOSING_CONNECTIONS, replace_internals
+from predictor.server.worker import QuietWorker, ServerLog
 from predictor.settings import PredictorSettings
 from predictor.telemetry.json_logs import logging_to_stderr
 
@@ -44,7 +45,8 @@ def configuration(settings: PredictorSettings, metrics_folder: str) -> dict[str,
     metrics_folder: deleted at the end.
     """
     return {
-        "worker_class": "gthread",
+        "worker_class": QuietWorker,
+        "logger_class": ServerLog,
         "workers": settings.predictor_workers or default_workers(settings),
         "threads": settings.predictor_threads,
         "worker_connections": worker_connections(settings.predictor_threads),
