@@ -16,4 +16,4 @@ for event in client.events(job.id):  # as they happen, until the job has ended
 job = client.job(job.id)
 if job.metrics is None:
     sys.exit(job.error.message if job.error else f"The job was {job.status}.")
-print(f"{job.model} version {job.version}: {job.metrics.exact_match:.1%} read right")
+print(f"{job.model} version {job.version}: {job.metrics.exact_match:.1%} exact match")

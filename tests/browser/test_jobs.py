@@ -50,7 +50,7 @@ def test_a_job_is_followed_to_its_version_without_a_reload(
     run.train(epochs=3)
     expect(page.get_by_text("Training, epoch 3 of 20, about 2 minutes left")).to_be_visible()
     expect(page.get_by_role("progressbar")).to_have_js_property("value", 3)
-    expect(page.get_by_role("img", name="Read right. After epoch 3, 15.0 %")).to_be_visible()
+    expect(page.get_by_role("img", name="Exact match. After epoch 3, 15.0 %")).to_be_visible()
     expect(page.get_by_role("img", name="Loss. After epoch 3, 0.333 in training")).to_be_visible()
     expect(page.get_by_text("few images")).to_be_visible()
     require_accessible(page)
@@ -105,7 +105,7 @@ def test_the_trials_of_a_search_are_a_table_that_grows(
     expect(rows.nth(3)).to_contain_text("<b>Memory ran out.</b>")
     require_accessible(page)
     run.succeed(tmp_path / "build")
-    expect(page.get_by_role("img", name="Read right.")).to_have_count(0)
+    expect(page.get_by_role("img", name="Exact match.")).to_have_count(0)
 
 
 def test_a_chart_has_its_numbers_in_a_table_that_grows(
@@ -114,7 +114,7 @@ def test_a_chart_has_its_numbers_in_a_table_that_grows(
     run.train(epochs=2)
     page.goto(f"{site.url}/#/jobs/{job}")
     page.get_by_text("Numbers").first.click()
-    rows = page.get_by_role("region", name="Read right, numbers").get_by_role("row")
+    rows = page.get_by_role("region", name="Exact match, numbers").get_by_role("row")
     expect(rows).to_have_text([re.compile("epoch"), "15.0 %", "210.0 %"])
 
     run.epoch(3)

@@ -209,3 +209,31 @@ def test_keys_alone_lead_from_the_top_to_the_choice_of_a_zip(site: Site, page: P
     expect(page.get_by_role("main")).to_be_focused()
     page.keyboard.press("Tab")
     expect(page.get_by_label("Choose a zip…")).to_be_focused()
+
+
+def test_the_model_s_name_is_proposed_and_nothing_moves_under_a_click(
+    site: Site, page: Page, images: Path
+) -> None:
+    named = images.with_name("Ünsere Meter (2).zip")
+    named.write_bytes(images.read_bytes())
+    answer = page.request.post(
+        f"{site.url}/models/with-some/corrections",
+        multipart={
+            "image": {"name": "a.png", "mimeType": "image/png", "buffer": image("A", seed=99)},
+            "text": "A",
+        },
+    )
+    assert answer.status == 201
+    page.goto(f"{site.url}/#/jobs")
+    page.get_by_label("Choose a zip…").set_input_files(named)
+    model = page.get_by_label("Model", exact=True)
+    expect(model).to_have_value("unsere-meter-2")
+    expect(page.get_by_label("No corrections to add")).to_be_disabled()
+    model.fill("with-some")
+    model.blur()
+    expect(page.get_by_label("Add the 1 correction of with-some")).to_be_enabled()
+    before = page.get_by_role("button", name="Start training").bounding_box()
+    model.fill("without")
+    model.blur()
+    expect(page.get_by_label("No corrections to add")).to_be_visible()
+    assert page.get_by_role("button", name="Start training").bounding_box() == before

@@ -215,3 +215,25 @@ def test_the_least_sure_predictions_wait_for_a_look(
     expect(waiting).to_have_count(before - 1)
     waiting.last.get_by_role("button", name="Pass over aaa").click()
     expect(waiting).to_have_count(before - 2)
+
+
+@pytest.mark.usefixtures("predictor")
+def test_a_model_s_page_leads_to_trying_that_model_and_predictions_are_saved(
+    site: Site, page: Page, tmp_path: Path
+) -> None:
+    page.goto(f"{site.url}/#/models/bars")
+    page.get_by_role("link", name="Try it").last.click()
+    expect(page.get_by_label("Model")).to_have_value("bars")
+    expect(page.get_by_role("button", name="Download CSV")).to_have_count(0)
+    files = [tmp_path / "=a,1.png", tmp_path / "b.png"]
+    for file in files:
+        file.write_bytes(png("ab"))
+    page.get_by_label("Choose images…").set_input_files(files)
+    expect(page.get_by_role("region", name="b.png").locator(".prediction")).to_have_text("cb")
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Download CSV").click()
+    rows = list(csv.DictReader(Path(download.value.path()).read_text().splitlines()))
+    assert [(row["file"], row["text"], row["model"]) for row in rows] == [
+        ("'=a,1.png", "cb", "bars"),
+        ("b.png", "cb", "bars"),
+    ]

@@ -6,12 +6,14 @@ import { errorBox, h } from "./lib/dom.js";
 /** Path below # → module in pages/; names after : go to the page as params. */
 const ROUTES = [
   ["/", "jobs"],
+  ["/jobs", "jobs"],
   ["/jobs/:id", "job"],
   ["/models", "models"],
   ["/models/:name", "models"],
   ["/models/:name/:version", "version"],
   ["/models/:name/compare/:a/:b", "compare"],
   ["/try", "try"],
+  ["/try/:model", "try"],
   ["/corrections", "corrections"],
   ["/corrections/:name", "corrections"],
 ];

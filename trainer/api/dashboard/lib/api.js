@@ -81,7 +81,12 @@ export function imageView(path, alt, signal) {
 
 /** Fetch a file with the key, and hand it to the browser to be saved. */
 export async function download(path, name, signal) {
-  const url = URL.createObjectURL(await blob(path, signal));
+  saveBlob(await blob(path, signal), name);
+}
+
+/** Hand data to the browser to be saved. */
+export function saveBlob(data, name) {
+  const url = URL.createObjectURL(data);
   h("a", { href: url, download: name }).click();
   setTimeout(() => URL.revokeObjectURL(url), 60_000);
 }

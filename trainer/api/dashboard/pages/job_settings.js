@@ -11,9 +11,13 @@ const SEARCHED = {
   augmentation: { low: 0, high: 2 },
 };
 
-/** A form that starts a job of what is given (its dataset and labels) and of its own fields. */
-export function settingsForm(given, signal) {
+/** A form that starts a job of what is given (its dataset and labels) and of its own fields.
+ *
+ * proposedName: of the model.
+ */
+export function settingsForm(given, signal, proposedName) {
   const controls = makeControls();
+  if (proposedName) controls.model.value = proposedName;
   const corrections = correctionsTick(controls.model, signal);
   const problem = h("div", { class: "slot" });
   const button = h("button", { class: "primary" }, "Start training");
@@ -111,20 +115,24 @@ function request({ model, preset, epochs, max_minutes, trials, seed, base, evalu
   };
 }
 
-/** A tick box that is there if the model named has corrections. */
+/** A tick box for the corrections of the model named. It stays in its place where there are none: what
+ * follows would move away from under a click that ends the naming. */
 function correctionsTick(model, signal) {
   const tick = h("input", { type: "checkbox", id: "add-corrections" });
   const text = h("label", { for: "add-corrections" });
-  const element = h("div", { class: "check", hidden: true }, tick, text);
+  const element = h("div", { class: "check" }, tick, text);
+  const tell = (found) => {
+    tick.disabled = !found;
+    text.textContent = found ? `Add the ${count(found, "correction")} of ${model.value}` : "No corrections to add";
+  };
   const look = async () => {
-    element.hidden = true;
+    tell(0);
     const name = model.value;
     const page = await api(`/models/${encodeURIComponent(name)}/corrections?limit=1`, { signal }).catch(() => null);
     if (!page?.count || name !== model.value) return;
-    text.textContent = `Add the ${count(page.count, "correction")} of ${name}`;
-    element.hidden = false;
+    tell(page.count);
   };
   model.addEventListener("change", look);
   look();
-  return { element, request: () => (tick.checked && !element.hidden ? { corrections: true } : {}) };
+  return { element, request: () => (tick.checked && !tick.disabled ? { corrections: true } : {}) };
 }

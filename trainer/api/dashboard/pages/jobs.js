@@ -78,7 +78,7 @@ function outcome(job) {
     "span",
     {},
     h("a", { href: `#/models/${job.model}/${job.version}` }, `Version ${job.version}`),
-    ` reads ${percent(job.metrics.exact_match)} right`,
+    `: ${percent(job.metrics.exact_match)} exact match`,
   );
 }
 

@@ -20,7 +20,7 @@ async function showAll(main, signal) {
     main.append(emptyState("No models yet", h("p", {}, "A model appears here with its first version."), link));
     return;
   }
-  const columns = ["Model", "Served", "Read right", "Wrong characters", "Versions", "Trained"];
+  const columns = ["Model", "Served", "Exact match", "Wrong characters", "Versions", "Trained"];
   main.append(h("section", { class: "card" }, table("Models", columns, data.map(modelRow))));
 }
 
@@ -60,7 +60,7 @@ async function showOne(main, name, signal) {
       head,
       !model.default && defaultButton(name, parts),
       h("a", { class: "button", href: `#/corrections/${encodeURIComponent(name)}` }, "Corrections"),
-      h("a", { class: "button primary", href: "#/try" }, "Try it"),
+      h("a", { class: "button primary", href: `#/try/${encodeURIComponent(name)}` }, "Try it"),
     );
     replace(
       body,
@@ -81,7 +81,7 @@ function keepFocus(main) {
 
 function versionsCard(model, parts) {
   const newest = [...model.versions].reverse();
-  const columns = ["Version", "Read right", "Wrong characters", "Trained", "From", "Do"];
+  const columns = ["Version", "Exact match", "Wrong characters", "Trained", "From", "Do"];
   return h(
     "section",
     { class: "card", "aria-labelledby": "versions" },

@@ -11,7 +11,7 @@ export function newJobForm(signal) {
   const card = h("section", { class: "card", "aria-labelledby": "new-title" });
   const first = (error) =>
     replace(card, h("h2", { id: "new-title" }, "New training"), error && errorBox(error), imagesForm(take, signal));
-  const take = async (what, send) => {
+  const take = async (what, send, fileName) => {
     const leave = new AbortController();
     signal.addEventListener("abort", () => leave.abort());
     const bar = h("progress", { "aria-label": what });
@@ -24,7 +24,7 @@ export function newJobForm(signal) {
     };
     try {
       const dataset = await send({ onProgress, signal: leave.signal });
-      replace(card, checkedForm(dataset, first, signal));
+      replace(card, checkedForm(dataset, first, signal, modelName(fileName ?? "")));
       card.querySelector("h2").focus();
     } catch (error) {
       if (!signal.aborted) first(error.name === "AbortError" ? null : error);
@@ -34,12 +34,19 @@ export function newJobForm(signal) {
   return card;
 }
 
+/** "My Meters (2).tar.gz" → "my-meters-2": a model's name made of a file's; "" if nothing is left. */
+function modelName(fileName) {
+  const stem = fileName.replace(/(\.(zip|tar|tgz|gz|bz2|xz))+$/i, "");
+  const name = stem.normalize("NFKD").replace(/\p{M}/gu, "").toLowerCase().replace(/[^a-z0-9._]+/g, "-").replace(/^[^a-z0-9]+|[^a-z0-9]+$/g, "").slice(0, 64);
+  return ["starter", "starter-small"].includes(name) ? "" : name;
+}
+
 /** Step 1: a zip by drop, by choice, from a URL, or sent before. */
 function imagesForm(take, signal) {
   const sendFile = (file) => {
     const form = new FormData();
     form.append("file", file);
-    take(`Sending ${file.name} (${bytes(file.size)})…`, (options) => upload("/datasets", form, options));
+    take(`Sending ${file.name} (${bytes(file.size)})…`, (options) => upload("/datasets", form, options), file.name);
   };
   const input = h("input", {
     type: "file",
@@ -102,7 +109,8 @@ function urlForm(take) {
   const get = (event) => {
     event.preventDefault();
     const json = { url: url.value, sha256: null };
-    take(`Getting ${url.value}…`, ({ signal }) => api("/datasets", { method: "POST", json, signal }));
+    const name = new URL(url.value).pathname.split("/").at(-1);
+    take(`Getting ${url.value}…`, ({ signal }) => api("/datasets", { method: "POST", json, signal }), name);
   };
   return h(
     "form",
@@ -113,7 +121,7 @@ function urlForm(take) {
 }
 
 /** Step 2 and 3: what the check found, where labels come from; the settings and Start. */
-function checkedForm(dataset, first, signal) {
+function checkedForm(dataset, first, signal, proposedName) {
   const found = h("div", { class: "stack" });
   const settings = h("div", { class: "slot" });
   let latest = 0;
@@ -126,7 +134,7 @@ function checkedForm(dataset, first, signal) {
       const { summary, samples } = await api(`/datasets/${dataset.id}/check`, asked);
       if (turn !== latest) return;
       replace(found, datasetSummary(summary), h("h3", {}, "Do these labels look right?"), sampleImages(dataset.id, samples, signal));
-      replace(settings, settingsForm({ dataset: { id: dataset.id }, labels }, signal));
+      replace(settings, settingsForm({ dataset: { id: dataset.id }, labels }, signal, proposedName));
       announce(`The check found ${summary.images} usable images.`);
     } catch (error) {
       if (!signal.aborted && turn === latest) replace(found, errorBox(error));

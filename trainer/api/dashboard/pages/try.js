@@ -5,19 +5,24 @@ import { camera } from "../lib/camera.js";
 import { announce, errorBox, field, h, replace } from "../lib/dom.js";
 import { count } from "../lib/format.js";
 import { alternativesView, correctionForm, predictionView } from "../views/prediction_view.js";
+import { predictionsFile } from "../views/predictions_file.js";
 
 const ALTERNATIVES = 5;
 
-export async function show(main, params, signal) {
+export async function show(main, { model: wanted }, signal) {
   const model = h("select", { disabled: true }, h("option", { value: "" }, "…"));
   const results = h("div", { class: "page-body" });
+  const table = predictionsFile();
   const trouble = h("div", { class: "slot" });
   let turn = Promise.resolve(); // one after the other, in the order in which they came
   const take = (file) => {
     const waiting = [h("p", {}, `Predicting the text of ${file.name}…`), h("progress", { "aria-label": "Predicting" })];
     const card = h("section", { class: "card", "aria-label": file.name }, waiting);
     results.prepend(card);
-    turn = turn.then(() => signal.aborted || read(card, file, model.value, signal));
+    turn = turn.then(async () => {
+      const prediction = signal.aborted ? null : await read(card, file, model.value, signal);
+      if (prediction) table.add(file.name, prediction);
+    });
   };
   main.append(
     h("div", { class: "page-head" }, h("h1", {}, "Try it")),
@@ -27,22 +32,24 @@ export async function show(main, params, signal) {
       { class: "card", "aria-label": "Images" },
       h("div", { class: "fields" }, field("Model", model)),
       imageZone(take, signal),
+      table.button,
     ),
     results,
   );
   try {
-    fillModels(model, await api("/try/models", { signal }));
+    fillModels(model, await api("/try/models", { signal }), wanted);
   } catch (error) {
     if (!signal.aborted) replace(trouble, errorBox(error));
   }
 }
 
-function fillModels(select, { data: models, default: usual }) {
+function fillModels(select, { data: models, default: usual }, wanted) {
   const title = (one) => `${one.model}, version ${one.version}`;
   replace(select, models.map((one) => h("option", { value: one.model }, title(one))));
   select.disabled = models.length < 2;
   const own = models.filter((one) => one.model !== "starter");
-  select.value = usual ?? (own[0] ?? models[0])?.model ?? "";
+  const isServed = models.some((one) => one.model === wanted);
+  select.value = (isServed && wanted) || (usual ?? (own[0] ?? models[0])?.model ?? "");
 }
 
 function imageZone(take, signal) {
@@ -79,7 +86,7 @@ function imageZone(take, signal) {
   return zone;
 }
 
-/** Have an image read, and fill its card with what was found. */
+/** Have an image read, and fill its card with what was found; null if it was not read. */
 async function read(card, file, model, signal) {
   const path = `/try?${new URLSearchParams({ ...(model && { model }), top_k: ALTERNATIVES, show_input: true })}`;
   try {
@@ -90,8 +97,10 @@ async function read(card, file, model, signal) {
     const took = { all: performance.now() - began, inside: serverTime(response) };
     replace(card, result(file, prediction, took, signal));
     announce(`${file.name} says ${prediction.text || "nothing"}.`);
+    return prediction;
   } catch (error) {
     if (!signal.aborted) replace(card, h("h2", {}, file.name), errorBox(error));
+    return null;
   }
 }
 

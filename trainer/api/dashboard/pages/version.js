@@ -3,7 +3,7 @@
 import { ApiError, api, imageView } from "../lib/api.js";
 import { chip, emptyState, figures, h, quoted, replace } from "../lib/dom.js";
 import { ago, count, duration, moment, percent, spelled } from "../lib/format.js";
-import { downloads, interval, modelPath, serveButton, unreadable } from "../views/version_view.js";
+import { downloads, interval, modelPath, serveButton, tellsLittle, unreadable } from "../views/version_view.js";
 import { labelsCard } from "./version_labels.js";
 import { mistakeCards } from "./version_mistakes.js";
 
@@ -51,7 +51,7 @@ function ifThere(asked) {
 
 async function headButtons(name, { version }, parts) {
   const { current } = await api(modelPath(name), { signal: parts.signal });
-  const tryIt = h("a", { class: "button", href: "#/try" }, "Try it");
+  const tryIt = h("a", { class: "button", href: `#/try/${encodeURIComponent(name)}` }, "Try it");
   if (current === version) return [chip("served"), tryIt];
   return [serveButton(name, version, { ...parts, class: "primary" }), tryIt];
 }
@@ -62,13 +62,14 @@ function measuredCard({ metrics, comparison }) {
     { class: "card", "aria-labelledby": "measured" },
     h("h2", { id: "measured" }, metrics.folds == null ? "On the held-out images" : "On images that a network had not seen"),
     figures([
-      ["Read right", percent(metrics.exact_match), interval(metrics)],
+      ["Exact match", percent(metrics.exact_match), interval(metrics)],
       ["Wrong characters", percent(metrics.cer), "character error rate"],
       ["Confidence", percent(metrics.mean_confidence), "on average"],
       ...unreadable(metrics),
       ["Learned from", metrics.train_images.toLocaleString("en"), learnedFrom(metrics)],
       ["Training took", duration(metrics.train_seconds), `${metrics.epochs} epochs`],
     ]),
+    tellsLittle(metrics),
     comparison && h("p", {}, compared(comparison)),
   );
 }

@@ -39,7 +39,7 @@ function shareCard(title, name, counts, show = (text) => text) {
     const bar = h("span", { class: "bar", style: { "--share": right / all }, "aria-hidden": "true" });
     return [show(key), h("span", { class: "measure" }, percent(right / all), bar), `${right} of ${all}`];
   };
-  return card(title, scroll(title, narrow(`Read right ${title.toLowerCase()}`, [name, "Right", "Images"], counts.map(row))));
+  return card(title, scroll(title, narrow(`Exact match ${title.toLowerCase()}`, [name, "Correct", "Images"], counts.map(row))));
 }
 
 function confusionCard({ confusions = [], insertions = {}, deletions = {} }) {

@@ -32,6 +32,7 @@ export function lineChart({ title, lines, xName, format, summary, top }) {
       grid(step, steps, format),
       axis(first, last, xName),
       lines.map((line, index) => drawn(line.points.map(place), index)),
+      lines.map((line) => line.points.map((point) => hovered(place(point), said(line.name, point, xName, format)))),
     ),
     numbers(title, lines, xName, format),
   );
@@ -76,6 +77,13 @@ function drawn(places, index) {
     svg("circle", { cx: x, cy: y, r: 3.5 }),
   );
 }
+
+/** What a point says on hover: a mouse need not hit the line. */
+function hovered([x, y], text) {
+  return svg("circle", { class: "hover", cx: x.toFixed(1), cy: y.toFixed(1), r: 7 }, svg("title", {}, text));
+}
+
+const said = (name, [x, y], xName, format) => `${name}, ${xName} ${x}: ${format(y)}`;
 
 function numbers(title, lines, xName, format) {
   const head = [xName, ...lines.map((line) => line.name)].map((name) => h("th", { scope: "col" }, name));

@@ -20,7 +20,7 @@ function curves(epochs) {
   const last = epochs.at(-1);
   return [
     lineChart({
-      title: "Read right",
+      title: "Exact match",
       lines: [{ name: "validation part", points: points("exact_match") }],
       xName: "epoch",
       format: percent,

@@ -4,7 +4,7 @@ import { actionButton } from "../lib/action.js";
 import { api } from "../lib/api.js";
 import { card, errorBox, figures, h } from "../lib/dom.js";
 import { duration, percent } from "../lib/format.js";
-import { interval, unreadable } from "./version_view.js";
+import { interval, tellsLittle, unreadable } from "./version_view.js";
 
 /** What a job ended with: its version, why it failed, or that it was cancelled. */
 export function outcome(job, trouble, signal) {
@@ -27,18 +27,19 @@ function result(job) {
   return card(
     `Version ${job.version} is published`,
     figures([
-      ["Read right", percent(metrics.exact_match), interval(metrics)],
+      ["Exact match", percent(metrics.exact_match), interval(metrics)],
       ["Wrong characters", percent(metrics.cer), "character error rate"],
       ["Confidence", percent(metrics.mean_confidence), "on average"],
       ...unreadable(metrics),
       ["Training took", duration(metrics.train_seconds), `${metrics.epochs} epochs`],
     ]),
+    tellsLittle(metrics),
     h("p", {}, served(job)),
     h(
       "div",
       { class: "actions" },
       h("a", { class: "button primary", href: `#/models/${job.model}/${job.version}` }, "See its report"),
-      h("a", { class: "button", href: "#/try" }, "Try it"),
+      h("a", { class: "button", href: `#/try/${job.model}` }, "Try it"),
     ),
   );
 }

@@ -4,7 +4,7 @@ import { card, chip, h, table } from "../lib/dom.js";
 import { duration, percent } from "../lib/format.js";
 
 const STATES = { running: "running", finished: "succeeded", stopped: "cancelled", failed: "failed" };
-const COLUMNS = ["Trial", "Settings", "Status", "Read right", "Wrong characters", "Epochs", "Time"];
+const COLUMNS = ["Trial", "Settings", "Status", "Exact match", "Wrong characters", "Epochs", "Time"];
 
 /** A card with a row for each trial, in the order in which they began. */
 export function trialsCard(job) {

@@ -3,7 +3,7 @@
 import { actionButton } from "../lib/action.js";
 import { api, download } from "../lib/api.js";
 import { announce, h } from "../lib/dom.js";
-import { bytes, percent } from "../lib/format.js";
+import { bytes, count, percent } from "../lib/format.js";
 
 const FILES = [
   ["prediction_model.h5", "Keras model (h5)"],
@@ -16,6 +16,15 @@ export const modelPath = (name, ...rest) => ["/models", encodeURIComponent(name)
 /** "85.0 % to 98.8 %, 60 held out", or "…, 60 in 4 folds". */
 export function interval({ exact_match_interval: [low, high], test_images: images, folds }) {
   return `${percent(low)} to ${percent(high)}, ${images} ${folds == null ? "held out" : `in ${folds} folds`}`;
+}
+
+const WIDE = 0.1;
+
+/** A line where so few images were held out that the figure tells little; else null. */
+export function tellsLittle({ exact_match_interval: [low, high], test_images: images }) {
+  if (high - low <= WIDE) return null;
+  const range = `anywhere from ${percent(low)} to ${percent(high)}`;
+  return h("p", { class: "help" }, `${count(images, "image")} tell little: of new images like these, ${range} may be correct.`);
 }
 
 /** The figure of images with nothing to read, if the set has some. */
