@@ -13,6 +13,7 @@
 # make bench-labels   what 10 to 200 labels bring, all counted, hours   (ARGS="--labels 10 --draws 3")
 # make bench-shots   what several shots of one thing bring, combined (ARGS="--max-minutes 10")
 # make bench-wrong-labels   how many planted wrong labels a report suspects, an hour   (ARGS="--planted 150:9")
+# make bench-check   how long checking 20,000 images takes   (ARGS="--against ../other-checkout")
 # make bench-new-look   what a trained model keeps when images of a new look are added
 # make capacity   from wanted rates to machines   (ARGS="--predictions-per-second 1000 --jobs-per-day 100")
 # make house   size, long functions, full folders, import circles, duplicate names   (ARGS="--check")
@@ -32,7 +33,7 @@ INSTALLED := .venv/installed
 # Four processes even on two cores, as many tests wait; files start in the order of tests/conftest.py.
 PARALLEL := -n 4 --dist loadfile --no-loadscope-reorder
 
-.PHONY: run test test-fast test-browser docs test-docker test-faults test-attack test-cluster soak bench-train bench-train-profile bench-predict bench-labels bench-wrong-labels bench-new-look bench-shots bench-queue bench-ray bench-gateway bench-store bench-api capacity house starter starter-fonts screenshots format lock clean
+.PHONY: run test test-fast test-browser docs test-docker test-faults test-attack test-cluster soak bench-train bench-train-profile bench-predict bench-labels bench-wrong-labels bench-new-look bench-check bench-shots bench-queue bench-ray bench-gateway bench-store bench-api capacity house starter starter-fonts screenshots format lock clean
 
 run: $(INSTALLED)
 	@$(BIN)/readsmith up --first-job $(if $(DATASET),--dataset "$(DATASET)") $(if $(ONCE),--once)
@@ -109,6 +110,9 @@ bench-labels: $(INSTALLED)
 
 bench-wrong-labels: $(INSTALLED)
 	$(BIN)/python -m benchmarks.wrong_labels $(ARGS)
+
+bench-check: $(INSTALLED)
+	$(BIN)/python -m benchmarks.check $(ARGS)
 
 bench-new-look: $(INSTALLED)
 	$(BIN)/python -m benchmarks.new_look $(ARGS)

@@ -17,6 +17,7 @@ FREE_BYTES = 1_000_000
 GZIP: Final = 16 + zlib.MAX_WBITS
 UTF8_MARK: Final = b"\xef\xbb\xbf"
 UTF16_MARKS: Final = (b"\xff\xfe", b"\xfe\xff")
+GZIP_MARK = b"\x1f\x8b"
 
 
 def body_of(request: Request, lease: Lease) -> bytes:
@@ -82,6 +83,13 @@ def json_of(schema: type[Schema], request: Request, lease: Lease) -> Schema:
             "json_invalid",
             "The body is UTF-16.",
             "Send JSON as UTF-8; PowerShell: [Text.Encoding]::UTF8.GetBytes($json).",
+            "body",
+        )
+    if body.startswith(GZIP_MARK):
+        raise MalformedError(
+            "json_invalid",
+            "The body is gzip, which no header says.",
+            "Send it with Content-Encoding: gzip, or as it is.",
             "body",
         )
     lease.hold_json(body)

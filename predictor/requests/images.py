@@ -249,6 +249,8 @@ def _decoded(text: str, field: str, settings: PredictorSettings) -> bytes:
         if not (comma and head.rstrip().lower().endswith(";base64")):
             raise _not_base64(field, "its data: URL does not say ;base64,")
         text = text[len(head) + 1 :]
+    if text.startswith(("http:", "https:")):
+        raise _not_base64(field, "it is an address, which is not fetched")
     if not text.isascii():
         raise _not_base64(field, "it has characters beyond ASCII")
     size = (len(text) - sum(map(text.count, WHITESPACE))) * 3 // 4

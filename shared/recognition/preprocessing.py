@@ -169,6 +169,9 @@ _OTHER_FORMATS = {
     b"%!PS": "PostScript",
     b"<svg": "an SVG",
     b"<?xml": "XML",
+    b"<!DOCTYPE": "a web page",
+    b"<!doctype": "a web page",
+    b"<html": "a web page",
     b"8BPS": "a Photoshop file",
     b"\x00\x00\x01\x00": "an icon",
     b"\x00\x00\x00\x0c": "JPEG 2000 or JPEG XL",
@@ -184,6 +187,9 @@ def _unidentified(data: bytes) -> ReadsmithError:
             "it to JPEG, for example with heif-convert."
         )
         return ImageFormatError("unsupported_format", message, HEIC_HINT)
+    if heic.is_heic(data):
+        message = "The image is a HEIC photograph that is damaged or was cut short."
+        return NotAnImageError("not_an_image", message, "Send the whole file, or a JPEG of it.")
     for start, name in _OTHER_FORMATS.items():
         if data.startswith(start):
             message = f"The data is {name}, which is not read here."

@@ -35,7 +35,7 @@ from trainer.pipeline.datasets.seen_images import is_among
 from trainer.pipeline.datasets.sources.image_files import IMAGE_ENDINGS
 from trainer.pipeline.datasets.sources.marked.photographs import Photographs
 from trainer.pipeline.datasets.sources.source import ImageSource, JoinedSource, open_source
-from trainer.pipeline.datasets.summary import LISTED_PROBLEMS, describe_split, summarise
+from trainer.pipeline.datasets.summary import NAMED_FILES, describe_split, summarise
 from trainer.schemas.job_request import JobRequest, Labels
 from trainer.schemas.limits import DEFAULT_LIMITS, DatasetLimits
 
@@ -252,7 +252,7 @@ def _require_enough(checked: Checked, found: FoundLabels) -> None:
         return
     reasons = Counter(problem.kind for problem in checked.problems)
     left_out = ", ".join(f"{count} {kind}" for kind, count in reasons.most_common()) or "none"
-    each = [f"{problem.file}: {problem.detail}" for problem in checked.problems[:LISTED_PROBLEMS]]
+    each = [f"{problem.file}: {problem.detail}" for problem in checked.problems[:NAMED_FILES]]
     more = len(checked.problems) - len(each)
     raise DatasetError(
         "too_few_images",

@@ -10,6 +10,7 @@ import numpy as np
 from shared.recognition.vocabulary import Vocabulary
 from shared.texts import shown
 from trainer.pipeline.datasets.clean import Checked, split_corrections
+from trainer.pipeline.datasets.image_table import ImageTable
 from trainer.pipeline.datasets.labels.doubts import doubts, visible
 from trainer.pipeline.datasets.labels.found import FoundLabels
 from trainer.pipeline.datasets.labels.label_row import Part
@@ -20,6 +21,9 @@ LISTED_PROBLEMS = 100
 """The summary lists at most this many files; all are counted."""
 NAMED_FILES = 10
 """A warning names at most this many."""
+SHOWN_REASONS = 3
+MIN_ONCE = 20
+"""Of fewer labels, many characters occur once."""
 
 
 def summarise(checked: Checked, found: FoundLabels, vocabulary: Vocabulary) -> dict[str, Any]:
@@ -44,6 +48,8 @@ def summarise(checked: Checked, found: FoundLabels, vocabulary: Vocabulary) -> d
         "problems": [asdict(problem) for problem in checked.problems[:LISTED_PROBLEMS]],
         "warnings": [
             *_warnings(rare, found),
+            *_once_seen(seen, checked.images, found),
+            *_unreadable(checked),
             *_moving(checked),
             *doubts(found, images, checked.sizes),
         ],
@@ -102,6 +108,37 @@ def describe_split(done: Split, sides: Sides, summary: dict[str, Any]) -> None:
     ):
         if count:
             warnings.append(f"{count} of the {tested} images {what}: the metrics may be too good.")
+
+
+def _once_seen(seen: Counter[str], images: ImageTable, found: FoundLabels) -> list[str]:
+    """Tell where characters are that a single label holds: most often a slip."""
+    once = {character for character, count in seen.items() if count == 1}
+    if not once or len(images) < MIN_ONCE:
+        return []
+    places = [
+        f"{visible(''.join(sorted(held)))} ({visible(image.label)}, {found.place(image.name)})"
+        for image in images
+        if (held := once.intersection(image.label))
+    ]
+    more = f" and {len(places) - NAMED_FILES} more" if len(places) > NAMED_FILES else ""
+    return [
+        f"Characters that occur once: {', '.join(places[:NAMED_FILES])}{more}. Look whether "
+        "they are right; if they are, add images that show them."
+    ]
+
+
+def _unreadable(checked: Checked) -> list[str]:
+    """Tell of files that no image can be decoded from, of each reason with its first file."""
+    first: dict[str, str] = {}
+    reasons: Counter[str] = Counter()
+    for problem in checked.problems:
+        if problem.kind == "unreadable":
+            first.setdefault(problem.detail, problem.file)
+            reasons[problem.detail] += 1
+    return [
+        f"{count} of the files cannot be read and will be left out, as {first[detail]}: {detail}"
+        for detail, count in reasons.most_common(SHOWN_REASONS)
+    ]
 
 
 def _moving(checked: Checked) -> list[str]:

@@ -251,6 +251,18 @@ WRONG: dict[str, tuple[dict[str, Any], int, str, str]] = {
         "json_invalid",
         "UTF-16",
     ),
+    "a gzip that no header tells of": (
+        {"data": gzip.compress(b"{}"), "content_type": "application/json"},
+        400,
+        "json_invalid",
+        "Content-Encoding: gzip",
+    ),
+    "an address": (
+        {"json": {"image": "https://example.org/a.png"}},
+        400,
+        "base64_invalid",
+        "an address, which is not fetched",
+    ),
     "brotli": (
         {"data": png("a"), "content_type": "image/png", "headers": {"Content-Encoding": "br"}},
         415,

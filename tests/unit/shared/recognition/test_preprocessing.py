@@ -297,6 +297,7 @@ REFUSED = {
     "over the limit where Pillow warns": (png_header(12_000, 12_000), "image_too_large"),
     "over the limit where Pillow raises": (png_header(60_000, 60_000), "image_too_large"),
     "pdf": (b"%PDF-1.7", "unsupported_format"),
+    "web page": (b"<!doctype html><html>", "unsupported_format"),
     "svg": (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "unsupported_format"),
     "ico": (encoded(DARK_ON_LIGHT, "ICO"), "unsupported_format"),
 }

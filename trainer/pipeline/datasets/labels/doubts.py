@@ -9,7 +9,7 @@ from pathlib import PurePosixPath
 
 from shared.texts import shown
 from trainer.pipeline.datasets.image_table import ImageTable
-from trainer.pipeline.datasets.labels.file_names import further_part
+from trainer.pipeline.datasets.labels.file_names import further_part, why_no_labels
 from trainer.pipeline.datasets.labels.found import FILE_NAMES, FoundLabels
 from trainer.pipeline.datasets.labels.unseen_characters import invisible, spelt, wide_form
 
@@ -23,10 +23,13 @@ RARE_FORM, COMMON_FORM = 0.01, 0.8
 """The shares of labels of a form that is rare, where another one is common."""
 KINDS = ("letters", "digits", "others")
 MOSTLY = 0.9
+FEW_TEXTS = 3
+"""Of many images, hardly so few texts are all that they show."""
 WIDE = 40
 """Times as wide as high; a line of 60 characters is 30 to 40 times."""
 FOLD = '--fold-labels (in a request "fold_labels": true)'
 
+_WORD_AND_NUMBER = re.compile(r"^(?:[0-9]+_)?([^\W\d_]+)_[0-9]+$")
 _MONTHS = "(?:Jan|Feb|Mar|Apr|May|Jun|Jul|Aug|Sep|Oct|Nov|Dec)"
 _REWRITTEN = (
     (
@@ -38,6 +41,11 @@ _REWRITTEN = (
         re.compile(r"[0-9]+\.0"),
         "end in .0, as if a program had taken them for numbers",
         "If the images do not show it, write the column as text (in pandas: dtype=str).",
+    ),
+    (
+        re.compile(r"\{.*:.*\}|\[.*\\?\".*\]"),
+        "are JSON, in which the text may be one of several values",
+        "Give the text alone.",
     ),
     (re.compile(r"=.*"), "are formulas of a spreadsheet", "Write the text alone."),
     (
@@ -51,7 +59,7 @@ _REWRITTEN = (
         AS_TEXT,
     ),
 )
-"""What spreadsheets make of labels, and the remedy."""
+"""What spreadsheets and programs make of labels, and the remedy."""
 
 
 def doubts(
@@ -67,6 +75,9 @@ def doubts(
         *_further_parts(found),
         *told.rewritten(),
         *told.zeros_dropped(sizes),
+        *told.decoded_twice(),
+        *told.no_texts(),
+        *told.numbers_of_files(),
         *told.characters(),
         *told.cases(),
         *told.rare_forms(),
@@ -116,6 +127,56 @@ class _Told:
                 f"have fewer than {longest} digits, none begins with 0, and the images are of one "
                 "size, so that a spreadsheet may have dropped leading zeros",
                 f"Look at these images. {AS_TEXT}",
+            )
+
+    def decoded_twice(self) -> Iterator[str]:
+        """Tell of UTF-8 that a program took for Windows-1252 and wrote again: Ã© for é."""
+        names = self._where(lambda label: _once(label) != label)
+        if names:
+            meant = shown(_once(self._labels[names[0]]), SHOWN)
+            yield from self._say(
+                names,
+                "are as if UTF-8 had been read as Windows-1252",
+                f"If the first one is {meant}, export the list again as UTF-8.",
+            )
+
+    def no_texts(self) -> Iterator[str]:
+        """Tell of labels that are the classes of the images, or number them."""
+        if self._found.source == FILE_NAMES or len(self._labels) < ENOUGH:
+            return
+        different = sorted(set(self._labels.values()))
+        everywhere = list(self._labels)
+        if len(different) <= FEW_TEXTS:
+            listed = ", ".join(map(visible, different))
+            yield from self._say(
+                everywhere,
+                f"are one of {len(different)} ({listed}), as if they named what is on the image",
+                "If these are no texts, name the column of the texts text.",
+            )
+        elif (what := why_no_labels(list(self._labels.values()))) is not None:
+            yield from self._say(
+                everywhere,
+                f"are {what}, as if they named the images",
+                "If these are no texts, name the column of the texts text.",
+            )
+
+    def numbers_of_files(self) -> Iterator[str]:
+        """Tell of numbers that end their files' names, whose words may be the texts, as MJSynth's.
+
+        There, 182_slinking_71711.jpg is listed with 71711, the line of slinking in a dictionary.
+        """
+        names = [
+            name
+            for name, label in self._labels.items()
+            if label.isdigit()
+            and _WORD_AND_NUMBER.fullmatch(PurePosixPath(name).stem)
+            and PurePosixPath(name).stem.endswith(f"_{label}")
+        ]
+        if self._found.source != FILE_NAMES and len(names) > MOSTLY * len(self._labels):
+            yield from self._say(
+                names,
+                "are numbers at the end of their file names, which hold words, too",
+                f"If the words are the texts, give --labels 'filename:{_WORD_AND_NUMBER.pattern}'.",
             )
 
     def characters(self) -> Iterator[str]:
@@ -168,6 +229,14 @@ class _Told:
             f"are unlike the others, most of which have {length} characters ({kinds})",
             "Look whether they are right.",
         )
+
+
+def _once(label: str) -> str:
+    """Return what a label was if its UTF-8 was read as Windows-1252, else the label."""
+    try:
+        return label if label.isascii() else label.encode("cp1252").decode()
+    except UnicodeError:
+        return label
 
 
 def _form(label: str) -> tuple[int, str]:

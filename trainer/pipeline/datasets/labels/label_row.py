@@ -1,5 +1,6 @@
 """One row of a list of labels, whatever its format."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -20,6 +21,9 @@ PART_NAMES = {
     **dict.fromkeys(("test", "testing"), Part.TEST),
 }
 """As users name the parts, in the column split, as folders and in the names of lists."""
+PART_COLUMNS = ("split", "subset", "partition", "part", "usage", "phase", "set")
+"""The columns that may tell the part. Under other names than the first, they tell one only where
+they begin with the name of one."""
 STATES = {"readable": True, "unreadable": False}
 """Whether there is anything to read on an image, by the column state."""
 
@@ -50,3 +54,10 @@ class LabelRow:
     def place(self) -> str:
         """Where the row is, for messages."""
         return f"{self.manifest} {self.unit} {self.line}"
+
+
+def part_column(names: Sequence[str], cells: Sequence[object]) -> str:
+    """Return the name of the column that tells the part, by the cells of the first row."""
+    first = dict(zip(names, cells, strict=False))
+    named = (n for n in PART_COLUMNS[1:] if str(first.get(n) or "").strip().lower() in PART_NAMES)
+    return PART_COLUMNS[0] if PART_COLUMNS[0] in names else next(named, PART_COLUMNS[0])

@@ -4,17 +4,20 @@ In lists of labels in any format that is known, in text files beside the images,
 their folders, or in their own. In shards: in the text file beside the image, else in its name.
 """
 
-from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import PurePosixPath
 
 from shared.errors import DatasetError
 from shared.texts import printable, shown
-from trainer.pipeline.datasets.labels.file_names import why_no_labels
+from trainer.pipeline.datasets.labels.file_names import (
+    named_by_folder,
+    unnamed_folders,
+    why_no_labels,
+)
 from trainer.pipeline.datasets.labels.formats.beside import (
     ENDINGS,
     files_beside,
-    read_text,
+    texts_beside,
 )
 from trainer.pipeline.datasets.labels.formats.boxes.voc import read_voc
 from trainer.pipeline.datasets.labels.formats.boxes.yolo import are_boxes, read_yolo
@@ -23,7 +26,6 @@ from trainer.pipeline.datasets.labels.formats.lists import find_lists, own_lists
 from trainer.pipeline.datasets.labels.formats.named_files import NamedFiles
 from trainer.pipeline.datasets.labels.found import FILE_NAMES, FoundLabels, unprintable
 from trainer.pipeline.datasets.labels.label_pattern import LabelPattern
-from trainer.pipeline.datasets.labels.label_row import PART_NAMES
 from trainer.pipeline.datasets.labels.listed import from_lists
 from trainer.pipeline.datasets.sources.image_files import is_image
 from trainer.pipeline.datasets.sources.shards import ShardSource
@@ -32,15 +34,16 @@ from trainer.pipeline.datasets.sources.text_columns import Texts, TextTable
 from trainer.schemas.job_request import FileLabelSource, FilenameLabelSource, Labels
 
 NO_MATCH = "The file name does not match the pattern."
+UNNAMED = "The file names in its folder are no texts."
 NONE_BESIDE = "It has no text file beside it."
 BESIDE = "text files beside the images"
 FOLDERS = "names of their folders"
-FEWEST_FOLDERS = 2
 HOW_TO_LABEL = (
     "List the texts in a labels.csv with the columns filename,text, or put 0017.txt beside "
     "0017.png. If the names are the labels all the same, say so: --labels filename (in a request "
     '"labels": "filename").'
 )
+HOW_BY_FOLDER = " If the names of the folders are the labels: --labels folder."
 
 
 def find_labels(
@@ -106,19 +109,20 @@ class _Finder:
             return self._from_beside(beside)
         if (boxes := self._voc(sure=False)) is not None:
             return self._of_lists([boxes])
-        if found.textless:
-            raise found.textless[0]
+        if found.refused:
+            raise found.refused[0]
         if found.unclear and self._images:
             raise _unclear(found.unclear)
-        if self._named_by_folder():
+        if named_by_folder(self._images):
             return self._from_names(lambda name: PurePosixPath(name).parent.name, FOLDERS)
         _require_labels(self._images)
-        labelled = self._from_names(*_label_reader("filename"))
+        labelled = self._from_own_names()
         if found.ignored:
-            listed = ", ".join(map(shown, found.ignored[:3]))
+            others = len(found.ignored) - 1
+            more = f" and {others} more text files list" if others else " lists"
             labelled.warnings.append(
-                f"The labels are taken from the file names; {listed} is ignored, because it lists "
-                "none of the images."
+                f"The labels are taken from the file names: {shown(found.ignored[0])}{more} none "
+                "of the images."
             )
         return labelled
 
@@ -169,16 +173,31 @@ class _Finder:
             boxes = read_yolo(self._source, beside, self._names, sure=sure)
             return self._of_lists([boxes])
         found = FoundLabels(BESIDE)
-        texts = (
-            (name, read_text(self._source, beside[name]) if name in beside else None)
-            for name in self._images
-        )
+        texts = texts_beside(self._source, self._images, beside, found)
         _add_labels(found, texts, NONE_BESIDE)
         found.notes.append(
             f"Text files beside the images: {len(beside)} of {len(self._images)} images have one."
         )
         found.ignored -= len(set(beside.values()))
         return found
+
+    def _from_own_names(self) -> FoundLabels:
+        """Return the names of the files, but of folders whose names are numbers and the like."""
+        unnamed = unnamed_folders(self._images)
+        label_of, source = _label_reader("filename")
+        named = FoundLabels(source)
+        texts = (
+            (name, None if PurePosixPath(name).parent in unnamed else label_of(name))
+            for name in self._images
+        )
+        _add_labels(named, texts, UNNAMED)
+        for folder, what in unnamed.items():
+            named.warnings.append(
+                f"The images in {shown(str(folder))} are taken for unlabelled: their names are "
+                f"{what}. List their texts, or say that they are the texts: --labels filename (in "
+                'a request "labels": "filename").'
+            )
+        return named
 
     def _from_names(self, label_of: Callable[[str], str | None], source: str) -> FoundLabels:
         found = FoundLabels(source)
@@ -187,24 +206,6 @@ class _Finder:
             count = len({PurePosixPath(name).parent for name in self._images})
             found.notes.append(f"Folders named by label: {count} with {len(self._images)} images.")
         return found
-
-    def _named_by_folder(self) -> bool:
-        """Tell whether each folder is named as what its images say.
-
-        Then the files' names tell nothing: they are the same in folder after folder, or numbers.
-        """
-        folders = Counter(PurePosixPath(name).parent for name in self._images)
-        names = [folder.name for folder in folders]
-        stems = {PurePosixPath(name).stem for name in self._images}
-        repeated = 2 * len(stems) <= len(self._images)
-        by_number = why_no_labels([PurePosixPath(name).stem for name in self._images]) is not None
-        return (
-            (repeated or by_number)
-            and len(set(names)) == len(names) > FEWEST_FOLDERS
-            and len({len(folder.parts) for folder in folders}) == 1
-            and why_no_labels(names) is None
-            and not any(name.lower() in PART_NAMES for name in names)
-        )
 
 
 def _require_no_doubt(beside: Mapping[str, str], images: Sequence[str]) -> None:
@@ -226,15 +227,17 @@ def _require_no_doubt(beside: Mapping[str, str], images: Sequence[str]) -> None:
 
 def _require_labels(images: Iterable[str]) -> None:
     """Raise ReadsmithError labels_not_found for images whose names cannot be labels."""
-    stems = [PurePosixPath(name).stem for name in images]
+    paths = list(map(PurePosixPath, images))
+    stems = [path.stem for path in paths]
     if (what := why_no_labels(stems)) is None:
         return
+    in_folders = len({path.parent for path in paths}) > 1
     examples = ", ".join(shown(stem) for stem in stems[:3])
     raise DatasetError(
         "labels_not_found",
         f"There is no list of labels, and the file names are {what} ({examples}, …), not what the "
         "images say.",
-        HOW_TO_LABEL,
+        HOW_TO_LABEL + HOW_BY_FOLDER * in_folders,
     )
 
 
@@ -247,8 +250,8 @@ def _unclear(names: Sequence[str]) -> DatasetError:
         "labels_ambiguous",
         f"{listed}{more} may hold the labels, but in no format that is read.",
         f"{save}Give a labels.csv with the columns filename,text (docs/formats.md shows what else "
-        "is read). If the file names are the labels, say so: --labels filename (in a request "
-        '"labels": "filename").',
+        f"is read); --labels {shown(f'file:{names[0]}')} says why that one is not. If the file "
+        'names are the labels, say so: --labels filename (in a request "labels": "filename").',
     )
 
 

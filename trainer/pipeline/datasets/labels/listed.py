@@ -7,6 +7,7 @@ from pathlib import PurePosixPath
 
 from shared.errors import DatasetError
 from shared.texts import shown
+from trainer.pipeline.datasets.labels.formats.encodings import WESTERN
 from trainer.pipeline.datasets.labels.formats.label_list import OWN, LabelList
 from trainer.pipeline.datasets.labels.formats.named_files import NamedFiles
 from trainer.pipeline.datasets.labels.found import DatasetProblem, FoundLabels
@@ -64,7 +65,8 @@ class _Join:
         """Take the label of a row of a list, or record why there is none."""
         found, name = self.found, self._files.resolve(row)
         if name is None:
-            detail = f"{shown(row.place)} {self._files.why_none(row)}."
+            why = f"; it {row.fault}" if row.fault else ""
+            detail = f"{shown(row.place)} {self._files.why_none(row)}{why}."
             found.problems.append(DatasetProblem("missing_image", shown(row.filename), detail))
             self._meant |= dict.fromkeys(self._files.meant(row), detail)
             return
@@ -155,7 +157,7 @@ class _Join:
             if each.empty_rows:
                 found.notes.append(f"{shown(each.name)} has {each.empty_rows} empty rows.")
             found.warnings += each.warnings
-            if each.encoding == "Windows-1252":
+            if each.encoding == WESTERN:
                 found.warnings.append(_guessed(each))
         for what, count in self._files.differing.items():
             found.notes.append(f"{count} listed names differ from the files' {what}.")
@@ -169,7 +171,7 @@ def _guessed(each: LabelList) -> str:
     row = next((row for row in each.rows if not row.text.isascii()), None)
     example = f": line {row.line} says {shown(row.text, 40)}" if row else ""
     return (
-        f"{shown(each.name)} is not UTF-8 and is read as Windows-1252{example}. If letters are "
+        f"{shown(each.name)} is not UTF-8 and is read as {WESTERN}{example}. If letters are "
         "wrong, save it as UTF-8."
     )
 

@@ -6,26 +6,30 @@ CSV, and PaddleOCR's recognition lists are such tables.
 
 import json
 import re
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
 
 from shared.errors import DatasetError
 from shared.texts import shown, text_of_cell
 from trainer.pipeline.datasets.labels.formats.addresses import ADDRESSES, file_named
 from trainer.pipeline.datasets.labels.formats.boxes.columns import box_in
-from trainer.pipeline.datasets.labels.formats.label_list import (
-    OWN,
-    LabelList,
-    ListFile,
-    image_column,
-    text_column,
+from trainer.pipeline.datasets.labels.formats.label_list import OWN, LabelList, ListFile
+from trainer.pipeline.datasets.labels.formats.records import SPACES, Record, lines_of
+from trainer.pipeline.datasets.labels.formats.table_layout import (
+    DELIMITERS,
+    MOST,
+    Layout,
+    find_layout,
+    image_of,
 )
-from trainer.pipeline.datasets.labels.formats.records import SPACES, Record, lines_of, records
-from trainer.pipeline.datasets.labels.label_row import PART_NAMES, STATES, LabelRow
-from trainer.pipeline.datasets.sources.image_files import is_image
+from trainer.pipeline.datasets.labels.label_row import (
+    PART_NAMES,
+    STATES,
+    LabelRow,
+    part_column,
+)
 from trainer.schemas.labels import IMAGE_COLUMNS, TEXT_COLUMNS
 
-DELIMITERS = {",": "commas", ";": "semicolons", "\t": "tabs", "|": "bars", SPACES: "spaces"}
 ESCAPED = "{} texts lose the apostrophe that keeps spreadsheets from running them"
 TAILED = (
     "{} rows have empty fields beyond those of the first line, which are not taken for a part of "
@@ -44,39 +48,14 @@ EITHER = (
     "line, as filename,text"
 )
 _MARKS = re.compile(r'"(?:[^"]|"")*"')
-_DELIMITER = re.compile("[,;|\t]")
-SAMPLED_LINES = 200
-"""So many lines tell whether a file without a header is a list."""
-
-
-@dataclass(frozen=True)
-class _Layout:
-    """Where a table has what."""
-
-    delimiter: str
-    names: tuple[str, ...]
-    """Of the columns, in lower case; empty without a header."""
-    image: int
-    text: int
-    first: int
-    """The index of the first line after the header."""
-    width: int = 2
-    """The fields of the header, empty ones at its end included."""
-    either: bool = False
-    """Whether both columns name images, so that the other one may be meant."""
-
-    @property
-    def columns(self) -> int:
-        return len(self.names) or 2
-
-    @property
-    def quoted(self) -> bool:
-        """Whether texts are written as in a CSV."""
-        # A list without a header is as PaddleOCR writes it: its tabs are never quoted.
-        return self.delimiter != SPACES and (bool(self.names) or self.delimiter != "\t")
-
-    def records(self, lines: Sequence[str]) -> Iterator[Record]:
-        return records(lines, self.first, self.delimiter, self.columns, quoted=self.quoted)
+FURTHER = (
+    "nearly all texts have {} words{}: if these are columns, name the image and the text in a "
+    "first line, as filename and text"
+)
+ENOUGH = 10
+"""Of fewer rows nothing is told by what they have in common."""
+MANY_WORDS = 4
+"""A line of text that is read seldom has more, and seldom the same number in each image."""
 
 
 def read_table(file: ListFile) -> LabelList | None:
@@ -87,7 +66,7 @@ def read_table(file: ListFile) -> LabelList | None:
         begin += 1  # Excel's own hint
     layout = None
     if begin is not None and begin < len(lines):
-        layout = _with_header(file, lines, begin) or _without_header(file, lines, begin)
+        layout = find_layout(file, lines, begin)
     if layout is not None:
         return _label_list(file, layout, lines)
     if not file.required:
@@ -102,70 +81,10 @@ def read_table(file: ListFile) -> LabelList | None:
     )
 
 
-def _with_header(file: ListFile, lines: Sequence[str], begin: int) -> _Layout | None:
-    for delimiter in DELIMITERS:
-        header = next(records(lines, begin, delimiter, len(lines[begin]), quoted=True))
-        names = [cell.strip().strip("\ufeff").lower() for cell in header.cells]
-        while names and not names[-1]:
-            names.pop()
-        image = image_column(names)
-        if len(names) < 2 or image is None or any(is_image(n) and file.has(n) for n in names):
-            continue
-        text = text_column(names, image, required=file.required)
-        if text is not None:
-            width = len(header.cells)
-            return _Layout(delimiter, tuple(names), image, text, begin + 1, width)
-        if several := [name for name in names if name in TEXT_COLUMNS]:
-            raise DatasetError(
-                "labels_ambiguous",
-                f"{shown(file.name)} has several columns that may be the text: "
-                f"{', '.join(several)}.",
-                "Name the right one text.",
-            )
-    return None
-
-
-def _without_header(file: ListFile, lines: Sequence[str], begin: int) -> _Layout | None:
-    """Return the layout with which most lines name an image of the set, as exactly as they can."""
-    sample = [line for line in lines[begin : begin + SAMPLED_LINES] if line.strip()]
-    best: tuple[tuple[int, int], _Layout] | None = None
-    for delimiter in ("\t", ",", ";", "|", SPACES):
-        for image, text in ((0, 1), (1, 0)):
-            layout = _Layout(delimiter, (), image, text, begin)
-            sampled = replace(layout, first=0).records(sample)
-            named = _named(file, [_image(file, layout, r) for r in sampled if len(r.cells) > 1])
-            if 2 * named[0] >= len(sample) and (best is None or named > best[0]):
-                best = named, layout
-            elif best and named == best[0] and delimiter == best[1].delimiter:
-                best = named, replace(best[1], either=True)
-    return best[1] if best else None
-
-
-def _named(file: ListFile, names: Sequence[str]) -> tuple[int, int]:
-    """Return how many names mean a file, and how many of these are the end of its path."""
-    return sum(map(file.has, names)), sum(_is_end(file, name) for name in names)
-
-
-def _is_end(file: ListFile, name: str) -> bool:
-    path = file.files.find(file.name, name) if name else None
-    return path is not None and f"/{path}".endswith(f"/{name}")
-
-
-def _image(file: ListFile, layout: _Layout, record: Record) -> str:
-    """Return what a record calls its image, empty if it is not certain."""
-    cells = [cell.strip() for cell in record.cells]
-    image = cells[layout.image] if layout.image < len(cells) else ""
-    if record.fault and not file.has(image):
-        # A delimiter in the text has moved the name.
-        return next(filter(file.has, cells), image)
-    if not layout.names and _DELIMITER.search(image) and not _is_end(file, image):
-        return ""  # without a header, it may be a part of the text before the name
-    return image
-
-
-def _label_list(file: ListFile, layout: _Layout, lines: Sequence[str]) -> LabelList:
+def _label_list(file: ListFile, layout: Layout, lines: Sequence[str]) -> LabelList:
     kind = _kind(file, layout)
     text_of = _text_reader(kind, layout)
+    split = part_column(layout.names, next(layout.records(lines), Record(0, [])).cells)
     rows, empty = [], 0
     odd: dict[str, list[int]] = {}
     for record in layout.records(lines):
@@ -174,25 +93,27 @@ def _label_list(file: ListFile, layout: _Layout, lines: Sequence[str]) -> LabelL
             if '"' in lines[record.line - 1]:
                 odd.setdefault(HOLLOW, []).append(record.line)
         else:
-            rows.append(_row(file, layout, record, text_of))
+            rows.append(_row(file, layout, record, text_of, split))
             for what in _oddities(layout, record, rows[-1].text):
                 odd.setdefault(what, []).append(record.line)
         if len(rows) > file.most_rows:
             break
     notes = (*_notes(file, layout, kind), *_counted(odd, ESCAPED))
     doubts = [EITHER] if layout.either else []
+    if layout.delimiter == SPACES:
+        doubts += _further_columns([row.text.split() for row in rows])
     doubts += [doubt for what in (TAILED, MARKED, HOLLOW) for doubt in _counted(odd, what)]
     warnings = tuple(f"{shown(file.name)}: {doubt}." for doubt in doubts)
     return LabelList(file.name, kind, rows, notes, empty, file.encoding, warnings)
 
 
-def _text_reader(kind: str, layout: _Layout) -> Callable[[str], str]:
+def _text_reader(kind: str, layout: Layout) -> Callable[[str], str]:
     if kind == "Label Studio CSV":
         return _label_studio_text
     return text_of_cell if layout.quoted else str
 
 
-def _oddities(layout: _Layout, record: Record, text: str) -> Iterator[str]:
+def _oddities(layout: Layout, record: Record, text: str) -> Iterator[str]:
     """Yield in which way a text may be another than what its list says."""
     if record.fault:
         return
@@ -204,18 +125,33 @@ def _oddities(layout: _Layout, record: Record, text: str) -> Iterator[str]:
         yield MARKED
 
 
+def _further_columns(texts: Sequence[list[str]]) -> Iterator[str]:
+    """Yield the doubt that spaces separate more columns than a name and a text.
+
+    As in the word lists of IAM: a01-000u-00 ok 154 408 768 27 51 AT A.
+    """
+    (words, count), *_ = Counter(map(len, texts)).most_common(1) or [(0, 0)]
+    if words < 2 or count < max(ENOUGH, MOST * len(texts)):
+        return
+    columns = zip(*(text for text in texts if len(text) == words), strict=True)
+    same = next((column[0] for column in columns if len(set(column)) == 1), None)
+    if words > MANY_WORDS or same is not None:
+        told = "" if same is None else f", and each of them the word {shown(same, 40)}"
+        yield FURTHER.format(words, told)
+
+
 def _counted(odd: Mapping[str, Sequence[int]], what: str) -> Iterator[str]:
     if lines := odd.get(what):
         yield f"{what.format(len(lines))} (line {lines[0]})"
 
 
 def _row(
-    file: ListFile, layout: _Layout, record: Record, text_of: Callable[[str], str]
+    file: ListFile, layout: Layout, record: Record, text_of: Callable[[str], str], part: str
 ) -> LabelRow:
     cells = record.cells
     given = {name: cells[i].strip() for i, name in enumerate(layout.names[: len(cells)])}
-    split, state = given.get("split", ""), given.get("state", "")
-    for column, value, known in (("split", split, PART_NAMES), ("state", state, STATES)):
+    split, state = given.get(part, ""), given.get("state", "")
+    for column, value, known in ((part, split, PART_NAMES), ("state", state, STATES)):
         if value and value.lower() not in known and not record.fault:
             raise DatasetError(
                 "labels_column",
@@ -224,7 +160,7 @@ def _row(
                 f"It may be {', '.join(known)} or empty; name the column differently if it means "
                 "something else.",
             )
-    image = _image(file, layout, record)
+    image = image_of(file, layout, record)
     box, fault = box_in(given)
     return LabelRow(
         manifest=file.name,
@@ -253,7 +189,7 @@ def _label_studio_text(cell: str) -> str:
     return value if isinstance(value, str) else cell
 
 
-def _kind(file: ListFile, layout: _Layout) -> str:
+def _kind(file: ListFile, layout: Layout) -> str:
     names = set(layout.names)
     kinds = (
         (file.base.startswith("metadata."), "Hugging Face metadata"),
@@ -266,13 +202,15 @@ def _kind(file: ListFile, layout: _Layout) -> str:
     return next((kind for known, kind in kinds if known), OWN)
 
 
-def _notes(file: ListFile, layout: _Layout, kind: str) -> tuple[str, ...]:
+def _notes(file: ListFile, layout: Layout, kind: str) -> tuple[str, ...]:
     notes = []
     usual = {"\t"} if file.base.endswith((".tsv", ".txt")) or file.encoding else {","}
     if layout.delimiter not in usual and kind != "PaddleOCR list":
         notes.append(f"separated by {DELIMITERS[layout.delimiter]}")
     if layout.names and (column := layout.names[layout.text]) != "text":
         notes.append(f"texts in the column {shown(column)}")
+    if layout.by_rows and layout.names:
+        notes.append(f"the columns named by its first line, {shown(', '.join(layout.names))}")
     if not layout.names and layout.image:
         notes.append("the text before the name")
     return tuple(notes)

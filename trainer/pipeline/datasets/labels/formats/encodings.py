@@ -5,11 +5,16 @@ import re
 
 _MARKS = (
     (codecs.BOM_UTF8, "utf-8-sig", ""),  # Excel begins UTF-8 with it: as good as UTF-8
+    (codecs.BOM_UTF32_LE, "utf-32", "UTF-32"),  # begins as UTF-16 does
     (codecs.BOM_UTF16_LE, "utf-16", "UTF-16"),
     (codecs.BOM_UTF16_BE, "utf-16", "UTF-16"),
 )
+WESTERN = "Windows-1252"
+"""Guessed, so that it must be said."""
 FIRST_LETTERS = 0xA0
 """Below it, Windows-1252 has dashes and quotation marks, hardly a letter."""
+EURO = 0x80
+"""Its sign in Windows-1252, and the begin of a character in no Asian encoding."""
 _HIGH = re.compile(rb"[\x80-\xff]+")
 
 
@@ -37,7 +42,7 @@ def decoded(data: bytes) -> tuple[str, str]:
         if not _western(data):
             raise UnknownEncodingError(error.start) from error
         try:
-            return data.decode("cp1252"), "Windows-1252"
+            return data.decode("cp1252"), WESTERN
         except UnicodeDecodeError:
             raise UnknownEncodingError(error.start) from error
 
@@ -61,5 +66,5 @@ def _western(data: bytes) -> bool:
     runs = _HIGH.findall(data)
     count = sum(map(len, runs))
     alone = sum(len(run) == 1 for run in runs)
-    low = sum(byte < FIRST_LETTERS for run in runs for byte in run)
+    low = sum(EURO < byte < FIRST_LETTERS for run in runs for byte in run)
     return 2 * alone > count and 2 * low < count

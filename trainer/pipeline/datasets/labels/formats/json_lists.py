@@ -1,7 +1,7 @@
 """Reads lists in JSON and JSON lines: docTR, Hugging Face, Roboflow, Label Studio's JSON-MIN."""
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
 from typing import Any
@@ -14,12 +14,21 @@ from trainer.pipeline.datasets.labels.formats.boxes.marks import several_texts
 from trainer.pipeline.datasets.labels.formats.label_list import (
     LabelList,
     ListFile,
+    column_name,
     image_column,
     text_column,
 )
 from trainer.pipeline.datasets.labels.formats.records import lines_of
-from trainer.pipeline.datasets.labels.label_row import PART_NAMES, STATES, LabelRow
+from trainer.pipeline.datasets.labels.label_row import (
+    PART_NAMES,
+    STATES,
+    LabelRow,
+    part_column,
+)
 from trainer.schemas.labels import TEXT_COLUMNS
+
+SAMPLED_OBJECTS = 100
+"""The keys of so many tell which one is the image and which one the text."""
 
 
 def read_json(file: ListFile) -> LabelList | None:
@@ -40,16 +49,29 @@ def read_json(file: ListFile) -> LabelList | None:
     return LabelList(file.name, kind, found, encoding=file.encoding)
 
 
+class _Object(dict[str, Any]):
+    """An object as it is written: of two texts for one name, Python would keep the last."""
+
+    def __init__(self, pairs: list[tuple[str, Any]]) -> None:
+        super().__init__(pairs)
+        self.pairs = pairs
+
+
 def _rows(file: ListFile) -> tuple[Iterator[LabelRow], str]:
     if not file.base.endswith(".json"):
         return _of_lines(file)
-    value = json.loads(file.text)
-    if isinstance(value, dict) and value and all(isinstance(v, str) for v in value.values()):
-        return _of_names(file, value), "docTR labels"
+    try:
+        value = json.loads(file.text, object_pairs_hook=_Object)
+    except ValueError as error:
+        if "Extra data" not in str(error):
+            raise
+        return _of_lines(file)
+    if isinstance(value, _Object) and value and all(isinstance(v, str) for v in value.values()):
+        return _of_names(file, value.pairs), "docTR labels"
     if isinstance(value, list) and value and all(isinstance(v, dict) for v in value):
         exported = any(str(v.get("image", "")).startswith("/data/") for v in value[:10])
         kind = "Label Studio JSON" if exported else "list in JSON"
-        return _of_objects(file, enumerate(value, 1), "entry"), kind
+        return _of_objects(file, list(enumerate(value, 1)), "entry"), kind
     raise ValueError("it lists no texts by image")
 
 
@@ -71,29 +93,30 @@ def _of_lines(file: ListFile) -> tuple[Iterator[LabelRow], str]:
         kind = "Roboflow JSONL"
     else:
         kind = "Hugging Face metadata" if "file_name" in first else "list in JSON lines"
-    return _of_objects(file, iter(objects), "line"), kind
+    return _of_objects(file, objects, "line"), kind
 
 
-def _of_names(file: ListFile, texts: Mapping[str, str]) -> Iterator[LabelRow]:
-    for number, (name, text) in enumerate(texts.items(), 1):
+def _of_names(file: ListFile, texts: Sequence[tuple[str, str]]) -> Iterator[LabelRow]:
+    for number, (name, text) in enumerate(texts, 1):
         yield LabelRow(file.name, number, name, text, unit="entry")
 
 
 def _of_objects(
-    file: ListFile, objects: Iterator[tuple[int, Mapping[str, Any]]], unit: str
+    file: ListFile, objects: Sequence[tuple[int, Mapping[str, Any]]], unit: str
 ) -> Iterator[LabelRow]:
     """Yield the rows of objects with a key for the image and one for the text."""
-    keys: tuple[str, str] | None = None
+    first = (value for _, value in objects[:SAMPLED_OBJECTS])
+    image, text = _keys(file, list(dict.fromkeys(key for value in first for key in value)))
+    values = objects[0][1]
+    part = part_column(list(values), list(values.values()))
     for number, value in objects:
-        if keys is None:
-            keys = _keys(file, value)
-        row = LabelRow(file.name, number, file_named(file, value.get(keys[0])), "", unit=unit)
-        yield _with_text(row, value.get(keys[1], ""), value)
+        row = LabelRow(file.name, number, file_named(file, value.get(image)), "", unit=unit)
+        row = replace(row, part=PART_NAMES.get(str(value.get(part) or "").strip().lower()))
+        yield _with_text(row, value.get(text, ""), value)
 
 
-def _keys(file: ListFile, value: Mapping[str, Any]) -> tuple[str, str]:
-    originals = list(value)
-    names = [key.lower() for key in originals]
+def _keys(file: ListFile, originals: Sequence[str]) -> tuple[str, str]:
+    names = [column_name(key) for key in originals]
     image = image_column(names)
     text = None if image is None else text_column(names, image, required=file.required)
     if image is not None and text is not None:
@@ -109,14 +132,13 @@ def _keys(file: ListFile, value: Mapping[str, Any]) -> tuple[str, str]:
 
 
 def _with_text(row: LabelRow, text: object, value: Mapping[str, Any]) -> LabelRow:
-    split, state = str(value.get("split") or "").lower(), str(value.get("state") or "").lower()
+    state = str(value.get("state") or "").lower()
     box, fault = box_in({key.lower(): each for key, each in value.items()})
     row = replace(
         row,
         box=box,
         fault=fault,
         group=str(value.get("group") or ""),
-        part=PART_NAMES.get(split),
         readable=STATES.get(state, True),
     )
     texts = [text] if isinstance(text, str) else text

@@ -1,15 +1,24 @@
 """A recognised list of labels, and the file that it is read from."""
 
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
+from shared.errors import DatasetError
 from trainer.pipeline.datasets.labels.formats.named_files import NamedFiles
 from trainer.pipeline.datasets.labels.label_row import LabelRow
 from trainer.schemas.labels import IMAGE_COLUMNS, TEXT_COLUMNS
 
 OWN = "label file"
 """The name of Readsmith's own format, which nobody has to be told about."""
+
+
+class UnclearListError(DatasetError):
+    """A list of images of which it is not certain what it says of them, or that says nothing.
+
+    Another list of the set may say it.
+    """
 
 
 @dataclass(frozen=True)
@@ -77,3 +86,8 @@ def text_column(names: Sequence[str], image: int, *, required: bool) -> int | No
 def image_column(names: Sequence[str]) -> int | None:
     """Return the index of the column that names the image, None if there is none."""
     return next((names.index(name) for name in IMAGE_COLUMNS if name in names), None)
+
+
+def column_name(cell: str) -> str:
+    """Return a column's name as tables and keys are compared: Image Path is image_path."""
+    return re.sub(r"[\s_-]+", "_", cell.strip().strip("\ufeff").lower())

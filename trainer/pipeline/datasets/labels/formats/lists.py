@@ -6,10 +6,10 @@ from pathlib import PurePosixPath
 
 from shared.errors import DatasetError
 from shared.texts import shown
+from trainer.pipeline.datasets.labels.formats.beside import ENDINGS
 from trainer.pipeline.datasets.labels.formats.boxes.coco import read_coco
 from trainer.pipeline.datasets.labels.formats.boxes.cvat import read_cvat
 from trainer.pipeline.datasets.labels.formats.boxes.label_studio import read_label_studio
-from trainer.pipeline.datasets.labels.formats.boxes.marks import BoxesWithoutTextsError
 from trainer.pipeline.datasets.labels.formats.boxes.ppocrlabel import (
     CUTS,
     NOT_READ,
@@ -18,7 +18,12 @@ from trainer.pipeline.datasets.labels.formats.boxes.ppocrlabel import (
 from trainer.pipeline.datasets.labels.formats.delimited import read_table
 from trainer.pipeline.datasets.labels.formats.encodings import UnknownEncodingError, decoded
 from trainer.pipeline.datasets.labels.formats.json_lists import read_json
-from trainer.pipeline.datasets.labels.formats.label_list import LabelList, ListFile, Reader
+from trainer.pipeline.datasets.labels.formats.label_list import (
+    LabelList,
+    ListFile,
+    Reader,
+    UnclearListError,
+)
 from trainer.pipeline.datasets.labels.formats.named_files import NamedFiles
 from trainer.pipeline.datasets.sources.image_files import UnreadableEntryError, is_image
 from trainer.pipeline.datasets.sources.shards import LABEL_FILES
@@ -33,7 +38,7 @@ READERS: tuple[Reader, ...] = (
     read_table,
 )
 """Each is asked in turn."""
-LIST_ENDINGS = {".csv", ".tsv", ".txt", ".json", ".jsonl", ".ndjson", ".xml"}
+LIST_ENDINGS = {".csv", ".tsv", ".txt", ".json", ".jsonl", ".ndjson", ".xml", ".lst", ".dat", ""}
 OTHER_ENDINGS = {".xlsx", ".xls", ".ods", ".xml", ".parquet", ".tfrecord", ".mdb", ".numbers"}
 """Formats that may hold labels and are not read, or not always."""
 ABOUT = ("readme", "license", "licence", "changelog", "requirements", "classes")
@@ -50,8 +55,8 @@ class FoundLists:
     lists: list[LabelList] = field(default_factory=list)
     unclear: list[str] = field(default_factory=list)
     """Files that may hold labels and in which none were recognised."""
-    textless: list[BoxesWithoutTextsError] = field(default_factory=list)
-    """What is said of boxes that hold no texts."""
+    refused: list[UnclearListError] = field(default_factory=list)
+    """What is said of boxes that hold no texts, and of columns of which none is known."""
     ignored: list[str] = field(default_factory=list)
     """Text files that have nothing to do with labels."""
 
@@ -76,12 +81,16 @@ def find_lists(source: ImageSource, files: NamedFiles) -> FoundLists:
         if ending in LIST_ENDINGS and number < MOST_LISTS:
             try:
                 text, listed = _tried(source, name, files)
-            except BoxesWithoutTextsError as error:
-                found.textless.append(error)
+            except UnclearListError as error:
+                found.refused.append(error)
                 continue
         if listed is not None:
             found.lists.append(listed)
-        elif ending in OTHER_ENDINGS or _like_a_list(name, text, files):
+        elif (
+            ending in OTHER_ENDINGS
+            or name.lower().endswith(ENDINGS[0])
+            or _like_a_list(name, text, files)
+        ):
             found.unclear.append(name)
         else:
             found.ignored.append(name)

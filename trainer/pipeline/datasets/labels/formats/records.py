@@ -11,6 +11,7 @@ LONGEST_CELL = 20
 """Lines; a quotation mark that is not closed would otherwise swallow the rest of the file."""
 SPACES = " "
 """The delimiter of columns that one or more spaces separate."""
+_CALLED = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
 _NAME_AND_TEXT = re.compile(
     rf"(.*?(?:{'|'.join(map(re.escape, sorted(IMAGE_ENDINGS)))}))[ \t]+(.*)", re.IGNORECASE
 )
@@ -65,10 +66,9 @@ def _two_cells(line: str) -> list[str]:
 def _surplus(cells: list[str], columns: int, delimiter: str) -> str:
     if len(cells) <= columns or not any(cell.strip() for cell in cells[columns:]):
         return ""
-    shown = {"\t": "tab"}.get(delimiter, delimiter)
     return (
-        f"has {len(cells)} fields instead of {columns}: if the text itself holds a {shown}, put "
-        "it in quotation marks"
+        f"has {len(cells)} fields instead of {columns}: if the text itself holds a "
+        f"{_CALLED[delimiter]}, put it in quotation marks"
     )
 
 

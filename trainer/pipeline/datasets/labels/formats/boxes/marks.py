@@ -9,8 +9,8 @@ from itertools import groupby, pairwise
 from statistics import median
 from typing import Any
 
-from shared.errors import DatasetError
 from shared.texts import shown
+from trainer.pipeline.datasets.labels.formats.label_list import UnclearListError
 from trainer.pipeline.datasets.labels.label_row import LabelRow, Part
 from trainer.pipeline.datasets.sources.marked.boxes import Box
 
@@ -27,7 +27,7 @@ DISTINCT = 0.5
 """The share of boxes with a name of their own from which on names are texts, not classes."""
 
 
-class BoxesWithoutTextsError(DatasetError):
+class BoxesWithoutTextsError(UnclearListError):
     """Boxes that say where something is, and not what it says."""
 
 
