@@ -3,6 +3,8 @@
 # --build-arg LOCK=cluster.lock adds what more than one machine needs: PostgreSQL, object storage
 # and Ray for the trainer, object storage for the predictor.
 ARG LOCK=requirements.lock
+# --build-arg PYTHON_IMAGE=python:3.11-slim@sha256:… pins the image below both services, as releases do.
+ARG PYTHON_IMAGE=python:3.11-slim
 
 FROM debian:bookworm-slim AS gateway
 RUN apt-get update \
@@ -18,7 +20,7 @@ CMD ["nginx", "-e", "stderr"]
 
 
 # These folders belong to the services' user, and so do volumes first mounted there.
-FROM python:3.11-slim AS python
+FROM $PYTHON_IMAGE AS python
 WORKDIR /app
 RUN install -d -o 10001 -g 10001 /models /state /images /keys
 ENV READSMITH_STORE=/models READSMITH_STORE_CACHE=/tmp/store-cache READSMITH_KEYS=/keys/keys.json

@@ -23,6 +23,8 @@
 # make bench-store   how long a version takes to be published and loaded, folder and S3
 # make bench-api   how fast the trainer answers while a job trains
 # make docs   the documentation as a site in site/, strictly
+# make package   wheel and sdist in dist/
+# make sbom   the bill of materials of the lock, CycloneDX, in dist/
 # make screenshots   the images of the dashboard in docs/images (needs Chromium; trains a model)
 # make starter-fonts   installs the fonts that the starter is drawn in (Debian, root)
 # make starter   the pre-trained weights in the package, trained on drawn text (eight hours on two
@@ -33,7 +35,7 @@ INSTALLED := .venv/installed
 # Four processes even on two cores, as many tests wait; files start in the order of tests/conftest.py.
 PARALLEL := -n 4 --dist loadfile --no-loadscope-reorder
 
-.PHONY: run test test-fast test-browser docs test-docker test-faults test-attack test-cluster soak bench-train bench-train-profile bench-predict bench-labels bench-wrong-labels bench-new-look bench-check bench-shots bench-queue bench-ray bench-gateway bench-store bench-api capacity house starter starter-fonts screenshots format lock clean
+.PHONY: run test test-fast test-browser docs test-docker test-faults test-attack test-cluster soak bench-train bench-train-profile bench-predict bench-labels bench-wrong-labels bench-new-look bench-check bench-shots bench-queue bench-ray bench-gateway bench-store bench-api capacity house starter starter-fonts screenshots package sbom format lock clean
 
 run: $(INSTALLED)
 	@$(BIN)/readsmith up --first-job $(if $(DATASET),--dataset "$(DATASET)") $(if $(ONCE),--once)
@@ -92,6 +94,13 @@ docs: $(INSTALLED)
 
 screenshots: $(INSTALLED)
 	$(BIN)/python -m tests.browser.screenshots
+
+package: $(INSTALLED)
+	$(BIN)/python -c "from setuptools import build_meta as b; b.build_sdist('dist'); b.build_wheel('dist')"
+
+sbom: $(INSTALLED)
+	@mkdir -p dist
+	$(BIN)/python .ci/sbom.py requirements.lock >dist/readsmith.cdx.json
 
 starter-fonts:
 	sh trainer/pipeline/starter/drawing/fonts/install.sh

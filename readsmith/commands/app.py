@@ -2,7 +2,6 @@
 
 import sys
 from collections.abc import Callable
-from importlib.metadata import version
 from typing import Annotated, Any
 
 import typer
@@ -27,6 +26,7 @@ from readsmith.commands.train import train
 from readsmith.commands.up import up
 from readsmith.commands.watch import watch
 from readsmith.output import INTERRUPTED, Commands
+from shared import __version__
 
 
 class _CommandLine(typer.Typer):
@@ -49,7 +49,7 @@ app = _CommandLine(
 
 def _print_version(wanted: bool) -> None:
     if wanted:
-        typer.echo(f"readsmith {version('readsmith')}")
+        typer.echo(f"readsmith {__version__}")
         raise typer.Exit
 
 

@@ -3,12 +3,12 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 from fastapi import FastAPI
 from fastapi.openapi.utils import get_openapi
 
+from shared import __version__
 from shared.access.access import Access
 from shared.api.problems import Problem
 from trainer.api import pages as dashboard
@@ -46,7 +46,7 @@ def create_app(settings: Settings) -> FastAPI:
 
     app = FastAPI(
         title="Readsmith trainer",
-        version=_version(),
+        version=__version__,
         lifespan=lifespan,
         docs_url=None,  # a page of ours in pages.py: FastAPI's run scripts of other hosts
         redoc_url=None,
@@ -91,10 +91,3 @@ def _describe_problems(app: FastAPI, open_paths: frozenset[str]) -> None:
         return app.openapi_schema
 
     app.openapi = openapi  # type: ignore[method-assign]
-
-
-def _version() -> str:
-    try:
-        return version("readsmith")
-    except PackageNotFoundError:  # run from a checkout
-        return "0"

@@ -11,6 +11,7 @@ from predictor.api.feedback import JsonFeedback
 from predictor.api.openapi.requests import IMAGE, REFERENCE, parameters, request_body
 from predictor.api.status import ROUTES, SERVICE
 from predictor.requests.images import JsonBody
+from shared import __version__
 from shared.access.openapi import SECURITY_SCHEMES, security
 from shared.access.tokens import Scope
 from shared.api.health import About, Health, PredictorReadiness, ServedModels
@@ -26,7 +27,6 @@ from shared.errors import CODES, ForbiddenError, LimitsError, UnauthenticatedErr
 
 Json = dict[str, Any]
 
-API_VERSION: Final = "1"
 OF_ANY_ROUTE: Final = {
     *("internal_error", "bad_request", "uri_too_long", "expectation_failed"),
     *("headers_too_large", "transfer_coding_unknown"),
@@ -105,7 +105,7 @@ def description() -> Json:
             "title": "Readsmith predictor",
             "summary": SERVICE,
             "description": "Errors are problem documents (RFC 9457) with a code and a hint.",
-            "version": API_VERSION,
+            "version": __version__,
         },
         "paths": paths,
         "components": {

@@ -5,7 +5,6 @@ import os
 import sqlite3
 from collections.abc import Iterable, Iterator
 from contextlib import closing
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +13,7 @@ import requests
 from readsmith.commands.doctor.finding import Finding, ok, problem, warning
 from readsmith.options.options import api_key
 from readsmith.services.processes import Address
+from shared import __version__
 from shared.access.api_keys import KeyFile
 from shared.errors import ReadsmithError
 from shared.settings import read_settings
@@ -152,9 +152,9 @@ def _running(address: Address) -> Finding | None:
     if title != f"Readsmith {address.service}":
         return None
     running = f"{address.url}: the {address.service} {found} runs"
-    if address.service == "trainer" and found != (installed := version("readsmith")):
-        advice = f"Restart it: {installed} is installed."
-        return warning("ports", f"{running}, but this is {installed}", advice)
+    if found != __version__:
+        advice = f"Restart it: {__version__} is installed."
+        return warning("ports", f"{running}, but this is {__version__}", advice)
     return _ready(address, running)
 
 
