@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from shared.errors import ConflictError, ReadsmithError, StorageAwayError, StorageError
+from shared.store.bundles.model_card import CARD, write_card
 from shared.store.manifest import MANIFEST, FileEntry, Manifest
 from shared.store.objects.interface import ObjectStore
 from shared.store.records.record import Listed, ModelRecord, Unfinished
@@ -54,10 +55,10 @@ class Publication:
             try:
                 found = (path for path in build.rglob("*") if path.is_file())
                 names = sorted(path.relative_to(build).as_posix() for path in found)
-                files = {self._key(number, name): build / name for name in names}
+                entries = {n: FileEntry.of(build / n) for n in names if n not in CARD}
+                manifest = _with_card(make_manifest(number, entries), build)
+                files = {self._key(number, name): build / name for name in (*entries, *CARD)}
                 retried(lambda: self._objects.send(files))
-                entries = {name: FileEntry.of(build / name) for name in names}
-                manifest = make_manifest(number, entries)
                 data = manifest.model_dump_json(indent=2).encode()
                 may_publish()  # again: sending takes its time
                 retried(lambda: self._objects.write(self._key(number, MANIFEST), data))
@@ -123,6 +124,13 @@ class Publication:
             f"Another attempt of {self._job_id} publishes model {self._model}.",
             "Look at that one.",
         )
+
+
+def _with_card(manifest: Manifest, build: Path) -> Manifest:
+    """Write the bundle's model card, and return the manifest that lists it, too."""
+    write_card(manifest, build)
+    card = {name: FileEntry.of(build / name) for name in CARD}
+    return manifest.model_copy(update={"files": {**manifest.files, **card}})
 
 
 def remove_garbage(objects: ObjectStore, records: ModelRecords, model: str) -> None:
