@@ -61,10 +61,11 @@ class Published:
 
 def bundle_of(store: str, model: str, version: int) -> Path:
     """Return the folder of a version that was loaded."""
-    return _store_of(store, model).folder(model, version)
+    return store_of(store, model).folder(model, version)
 
 
-def _store_of(store: str, model: str) -> ModelStore:
+def store_of(store: str, model: str) -> ModelStore:
+    """Return the store that holds a model: the named one, or that of the package."""
     return builtin_store() if model in STARTERS.values() else open_store(store)
 
 
@@ -91,7 +92,7 @@ def load(store: str, model: str, version: int | None) -> Published:
 
     Raises NotFoundError, UnavailableError if no version is promoted, or BundleError.
     """
-    models = _store_of(store, model)
+    models = store_of(store, model)
     chosen, versions = version or models.current(model), models.versions(model)
     if chosen is None and versions:
         known = ", ".join(map(str, versions))

@@ -317,10 +317,10 @@ class BaseVersionError(UnusableError):
 
 
 class ModelFileError(UnusableError):
-    """A Keras model from elsewhere that cannot be imported."""
+    """A model from elsewhere that cannot be imported."""
 
     codes = {
-        "model_unreadable": "The file is not a Keras model that can be loaded.",
+        "model_unreadable": "The file is neither an exported version nor a Keras model that loads.",
         "model_not_allowed": "The model has layers that are not allowed.",
         "model_not_inference": "The file does not hold an inference model alone.",
         "model_too_large": "The model has more weights than it may.",

@@ -18,7 +18,7 @@ from readsmith.commands.models.copy import copy
 from readsmith.commands.models.default import choose_default
 from readsmith.commands.models.deletion import delete, restore
 from readsmith.commands.models.export import export
-from readsmith.commands.models.import_h5 import adopt
+from readsmith.commands.models.importing import adopt
 from readsmith.commands.models.limits import allowed, pattern
 from readsmith.commands.models.versions import list_models, promote, rollback
 from readsmith.commands.predict import predict

@@ -34,7 +34,7 @@ HEAVY = (
     "numpy", "requests", "pydantic_settings", "pydantic", "PIL", "trainer", "predictor",
     "tensorflow", "onnxruntime", "sqlalchemy", "flask",
 )  # fmt: skip
-FILES = ("captchas.zip", "new-captchas.zip", "captcha.png", "prediction_model.h5")
+FILES = ("captchas.zip", "new-captchas.zip", "captcha.png", "captcha.zip")
 """What the examples in the help texts take."""
 RAISED = {"ServiceError", *(kind.__name__ for kind in CODES.values())} - {"BundleError"}
 """What carries a hint; a damaged bundle has always the same."""

@@ -59,12 +59,7 @@ def adopt(h5: Path, vocabulary: str, store: ModelStore, model: str) -> Manifest:
     vocabulary: the characters in class order, without the unknown token and the blank.
     Raises ReadsmithError (model_unreadable, vocabulary_differs, and others).
     """
-    try:
-        not_builtin(model)
-    except ValueError as error:
-        raise ModelFileError(
-            "model_name_taken", f"The model name {error}.", "Choose another name with --model."
-        ) from None
+    require_own_name(model)
     data = _read(h5)
     characters = _distinct(vocabulary)
     with tempfile.TemporaryDirectory() as folder:
@@ -82,6 +77,16 @@ def adopt(h5: Path, vocabulary: str, store: ModelStore, model: str) -> Manifest:
             )
 
         return store.publish(build, numbered, model=model, job_id=job_id)
+
+
+def require_own_name(model: str) -> str:
+    """Return the name of a model to import; raises ModelFileError for one of the package's."""
+    try:
+        return not_builtin(model)
+    except ValueError as error:
+        raise ModelFileError(
+            "model_name_taken", f"The model name {error}.", "Choose another name with --model."
+        ) from None
 
 
 def _converted(build: Path) -> Graph:
