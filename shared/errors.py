@@ -9,6 +9,7 @@ ReadsmithError
 ├── MethodNotAllowedError      405
 ├── RequestTimeoutError        408
 ├── ConflictError              409  what is there does not allow it
+│   ├── LabelsChangedError
 │   └── BundleError                 a version that must not be served
 ├── TooLargeError              413
 ├── UriTooLongError            414
@@ -45,7 +46,7 @@ readsmith.client adds ServiceError, which has whatever code a service answers wi
 """
 
 import copyreg
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import ClassVar, Literal, Self
 
 from shared.texts import shown, too_long
@@ -186,6 +187,7 @@ class ConflictError(ReadsmithError):
         "job_publishing": "The job publishes its version and cannot be cancelled.",
         "job_not_succeeded": "Only a job that has succeeded has a report.",
         "dataset_in_use": "A queued or running job needs the dataset.",
+        "dataset_frozen": "The dataset is an upload, whose images and labels never change.",
         "no_earlier_version": "No retained version was served before this one.",
         "version_served": "The version is served, so it is deleted only if that is forced.",
         "no_held_out_images": "Neither version holds images to compare on.",
@@ -195,6 +197,16 @@ class ConflictError(ReadsmithError):
         "target_exists": "The folder to write to exists already.",
         "database_not_empty": "The database to copy to holds jobs already.",
     }
+
+
+class LabelsChangedError(ConflictError):
+    """Labels that somebody else has changed since. images: how they are now, as JSON."""
+
+    codes = {"labels_changed": "Somebody has changed the labels since they were looked at."}
+
+    def __init__(self, message: str, images: Sequence[Mapping[str, object]]) -> None:
+        super().__init__("labels_changed", message, "Look at the images again, then decide.")
+        self.images = images
 
 
 BundlePart = Literal["current", "manifest", "files", "graph", "golden", "settings"]
@@ -403,7 +415,10 @@ class NoRoomError(ReadsmithError):
     """Something that there is no room to store."""
 
     http_status = 507
-    codes = {"corrections_full": "Corrections take all the room there is for them."}
+    codes = {
+        "corrections_full": "Corrections take all the room there is for them.",
+        "datasets_full": "Living datasets, which give way to nothing, leave no room.",
+    }
 
 
 class DiskFullError(NoRoomError):

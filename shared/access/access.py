@@ -85,6 +85,11 @@ class Access:
             raise
         return who
 
+    def may(self, caller: Caller, scope: Scope) -> bool:
+        """Return whether an admitted caller's key has a scope, too; True without keys."""
+        keys = self._current_keys()
+        return keys is None or _key_of(caller.authorization, keys).may(scope)
+
     def _check_names(self, caller: Caller) -> None:
         header = self._hosts.refused(caller.addressed)
         if header is not None:
@@ -102,15 +107,8 @@ class Access:
                 "key_expired", f"The API key {key.name} has expired.", HINT, headers=CHALLENGE
             )
         if not any(key.may(scope) for scope in scopes):
-            raise ForbiddenError(
-                "scope_missing",
-                f"The API key {key.name} has the scope {' and '.join(sorted(key.scopes))}, "
-                f"not {' or '.join(scopes)}.",
-                f"Create a key that has it: readsmith keys create NAME --scope {scopes[0]}",
-                headers={
-                    "WWW-Authenticate": f'Bearer error="insufficient_scope", scope="{scopes[0]}"'
-                },
-            )
+            has = " and ".join(sorted(key.scopes))
+            raise scope_missing(f"The API key {key.name} has the scope {has}", scopes)
         if key.requests_per_minute is not None:
             wait = self._limit.seconds_to_wait(key.id, key.requests_per_minute)
             if wait:
@@ -144,6 +142,16 @@ class Access:
             _audit_change("key created", now[key_id])
         for key_id in before.keys() - now.keys():
             _audit_change("key revoked", before[key_id])
+
+
+def scope_missing(what: str, scopes: Sequence[Scope]) -> ForbiddenError:
+    """Return the error for a key that has none of these scopes; what: begins the sentence."""
+    return ForbiddenError(
+        "scope_missing",
+        f"{what}, not {' or '.join(scopes)}.",
+        f"Create a key that has it: readsmith keys create NAME --scope {scopes[0]}",
+        headers={"WWW-Authenticate": f'Bearer error="insufficient_scope", scope="{scopes[0]}"'},
+    )
 
 
 def _by_id(keys: tuple[ApiKey, ...] | None) -> dict[str, ApiKey] | None:

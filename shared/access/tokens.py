@@ -13,4 +13,5 @@ class Scope(StrEnum):
 
     TRAIN = "train"
     PREDICT = "predict"
+    LABEL = "label"
     ADMIN = "admin"

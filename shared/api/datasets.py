@@ -6,21 +6,24 @@ from typing import Any
 from pydantic import Field
 
 from shared.api.answer import Answer
+from shared.api.labelling import LivingDataset
 
 
 class Upload(Answer):
     """A dataset that was received whole."""
 
     id: str = Field(examples=["dataset-0123456789abcdef0123456789abcdef"])
+    name: str | None = None
+    """As PATCH /datasets/{id} has set it."""
     bytes: int
     sha256: str
     created_at: datetime
 
 
-class UploadPage(Answer):
-    """Uploads, newest first."""
+class DatasetPage(Answer):
+    """Datasets, newest first: uploads, which have a sha256, and living ones, with a version."""
 
-    data: list[Upload]
+    data: list[Upload | LivingDataset]
     has_more: bool
 
 

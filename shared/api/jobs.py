@@ -39,6 +39,15 @@ _NEXT: dict[Status, set[Status]] = {
 }
 
 
+class JobKind(StrEnum):
+    """What a job does; trainings go first."""
+
+    TRAIN = "train"
+    """Trains a model, and publishes a version of it."""
+    LEARN = "learn"
+    """Learns from a living dataset's labels, and proposes texts for its other images."""
+
+
 class Stage(StrEnum):
     """The stages of a running job, in order."""
 
@@ -130,6 +139,8 @@ class Job(Answer):
     """A training run as everybody sees it; times are UTC."""
 
     id: str = Field(examples=["job-0123456789abcdef0123456789abcdef"])
+    kind: JobKind = JobKind.TRAIN
+    """train, or learn for one that POST /datasets/{id}/learn makes; lists hold trainings only."""
     status: Status
     stage: Stage | None = None
     """Set while the job runs."""

@@ -109,6 +109,12 @@ class RejectedImage(Answer):
     message: str
 
 
+class CreatedDataset(LivingDataset):
+    """A dataset that was just made, and the images of the upload that it could not be made of."""
+
+    rejected: list[RejectedImage]
+
+
 class AddedImages(Answer):
     """What became of the files that were sent."""
 

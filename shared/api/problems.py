@@ -6,6 +6,7 @@ from typing import Any, Final
 from pydantic import Field
 
 from shared.api.answer import Answer
+from shared.api.labelling import DatasetImage
 from shared.errors import CODES, ReadsmithError
 
 MEDIA_TYPE: Final = "application/problem+json"
@@ -32,6 +33,9 @@ class Problem(Answer):
     field: str | None = Field(None, description="The first part of the request that is wrong.")
     errors: list[FieldProblem] | None = Field(
         None, description="Every field that is wrong; told by the trainer."
+    )
+    images: list[DatasetImage] | None = Field(
+        None, description="With labels_changed: the images as they are now."
     )
     request_id: str | None = Field(None, description="Of the request; told by the predictor.")
 

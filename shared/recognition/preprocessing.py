@@ -77,6 +77,12 @@ def image_format(data: bytes) -> str:
     return _decode(data)[0]
 
 
+def format_and_size(data: bytes) -> tuple[str, tuple[int, int]]:
+    """Return the same format, and width and height as open_image has them; raises likewise."""
+    kind, image = _decode(data)
+    return kind, image.size
+
+
 def formats_of(data: bytes) -> tuple[str, ...]:
     """Return the Pillow formats that an image's bytes may have."""
     if not (heic.INSTALLED and heic.is_heic(data)):

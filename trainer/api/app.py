@@ -28,6 +28,8 @@ from trainer.api.routes import (
     predictor,
     versions,
 )
+from trainer.api.routes.labelling import datasets as living_datasets
+from trainer.api.routes.labelling import images as living_images
 from trainer.api.services import Services
 from trainer.settings import Settings
 
@@ -58,11 +60,14 @@ def create_app(settings: Settings) -> FastAPI:
     app.add_middleware(BodyLimit, upload_bytes=settings.max_upload_bytes)
     app.add_middleware(AccessControl, settings=settings, access=access)
     app.add_middleware(RequestMetrics, registry=services.registry)
+    app.include_router(living_datasets.exports)  # its path fits that of any dataset, too
     for routes in (
         jobs,
         events,
         datasets,
         dataset_checks,
+        living_datasets,
+        living_images,
         models,
         versions,
         corrections,

@@ -13,6 +13,8 @@ from trainer.api.problems import answer
 JSON_BYTES = 1_000_000
 CORRECTION_BYTES = 14_000_000
 """An image in base64, and its text."""
+IMAGES_BYTES = 64_000_000
+"""Up to 64 images of a dataset."""
 PREDICT_BYTES = 42_000_000
 """The predictor refuses more than 41 MB itself, in its own words."""
 FORM_OVERHEAD = 100_000
@@ -40,6 +42,8 @@ class BodyLimit:
     def _limit(self, path: str) -> int:
         if path == "/datasets":
             return self._upload_bytes + FORM_OVERHEAD
+        if path.startswith("/datasets/") and path.endswith("/images"):
+            return IMAGES_BYTES
         if path == "/try":
             return PREDICT_BYTES
         if path.startswith("/models/") and path.endswith("/corrections"):

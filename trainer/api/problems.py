@@ -17,6 +17,7 @@ from starlette.requests import ClientDisconnect
 
 from shared.api.problems import MEDIA_TYPE, FieldProblem, problem
 from shared.errors import (
+    LabelsChangedError,
     MalformedError,
     ReadsmithError,
     UnsupportedMediaError,
@@ -98,6 +99,8 @@ def answer(
     document = problem(error, field=fields[0].field if fields else None)
     if fields:
         document["errors"] = [each.as_sent() for each in fields]
+    if isinstance(error, LabelsChangedError):
+        document["images"] = error.images
     status = error.http_status
     retry = {"Retry-After": RETRY_AFTER[status]} if status in RETRY_AFTER else {}
     return JSONResponse(

@@ -5,13 +5,13 @@ claim the job with the next attempt number. Every write names its attempt, so a 
 writes nothing.
 """
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from sqlalchemy import Connection, Row, delete, insert, select, update
 
-from shared.api.jobs import JobError, JobProgress, Stage, Status
+from shared.api.jobs import JobError, JobKind, JobProgress, Stage, Status
 from shared.errors import FailedError
 from trainer.database.rows import STATE, find, move, plain_json, record, trials_of
 from trainer.database.tables import Database, jobs, now, trials, workers
@@ -29,11 +29,15 @@ class JobQueue:
         self._lease_seconds = lease_seconds
         self._max_attempts = max_attempts
 
-    def claim(self) -> Claim | None:
-        """Claim the oldest queued job, after queuing again those whose lease has expired."""
+    def claim(self, kinds: Collection[JobKind] = (JobKind.TRAIN,)) -> Claim | None:
+        """Claim the oldest queued training, else the oldest learning.
+
+        kinds: that the caller can run. Jobs whose lease has expired are queued again first.
+        """
         with self._database.writing.begin() as connection:
             self._requeue_stalled(connection)
-            queued = _take(connection, jobs.c.status == Status.QUEUED, limit=1).one_or_none()
+            waiting = (jobs.c.status == Status.QUEUED) & jobs.c.kind.in_(kinds)
+            queued = _take(connection, waiting, limit=1).one_or_none()
             if queued is None:
                 return None
             claim = Claim(queued.id, queued.attempt + 1)
@@ -54,6 +58,11 @@ class JobQueue:
         """Queue the jobs again whose lease has expired; called also while all workers are busy."""
         with self._database.writing.begin() as connection:
             self._requeue_stalled(connection)
+
+    def kind(self, claim: Claim) -> JobKind:
+        """Return what the job does."""
+        with self._database.reading.begin() as connection:
+            return JobKind(_must_hold(find(connection, claim.job_id), claim).kind)
 
     def request(self, claim: Claim) -> JobRequest:
         """Return the job's request."""
@@ -126,6 +135,11 @@ class JobQueue:
             message = f"Published {result.model} version {result.version}."
             move(connection, row, Status.SUCCEEDED, message, result=plain_json(result))
 
+    def learned(self, claim: Claim, message: str) -> None:
+        """End a learning, which publishes nothing; message: what came of it."""
+        with self._held(claim) as (connection, row):
+            move(connection, row, Status.SUCCEEDED, message)
+
     def fail(self, claim: Claim, error: JobError) -> None:
         """End the job with the reason."""
         with self._held(claim) as (connection, row):
@@ -196,7 +210,8 @@ def _must_hold(row: Row[Any], claim: Claim) -> Row[Any]:
 
 
 def _take(connection: Connection, which: Any, limit: int | None = None) -> Any:
-    query = select(*STATE).where(which).order_by(jobs.c.number).limit(limit)
+    trainings_first = (jobs.c.kind == JobKind.TRAIN).desc()
+    query = select(*STATE).where(which).order_by(trainings_first, jobs.c.number).limit(limit)
     # Rows that another worker is claiming are skipped, so workers do not wait for each other.
     return connection.execute(query.with_for_update(skip_locked=True))
 

@@ -1,19 +1,19 @@
 """The API's interface to the jobs: create, list, follow, cancel and finish them."""
 
-import uuid
 from typing import Any
 
-from sqlalchemy import Connection, Row, func, insert, literal, select, update
+from sqlalchemy import Connection, Row, func, literal, select, update
 
-from shared.api.jobs import Event, EventPage, Job, JobPage, Stage, Status
+from shared.api.jobs import Event, EventPage, Job, JobKind, JobPage, Stage, Status
 from shared.errors import BusyError, ConflictError, UnusableError
+from trainer.database.datasets.learnings import give_way
 from trainer.database.pages import page_of, reading_rows
 from trainer.database.rows import (
-    LARGE,
     LISTED,
     STATE,
     find,
     find_dataset,
+    insert_job,
     listed_job_of,
     moment,
     move,
@@ -22,6 +22,8 @@ from trainer.database.rows import (
 )
 from trainer.database.tables import Database, events, jobs, now, serialize_writers, workers
 from trainer.schemas.job_request import JobRequest
+
+TRAININGS = jobs.c.kind == JobKind.TRAIN
 
 
 class JobStore:
@@ -44,9 +46,16 @@ class JobStore:
             job = whole_job(connection, earlier) if earlier else None
         return job and _same_request(job, request)
 
-    def create(self, request: JobRequest, idempotency_key: str | None = None) -> Job:
-        """Queue a job, or return the one that was queued with the same key and request.
+    def create(
+        self,
+        request: JobRequest,
+        idempotency_key: str | None = None,
+        *,
+        dataset_version: int | None = None,
+    ) -> Job:
+        """Queue a training, or return the one that was queued with the same key and request.
 
+        dataset_version: of the living dataset that it trains on. Learnings that run give way.
         Raises ReadsmithError queue_full, dataset_not_found or idempotency_key_reused.
         """
         with self._database.writing.begin() as connection:
@@ -56,7 +65,8 @@ class JobStore:
             earlier = _with_key(connection, idempotency_key)
             if earlier is not None:
                 return _same_request(whole_job(connection, earlier), request)
-            return self._insert(connection, request, idempotency_key)
+            settled = request.on_version(dataset_version)
+            return self._insert(connection, settled, idempotency_key)
 
     def get(self, job_id: str) -> Job:
         """Return a job."""
@@ -65,10 +75,10 @@ class JobStore:
             return whole_job(connection, job_id)
 
     def page(self, limit: int, after: str | None = None) -> JobPage:
-        """Return the jobs older than `after`, newest first, without what is large."""
+        """Return the trainings older than `after`, newest first, without what is large."""
         shown = [LISTED.label("request"), jobs.c.progress, jobs.c.result, jobs.c.error]
         query = select(*STATE, *shown, literal(None).label("dataset"))
-        query = query.order_by(jobs.c.number.desc()).limit(limit + 1)
+        query = query.where(TRAININGS).order_by(jobs.c.number.desc()).limit(limit + 1)
         with self._database.reading.begin() as connection:
             if after is not None:
                 query = query.where(jobs.c.number < find(connection, after).number)
@@ -124,8 +134,8 @@ class JobStore:
         return EventPage(data=data, has_more=has_more), is_over
 
     def count_by_status(self) -> dict[Status, int]:
-        """Return how many jobs have each status."""
-        query = select(jobs.c.status, func.count()).group_by(jobs.c.status)
+        """Return how many trainings have each status."""
+        query = select(jobs.c.status, func.count()).where(TRAININGS).group_by(jobs.c.status)
         with self._database.reading.begin() as connection:
             counts: dict[str, int] = dict(connection.execute(query).all())
         return {status: counts.get(status, 0) for status in Status}
@@ -145,29 +155,18 @@ class JobStore:
             return sorted(set(connection.execute(query).scalars()))
 
     def _insert(self, connection: Connection, request: JobRequest, key: str | None) -> Job:
-        queued = select(func.count()).where(jobs.c.status == Status.QUEUED)
+        queued = select(func.count()).where(TRAININGS, jobs.c.status == Status.QUEUED)
         if connection.execute(queued).scalar_one() >= self._max_queued_jobs:
             raise BusyError(
                 "queue_full",
                 f"{self._max_queued_jobs} jobs are already queued.",
                 "Try again when some have run, or cancel some.",
             )
-        # Locked, so that the upload is not deleted between this check and the commit.
+        # Locked, so that the dataset is not deleted between this check and the commit.
         if request.dataset.id is not None:
             find_dataset(connection, request.dataset.id, lock=True)
-        job_id = f"job-{uuid.uuid4().hex}"
-        wanted = request.model_dump(mode="json")
-        connection.execute(
-            insert(jobs).values(
-                id=job_id,
-                idempotency_key=key,
-                request=wanted,
-                listed={name: wanted[name] for name in wanted if name not in LARGE},
-                status=Status.QUEUED,
-                created_at=now(),
-            )
-        )
-        record(connection, job_id, "status", "Queued.", {"status": Status.QUEUED, "attempt": 0})
+        give_way(connection)
+        job_id = insert_job(connection, request, idempotency_key=key)
         return whole_job(connection, job_id)
 
 
@@ -178,6 +177,8 @@ def _with_key(connection: Connection, key: str | None) -> str | None:
 
 
 def _same_request(job: Job, request: JobRequest) -> Job:
+    if request.dataset.version is None:  # filled in when the job was queued
+        request = request.on_version(job.request["dataset"]["version"])
     if job.request != request.model_dump(mode="json"):
         raise UnusableError(
             "idempotency_key_reused",

@@ -1,12 +1,13 @@
 """A job's row: how to read it, and the only function that changes its status."""
 
+import uuid
 from datetime import UTC, datetime
 from typing import Any
 
 import pydantic_core
 from sqlalchemy import JSON, Connection, Row, func, insert, select, update
 
-from shared.api.jobs import Job, Status
+from shared.api.jobs import Job, JobKind, Status
 from shared.errors import DatasetNotFoundError, NotFoundError, ReadsmithError
 from trainer.database.tables import datasets, events, jobs, now, trials
 from trainer.schemas.job_request import JobRequest
@@ -19,6 +20,8 @@ STATE = [column for column in jobs.c if not isinstance(column.type, JSON)]
 """Columns that say where a job stands; the others may be large."""
 LISTED = func.coalesce(jobs.c.listed, jobs.c.request, type_=JSON)
 """The request without what is large."""
+DATASET_ID = LISTED[("dataset", "id")].as_string()
+UNFINISHED = jobs.c.status.in_([Status.QUEUED, Status.RUNNING])
 
 
 def find(connection: Connection, job_id: str, *, lock: bool = False) -> Row[Any]:
@@ -61,6 +64,30 @@ def record(
     )
 
 
+def insert_job(
+    connection: Connection,
+    request: JobRequest,
+    kind: JobKind = JobKind.TRAIN,
+    idempotency_key: str | None = None,
+) -> str:
+    """Queue a job, with its first event; return its id."""
+    job_id = f"job-{uuid.uuid4().hex}"
+    wanted = request.model_dump(mode="json")
+    connection.execute(
+        insert(jobs).values(
+            id=job_id,
+            kind=kind,
+            idempotency_key=idempotency_key,
+            request=wanted,
+            listed={name: wanted[name] for name in wanted if name not in LARGE},
+            status=Status.QUEUED,
+            created_at=now(),
+        )
+    )
+    record(connection, job_id, "status", "Queued.", {"status": Status.QUEUED, "attempt": 0})
+    return job_id
+
+
 def trials_of(connection: Connection, job_id: str) -> list[TrialRecord]:
     """Return the trials of a job, in order."""
     query = select(trials.c.record).where(trials.c.job_id == job_id).order_by(trials.c.number)
@@ -88,6 +115,7 @@ def _job_of(row: Row[Any]) -> Job:
     result = {"model": request.model, "preset": request.preset} | (row.result or {})
     return Job(
         id=row.id,
+        kind=row.kind,
         status=row.status,
         stage=row.stage,
         request=request.model_dump(mode="json"),
@@ -115,32 +143,32 @@ def plain_json(value: Any) -> Any:
     return pydantic_core.from_json(pydantic_core.to_json(value, inf_nan_mode="null"))
 
 
-def find_dataset(connection: Connection, upload_id: str, *, lock: bool = False) -> Row[Any]:
-    """Return the upload's row; raises ReadsmithError dataset_not_found.
+def find_dataset(connection: Connection, dataset_id: str, *, lock: bool = False) -> Row[Any]:
+    """Return a dataset's row; raises ReadsmithError dataset_not_found.
 
-    lock: the upload is not deleted, and no job is queued for it, until this transaction ends.
+    lock: it is neither changed nor deleted, and no job is queued for it, until this transaction
+    ends.
     """
-    query = select(datasets).where(datasets.c.id == upload_id)
+    query = select(datasets).where(datasets.c.id == dataset_id)
     row = connection.execute(query.with_for_update() if lock else query).one_or_none()
     if row is None:
-        raise dataset_not_found(upload_id)
+        raise dataset_not_found(dataset_id)
     return row
 
 
 def datasets_in_use(connection: Connection) -> set[str]:
-    """Return the ids of uploads that queued or running jobs need; lock the uploads' rows first.
+    """Return the ids of datasets that queued or running trainings need; lock their rows first.
 
-    Creating a job locks its upload's row, too, so no new job can need one meanwhile.
+    Creating a job locks its dataset's row, too, so no new job can need one meanwhile.
     """
-    id_of = LISTED[("dataset", "id")].as_string()
-    unfinished = jobs.c.status.in_([Status.QUEUED, Status.RUNNING])
-    return set(connection.scalars(select(id_of).where(unfinished, id_of.is_not(None))))
+    needed = (jobs.c.kind == JobKind.TRAIN) & DATASET_ID.is_not(None)
+    return set(connection.scalars(select(DATASET_ID).where(UNFINISHED, needed)))
 
 
-def dataset_not_found(upload_id: str) -> ReadsmithError:
-    """Return the error for an upload that does not exist, or no longer."""
+def dataset_not_found(dataset_id: str) -> ReadsmithError:
+    """Return the error for a dataset that does not exist, or no longer."""
     return DatasetNotFoundError(
         "dataset_not_found",
-        f"There is no dataset {upload_id}.",
+        f"There is no dataset {dataset_id}.",
         "POST /datasets accepts a zip and returns its id.",
     )

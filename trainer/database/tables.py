@@ -69,6 +69,8 @@ jobs = Table(
     Column("error", JSON(none_as_null=True)),
     # The request without what is large; NULL where an earlier release has queued the job.
     Column("listed", JSON(none_as_null=True)),
+    # A JobKind; an earlier release knows trainings only.
+    Column("kind", String(16), nullable=False, server_default="train"),
     Index("jobs_by_status", "status", "number"),
 )
 
@@ -97,8 +99,46 @@ datasets = Table(
     tables,
     Column("id", String(40), primary_key=True),
     Column("bytes", BigInteger, nullable=False),
+    # Of an upload; empty for a living dataset.
     Column("sha256", String(64), nullable=False),
     Column("created_at", Double, nullable=False),
+    Column("name", String(64)),
+    # Of a living dataset; NULL for an upload, which never changes.
+    Column("version", Integer),
+    Column("learned", Integer),
+    Column("estimate", JSON(none_as_null=True)),
+)
+
+dataset_images = Table(
+    "dataset_images",
+    tables,
+    Column("number", _Number, primary_key=True),
+    Column("id", String(40), nullable=False, unique=True),
+    # Also keeps an earlier release, which knows uploads only, from deleting a living dataset.
+    Column("dataset_id", String(40), ForeignKey("datasets.id"), nullable=False),
+    Column("name", Text, nullable=False),
+    Column("sha256", String(64), nullable=False),
+    Column("ending", String(8), nullable=False),
+    Column("bytes", BigInteger, nullable=False),
+    Column("width", Integer, nullable=False),
+    Column("height", Integer, nullable=False),
+    Column("state", String(16), nullable=False, server_default="unlabelled"),
+    Column("text", Text),
+    Column("proposal", Text),
+    # Of the proposal; 0 without one, and the score is 1 then: numbers, by which pages can go on.
+    Column("confidence", Double, nullable=False, server_default="0"),
+    Column("score", Double, nullable=False, server_default="1"),
+    Column("proposed_by", String(128)),
+    Column("by", String(64)),
+    Column("at", Double),
+    Column("version", Integer, nullable=False, server_default="0"),
+    Column("random", Boolean, nullable=False, server_default=false()),
+    # A hash is a random number that an image keeps: this is the random order, too.
+    UniqueConstraint("dataset_id", "sha256"),
+    Index("images_by_state", "dataset_id", "state"),
+    Index("images_by_name", "dataset_id", "name", "number"),
+    Index("images_by_confidence", "dataset_id", "confidence", "sha256"),
+    Index("images_by_score", "dataset_id", "score", "sha256"),
 )
 
 corrections = Table(

@@ -1,7 +1,8 @@
 """Files that all trainers and workers see: uploads, corrections' images, jobs' checkpoints.
 
-A file has a name with slashes: `uploads/<dataset id>.zip`, `corrections/<model>/<sha256>.png`,
-`jobs/<job id>/checkpoint.npz`. It is there whole or not at all, and is never changed in place.
+A file has a name with slashes: `uploads/<dataset id>.zip`, `datasets/<dataset id>/images/
+<sha256>.png`, `corrections/<model>/<sha256>.png`, `jobs/<job id>/checkpoint.npz`. It is there whole
+or not at all, and is never changed in place.
 """
 
 import os
@@ -14,12 +15,28 @@ from shared.store.objects.folder import Folder
 from shared.store.objects.interface import ObjectStore
 
 UPLOADS = "uploads"
+DATASETS = "datasets"
 CORRECTIONS = "corrections"
 
 
 def upload_name(dataset_id: str) -> str:
     """Return the name of an upload's zip."""
     return f"{UPLOADS}/{dataset_id}.zip"
+
+
+def dataset_folder(dataset_id: str) -> str:
+    """Return the folder of a living dataset."""
+    return f"{DATASETS}/{dataset_id}"
+
+
+def dataset_image_name(dataset_id: str, sha256: str, ending: str) -> str:
+    """Return the name of an image of a living dataset."""
+    return f"{dataset_folder(dataset_id)}/images/{sha256}.{ending}"
+
+
+def dataset_version_name(dataset_id: str, version: int) -> str:
+    """Return the name of the list of what a version of a living dataset holds."""
+    return f"{dataset_folder(dataset_id)}/versions/{version}.csv"
 
 
 class SharedFiles(ABC):

@@ -13,9 +13,10 @@ from trainer.files.job_files import JobFiles
 from trainer.files.shared_files import SharedFiles
 from trainer.pipeline.datasets.dataset import Base, Dataset
 from trainer.pipeline.datasets.load import load_dataset
+from trainer.pipeline.datasets.writers.versions import assemble
 from trainer.pipeline.downloads.fetch import fetch
 from trainer.pipeline.training.base import load_base
-from trainer.schemas.job_request import JobRequest
+from trainer.schemas.job_request import DatasetRequest, JobRequest
 from trainer.schemas.limits import DEFAULT_LIMITS, DatasetLimits, DownloadRules
 from trainer.schemas.progress import Observer
 from trainer.schemas.trial import TrialList, TrialLog
@@ -83,14 +84,17 @@ def prepare(request: JobRequest, inputs: Inputs, observer: Observer) -> tuple[Lo
     """Fetch the dataset; return the function that loads it, and the base version."""
     inputs.work.mkdir(parents=True, exist_ok=True)
     observer.stage(Stage.DOWNLOAD)
-    source = inputs.local or _linked(
-        fetch(request.dataset, inputs.cache, inputs.files, observer, inputs.downloads),
-        inputs.work,
-    )
+    source = inputs.local or _linked(_fetched(request.dataset, inputs, observer), inputs.work)
     observer.stage(Stage.DATASET)
     base = load_base(request, inputs.store)
     corrections = _corrections_zip(request, inputs)
     return lambda request: load_dataset(source, request, base, inputs.limits, corrections), base
+
+
+def _fetched(dataset: DatasetRequest, inputs: Inputs, observer: Observer) -> Path:
+    if dataset.id is not None and dataset.version is not None:
+        return assemble(dataset.id, dataset.version, inputs.cache, inputs.files, observer)
+    return fetch(dataset, inputs.cache, inputs.files, observer, inputs.downloads)
 
 
 def _linked(cached: Path, work: Path) -> Path:

@@ -81,7 +81,9 @@ class DatasetRequest(RequestPart):
     sha256: str | None = Field(None, pattern=r"^[0-9a-f]{64}$")
     """What the downloaded zip must hash to."""
     id: str | None = Field(None, pattern=r"^dataset-[0-9a-f]{32}$")
-    """A zip that was sent to POST /datasets."""
+    """A zip that was sent to POST /datasets, or a living dataset."""
+    version: int | None = Field(None, ge=0, lt=2**31)
+    """Of a living dataset: its present one unless another is named that a job was queued for."""
     synthetic: Synthetic | None = None
 
     @model_validator(mode="after")
@@ -90,6 +92,8 @@ class DatasetRequest(RequestPart):
             raise ValueError("must have exactly one of url, id and synthetic")
         if self.sha256 is not None and self.url is None:
             raise ValueError("sha256 goes with url only")
+        if self.version is not None and self.id is None:
+            raise ValueError("version goes with id only")
         return self
 
 
@@ -290,6 +294,11 @@ class JobRequest(RequestPart):
     def can_cross_validate(self) -> bool:
         """Whether its networks all begin with the same weights: their mean is of use only then."""
         return not any(_against_cross_validation(dict(self)))
+
+    def on_version(self, version: int | None) -> "JobRequest":
+        """Return the request as if it named this version of its dataset."""
+        dataset = self.dataset.model_copy(update={"version": version})
+        return self.model_copy(update={"dataset": dataset})
 
     def of_preset(self, preset: PresetName) -> "JobRequest":
         """Return the request as if it named this preset."""

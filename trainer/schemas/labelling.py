@@ -7,8 +7,10 @@ from pydantic import AfterValidator, Field, model_validator
 
 from shared.api.labelling import ImageState
 from shared.texts import require_printable
-from trainer.schemas.job_request import Label
+from trainer.schemas.job_request import Label, Labels
 from trainer.schemas.search_request import RequestPart
+
+ImageOrder = Literal["informative", "random", "confidence", "suspect", "name"]
 
 MAX_CHANGES = 500
 """Labels that one request may change."""
@@ -16,6 +18,24 @@ MAX_CHANGES = 500
 ImageId = Annotated[str, Field(pattern=r"^image-[0-9a-f]{32}$")]
 PersonName = Annotated[str, Field(min_length=1, max_length=64), AfterValidator(require_printable)]
 DatasetName = Annotated[str, Field(min_length=1, max_length=64), AfterValidator(require_printable)]
+
+
+class NewDataset(RequestPart):
+    """A living dataset to be made: empty, or of an upload's images and labels."""
+
+    name: DatasetName
+    from_: Annotated[str, Field(pattern=r"^dataset-[0-9a-f]{32}$")] | None = Field(
+        None, alias="from"
+    )
+    """An upload. Its labelled images are confirmed; what an export says of them is taken over."""
+    labels: Labels | None = "auto"
+    """Where its labels are, as in POST /jobs; null: nowhere."""
+
+
+class DatasetRename(RequestPart):
+    """A dataset's new name."""
+
+    name: DatasetName
 
 
 class LabelChange(RequestPart):
@@ -45,6 +65,12 @@ class LabelChanges(RequestPart):
     by: PersonName | None = None
     """Who decided; where the trainer has keys, the key's name is taken instead."""
 
+    @model_validator(mode="after")
+    def _each_once(self) -> "LabelChanges":
+        if len({change.id for change in self.labels}) < len(self.labels):
+            raise ValueError("must name each image once")
+        return self
+
 
 @dataclass(frozen=True)
 class Proposal:
@@ -52,9 +78,14 @@ class Proposal:
 
     image_id: str
     text: str
+    """Empty if nothing was read."""
     confidence: float
     """Calibrated."""
     score: float
-    """How much a label of it would teach; the highest come first in the order `informative`."""
+    """How much a label of it would teach, 0 to 1; the highest come first in `informative`. An image
+    that nothing has read yet has 1."""
     suspected: bool = False
     """Whether the image is confirmed with another text, which this one contradicts."""
+    label: str | None = None
+    """That other text."""
+    proposed_by: str = "learning"

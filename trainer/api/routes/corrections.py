@@ -1,8 +1,6 @@
 """Tell what an image really says, and look at what has been told."""
 
-import io
-import zipfile
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Annotated, Any
 
 from fastapi import APIRouter, Path, Query, Request, Response
@@ -23,6 +21,7 @@ from trainer.api.problems import (
     unsupported_media,
 )
 from trainer.api.services import TheServices
+from trainer.api.slow_calls.outgoing_zip import zip_stream
 from trainer.api.slow_calls.previews import PREVIEW_RESPONSE, preview_answer
 from trainer.database.corrections import MAX_IMAGE_BYTES, NewCorrection
 from trainer.schemas.job_request import Label
@@ -173,32 +172,3 @@ async def _sent(request: Request) -> CorrectionForm | CorrectionJson:
 
 async def _value(value: UploadFile | str) -> bytes | str:
     return value if isinstance(value, str) else await value.read()
-
-
-class _Outgoing(io.RawIOBase):
-    """What has been packed and not yet been taken away."""
-
-    def __init__(self) -> None:
-        self._chunks: list[bytes] = []
-
-    def writable(self) -> bool:
-        return True
-
-    def write(self, data: Any) -> int:
-        self._chunks.append(bytes(data))
-        return len(data)
-
-    def take(self) -> bytes:
-        data = b"".join(self._chunks)
-        self._chunks.clear()
-        return data
-
-
-def zip_stream(entries: Iterable[tuple[str, bytes]]) -> Iterator[bytes]:
-    """Yield the bytes of a zip of these names and contents, which are not compressed."""
-    outgoing = _Outgoing()
-    with zipfile.ZipFile(outgoing, "w") as archive:
-        for name, data in entries:
-            archive.writestr(name, data)
-            yield outgoing.take()
-    yield outgoing.take()

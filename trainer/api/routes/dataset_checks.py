@@ -4,9 +4,13 @@ from pathlib import Path
 from typing import Annotated
 
 from fastapi import APIRouter, Query, Request, Response
+from pydantic import Field
+from starlette.concurrency import run_in_threadpool
 
 from shared.api.datasets import DatasetCheck
+from shared.api.labelling import ImagePage
 from trainer.api.problems import problem_responses
+from trainer.api.routes.labelling.images import ImageQuery, page_of_images
 from trainer.api.services import Services, TheServices
 from trainer.api.slow_calls.call_limit import WaitingClient
 from trainer.api.slow_calls.previews import PREVIEW_RESPONSE, preview_answer
@@ -38,30 +42,47 @@ async def check_dataset(
     """
 
     def check(client: WaitingClient) -> DatasetCheck:
-        path = _zip(services, dataset_id)
+        path = uploaded_file(services, dataset_id)
         job = JobRequest(labels=wanted.labels)
         return check_upload(path, job, services.settings.dataset_limits, client.checkpoint)
 
     return await services.checks.run(request, check)
 
 
-@router.get("/images", response_class=Response, responses=PREVIEW_RESPONSE | problem_responses(429))
-async def show_image(
+class AnyImages(ImageQuery):
+    """Images of a living dataset, or one of an upload."""
+
+    file: str | None = Field(
+        None, max_length=4096, description="Of an upload: the image to show, as a PNG."
+    )
+
+
+@router.get(
+    "/images", response_model=ImagePage, responses=PREVIEW_RESPONSE | problem_responses(409, 429)
+)
+async def list_images(
     services: TheServices,
     request: Request,
     dataset_id: str,
-    file: Annotated[str, Query(max_length=4096)],
-) -> Response:
-    """Show one image of the dataset, as a PNG of at most 400 pixels a side."""
+    wanted: Annotated[AnyImages, Query()],
+) -> ImagePage | Response:
+    """List the images of a living dataset, with their labels; or show one `file` of an upload.
+
+    That image is a PNG of at most 400 pixels a side.
+    """
+    if wanted.file is None:
+        return await run_in_threadpool(page_of_images, services, dataset_id, wanted)
+    file = wanted.file
 
     def show(_: WaitingClient) -> Response:
-        path = _zip(services, dataset_id)
+        path = uploaded_file(services, dataset_id)
         return preview_answer(dataset_image(path, file, services.settings.dataset_limits))
 
     return await services.images.run(request, show)
 
 
-def _zip(services: Services, dataset_id: str) -> Path:
+def uploaded_file(services: Services, dataset_id: str) -> Path:
+    """Return where an upload can be read; raises ReadsmithError dataset_not_found."""
     services.uploads.get(dataset_id)
     path = services.files.local(upload_name(dataset_id), services.settings.cache)
     if path is None:

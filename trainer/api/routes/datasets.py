@@ -1,7 +1,7 @@
 """Receive zips, written to disk as they arrive."""
 
 from shutil import copyfileobj
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 from fastapi import APIRouter, Query, Request, Response
 from fastapi.concurrency import contextmanager_in_threadpool
@@ -11,7 +11,8 @@ from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import parse_options_header
 from starlette.concurrency import run_in_threadpool
 
-from shared.api.datasets import Upload, UploadPage
+from shared.api.datasets import DatasetPage, Upload
+from shared.api.labelling import CreatedDataset, LivingDataset, RejectedImage
 from shared.errors import MalformedError, UnusableError
 from trainer.api.access import AuditFacts
 from trainer.api.problems import (
@@ -21,11 +22,14 @@ from trainer.api.problems import (
     problem_responses,
     unsupported_media,
 )
+from trainer.api.routes.dataset_checks import uploaded_file
+from trainer.api.routes.labelling.datasets import shown_dataset
 from trainer.api.services import Services, TheServices
-from trainer.database.uploads import IncomingZip
+from trainer.database.datasets.uploads import IncomingZip
 from trainer.files.cache import limit_cache
 from trainer.pipeline.downloads.fetch import fetch
 from trainer.schemas.job_request import DatasetRequest, WebUrl
+from trainer.schemas.labelling import NewDataset
 from trainer.schemas.progress import Observer
 from trainer.schemas.search_request import RequestPart
 
@@ -56,7 +60,11 @@ FORM: dict[str, Any] = {
                     "properties": {"file": {"type": "string", "format": "binary"}},
                 }
             },
-            "application/json": {"schema": WebDataset.model_json_schema()},
+            "application/json": {
+                "schema": {
+                    "anyOf": [WebDataset.model_json_schema(), NewDataset.model_json_schema()]
+                }
+            },
         },
     }
 }
@@ -73,7 +81,7 @@ router = APIRouter(tags=["datasets"], responses=problem_responses(422, 503))
 )
 async def upload_dataset(
     services: TheServices, facts: AuditFacts, request: Request, response: Response
-) -> Upload:
+) -> Upload | CreatedDataset:
     """Send a zip of labelled images in the form field `file`; name its id in POST /jobs.
 
     A tar will do, too: a WebDataset shard, in which a text file beside each image is its label.
@@ -81,9 +89,16 @@ async def upload_dataset(
     Or send JSON with the `url` of one, which is then downloaded by the rules that hold for jobs;
     the code of a 422 says why it could not be. It is stored until it is deleted, or until room is
     needed: then the oldest go that no queued or running job needs.
+
+    Or send JSON with a `name`, for a living dataset, whose images and labels change and which is
+    never deleted to make room. It is empty, or with `from` made of an upload.
     """
     if media_type(request) == "application/json":
-        web = checked(WebDataset, from_json(await request.body()))
+        body = from_json(await request.body())
+        if not (isinstance(body, dict) and "url" in body):
+            made = await _created(checked(NewDataset, body), services, request)
+            return _received(made, facts, response)
+        web = checked(WebDataset, body)
         upload = await services.downloads.run(
             request, lambda client: upload_from_web(web, services, client)
         )
@@ -106,30 +121,41 @@ async def upload_dataset(
 def list_datasets(
     services: TheServices,
     limit: Annotated[int, Query(ge=1, le=1000)] = 100,
-    after: Annotated[str | None, Query(description="The id of the last upload seen.")] = None,
-) -> UploadPage:
-    """List the uploads that are here, newest first."""
-    return services.uploads.page(limit, after)
+    after: Annotated[str | None, Query(description="The id of the last dataset seen.")] = None,
+) -> DatasetPage:
+    """List the datasets that are here, newest first: uploads, and living ones."""
+    return services.datasets.page(limit, after)
 
 
 @router.get("/datasets/{dataset_id}", responses=problem_responses(404))
-def read_dataset(services: TheServices, dataset_id: str) -> Upload:
-    """Read what is known of an upload."""
-    return services.uploads.get(dataset_id)
+def read_dataset(services: TheServices, dataset_id: str) -> Upload | LivingDataset:
+    """Read what is known of a dataset."""
+    return shown_dataset(services, dataset_id)
 
 
-@router.delete(
-    "/datasets/{dataset_id}", status_code=204, responses=problem_responses(404, 409, 507)
-)
-def delete_dataset(services: TheServices, dataset_id: str) -> None:
-    """Delete an upload that no queued or running job needs."""
-    services.uploads.remove(dataset_id)
+async def _created(wanted: NewDataset, services: Services, request: Request) -> CreatedDataset:
+    rejected: list[RejectedImage] = []
+    if wanted.from_ is None:
+        living = await run_in_threadpool(services.datasets.create, wanted.name)
+    else:
+        upload = await run_in_threadpool(uploaded_file, services, wanted.from_)
+        dataset_id, rejected = await services.checks.run(
+            request,
+            lambda client: services.dataset_imports.create(
+                wanted.name, upload, wanted.labels, client.checkpoint
+            ),
+        )
+        living = await run_in_threadpool(services.datasets.get, dataset_id)
+    return CreatedDataset(**dict(living), rejected=rejected)
 
 
-def _received(upload: Upload, facts: dict[str, object], response: Response) -> Upload:
-    facts.update(dataset_id=upload.id, bytes=upload.bytes)
-    response.headers["Location"] = f"/datasets/{upload.id}"
-    return upload
+Received = TypeVar("Received", Upload, CreatedDataset)
+
+
+def _received(dataset: Received, facts: dict[str, object], response: Response) -> Received:
+    facts.update(dataset_id=dataset.id, bytes=dataset.bytes)
+    response.headers["Location"] = f"/datasets/{dataset.id}"
+    return dataset
 
 
 def _boundary(content_type: str) -> bytes:

@@ -127,6 +127,7 @@ def _require_base(request: JobRequest, services: Services) -> None:
 
 def _create(request: JobRequest, idempotency_key: str | None, services: Services) -> Job:
     try:
-        return services.jobs.create(request, idempotency_key)
+        version = services.dataset_versions.settle(request.dataset)
+        return services.jobs.create(request, idempotency_key, dataset_version=version)
     except DatasetNotFoundError as error:
         raise UnusableError("request_invalid", error.message, error.hint, "dataset.id") from None

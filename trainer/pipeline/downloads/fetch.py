@@ -28,7 +28,8 @@ def describe(dataset: DatasetRequest) -> str:
     if dataset.url is not None:
         return dataset.url
     if dataset.id is not None:
-        return f"upload {dataset.id}"
+        version = "" if dataset.version is None else f" version {dataset.version}"
+        return f"dataset {dataset.id}{version}"
     assert dataset.synthetic is not None  # noqa: S101 - a DatasetRequest has exactly one source
     return f"synthetic: {dataset.synthetic.images} images drawn with the captcha library"
 

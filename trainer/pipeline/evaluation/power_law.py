@@ -38,7 +38,7 @@ class Point:
 
 
 @dataclass(frozen=True)
-class Estimate:
+class Quantiles:
     """A median with its 95 % interval."""
 
     value: float
@@ -51,9 +51,9 @@ class Forecast:
     """What the power law predicts for twice the labels of the largest run."""
 
     labels: int
-    errors_left: Estimate
+    errors_left: Quantiles
     """Errors with twice the labels over the errors now; above 1 if they increase."""
-    exact_match: Estimate
+    exact_match: Quantiles
 
 
 def forecast(points: Sequence[Point]) -> Forecast | None:
@@ -100,5 +100,5 @@ def _lines(
     return slopes, heights + slopes * (at - middle)
 
 
-def _estimate(values: NDArray[np.float64]) -> Estimate:
-    return Estimate(*(float(value) for value in np.quantile(values, QUANTILES)))
+def _estimate(values: NDArray[np.float64]) -> Quantiles:
+    return Quantiles(*(float(value) for value in np.quantile(values, QUANTILES)))

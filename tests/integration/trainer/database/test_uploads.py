@@ -10,10 +10,11 @@ from shared.api.datasets import Upload
 from shared.api.jobs import JobError
 from shared.errors import ReadsmithError
 from tests.support.labelled_images import write_zip
+from trainer.database.datasets.room import DatasetRoom
+from trainer.database.datasets.uploads import ABANDONED_SECONDS, Uploads
 from trainer.database.job_queue import JobQueue
 from trainer.database.job_store import JobStore
 from trainer.database.tables import Database
-from trainer.database.uploads import ABANDONED_SECONDS, Uploads
 from trainer.files.cache import limit_cache
 from trainer.pipeline.downloads.partial_file import open_part
 from trainer.schemas.job_request import DatasetRequest, JobRequest
@@ -26,7 +27,8 @@ SIZE = 1000
 def uploads(database: Database, settings: Settings) -> Uploads:
     """Room for three zips of SIZE."""
     files = settings.open_shared_files()
-    return Uploads(database, settings.uploads, files, max_bytes=2 * SIZE, max_stored_bytes=3 * SIZE)
+    room = DatasetRoom(database, files, 3 * SIZE)
+    return Uploads(database, settings.uploads, files, room, max_bytes=2 * SIZE)
 
 
 @pytest.fixture

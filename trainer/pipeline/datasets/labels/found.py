@@ -1,7 +1,7 @@
 """The labels of a set, and what keeps files from having one."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from shared.texts import shown
@@ -43,6 +43,8 @@ class FoundLabels:
     parts: dict[str, Part] = field(default_factory=dict)
     """The user's own parts that the lists tell, by file name."""
     parts_from: str = "the column split"
+    labellings: dict[str, Mapping[str, str]] = field(default_factory=dict)
+    """What the list of a living dataset says of its images beyond their texts, by file name."""
     places: dict[str, tuple[str, int]] = field(default_factory=dict)
     """The list's file and what it calls the row, and its number, by file name."""
     notes: list[str] = field(default_factory=list)

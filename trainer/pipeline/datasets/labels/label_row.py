@@ -1,7 +1,7 @@
 """One row of a list of labels, whatever its format."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import IntEnum
 
 from trainer.pipeline.datasets.sources.marked.boxes import Box
@@ -24,8 +24,24 @@ PART_NAMES = {
 PART_COLUMNS = ("split", "subset", "partition", "part", "usage", "phase", "set")
 """The columns that may tell the part. Under other names than the first, they tell one only where
 they begin with the name of one."""
-STATES = {"readable": True, "unreadable": False}
-"""Whether there is anything to read on an image, by the column state."""
+STATES = {
+    **dict.fromkeys(("readable", "confirmed", "suspected"), True),
+    "unreadable": False,
+    **dict.fromkeys(("proposed", "unlabelled"), None),
+}
+"""Whether there is anything to read on an image, by the column state; None where nobody has said
+it yet. All but the first are those of living datasets."""
+LIVING = STATES.keys() - {"readable"}
+FURTHER = ("by", "at", "random", "proposal", "confidence", "proposed_by")
+"""Columns that a living dataset has besides state."""
+
+
+def labelling_of(given: Mapping[str, object]) -> dict[str, str]:
+    """Return state and FURTHER of a row whose state is one of a living dataset's, else nothing."""
+    if str(given.get("state") or "").lower() not in LIVING:
+        return {}
+    cells = {name: str(given.get(name) or "") for name in ("state", *FURTHER)}
+    return {name: cell for name, cell in cells.items() if cell}
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +57,10 @@ class LabelRow:
     group: str = ""
     """Empty if there is none."""
     part: Part | None = None
-    readable: bool = True
+    readable: bool | None = True
+    """None for an image that nobody has labelled yet."""
+    labelling: Mapping[str, str] = field(default_factory=dict)
+    """What a living dataset says of it."""
     fault: str = ""
     """Why the text is not certain, so that the image is left out: the end of a sentence that
     begins with the row's place. Empty if the text is certain."""

@@ -82,6 +82,8 @@ class _Join:
             detail = f"{shown(row.place)} {row.fault}."
             found.problems.append(DatasetProblem("unclear_label", shown(name), detail))
             return
+        if row.labelling:
+            found.labellings.setdefault(name, row.labelling)
         self._label(row, name, manifest)
         if row.group:
             found.groups.setdefault(name, row.group)
@@ -90,6 +92,9 @@ class _Join:
             found.parts.setdefault(name, part)
 
     def _label(self, row: LabelRow, name: str, manifest: str) -> None:
+        if row.readable is None:
+            self.found.unlabelled.append(name)
+            return
         label = self.found.usable(name, row.text) if row.readable else ""
         if label is None:
             return

@@ -15,6 +15,8 @@ from trainer.pipeline.datasets.parts.near_duplicates import near_duplicates
 
 MIN_FOLDERS, LARGEST_FOLDER = 10, 0.2
 """So many folders, none with a greater share of the images, are taken to be sources of images."""
+MIN_RANDOM = 20
+"""So many images in random order are enough to measure with them alone."""
 
 Numbers = NDArray[np.intp]
 """A number for each image, the same for those that belong together."""
@@ -32,6 +34,8 @@ class Sides:
     """The same within a group of the user's."""
     units: Numbers
     """The same for images that stay on one side: groups and near-duplicates together."""
+    measures: NDArray[np.bool_]
+    """Whether the image may be held out to measure with."""
     parts_from: str = ""
     """Where the user's own parts come from; empty if there are none."""
     groups_from: str = ""
@@ -40,7 +44,7 @@ class Sides:
     def free(cls, count: int) -> "Sides":
         """Return the sides of images that have nothing to do with each other."""
         each = np.arange(count)
-        return cls(np.zeros(count, np.int8), each, each, each)
+        return cls(np.zeros(count, np.int8), each, each, each, np.ones(count, np.bool_))
 
     @classmethod
     def of(cls, images: ImageTable, found: FoundLabels) -> "Sides":
@@ -50,13 +54,31 @@ class Sides:
         groups, groups_from = _groups(images, found, by_folder=not parts_from.startswith("folders"))
         pairs = list(near_duplicates(images))
         alike = _united(np.arange(len(images)), pairs)
-        return cls(parts, alike, groups, _united(groups, pairs), parts_from, groups_from)
+        units = _united(groups, pairs)
+        measures = _measuring(images, found, units)
+        return cls(parts, alike, groups, units, measures, parts_from, groups_from)
+
+    @property
+    def chosen(self) -> int:
+        """The number of images that were labelled because of what they are: none measures."""
+        return int((~self.measures).sum())
 
 
 def repeated(numbers: Numbers) -> NDArray[np.bool_]:
     """Return which images share their number with another."""
     _, place, counts = np.unique(numbers, return_inverse=True, return_counts=True)
     return np.asarray(counts[place] > 1)
+
+
+def _measuring(images: ImageTable, found: FoundLabels, units: Numbers) -> NDArray[np.bool_]:
+    """Return which images may measure: those labelled in random order, if these are enough.
+
+    People label first what a model reads badly, so that the others say too little good of it.
+    """
+    in_order = (found.labellings.get(name, {}).get("random") == "true" for name in images.names)
+    random = np.fromiter(in_order, np.bool_, len(images))
+    random &= ~np.isin(units, units[~random])  # what they look like would be learned from
+    return random if random.sum() >= MIN_RANDOM else np.ones(len(images), np.bool_)
 
 
 def _own_parts(images: ImageTable, found: FoundLabels) -> tuple[NDArray[np.int8], str]:

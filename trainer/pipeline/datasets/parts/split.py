@@ -55,8 +55,9 @@ def split(
     other to another part. What belongs together by `sides` goes to one part. One unit of every
     character that occurs in fewer than MIN_SEEN goes to the training part: a model cannot predict
     a character it never saw. Images that the base version was trained on go to the test part only
-    where there are no others. limit_images bounds training and validation together; the test part
-    is the same with and without it. Validation and test have at most MAX_HELD_OUT images each.
+    where there are no others; images that do not measure are never held out. limit_images bounds
+    training and validation together; the test part is the same with and without it. Validation
+    and test have at most MAX_HELD_OUT images each.
     """
     sides = sides or Sides.free(len(images))
     order = shuffled(images, request.seed)
@@ -65,17 +66,19 @@ def split(
     rare = _holding_rare_characters(images, pool, sides.units)
     if not len(test):
         known = np.fromiter((is_among(image, seen) for image in images), np.bool_, len(images))
-        candidates = pool[~rare[pool]]
-        candidates = candidates if len(candidates) else pool
+        measuring = pool[sides.measures[pool]]
+        candidates = measuring[~rare[measuring]]
+        candidates = candidates if len(candidates) else measuring
         candidates = candidates[np.argsort(known[candidates], kind="stable")]
-        wanted = _held_out(len(pool), TEST_SHARE)
+        wanted = min(_held_out(len(pool), TEST_SHARE), max(1, len(measuring) // 2))
         test = _hold_out(candidates, rare, pool, sides.units, wanted)
         pool = pool[~np.isin(pool, test)]
     pool = pool[np.argsort(~rare[pool], kind="stable")]  # the rare ones first, for training
     pool, validation = _limited(pool, validation, request.hyperparameters.limit_images)
     if not len(validation):
         wanted = _held_out(len(pool), VALIDATION_SHARE / (1 - TEST_SHARE))
-        chosen = _hold_out(pool[::-1], rare, pool, sides.units, wanted)
+        measuring = pool[::-1][sides.measures[pool[::-1]]]
+        chosen = _hold_out(measuring, rare, pool, sides.units, min(wanted, len(measuring)))
         validation, pool = chosen[::-1], pool[~np.isin(pool, chosen)]
     others = np.concatenate([pool, validation])
     return Split(

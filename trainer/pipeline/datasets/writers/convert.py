@@ -26,7 +26,13 @@ UNLABELLED = ("missing_label", "empty_label")
 _LOST = {
     "group": "which images belong together (group)",
     "split": "which part images belong to (split)",
-    STATE: "that there is nothing to read on an image (state)",
+    STATE: "that there is nothing to read on an image, or who has decided what (state)",
+    "by": "who has labelled an image (by)",
+    "at": "when it was labelled (at)",
+    "random": "which images were labelled in random order (random)",
+    "proposal": "what was read on an image (proposal)",
+    "confidence": "how sure that is (confidence)",
+    "proposed_by": "by what it was read (proposed_by)",
 }
 
 
@@ -117,7 +123,8 @@ def _copied(
         done.unlabelled += text is None
         if new_name != name:
             done.renamed[name] = new_name
-        yield Entry(new_name, text, found.groups.get(name, ""), found.parts.get(name))
+        group, part = found.groups.get(name, ""), found.parts.get(name)
+        yield Entry(new_name, text, group, part, found.labellings.get(name, {}))
 
 
 def _add_lists(writer: Format, entries: Sequence[Entry], add: Add) -> None:

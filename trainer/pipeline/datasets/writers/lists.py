@@ -4,16 +4,17 @@ import csv
 import io
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import PurePosixPath
 from urllib.parse import quote
 
 from shared.texts import csv_cell
-from trainer.pipeline.datasets.labels.label_row import PART_NAMES, STATES, Part
+from trainer.pipeline.datasets.labels.label_row import FURTHER, PART_NAMES, STATES, Part
 
-GROUP, SPLIT, STATE = BEYOND = ("group", "split", "state")
+GROUP, SPLIT, STATE = "group", "split", "state"
+BEYOND = (GROUP, SPLIT, STATE, *FURTHER)
 """What a set may say of an image beyond its text, by the name of the column."""
-UNREADABLE = next(name for name, readable in STATES.items() if not readable)
+UNREADABLE = next(name for name, readable in STATES.items() if readable is False)
 _PART_NAMES = {part: name for name, part in reversed(PART_NAMES.items())}
 _MARK = "\ufeff"
 _LOCAL_FILES = "/data/local-files/?d="
@@ -29,11 +30,14 @@ class Entry:
     """None without a label, empty if there is nothing to read."""
     group: str = ""
     part: Part | None = None
+    labelling: Mapping[str, str] = field(default_factory=dict)
+    """What a living dataset says of it."""
 
     def beyond(self) -> dict[str, str]:
-        """Return group, split and state, each empty if nothing is said."""
+        """Return what is said by each of BEYOND, empty if nothing is."""
         split = "" if self.part is None else _PART_NAMES[self.part]
-        return {GROUP: self.group, SPLIT: split, STATE: UNREADABLE if self.text == "" else ""}
+        own = {GROUP: self.group, SPLIT: split, STATE: UNREADABLE if self.text == "" else ""}
+        return dict.fromkeys(BEYOND, "") | own | dict(self.labelling)
 
 
 @dataclass(frozen=True)

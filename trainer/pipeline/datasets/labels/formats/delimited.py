@@ -26,6 +26,7 @@ from trainer.pipeline.datasets.labels.label_row import (
     PART_NAMES,
     STATES,
     LabelRow,
+    labelling_of,
     part_column,
 )
 from trainer.schemas.labels import IMAGE_COLUMNS, TEXT_COLUMNS
@@ -170,6 +171,7 @@ def _row(
         group=text_of_cell(given.get("group", "")),
         part=PART_NAMES.get(split.lower()),
         readable=STATES.get(state.lower(), True),
+        labelling={name: text_of_cell(cell) for name, cell in labelling_of(given).items()},
         fault=record.fault or fault,
         box=box,
     )

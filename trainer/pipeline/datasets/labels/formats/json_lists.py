@@ -23,6 +23,7 @@ from trainer.pipeline.datasets.labels.label_row import (
     PART_NAMES,
     STATES,
     LabelRow,
+    labelling_of,
     part_column,
 )
 from trainer.schemas.labels import TEXT_COLUMNS
@@ -140,6 +141,7 @@ def _with_text(row: LabelRow, text: object, value: Mapping[str, Any]) -> LabelRo
         fault=fault,
         group=str(value.get("group") or ""),
         readable=STATES.get(state, True),
+        labelling=labelling_of(value),
     )
     texts = [text] if isinstance(text, str) else text
     if fault:

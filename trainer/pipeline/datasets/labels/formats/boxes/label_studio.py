@@ -19,7 +19,7 @@ from trainer.pipeline.datasets.labels.formats.boxes.marks import (
     turned,
 )
 from trainer.pipeline.datasets.labels.formats.label_list import LabelList, ListFile
-from trainer.pipeline.datasets.labels.label_row import PART_NAMES, STATES
+from trainer.pipeline.datasets.labels.label_row import PART_NAMES, STATES, labelling_of
 from trainer.pipeline.datasets.sources.marked.boxes import PERCENT, Box
 
 _TASK_IMAGES = ("image", "ocr")
@@ -59,6 +59,7 @@ def _of_tasks(file: ListFile, tasks: Sequence[Mapping[str, Any]]) -> Iterator[Ma
             group=str(data.get("group") or ""),
             part=PART_NAMES.get(str(data.get("split") or "").lower()),
             readable=STATES.get(str(data.get("state") or "").lower(), True),
+            labelling=labelling_of(data),
         )
         annotations = [
             annotation

@@ -4,7 +4,7 @@ import json
 import math
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import groupby, pairwise
 from statistics import median
 from typing import Any
@@ -63,7 +63,8 @@ class Mark:
     """The file that it is from, if that is not the list's own."""
     group: str = ""
     part: Part | None = None
-    readable: bool = True
+    readable: bool | None = True
+    labelling: Mapping[str, str] = field(default_factory=dict)
 
 
 def rows_of(
@@ -108,6 +109,7 @@ def _row(where: str, mark: Mark, unit: str) -> LabelRow:
         group=mark.group,
         part=mark.part,
         readable=mark.readable,
+        labelling=mark.labelling,
     )
 
 

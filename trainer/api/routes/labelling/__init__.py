@@ -1,0 +1,1 @@
+"""Routes of living datasets, a module for each resource."""

@@ -1,0 +1,1 @@
+"""Datasets: uploads, which never change, and living ones, image by image."""
