@@ -8,6 +8,7 @@ from typing import Any, Self, Unpack
 from urllib.parse import quote
 
 from readsmith.client.connection import ServiceConnection
+from readsmith.client.datasets import Datasets
 from readsmith.client.errors import ServiceError
 from readsmith.client.events import follow
 from readsmith.client.predictions import (
@@ -51,6 +52,8 @@ class Client:
         self.predictor_url = predictor_url
         self._predictor = ServiceConnection(predictor_url, retries=retries, api_key=api_key)
         self._trainer = ServiceConnection(trainer_url, retries=retries, api_key=api_key)
+        self.datasets = Datasets(self._trainer)
+        """The trainer's datasets: uploads, and living ones, whose labels change."""
 
     def __enter__(self) -> Self:
         return self
@@ -127,9 +130,7 @@ class Client:
 
     def delete_dataset(self, dataset_id: str) -> None:
         """Delete an upload that no queued or running job needs."""
-        answer = self._trainer.send("DELETE", f"/datasets/{quote(dataset_id, safe='')}")
-        if not answer.ok:
-            raise self._trainer.refusal(answer)
+        self.datasets.delete(dataset_id)
 
     def start_job(
         self, request: Mapping[str, Any] | None = None, *, idempotency_key: str | None = None

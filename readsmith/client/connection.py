@@ -2,6 +2,7 @@
 
 import itertools
 import random
+from collections.abc import Iterator
 from time import sleep
 from typing import Any, TypeVar
 from urllib.parse import urlsplit
@@ -18,6 +19,7 @@ from shared.api.problems import Problem
 
 TIMEOUT = (5.0, 120.0)
 """Seconds to connect, and to wait for the next bytes of an answer."""
+CHUNK = 1 << 20
 FIRST_WAIT = 0.5
 LONGEST_WAIT = 20.0
 """A service that asks for a longer wait than this is not asked again."""
@@ -106,6 +108,13 @@ class ServiceConnection:
                     return answer
             sleep(wait)
         raise AssertionError  # the loop above has no end of its own
+
+    def chunks(self, answer: requests.Response) -> Iterator[bytes]:
+        """Yield the body of an answer that was asked for with stream=True; raises ServiceError."""
+        try:
+            yield from answer.iter_content(CHUNK)
+        except requests.RequestException as error:
+            raise self._explained(error) from error
 
     def refusal(self, answer: requests.Response) -> ServiceError:
         """Return the exception that an answer's problem document stands for."""

@@ -8,6 +8,13 @@ import typer
 
 from readsmith.commands.datasets.check import check
 from readsmith.commands.datasets.convert import convert
+from readsmith.commands.datasets.living import (
+    delete_dataset,
+    export_dataset,
+    import_dataset,
+    list_datasets,
+    show,
+)
 from readsmith.commands.datasets.pack import pack
 from readsmith.commands.doctor.doctor import doctor
 from readsmith.commands.evaluate import evaluate
@@ -79,9 +86,18 @@ for command in (up, train, evaluate, predict, watch, learning_curve, doctor):
     app.command()(command)
 app.add_typer(
     _group(
-        "Check labelled sets, and write them in other formats.\n\n"
+        "Check labelled sets, write them in other formats, and work with those of a trainer.\n\n"
         "Example: readsmith datasets check captchas.zip",
-        {"check": check, "convert": convert, "pack": pack},
+        {
+            "check": check,
+            "convert": convert,
+            "pack": pack,
+            "list": list_datasets,
+            "show": show,
+            "import": import_dataset,
+            "export": export_dataset,
+            "delete": delete_dataset,
+        },
     ),
     name="datasets",
 )

@@ -39,7 +39,7 @@ def job_request(dataset: str | None, labels: str = "auto", **fields: Any) -> Job
         top["allowed"] = allowed_texts(Path(top["allowed"]))
     if str(top.get("base", "")).isdecimal():
         top["base"] = int(top["base"])
-    body: dict[str, Any] = {"labels": _labels(labels), **top}
+    body: dict[str, Any] = {"labels": labels_request(labels), **top}
     if given:
         body["hyperparameters"] = given
     if dataset is not None and is_url(dataset):
@@ -66,7 +66,8 @@ def local_path(dataset: str | None) -> Path | None:
     return None if dataset is None or is_url(dataset) else Path(dataset)
 
 
-def _labels(text: str) -> Any:
+def labels_request(text: str) -> Any:
+    """Return --labels as a request has it; raises typer.BadParameter."""
     kind, colon, pattern = text.partition(":")
     if colon and kind == "filename":
         return {"filename": {"pattern": pattern}}

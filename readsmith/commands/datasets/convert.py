@@ -31,22 +31,25 @@ def _format(name: str) -> str:
     raise typer.BadParameter(f"{name!r} is not one of {', '.join(known)}.")
 
 
+Format = Annotated[
+    str,
+    typer.Option(
+        "--to",
+        metavar="FORMAT",
+        help="readsmith (labels.csv), paddle (rec_gt.txt), gt-txt (.gt.txt beside each image), "
+        "huggingface (metadata.jsonl) or label-studio (JSON).",
+        callback=_format,
+        autocompletion=_formats,
+    ),
+]
+
+
 def convert(
     dataset: options.Dataset,
     target: Annotated[
         Path, typer.Argument(metavar="OUT", help="Folder to make; a zip if the name ends in .zip.")
     ],
-    to: Annotated[
-        str,
-        typer.Option(
-            "--to",
-            metavar="FORMAT",
-            help="readsmith (labels.csv), paddle (rec_gt.txt), gt-txt (.gt.txt beside each image), "
-            "huggingface (metadata.jsonl) or label-studio (JSON).",
-            callback=_format,
-            autocompletion=_formats,
-        ),
-    ],
+    to: Format,
     labels: options.Labels = "auto",
     state: options.State = options.STATE,
     as_json: options.Json = False,

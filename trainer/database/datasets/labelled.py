@@ -1,10 +1,11 @@
 """What learning from a living dataset's labels takes from the database, and gives back."""
 
+import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, bindparam, or_, select, update
 
 from shared.api.labelling import Estimate, ImageState
 from trainer.database.datasets.images import file_of
@@ -13,11 +14,11 @@ from trainer.database.tables import Database, dataset_images, datasets
 from trainer.files.shared_files import SharedFiles
 from trainer.schemas.labelling import Proposal
 
-BATCH = 200
-"""Proposals in one transaction: people who confirm do not wait for all of them."""
+BATCH, PAUSE_SECONDS = 100, 0.01
+"""Proposals in one transaction, and the pause behind it: people who confirm do not wait for all."""
 
 _columns = dataset_images.c
-_OPEN = _columns.state.in_([ImageState.UNLABELLED, ImageState.PROPOSED])
+_OPEN = or_(_columns.state == ImageState.UNLABELLED, _columns.state == ImageState.PROPOSED)
 
 
 @dataclass(frozen=True)
@@ -89,8 +90,8 @@ class LabelledDatasets:
         for start in range(0, len(proposals), BATCH):
             with self._database.writing.begin() as connection:
                 living_row(connection, dataset_id)
-                for proposal in proposals[start : start + BATCH]:
-                    _write(connection, dataset_id, proposal)
+                _write(connection, dataset_id, proposals[start : start + BATCH])
+            time.sleep(PAUSE_SECONDS)  # SQLite lets in whoever asks at the right moment
         with self._database.writing.begin() as connection:
             living_row(connection, dataset_id, lock=True)
             _acquit(connection, dataset_id, {p.image_id for p in proposals if p.suspected})
@@ -99,22 +100,33 @@ class LabelledDatasets:
             connection.execute(ours.values(values))
 
 
-def _write(connection: Connection, dataset_id: str, proposal: Proposal) -> None:
-    ours = (_columns.id == proposal.image_id) & (_columns.dataset_id == dataset_id)
-    read: dict[str, Any] = {
-        "proposal": proposal.text or None,
-        "confidence": proposal.confidence if proposal.text else 0.0,
-        "proposed_by": proposal.proposed_by if proposal.text else None,
+def _write(connection: Connection, dataset_id: str, proposals: Sequence[Proposal]) -> None:
+    ours = (_columns.id == bindparam("image")) & (_columns.dataset_id == dataset_id)
+    same = (_columns.state == ImageState.CONFIRMED) & (_columns.text == bindparam("label"))
+    new = _columns.proposal.is_distinct_from(bindparam("proposal"))
+    read = {name: bindparam(name) for name in ("proposal", "confidence", "proposed_by", "state")}
+    suspected = update(dataset_images).where(ours & same & new).values(read)
+    proposed = update(dataset_images).where(ours & _OPEN)
+    proposed = proposed.values(read | {"score": bindparam("score")})
+    for statement, rows in (
+        (suspected, [_values(each) for each in proposals if each.suspected]),
+        (proposed, [_values(each) for each in proposals if not each.suspected]),
+    ):
+        if rows:
+            connection.execute(statement, rows)
+
+
+def _values(of: Proposal) -> dict[str, Any]:
+    state = ImageState.SUSPECTED if of.suspected else ImageState.PROPOSED
+    return {
+        "image": of.image_id,
+        "label": of.label,
+        "proposal": of.text or None,
+        "confidence": of.confidence if of.text else 0.0,
+        "proposed_by": of.proposed_by if of.text else None,
+        "state": state if of.text else ImageState.UNLABELLED,
+        "score": of.score,
     }
-    if proposal.suspected:
-        same = (_columns.state == ImageState.CONFIRMED) & (_columns.text == proposal.label)
-        new = _columns.proposal.is_distinct_from(proposal.text)
-        values = read | {"state": ImageState.SUSPECTED}
-        connection.execute(update(dataset_images).where(ours & same & new).values(values))
-    else:
-        state = ImageState.PROPOSED if proposal.text else ImageState.UNLABELLED
-        values = read | {"state": state, "score": proposal.score}
-        connection.execute(update(dataset_images).where(ours & _OPEN).values(values))
 
 
 def _acquit(connection: Connection, dataset_id: str, suspected: Iterable[str]) -> None:

@@ -85,6 +85,7 @@ def describe_split(done: Split, sides: Sides, summary: dict[str, Any]) -> None:
         "near_duplicates": alike,
         "split_notes": [],
     }
+    measuring = sum(map(len, done.folds)) or int(sides.measures.sum())
     notes, warnings = summary["split_notes"], summary["warnings"]
     if sides.parts_from:
         rest = f"; {cut[0]} is cut from train" if cut else ""
@@ -97,10 +98,13 @@ def describe_split(done: Split, sides: Sides, summary: dict[str, Any]) -> None:
         notes.append(f"On {summary['nothing_to_read']} images there is nothing to read.")
     if done.folds:
         notes.append(
-            f"All {len(done.parts[0])} images are learned from, and measure in {len(done.folds)} "
+            f"All {len(done.parts[0])} images are learned from, and "
+            f"{f'{measuring} of them ' * (sides.chosen > 0)}measure in {len(done.folds)} "
             'folds (evaluation "test_part" holds some back).'
         )
-    tested = f"{len(done.parts[0])}" if done.folds else f"{len(done.parts[2])} test"
+    if sides.chosen:
+        notes.append(f"{measuring} images were labelled in random order: they alone measure.")
+    tested = f"{measuring}" if done.folds else f"{len(done.parts[2])} test"
     others = "folds" if done.folds else "parts"
     for count, what in (
         (done.alike, f"look like ones of the other {others} with the same label"),

@@ -84,17 +84,6 @@ def test_of_two_who_label_at_once_the_second_is_told_what_the_first_did(
         done = []
         for one in seen:
             try:
-                labels.change(dataset, [confirmed(one, f"{name}1"), confirmed(seen[0], name)], name)
-            except LabelsChangedError:
-                continue
-            done.append(one.id)
-        return done
-
-    def alone(name: str) -> list[str]:
-        start.wait()
-        done = []
-        for one in seen:
-            try:
                 labels.change(dataset, [confirmed(one, name)], name)
             except LabelsChangedError as error:
                 assert {told["by"] for told in error.images} <= set("abcd") - {name}
@@ -103,7 +92,7 @@ def test_of_two_who_label_at_once_the_second_is_told_what_the_first_did(
         return done
 
     with ThreadPoolExecutor(4) as pool:
-        won = dict(zip("abcd", pool.map(alone, "abcd"), strict=True))
+        won = dict(zip("abcd", pool.map(person, "abcd"), strict=True))
     now = {one.id: one for one in all_of(images, dataset)}
     assert sorted(image_id for ids in won.values() for image_id in ids) == sorted(now)
     for name, ids in won.items():
@@ -353,18 +342,16 @@ def test_pages_and_labels_of_20_000_images_are_quick_while_proposals_are_written
 
     waiting = iter(images.page(large, "name", [ImageState.UNLABELLED], 1000).data)
     states = [ImageState.UNLABELLED, ImageState.PROPOSED]
-    background = threading.Thread(target=learn)
-    background.start()
-    try:
+    with ThreadPoolExecutor(1) as pool:
+        background = pool.submit(learn)
         took = {
             "confirm": p95(lambda: labels.change(large, [confirmed(next(waiting), "A")], "Ada")),
             "informative": p95(lambda: images.page(large, "informative", states, 100)),
             "random": p95(lambda: images.page(large, "random", states, 100)),
             "dataset": p95(lambda: living.get(large)),
         }
-    finally:
         stop.set()
-        background.join()
+        background.result()
     for name, seconds in took.items():
         record_property(name, f"{1000 * seconds:.0f} ms")
     print({name: f"{1000 * seconds:.0f} ms" for name, seconds in took.items()})

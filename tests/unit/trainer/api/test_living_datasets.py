@@ -28,7 +28,7 @@ def api(settings: Settings) -> Iterator[TestClient]:
 
 @pytest.fixture
 def dataset(api: TestClient) -> str:
-    return made(api)["id"]
+    return str(made(api)["id"])
 
 
 def made(api: TestClient, name: str = "meters", **more: Any) -> Json:

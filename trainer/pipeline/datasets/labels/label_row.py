@@ -25,8 +25,9 @@ PART_COLUMNS = ("split", "subset", "partition", "part", "usage", "phase", "set")
 """The columns that may tell the part. Under other names than the first, they tell one only where
 they begin with the name of one."""
 STATES = {
-    **dict.fromkeys(("readable", "confirmed", "suspected"), True),
+    "readable": True,
     "unreadable": False,
+    **dict.fromkeys(("confirmed", "suspected"), True),
     **dict.fromkeys(("proposed", "unlabelled"), None),
 }
 """Whether there is anything to read on an image, by the column state; None where nobody has said

@@ -13,15 +13,18 @@ FOLDS = 4
 
 
 def fold(images: ImageTable, request: JobRequest, sides: Sides) -> Split:
-    """Return all images as training part, and FOLDS folds of it of about the same size.
+    """Return all images as training part, and FOLDS folds of those of it that measure.
 
-    What belongs together by `sides` goes to one fold, unless that leaves a fold too large or
-    empty. limit_images bounds all of them together; fewer than FOLDS images are a fold each.
+    Folds are of about the same size. What belongs together by `sides` goes to one fold, unless
+    that leaves a fold too large or empty. limit_images bounds all of them together; fewer than
+    FOLDS images are a fold each.
     """
     order = shuffled(images, request.seed)
     limit = request.hyperparameters.limit_images
     if isinstance(limit, int):
         order = order[:limit]
+    measuring = sides.measures[order]
+    order, others = order[measuring], order[~measuring]
     units: defaultdict[int, list[int]] = defaultdict(list)
     for row, unit in zip(order.tolist(), sides.units[order].tolist(), strict=True):
         units[unit].append(row)
@@ -33,7 +36,7 @@ def fold(images: ImageTable, request: JobRequest, sides: Sides) -> Split:
     for unit in together:
         min(chosen, key=len).extend(unit)
     folds = tuple(images.take(rows) for rows in chosen)
-    whole = images.take(np.concatenate([np.array(rows, np.intp) for rows in chosen]))
+    whole = images.take(np.concatenate([*(np.array(rows, np.intp) for rows in chosen), others]))
     nothing = images.take(slice(0, 0))
     return Split(
         (whole, nothing, nothing),

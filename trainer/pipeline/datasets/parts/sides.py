@@ -55,7 +55,7 @@ class Sides:
         pairs = list(near_duplicates(images))
         alike = _united(np.arange(len(images)), pairs)
         units = _united(groups, pairs)
-        measures = _measuring(images, found, units)
+        measures = measuring(images, found, units)
         return cls(parts, alike, groups, units, measures, parts_from, groups_from)
 
     @property
@@ -70,15 +70,18 @@ def repeated(numbers: Numbers) -> NDArray[np.bool_]:
     return np.asarray(counts[place] > 1)
 
 
-def _measuring(images: ImageTable, found: FoundLabels, units: Numbers) -> NDArray[np.bool_]:
+def measuring(images: ImageTable, found: FoundLabels, units: Numbers) -> NDArray[np.bool_]:
     """Return which images may measure: those labelled in random order, if these are enough.
 
     People label first what a model reads badly, so that the others say too little good of it.
     """
     in_order = (found.labellings.get(name, {}).get("random") == "true" for name in images.names)
     random = np.fromiter(in_order, np.bool_, len(images))
-    random &= ~np.isin(units, units[~random])  # what they look like would be learned from
-    return random if random.sum() >= MIN_RANDOM else np.ones(len(images), np.bool_)
+    apart = random & ~np.isin(units, units[~random])  # what looks like them is not learned from
+    for measures in (apart, random):
+        if measures.sum() >= MIN_RANDOM:
+            return measures
+    return np.ones(len(images), np.bool_)
 
 
 def _own_parts(images: ImageTable, found: FoundLabels) -> tuple[NDArray[np.int8], str]:

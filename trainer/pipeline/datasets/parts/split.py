@@ -78,7 +78,7 @@ def split(
     if not len(validation):
         wanted = _held_out(len(pool), VALIDATION_SHARE / (1 - TEST_SHARE))
         measuring = pool[::-1][sides.measures[pool[::-1]]]
-        chosen = _hold_out(measuring, rare, pool, sides.units, min(wanted, len(measuring)))
+        chosen = _hold_out(measuring, rare, pool, sides.units, min(wanted, max(1, len(measuring))))
         validation, pool = chosen[::-1], pool[~np.isin(pool, chosen)]
     others = np.concatenate([pool, validation])
     return Split(

@@ -38,7 +38,8 @@ def some_images(count: int) -> ImageTable:
 def grouped(units: Iterable[int]) -> Sides:
     numbers = np.array(list(units))
     free = Sides.free(len(numbers))
-    return Sides(free.parts, free.alike, numbers, numbers, "", "the column group")
+    own = (free.parts, free.alike, numbers, numbers, free.measures)
+    return Sides(*own, "", "the column group")
 
 
 def loaded(path: Path, files: dict[str, bytes], request: JobRequest = REQUEST) -> Dataset:

@@ -248,7 +248,7 @@ def test_further_columns_give_group_part_and_state(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("column", "value", "right"),
-    [("split", "eval", "train, training, val"), ("state", "OH", "readable, unreadable or empty")],
+    [("split", "eval", "train, training, val"), ("state", "OH", "readable, unreadable, confirmed")],
 )
 def test_an_unknown_split_or_state_names_the_line_and_what_is_right(
     tmp_path: Path, column: str, value: str, right: str
