@@ -88,7 +88,7 @@ def test_admin_may_everything_and_the_others_what_they_say(keys: KeyFile) -> Non
     keys.create("all", [Scope.ADMIN])
     keys.create("two", [Scope.TRAIN, Scope.PREDICT])
     everything, two = keys.read() or ()
-    assert [everything.may(scope) for scope in Scope] == [True, True, True]
+    assert [everything.may(scope) for scope in Scope] == [True] * len(Scope)
     assert [scope for scope in Scope if two.may(scope)] == [Scope.TRAIN, Scope.PREDICT]
 
 
