@@ -14,7 +14,14 @@ from predictor.feedback.outbox import Outbox
 from predictor.feedback.trainer_client import TrainerClient
 from predictor.models.registry import Registry
 from predictor.requests.bodies import json_of
-from predictor.requests.images import BASE64, IMAGE_FIELDS, exactly_one, form_of, image_bytes
+from predictor.requests.images import (
+    BASE64,
+    IMAGE_FIELDS,
+    TEXT,
+    exactly_one,
+    form_of,
+    image_bytes,
+)
 from predictor.requests.memory import Lease, MemoryBudget
 from predictor.requests.problems import unsupported_media, validated
 from predictor.settings import PredictorSettings
@@ -64,7 +71,7 @@ class JsonFeedback(FeedbackRequest):
 
     model_config = ConfigDict(
         strict=True,
-        json_schema_extra=exactly_one(image="string", request_id="string"),
+        json_schema_extra=exactly_one(image=TEXT, request_id=TEXT),
     )
 
     image: str | None = Field(

@@ -71,10 +71,14 @@ BASE64: Final[JsonDict] = {**ENCODED, "minLength": 1}
 """Beside a JSON field that holds an image; the limit of the body is that of its length."""
 
 
-def exactly_one(**types: JsonValue) -> JsonDict:
-    """Return what a JSON schema says of fields, each with its type, of which one must be there."""
+TEXT: Final[JsonDict] = {"type": "string"}
+TEXTS: Final[JsonDict] = {"type": "array", "items": TEXT}  # generators need to know of what
+
+
+def exactly_one(**schemas: JsonDict) -> JsonDict:
+    """Return what a JSON schema says of fields, each with its own, of which one must be there."""
     choices: list[JsonValue] = [
-        {"required": [name], "properties": {name: {"type": kind}}} for name, kind in types.items()
+        {"required": [name], "properties": {name: schema}} for name, schema in schemas.items()
     ]
     return {"oneOf": choices}
 
@@ -84,7 +88,7 @@ class JsonBody(PredictionOptions):
 
     model_config = ConfigDict(
         strict=True,
-        json_schema_extra=exactly_one(image="string", images="array"),
+        json_schema_extra=exactly_one(image=TEXT, images=TEXTS),
     )
 
     allowed: AllowedTexts | None = Field(None, description="a list of the texts that it may be")

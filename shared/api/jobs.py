@@ -146,7 +146,7 @@ class Job(Answer):
     """Set while the job runs."""
     model: str
     preset: str
-    request: dict[str, Any]
+    request: dict[str, Any] = Field(title="Requested")  # else generators call it JobRequest, too
     """The request as accepted, defaults filled in; lists of jobs leave out `relabel`."""
     metadata: dict[str, str]
     created_at: datetime

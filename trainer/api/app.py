@@ -53,6 +53,7 @@ def create_app(settings: Settings) -> FastAPI:
         docs_url=None,  # a page of ours in pages.py: FastAPI's run scripts of other hosts
         redoc_url=None,
         exception_handlers=HANDLERS,
+        generate_unique_id_function=lambda route: route.name,  # names of methods in clients
         responses=problem_responses(400, 413, 431, 500),
     )
     app.state.services = services

@@ -91,6 +91,22 @@ ANSWERS: Final[dict[str, dict[int, Json]]] = {
 }
 """What each route answers by status and content type, apart from problems."""
 
+OPERATIONS: Final = {
+    "GET /": "about",
+    "POST /predict": "predict",
+    "POST /feedback": "give_feedback",
+    "GET /review": "list_archived_images",
+    "GET /review/{image_id}": "show_archived_image",
+    "DELETE /review/{image_id}": "delete_archived_image",
+    "GET /models": "list_served_models",
+    "GET /healthz": "healthz",
+    "GET /readyz": "readyz",
+    "GET /metrics": "metrics",
+    "GET /openapi.json": "read_openapi",
+    "GET /docs": "show_docs",
+}
+"""The operation id of each route, of which generators make the name of a method."""
+
 
 @cache
 def description() -> Json:
@@ -121,6 +137,7 @@ def description() -> Json:
 
 def _operation(route: str) -> Json:
     operation: Json = {
+        "operationId": OPERATIONS[route],
         "summary": ROUTES.get(route, "What this is."),
         "parameters": parameters(route),
         "responses": _responses(route, _codes(route)),
