@@ -25,6 +25,7 @@
 # make docs   the documentation as a site in site/, strictly
 # make package   wheel and sdist in dist/
 # make sbom   the bill of materials of the lock, CycloneDX, in dist/
+# make images   the images of the containers as one file in dist/ (needs a Docker engine)
 # make screenshots   the images of the dashboard in docs/images (needs Chromium; trains a model)
 # make starter-fonts   installs the fonts that the starter is drawn in (Debian, root)
 # make starter   the pre-trained weights in the package, trained on drawn text (eight hours on two
@@ -35,7 +36,7 @@ INSTALLED := .venv/installed
 # Four processes even on two cores, as many tests wait; files start in the order of tests/conftest.py.
 PARALLEL := -n 4 --dist loadfile --no-loadscope-reorder
 
-.PHONY: run test test-fast test-browser docs test-docker test-faults test-attack test-cluster soak bench-train bench-train-profile bench-predict bench-labels bench-wrong-labels bench-new-look bench-check bench-shots bench-queue bench-ray bench-gateway bench-store bench-api capacity house starter starter-fonts screenshots package sbom format lock clean
+.PHONY: run test test-fast test-browser docs test-docker test-faults test-attack test-cluster soak bench-train bench-train-profile bench-predict bench-labels bench-wrong-labels bench-new-look bench-check bench-shots bench-queue bench-ray bench-gateway bench-store bench-api capacity house starter starter-fonts screenshots package sbom images format lock clean
 
 run: $(INSTALLED)
 	@$(BIN)/readsmith up --first-job $(if $(DATASET),--dataset "$(DATASET)") $(if $(ONCE),--once)
@@ -101,6 +102,14 @@ package: $(INSTALLED)
 sbom: $(INSTALLED)
 	@mkdir -p dist
 	$(BIN)/python .ci/sbom.py requirements.lock >dist/readsmith.cdx.json
+
+VERSION = $(shell sed -n 's/^__version__ = "\(.*\)"/\1/p' shared/__init__.py)
+IMAGES = $(foreach name,gateway trainer predictor,readsmith-$(name):$(VERSION))
+images:
+	@mkdir -p dist
+	for name in gateway trainer predictor; do \
+	  docker build --target $$name -t readsmith-$$name:$(VERSION) $(ARGS) . || exit 1; done
+	docker save -o dist/readsmith-$(VERSION)-images.tar $(IMAGES)
 
 starter-fonts:
 	sh trainer/pipeline/starter/drawing/fonts/install.sh

@@ -4,6 +4,7 @@ import re
 import tomllib
 
 import pytest
+from packaging.requirements import Requirement
 
 from tests.support.paths import ROOT
 
@@ -52,3 +53,23 @@ def test_one_machine_installs_nothing_that_only_several_need(service: str) -> No
     several = {"psycopg", "boto3", "ray"}
 
     assert not several & names(pinned(f"{service}/requirements.lock"))
+
+
+@pytest.mark.parametrize(
+    ("system", "machine", "package"),
+    [
+        ("linux", "x86_64", "tensorflow-cpu"),
+        ("linux", "aarch64", "tensorflow"),
+        ("darwin", "arm64", "tensorflow"),
+    ],
+)
+def test_every_computer_gets_one_tensorflow_and_the_one_that_exists_for_it(
+    system: str, machine: str, package: str
+) -> None:
+    lines = (ROOT / "trainer/requirements.lock").read_text(encoding="utf-8").splitlines()
+    pins = [Requirement(line.rstrip(" \\")) for line in lines if line.startswith("tensorflow")]
+    place = {"sys_platform": system, "platform_machine": machine}
+
+    assert [each.name for each in pins if each.marker is None or each.marker.evaluate(place)] == [
+        package
+    ]
