@@ -18,6 +18,7 @@ ReadsmithError
 ├── UnusableError              422  parsed, but cannot be used
 │   ├── LimitsError                 limits of a text
 │   ├── DatasetError                images and labels
+│   │   └── LabelsNotFoundError
 │   ├── DownloadError
 │   │   └── DownloadFailedError
 │   ├── BaseVersionError            the version that training starts from
@@ -291,7 +292,6 @@ class DatasetError(UnusableError):
         "dataset_too_many_files": "The dataset holds more files than it may.",
         "download_too_large": "The download has more bytes than it may have.",
         "sha256_differs": "The download does not have the SHA-256 that the request says.",
-        "labels_not_found": "No labels are where they are looked for, or names cannot be any.",
         "labels_column": "A column of the label file holds a value that it may not have.",
         "characters_missing": "Labels hold characters that vocabulary leaves out.",
         "labels_ambiguous": "Several files or columns may be the labels: name the right one.",
@@ -304,6 +304,12 @@ class DatasetError(UnusableError):
         "too_few_images": "Too few images have a usable label.",
         "no_images": "No image can be used.",
     }
+
+
+class LabelsNotFoundError(DatasetError):
+    """A dataset without labels where they are looked for."""
+
+    codes = {"labels_not_found": "No labels are where they are looked for, or names cannot be any."}
 
 
 class DownloadError(UnusableError):

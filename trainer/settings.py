@@ -85,8 +85,8 @@ class Settings(StoreSettings, AccessSettings, BaseSettings):
     max_stored_upload_bytes: int = Field(
         20_000_000_000,
         description="All datasets together, in bytes: the oldest uploads that no queued or running "
-        "job needs are deleted for new ones, which are otherwise rejected with status 429; with 507 "
-        "if living datasets, which are never deleted for that, take the room.",
+        "job needs are deleted for new ones, which are otherwise rejected with status 429; with "
+        "507 if living datasets, which are never deleted for that, take the room.",
     )
     max_corrections_bytes: int = Field(
         1_000_000_000,

@@ -12,7 +12,7 @@ from typing import Any
 from sqlalchemy import insert, update
 
 from shared.api.labelling import ImageState, RejectedImage
-from shared.errors import DatasetError, ImageRejectedError
+from shared.errors import DatasetError, ImageRejectedError, LabelsNotFoundError
 from shared.texts import printable, shown
 from trainer.database.datasets.images import NewImage
 from trainer.database.datasets.learnings import queue_learning
@@ -131,8 +131,8 @@ def _labelled(source: ImageSource, labels: Labels | None) -> tuple[ImageSource, 
         return source, FoundLabels("nowhere")
     try:
         found = find_labels(source, labels)
-    except DatasetError as error:
-        if error.code != "labels_not_found" or labels != "auto":
+    except LabelsNotFoundError:
+        if labels != "auto":
             raise
         return source, FoundLabels("nowhere")
     return cut_out(source, found), found

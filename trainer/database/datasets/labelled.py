@@ -104,7 +104,9 @@ def _write(connection: Connection, dataset_id: str, proposals: Sequence[Proposal
     ours = (_columns.id == bindparam("image")) & (_columns.dataset_id == dataset_id)
     same = (_columns.state == ImageState.CONFIRMED) & (_columns.text == bindparam("label"))
     new = _columns.proposal.is_distinct_from(bindparam("proposal"))
-    read = {name: bindparam(name) for name in ("proposal", "confidence", "proposed_by", "state")}
+    read: dict[str, Any] = {
+        name: bindparam(name) for name in ("proposal", "confidence", "proposed_by", "state")
+    }
     suspected = update(dataset_images).where(ours & same & new).values(read)
     proposed = update(dataset_images).where(ours & _OPEN)
     proposed = proposed.values(read | {"score": bindparam("score")})

@@ -67,7 +67,7 @@ class DatasetRoom:
     def _full(self, rows: Sequence[Row[Any]], size: int) -> ReadsmithError:
         living = sum(row.bytes for row in rows if row.version is not None)
         limit = f"the limit of all datasets is {self._max_bytes:,} bytes"
-        if living + size > self._max_bytes:
+        if size <= self._max_bytes < living + size:
             return NoRoomError(
                 "datasets_full",
                 f"There is no room for these images: {limit}, and living datasets, which are never "

@@ -13,17 +13,23 @@ import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import MetaData, Table, insert, inspect, select, text, update
+from sqlalchemy import MetaData, Table, delete, insert, inspect, select, text, update
+from sqlalchemy.exc import IntegrityError
 
 from shared.api.jobs import Status
 from shared.errors import ReadsmithError
 from tests.support.jobs.fixtures import EITHER
+from tests.support.labelled_images import image
 from tests.support.services.postgresql import Server, needs_postgresql
 from trainer.database import schema
+from trainer.database.datasets.images import DatasetImages
+from trainer.database.datasets.living import LivingDatasets
+from trainer.database.datasets.room import DatasetRoom
 from trainer.database.engine import open_engine
 from trainer.database.job_queue import JobQueue
 from trainer.database.job_store import JobStore
 from trainer.database.tables import Database, jobs, tables
+from trainer.files.shared_files import upload_name
 from trainer.schemas.job_request import JobRequest
 from trainer.settings import Settings
 
@@ -130,6 +136,34 @@ def test_what_lists_show_of_earlier_jobs_is_set_apart_from_what_is_large(
         connection.execute(update(jobs).values(listed=None))
     for job in store.page(10).data:
         assert job.model == "plates" and "relabel" not in job.request
+    database.close()
+
+
+def test_uploads_from_before_living_datasets_stay_what_they_are(
+    empty: Database, url: str, settings: Settings
+) -> None:
+    fill(empty, "0006")
+    upload = {"id": "dataset-" + "0" * 32, "bytes": 7, "sha256": "a" * 64, "created_at": 1.7e9}
+    with empty.writing.begin() as connection:
+        earlier = Table("datasets", MetaData(), autoload_with=connection)
+        connection.execute(insert(earlier).values(upload))
+    database = Database(url)
+    files = settings.open_shared_files()
+    files.write(b"a zip", upload_name(str(upload["id"])))
+    living = LivingDatasets(database, files)
+    new = living.create("meters").id
+    assert [each.id for each in living.page(10).data] == [new, upload["id"]]
+    with pytest.raises(ReadsmithError) as caught:
+        living.get(str(upload["id"]))
+    assert caught.value.code == "dataset_frozen"
+    # A trainer of the release before, still running, takes the oldest dataset for an upload.
+    DatasetImages(database, files, DatasetRoom(database, files, 10**9)).add(
+        new, [("a.png", image("A"))]
+    )
+    with pytest.raises(IntegrityError), database.writing.begin() as connection:
+        connection.execute(delete(earlier).where(earlier.c.id == new))
+    claim = JobQueue(database, lease_seconds=30, max_attempts=3).claim()
+    assert claim is not None and claim.job_id == "job-c"  # queued before jobs had kinds
     database.close()
 
 

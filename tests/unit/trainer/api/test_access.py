@@ -81,6 +81,16 @@ def for_readers(method: str, path: str) -> bool:
     return (method, path) == CORRECTING or path.startswith(("/try", "/review"))
 
 
+def for_labelling(method: str, path: str) -> bool:
+    """Seeing all of the datasets, adding images, and changing labels."""
+    if method == "GET":
+        return path.startswith("/datasets")
+    return (method, path) in (
+        ("POST", "/datasets/{dataset_id}/images"),
+        ("PUT", "/datasets/{dataset_id}/labels"),
+    )
+
+
 def test_every_route_but_health_and_metrics_needs_a_key_of_the_right_scope(
     closed: TestClient,
     settings: Settings,
@@ -88,6 +98,7 @@ def test_every_route_but_health_and_metrics_needs_a_key_of_the_right_scope(
     predict: dict[str, str],
     admin: dict[str, str],
 ) -> None:
+    labels = bearer(settings.keys, "labeller", Scope.LABEL)
     for method, path in [*routes(settings), ("GET", "/nowhere"), ("DELETE", "/models/x")]:
         url = re.sub("{[^}]*}", "x", path)
         anonymous, reader, trainer, chooser = (
@@ -98,6 +109,8 @@ def test_every_route_but_health_and_metrics_needs_a_key_of_the_right_scope(
         assert anonymous == (anonymous if path in OPEN else 401), path
         assert (reader == 403) == (path not in OPEN and not for_readers(method, path)), path
         assert (trainer == 403) == chooses, path
+        labeller = closed.request(method, url, headers=labels).status_code
+        assert (labeller == 403) == (path not in OPEN and not for_labelling(method, path)), path
         assert chooser not in (401, 403), path
 
 
@@ -212,5 +225,6 @@ def test_the_description_says_which_scope_each_route_needs(api: TestClient) -> N
                 continue
             scopes = ["admin" if is_choice(method.upper(), path) else "train"]
             scopes += ["predict"] if for_readers(method.upper(), path) else []
+            scopes += ["label"] if for_labelling(method.upper(), path) else []
             assert operation["security"] == [*({"apiKey": [one]} for one in scopes), {}]
             assert {"401", "403", "429"} <= set(operation["responses"])

@@ -360,7 +360,7 @@ def test_living_datasets_never_give_way(settings: Settings, tmp_path: Path) -> N
         upload(api, tmp_path, {"AB1.png": image("AB1")})
         dataset = made(api)["id"]
         add(api, dataset, "AB1", "AB2")
-        files = {"image": ("c.png", image("AB3") + bytes(2 * size))}
+        files = {"image": ("c.png", image("AB3") + bytes(size))}
         answer = api.post(f"/datasets/{dataset}/images", files=files)
         problem(answer, 507, "datasets_full")
         packed = write_zip(tmp_path / "large.zip", {"a.png": bytes(2 * size)}).read_bytes()

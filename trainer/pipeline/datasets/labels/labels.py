@@ -7,7 +7,7 @@ their folders, or in their own. In shards: in the text file beside the image, el
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import PurePosixPath
 
-from shared.errors import DatasetError
+from shared.errors import DatasetError, LabelsNotFoundError
 from shared.texts import printable, shown
 from trainer.pipeline.datasets.labels.file_names import (
     named_by_folder,
@@ -131,7 +131,7 @@ class _Finder:
             return self._from_files(own)
         found = find_lists(self._source, self._files)
         if not found.lists:
-            raise DatasetError(
+            raise LabelsNotFoundError(
                 "labels_not_found",
                 "The dataset holds no labels.csv or labels.tsv, and no list in another format "
                 "that is known.",
@@ -142,7 +142,7 @@ class _Finder:
     def _named(self, file: str) -> str:
         if (name := self._files.find("", file)) is not None:
             return name
-        raise DatasetError(
+        raise LabelsNotFoundError(
             "labels_not_found",
             f"The dataset holds no file {shown(file)!r} to take labels from.",
             "Give the list's path in the dataset.",
@@ -162,7 +162,9 @@ class _Finder:
             return self._from_beside(beside, sure=True)
         if (boxes := self._voc(sure=True)) is not None:
             return self._of_lists([boxes])
-        raise DatasetError("labels_not_found", "No image has a text file beside it.", HOW_TO_LABEL)
+        raise LabelsNotFoundError(
+            "labels_not_found", "No image has a text file beside it.", HOW_TO_LABEL
+        )
 
     def _voc(self, *, sure: bool) -> LabelList | None:
         beside = files_beside(self._names, self._images, (".xml",))
@@ -233,7 +235,7 @@ def _require_labels(images: Iterable[str]) -> None:
         return
     in_folders = len({path.parent for path in paths}) > 1
     examples = ", ".join(shown(stem) for stem in stems[:3])
-    raise DatasetError(
+    raise LabelsNotFoundError(
         "labels_not_found",
         f"There is no list of labels, and the file names are {what} ({examples}, …), not what the "
         "images say.",
@@ -275,7 +277,7 @@ def _add_labels(found: FoundLabels, texts: Iterable[tuple[str, str | None]], why
 
 def _from_shards(source: ShardSource, how: Labels) -> FoundLabels:
     if how in ("manifest", "beside") and not source.labelled:
-        raise DatasetError(
+        raise LabelsNotFoundError(
             "labels_not_found",
             "No image in the shards has a text file beside it.",
             "Put 0017.txt beside 0017.png, or take labels from the file names.",

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from io import FileIO
 from pathlib import Path, PurePosixPath
 
-from shared.errors import DatasetError, ReadsmithError
+from shared.errors import DatasetError, LabelsNotFoundError, ReadsmithError
 from shared.texts import shown
 from trainer.pipeline.datasets.sources.image_files import (
     UnreadableEntryError,
@@ -155,7 +155,7 @@ def _samples(path: Path, *, alone: bool) -> Iterator[_Sample]:
                 sample.text = file.text(member)
             elif name.lower() in LABEL_FILES and not alone:
                 # Ignored, it would silently give way to the file names as labels.
-                raise DatasetError(
+                raise LabelsNotFoundError(
                     "labels_not_found",
                     f"{path.name} holds {shown(member.name)}; in a tar, each label must be a "
                     "text file beside its image: 0017.png and 0017.txt.",

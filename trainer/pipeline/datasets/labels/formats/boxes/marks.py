@@ -9,6 +9,7 @@ from itertools import groupby, pairwise
 from statistics import median
 from typing import Any
 
+from shared.errors import LabelsNotFoundError
 from shared.texts import shown
 from trainer.pipeline.datasets.labels.formats.label_list import UnclearListError
 from trainer.pipeline.datasets.labels.label_row import LabelRow, Part
@@ -27,7 +28,7 @@ DISTINCT = 0.5
 """The share of boxes with a name of their own from which on names are texts, not classes."""
 
 
-class BoxesWithoutTextsError(UnclearListError):
+class BoxesWithoutTextsError(UnclearListError, LabelsNotFoundError):
     """Boxes that say where something is, and not what it says."""
 
 
