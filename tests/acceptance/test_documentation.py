@@ -90,7 +90,8 @@ def test_every_curl_line_in_the_documentation_asks_for_a_route_that_exists(
 ) -> None:
     url = next(word for word in line if word.startswith("http://localhost"))
     port, path = re.fullmatch(r"http://localhost:(\d+)(/.*)", url).groups()  # type: ignore[union-attr]
-    method = "post" if {"POST", "-F", "--json"} & set(line) else "get"
+    posts = "post" if {"POST", "-F", "--json"} & set(line) else "get"
+    method = "put" if "PUT" in line else posts
     known = [
         re.sub(r"\{[a-z_]+\}", "[^/]+", re.sub(r"\{file(:path)?\}", ".+", shape))
         for its_port, its_method, shape in routes
