@@ -26,7 +26,7 @@ UNLABELLED = ("missing_label", "empty_label")
 _LOST = {
     "group": "which images belong together (group)",
     "split": "which part images belong to (split)",
-    STATE: "that there is nothing to read on an image, or who has decided what (state)",
+    STATE: "the state of an image, as that there is nothing to read on it (state)",
     "by": "who has labelled an image (by)",
     "at": "when it was labelled (at)",
     "random": "which images were labelled in random order (random)",

@@ -169,8 +169,8 @@ def test_how_many_images_lose_what_a_format_cannot_say_is_said(tmp_path: Path) -
     done = convert(write_set(tmp_path / "set", BEYOND), tmp_path / "out", "auto", "paddle")
     assert done.notes == [
         "The format paddle cannot say which images belong together (group): lost for 2 images.",
-        "The format paddle cannot say that there is nothing to read on an image (state): lost for "
-        "1 images.",
+        "The format paddle cannot say the state of an image, as that there is nothing to read on "
+        "it (state): lost for 1 images.",
     ]
 
 
