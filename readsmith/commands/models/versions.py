@@ -19,7 +19,7 @@ def list_models(
     store: options.ExistingStore = options.STORE,
     as_json: options.Json = False,
 ) -> None:
-    """List the published models, their retained versions, and which of them are served.
+    """List the published models, their retained versions, which are served, and the default.
 
     Example: readsmith models list
     """
@@ -76,12 +76,13 @@ def _list(published: "ModelStore", as_json: bool) -> None:
         for model in published.models()
         for number in published.versions(model)
     ]
+    default = published.default()
     if as_json:
-        print_json({"data": versions})
+        print_json({"data": versions, "default": default})
     elif versions:
         print_table(
             ("model", "version", "served", "created", "preset", "exact match", "characters"),
-            [_row(version) for version in versions],
+            [_row(version, default) for version in versions],
         )
     else:
         where = published.address
@@ -117,8 +118,10 @@ def _version(store: "ModelStore", model: str, number: int) -> dict[str, Any]:
     return about | manifest.model_dump(mode="json", include=shown)
 
 
-def _row(version: dict[str, Any]) -> tuple[object, ...]:
+def _row(version: dict[str, Any], default: str | None) -> tuple[object, ...]:
     served = "yes" if version.get("current") else "before" if version.get("previous") else ""
+    if version.get("current") and version["model"] == default:
+        served = "yes, default"
     start = (version["model"], version["version"], served)
     if "error" in version:
         return (*start, version["error"]["message"], "", "", "")

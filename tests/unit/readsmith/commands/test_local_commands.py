@@ -323,6 +323,19 @@ def test_models_lists_every_version_and_marks_the_current(run: Run, store: Path)
     assert "stripes" in run("models", "list", "--store", store).stdout
 
 
+def test_models_marks_the_default_where_it_is_served(run: Run, store: Path) -> None:
+    listed = json.loads(run("models", "list", "--store", store, "--json").stdout)
+    assert listed["default"] is None
+    assert "default" not in run("models", "list", "--store", store).stdout
+
+    run("models", "default", "stripes", "--store", store)
+
+    listed = json.loads(run("models", "list", "--store", store, "--json").stdout)
+    assert listed["default"] == "stripes"
+    rows = run("models", "list", "--store", store).stdout.splitlines()
+    assert ["yes, default" in row for row in rows[1:3]] == [False, True]
+
+
 def test_models_promotes_a_version_and_rolls_back(run: Run, store: Path) -> None:
     promoted = run("models", "promote", "stripes", 1, "--store", store)
     assert promoted.stdout == "stripes version 1 is served; before it: version 2.\n"
