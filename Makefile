@@ -10,6 +10,7 @@
 # make bench-train   training measured against the seed recipe, hours   (ARGS="--part v2 --seeds 1")
 # make bench-predict   serving measured against the tutorial's way (needs wrk; ARGS="--part speed")
 # make bench-train-profile   where the time of training goes
+# make bench-labelling  what a person has to confirm, simulated, hours  (ARGS="--draws 1")
 # make bench-labels   what 10 to 200 labels bring, all counted, hours   (ARGS="--labels 10 --draws 3")
 # make bench-shots   what several shots of one thing bring, combined (ARGS="--max-minutes 10")
 # make bench-wrong-labels   how many planted wrong labels a report suspects, an hour   (ARGS="--planted 150:9")
@@ -36,7 +37,7 @@ INSTALLED := .venv/installed
 # Four processes even on two cores, as many tests wait; files start in the order of tests/conftest.py.
 PARALLEL := -n 4 --dist loadfile --no-loadscope-reorder
 
-.PHONY: run test test-fast test-browser docs test-docker test-faults test-attack test-cluster soak bench-train bench-train-profile bench-predict bench-labels bench-wrong-labels bench-new-look bench-check bench-shots bench-queue bench-ray bench-gateway bench-store bench-api capacity house starter starter-fonts screenshots package sbom images format lock clean
+.PHONY: run test test-fast test-browser docs test-docker test-faults test-attack test-cluster soak bench-train bench-train-profile bench-predict bench-labels bench-labelling bench-wrong-labels bench-new-look bench-check bench-shots bench-queue bench-ray bench-gateway bench-store bench-api capacity house starter starter-fonts screenshots package sbom images format lock clean
 
 run: $(INSTALLED)
 	@$(BIN)/readsmith up --first-job $(if $(DATASET),--dataset "$(DATASET)") $(if $(ONCE),--once)
@@ -125,6 +126,9 @@ bench-train-profile: $(INSTALLED)
 
 bench-labels: $(INSTALLED)
 	$(BIN)/python -m benchmarks.few_labels $(ARGS)
+
+bench-labelling: $(INSTALLED)
+	$(BIN)/python -m benchmarks.labelling $(ARGS)
 
 bench-wrong-labels: $(INSTALLED)
 	$(BIN)/python -m benchmarks.wrong_labels $(ARGS)

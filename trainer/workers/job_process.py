@@ -19,11 +19,12 @@ from typing import TYPE_CHECKING, Any
 from pydantic import BaseModel
 from sqlalchemy.exc import DBAPIError
 
-from shared.api.jobs import JobError, JobProgress, Progress, Stage
+from shared.api.jobs import JobError, JobKind, JobProgress, Progress, Stage
 from shared.child_process import die_with_parent
 from shared.errors import DiskFullError, FailedError, ReadsmithError
 from shared.texts import log_as_text
 from trainer.database.corrections import save_corrections
+from trainer.database.datasets.labelled import LabelledDatasets
 from trainer.database.job_queue import JobQueue
 from trainer.database.rows import moment
 from trainer.database.tables import Database, Result, retried, unavailable
@@ -132,16 +133,22 @@ def execute(text: str, run: Run) -> None:
     die_with_parent(order.worker_pid)
     os.nice(NICENESS)
     settings = Settings(**order.settings)
+    database = Database(settings.jobs_database, migrate=False)
     queue = JobQueue(
-        Database(settings.jobs_database, migrate=False),
+        database,
         lease_seconds=settings.lease_seconds,
         max_attempts=settings.max_attempts,
     )
     with contextlib.suppress(LostClaimError):
         try:
             request = retried(lambda: queue.request(order.claim))
-            result = run(order.claim, request, settings, JobObserver(queue, order.claim))
-            retried(lambda: queue.succeed(order.claim, result))
+            observer = JobObserver(queue, order.claim)
+            if retried(lambda: queue.kind(order.claim)) is JobKind.LEARN:
+                message = learn_labels(request, settings, database, observer)
+                retried(lambda: queue.learned(order.claim, message))
+            else:
+                result = run(order.claim, request, settings, observer)
+                retried(lambda: queue.succeed(order.claim, result))
         except CancelledRunError:
             retried(lambda: queue.cancelled(order.claim))
         except Exception as error:
@@ -176,6 +183,18 @@ def run_pipeline(
         return run(request, context, observer, _train_on_ray(settings))
     finally:
         limit_cache(settings.cache, settings.max_cache_bytes)
+
+
+def learn_labels(
+    request: JobRequest, settings: Settings, database: Database, observer: JobObserver
+) -> str:
+    """Learn from the labels of a living dataset; return what was done."""
+    from trainer.labelling.run import run_learning  # noqa: PLC0415 - imports TensorFlow
+
+    assert request.dataset.id is not None  # noqa: S101 - a learning is queued for a dataset
+    datasets = LabelledDatasets(database, settings.open_shared_files())
+    store = settings.model_store(settings.retained_versions)
+    return run_learning(request.dataset.id, datasets, store, observer)
 
 
 def _train_on_ray(settings: Settings) -> "TrainTrials | None":

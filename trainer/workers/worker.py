@@ -13,7 +13,7 @@ from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from pydantic import ValidationError
 from sqlalchemy.exc import DBAPIError
 
-from shared.api.jobs import JobError
+from shared.api.jobs import JobError, JobKind
 from shared.errors import ReadsmithError
 from shared.logs import RepeatLimit
 from shared.texts import log_as_text
@@ -97,7 +97,7 @@ class Worker:
             with _logged_failures():  # a store that is away keeps no job from being claimed
                 self._old_jobs.delete_some()
             if has_room and self._executor.ready():
-                return self._queue.claim()
+                return self._queue.claim(tuple(JobKind))
         return None
 
     def _start(self, claim: Claim) -> Attempt | None:

@@ -147,7 +147,12 @@ def content_hash(data: bytes) -> str:
 
     Raises ImageRejectedError.
     """
-    return _digest(open_image(data)).hex()
+    return image_hash(open_image(data))
+
+
+def image_hash(image: Image.Image) -> str:
+    """Return the hash of an opened image's pixels, as in LabelledImage."""
+    return _digest(image).hex()
 
 
 def _digest(image: Image.Image) -> bytes:

@@ -66,6 +66,13 @@ def load_dataset(
     source, found = _labelled(path, request, limits)
     if corrections is not None:
         source = _add_corrections(source, corrections, found, request.relabel)
+    return split_dataset(source, found, request, base)
+
+
+def split_dataset(
+    source: ImageSource, found: FoundLabels, request: JobRequest, base: Base | None = None
+) -> Dataset:
+    """Check the images whose labels were found and split them; raises as load_dataset does."""
     checked = check_images(source, found)
     _require_enough(checked, found)
     spec, reasons = _image_spec(source, checked, found, request, base)
