@@ -8,6 +8,7 @@ import typer
 
 from readsmith.commands.datasets.check import check
 from readsmith.commands.datasets.convert import convert
+from readsmith.commands.datasets.label import label
 from readsmith.commands.datasets.living import (
     delete_dataset,
     export_dataset,
@@ -82,7 +83,7 @@ def _group(about: str, commands: dict[str, Callable[..., None]]) -> typer.Typer:
     return group
 
 
-for command in (up, train, evaluate, predict, watch, learning_curve, doctor):
+for command in (up, label, train, evaluate, predict, watch, learning_curve, doctor):
     app.command()(command)
 app.add_typer(
     _group(

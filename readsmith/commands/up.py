@@ -1,18 +1,13 @@
 """`readsmith up`: both services on this machine, and a first job if wanted."""
 
-import os
 import signal
 from functools import partial
-from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from readsmith.options import options
 from readsmith.output import FAILED, err, out, print_json, say
-
-if TYPE_CHECKING:
-    from readsmith.services.processes import Address
 
 TrainerPort = Annotated[int, typer.Option(min=1, max=65535, envvar="READSMITH_TRAINER_PORT")]
 PredictorPort = Annotated[int, typer.Option(min=1, max=65535, envvar="READSMITH_PREDICTOR_PORT")]
@@ -32,7 +27,7 @@ def up(
     max_minutes: options.MaxMinutes = None,
     store: options.Store = options.STORE,
     state: options.State = options.STATE,
-    logs: Annotated[Path, typer.Option(help="Folder of the services' logs.")] = Path("var/logs"),
+    logs: options.Logs = options.LOGS,
     trainer_host: Annotated[str, typer.Option(envvar="READSMITH_TRAINER_HOST")] = "127.0.0.1",
     trainer_port: TrainerPort = 8000,
     predictor_host: Annotated[str, typer.Option(envvar="READSMITH_PREDICTOR_HOST")] = "127.0.0.1",
@@ -45,7 +40,7 @@ def up(
     """
     from readsmith.options.job_request import job_request, local_path
     from readsmith.services.first_job import FirstJob
-    from readsmith.services.processes import Address, LocalServices, require_rooms
+    from readsmith.services.processes import Address, LocalServices, environment_of, require_rooms
     from readsmith.services.start_screen import show, start_screen
 
     if not first_job and (once or dataset):
@@ -59,7 +54,7 @@ def up(
     console = err if as_json else out
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler)
-    environment = _environment(trainer, predictor, store, state)
+    environment = environment_of(trainer, predictor, store, state)
     with LocalServices(environment, logs, partial(say, err)) as services:
         say(console, "Starting trainer and predictor")
         services.wait_until_ready(trainer.url, predictor.url)
@@ -75,23 +70,3 @@ def up(
             raise typer.Exit(0 if outcome.mostly_correct else FAILED)
         say(console, "Serving until Ctrl-C.")
         services.wait()
-
-
-def _environment(
-    trainer: "Address", predictor: "Address", store: str, state: Path
-) -> dict[str, str]:
-    """Return the settings of both services: their folders, and where each finds the other.
-
-    Raises ReadsmithError if one of them cannot listen there.
-    """
-    trainer.require_free()
-    predictor.require_free()
-    return {
-        "READSMITH_STORE": store,
-        "READSMITH_STATE": str(state),
-        "READSMITH_PREDICTOR_URL": predictor.url,
-        "READSMITH_TRAINER_URL": trainer.url,
-        "READSMITH_OUTBOX": os.environ.get("READSMITH_OUTBOX", str(state / "outbox")),
-        **trainer.environment,
-        **predictor.environment,
-    }

@@ -166,6 +166,7 @@ State = Annotated[
     Path,
     typer.Option("--state", envvar="READSMITH_STATE", help="Folder of jobs, uploads, downloads."),
 ]
+Logs = Annotated[Path, typer.Option("--logs", help="Folder of the services' logs.")]
 Labels = Annotated[
     str,
     typer.Option(
@@ -356,5 +357,6 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON object on std
 
 STORE = "var/models"
 STATE = Path("var/trainer")
+LOGS = Path("var/logs")
 RETRIES = 1
 """Of a request to a service: who waits at a terminal wants to know soon."""

@@ -81,6 +81,24 @@ class Address:
                 ) from error
 
 
+def environment_of(trainer: Address, predictor: Address, store: str, state: Path) -> dict[str, str]:
+    """Return the settings of both services: their folders, and where each finds the other.
+
+    Raises ReadsmithError if one of them cannot listen there.
+    """
+    trainer.require_free()
+    predictor.require_free()
+    return {
+        "READSMITH_STORE": store,
+        "READSMITH_STATE": str(state),
+        "READSMITH_PREDICTOR_URL": predictor.url,
+        "READSMITH_TRAINER_URL": trainer.url,
+        "READSMITH_OUTBOX": os.environ.get("READSMITH_OUTBOX", str(state / "outbox")),
+        **trainer.environment,
+        **predictor.environment,
+    }
+
+
 def require_room(folder: Path) -> None:
     """Raise ReadsmithError disk_full if there is too little room where a folder will be."""
     free = shutil.disk_usage(existing_part(folder)).free

@@ -24,6 +24,7 @@ ELSEWHERE = "127.0.0.2"
 NOT_RUN = {
     "up": "it serves until Ctrl-C; tests/unit/readsmith/services/test_services.py",
     "train": "takes minutes; tests/faults/test_tutorial.py",
+    "label": "it serves until Ctrl-C; tests/integration/readsmith/commands/test_label.py",
     "watch": "it watches until Ctrl-C; tests/integration/readsmith/commands/test_watch.py",
     "learning-curve": "takes minutes; tests/unit/readsmith/commands/test_learning_curve.py",
     "models import": "needs an h5; tests/integration/trainer/pipeline/test_import_h5.py",

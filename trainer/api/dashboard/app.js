@@ -16,7 +16,14 @@ const ROUTES = [
   ["/try/:model", "try"],
   ["/corrections", "corrections"],
   ["/corrections/:name", "corrections"],
+  ["/label", "labels/labels"],
+  ["/label/:id", "labels/label"],
+  ["/corrections", "labels/corrections"],
+  ["/corrections/:name", "labels/corrections"],
 ];
+
+/** Link of the navigation → where the paths of its pages begin, if not with its own. */
+const BELOW = { "/": ["/jobs"], "/label": ["/label", "/corrections"] };
 
 const main = document.getElementById("main");
 const keyButton = document.getElementById("change-key");
@@ -82,7 +89,7 @@ function entitle(first) {
 function markPlace(path) {
   for (const link of document.querySelectorAll("nav a")) {
     const place = link.hash.slice(1);
-    const here = place === "/" ? path === "/" || path.startsWith("/jobs") : path.startsWith(place);
+    const here = path === place || (BELOW[place] ?? [place]).some((start) => path.startsWith(start));
     if (here) link.setAttribute("aria-current", "page");
     else link.removeAttribute("aria-current");
   }

@@ -4,11 +4,14 @@ import { h } from "./dom.js";
 
 const KEY = "readsmith-api-key";
 
-/** What an answer other than 2xx says. status is 0 where the service does not answer. */
+/** What an answer other than 2xx says. status is 0 where the service does not answer.
+ *
+ * images: those that somebody else has changed, where labels are refused for it.
+ */
 export class ApiError extends Error {
-  constructor(message, { status = 0, code = "", hint = "", fields = [] } = {}) {
+  constructor(message, { status = 0, code = "", hint = "", fields = [], images = [] } = {}) {
     super(message);
-    Object.assign(this, { status, code, hint, fields });
+    Object.assign(this, { status, code, hint, fields, images });
   }
 }
 
@@ -150,8 +153,8 @@ function away() {
 async function problemOf(response) {
   const problem = await response.json().catch(() => ({}));
   const message = problem.detail ?? `The answer was ${response.status} ${response.statusText}.`;
-  const { code, hint, errors: fields } = problem;
-  return new ApiError(message, { status: response.status, code, hint, fields });
+  const { code, hint, errors: fields, images } = problem;
+  return new ApiError(message, { status: response.status, code, hint, fields, images });
 }
 
 let asking = null;

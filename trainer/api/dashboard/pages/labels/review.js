@@ -1,10 +1,10 @@
 // The least confident predictions that wait for review, where the predictor archives images.
 
-import { actionButton, attempt } from "../lib/action.js";
-import { ApiError, api, imageView, respond } from "../lib/api.js";
-import { announce, emptyState, errorBox, h, replace } from "../lib/dom.js";
-import { percent } from "../lib/format.js";
-import { saveCorrection, textInput } from "../views/prediction_view.js";
+import { actionButton, attempt } from "../../lib/action.js";
+import { ApiError, api, imageView, respond } from "../../lib/api.js";
+import { announce, emptyState, errorBox, h, replace } from "../../lib/dom.js";
+import { percent } from "../../lib/format.js";
+import { saveCorrection, textInput } from "../../views/prediction_view.js";
 
 const SHOWN = 24;
 const OFF = ["archive_disabled", "predictor_unavailable"]; // no faults

@@ -1,11 +1,11 @@
 // The corrections of a model, and predictions that wait for review.
 
-import { actionButton, attempt } from "../lib/action.js";
-import { api, download, everyRow, imageView } from "../lib/api.js";
-import { announce, emptyState, h, replace, table } from "../lib/dom.js";
-import { ago, count, percent } from "../lib/format.js";
-import { textInput } from "../views/prediction_view.js";
-import { modelPath } from "../views/version_view.js";
+import { actionButton, attempt } from "../../lib/action.js";
+import { api, download, everyRow, imageView } from "../../lib/api.js";
+import { announce, emptyState, h, replace, table } from "../../lib/dom.js";
+import { ago, count, percent } from "../../lib/format.js";
+import { textInput } from "../../views/prediction_view.js";
+import { modelPath } from "../../views/version_view.js";
 import { reviewCard } from "./review.js";
 
 const PAGE = 48;
@@ -15,7 +15,15 @@ export function show(main, { name }, signal) {
 }
 
 async function showModels(main, signal) {
-  main.append(h("div", { class: "page-head" }, h("h1", {}, "Corrections")));
+  main.append(
+    h("p", { class: "crumbs" }, h("a", { href: "#/label" }, "Labels"), " / Corrections"),
+    h("div", { class: "page-head" }, h("h1", {}, "Corrections")),
+  );
+  main.append(await correctionsCard(signal));
+}
+
+/** A card with the corrections of each model, and the way to those that wait for review. */
+export async function correctionsCard(signal) {
   const data = await everyRow("/models", "name", { signal });
   const names = new Set([...data.map((model) => model.name), "default"]);
   const row = async (name) => {
@@ -23,13 +31,12 @@ async function showModels(main, signal) {
     return [h("a", { href: `#/corrections/${encodeURIComponent(name)}` }, name), corrections.toLocaleString("en")];
   };
   const rows = await Promise.all([...names].sort().map(row));
-  main.append(
-    h(
-      "section",
-      { class: "card" },
-      h("p", { class: "help" }, "Right texts that people have given for images of a model."),
-      table("Corrections of each model", ["Model", "Corrections"], rows),
-    ),
+  return h(
+    "section",
+    { class: "card", "aria-labelledby": "corrections" },
+    h("h2", { id: "corrections" }, "Corrections and review"),
+    h("p", { class: "help" }, "Right texts that people have given for images of a model, and what it was unsure of lately."),
+    table("Corrections of each model", ["Model", "Corrections"], rows),
   );
 }
 
@@ -37,7 +44,7 @@ async function showOne(main, name, signal) {
   const trouble = h("div", { class: "slot" });
   const [head, list] = [h("div", { class: "row" }), h("div", { class: "stack" })];
   main.append(
-    h("p", { class: "crumbs" }, h("a", { href: "#/corrections" }, "Corrections"), ` / ${name}`),
+    h("p", { class: "crumbs" }, h("a", { href: "#/label" }, "Labels"), " / ", h("a", { href: "#/corrections" }, "Corrections"), ` / ${name}`),
     h("div", { class: "page-head" }, h("h1", {}, `Corrections of ${name}`), head),
     trouble,
     h("section", { class: "card", "aria-labelledby": "stored" }, h("h2", { id: "stored" }, "Stored"), list),
