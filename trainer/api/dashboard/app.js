@@ -14,8 +14,6 @@ const ROUTES = [
   ["/models/:name/compare/:a/:b", "compare"],
   ["/try", "try"],
   ["/try/:model", "try"],
-  ["/corrections", "corrections"],
-  ["/corrections/:name", "corrections"],
   ["/label", "labels/labels"],
   ["/label/:id", "labels/label"],
   ["/corrections", "labels/corrections"],
