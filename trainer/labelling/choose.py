@@ -2,13 +2,13 @@
 
 from collections.abc import Sequence
 
-from trainer.labelling.labelled_set import LabelledSet, Reader, agreement
+from trainer.labelling.labelled_set import LabelledSet, TextReader, agreement
 
 COMPARED = 12
 """Images without a label on which readers are compared with each other while no text tells."""
 
 
-def best_reader(readers: Sequence[Reader], labelled: LabelledSet) -> Reader:
+def best_reader(readers: Sequence[TextReader], labelled: LabelledSet) -> TextReader:
     """Return the reader that agrees best; readers: in the order that decides otherwise.
 
     Without a text that none has learned from, it is the one with which the others agree most.

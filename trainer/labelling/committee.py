@@ -56,7 +56,7 @@ Pixels = NDArray[np.uint8]
 
 
 class QuickCommittee:
-    """Learns from a dataset in folds, and is a Reader of its source then.
+    """Learns from a dataset in folds, and is a TextReader of its source then.
 
     Every method raises CancelledRunError if the job is cancelled.
     """

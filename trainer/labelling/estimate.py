@@ -36,7 +36,7 @@ Numbers = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
-class Answer:
+class Confirmation:
     """What a network that had not learned from an image read on it, and whether a person agreed."""
 
     confidence: float
@@ -46,7 +46,7 @@ class Answer:
 
 
 def calibrated(
-    answers: Sequence[Answer], confidences: Sequence[float], ahead: float = 0.0
+    answers: Sequence[Confirmation], confidences: Sequence[float], ahead: float = 0.0
 ) -> Numbers:
     """Return the probability that a proposal of each confidence is right, (N,).
 
@@ -60,7 +60,7 @@ def calibrated(
 
 
 def estimate(
-    answers: Sequence[Answer], others: Sequence[float], remaining: int, ahead: float = 0.0
+    answers: Sequence[Confirmation], others: Sequence[float], remaining: int, ahead: float = 0.0
 ) -> Estimate | None:
     """Return how many of the other proposals are right; None with too few answers to tell.
 
@@ -128,7 +128,7 @@ def _right(shift: Numbers, slope: Numbers, odds: Numbers) -> Numbers:
     return np.asarray(1 / (1 + np.exp(-(shift + slope * odds))))
 
 
-def _posterior(answers: Sequence[Answer]) -> tuple[Numbers, Numbers]:
+def _posterior(answers: Sequence[Confirmation]) -> tuple[Numbers, Numbers]:
     """Return a grid of shift, slope and the chosen images' own shift (N, 3), and weights (N,)."""
     axes = (
         np.linspace(-3, 3, 25) * _SHIFT,

@@ -33,7 +33,7 @@ class Reading:
     """What the image looks like to whoever read it, (D,): alike images have alike looks."""
 
 
-class Reader(Protocol):
+class TextReader(Protocol):
     """Reads the images of a labelled set; both methods raise CancelledRunError."""
 
     @property
@@ -54,7 +54,7 @@ class Reader(Protocol):
         """Read images of the set."""
 
 
-def agreement(reader: Reader, texts: Mapping[str, str]) -> tuple[int, int]:
+def agreement(reader: TextReader, texts: Mapping[str, str]) -> tuple[int, int]:
     """Return on how many images a reader agrees with the confirmed text, and on how many asked."""
     read = reader.read_confirmed()
     return sum(one.text == texts[name] for name, one in read.items()), len(read)

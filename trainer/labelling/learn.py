@@ -12,8 +12,8 @@ from shared.api.labelling import Estimate
 from shared.errors import DatasetError
 from trainer.labelling.choose import best_reader
 from trainer.labelling.committee import PRESET, QuickCommittee
-from trainer.labelling.estimate import Answer, calibrated, estimate
-from trainer.labelling.labelled_set import LabelledSet, Reader, Reading
+from trainer.labelling.estimate import Confirmation, calibrated, estimate
+from trainer.labelling.labelled_set import LabelledSet, Reading, TextReader
 from trainer.labelling.order import informative
 from trainer.labelling.proposers.interface import Proposer
 from trainer.labelling.proposers.reader import ProposerReader
@@ -35,20 +35,20 @@ Write = Callable[[Sequence[Proposal], Estimate | None], None]
 
 def learned_reader(
     labelled: LabelledSet, proposers: Sequence[Proposer], observer: Observer
-) -> Reader:
+) -> TextReader:
     """Return who reads the images best, after what there is to learn was learned.
 
     From MIN_IMAGES texts on, that is a committee, unless one of the proposers agrees better with
     the texts. Raises CancelledRunError.
     """
-    readers: list[Reader] = [ProposerReader(each, labelled, observer) for each in proposers]
+    readers: list[TextReader] = [ProposerReader(each, labelled, observer) for each in proposers]
     committee = _committee(labelled, observer)
     if committee is not None:
         readers.insert(0, committee)
     return best_reader(readers, labelled)
 
 
-def write_proposals(labelled: LabelledSet, reader: Reader, write: Write) -> None:
+def write_proposals(labelled: LabelledSet, reader: TextReader, write: Write) -> None:
     """Write proposals for all images without a label, those of the first as soon as it can."""
     _Writing(labelled, reader, write).run()
 
@@ -77,7 +77,7 @@ class _Writing:
     """Reads the images without a label, some at a time, and writes what comes of it."""
 
     labelled: LabelledSet
-    reader: Reader
+    reader: TextReader
     write: Write
     _confidences: list[float] = field(default_factory=list, init=False)
 
@@ -86,7 +86,7 @@ class _Writing:
         confirmed = self.reader.read_confirmed()
         texts, random = self.labelled.texts, self.labelled.random
         answers = [
-            Answer(one.confidence, one.text == texts[name], name in random)
+            Confirmation(one.confidence, one.text == texts[name], name in random)
             for name, one in confirmed.items()
         ]
         suspects = self._suspects(confirmed, answers)
@@ -100,7 +100,10 @@ class _Writing:
             self.write([*suspects, *proposals], told)
 
     def _proposals(
-        self, names: Sequence[str], confirmed: Mapping[str, Reading], answers: Sequence[Answer]
+        self,
+        names: Sequence[str],
+        confirmed: Mapping[str, Reading],
+        answers: Sequence[Confirmation],
     ) -> list[Proposal]:
         read = self.reader.read(names)
         self._confidences += [one.confidence for one in read]
@@ -116,7 +119,7 @@ class _Writing:
         ]
 
     def _suspects(
-        self, confirmed: Mapping[str, Reading], answers: Sequence[Answer]
+        self, confirmed: Mapping[str, Reading], answers: Sequence[Confirmation]
     ) -> list[Proposal]:
         """Return the readings that contradict what was confirmed."""
         sure = calibrated(answers, [one.confidence for one in confirmed.values()]).tolist()

@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from trainer.labelling.estimate import FEWEST, JOINED, Answer, calibrated, estimate
+from trainer.labelling.estimate import FEWEST, JOINED, Confirmation, calibrated, estimate
 
 
 def world(
     seed: int, level: float, *, shift: float = 0.0, slope: float = 1.0, ahead: float = 0.0
-) -> tuple[list[Answer], list[float], float]:
+) -> tuple[list[Confirmation], list[float], float]:
     """Return 25 answers in random order and further ones of little confidence, the confidences of
     the other images, and the share of those that is right.
 
@@ -23,8 +23,8 @@ def world(
     confidences = 1 / (1 + np.exp(-np.clip((odds - shift) / slope, -12, 12)))
     doubted = 25 + np.argsort(confidences[25:] + chance.normal(0, 0.2, 825))
     taught, rest = doubted[:25], doubted[25:]
-    answers = [Answer(confidences[i], bool(answered[i]), random=True) for i in range(25)]
-    answers += [Answer(confidences[i], bool(answered[i]), random=False) for i in taught]
+    answers = [Confirmation(confidences[i], bool(answered[i]), random=True) for i in range(25)]
+    answers += [Confirmation(confidences[i], bool(answered[i]), random=False) for i in taught]
     return answers, confidences[rest].tolist(), float(right[rest].mean())
 
 
@@ -64,29 +64,29 @@ def test_confident_networks_need_fewer_answers_than_counting() -> None:
 
 
 def test_answers_of_chosen_images_alone_tell_nothing() -> None:
-    answers = [Answer(0.9, True, random=False)] * 100
-    answers += [Answer(0.9, True, random=True)] * (FEWEST - 1)
+    answers = [Confirmation(0.9, True, random=False)] * 100
+    answers += [Confirmation(0.9, True, random=True)] * (FEWEST - 1)
     assert estimate(answers, [0.9], 1) is None
 
 
 def test_hard_images_that_were_chosen_do_not_pull_the_estimate_down() -> None:
-    random = [Answer(0.95, True, random=True)] * 30
-    chosen = [Answer(0.95, False, random=False)] * 10
+    random = [Confirmation(0.95, True, random=True)] * 30
+    chosen = [Confirmation(0.95, False, random=False)] * 10
     told = estimate(random + chosen, [0.95] * 500, 500)
-    counted = estimate(random + [Answer(0.95, False, random=True)] * 10, [0.95] * 500, 500)
+    counted = estimate(random + [Confirmation(0.95, False, random=True)] * 10, [0.95] * 500, 500)
     assert told is not None
     assert counted is not None
     assert told.accuracy > counted.accuracy + 0.05
 
 
 def test_more_labels_are_asked_for_the_more_is_wrong_and_none_at_98() -> None:
-    sure = [Answer(0.99, True, random=True)] * 200
+    sure = [Confirmation(0.99, True, random=True)] * 200
     done = estimate(sure, [0.99] * 100, 100)
     assert done is not None
     assert done.more_for_98 == 0
     asked = []
     for wrong in (2, 4, 8):
-        answers = [Answer(0.9, place >= wrong, random=True) for place in range(40)]
+        answers = [Confirmation(0.9, place >= wrong, random=True) for place in range(40)]
         told = estimate(answers, [0.9] * 5000, 5000)
         assert told is not None
         assert told.more_for_98 is not None
@@ -96,7 +96,9 @@ def test_more_labels_are_asked_for_the_more_is_wrong_and_none_at_98() -> None:
 
 
 def test_few_doubtful_images_are_corrected_sooner_than_learned() -> None:
-    answers = [Answer(0.97, True, random=True)] * 100 + [Answer(0.03, False, random=True)] * 10
+    answers = [Confirmation(0.97, True, random=True)] * 100 + [
+        Confirmation(0.03, False, random=True)
+    ] * 10
     told = estimate(answers, [0.97] * 950 + [0.03] * 50, 1000)
     assert told is not None
     assert told.more_for_98 is not None
@@ -104,7 +106,7 @@ def test_few_doubtful_images_are_corrected_sooner_than_learned() -> None:
 
 
 def test_a_proposal_is_as_sure_as_such_proposals_were_right() -> None:
-    answers = [Answer(0.9, place % 2 == 0, random=True) for place in range(100)]
+    answers = [Confirmation(0.9, place % 2 == 0, random=True) for place in range(100)]
     [sure] = calibrated(answers, [0.9])
     assert 0.45 < sure < 0.62
     assert calibrated([], [0.8])[0] == pytest.approx(0.8, abs=0.08)
