@@ -163,6 +163,8 @@ def _digest(image: Image.Image) -> bytes:
 def _drop_conflicting(checked: Checked) -> None:
     # All files of such an image go: nothing tells which of its labels is correct.
     names = checked.conflicting
+    if not names:
+        return
     detail = "Another file holds the same image with another label."
     checked.problems += [
         DatasetProblem("conflicting_labels", name, detail) for name in sorted(names)

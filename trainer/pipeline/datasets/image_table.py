@@ -3,8 +3,7 @@
 from array import array
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from copy import copy
-from dataclasses import dataclass
-from typing import overload
+from typing import NamedTuple, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -15,8 +14,7 @@ HASH_BYTES = 32
 LOOK_BYTES = 64
 
 
-@dataclass(frozen=True)
-class LabelledImage:
+class LabelledImage(NamedTuple):
     """One usable image: its name in the source and its label (NFC, "" if nothing can be read)."""
 
     name: str

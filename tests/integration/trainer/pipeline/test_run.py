@@ -128,7 +128,7 @@ def test_a_wrong_label_is_suspected(finished: Finished) -> None:
     dataset = load_dataset(finished.dataset, QUICK)
     wrong = next(image for image in dataset.train if image.label == "AH")
     images = ImageTable(
-        replace(image, label="XX") if image == wrong else image
+        image._replace(label="XX") if image == wrong else image
         for image in dataset.train + dataset.validation
     )
     count = len(dataset.train)

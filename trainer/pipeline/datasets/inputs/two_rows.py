@@ -5,7 +5,7 @@ in a single row, too.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 from PIL import Image
@@ -111,6 +111,6 @@ def lines_of(
     """Return the images with the sizes of their lines, which an input of the spec is made of."""
 
     def line(image: LabelledImage) -> LabelledImage:
-        return replace(image, size=cut_line(open_image(source.read(image.name)), spec).image.size)
+        return image._replace(size=cut_line(open_image(source.read(image.name)), spec).image.size)
 
     return list(map_in_threads(line, images))

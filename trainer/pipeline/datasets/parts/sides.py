@@ -1,5 +1,6 @@
 """What must stay on one side of a split: the user's own parts, groups, and near-duplicates."""
 
+import posixpath
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -90,12 +91,11 @@ def _own_parts(images: ImageTable, found: FoundLabels) -> tuple[NDArray[np.int8]
         of_images = (found.parts.get(name, Part.TRAIN) for name in images.names)
         source = found.parts_from
     else:
-        folders = {PurePosixPath(name).parent for name in images.names}
-        depth = _depth_of_parts(folders)
-        used = {name for name in (_name(f, depth) for f in folders) if name.lower() in PART_NAMES}
-        of_folder = {
-            f.as_posix(): PART_NAMES.get(_name(f, depth).lower(), Part.TRAIN) for f in folders
-        }
+        folders = {folder: PurePosixPath(folder) for folder in map(_folder, images.names)}
+        depth = _depth_of_parts(folders.values())
+        named = {folder: _name(path, depth) for folder, path in folders.items()}
+        used = {name for name in named.values() if name.lower() in PART_NAMES}
+        of_folder = {f: PART_NAMES.get(name.lower(), Part.TRAIN) for f, name in named.items()}
         of_images = (of_folder[_folder(name)] for name in images.names)
         source = f"folders {' and '.join(sorted(used))}"
     parts = np.fromiter(of_images, np.int8, len(images))
@@ -119,7 +119,7 @@ def _name(folder: PurePosixPath, depth: int | None) -> str:
 
 
 def _folder(name: str) -> str:
-    return PurePosixPath(name).parent.as_posix()
+    return posixpath.dirname(name)
 
 
 def _groups(images: ImageTable, found: FoundLabels, *, by_folder: bool) -> tuple[Numbers, str]:
@@ -142,7 +142,7 @@ def _are_sources(images: ImageTable) -> bool:
     """Tell whether each folder holds a source's images: a meter's, a receipt's, a page's."""
     folders = Counter(map(_folder, images.names))
     named = zip(images.names, images.labels, strict=True)
-    named_by_label = sum(PurePosixPath(name).parent.name == label for name, label in named)
+    named_by_label = sum(posixpath.basename(_folder(name)) == label for name, label in named)
     return (
         len(folders) >= MIN_FOLDERS
         and max(folders.values()) <= LARGEST_FOLDER * len(images)

@@ -65,11 +65,12 @@ def split(
     pool, validation, test = (order[own == part] for part in Part)
     rare = _holding_rare_characters(images, pool, sides.units)
     if not len(test):
-        known = np.fromiter((is_among(image, seen) for image in images), np.bool_, len(images))
         measuring = pool[sides.measures[pool]]
         candidates = measuring[~rare[measuring]]
         candidates = candidates if len(candidates) else measuring
-        candidates = candidates[np.argsort(known[candidates], kind="stable")]
+        if seen:
+            known = [is_among(image, seen) for image in images.take(candidates)]
+            candidates = candidates[np.argsort(known, kind="stable")]
         wanted = min(_held_out(len(pool), TEST_SHARE), max(1, len(measuring) // 2))
         test = _hold_out(candidates, rare, pool, sides.units, wanted)
         pool = pool[~np.isin(pool, test)]
@@ -133,8 +134,8 @@ def _limited(train: Rows, validation: Rows, limit: int | str) -> tuple[Rows, Row
 def shuffled(images: ImageTable, seed: int) -> Rows:
     """Return the images' indices in an order that depends on each one's content and the seed."""
     ranks = np.empty(len(images), "V32")
-    for index, image in enumerate(images):
-        ranks[index] = hashlib.sha256(f"{seed} {image.content}".encode()).digest()
+    for index, content in enumerate(images.contents):
+        ranks[index] = hashlib.sha256(f"{seed} {content.tobytes().hex()}".encode()).digest()
     # As four integers each, because NumPy cannot sort V32.
     return np.lexsort(ranks.view(">u8").reshape(-1, 4).T[::-1])
 

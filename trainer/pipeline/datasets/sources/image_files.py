@@ -1,5 +1,6 @@
 """Which files of a dataset are its images, and how large each may be."""
 
+import posixpath
 from pathlib import PurePosixPath
 
 IMAGE_ENDINGS = frozenset(
@@ -19,7 +20,7 @@ class UnreadableEntryError(Exception):
 
 def is_image(name: str) -> bool:
     """Return whether a file is an image, by its suffix."""
-    return PurePosixPath(name).suffix.lower() in IMAGE_ENDINGS
+    return posixpath.splitext(name)[1].lower() in IMAGE_ENDINGS
 
 
 def visible(path: PurePosixPath) -> bool:

@@ -33,9 +33,10 @@ class Texts(Sequence[str]):
     def __getitem__(self, which: int | slice) -> str | list[str]:
         if isinstance(which, slice):
             return [self[index] for index in range(*which.indices(len(self)))]
-        index = range(len(self))[which]  # negative ones count from the end; raises IndexError
-        letters = self._letters[self._ends[index] : self._ends[index + 1]]
-        return letters.decode("utf-8", "surrogatepass")
+        ends = self._ends
+        if not 0 <= which < len(ends) - 1:
+            which = range(len(self))[which]  # negative ones count from the end; raises IndexError
+        return self._letters[ends[which] : ends[which + 1]].decode("utf-8", "surrogatepass")
 
 
 class TextTable(Mapping[str, str]):

@@ -1,7 +1,6 @@
 """The text is found among print that all images share, by the labels."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -107,18 +106,18 @@ def test_a_window_never_shows_one_line_of_two(tmp_path: Path) -> None:
 def test_labels_that_have_nothing_to_do_with_the_images_show_no_window(tmp_path: Path) -> None:
     source, images = set_of(tmp_path, meter, texts(32))
     others = images[7:] + images[:7]
-    wrong = [replace(one, label=other.label) for one, other in zip(images, others, strict=True)]
+    wrong = [one._replace(label=other.label) for one, other in zip(images, others, strict=True)]
     assert find_text_window(source, wrong) is None
 
 
 def test_a_script_that_the_starter_does_not_know_has_no_window(tmp_path: Path) -> None:
     source, images = set_of(tmp_path, meter, texts(32))
     kannada = str.maketrans("0123456789", "ಅಆಇಈಉಊಋಎಏಐ")
-    foreign = [replace(one, label=one.label.translate(kannada)) for one in images]
+    foreign = [one._replace(label=one.label.translate(kannada)) for one in images]
     assert find_text_window(source, foreign) is None
 
 
 def test_images_of_different_aspect_ratios_have_no_place_in_common(tmp_path: Path) -> None:
     source, images = set_of(tmp_path, meter, texts(32))
-    mixed = [replace(one, size=(300 + 300 * (at % 2), 220)) for at, one in enumerate(images)]
+    mixed = [one._replace(size=(300 + 300 * (at % 2), 220)) for at, one in enumerate(images)]
     assert find_text_window(source, mixed) is None
