@@ -173,7 +173,7 @@ def test_a_text_file_that_lists_no_image_is_warned_about(tmp_path: Path) -> None
     others = {"notes.csv": b"filename,text\n", "README.txt": b"hello"}
     warnings = check_dataset(write_zip(tmp_path / "set.zip", entries | others), REQUEST)["warnings"]
     [warning] = [warning for warning in warnings if "file names" in warning]
-    assert "notes.csv is ignored" in warning
+    assert "notes.csv lists none of the images" in warning
     assert "README" not in warning
 
 
