@@ -18,7 +18,8 @@ ReadsmithError
 ├── UnusableError              422  parsed, but cannot be used
 │   ├── LimitsError                 limits of a text
 │   ├── DatasetError                images and labels
-│   │   └── LabelsNotFoundError
+│   │   ├── LabelsNotFoundError
+│   │   └── TooFewImagesError
 │   ├── DownloadError
 │   │   └── DownloadFailedError
 │   ├── BaseVersionError            the version that training starts from
@@ -301,7 +302,6 @@ class DatasetError(UnusableError):
         "labels_unreadable": "The label file cannot be read.",
         "label_too_long": "Labels have no room in the input's width.",
         "pattern_too_slow": "The regular expression takes too long on the file names.",
-        "too_few_images": "Too few images have a usable label.",
         "no_images": "No image can be used.",
     }
 
@@ -310,6 +310,12 @@ class LabelsNotFoundError(DatasetError):
     """A dataset without labels where they are looked for."""
 
     codes = {"labels_not_found": "No labels are where they are looked for, or names cannot be any."}
+
+
+class TooFewImagesError(DatasetError):
+    """A dataset that holds too little to learn from."""
+
+    codes = {"too_few_images": "Too few images have a usable label."}
 
 
 class DownloadError(UnusableError):

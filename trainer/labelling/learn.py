@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from shared.api.labelling import Estimate
-from shared.errors import DatasetError
+from shared.errors import TooFewImagesError
 from trainer.labelling.choose import best_reader
 from trainer.labelling.committee import PRESET, QuickCommittee
 from trainer.labelling.estimate import Confirmation, calibrated, estimate
@@ -63,9 +63,7 @@ def _committee(labelled: LabelledSet, observer: Observer) -> QuickCommittee | No
     found.unlabelled = list(labelled.others[:MOST_UNLABELLED])
     try:
         dataset = split_dataset(labelled.source, found, request)
-    except DatasetError as error:
-        if error.code != "too_few_images":  # some of the same image, or of an odd size
-            raise
+    except TooFewImagesError:  # some are of the same image, or of an odd size
         return None
     committee = QuickCommittee(dataset, observer)
     committee.learn()

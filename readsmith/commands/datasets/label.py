@@ -143,7 +143,7 @@ def _images(source: "ImageSource") -> Iterator[tuple[str, bytes]]:
 def _has_labels(source: "ImageSource", labels: str) -> bool:
     """Return whether labels come along; file names are asked for, or none."""
     from readsmith.options.job_request import labels_request
-    from shared.errors import DatasetError
+    from shared.errors import LabelsNotFoundError
     from trainer.pipeline.datasets.labels.found import FILE_NAMES
     from trainer.pipeline.datasets.labels.labels import find_labels
 
@@ -151,10 +151,8 @@ def _has_labels(source: "ImageSource", labels: str) -> bool:
         return True
     try:
         return find_labels(source, labels_request(labels)).source != FILE_NAMES
-    except DatasetError as error:
-        if error.code == "labels_not_found":
-            return False
-        raise
+    except LabelsNotFoundError:
+        return False
 
 
 def _tell(added: "AddedImages") -> None:

@@ -26,7 +26,7 @@ from readsmith.output import (
     print_table,
     say,
 )
-from shared.errors import CODES, DatasetError
+from shared.errors import CODES, TooFewImagesError
 from tests.support.commands import Run
 from tests.support.paths import ROOT
 
@@ -34,10 +34,13 @@ HEAVY = (
     "numpy", "requests", "pydantic_settings", "pydantic", "PIL", "trainer", "predictor",
     "tensorflow", "onnxruntime", "sqlalchemy", "flask",
 )  # fmt: skip
-FILES = ("captchas.zip", "new-captchas.zip", "captcha.png", "captcha.zip")
+FILES = ("captchas.zip", "new-captchas.zip", "captcha.png", "captcha.zip", "meters.zip")
 """What the examples in the help texts take."""
-RAISED = {"ServiceError", *(kind.__name__ for kind in CODES.values())} - {"BundleError"}
-"""What carries a hint; a damaged bundle has always the same."""
+RAISED = {"ServiceError", *(kind.__name__ for kind in CODES.values())} - {
+    "BundleError",
+    "LabelsChangedError",
+}
+"""What carries a hint; these two have always the same."""
 
 
 def _below(words: str, command: Any) -> dict[str, Any]:
@@ -75,8 +78,8 @@ def test_nothing_that_is_printed_moves_the_cursor_or_turns_text(
         console.print(Text(hostile, style="bold"))
     print_table([hostile], [[hostile], [None]])
     print_json({hostile: [hostile]})
-    print_error(DatasetError("too_few_images", hostile, hostile), as_json=False)
-    print_error(DatasetError("too_few_images", hostile, hostile), as_json=True)
+    print_error(TooFewImagesError("too_few_images", hostile, hostile), as_json=False)
+    print_error(TooFewImagesError("too_few_images", hostile, hostile), as_json=True)
 
     printed = "".join(capsys.readouterr())
     escaped = r"a\u001b[2J\u009bm\u202eb\ud800"
@@ -88,7 +91,7 @@ def test_nothing_that_is_printed_moves_the_cursor_or_turns_text(
 
 
 def test_an_error_is_its_message_and_its_hint_on_stderr_and_exit_code_1() -> None:
-    error = DatasetError("too_few_images", "3 images [were] found.", "10 are needed.")
+    error = TooFewImagesError("too_few_images", "3 images [were] found.", "10 are needed.")
 
     result = CliRunner().invoke(failing(error), ["fail"])
 
@@ -98,7 +101,7 @@ def test_an_error_is_its_message_and_its_hint_on_stderr_and_exit_code_1() -> Non
 
 
 def test_with_json_an_error_is_one_json_object_on_stderr() -> None:
-    error = DatasetError("too_few_images", "3 images were found.", "10 are needed.")
+    error = TooFewImagesError("too_few_images", "3 images were found.", "10 are needed.")
 
     result = CliRunner().invoke(failing(error), ["fail", "--json"])
 

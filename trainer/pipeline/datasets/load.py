@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from shared.errors import DatasetError
+from shared.errors import TooFewImagesError
 from shared.recognition.image_spec import ImageSpec
 from shared.recognition.preprocessing import fit, open_image
 from shared.recognition.vocabulary import required_time_steps
@@ -261,7 +261,7 @@ def _require_enough(checked: Checked, found: FoundLabels) -> None:
     left_out = ", ".join(f"{count} {kind}" for kind, count in reasons.most_common()) or "none"
     each = [f"{problem.file}: {problem.detail}" for problem in checked.problems[:NAMED_FILES]]
     more = len(checked.problems) - len(each)
-    raise DatasetError(
+    raise TooFewImagesError(
         "too_few_images",
         f"{count} usable labelled images were found (labels from {found.source}); "
         f"left out: {left_out}; other files: {found.ignored}."
@@ -274,7 +274,7 @@ def _require_enough(checked: Checked, found: FoundLabels) -> None:
 def _require_parts(done: Split) -> None:
     train, validation, test = map(len, done.parts)
     if not train or not validation:
-        raise DatasetError(
+        raise TooFewImagesError(
             "too_few_images",
             f"{train} images are left for training and {validation} for validation, besides {test} "
             "for the test.",

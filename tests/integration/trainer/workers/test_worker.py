@@ -21,7 +21,7 @@ from trainer.workers.child import start_child
 CHILD = """
 import errno, os, signal, subprocess, sys, tempfile, time
 from pathlib import Path
-from shared.errors import DatasetError
+from shared.errors import TooFewImagesError
 from trainer.schemas.progress import Progress, RunResult, Stage
 from trainer.workers.job_process import execute
 
@@ -52,7 +52,7 @@ def run(claim, request, settings, observer):
     if what == "die once" and claim.attempt == 1:
         os._exit(7)
     if what == "refuse":
-        raise DatasetError("too_few_images", "3 images were found.", "Send more.")
+        raise TooFewImagesError("too_few_images", "3 images were found.", "Send more.")
     if what == "bug":
         raise KeyError("secret")
     if what == "fill the disk":
