@@ -47,6 +47,13 @@ class WebDataset(RequestPart):
     """What the zip must hash to."""
 
 
+def _schema(model: type[RequestPart]) -> dict[str, Any]:
+    """Return a body's schema; the parts that it names are those of POST /jobs, too."""
+    schema = model.model_json_schema(ref_template="#/components/schemas/{model}")
+    schema.pop("$defs", None)
+    return schema
+
+
 FIELDS = (b"file", b"dataset")
 
 FORM: dict[str, Any] = {
@@ -60,11 +67,7 @@ FORM: dict[str, Any] = {
                     "properties": {"file": {"type": "string", "format": "binary"}},
                 }
             },
-            "application/json": {
-                "schema": {
-                    "anyOf": [WebDataset.model_json_schema(), NewDataset.model_json_schema()]
-                }
-            },
+            "application/json": {"schema": {"anyOf": [_schema(WebDataset), _schema(NewDataset)]}},
         },
     }
 }
