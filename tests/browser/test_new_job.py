@@ -92,7 +92,7 @@ def test_a_search_is_begun_with_its_trials_and_minutes(
     page.get_by_label("Trials of a search").fill("4")
     page.get_by_label("At most so many minutes").fill("2.5")
     page.get_by_role("button", name="Start training").click()
-    expect(page.get_by_role("heading", name="Training default")).to_be_visible()
+    expect(page.get_by_role("heading", name="Training plates")).to_be_visible()
     request = JobRequest.model_validate(site.job(page.url.rpartition("/")[2]).request)
     assert request.search is not None
     assert (request.search.trials, request.search.max_minutes) == (4, 2.5)
@@ -108,7 +108,7 @@ def test_labels_can_be_taken_from_elsewhere(site: Site, page: Page, images: Path
     page.get_by_role("button", name="Check again").click()
     expect(page.get_by_text("file names by ^(.+)[_-][0-9]+$")).to_be_visible()
     page.get_by_role("button", name="Start training").click()
-    expect(page.get_by_role("heading", name="Training default")).to_be_visible()
+    expect(page.get_by_role("heading", name="Training plates")).to_be_visible()
     labels = JobRequest.model_validate(site.job(page.url.rpartition("/")[2]).request).labels
     assert isinstance(labels, FilenameLabelSource)
     assert labels.filename.pattern == "^(.+)[_-][0-9]+$"
