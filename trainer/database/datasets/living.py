@@ -12,7 +12,7 @@ from shared.api.labelling import Estimate, ImageState, LivingDataset
 from shared.errors import ConflictError
 from trainer.database.datasets.learnings import cancel_learnings, learnings_of, queue_learning
 from trainer.database.datasets.uploads import require_unused, upload_of
-from trainer.database.pages import reading_rows
+from trainer.database.pages import page_of, reading_rows
 from trainer.database.rows import find_dataset, moment
 from trainer.database.tables import Database, dataset_images, datasets, now
 from trainer.files.shared_files import UPLOADS, SharedFiles, dataset_folder, upload_name
@@ -84,10 +84,12 @@ class LivingDatasets:
                 there = (r for r in rows if r.version is not None or upload_name(r.id) in stored)
                 found = list(islice(there, limit + 1))
             living = _shown(connection, [row for row in found if row.version is not None])
-        data: list[Upload | LivingDataset] = [
-            upload_of(row) if row.version is None else living[row.id] for row in found[:limit]
-        ]
-        return DatasetPage(data=data, has_more=len(found) > limit)
+
+        def show(row: Row[Any]) -> Upload | LivingDataset:
+            return upload_of(row) if row.version is None else living[row.id]
+
+        data, has_more = page_of(found, limit, show)
+        return DatasetPage(data=data, has_more=has_more)
 
 
 def living_row(connection: Connection, dataset_id: str, *, lock: bool = False) -> Row[Any]:
