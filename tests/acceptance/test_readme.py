@@ -29,6 +29,7 @@ NOT_RUN = {
     "learning-curve": "takes minutes; tests/unit/readsmith/commands/test_learning_curve.py",
     "models import": "needs an h5; tests/integration/trainer/pipeline/test_import_h5.py",
     "doctor": "says what is wrong with this machine; tests/integration/readsmith",
+    "datasets import": "asks the port 8000; tests/integration/readsmith/client/test_datasets.py",
     "jobs": "asks the port 8000; tests/unit/readsmith/commands/test_jobs.py",
     "keys": "would lock the others out; tests/integration/readsmith/commands/test_keys.py",
 }
