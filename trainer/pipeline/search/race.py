@@ -27,8 +27,6 @@ ENOUGH = 50
 """From so many validation images on, their texts decide; the losses of fewer tell more."""
 FEWEST, SURE_LOSS = 10, 0.1
 """So many images without an error, and with so little loss in nats each, leave nothing to gain."""
-CHANCE = 1
-"""Of ENOUGH images, so many with an error leave nothing either: who makes none may be lucky."""
 LEAST_LEFT = 0.5
 """Of max_minutes; with less, the slower network would not get far."""
 
@@ -130,11 +128,12 @@ class _Race:
 
 
 def nothing_left(validation: Validation) -> bool:
-    """Return whether nobody could be seen to do better on validation, and the network is sure."""
-    images = len(validation.edits)
-    wrong = images - validation.edits.count(0)
-    few = wrong <= (CHANCE if images >= ENOUGH else 0)
-    return images >= FEWEST and few and validation.loss <= SURE_LOSS
+    """Return whether a network makes no error on validation, and is sure of it."""
+    return (
+        len(validation.edits) >= FEWEST
+        and not any(validation.edits)
+        and validation.loss <= SURE_LOSS
+    )
 
 
 def is_better(slower: Validation, faster: Validation) -> bool:
