@@ -155,3 +155,14 @@ def test_the_origin_of_a_page_is_compared_with_how_the_gateway_was_reached(
         f"http://localhost:{port}/models/none/rollback", headers=sent, timeout=TIMEOUT
     )
     assert answer.status_code == (404 if admitted else 403), answer.text
+
+
+def test_images_of_a_living_dataset_pass_the_trainers_port(gateway: Gateway) -> None:
+    trainer = f"http://127.0.0.1:{gateway.trainer}"
+    made = requests.post(f"{trainer}/datasets", json={"name": "large"}, timeout=TIMEOUT).json()
+    at = f"{trainer}/datasets/{made['id']}/images"
+    large = png("abca") + bytes(3_000_000)  # more than other bodies may have
+
+    added = requests.post(at, files={"image": ("a.png", large)}, timeout=TIMEOUT)
+
+    assert (added.status_code, added.json()["added"]) == (200, 1)
